@@ -1,0 +1,101 @@
+"""The command line: a table of commands, imported only when called.
+
+A command is a plain function with typed arguments and a docstring; jsonargparse turns both into options, help
+pages and checks. Every command takes a YAML file of its options as ``--config FILE`` or as its first word.
+"""
+
+import importlib
+import importlib.metadata
+import inspect
+import sys
+import typing
+from collections.abc import Callable, Sequence
+
+from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
+
+from ifdd.errors import InputError
+
+COMMANDS = {
+    "synth": ("ifdd.data.synth.synth:synth", "generate SynthDFER: labelled face videos whose every cause is known"),
+    "train": ("ifdd.training.train:train", "train a model from a YAML recipe"),
+    "evaluate": ("ifdd.evaluation.evaluate:evaluate", "measure a checkpoint: WAR, UAR, recalls, confusion matrix"),
+    "recognize": ("ifdd.inference.recognize:recognize", "read a timeline of expressions from videos"),
+}
+"""Name -> ("module:function", one-line summary)."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run ``ifdd COMMAND ...``; exit code 0 when done, 2 for a mistake in the input, 130 when interrupted."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(overview())
+        return
+    if words[0] == "--version":
+        print(f"ifdd {importlib.metadata.version('ifdd')}")
+        return
+    command = words[0]
+    try:
+        run_command(command, words[1:])
+    except InputError as error:
+        print(f"ifdd {command}: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print(f"ifdd {command}: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def overview() -> str:
+    """Return the text of ``ifdd --help``."""
+    rows = "\n".join(f"  {name:12}{summary}" for name, (_, summary) in COMMANDS.items())
+    return (
+        "usage: ifdd COMMAND [RECIPE.yaml] [OPTIONS]\n\n"
+        "Facial expressions in video, recognised by their dynamics.\n\n"
+        f"commands:\n{rows}\n\n"
+        "'ifdd COMMAND --help' shows every option of a command; 'ifdd --version' the version."
+    )
+
+
+def run_command(command: str, words: Sequence[str]) -> None:
+    """Parse ``words`` for ``command`` and call its function.
+
+    Raises:
+        InputError: the command, an option or a configuration key is unknown, missing or of the wrong kind.
+    """
+    if command not in COMMANDS:
+        raise InputError(f"unknown command; choose one of {', '.join(COMMANDS)}")
+    module, _, name = COMMANDS[command][0].partition(":")
+    function = getattr(importlib.import_module(module), name)
+    parser = build_parser(command, function)
+    recipe_first = bool(words) and words[0].endswith((".yaml", ".yml"))
+    try:
+        parsed = parser.parse_args(["--config", *words] if recipe_first else list(words))
+        options = parser.instantiate(parsed).as_dict()
+    except ArgumentError as error:
+        message = " ".join(str(error).split())
+        raise InputError(f"{message} (see 'ifdd {command} --help')") from error
+    del options["config"]
+    function(**options)
+
+
+def build_parser(command: str, function: Callable[..., None]) -> ArgumentParser:
+    """Build the parser of one command from the signature and the docstring of its function.
+
+    A first argument of type ``list`` without a default becomes one or more words; other required arguments
+    become one word each, unless they are keyword-only: those become required options.
+    """
+    set_parsing_settings(docstring_parse_attribute_docstrings=True)
+    description, _, details = (inspect.getdoc(function) or "").partition("\n")
+    parser = ArgumentParser(prog=f"ifdd {command}", description=description, exit_on_error=False, allow_abbrev=False)
+    parser.add_argument("--config", action="config", help="YAML file with these options; later options override it")
+    first = next(iter(inspect.signature(function).parameters.values()))
+    skip = set()
+    if first.default is first.empty and typing.get_origin(first.annotation) is list:
+        summary = next((line.partition(":")[2] for line in details.splitlines() if line.strip().startswith(first.name)), "")
+        parser.add_argument(first.name, nargs="+", type=typing.get_args(first.annotation)[0], help=summary.strip())
+        skip = {first.name}
+    parser.add_function_arguments(function, as_group=False, as_positional=True, skip=skip)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Output files that appear whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ifdd.errors import InputError
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``target`` and rename it to ``target`` when the block succeeds.
+
+    The temporary name keeps the target's suffix, so writers that choose a format by suffix work. When the
+    block fails, the temporary file is removed and an existing target stays as it was.
+
+    Raises:
+        InputError: the folder cannot be written to or the disk is full.
+    """
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".partial-", suffix=target.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        temporary.chmod(0o666 & ~_umask())
+        yield temporary
+        temporary.replace(target)
+    except OSError as error:
+        if error.filename is not None and Path(error.filename) not in (temporary, target, target.parent):
+            raise  # not about this output
+        raise InputError(f"cannot write {target}: {error.strerror or error}; free space or choose another folder") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write UTF-8 ``text`` to ``target``, whole or not at all.
+
+    Raises:
+        InputError: the folder cannot be written to or the disk is full.
+    """
+    with atomic_path(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
