@@ -1,0 +1,162 @@
+"""The manifest: the one table of clips that every dataset becomes.
+
+A CSV file in UTF-8 with the header ``clip_id,path,frames,label,subset,fold,subject``, one clip a line.
+Paths are relative to the folder of the manifest and written with ``/``, so the folder can be moved.
+"""
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from ifdd.data.labels import canonical_label
+from ifdd.errors import InputError
+from ifdd.files import write_text
+
+SUBSETS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One clip on disk and what is known about it."""
+
+    clip_id: str
+    """Name of the clip, unique within a fold."""
+    path: Path
+    """A video file, or a folder of numbered images."""
+    frames: int
+    """Number of frames, at least 1."""
+    label: str
+    """Name of the emotion, in the spelling of ``canonical_label`` once it has been read from a manifest."""
+    subset: str
+    """"train", "validation" or "test"."""
+    fold: int = 0
+    """Number of the cross-validation fold whose subset this is, from 1; 0 where there are no folds."""
+    subject: str = ""
+    """Identity of the person; empty if unknown."""
+
+
+COLUMNS = tuple(field.name for field in fields(Sample))
+
+
+def write_manifest(path: Path, samples: Iterable[Sample]) -> None:
+    """Write a manifest, whole or not at all; relative ``Sample.path`` are taken from the working directory.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    folder = Path(path).absolute().parent
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for sample in samples:
+        row = dict(zip(COLUMNS, astuple(sample), strict=True))
+        row["path"] = Path(os.path.relpath(sample.path, folder)).as_posix()
+        writer.writerow(row.values())
+    write_text(Path(path), text.getvalue())
+
+
+def read_manifest(path: Path, subset: str | None = None, fold: int | None = None) -> list[Sample]:
+    """Read the samples of a manifest in its order, with absolute paths and canonical labels.
+
+    Every line is checked, also those that ``subset`` and ``fold`` leave out.
+
+    Args:
+        path: the CSV file.
+        subset: keep only "train", "validation" or "test"; all when None.
+        fold: keep only this fold; all when None.
+
+    Raises:
+        InputError: the manifest is missing, empty or damaged; or a line has an unknown label or subset, a bad
+            number, a clip that another line of the same fold has, or a path that does not exist; or no clip
+            is left.
+    """
+    path = Path(path)
+    if subset is not None and subset not in SUBSETS:
+        raise InputError(f"unknown subset {subset!r}; choose one of {', '.join(SUBSETS)}")
+    samples: list[Sample] = []
+    seen: dict[tuple[int, str], int] = {}
+    for line, row in _rows(path):
+        sample = _sample(path, line, row)
+        first = seen.setdefault((sample.fold, sample.clip_id), line)
+        if first != line:
+            raise _line_error(
+                path, line, sample.clip_id, f"line {first} has the same clip in the same fold; keep one"
+            )
+        samples.append(sample)
+    kept = [s for s in samples if subset in (None, s.subset) and fold in (None, s.fold)]
+    if not kept:
+        found = sorted({f"{s.subset} (fold {s.fold})" for s in samples})
+        raise InputError(
+            f"{path}: no clip with subset {subset or 'any'} and fold {'any' if fold is None else fold}; "
+            f"the manifest holds {', '.join(found) or 'no clips'}"
+        )
+    return kept
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield (line number, column -> text) of every line below the header."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"cannot read the manifest {path}: {error.strerror}; check the path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not a UTF-8 text file; give the manifest's CSV file") from error
+    reader = csv.reader(io.StringIO(text, newline=""))
+    try:
+        header = next(reader, [])
+        if tuple(header) != COLUMNS:
+            raise InputError(f"{path} is not a manifest: its first line must be {','.join(COLUMNS)}")
+        for row in reader:
+            if not row:
+                continue
+            if len(row) != len(COLUMNS):
+                expected = f"{len(row)} columns where there must be {len(COLUMNS)}; correct the line"
+                raise _line_error(path, reader.line_num, row[0], expected)
+            yield reader.line_num, dict(zip(COLUMNS, row, strict=True))
+    except csv.Error as error:
+        raise InputError(
+            f"{path}, line {reader.line_num}: not readable as CSV ({error}); correct the line"
+        ) from error
+
+
+def _sample(path: Path, line: int, row: dict[str, str]) -> Sample:
+    """Check one line and return its sample."""
+    clip_id = row["clip_id"]
+    if not clip_id:
+        raise _line_error(path, line, clip_id, "the clip id is empty; give every clip a name")
+    try:
+        label = canonical_label(row["label"])
+    except InputError as error:
+        raise _line_error(path, line, clip_id, str(error)) from None
+    if row["subset"] not in SUBSETS:
+        raise _line_error(path, line, clip_id, f"unknown subset {row['subset']!r}; use {', '.join(SUBSETS)}")
+    clip_path = Path(os.path.normpath(path.absolute().parent / row["path"]))
+    if not row["path"] or not clip_path.exists():
+        raise _line_error(
+            path, line, clip_id, f"no such file or folder {clip_path}; put it there or correct the path"
+        )
+    return Sample(
+        clip_id=clip_id,
+        path=clip_path,
+        frames=_number(path, line, row, "frames", smallest=1),
+        label=label,
+        subset=row["subset"],
+        fold=_number(path, line, row, "fold", smallest=0),
+        subject=row["subject"],
+    )
+
+
+def _number(path: Path, line: int, row: dict[str, str], column: str, smallest: int) -> int:
+    """Return a column's integer of at least ``smallest``."""
+    text = row[column]
+    if not (text.isascii() and text.isdigit() and int(text) >= smallest):
+        reason = f"{column} is {text!r}; it must be an integer of at least {smallest}"
+        raise _line_error(path, line, row["clip_id"], reason)
+    return int(text)
+
+
+def _line_error(path: Path, line: int, clip_id: str, reason: str) -> InputError:
+    return InputError(f"{path}, line {line}, clip {clip_id!r}: {reason}")
