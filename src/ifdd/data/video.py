@@ -1,0 +1,304 @@
+"""Frames of a video: a video file of any kind that PyAV reads, or a folder of numbered images.
+
+Videos are decoded one frame at a time, so memory does not grow with their length.
+"""
+
+import multiprocessing
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import cv2
+import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
+from jaxtyping import UInt8
+
+from ifdd.errors import InputError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+"""Files of a folder with other endings are no frames, and are passed over."""
+
+FOLDER_FPS = 25.0
+"""Frames a second assumed for a folder of images, which does not say."""
+
+_NOT_VIDEO_FORMATS = ("tty",)  # FFmpeg draws plain text files as moving ANSI art
+_MISSING_SECONDS = 0.5  # containers round their durations; a gap above this is a truncated file
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What one pass over a video found."""
+
+    path: Path
+    """The video file or the folder of images."""
+    frames: int
+    """Number of frames that can be decoded (for a folder: of image files)."""
+    fps: float
+    """Frames a second on average: ``frames / duration_seconds``."""
+    duration_seconds: float
+    """From the start of the first frame to the end of the last."""
+    width: int
+    """Pixels, after the rotation that the file asks for."""
+    height: int
+    """Pixels, after the rotation that the file asks for."""
+
+
+class Frame(NamedTuple):
+    """One decoded frame."""
+
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody misses here
+    """Position in the video, from 0."""
+    seconds: float
+    """Presentation time, on the clock that a video player shows; never decreases."""
+    image: UInt8[np.ndarray, "height width 3"]
+    """RGB, upright."""
+
+
+class _Timed(NamedTuple):
+    """A frame in the decoder's own format."""
+
+    number: int
+    seconds: float
+    end_seconds: float
+    frame: av.VideoFrame
+
+
+def probe(path: str | Path, folder_fps: float = FOLDER_FPS) -> VideoInfo:
+    """Measure a video by decoding it once; headers are not trusted.
+
+    Args:
+        path: a video file or a folder of images.
+        folder_fps: frames a second of a folder of images.
+
+    Raises:
+        InputError: there is no such video, or it is unreadable, empty or truncated.
+    """
+    path = Path(path)
+    if path.is_dir():
+        files = image_files(path)
+        height, width = _read_image(files[0]).shape[:2]
+        return VideoInfo(path, len(files), folder_fps, len(files) / folder_fps, width, height)
+    first = last = None
+    for last in _decode(path):
+        first = first or last
+    assert first is not None  # _decode refuses videos without frames
+    assert last is not None
+    width, height = first.frame.width, first.frame.height
+    if _quarter_turns(first.frame) % 2:
+        width, height = height, width
+    duration = last.end_seconds - first.seconds
+    return VideoInfo(path, last.number + 1, (last.number + 1) / duration, duration, width, height)
+
+
+def iter_frames(path: str | Path, folder_fps: float = FOLDER_FPS) -> Iterator[Frame]:
+    """Yield every frame of a video in order; memory does not depend on its length.
+
+    Args:
+        path: a video file or a folder of images.
+        folder_fps: frames a second of a folder of images; the first is at 0 seconds.
+
+    Raises:
+        InputError: there is no such video, or it is unreadable, empty or truncated (that one after its last
+            good frame), or an image of a folder is unreadable or not as large as the first.
+    """
+    path = Path(path)
+    if path.is_dir():
+        for index, image in enumerate(_read_images(image_files(path))):
+            yield Frame(index, index / folder_fps, image)
+        return
+    size = None
+    for index, seconds, _, frame in _decode(path):
+        size = size or (frame.width, frame.height)
+        yield Frame(index, seconds, _rgb(frame, size))
+
+
+def read_frames(
+    path: str | Path, indices: Sequence[int] | np.ndarray | None = None
+) -> UInt8[np.ndarray, "frames height width 3"]:
+    """Read all frames of a video, or chosen ones, in one pass.
+
+    Args:
+        path: a video file or a folder of images.
+        indices: positions of the wanted frames, from 0, at least one, in any order, repeats allowed; all when
+            None. Decoding stops behind the largest.
+
+    Raises:
+        InputError: as ``iter_frames``; or the video has no frame at one of the indices.
+    """
+    path = Path(path)
+    if indices is None:
+        return np.stack([frame.image for frame in iter_frames(path)])
+    wanted = [int(index) for index in indices]
+    if not wanted or min(wanted) < 0:
+        raise ValueError(f"indices must hold at least one position, none below 0; got {wanted}")
+    images = _read_chosen(path, set(wanted))
+    return np.stack([images[index] for index in wanted])
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Return the images of a folder in the order of the numbers in their names ("2.jpg" before "10.jpg").
+
+    Raises:
+        InputError: the folder holds no images or cannot be read.
+    """
+    try:
+        files = [
+            f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith(".")
+        ]
+    except OSError as error:
+        raise InputError(
+            f"cannot read the folder {folder}: {error.strerror}; check its permissions"
+        ) from error
+    if not files:
+        raise InputError(
+            f"the folder {folder} holds no frames; put images in it ({', '.join(IMAGE_SUFFIXES)})"
+        )
+    return sorted(files, key=lambda file: (_natural_key(file.stem), file.name))
+
+
+def _natural_key(name: str) -> list[str | int]:
+    """Split a name into text and numbers, so that numbers compare by value."""
+    return [int(part) if index % 2 else part for index, part in enumerate(re.split(r"([0-9]+)", name))]
+
+
+def _read_chosen(path: Path, wanted: set[int]) -> dict[int, UInt8[np.ndarray, "height width 3"]]:
+    """Read the frames of a set of indices; the others are neither converted nor kept."""
+    last = max(wanted)
+    images: dict[int, np.ndarray] = {}
+    if path.is_dir():
+        files = image_files(path)
+        count = len(files)
+        chosen = sorted(index for index in wanted if index < count)
+        images = dict(zip(chosen, _read_images([files[index] for index in chosen]), strict=True))
+    else:
+        count = 0
+        size = None
+        for index, _, _, frame in _decode(path):
+            count += 1
+            size = size or (frame.width, frame.height)
+            if index in wanted:
+                images[index] = _rgb(frame, size)
+            if index == last:
+                break
+    if last not in images:
+        raise InputError(
+            f"{path} has {count} frames, so there is no frame {last}; correct the number of frames"
+        )
+    return images
+
+
+def _read_images(files: Sequence[Path]) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+    """Yield images that must all have one size."""
+    shape = None
+    for file in files:
+        image = _read_image(file)
+        shape = shape or image.shape
+        if image.shape != shape:
+            raise InputError(
+                f"{file} is {image.shape[1]}x{image.shape[0]} pixels, {files[0].name} is "
+                f"{shape[1]}x{shape[0]}; make all frames of a folder the same size"
+            )
+        yield image
+
+
+def _read_image(file: Path) -> UInt8[np.ndarray, "height width 3"]:
+    """Read one image as RGB; from memory, for then OpenCV refuses truncated files and fills in no grey."""
+    try:
+        data = np.frombuffer(file.read_bytes(), np.uint8)
+    except OSError as error:
+        raise InputError(f"cannot read the image {file}: {error.strerror}; check the file") from error
+    with _quiet_opencv():
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise InputError(
+            f"{file} is not a readable image (damaged, truncated or empty); replace or remove it"
+        )
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+@contextmanager
+def _quiet_opencv() -> Iterator[None]:
+    """Keep OpenCV's own notices away: what is wrong with an image is said once, by us."""
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+
+
+def _decode(path: Path) -> Iterator[_Timed]:
+    """Yield the frames of a video file undamaged and in order, or raise the InputError that says why not."""
+    if not path.exists():
+        raise InputError(f"no such video: {path}; check the path")
+    last = None
+    try:
+        # An absolute path: no file name can be taken for a protocol. Odd metadata is no reason to stop.
+        with av.open(str(path.absolute()), metadata_errors="ignore") as container:
+            stream = _video_stream(path, container)
+            for last in _timed_frames(container, stream):
+                yield last
+            declared = _declared_end(container, stream)
+    except av.error.FFmpegError as error:
+        where = "" if last is None else f" after frame {last.number} ({last.seconds:.2f} s)"
+        raise InputError(
+            f"cannot read the video {path}{where}: {error.strerror}; "
+            "it is damaged, truncated or no video: replace it or convert it to mp4 anew"
+        ) from error
+    if last is None:
+        raise InputError(f"the video {path} has no frames that can be decoded; replace it")
+    if declared is not None and last.end_seconds < declared - max(_MISSING_SECONDS, 0.05 * declared):
+        raise InputError(
+            f"the video {path} is truncated: it ends at {last.end_seconds:.2f} of {declared:.2f} s; "
+            "replace it, or convert it to mp4 anew to keep the part that is left"
+        )
+
+
+def _video_stream(path: Path, container: InputContainer) -> VideoStream:
+    """Return the first video stream, with as many decoding threads as the process may use."""
+    if not container.streams.video or container.format.name in _NOT_VIDEO_FORMATS:
+        raise InputError(f"{path} holds no video; give a video file or a folder of images")
+    stream = container.streams.video[0]
+    if multiprocessing.parent_process() is None:
+        stream.thread_type = "AUTO"
+    else:  # a data loader's worker: the processes run side by side already
+        stream.thread_count = 1
+    return stream
+
+
+def _timed_frames(container: InputContainer, stream: VideoStream) -> Iterator[_Timed]:
+    """Yield frames with seconds since the container's start; missing and backward times are made up for."""
+    start = (container.start_time or 0) / av.time_base
+    interval = float(1 / (stream.average_rate or stream.guessed_rate or FOLDER_FPS))
+    end = 0.0
+    seconds = 0.0
+    for index, frame in enumerate(container.decode(stream)):
+        seconds = end if frame.time is None else max(frame.time - start, seconds)
+        length = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else interval
+        end = seconds + length
+        yield _Timed(index, seconds, end, frame)
+
+
+def _declared_end(container: InputContainer, stream: VideoStream) -> float | None:
+    """Return the end of the video as its header tells, in seconds since the container's start."""
+    start = (container.start_time or 0) / av.time_base
+    if stream.duration is not None and stream.time_base is not None:
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base) - start
+    if container.duration is not None and len(container.streams) == 1:
+        return container.duration / av.time_base
+    return None
+
+
+def _rgb(frame: av.VideoFrame, size: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
+    """Convert a frame to upright RGB of (width, height) ``size``, which a stream may change on its way."""
+    image = frame.to_ndarray(format="rgb24", width=size[0], height=size[1])
+    return np.ascontiguousarray(np.rot90(image, _quarter_turns(frame)))
+
+
+def _quarter_turns(frame: av.VideoFrame) -> int:
+    """Return the counterclockwise quarter turns that the file's display matrix asks for."""
+    return round(frame.rotation / 90)
