@@ -16,9 +16,15 @@ from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 from ifdd.errors import InputError
 
 COMMANDS = {
-    "synth": ("ifdd.data.synth.synth:synth", "generate SynthDFER: labelled face videos whose every cause is known"),
+    "synth": (
+        "ifdd.data.synth.synth:synth",
+        "generate SynthDFER: labelled face videos whose every cause is known",
+    ),
     "train": ("ifdd.training.train:train", "train a model from a YAML recipe"),
-    "evaluate": ("ifdd.evaluation.evaluate:evaluate", "measure a checkpoint: WAR, UAR, recalls, confusion matrix"),
+    "evaluate": (
+        "ifdd.evaluation.evaluate:evaluate",
+        "measure a checkpoint: WAR, UAR, recalls, confusion matrix",
+    ),
     "recognize": ("ifdd.inference.recognize:recognize", "read a timeline of expressions from videos"),
 }
 """Name -> ("module:function", one-line summary)."""
@@ -88,9 +94,12 @@ def build_parser(command: str, function: Callable[..., None]) -> ArgumentParser:
     parser = ArgumentParser(prog=f"ifdd {command}", description=description, exit_on_error=False, allow_abbrev=False)
     parser.add_argument("--config", action="config", help="YAML file with these options; later options override it")
     first = next(iter(inspect.signature(function).parameters.values()))
-    skip = set()
+    skip: set[str | int] = set()
     if first.default is first.empty and typing.get_origin(first.annotation) is list:
-        summary = next((line.partition(":")[2] for line in details.splitlines() if line.strip().startswith(first.name)), "")
+        summary = next(
+            (line.partition(":")[2] for line in details.splitlines() if line.strip().startswith(first.name)),
+            "",
+        )
         parser.add_argument(first.name, nargs="+", type=typing.get_args(first.annotation)[0], help=summary.strip())
         skip = {first.name}
     parser.add_function_arguments(function, as_group=False, as_positional=True, skip=skip)

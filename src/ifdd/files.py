@@ -31,7 +31,9 @@ def atomic_path(target: Path) -> Iterator[Path]:
     except OSError as error:
         if error.filename is not None and Path(error.filename) not in (temporary, target, target.parent):
             raise  # not about this output
-        raise InputError(f"cannot write {target}: {error.strerror or error}; free space or choose another folder") from error
+        raise InputError(
+            f"cannot write {target}: {error.strerror or error}; free space or choose another folder"
+        ) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

@@ -1,0 +1,29 @@
+"""The model: one file a box of the paper's figure."""
+
+from ifdd.model.backbones import BACKBONES, Backbone
+from ifdd.model.config import PRESETS, IFDDConfig
+from ifdd.model.ifdd import IFDD, create_model
+from ifdd.model.losses import IFDDLoss, Losses, classification_loss, lifting_loss
+from ifdd.model.outputs import FrameSplit, IFDDOutput, Lifted, StageShape
+from ifdd.model.weights import Checkpoint, load_checkpoint, load_official, save_checkpoint
+
+__all__ = [
+    "BACKBONES",
+    "IFDD",
+    "PRESETS",
+    "Backbone",
+    "Checkpoint",
+    "FrameSplit",
+    "IFDDConfig",
+    "IFDDLoss",
+    "IFDDOutput",
+    "Lifted",
+    "Losses",
+    "StageShape",
+    "classification_loss",
+    "create_model",
+    "lifting_loss",
+    "load_checkpoint",
+    "load_official",
+    "save_checkpoint",
+]

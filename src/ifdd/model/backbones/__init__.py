@@ -1,0 +1,30 @@
+"""The interface of a backbone, and the table of them."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ifdd.model.backbones.mvit import mvit_s, mvit_tiny, mvit_xs
+from ifdd.model.outputs import StageShape
+
+
+class Backbone(Protocol):
+    """What the pyramid, ISSM and LADM need to know of a backbone: a module with ``stages`` and a forward."""
+
+    stages: tuple[StageShape, ...]
+    """Shapes of the maps that forward returns, finest first; the last two must keep the same frames."""
+
+    def __call__(
+        self, clip: Float[Tensor, "batch 3 frames height width"]
+    ) -> tuple[Float[Tensor, "batch _ _ _ _"], ...]:
+        """Return one (batch, channels, frames, height, width) map a stage."""
+
+
+BACKBONES: dict[str, Callable[[int, int, float], Backbone]] = {
+    "mvit_xs": mvit_xs,
+    "mvit_s": mvit_s,
+    "mvit_tiny": mvit_tiny,
+}
+"""Name -> builder(frames, size, drop_path). Add a builder of a ``Backbone`` to use another one by name."""

@@ -1,0 +1,308 @@
+"""MViTv2, the multiscale vision transformer for video (Li et al., CVPR 2022), as IFDD's backbone.
+
+Module names follow torchvision's ``mvit_v2_s``, so that its public Kinetics-400 weights load.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ifdd.model.layers import DropPath, init_linear, maps_to_tokens, merge_heads, mlp, split_heads
+from ifdd.model.outputs import StageShape
+
+Tokens = Float[Tensor, "batch tokens channels"]
+"""The class token, then the map's tokens over (time, height, width)."""
+Grid = tuple[int, int, int]
+"""Frames, height, width of a map."""
+
+NORM_EPS = 1e-6
+STEM_STRIDE = 4
+STEM_FRAMES = 8
+"""Every clip leaves the stem with 8 frames."""
+FUSED_WIDTH = 16
+"""Fused attention runs on head widths that are a multiple of this."""
+
+
+class StageSpec(NamedTuple):
+    """One stage of the network."""
+
+    blocks: int
+    channels: int
+    heads: int
+    kv_stride: int
+    """Spatial stride of keys and values, from each block's own input."""
+
+
+class BlockSpec(NamedTuple):
+    """One block: what changes from block to block."""
+
+    channels_in: int
+    channels_out: int
+    heads: int
+    grid: Grid
+    """The map that comes in."""
+    q_stride: int
+    kv_stride: int
+
+    @property
+    def q_grid(self) -> Grid:
+        """The map that goes out."""
+        return pooled_grid(self.grid, self.q_stride)
+
+    @property
+    def kv_grid(self) -> Grid:
+        """The map of keys and values."""
+        return pooled_grid(self.grid, self.kv_stride)
+
+
+def pooled_grid(grid: Grid, stride: int) -> Grid:
+    """Return the map after a 3 x 3 x 3 pooling with padding 1 and this spatial stride."""
+    frames, height, width = grid
+    return frames, (height - 1) // stride + 1, (width - 1) // stride + 1
+
+
+class Pool(nn.Module):
+    """Depthwise 3 x 3 x 3 convolution of queries, keys or values, then a norm; the class token skips the former."""
+
+    def __init__(self, dim: int, stride: int) -> None:
+        super().__init__()
+        self.pool = nn.Conv3d(dim, dim, 3, stride=(1, stride, stride), padding=1, groups=dim, bias=False)
+        self.norm_act = nn.Sequential(nn.LayerNorm(dim, eps=NORM_EPS))
+
+    def forward(
+        self, tokens: Float[Tensor, "batch heads tokens dim"], grid: Grid
+    ) -> Float[Tensor, "batch heads pooled dim"]:
+        """Pool the map's tokens, keep the class token."""
+        class_token, map_tokens = tokens[:, :, :1], tokens[:, :, 1:]
+        maps = map_tokens.flatten(0, 1).transpose(1, 2).unflatten(2, grid)
+        pooled = maps_to_tokens(self.pool(maps)).unflatten(0, tokens.shape[:2])
+        return self.norm_act(torch.cat([class_token, pooled], dim=2))
+
+
+def relative_distance(q_size: int, k_size: int) -> Tensor:
+    """Return the row of the relative position table for each (query, key) along one axis, (q_size, k_size).
+
+    The finer of the two is counted in its own steps, the coarser in the ratio's.
+    """
+    q_step, k_step = max(k_size // q_size, 1), max(q_size // k_size, 1)
+    queries = torch.arange(q_size)[:, None] * q_step
+    keys = (torch.arange(k_size)[None, :] - (k_size - 1)) * k_step
+    return queries - keys
+
+
+class PooledAttention(nn.Module):
+    """Multi-head attention with pooled queries, keys and values and decomposed relative positions.
+
+    softmax(q k / sqrt(d) + q . (R_h + R_w + R_t)) v + q. The bias matrix is never built: a query is extended by
+    its products with the position tables (one number a key row, column and frame) and a key by the one-hot
+    codes of its row, column and frame, so that one fused attention computes product and bias together. The
+    class token's extension is zero: it has no position.
+    """
+
+    row_distance: Tensor
+    column_distance: Tensor
+    frame_distance: Tensor
+    key_code: Tensor
+
+    def __init__(self, spec: BlockSpec) -> None:
+        super().__init__()
+        self.heads = spec.heads
+        self.grid = spec.grid
+        self.q_grid = spec.q_grid
+        dim = spec.channels_out // spec.heads
+        self.scale = dim**-0.5
+        self.qkv = nn.Linear(spec.channels_in, 3 * spec.channels_out)
+        self.project = nn.Sequential(nn.Linear(spec.channels_out, spec.channels_out))
+        self.pool_q = Pool(dim, spec.q_stride)
+        self.pool_k = Pool(dim, spec.kv_stride)
+        self.pool_v = Pool(dim, spec.kv_stride)
+        (q_frames, q_height, q_width), (k_frames, k_height, k_width) = spec.q_grid, spec.kv_grid
+        self.rel_pos_h = nn.Parameter(torch.empty(2 * max(q_height, k_height) - 1, dim))
+        self.rel_pos_w = nn.Parameter(torch.empty(2 * max(q_width, k_width) - 1, dim))
+        self.rel_pos_t = nn.Parameter(torch.empty(2 * max(q_frames, k_frames) - 1, dim))
+        for table in (self.rel_pos_h, self.rel_pos_w, self.rel_pos_t):
+            nn.init.trunc_normal_(table, std=0.02)
+        self.register_buffer("row_distance", relative_distance(q_height, k_height), persistent=False)
+        self.register_buffer("column_distance", relative_distance(q_width, k_width), persistent=False)
+        self.register_buffer("frame_distance", relative_distance(q_frames, k_frames), persistent=False)
+        self.register_buffer("key_code", key_position_code(spec.kv_grid), persistent=False)
+
+    def forward(self, tokens: Tokens) -> Tokens:
+        """Attend; the result lies on the pooled queries' map."""
+        query, key, value = split_heads(self.qkv(tokens), 3, self.heads)
+        query, key, value = (
+            self.pool_q(query, self.grid),
+            self.pool_k(key, self.grid),
+            self.pool_v(value, self.grid),
+        )
+        attended = self._attend(query, key, value)
+        residual = torch.cat([torch.zeros_like(query[:, :, :1]), query[:, :, 1:]], dim=2)
+        return self.project(merge_heads(attended + residual))
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        position = self._query_position(query)
+        dim = query.shape[3]
+        padding = -(dim + position.shape[3]) % FUSED_WIDTH
+        query = F.pad(torch.cat([query * self.scale, position], dim=3), (0, padding))
+        code = self.key_code.to(key.dtype).expand(*key.shape[:2], -1, -1)
+        key = F.pad(torch.cat([key, code], dim=3), (0, padding))
+        value = F.pad(value, (0, query.shape[3] - dim))
+        return F.scaled_dot_product_attention(query, key, value, scale=1.0)[..., :dim]
+
+    def _query_position(self, query: Tensor) -> Float[Tensor, "batch heads tokens codes"]:
+        """Return q . R for every key row, column and frame, beside each other; zero for the class token."""
+        maps = query[:, :, 1:].unflatten(2, self.q_grid)
+        rows = torch.einsum("bnthwd,hkd->bnthwk", maps, self.rel_pos_h[self.row_distance])
+        columns = torch.einsum("bnthwd,wkd->bnthwk", maps, self.rel_pos_w[self.column_distance])
+        frames = torch.einsum("bnthwd,tkd->bnthwk", maps, self.rel_pos_t[self.frame_distance])
+        return F.pad(torch.cat([rows, columns, frames], dim=5).flatten(2, 4), (0, 0, 1, 0))
+
+
+def key_position_code(grid: Grid) -> Float[Tensor, "tokens codes"]:
+    """Return one-hot codes of row, column and frame beside each other for the keys of a map.
+
+    The first row, the class token's, is zero.
+    """
+    frame, row, column = torch.meshgrid(*(torch.arange(size) for size in grid), indexing="ij")
+    codes = [
+        F.one_hot(index.flatten(), size) for index, size in zip((row, column, frame), (*grid[1:], grid[0]), strict=True)
+    ]
+    return F.pad(torch.cat(codes, dim=1).float(), (0, 0, 1, 0))
+
+
+class Block(nn.Module):
+    """Pooled attention and MLP, each with a norm, a residual and stochastic depth.
+
+    Where the width changes, the skip path is projected from the normed input.
+    """
+
+    def __init__(self, spec: BlockSpec, drop_path: float) -> None:
+        super().__init__()
+        self.grid = spec.grid
+        self.norm1 = nn.LayerNorm(spec.channels_in, eps=NORM_EPS)
+        self.attn = PooledAttention(spec)
+        self.norm2 = nn.LayerNorm(spec.channels_out, eps=NORM_EPS)
+        self.mlp = mlp(spec.channels_out)
+        widens = spec.channels_in != spec.channels_out
+        self.project = nn.Linear(spec.channels_in, spec.channels_out) if widens else None
+        stride = spec.q_stride
+        self.pool_skip = (
+            nn.MaxPool3d((1, stride + 1, stride + 1), (1, stride, stride), (0, (stride + 1) // 2, (stride + 1) // 2))
+            if stride > 1
+            else None
+        )
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, tokens: Tokens) -> Tokens:
+        """Return the tokens of the (pooled, where queries are strided) map."""
+        normed = self.norm1(tokens)
+        skip = tokens if self.project is None else self.project(normed)
+        tokens = self._pool_skip(skip) + self.drop_path(self.attn(normed))
+        return tokens + self.drop_path(self.mlp(self.norm2(tokens)))
+
+    def _pool_skip(self, tokens: Tokens) -> Tokens:
+        if self.pool_skip is None:
+            return tokens
+        maps = tokens[:, 1:].transpose(1, 2).unflatten(2, self.grid)
+        return torch.cat([tokens[:, :1], maps_to_tokens(self.pool_skip(maps))], dim=1)
+
+
+class ClassToken(nn.Module):
+    """A learned token in front of the map's tokens."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.class_token = nn.Parameter(torch.empty(channels))
+        nn.init.trunc_normal_(self.class_token, std=0.02)
+
+    def forward(self, tokens: Tokens) -> Tokens:
+        """Prepend the class token."""
+        return torch.cat([self.class_token.expand(tokens.shape[0], 1, -1), tokens], dim=1)
+
+
+class MViT(nn.Module):
+    """Stem, blocks, final norm. ``forward`` returns the stage maps, ``tokens`` the tokens with the class token."""
+
+    def __init__(self, specs: tuple[StageSpec, ...], frames: int, size: int, drop_path: float) -> None:
+        super().__init__()
+        first = specs[0].channels
+        stem_stride = 2 if frames > STEM_FRAMES else 1
+        self.conv_proj = nn.Conv3d(
+            3, first, (3, 7, 7), stride=(stem_stride, STEM_STRIDE, STEM_STRIDE), padding=(1, 3, 3)
+        )
+        # 32 frames: the same convolution as for 16, then the mean of each pair
+        self.stem_pool = nn.AvgPool3d((frames // (stem_stride * STEM_FRAMES), 1, 1))
+        self.pos_encoding = ClassToken(first)
+        blocks = block_specs(specs, (STEM_FRAMES, size // STEM_STRIDE, size // STEM_STRIDE))
+        rates = [drop_path * index / max(len(blocks) - 1, 1) for index in range(len(blocks))]
+        self.blocks = nn.ModuleList(Block(spec, rate) for spec, rate in zip(blocks, rates, strict=True))
+        self.norm = nn.LayerNorm(specs[-1].channels, eps=NORM_EPS)
+        ends = [sum(spec.blocks for spec in specs[: index + 1]) - 1 for index in range(len(specs))]
+        self.stage_ends = ends
+        self.stages = tuple(StageShape(blocks[end].channels_out, *blocks[end].q_grid) for end in ends)
+        init_linear(self, std=0.02)
+
+    def tokens(self, clip: Float[Tensor, "batch 3 frames height width"]) -> list[Tokens]:
+        """Return the tokens at the end of each stage, class token first; the last after the final norm."""
+        tokens = self.pos_encoding(maps_to_tokens(self.stem_pool(self.conv_proj(clip))))
+        ends = []
+        for index, block in enumerate(self.blocks):
+            tokens = block(tokens)
+            if index in self.stage_ends:
+                ends.append(tokens)
+        ends[-1] = self.norm(ends[-1])
+        return ends
+
+    def forward(self, clip: Float[Tensor, "batch 3 frames height width"]) -> tuple[Float[Tensor, "batch _ _ _ _"], ...]:
+        """Return the map of each stage, finest first; the class token is dropped."""
+        return tuple(
+            tokens[:, 1:].transpose(1, 2).unflatten(2, (shape.frames, shape.height, shape.width))
+            for tokens, shape in zip(self.tokens(clip), self.stages, strict=True)
+        )
+
+
+def block_specs(stages: tuple[StageSpec, ...], grid: Grid) -> list[BlockSpec]:
+    """Lay out the blocks: the first block of every stage but the first halves the map and widens it."""
+    specs = []
+    channels = stages[0].channels
+    for number, stage in enumerate(stages):
+        for position in range(stage.blocks):
+            halves = number > 0 and position == 0
+            q_stride = 2 if halves else 1
+            spec = BlockSpec(channels, stage.channels, stage.heads, grid, q_stride, stage.kv_stride)
+            specs.append(spec)
+            grid, channels = spec.q_grid, stage.channels
+    return specs
+
+
+MVIT_XS = (
+    StageSpec(blocks=1, channels=96, heads=1, kv_stride=8),
+    StageSpec(blocks=2, channels=192, heads=2, kv_stride=4),
+    StageSpec(blocks=5, channels=384, heads=4, kv_stride=2),
+    StageSpec(blocks=2, channels=768, heads=8, kv_stride=1),
+)
+MVIT_S = (*MVIT_XS[:2], MVIT_XS[2]._replace(blocks=11), MVIT_XS[3])
+MVIT_TINY = (
+    StageSpec(blocks=1, channels=32, heads=1, kv_stride=8),
+    StageSpec(blocks=1, channels=64, heads=2, kv_stride=4),
+    StageSpec(blocks=2, channels=128, heads=4, kv_stride=2),
+    StageSpec(blocks=1, channels=256, heads=8, kv_stride=1),
+)
+
+
+def mvit_xs(frames: int, size: int, drop_path: float) -> MViT:
+    """Build the paper's backbone, 10 blocks."""
+    return MViT(MVIT_XS, frames, size, drop_path)
+
+
+def mvit_s(frames: int, size: int, drop_path: float) -> MViT:
+    """Build torchvision's ``mvit_v2_s`` without its classifier, 16 blocks."""
+    return MViT(MVIT_S, frames, size, drop_path)
+
+
+def mvit_tiny(frames: int, size: int, drop_path: float) -> MViT:
+    """Build a backbone of the same parts that two CPU cores can train in minutes, 5 blocks."""
+    return MViT(MVIT_TINY, frames, size, drop_path)

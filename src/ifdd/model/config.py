@@ -1,0 +1,68 @@
+"""What the paper varies, and the table of presets."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ifdd.errors import InputError
+
+
+@dataclass(frozen=True)
+class IFDDConfig:
+    """Everything that is needed to build a model again.
+
+    Raises:
+        InputError: a value is outside its range, or two values do not go together.
+    """
+
+    backbone: str = "mvit_xs"
+    """Name in ``ifdd.model.backbones.BACKBONES``."""
+    num_classes: int = 7
+    """Number of emotion classes."""
+    frames: int = 16
+    """Frames in a clip: 8, 16 or 32."""
+    size: int = 224
+    """Height and width of a clip in pixels, a multiple of 32."""
+    split: Literal["issm", "even_odd", "none"] = "issm"
+    """Frame splitting: by content (ISSM), by parity, or none (backbone only)."""
+    receptive_field: float = 2.0
+    """L of ISSM: the largest offset of a frame position, in feature frames."""
+    sampling: Literal["exact", "official"] = "exact"
+    """Interpolation at the index itself, or at index * T / (T - 1) - 0.5 as in the official code."""
+    lifting: Literal["updater_first", "predictor_first", "none"] = "updater_first"
+    """Order of LADM's two steps; none pools the dynamic frames directly."""
+    dropout: float = 0.5
+    """Dropout probability in front of the classifier."""
+    drop_path: float = 0.2
+    """Stochastic depth: probability at the last block (linear from 0 over the blocks) and in LADM's refinement."""
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """RGB mean that is subtracted from a clip in [0, 1]; the official model uses none."""
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """RGB standard deviation that a clip is divided by."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.num_classes < 2:
+            raise InputError(f"num_classes must be at least 2, given {self.num_classes}")
+        if self.frames not in (8, 16, 32):
+            raise InputError(f"frames must be 8, 16 or 32, given {self.frames}")
+        if self.size < 32 or self.size % 32:
+            raise InputError(f"size must be a positive multiple of 32 pixels, given {self.size}")
+        if self.split == "none" and self.lifting != "none":
+            raise InputError(
+                f"lifting {self.lifting!r} needs the two groups of a split: choose split 'issm' or 'even_odd'"
+            )
+        if self.receptive_field <= 0:
+            raise InputError(f"receptive_field must be positive, given {self.receptive_field}")
+        for name in ("dropout", "drop_path"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} must be in [0, 1), given {getattr(self, name)}")
+        if min(self.std) <= 0:
+            raise InputError(f"std must be positive, given {self.std}")
+
+
+PRESETS = {
+    "ifdd_mvit_xs": IFDDConfig(backbone="mvit_xs"),
+    "ifdd_mvit_s": IFDDConfig(backbone="mvit_s"),
+    "ifdd_tiny": IFDDConfig(backbone="mvit_tiny", size=96, dropout=0.1, drop_path=0.05),
+}
+"""The paper's model on its two backbones, and one of the same parts for two CPU cores."""

@@ -1,0 +1,115 @@
+"""ISSM, the Inter-frame Static-dynamic Splitting Module, and the splits that replace it in ablations."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ifdd.model.layers import init_linear
+from ifdd.model.outputs import FrameSplit, StageShape
+
+Features = Float[Tensor, "batch channels frames height width"]
+Group = Float[Tensor, "batch channels half height width"]
+
+TOKEN_CHANNELS = 7
+TOKEN_SIZE = 7
+"""The temporal tokenizer keeps 7 channels of a 7 x 7 map (smaller where the map is smaller)."""
+
+
+def interpolate_frames(features: Features, position: Float[Tensor, "batch half"]) -> Group:
+    """Read ``features`` at real-valued frame positions: linear in time, clamped to the first and last frame.
+
+    Gradients reach ``features`` and, inside the borders, ``position``.
+    """
+    last = features.shape[2] - 1
+    position = position.clamp(0, last)
+    left = position.detach().floor().clamp(max=max(last - 1, 0))
+    weight = (position - left)[:, None, :, None, None]
+
+    def frames_at(index: Tensor) -> Tensor:
+        index = index.long()[:, None, :, None, None].expand(-1, features.shape[1], -1, *features.shape[3:])
+        return features.gather(2, index)
+
+    return torch.lerp(frames_at(left), frames_at((left + 1).clamp(max=last)), weight.to(features.dtype))
+
+
+def official_position(index: Float[Tensor, "batch half"], frames: int) -> Float[Tensor, "batch half"]:
+    """Return where the official code reads for an index.
+
+    It normalises as if the corners were aligned, 2 i / (T - 1) - 1, and samples as if they were not.
+    """
+    return index * frames / (frames - 1) - 0.5
+
+
+class ISSM(nn.Module):
+    """Split frames by content: two groups of T / 2 positions, learned from the correlation between frames.
+
+    Z = tokenizer(X); R = Z Z^T / C; softmax(R) gives the static offsets, softmax(-R) the dynamic ones, each
+    through its own linear map, tanh and the receptive field L. The static group starts from the even frames,
+    the dynamic one from the odd frames.
+
+    Deviation: ``sampling="exact"`` reads X at the index itself; the official code reads elsewhere
+    (``official_position``), which ``sampling="official"`` repeats.
+    """
+
+    even: Tensor
+    odd: Tensor
+
+    def __init__(self, shape: StageShape, receptive_field: float = 2.0, sampling: str = "exact") -> None:
+        super().__init__()
+        self.receptive_field = receptive_field
+        self.sampling = sampling
+        self.token_size = (min(TOKEN_SIZE, shape.height), min(TOKEN_SIZE, shape.width))
+        self.tokenizer = nn.Conv2d(shape.channels, TOKEN_CHANNELS, 1)
+        self.static_offset = nn.Linear(shape.frames**2, shape.frames // 2, bias=False)
+        self.dynamic_offset = nn.Linear(shape.frames**2, shape.frames // 2, bias=False)
+        self.register_buffer("even", torch.arange(0.0, shape.frames, 2), persistent=False)
+        self.register_buffer("odd", torch.arange(1.0, shape.frames, 2), persistent=False)
+        init_linear(self, std=0.03)
+
+    def forward(self, features: Features) -> tuple[Group, Group, FrameSplit]:
+        """Return the static group, the dynamic group and how they were chosen."""
+        correlation = self.correlation(features)
+        static_index = self.even + self._offset(self.static_offset, correlation.softmax(-1))
+        dynamic_index = self.odd + self._offset(self.dynamic_offset, (-correlation).softmax(-1))
+        split = FrameSplit(static_index, dynamic_index, correlation)
+        return self._read(features, static_index), self._read(features, dynamic_index), split
+
+    def correlation(self, features: Features) -> Float[Tensor, "batch frames frames"]:
+        """Return R = Z Z^T / C; in float32, because the indexes depend on small differences."""
+        batch, channels, frames = features.shape[:3]
+        pooled = F.adaptive_avg_pool2d(features.transpose(1, 2).flatten(0, 1), self.token_size)
+        tokens = F.gelu(self.tokenizer(pooled)).reshape(batch, frames, -1).float()
+        with torch.autocast(features.device.type, enabled=False):
+            return tokens @ tokens.transpose(1, 2) / channels
+
+    def _offset(self, linear: nn.Linear, weights: Tensor) -> Float[Tensor, "batch half"]:
+        with torch.autocast(weights.device.type, enabled=False):
+            return torch.tanh(linear(weights.flatten(1))) * self.receptive_field
+
+    def _read(self, features: Features, index: Tensor) -> Group:
+        position = official_position(index, features.shape[2]) if self.sampling == "official" else index
+        return interpolate_frames(features, position)
+
+
+class EvenOddSplit(nn.Module):
+    """Split frames by parity, without looking at them: the classic lazy wavelet, an ablation of ISSM."""
+
+    def forward(self, features: Features) -> tuple[Group, Group, FrameSplit]:
+        """Return the even frames, the odd frames and their indexes."""
+        return features[:, :, 0::2], features[:, :, 1::2], parity_split(features)
+
+
+class NoSplit(nn.Module):
+    """Both groups are all frames: backbone only, an ablation. The indexes reported are those of the parity."""
+
+    def forward(self, features: Features) -> tuple[Features, Features, FrameSplit]:
+        """Return the features twice."""
+        return features, features, parity_split(features)
+
+
+def parity_split(features: Features) -> FrameSplit:
+    """Describe a split that takes even and odd frames and correlates nothing."""
+    batch, _, frames = features.shape[:3]
+    index = torch.arange(frames, device=features.device, dtype=torch.float32).expand(batch, -1)
+    return FrameSplit(index[:, 0::2], index[:, 1::2], index.new_zeros(batch, frames, frames))

@@ -1,0 +1,130 @@
+"""LADM, the Lifting-based Aggregation-Disentanglement Module: updater, predictor, refinement, token pooling."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ifdd.model.layers import DropPath, init_linear, merge_heads, mlp, split_heads
+from ifdd.model.outputs import Lifted
+
+Tokens = Float[Tensor, "batch tokens channels"]
+HEADS = 8
+
+
+class CrossAttention(nn.Module):
+    """What updater and predictor are made of: linear(softmax(q k^T / sqrt(d)) v + v).
+
+    The values are added token by token: both groups have equally many tokens.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.query = nn.Linear(channels, channels)
+        self.key_value = nn.Linear(channels, 2 * channels)
+        self.project = nn.Linear(channels, channels)
+
+    def forward(self, target: Tokens, source: Tokens) -> Tokens:
+        """Gather from ``source`` (keys, values) what concerns ``target`` (queries)."""
+        (query,) = split_heads(self.query(target), 1, HEADS)
+        key, value = split_heads(self.key_value(source), 2, HEADS)
+        return self.project(merge_heads(F.scaled_dot_product_attention(query, key, value) + value))
+
+
+class Refinement(nn.Module):
+    """Self-attention with a residual, then an MLP without one, on the emotion features.
+
+    Deviation from the usual transformer block: no residual around the MLP, as in the official code.
+    """
+
+    def __init__(self, channels: int, drop_path: float) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(channels)
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.project = nn.Linear(channels, channels)
+        self.norm2 = nn.LayerNorm(channels)
+        self.mlp = mlp(channels)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, emotion: Tokens) -> Tokens:
+        """Return refined emotion features."""
+        query, key, value = split_heads(self.qkv(self.norm1(emotion)), 3, HEADS)
+        attended = self.project(merge_heads(F.scaled_dot_product_attention(query, key, value)))
+        emotion = emotion + self.drop_path(attended)
+        return self.drop_path(self.mlp(self.norm2(emotion)))
+
+
+class LADM(nn.Module):
+    """The learnable lifting step, updater first (the paper's order).
+
+    context Y_S = static + updater(static <- dynamic); emotion Y_D = dynamic - predictor(dynamic <- context);
+    both groups are normalised first. Each step is additive, so it can be undone exactly given the other group.
+    """
+
+    def __init__(self, channels: int, drop_path: float) -> None:
+        super().__init__()
+        self.static_norm = nn.LayerNorm(channels)
+        self.dynamic_norm = nn.LayerNorm(channels)
+        self.updater = CrossAttention(channels)
+        self.predictor = CrossAttention(channels)
+        self.refinement = Refinement(channels, drop_path)
+        init_linear(self, std=0.02)
+
+    def lift(self, static: Tokens, dynamic: Tokens) -> Lifted:
+        """Apply the two lifting steps to normalised groups."""
+        context = static + self.updater(static, dynamic)
+        return Lifted(context, dynamic - self.predictor(dynamic, context))
+
+    def forward(self, static: Tokens, dynamic: Tokens) -> Lifted:
+        """Return the context and the refined emotion features."""
+        lifted = self.lift(self.static_norm(static), self.dynamic_norm(dynamic))
+        return Lifted(lifted.context, self.refinement(lifted.emotion))
+
+
+class PredictorFirstLADM(LADM):
+    """The classic order of a lifting scheme: predict, then update. An ablation."""
+
+    def lift(self, static: Tokens, dynamic: Tokens) -> Lifted:
+        """Apply the two lifting steps to normalised groups, the predictor first."""
+        emotion = dynamic - self.predictor(dynamic, static)
+        return Lifted(static + self.updater(static, emotion), emotion)
+
+
+class NoLifting(nn.Module):
+    """Hand both groups through: an ablation."""
+
+    def forward(self, static: Tokens, dynamic: Tokens) -> Lifted:
+        """Return the groups as they are."""
+        return Lifted(static, dynamic)
+
+
+def lifting_residual(
+    features: Float[Tensor, "batch channels frames height width"], context: Tokens
+) -> Float[Tensor, "batch height width"]:
+    """Return how far the context is from the mean of each pair of frames, averaged over channels and time."""
+    # the mean over pairs and then over time is the mean over time
+    average = features.mean((1, 2))
+    return average - context.mean(2).unflatten(1, (-1, *average.shape[1:])).mean(1)
+
+
+class TokenPooling(nn.Module):
+    """A learned weighted sum over the tokens.
+
+    The official code has a bias here only where there is no LADM (``bias=True``).
+    """
+
+    def __init__(self, tokens: int, bias: bool) -> None:
+        super().__init__()
+        self.weigh = nn.Linear(tokens, 1, bias=bias)
+        init_linear(self, std=0.02)
+
+    def forward(self, tokens: Tokens) -> Float[Tensor, "batch channels"]:
+        """Pool (batch, tokens, channels) to (batch, channels)."""
+        return self.weigh(tokens.transpose(1, 2)).squeeze(2)
+
+
+class MeanPooling(nn.Module):
+    """The plain mean over the tokens, for the backbone alone."""
+
+    def forward(self, tokens: Tokens) -> Float[Tensor, "batch channels"]:
+        """Pool (batch, tokens, channels) to (batch, channels)."""
+        return tokens.mean(1)

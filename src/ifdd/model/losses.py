@@ -1,0 +1,50 @@
+"""One pure function a loss term, and the module that adds them."""
+
+from typing import Literal, NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ifdd.model.outputs import IFDDOutput
+
+
+class Losses(NamedTuple):
+    """The total and its terms, scalars."""
+
+    total: Float[Tensor, ""]
+    classification: Float[Tensor, ""]
+    lifting: Float[Tensor, ""]
+
+
+def classification_loss(
+    logits: Float[Tensor, "batch classes"], target: Float[Tensor, "batch classes"]
+) -> Float[Tensor, ""]:
+    """Cross entropy with soft targets (each row sums to 1), mean over the batch."""
+    return F.cross_entropy(logits.float(), target)
+
+
+def lifting_loss(residual: Float[Tensor, "batch height width"]) -> Float[Tensor, " batch"]:
+    """Smooth L1 (beta 1) of the lifting residual to zero, mean over the map: one value a clip."""
+    residual = residual.float()
+    return F.smooth_l1_loss(residual, residual.new_zeros(residual.shape), reduction="none").mean((1, 2))
+
+
+class IFDDLoss(nn.Module):
+    """total = classification + weight * lifting.
+
+    ``reduction="mean"`` averages the lifting loss over the batch. Deviation: the official code sums it
+    (``reduction="sum"``), so that its real weight grows with the batch size.
+    """
+
+    def __init__(self, lifting_weight: float = 0.1, reduction: Literal["mean", "sum"] = "mean") -> None:
+        super().__init__()
+        self.lifting_weight = lifting_weight
+        self.reduction = reduction
+
+    def forward(self, output: IFDDOutput, target: Float[Tensor, "batch classes"]) -> Losses:
+        """Return the losses of a batch for soft targets."""
+        classification = classification_loss(output.logits, target)
+        each = lifting_loss(output.lifting_residual)
+        lifting = each.sum() if self.reduction == "sum" else each.mean()
+        return Losses(classification + self.lifting_weight * lifting, classification, lifting)
