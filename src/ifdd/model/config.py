@@ -1,9 +1,15 @@
 """What the paper varies, and the table of presets."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from ifdd.errors import InputError
+
+CHOICES = {
+    "split": ("issm", "even_odd", "none"),
+    "sampling": ("exact", "official"),
+    "lifting": ("updater_first", "predictor_first", "none"),
+}
+"""The fields that name a module or a formula, and their values."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +28,13 @@ class IFDDConfig:
     """Frames in a clip: 8, 16 or 32."""
     size: int = 224
     """Height and width of a clip in pixels, a multiple of 32."""
-    split: Literal["issm", "even_odd", "none"] = "issm"
+    split: str = "issm"
     """Frame splitting: by content (ISSM), by parity, or none (backbone only)."""
     receptive_field: float = 2.0
     """L of ISSM: the largest offset of a frame position, in feature frames."""
-    sampling: Literal["exact", "official"] = "exact"
+    sampling: str = "exact"
     """Interpolation at the index itself, or at index * T / (T - 1) - 0.5 as in the official code."""
-    lifting: Literal["updater_first", "predictor_first", "none"] = "updater_first"
+    lifting: str = "updater_first"
     """Order of LADM's two steps; none pools the dynamic frames directly."""
     dropout: float = 0.5
     """Dropout probability in front of the classifier."""
@@ -41,6 +47,9 @@ class IFDDConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise InputError(f"{name} must be one of {', '.join(choices)}, given {getattr(self, name)!r}")
         if self.num_classes < 2:
             raise InputError(f"num_classes must be at least 2, given {self.num_classes}")
         if self.frames not in (8, 16, 32):

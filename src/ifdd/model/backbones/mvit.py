@@ -15,6 +15,8 @@ from ifdd.model.outputs import StageShape
 
 Tokens = Float[Tensor, "batch tokens channels"]
 """The class token, then the map's tokens over (time, height, width)."""
+NewTokens = Float[Tensor, "batch new_tokens new_channels"]
+"""The same of the map that comes out, which may be smaller and wider."""
 Grid = tuple[int, int, int]
 """Frames, height, width of a map."""
 
@@ -130,7 +132,7 @@ class PooledAttention(nn.Module):
         self.register_buffer("frame_distance", relative_distance(q_frames, k_frames), persistent=False)
         self.register_buffer("key_code", key_position_code(spec.kv_grid), persistent=False)
 
-    def forward(self, tokens: Tokens) -> Tokens:
+    def forward(self, tokens: Tokens) -> NewTokens:
         """Attend; the result lies on the pooled queries' map."""
         query, key, value = split_heads(self.qkv(tokens), 3, self.heads)
         query, key, value = (
@@ -196,14 +198,14 @@ class Block(nn.Module):
         )
         self.drop_path = DropPath(drop_path)
 
-    def forward(self, tokens: Tokens) -> Tokens:
+    def forward(self, tokens: Tokens) -> NewTokens:
         """Return the tokens of the (pooled, where queries are strided) map."""
         normed = self.norm1(tokens)
         skip = tokens if self.project is None else self.project(normed)
         tokens = self._pool_skip(skip) + self.drop_path(self.attn(normed))
         return tokens + self.drop_path(self.mlp(self.norm2(tokens)))
 
-    def _pool_skip(self, tokens: Tokens) -> Tokens:
+    def _pool_skip(self, tokens: Tokens) -> NewTokens:
         if self.pool_skip is None:
             return tokens
         maps = tokens[:, 1:].transpose(1, 2).unflatten(2, self.grid)
@@ -218,7 +220,7 @@ class ClassToken(nn.Module):
         self.class_token = nn.Parameter(torch.empty(channels))
         nn.init.trunc_normal_(self.class_token, std=0.02)
 
-    def forward(self, tokens: Tokens) -> Tokens:
+    def forward(self, tokens: Tokens) -> NewTokens:
         """Prepend the class token."""
         return torch.cat([self.class_token.expand(tokens.shape[0], 1, -1), tokens], dim=1)
 
@@ -245,7 +247,7 @@ class MViT(nn.Module):
         self.stages = tuple(StageShape(blocks[end].channels_out, *blocks[end].q_grid) for end in ends)
         init_linear(self, std=0.02)
 
-    def tokens(self, clip: Float[Tensor, "batch 3 frames height width"]) -> list[Tokens]:
+    def tokens(self, clip: Float[Tensor, "batch 3 frames height width"]) -> list[Float[Tensor, "batch _ _"]]:
         """Return the tokens at the end of each stage, class token first; the last after the final norm."""
         tokens = self.pos_encoding(maps_to_tokens(self.stem_pool(self.conv_proj(clip))))
         ends = []

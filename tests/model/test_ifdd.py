@@ -1,0 +1,125 @@
+"""The whole figure: shapes, gradients, ablations, bad input."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from ifdd import create_model
+from ifdd.errors import InputError
+from ifdd.model import PRESETS, IFDDOutput
+
+ABLATIONS: list[dict[str, Any]] = [
+    {"split": "none", "lifting": "none"},
+    {"lifting": "none"},
+    {"split": "even_odd"},
+    {"split": "even_odd", "lifting": "none"},
+    {"lifting": "predictor_first"},
+    {"receptive_field": 1.0},
+    {"receptive_field": 4.0},
+    {"sampling": "official"},
+    {"frames": 8},
+    {"frames": 32},
+    {"size": 32},
+    {"size": 128},
+]
+
+
+def random_clip(frames: int = 16, size: int = 64, batch: int = 2) -> torch.Tensor:
+    return torch.rand(batch, 3, frames, size, size, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("overrides", ABLATIONS, ids=str)
+def test_every_ablation_gives_the_same_tuple_in_training_and_evaluation(overrides: dict[str, Any]) -> None:
+    model = create_model("ifdd_tiny", num_classes=5, **({"size": 64} | overrides))
+    clip = random_clip(model.config.frames, model.config.size)
+    last = model.backbone.stages[-1]
+    for mode in (True, False):
+        output = model.train(mode)(clip)
+        assert isinstance(output, IFDDOutput)
+        assert output.logits.shape == (2, 5)
+        assert output.emotion.shape == (2, last.channels)
+        assert output.lifting_residual.shape == (2, last.height, last.width)
+        assert output.split.static_index.shape == output.split.dynamic_index.shape == (2, 4)
+        assert output.split.correlation.shape == (2, 8, 8)
+
+
+@pytest.mark.parametrize("overrides", [{}, *ABLATIONS[:5]], ids=str)
+def test_a_gradient_reaches_every_parameter(overrides: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    model = create_model("ifdd_tiny", size=64, dropout=0.0, drop_path=0.0, **overrides)
+    output = model(random_clip())
+    (output.logits.square().sum() + output.lifting_residual.square().sum()).backward()
+    without = [name for name, value in model.named_parameters() if value.grad is None or not value.grad.any()]
+    # without lifting nobody looks at the static group
+    issm_alone = model.config.split == "issm" and model.config.lifting == "none"
+    assert without == (["split.static_offset.weight"] if issm_alone else [])
+
+
+def test_tiny_preset_is_small() -> None:
+    model = create_model("ifdd_tiny")
+    assert sum(parameter.numel() for parameter in model.parameters()) <= 3_000_000
+    assert model.config.frames == 16
+    assert model.config.size <= 112
+
+
+def test_the_paper_s_preset_has_the_release_s_size() -> None:
+    with torch.device("meta"):
+        model = create_model("ifdd_mvit_xs")
+    used = sum(parameter.numel() for parameter in model.parameters())
+    # the release's 37,577,123 hold position tables and a projection over time that its forward never reads
+    never_read = 49 * 768 + 8 * 768 + 768 + (8 * 8 + 8) + (8 + 1)
+    assert used == 37_577_123 - never_read
+
+
+def test_clips_do_not_influence_each_other() -> None:
+    model = create_model("ifdd_tiny", size=64).eval()
+    clip = random_clip()
+    with torch.inference_mode():
+        torch.testing.assert_close(model(clip).logits[:1], model(clip[:1]).logits)
+
+
+def test_normalisation_is_part_of_the_model() -> None:
+    torch.manual_seed(0)
+    plain = create_model("ifdd_tiny", size=64).eval()
+    normalising = create_model("ifdd_tiny", size=64, mean=(0.4, 0.5, 0.6), std=(0.1, 0.2, 0.3)).eval()
+    normalising.load_state_dict(plain.state_dict())
+    clip = random_clip()
+    by_hand = torch.stack([(clip[:, i] - m) / s for i, (m, s) in enumerate([(0.4, 0.1), (0.5, 0.2), (0.6, 0.3)])], 1)
+    with torch.inference_mode():
+        torch.testing.assert_close(normalising(clip).logits, plain(by_hand).logits)
+
+
+@pytest.mark.parametrize(
+    ("preset", "overrides", "message"),
+    [
+        ("ifdd_tinny", {}, "did you mean 'ifdd_tiny'"),
+        ("ifdd_tiny", {"spilt": "issm"}, "did you mean 'split'"),
+        ("ifdd_tiny", {"backbone": "resnet"}, "unknown backbone 'resnet'"),
+        ("ifdd_tiny", {"split": "odd"}, "split must be one of issm, even_odd, none, given 'odd'"),
+        ("ifdd_tiny", {"lifting": "first"}, "lifting must be one of"),
+        ("ifdd_tiny", {"sampling": "linear"}, "sampling must be one of"),
+        ("ifdd_tiny", {"split": "none"}, "needs the two groups of a split"),
+        ("ifdd_tiny", {"frames": 12}, "frames must be 8, 16 or 32, given 12"),
+        ("ifdd_tiny", {"size": 100}, "multiple of 32"),
+        ("ifdd_tiny", {"num_classes": 1}, "num_classes must be at least 2"),
+        ("ifdd_tiny", {"receptive_field": 0.0}, "receptive_field must be positive"),
+        ("ifdd_tiny", {"dropout": 1.0}, r"dropout must be in \[0, 1\)"),
+        ("ifdd_tiny", {"std": (1.0, 0.0, 1.0)}, "std must be positive"),
+    ],
+)
+def test_a_configuration_that_cannot_be_built_says_why(preset: str, overrides: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        create_model(preset, **overrides)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 8, 64, 64), (1, 3, 16, 96, 96), (1, 1, 16, 64, 64)])
+def test_a_clip_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises((InputError, TypeError), match=r"takes clips of shape|clip"):
+        create_model("ifdd_tiny", size=64)(torch.rand(shape))
+
+
+def test_every_preset_builds() -> None:
+    with torch.device("meta"):
+        for preset in PRESETS:
+            assert create_model(preset, num_classes=11).config.num_classes == 11

@@ -1,0 +1,98 @@
+"""The backbone: attention against the written-out formula, layout, stem."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ifdd.model.backbones import BACKBONES
+from ifdd.model.backbones.mvit import MVIT_XS, BlockSpec, PooledAttention, block_specs, mvit_s, mvit_tiny, mvit_xs
+from ifdd.model.layers import DropPath, split_heads
+
+
+def written_out(attention: PooledAttention, tokens: torch.Tensor) -> torch.Tensor:
+    """Attention with the whole bias matrix, entry by entry from its definition."""
+    query, key, value = split_heads(attention.qkv(tokens), 3, attention.heads)
+    query = attention.pool_q(query, attention.grid)
+    key, value = attention.pool_k(key, attention.grid), attention.pool_v(value, attention.grid)
+    scores = query @ key.transpose(2, 3) * attention.scale
+    q_frames, q_height, q_width = attention.q_grid
+    for q_index in range(q_frames * q_height * q_width):
+        t, h, w = q_index // (q_height * q_width), q_index // q_width % q_height, q_index % q_width
+        vector = query[:, :, 1 + q_index]
+        k_frames, k_height, k_width = KV_GRID
+        for k_index in range(k_frames * k_height * k_width):
+            kt, kh, kw = k_index // (k_height * k_width), k_index // k_width % k_height, k_index % k_width
+            rows = (
+                attention.rel_pos_t[t - kt + k_frames - 1]
+                + attention.rel_pos_h[
+                    h * max(k_height // q_height, 1) + (k_height - 1 - kh) * max(q_height // k_height, 1)
+                ]
+                + attention.rel_pos_w[w * max(k_width // q_width, 1) + (k_width - 1 - kw) * max(q_width // k_width, 1)]
+            )
+            scores[:, :, 1 + q_index, 1 + k_index] += vector @ rows
+    attended = scores.softmax(-1) @ value
+    attended[:, :, 1:] += query[:, :, 1:]
+    return attention.project(attended.transpose(1, 2).flatten(2))
+
+
+KV_GRID = (2, 2, 2)
+
+
+@pytest.mark.parametrize(("q_stride", "kv_stride"), [(1, 2), (2, 2), (2, 1), (1, 1)])
+def test_attention_equals_the_formula_with_a_bias_matrix(q_stride: int, kv_stride: int) -> None:
+    torch.manual_seed(0)
+    grid = (2, 2 * kv_stride, 2 * kv_stride)
+    attention = PooledAttention(BlockSpec(6, 8, 2, grid, q_stride, kv_stride))
+    for table in (attention.rel_pos_h, attention.rel_pos_w, attention.rel_pos_t):
+        torch.nn.init.normal_(table)
+    tokens = torch.randn(2, 1 + 2 * grid[1] * grid[2], 6)
+    torch.testing.assert_close(attention(tokens), written_out(attention, tokens))
+
+
+def test_layout_follows_the_table_of_the_paper() -> None:
+    specs = block_specs(MVIT_XS, (8, 56, 56))
+    assert [spec.q_grid[1] for spec in specs] == [56, 28, 28, 14, 14, 14, 14, 14, 7, 7]
+    assert [spec.kv_grid[1] for spec in specs] == [7, 14, 7, 14, 7, 7, 7, 7, 14, 7]
+    assert [spec.channels_out for spec in specs] == [96, 192, 192, *[384] * 5, 768, 768]
+
+
+@pytest.mark.parametrize("frames", [8, 16, 32])
+def test_every_clip_length_leaves_the_stem_with_eight_frames(frames: int) -> None:
+    backbone = mvit_tiny(frames, 64, 0.0)
+    maps = backbone(torch.rand(1, 3, frames, 64, 64))
+    assert [tuple(each.shape[1:]) for each in maps] == [tuple(stage) for stage in backbone.stages]
+    assert [stage.frames for stage in backbone.stages] == [8] * 4
+
+
+def test_32_frames_are_16_frames_convolved_then_averaged_in_pairs() -> None:
+    backbone = mvit_tiny(32, 64, 0.0)
+    still = torch.rand(1, 3, 1, 64, 64).expand(-1, -1, 32, -1, -1)
+    stem = backbone.stem_pool(backbone.conv_proj(still))
+    torch.testing.assert_close(stem[:, :, 3], backbone.conv_proj(still)[:, :, 7])
+
+
+def test_number_of_blocks() -> None:
+    with torch.device("meta"):
+        assert len(mvit_xs(16, 224, 0.2).blocks) == 10
+        assert len(mvit_s(16, 224, 0.2).blocks) == 16
+
+
+@given(size=st.sampled_from([32, 64, 96, 160]), name=st.sampled_from(sorted(BACKBONES)))
+@settings(max_examples=8, deadline=None)
+def test_declared_stages_are_what_forward_gives(size: int, name: str) -> None:
+    with torch.device("meta"):
+        backbone = BACKBONES[name](16, size, 0.1)
+        maps = backbone(torch.empty(1, 3, 16, size, size))
+    assert [tuple(each.shape[1:]) for each in maps] == [tuple(stage) for stage in backbone.stages]
+
+
+def test_drop_path_keeps_the_expectation_and_drops_whole_samples() -> None:
+    torch.manual_seed(0)
+    drop = DropPath(0.25).train()
+    dropped = drop(torch.ones(4000, 3, 2))
+    per_sample = dropped.flatten(1)
+    assert ((per_sample == per_sample[:, :1]).all(1)).all()
+    assert dropped.unique().tolist() == pytest.approx([0.0, 1 / 0.75])
+    assert dropped.mean().item() == pytest.approx(1.0, abs=0.05)
+    assert torch.equal(drop.eval()(dropped), dropped)
