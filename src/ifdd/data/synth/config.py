@@ -1,0 +1,218 @@
+"""What can be chosen about a SynthDFER set, checked, and the three presets."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ifdd.data.labels import LABEL_SETS, canonical_label
+from ifdd.errors import InputError
+
+Range = tuple[float, float]
+"""Lowest and highest value; each clip draws one between them."""
+
+BackgroundKind = Literal["plain", "gradient", "lights", "room", "outdoors", "texture"]
+
+
+def _check_range(name: str, values: Range, low: float, high: float) -> None:
+    if not low <= values[0] <= values[1] <= high:
+        raise InputError(f"{name} is {values}; give lowest and highest value, between {low} and {high}")
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise InputError(f"{name} is {value}; choose 0 to 1")
+
+
+def _check_at_least(name: str, value: float, low: float) -> None:
+    if not value >= low:
+        raise InputError(f"{name} is {value}; choose at least {low}")
+
+
+@dataclass(frozen=True)
+class BehaviourConfig:
+    """What happens in time, besides the emotion's own course."""
+
+    visible: Range = (0.6, 1.0)
+    """Share of the clip's time in which the emotion shows (1 = no temporal dilution)."""
+    strength: Range = (0.8, 1.0)
+    """Factor on the intensities of the emotion's action units at the apex."""
+    speech: float = 0.3
+    """Probability that the person speaks in a clip."""
+    blinks: float = 0.3
+    """Blinks per second."""
+    gaze: float = 6.0
+    """Typical angle of the gaze shifts in degrees."""
+    yaw: float = 15.0
+    """Largest turn of the head to the side in degrees; the nod and the tilt are about half as large."""
+    sway: float = 3.0
+    """Head motion within a clip in degrees."""
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        _check_range("visible", self.visible, 0.1, 1.0)
+        _check_range("strength", self.strength, 0.1, 1.5)
+        _check_share("speech", self.speech)
+        _check_at_least("blinks", self.blinks, 0)
+        _check_at_least("gaze", self.gaze, 0)
+        _check_at_least("sway", self.sway, 0)
+        if not 0 <= self.yaw <= 35:
+            raise InputError(f"yaw is {self.yaw}; choose 0 to 35 degrees: the heads are drawn for that")
+
+
+@dataclass(frozen=True)
+class SceneConfig:
+    """What is around the face, and between it and the file. Lengths are shares of the picture's side."""
+
+    backgrounds: tuple[BackgroundKind, ...] = ("plain", "gradient", "lights", "room", "outdoors", "texture")
+    """Kinds of background to draw from."""
+    light_angle: float = 50.0
+    """Largest angle of the light to the line of sight in degrees."""
+    light_contrast: Range = (0.45, 0.8)
+    """Share of the directed light; the rest comes from everywhere."""
+    light_tint: float = 0.08
+    """How coloured the light may be."""
+    light_drift: float = 0.05
+    """How much the brightness drifts within a clip."""
+    shake: float = 0.006
+    """Amplitude of the camera's shaking."""
+    jitter: float = 0.03
+    """How far the face may lie off the middle."""
+    zoom: Range = (0.93, 1.07)
+    """Scale of the face relative to the framing of a model's input."""
+    occlusion: float = 0.08
+    """Probability that a hand comes before the face."""
+    blur: Range = (0.0, 0.004)
+    """Standard deviation of the blur."""
+    noise: Range = (0.0, 5.0)
+    """Standard deviation of the noise in grey levels of 255."""
+    jpeg: Range = (60.0, 95.0)
+    """JPEG quality that every frame goes through; above 99: none."""
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if not self.backgrounds:
+            raise InputError("backgrounds is empty; name at least one kind")
+        _check_range("light_contrast", self.light_contrast, 0.0, 1.0)
+        _check_range("zoom", self.zoom, 0.3, 1.4)
+        _check_range("blur", self.blur, 0.0, 0.1)
+        _check_range("noise", self.noise, 0.0, 100.0)
+        _check_range("jpeg", self.jpeg, 1.0, 100.0)
+        _check_share("occlusion", self.occlusion)
+        for name in ("light_angle", "light_tint", "light_drift", "shake", "jitter"):
+            _check_at_least(name, getattr(self, name), 0)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A degree of difficulty."""
+
+    behaviour: BehaviourConfig
+    scene: SceneConfig
+
+
+PRESETS: dict[str, Preset] = {
+    "easy": Preset(
+        BehaviourConfig(visible=(1.0, 1.0), strength=(0.9, 1.0), speech=0.0, blinks=0.15, gaze=2.0, yaw=0.0, sway=0.5),
+        SceneConfig(
+            backgrounds=("plain",),
+            light_angle=25.0,
+            light_contrast=(0.5, 0.6),
+            light_tint=0.0,
+            light_drift=0.0,
+            shake=0.0,
+            jitter=0.0,
+            zoom=(1.0, 1.0),
+            occlusion=0.0,
+            blur=(0.0, 0.0),
+            noise=(0.0, 0.0),
+            jpeg=(100.0, 100.0),
+        ),
+    ),
+    "standard": Preset(BehaviourConfig(), SceneConfig()),
+    "wild": Preset(
+        BehaviourConfig(
+            visible=(0.35, 0.9), strength=(0.6, 1.0), speech=0.6, blinks=0.5, gaze=12.0, yaw=28.0, sway=6.0
+        ),
+        SceneConfig(
+            light_angle=75.0,
+            light_contrast=(0.4, 0.95),
+            light_tint=0.2,
+            light_drift=0.2,
+            shake=0.015,
+            jitter=0.07,
+            zoom=(0.75, 1.15),
+            occlusion=0.3,
+            blur=(0.0, 0.012),
+            noise=(0.0, 14.0),
+            jpeg=(20.0, 80.0),
+        ),
+    ),
+}
+"""Name -> difficulty. easy: frontal, plain, undiluted. standard: the benchmark. wild: everything strong."""
+
+
+@dataclass(frozen=True)
+class SynthConfig:
+    """One SynthDFER set, apart from its seed and the number of clips."""
+
+    behaviour: BehaviourConfig = field(default_factory=BehaviourConfig)
+    scene: SceneConfig = field(default_factory=SceneConfig)
+    label_set: str = "dfew"
+    """Names and order of the classes: dfew, ferv39k or mafw."""
+    size: int = 112
+    """Side of the square frames in pixels."""
+    frames: int = 16
+    """Frames of a clip."""
+    fps: float = 10.0
+    """Frames per second."""
+    balance: Literal["uniform", "dfew"] = "uniform"
+    """Class sizes: all equal, or in the proportions of DFEW's first test set."""
+    identities: int = 400
+    """Number of people, of whom each subset has its own."""
+    validation: float = 0.1
+    """Share of clips and people for validation."""
+    test: float = 0.2
+    """Share of clips and people for the test."""
+    rig: str = "portrait"
+    """Name of the rig that draws the people."""
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if self.label_set not in LABEL_SETS:
+            raise InputError(f"unknown label set {self.label_set!r}; choose one of {', '.join(LABEL_SETS)}")
+        if self.balance not in ("uniform", "dfew"):
+            raise InputError(f"unknown balance {self.balance!r}; choose uniform or dfew")
+        if self.balance == "dfew" and len(LABEL_SETS[self.label_set]) != 7:
+            raise InputError(f"balance dfew has seven classes, label set {self.label_set} has more; choose uniform")
+        if not 32 <= self.size <= 1024:
+            raise InputError(f"size is {self.size}; choose 32 to 1024 pixels")
+        if self.frames < 1:
+            raise InputError(f"frames is {self.frames}; a clip has at least 1")
+        if not 1 <= self.fps <= 240:
+            raise InputError(f"fps is {self.fps}; choose 1 to 240 frames per second")
+        _check_share("validation", self.validation)
+        _check_share("test", self.test)
+        if self.validation + self.test >= 1:
+            raise InputError("validation + test leave nothing for training; make their sum less than 1")
+        if min(self.subset_people().values()) < 1:
+            raise InputError(f"identities is {self.identities}; too few to give each subset people of its own")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names in the label set's order."""
+        return LABEL_SETS[self.label_set]
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """The classes' canonical names."""
+        return tuple(canonical_label(name) for name in self.classes)
+
+    def subset_people(self) -> dict[str, int]:
+        """Return the number of people of each subset that has clips."""
+        validation = round(self.validation * self.identities)
+        test = round(self.test * self.identities)
+        people = {"train": self.identities - validation - test}
+        if self.validation > 0:
+            people["validation"] = validation
+        if self.test > 0:
+            people["test"] = test
+        return people

@@ -1,0 +1,173 @@
+"""Who is in the picture: the parameters that make one synthetic person differ from another."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+Colour = tuple[float, float, float]
+"""Red, green, blue in 0..255."""
+
+SKIN_TONES: tuple[Colour, ...] = (
+    (250, 222, 203),
+    (243, 208, 184),
+    (232, 190, 160),
+    (214, 166, 130),
+    (190, 139, 102),
+    (158, 109, 77),
+    (124, 82, 57),
+    (94, 62, 45),
+    (70, 48, 37),
+)
+"""Light to dark, over the range of the Monk Skin Tone scale (E. Monk, 2019); people lie between two neighbours."""
+
+HAIR_COLOURS: tuple[Colour, ...] = (
+    (28, 23, 22),
+    (44, 32, 26),
+    (72, 48, 32),
+    (110, 74, 46),
+    (158, 116, 70),
+    (206, 170, 112),
+    (136, 62, 30),
+    (150, 148, 146),
+    (214, 212, 208),
+)
+EYE_COLOURS: tuple[Colour, ...] = (
+    (62, 40, 26),
+    (84, 54, 32),
+    (112, 84, 48),
+    (98, 112, 72),
+    (88, 118, 138),
+    (112, 140, 160),
+)
+HAIR_STYLES = ("short", "swept", "fringe", "crop", "bald", "curly", "long", "bob", "tied", "scarf")
+BEARDS = ("none", "stubble", "moustache", "goatee", "full")
+GLASSES = ("none", "round", "square")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One person. Lengths are in head units: one unit is about 10 cm; the face is about 1.8 units high."""
+
+    face_width: float
+    """Half width at the cheekbones."""
+    jaw: float
+    """0 narrow and pointed to 1 wide and square."""
+    chin: float
+    """Height of the chin below the eyes' line, added to the average."""
+    eye_size: float
+    eye_spacing: float
+    """Added to the distance of each eye from the middle."""
+    eye_tilt: float
+    """How much the outer corner of the eye lies above the inner one."""
+    eye_openness: float
+    lid_crease: float
+    """Height of the crease above the upper lid; 0: none (monolid)."""
+    eye_colour: Colour
+    brow_thickness: float
+    brow_height: float
+    brow_arch: float
+    brow_colour: Colour
+    nose_width: float
+    nose_length: float
+    nose_bridge: float
+    """Height of the nose's ridge above the face."""
+    lip_upper: float
+    lip_lower: float
+    mouth_width: float
+    lip_colour: Colour
+    skin: Colour
+    blush: float
+    freckles: float
+    age: float
+    """0 young to 1 old: how deep the lines are at rest."""
+    lashes: float
+    hair_style: str
+    hair_colour: Colour
+    hair_volume: float
+    beard: str
+    glasses: str
+    glasses_colour: Colour
+    shirt_colour: Colour
+    texture_seed: int
+    """Seed of freckles, strands of hair and spots of the skin."""
+
+
+def sample_identity(rng: np.random.Generator) -> Identity:
+    """Draw one person. Traits that go together in people (sex, age, complexion) are drawn together."""
+    feminine = rng.random() < 0.5
+    age = float(rng.beta(1.4, 2.2))
+    tone = float(rng.uniform(0, len(SKIN_TONES) - 1))
+    skin = _between(SKIN_TONES, tone) * rng.uniform(0.96, 1.03, 3)
+    dark = tone / (len(SKIN_TONES) - 1)
+    hair = _hair_colour(rng, dark, age)
+    redness = rng.uniform(0.25, 0.6) + (0.2 if feminine and rng.random() < 0.5 else 0.0)
+    lip = skin * (1 - redness) + np.array([172, 62, 66]) * (0.5 + 0.5 * (1 - dark)) * redness
+    style = _hair_style(rng, feminine, age)
+    beard = "none" if feminine or rng.random() < 0.55 else str(rng.choice(BEARDS[1:]))
+    eye = EYE_COLOURS[min(int(rng.uniform(0, 2 if dark > 0.45 else len(EYE_COLOURS))), len(EYE_COLOURS) - 1)]
+    return Identity(
+        face_width=rng.uniform(0.62, 0.70),
+        jaw=float(np.clip(rng.normal(0.35 if feminine else 0.6, 0.18), 0, 1)),
+        chin=rng.uniform(-0.05, 0.03) + (0.0 if feminine else 0.02),
+        eye_size=rng.uniform(0.92, 1.08) * (1.06 if feminine else 1.0),
+        eye_spacing=rng.uniform(-0.015, 0.015),
+        eye_tilt=rng.uniform(-0.01, 0.04),
+        eye_openness=rng.uniform(0.85, 1.1),
+        lid_crease=0.0 if rng.random() < 0.15 else rng.uniform(0.03, 0.06),
+        eye_colour=eye,
+        brow_thickness=rng.uniform(0.75, 1.0) * (0.85 if feminine else 1.25),
+        brow_height=rng.uniform(-0.02, 0.025),
+        brow_arch=rng.uniform(0.2, 1.0) * (1.2 if feminine else 0.8),
+        brow_colour=_colour(np.minimum(hair * 0.8, 150)),
+        nose_width=rng.uniform(0.85, 1.1) * (1.0 + 0.15 * dark),
+        nose_length=rng.uniform(-0.03, 0.03),
+        nose_bridge=rng.uniform(0.8, 1.15),
+        lip_upper=rng.uniform(0.75, 1.15) * (1.0 + 0.25 * dark),
+        lip_lower=rng.uniform(0.8, 1.1) * (1.0 + 0.2 * dark),
+        mouth_width=rng.uniform(0.92, 1.1),
+        lip_colour=_colour(lip),
+        skin=_colour(skin),
+        blush=rng.uniform(0.1, 0.5),
+        freckles=float(rng.random() < 0.15) * rng.uniform(0.4, 1.0),
+        age=age,
+        lashes=rng.uniform(0.7, 1.2) if feminine else rng.uniform(0.3, 0.6),
+        hair_style=style,
+        hair_colour=_colour(rng.uniform(40, 200, 3) if style == "scarf" else hair),
+        hair_volume=rng.uniform(0.8, 1.25),
+        beard=beard,
+        glasses=str(rng.choice(GLASSES, p=(0.8, 0.1, 0.1))),
+        glasses_colour=_colour(rng.uniform(10, 90) * rng.uniform(0.6, 1.0, 3)),
+        shirt_colour=_colour(rng.uniform(20, 235) * rng.uniform(0.5, 1.0, 3)),
+        texture_seed=int(rng.integers(2**31)),
+    )
+
+
+def _between(colours: tuple[Colour, ...], position: float) -> np.ndarray:
+    lower = min(int(position), len(colours) - 2)
+    share = position - lower
+    return np.array(colours[lower]) * (1 - share) + np.array(colours[lower + 1]) * share
+
+
+def _hair_colour(rng: np.random.Generator, dark: float, age: float) -> np.ndarray:
+    grey = rng.random() < max(0.0, age - 0.45) * 1.5
+    choice = int(rng.integers(7, 9)) if grey else int(rng.integers(0, 2 if dark > 0.5 else 7))
+    return np.array(HAIR_COLOURS[choice]) * rng.uniform(0.85, 1.15)
+
+
+def _hair_style(rng: np.random.Generator, feminine: bool, age: float) -> str:
+    if feminine:
+        return str(
+            rng.choice(("long", "bob", "tied", "fringe", "curly", "scarf"), p=(0.3, 0.2, 0.17, 0.13, 0.12, 0.08))
+        )
+    bald = 0.08 + 0.25 * age
+    rest = (1 - bald) / 4
+    return str(
+        rng.choice(
+            ("bald", "short", "swept", "crop", "curly"), p=(bald, 1.3 * rest, 1.0 * rest, 1.2 * rest, 0.5 * rest)
+        )
+    )
+
+
+def _colour(values: np.ndarray) -> Colour:
+    red, green, blue = (float(np.clip(value, 0, 255)) for value in values)
+    return red, green, blue

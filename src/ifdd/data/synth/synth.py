@@ -1,0 +1,226 @@
+"""The command: write a SynthDFER set, or a story, to a folder."""
+
+import json
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+
+from ifdd.console import console, progress_bar
+from ifdd.data.labels import canonical_label
+from ifdd.data.manifest import Sample, write_manifest
+from ifdd.data.synth.config import PRESETS, SynthConfig
+from ifdd.data.synth.encode import write_images, write_video
+from ifdd.data.synth.plan import person_identity, plan_clip
+from ifdd.data.synth.render import Clip, render_clip, truth_record
+from ifdd.data.synth.story import StoryConfig, write_story
+from ifdd.errors import InputError
+from ifdd.files import write_text
+
+SCHEMA_VERSION = 1
+BATCH = 8
+"""Clips that a worker makes before it reports."""
+
+
+def synth(
+    out: Path,
+    *,
+    clips: int = 0,
+    preset: str = "standard",
+    seed: int = 0,
+    label_set: Literal["dfew", "ferv39k", "mafw"] = "dfew",
+    format: Literal["mp4", "frames"] = "mp4",
+    size: int = 112,
+    frames: int = 16,
+    fps: float = 10.0,
+    balance: Literal["uniform", "dfew"] = "uniform",
+    identities: int = 400,
+    validation: float = 0.1,
+    test: float = 0.2,
+    workers: int = 0,
+    story: str = "",
+    story_video: StoryConfig = StoryConfig(),  # noqa: B008 -- frozen; gives the options their defaults
+) -> None:
+    """Generate SynthDFER: labelled face videos whose every cause is known.
+
+    Writes OUT/manifest.csv, OUT/clips/<id>.mp4 (or a folder of PNG images) and OUT/clips/<id>.json (the truth: action
+    units, intensity, pose, gaze, speech, occlusion, landmarks, face box of every frame). The same seed gives the
+    same frames, whatever the number of clips and workers. An interrupted run goes on where it stopped.
+
+    Args:
+        out: folder to write to
+        clips: number of clips
+        preset: easy, standard or wild: how much besides the emotion happens
+        seed: number from which everything follows
+        label_set: names of the classes: dfew and ferv39k have 7, mafw 11
+        format: mp4 videos, or folders of numbered PNG images
+        size: side of the square frames, pixels
+        frames: frames of a clip
+        fps: frames per second
+        balance: uniform classes, or dfew: the proportions of DFEW's first test set
+        identities: number of people; each subset has its own
+        validation: share of clips and people for validation
+        test: share of clips and people for the test
+        workers: processes; 0: one for each core
+        story: emotions separated by commas, for one long video of one person: OUT/story.mp4 and OUT/story.json
+        story_video: the video of --story
+    """
+    if preset not in PRESETS:
+        raise InputError(f"preset {preset!r} does not exist; choose one of {', '.join(PRESETS)}")
+    labels = [name.strip() for name in story.split(",") if name.strip()]
+    for label in labels:
+        canonical_label(label)
+    if clips < 0 or (clips == 0 and not labels):
+        raise InputError("nothing to do: give --clips N, or --story happy,sad,...")
+    if seed < 0 or workers < 0:
+        raise InputError("seed and workers cannot be negative")
+    config = SynthConfig(
+        behaviour=PRESETS[preset].behaviour,
+        scene=PRESETS[preset].scene,
+        label_set=label_set,
+        size=size,
+        frames=frames,
+        fps=fps,
+        balance=balance,
+        identities=identities,
+        validation=validation,
+        test=test,
+    )
+    if format == "mp4" and size % 2:
+        raise InputError(f"size is {size}; mp4 needs an even number of pixels, or choose --format frames")
+    if clips:
+        write_set(out, config, clips, seed, format, workers or os.cpu_count() or 1, preset)
+    if labels:
+        write_story(out, labels, preset, seed, story_video)
+        console.print(f"{out / 'story.mp4'}: {len(labels) * story_video.seconds:g} s, truth in story.json")
+
+
+def write_set(out: Path, config: SynthConfig, clips: int, seed: int, format: str, workers: int, preset: str) -> None:
+    """Write ``clips`` clips, their truth and the manifest to ``out``; keep those that are there already.
+
+    Raises:
+        InputError: the folder holds a set with other settings, or it cannot be written.
+    """
+    settings = {
+        "schema_version": SCHEMA_VERSION,
+        "seed": seed,
+        "preset": preset,
+        "format": format,
+        "config": asdict(config),
+    }
+    _claim(out, settings)
+    missing = [index for index in range(clips) if not _is_done(out, config, seed, index, format)]
+    with progress_bar("clips") as progress:
+        task = progress.add_task("synth", total=clips, completed=clips - len(missing))
+        for count in _write_clips(out, config, seed, missing, format, preset, workers):
+            progress.advance(task, count)
+    samples = []
+    for index in range(clips):
+        plan = plan_clip(config, seed, index)
+        path = _clip_path(out, plan.clip_id, format)
+        samples.append(Sample(plan.clip_id, path, config.frames, plan.label, plan.subset, 0, plan.subject))
+    write_manifest(out / "manifest.csv", samples)
+    counts = ", ".join(
+        f"{sum(sample.subset == subset for sample in samples)} {subset}" for subset in config.subset_people()
+    )
+    console.print(f"{out / 'manifest.csv'}: {clips} clips ({counts})")
+
+
+def _claim(out: Path, settings: dict[str, Any]) -> None:
+    """Check that ``out`` is empty of clips or holds a set with the same settings; note the settings there."""
+    note = out / "synth.json"
+    wanted = json.loads(json.dumps(settings))
+    if note.exists():
+        try:
+            found = json.loads(note.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{note} cannot be read ({error}); choose another folder") from error
+        if found != wanted:
+            raise InputError(
+                f"{out} holds a set with other settings ({_difference(found, wanted)}); choose another folder"
+            )
+        return
+    if (out / "manifest.csv").exists() or (out / "clips").exists():
+        raise InputError(f"{out} holds another dataset; choose another folder")
+    write_text(note, json.dumps(wanted, indent=1))
+
+
+def _difference(found: Any, wanted: Any, name: str = "") -> str:
+    """Return the first setting that differs, as "name: found, not wanted"."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for key in {**found, **wanted}:
+            if found.get(key) != wanted.get(key):
+                return _difference(found.get(key), wanted.get(key), f"{name}.{key}" if name else str(key))
+    return f"{name}: {found}, not {wanted}"
+
+
+def _clip_path(out: Path, clip_id: str, format: str) -> Path:
+    return out / "clips" / (f"{clip_id}.mp4" if format == "mp4" else clip_id)
+
+
+def _is_done(out: Path, config: SynthConfig, seed: int, index: int, format: str) -> bool:
+    clip_id = plan_clip(config, seed, index).clip_id
+    # The truth is written last.
+    return (out / "clips" / f"{clip_id}.json").exists() and _clip_path(out, clip_id, format).exists()
+
+
+def _write_clips(
+    out: Path, config: SynthConfig, seed: int, indices: list[int], format: str, preset: str, workers: int
+) -> Iterator[int]:
+    """Write the clips; yield how many were finished, again and again."""
+    batches = [indices[start : start + BATCH] for start in range(0, len(indices), BATCH)]
+    if workers == 1 or len(batches) < 2:
+        for index in indices:
+            _write_batch(out, config, seed, [index], format, preset)
+            yield 1
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(batches)), mp_context=context, initializer=_start_worker) as pool:
+        pending = [pool.submit(_write_batch, out, config, seed, batch, format, preset) for batch in batches]
+        try:
+            for finished in as_completed(pending):
+                yield finished.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _start_worker() -> None:
+    cv2.setNumThreads(1)
+
+
+def _write_batch(out: Path, config: SynthConfig, seed: int, indices: list[int], format: str, preset: str) -> int:
+    for index in indices:
+        clip = render_clip(config, seed, index)
+        path = _clip_path(out, clip.plan.clip_id, format)
+        if format == "mp4":
+            write_video(path, clip.frames, config.fps)
+        else:
+            write_images(path, clip.frames)
+        write_text(out / "clips" / f"{clip.plan.clip_id}.json", json.dumps(clip_record(clip, config, seed, preset)))
+    return len(indices)
+
+
+def clip_record(clip: Clip, config: SynthConfig, seed: int, preset: str) -> dict[str, Any]:
+    """Return a clip's truth in the form that goes to the JSON file."""
+    plan = clip.plan
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "clip_id": plan.clip_id,
+        "label": plan.label,
+        "subset": plan.subset,
+        "subject": plan.subject,
+        "seed": seed,
+        "index": plan.index,
+        "preset": preset,
+        "fps": config.fps,
+        "size": config.size,
+        "landmark_scheme": "ibug68",
+        "identity": asdict(person_identity(seed, plan.person)),
+        "frames": [truth_record(frame) for frame in clip.truth],
+    }
