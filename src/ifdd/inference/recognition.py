@@ -1,0 +1,140 @@
+"""What recognising a video gives: people, probabilities over time, segments; as objects, JSON and CSV."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ifdd.inference.timeline import Segment, TimelineEntry
+from ifdd.inference.tracking import TrackPoint
+
+SCHEMA_VERSION = "1.0"
+"""Version of the JSON form; the first number changes when a field changes or goes."""
+
+
+@dataclass(frozen=True)
+class RecognizedVideo:
+    """The video that was read."""
+
+    path: str
+    """As it was given."""
+    duration_seconds: float
+    """From the start of the first frame to the end of the last."""
+    frames: int
+    """Number of frames."""
+    fps: float
+    """Frames a second on average."""
+
+
+@dataclass(frozen=True)
+class RecognizedTrack:
+    """One person between two cuts."""
+
+    id: int
+    """Number of the person, from 1, in order of appearance."""
+    start_seconds: float
+    """Time of the first frame with the face."""
+    end_seconds: float
+    """End of the last frame with the face."""
+    boxes: tuple[TrackPoint, ...]
+    """The face in every frame from the first to the last; score 0 where it was not seen but predicted."""
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """The expressions of the people in one video. All times are seconds from the video's first frame."""
+
+    video: RecognizedVideo
+    """The video."""
+    model: dict[str, Any]
+    """What read it: name, size and origin of the checkpoint, the face detector, notices."""
+    classes: tuple[str, ...]
+    """Class names in the order of the probabilities."""
+    tracks: tuple[RecognizedTrack, ...]
+    """The people, by id; empty where no face was found."""
+    timeline: tuple[TimelineEntry, ...]
+    """What was read in each window, by time, then by track."""
+    segments: tuple[Segment, ...]
+    """Stretches of one expression, by track, then by time."""
+
+    @property
+    def face_share(self) -> float:
+        """Share of the video's frames in which a face of some track was seen, 0 to 1."""
+        seen = {point.frame for track in self.tracks for point in track.boxes if point.box.score > 0}
+        return len(seen) / self.video.frames
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form: seconds to 0.1 ms, pixels to 0.01, scores and probabilities to 1e-6."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "video": {
+                "path": self.video.path,
+                "duration_seconds": round(self.video.duration_seconds, 4),
+                "frames": self.video.frames,
+                "fps": round(self.video.fps, 4),
+            },
+            "model": self.model,
+            "classes": list(self.classes),
+            "tracks": [
+                {
+                    "id": track.id,
+                    "start_seconds": round(track.start_seconds, 4),
+                    "end_seconds": round(track.end_seconds, 4),
+                    "boxes": [_point_to_dict(point) for point in track.boxes],
+                }
+                for track in self.tracks
+            ],
+            "timeline": [
+                {
+                    "track": entry.track,
+                    "start_seconds": round(entry.start_seconds, 4),
+                    "end_seconds": round(entry.end_seconds, 4),
+                    "probabilities": [round(probability, 6) for probability in entry.probabilities],
+                }
+                for entry in self.timeline
+            ],
+            "segments": [
+                {
+                    "track": segment.track,
+                    "start_seconds": round(segment.start_seconds, 4),
+                    "end_seconds": round(segment.end_seconds, 4),
+                    "label": segment.label,
+                    "probability": round(segment.probability, 6),
+                }
+                for segment in self.segments
+            ],
+        }
+
+    def to_json(self) -> str:
+        """Return the JSON form as text."""
+        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def timeline_rows(self) -> Iterator[dict[str, int | float]]:
+        """Yield the timeline as flat rows: track, start_seconds, end_seconds, and one column for each class."""
+        for entry in self.to_dict()["timeline"]:
+            probabilities = entry.pop("probabilities")
+            yield {**entry, **dict(zip(self.classes, probabilities, strict=True))}
+
+    def to_csv(self) -> str:
+        """Return the timeline as CSV text; a video without faces gives the header alone."""
+        text = io.StringIO()
+        header = ["track", "start_seconds", "end_seconds", *self.classes]
+        writer = csv.DictWriter(text, header, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.timeline_rows())
+        return text.getvalue()
+
+
+def _point_to_dict(point: TrackPoint) -> dict[str, int | float]:
+    box = point.box
+    return {
+        "frame": point.frame,
+        "seconds": round(point.seconds, 4),
+        "x": round(box.x, 2),
+        "y": round(box.y, 2),
+        "width": round(box.width, 2),
+        "height": round(box.height, 2),
+        "score": round(box.score, 6),
+    }

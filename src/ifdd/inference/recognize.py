@@ -1,0 +1,140 @@
+"""``ifdd recognize``: expressions in one's own videos, as JSON and CSV."""
+
+import time
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from ifdd.console import console, error_console, progress_bar
+from ifdd.errors import InputError
+from ifdd.files import write_text
+from ifdd.inference.faces import FaceDetector, HaarDetector, YuNetDetector
+from ifdd.inference.recognition import Recognition
+from ifdd.inference.recognizer import ReadingOptions, Recognizer
+from ifdd.inference.timeline import Segment
+from ifdd.inference.tracking import TrackingOptions
+
+HAAR_NOTICE = (
+    "notice: no --detector_model given, so faces are found with OpenCV's Haar cascade, which misses turned, tilted and "
+    "small ones. YuNet finds more: onnx/yunet_n_640_640.onnx of github.com/ShiqiYu/libfacedetection.train"
+)
+
+
+def recognize(
+    videos: list[str],
+    *,
+    checkpoint: Path,
+    out: Path = Path("recognition"),
+    detector_model: Path | None = None,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    reading: ReadingOptions = ReadingOptions(),  # noqa: B008 (frozen)
+    tracking: TrackingOptions = TrackingOptions(),  # noqa: B008 (frozen)
+) -> None:
+    """Read a timeline of expressions from videos.
+
+    Every video gives OUT/NAME.json (people, boxes, probabilities over time, segments) and OUT/NAME.csv (the
+    timeline alone). NAME is the video's name without its ending; where two videos of one run share it, the
+    later one gets NAME-2, NAME-3, ... Files of an earlier run are replaced.
+
+    Args:
+        videos: video files (mp4, mkv, gif, anything FFmpeg reads) or folders of numbered images
+        checkpoint: the trained model, a .safetensors file written by 'ifdd train'
+        out: folder for the results
+        detector_model: YuNet's .onnx file; without it OpenCV's Haar cascade finds the faces
+        device: where the model runs; auto takes a GPU if there is one
+        reading: windows and segments
+        tracking: following faces
+
+    Raises:
+        InputError: the checkpoint, the detector or an option is at fault; or a video is, after all others
+            were done.
+    """
+    recognizer = Recognizer.from_checkpoint(
+        checkpoint, _choose_detector(detector_model), tracking, reading, _choose_device(device)
+    )
+    failures: list[str] = []
+    for video, name in name_results(videos):
+        try:
+            started = time.perf_counter()
+            recognition = _recognize_with_progress(recognizer, video)
+            speed = recognition.video.duration_seconds / (time.perf_counter() - started)
+            write_text(out / f"{name}.json", recognition.to_json())
+            write_text(out / f"{name}.csv", recognition.to_csv())
+        except InputError as error:
+            failures.append(video)
+            _print(f"{video}: failed: {error}", error=True)
+            continue
+        _print(summarize(recognition))
+        _print(f"  written: {out / name}.json, {out / name}.csv; {speed:.1f} x real time")
+    if recognizer.trained_on_synthetic_faces:
+        _print(f"note: {recognizer.description['notice']}")
+    if failures:
+        raise InputError(f"{len(failures)} of {len(set(videos))} videos failed: {', '.join(failures)}; see above")
+
+
+def name_results(videos: list[str]) -> list[tuple[str, str]]:
+    """Return (video, name of its results) for every different video; no name occurs twice.
+
+    Args:
+        videos: paths as given; repeats are left out.
+    """
+    names: dict[str, str] = {}
+    for video in dict.fromkeys(videos):
+        path = Path(video)
+        base = path.resolve().name if path.is_dir() else path.stem
+        name, number = base, 1
+        while name in names.values():
+            number += 1
+            name = f"{base}-{number}"
+        names[video] = name
+    return list(names.items())
+
+
+def summarize(recognition: Recognition) -> str:
+    """Return the results of a video as a few lines to read."""
+    video = recognition.video
+    lines = [f"{video.path}: {video.duration_seconds:.1f} s, {video.frames} frames"]
+    if not recognition.tracks:
+        lines.append("  no face found: the timeline is empty")
+    else:
+        people = len(recognition.tracks)
+        lines.append(
+            f"  {people} {'person' if people == 1 else 'people'} followed between cuts, a face in "
+            f"{recognition.face_share:.0%} of the frames"
+        )
+    for track in recognition.tracks:
+        lines.append(f"  track {track.id}: {track.start_seconds:.1f} to {track.end_seconds:.1f} s")
+        lines += [_describe(segment) for segment in recognition.segments if segment.track == track.id]
+    return "\n".join(lines)
+
+
+def _describe(segment: Segment) -> str:
+    times = f"{segment.start_seconds:7.1f} to {segment.end_seconds:6.1f} s"
+    return f"    {times}  {segment.label} {segment.probability:.2f}"
+
+
+def _recognize_with_progress(recognizer: Recognizer, video: str) -> Recognition:
+    with progress_bar("frames") as bar:
+        task = bar.add_task(Path(video).name.replace("[", r"\["), total=None)
+        return recognizer.recognize(video, lambda done, total: bar.update(task, completed=done, total=total))
+
+
+def _choose_detector(model: Path | None) -> FaceDetector:
+    if model is not None:
+        return YuNetDetector(model)
+    _print(HAAR_NOTICE, error=True)
+    return HaarDetector()
+
+
+def _choose_device(device: str) -> str:
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda: PyTorch sees no GPU here; use --device cpu")
+    return device
+
+
+def _print(text: str, error: bool = False) -> None:
+    """Print plain text: no markup in file names, no wrapping."""
+    (error_console if error else console).print(text, markup=False, highlight=False, soft_wrap=True)

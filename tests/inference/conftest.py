@@ -1,0 +1,50 @@
+"""A checkpoint, and faces that need no photographs: magenta discs, and a detector that finds those."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from ifdd.data.labels import LABEL_SETS
+from ifdd.inference import FaceBox
+from ifdd.model import create_model, save_checkpoint
+
+CLASSES = LABEL_SETS["dfew"]
+REAL = Path(__file__).parents[3] / "shared" / "real"
+needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="the real videos are not on this machine")
+
+
+class DiscDetector:
+    """Finds magenta discs."""
+
+    name = "discs"
+
+    def detect(self, image: np.ndarray) -> list[FaceBox]:
+        magenta = (image[..., 0] > 180) & (image[..., 1] < 90) & (image[..., 2] > 180)
+        _, _, parts, _ = cv2.connectedComponentsWithStats(magenta.astype(np.uint8))
+        return [FaceBox(*map(float, part[:4]), 0.9) for part in parts[1:] if part[4] > 30]
+
+
+def disc_frames(count: int, centers: dict[int, tuple[float, float]] | None = None, level: int = 0) -> np.ndarray:
+    """Return (count, 96, 128, 3) frames with a disc in the middle, or where ``centers`` says, for its frames alone.
+
+    The grey of the background is ``level`` plus 2 for each frame.
+    """
+    frames = np.empty((count, 96, 128, 3), np.uint8)
+    for index, frame in enumerate(frames):
+        frame[:] = level + 2 * index
+        center = (64.0, 48.0) if centers is None else centers.get(index)
+        if center is not None:
+            cv2.circle(frame, (round(center[0]), round(center[1])), 12, (255, 0, 255), -1)
+    return frames
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained ifdd_tiny for clips of 1 s."""
+    path = tmp_path_factory.mktemp("checkpoint") / "tiny.safetensors"
+    torch.manual_seed(0)
+    save_checkpoint(path, create_model("ifdd_tiny", num_classes=7), CLASSES, 1.0, {"preset": "ifdd_tiny"})
+    return path
