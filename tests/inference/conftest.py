@@ -24,7 +24,11 @@ class DiscDetector:
     def detect(self, image: np.ndarray) -> list[FaceBox]:
         magenta = (image[..., 0] > 180) & (image[..., 1] < 90) & (image[..., 2] > 180)
         _, _, parts, _ = cv2.connectedComponentsWithStats(magenta.astype(np.uint8))
-        return [FaceBox(*map(float, part[:4]), 0.9) for part in parts[1:] if part[4] > 30]
+        return [
+            FaceBox(float(x), float(y), float(width), float(height), 0.9)
+            for x, y, width, height, area in parts[1:]
+            if area > 30
+        ]
 
 
 def disc_frames(count: int, centers: dict[int, tuple[float, float]] | None = None, level: int = 0) -> np.ndarray:

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -47,7 +49,7 @@ def test_last_window_by_hand() -> None:
 def test_time_course_is_the_mean_of_the_windows_that_cover_an_instant() -> None:
     edges, means = time_course([entry(0, 2, 1.0, 0.0), entry(1, 3, 0.5, 0.5), entry(2, 4, 0.0, 1.0)])
     assert edges.tolist() == [0, 1, 2, 3, 4]
-    np.testing.assert_allclose(means, [[1, 0], [0.75, 0.25], [0.25, 0.75], [0, 1]])
+    np.testing.assert_allclose(means, np.array([[1, 0], [0.75, 0.25], [0.25, 0.75], [0, 1]]))
 
 
 def test_segments_by_hand() -> None:
@@ -89,7 +91,7 @@ def test_segments_cover_the_track_once(rows: list[list[float]], stride: float, m
     segments = find_segments(entries, ("a", "b", "c"), minimum)
     assert segments[0].start_seconds == 0
     assert segments[-1].end_seconds == pytest.approx(entries[-1].end_seconds)
-    for before, after in zip(segments, segments[1:], strict=False):
+    for before, after in itertools.pairwise(segments):
         assert before.end_seconds == after.start_seconds
         assert before.label != after.label
     if len(segments) > 1:
