@@ -35,6 +35,15 @@ def stroke(canvas: np.ndarray, points: Points, colour: Colour | float, thickness
     cv2.polylines(canvas, [fixed(points)], False, colour, max(1, round(thickness)), cv2.LINE_AA, SHIFT)
 
 
+def taper(canvas: np.ndarray, points: Points, colour: Colour | float, widths: np.ndarray) -> None:
+    """Draw a line, given in pixels, whose full width changes from point to point."""
+    along = np.gradient(points, axis=0)
+    along[np.hypot(along[:, 0], along[:, 1]) < 1e-6] = (1, 0)
+    across = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.hypot(along[:, 0], along[:, 1])[:, None]
+    half = across * (widths / 2)[:, None]
+    fill(canvas, np.concatenate([points + half, (points - half)[::-1]]), colour)
+
+
 def mix(first: Colour, second: Colour, share: float) -> Colour:
     """Return the colour ``share`` of the way from the first to the second."""
     red, green, blue = (a * (1 - share) + b * share for a, b in zip(first, second, strict=True))
@@ -106,7 +115,9 @@ class FeaturePainter:
         _blend(region, ball, inside)
         lash = mix((22, 14, 12), self.identity.skin, 0.12)
         stroke(canvas, lower, mix(self.lid, (150, 80, 70), 0.3), 0.012 * scale)
-        stroke(canvas, upper, lash, (0.020 + 0.012 * self.identity.lashes) * scale)
+        widths = np.interp(np.linspace(0, 1, 15), (0, 0.6, 0.9, 1), (0.35, 1.0, 0.95, 0.4))
+        widths = widths * (0.022 + 0.014 * self.identity.lashes) * scale
+        taper(canvas, upper, lash, widths[::-1] if eye.upper[2, 0] < 0 else widths)
         if self.identity.lid_crease > 0:
             stroke(crease, self._px(eye.crease, 12)[1:-1], 95.0, 0.016 * scale)
 
@@ -188,7 +199,8 @@ class FeaturePainter:
         inside = cv2.GaussianBlur(inside, (0, 0), 0.007 * scale)
         _blend(region, paint, inside)
         line = mix(lip, (35, 10, 12), 0.75)
-        stroke(canvas, inner_upper, line, 0.016 * scale if mouth.gap > 0.012 else 0.02 * scale)
+        widths = np.interp(np.linspace(0, 1, 25), (0, 0.12, 0.5, 0.88, 1), (0.25, 0.8, 1.0, 0.8, 0.25))
+        taper(canvas, inner_upper, line, widths * (0.022 if mouth.gap > 0.012 else 0.026) * scale)
 
     def _interior(self, paint: Canvas, mouth: Mouth, contour: Points, low: np.ndarray) -> None:
         scale = self.atlas.scale
@@ -245,7 +257,7 @@ class FeaturePainter:
         if wrinkled > 0.05:
             for y, half in ((-0.17, 0.05), (-0.115, 0.07), (-0.06, 0.075)):
                 line = np.array([[-half, y + 0.022], [-0.4 * half, y], [0.4 * half, y], [half, y + 0.022]])
-                stroke(crease, self._px(line, 10), 170 * wrinkled, 0.017 * scale)
+                stroke(crease, self._px(line, 10), 215 * wrinkled, 0.019 * scale)
         raised = both(activation, 17)
         if raised > 0.05:
             top = layout.mouth.outer_lower[3, 1] + 0.055

@@ -27,7 +27,7 @@ PIVOT = 0.25
 """Height at which the head turns."""
 DEPTH = 1.12
 """K: depth of the head's ellipses relative to their width."""
-JAW_TRAVEL = 0.24
+JAW_TRAVEL = 0.28
 """How far the chin moves down when the jaw is fully dropped."""
 FOREHEAD, CHIN = -0.52, 0.95
 """Upper and lower end of the face box (mid-forehead, chin) of the average face."""
@@ -73,7 +73,7 @@ def heights() -> Float[np.ndarray, " rows"]:
 
 def jaw_shift(y: Float[np.ndarray, "..."], jaw: float) -> Float[np.ndarray, "..."]:
     """Return how far the skin at neutral height ``y`` moves down for a jaw dropped by ``jaw`` (0..1)."""
-    share = np.clip((y - 0.25) / 0.45, 0, 1)
+    share = np.clip((y - 0.25) / 0.40, 0, 1)
     return JAW_TRAVEL * jaw * share * share * (3 - 2 * share)
 
 
@@ -185,9 +185,9 @@ class Surface:
 
     def outline(self) -> Float[np.ndarray, "points 2"]:
         """Return the head's outline on the picture, in pixels."""
-        y = np.linspace(TOP, BOTTOM, 72)
-        index = self._index(y)
-        y = y[self.width[index] > 2e-3]
+        y = np.sin(np.linspace(-np.pi / 2, np.pi / 2, 72))  # denser towards crown and chin, where the outline bends
+        top, bottom = heights()[self.width > 2e-3][[0, -1]]
+        y = (top + bottom) / 2 + y * (bottom - top) / 2
         index = self._index(y)
         width = self.width[index]
         sides = []

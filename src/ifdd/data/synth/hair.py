@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from ifdd.data.synth.features import fill
+from ifdd.data.synth.features import fill, stroke
 from ifdd.data.synth.geometry import Atlas, Surface
 from ifdd.data.synth.identity import Identity
 from ifdd.data.synth.layout import smooth
@@ -118,7 +118,7 @@ VOLUME: dict[str, tuple[float, float]] = {
     "fringe": (0.09, 0.10),
     "crop": (0.03, 0.025),
     "bald": (0.0, 0.0),
-    "curly": (0.22, 0.20),
+    "curly": (0.20, 0.15),
     "long": (0.08, 0.09),
     "bob": (0.09, 0.14),
     "tied": (0.05, 0.03),
@@ -134,6 +134,9 @@ BEHIND: dict[str, tuple[tuple[float, float], ...]] = {
     "scarf": ((0.0, -1.0), (0.5, -0.9), (0.74, -0.4), (0.76, 0.2), (0.70, 0.8), (0.95, 1.5)),
 }
 """Style -> right half of the outline of what hangs behind the head."""
+
+EDGE = {"crop": 0.035, "scarf": 0.006}
+"""Style -> softness of the hairline, where it is not 0.02 head units."""
 
 COVERS_EARS = ("long", "bob", "fringe", "curly", "scarf")
 
@@ -156,16 +159,20 @@ def paint_hair(
     frame = np.array([[1.3, -1.6], [-1.3, -1.6]])
     mask = np.zeros((height, width), np.uint8)
     fill(mask, atlas.pixels(np.concatenate([points, frame])), 255.0)
-    soft = cv2.GaussianBlur(mask, (0, 0), (0.02 if identity.hair_style != "crop" else 0.035) * atlas.scale)
+    soft = cv2.GaussianBlur(mask, (0, 0), EDGE.get(identity.hair_style, 0.02) * atlas.scale)
     strands = _strands(identity, atlas, rng)
     share = (soft.astype(np.float32) / 255)[..., None]
     colour = np.array(identity.hair_colour, np.float32)
     hair = colour * strands[..., None]
     skin[:] = cv2.convertScaleAbs(skin * (1 - share * 0.97) + hair * (share * 0.97))
     side = VOLUME[identity.hair_style][1] * identity.hair_volume
-    relief = cv2.GaussianBlur(mask, (0, 0), 0.05 * atlas.scale).astype(np.float32) * np.float32(side / 255)
+    relief = cv2.GaussianBlur(mask, (0, 0), (0.05 + 0.2 * side) * atlas.scale).astype(np.float32) * np.float32(
+        side / 255
+    )
+    # Below the ears the hair hangs free of the head; what hangs is drawn behind it.
+    relief *= np.clip((0.75 - atlas.grid()[1]) / 0.4, 0, 1)
     if identity.hair_style == "curly":
-        relief *= 1 + 0.25 * cv2.resize(
+        relief *= 1 + 0.08 * cv2.resize(
             rng.normal(0, 1, (20, 16)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC
         )
     return relief
@@ -185,6 +192,19 @@ def draw_behind(picture: UInt8[np.ndarray, "h w 3"], identity: Identity, surface
     space = np.column_stack([outline, np.full(len(outline), -0.25)])
     colour = tuple(float(value) * 0.62 * brightness for value in identity.hair_colour)
     fill(picture, surface.project(space), (colour[0], colour[1], colour[2]))
+    if identity.hair_style in ("curly", "scarf"):
+        return
+    strand = half[3:]
+    for number, share in enumerate((0.97, 0.90, 0.82, 0.74)):
+        tone = 1.25 if number % 2 else 0.8
+        for sign in (-1, 1):
+            line = np.column_stack([sign * strand[:, 0] * share, strand[:, 1], np.full(len(strand), -0.25)])
+            stroke(
+                picture,
+                surface.project(line),
+                (colour[0] * tone, colour[1] * tone, colour[2] * tone),
+                0.035 * surface.pose.scale,
+            )
 
 
 def _strands(identity: Identity, atlas: Atlas, rng: np.random.Generator) -> Float32[np.ndarray, "h w"]:

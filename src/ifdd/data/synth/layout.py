@@ -102,9 +102,9 @@ def make_layout(identity: Identity, activation: Activation, gaze: tuple[float, f
 
 
 def _brow(identity: Identity, u: dict[int, float], sign: int) -> Points:
-    arch, up = identity.brow_arch, -0.335 - identity.brow_height
+    arch, up = identity.brow_arch, -0.35 - identity.brow_height
     x = np.array([0.105, 0.20, 0.31, 0.42, 0.515])
-    y = up + np.array([0.045, 0.012, -0.012, -0.005, 0.05]) * np.array([1, 1, 1 + arch, 1 + 1.5 * arch, 1])
+    y = up + np.array([0.03, 0.008, -0.012, -0.005, 0.05]) * np.array([1, 1, 1 + arch, 1 + 1.5 * arch, 1])
     lowered = u[4] * (1 - 0.45 * u[1])
     y = y + u[1] * np.array([-0.135, -0.105, -0.045, -0.005, 0.012])
     y = y + u[2] * np.array([-0.01, -0.03, -0.085, -0.125, -0.095])
@@ -179,23 +179,24 @@ def _mouth(identity: Identity, left: dict[int, float], right: dict[int, float]) 
             - 0.015 * side[15]
             - 0.045 * side[23]
             - 0.02 * side[24]
-            - 0.10 * side[18]
-            - 0.03 * jaw
+            - 0.11 * side[18]
+            - 0.055 * jaw * (1 - side[20])
         )
-        height = MOUTH_Y - 0.115 * side[12] + 0.105 * side[15] - 0.025 * side[14] + 0.03 * side[20] + 0.35 * drop
+        height = (
+            MOUTH_Y - 0.008 - 0.115 * side[12] + 0.105 * side[15] - 0.025 * side[14] + 0.03 * side[20] + 0.35 * drop
+        )
         corners.append((sign * reach, height))
     # Upper-lip raise of each half, so that one-sided 10 shows.
     thin = 1 - 0.62 * u[24] - 0.5 * u[23] - 0.22 * u[12] - 0.2 * u[20] - 0.15 * u[10] + 0.35 * u[18]
     part = max(0.0, u[25] - 0.8 * u[24])
     lift = 0.075 * u[10] + 0.03 * u[9] + 0.02 * u[12] - 0.02 * u[17] - 0.01 * u[23]
-    upper_gap = part * (0.022 + 0.02 * u[12]) + 0.4 * part * lift
-    lower_gap = (
-        part * (0.03 + 0.045 * u[12] + 0.05 * u[16] + 0.03 * u[20]) + drop * 0.92 - 0.055 * u[17] - 0.005 * u[24]
-    )
-    if part < 0.05:
-        lower_gap = min(lower_gap, 0.0)
-    line = MOUTH_Y - lift * (1.0 if part > 0.05 else 0.75)
-    upper_line, lower_line = line - upper_gap, max(line - upper_gap, (MOUTH_Y if part > 0.05 else line) + lower_gap)
+    upper_gap = part * (0.022 + 0.025 * u[12]) + 0.4 * part * lift
+    lower_gap = part * (0.03 + 0.065 * u[12] + 0.04 * u[16] + 0.03 * u[20]) + 0.02 * u[16] + drop * (1 - 0.7 * u[24])
+    lower_gap -= 0.055 * u[17] * (1 - 0.5 * part) + 0.005 * u[24]
+    line = MOUTH_Y - lift * (0.75 + 0.25 * min(1.0, 4 * part))
+    upper_line = line - upper_gap
+    parted = part > 0.05 or drop > 0.01 or u[16] > 0.05
+    lower_line = max(upper_line, (MOUTH_Y if parted else line) + lower_gap)
     upper_height, lower_height = 0.078 * identity.lip_upper * thin, 0.098 * identity.lip_lower * (thin + 0.1 * u[17])
     side_lift = [0.05 * (side[10] - u[10]) for side in (left, right)]
     (left_x, left_y), (right_x, right_y) = corners
@@ -211,6 +212,7 @@ def _mouth(identity: Identity, left: dict[int, float], right: dict[int, float]) 
     smile = 0.12 * u[12]
     inner_upper = curve(shares, upper_line, [1, 0.52 - smile, 0.14, 0.05, 0.14, 0.52 - smile, 1])
     inner_lower = curve(shares, lower_line, [1, 0.42, 0.1, 0.04, 0.1, 0.42, 1])
+    inner_upper[1:-1, 1] += (-0.002, -0.006, 0.006, -0.006, -0.002)
     outer_upper, outer_lower = inner_upper.copy(), inner_lower.copy()
     outer_upper[1:-1, 1] -= (upper_height + pucker) * np.array([0.62, 1.06, 0.86, 1.06, 0.62])
     outer_lower[1:-1, 1] += (lower_height + pucker) * np.array([0.66, 0.98, 1.0, 0.98, 0.66])
@@ -221,7 +223,8 @@ def _mouth(identity: Identity, left: dict[int, float], right: dict[int, float]) 
     if lower_line - upper_line < 0.012:
         inner_lower = inner_upper + (0, 0.001)
         outer_lower[1:-1, 1] = inner_upper[1:-1, 1] + (lower_height + pucker) * np.array([0.66, 0.98, 1.0, 0.98, 0.66])
-    teeth = min(upper_line + 0.085, lower_line + 0.02)
+    shown = 0.085 * (1 - 0.55 * jaw * (1 - max(u[12], u[20])))
+    teeth = min(upper_line + shown, lower_line + 0.02)
     return Mouth(outer_upper, inner_upper, inner_lower, outer_lower, lower_line - upper_line, jaw, teeth)
 
 

@@ -141,13 +141,15 @@ class PortraitRig:
             np.array([(half_neck * 1.02, 1.20), (half_neck * 1.5, 1.36), (1.25, 1.55), (1.65, 1.85), (1.85, 3.2)]), 24
         )
         light = state.light
+        # A headscarf covers the neck.
+        throat = who.hair_colour if who.hair_style == "scarf" else who.skin
         side = float(light.direction[0])
-        fill(picture, _mirrored(still, neck, -0.25), self._lit(who.skin, light, 0.42))
+        fill(picture, _mirrored(still, neck, -0.25), self._lit(throat, light, 0.48))
         shadow = np.array([(half_neck * 0.93, 0.75), (half_neck * 0.93, 1.02), (half_neck * 0.5, 1.16), (0.0, 1.2)])
         fill(
             picture,
             _mirrored(still, smooth(shadow, 12), -0.2),
-            self._lit(mix(who.skin, (30, 10, 8), 0.30), light, 0.22),
+            self._lit(mix(throat, (70, 24, 14), 0.28), light, 0.30),
         )
         collar = smooth(np.array([(0.0, 1.62), (half_neck * 0.55, 1.52), (half_neck * 1.02, 1.20)]), 8)
         shirt = np.concatenate([collar, body])

@@ -79,7 +79,8 @@ class Stage:
         kind = config.backgrounds[int(rng.integers(len(config.backgrounds)))]
         self.margin = int(np.ceil(MARGIN * max(size)))
         self.background = make_background(kind, (height + 2 * self.margin, width + 2 * self.margin), rng)
-        self.light = LightCourse(config, rng)
+        exposure = (165 / float(np.dot(identity.skin, (0.3, 0.59, 0.11)))) ** 0.3
+        self.light = LightCourse(config, exposure, rng)
         self.camera = make_camera(config, rng)
         self.hand = sample_hand(config.occlusion, duration, rng)
         self.transmission = Transmission(config, size, rng)

@@ -18,7 +18,7 @@ MARGIN = 0.15
 def make_background(kind: BackgroundKind, size: tuple[int, int], rng: np.random.Generator) -> Picture:
     """Return a background of height x width pixels."""
     height, width = size
-    first, second = rng.uniform(30, 225, (2, 3))
+    first, second = _muted(rng), _muted(rng)
     if kind == "plain":
         return np.broadcast_to(first.astype(np.uint8), (height, width, 3)).copy()
     if kind == "texture":
@@ -42,7 +42,7 @@ def make_background(kind: BackgroundKind, size: tuple[int, int], rng: np.random.
             low = rng.uniform(-0.1, 0.9, 2)
             high = low + rng.uniform(0.08, 0.45, 2)
             corners = [(round(x * width), round(y * height)) for x, y in (low, high)]
-            cv2.rectangle(picture, corners[0], corners[1], rng.uniform(20, 230, 3).tolist(), -1)
+            cv2.rectangle(picture, corners[0], corners[1], _muted(rng).tolist(), -1)
         return np.asarray(cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.006, 0.025)) * width))
     horizon = int(rng.uniform(0.35, 0.7) * height)
     sky, ground = np.array([170, 200, 230]) * rng.uniform(0.7, 1.08), np.array([96, 112, 70]) * rng.uniform(0.6, 1.3)
@@ -59,6 +59,11 @@ def make_background(kind: BackgroundKind, size: tuple[int, int], rng: np.random.
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.008, 0.025)) * width))
 
 
+def _muted(rng: np.random.Generator) -> Float[np.ndarray, "3"]:
+    """Return a colour of medium saturation, as rooms and streets have."""
+    return np.asarray(np.clip(rng.uniform(35, 215) + rng.normal(0, 22, 3), 5, 250))
+
+
 def _disc(picture: Picture, place: Float[np.ndarray, "2"], radius: float, colour: Float[np.ndarray, "3"]) -> None:
     height, width = picture.shape[:2]
     cv2.circle(
@@ -72,14 +77,19 @@ def _disc(picture: Picture, place: Float[np.ndarray, "2"], radius: float, colour
 
 
 class LightCourse:
-    """The light of one clip: a direction and colour, and a slow drift."""
+    """The light of one clip: a direction and colour, and a slow drift.
 
-    def __init__(self, config: SceneConfig, rng: np.random.Generator) -> None:
+    ``exposure`` is the camera's: it brightens the pictures of dark faces, and dims those of light ones.
+    """
+
+    def __init__(self, config: SceneConfig, exposure: float, rng: np.random.Generator) -> None:
         angle, around = np.deg2rad(config.light_angle) * np.sqrt(rng.random()), rng.uniform(np.pi, 2 * np.pi)
         self.direction = np.array([np.sin(angle) * np.cos(around), np.sin(angle) * np.sin(around), np.cos(angle)])
-        contrast, level = float(rng.uniform(*config.light_contrast)), float(rng.uniform(0.95, 1.12))
-        self.colour = 1.18 * contrast * level * (1 + config.light_tint * rng.normal(0, 1, 3))
-        self.ambient = (1 - contrast) * level * (1 + 0.5 * config.light_tint * rng.normal(0, 1, 3)) + 0.06
+        contrast, level = float(rng.uniform(*config.light_contrast)), exposure * float(rng.uniform(0.9, 1.06))
+        # Lamps and skies differ from warm to cool, hardly in green.
+        warm_to_cool = np.array([1.0, 0.1, -1.0])
+        self.colour = 1.08 * contrast * level * (1 + config.light_tint * rng.normal() * warm_to_cool)
+        self.ambient = (1 - contrast) * level * (1 + 0.5 * config.light_tint * rng.normal() * warm_to_cool) + 0.03
         self.drift = config.light_drift * rng.normal(0, 1, 2)
         self.rate, self.phase = rng.uniform(0.1, 0.6), rng.uniform(0, 2 * np.pi)
 

@@ -23,7 +23,7 @@ NEUTRAL_RELIEF: tuple[Blob, ...] = (
     (0.29, -0.10, 0.10, 0.06, 0.04),  # eyeball
     (0.26, -0.31, 0.20, 0.06, 0.03),  # brow ridge
     (0.38, 0.16, 0.15, 0.13, 0.05),  # cheek
-    (0.13, 0.24, 0.045, 0.045, 0.055),  # nose wing
+    (0.125, 0.235, 0.05, 0.05, 0.05),  # nose wing
     (0.10, 0.50, 0.16, 0.13, 0.045),  # muzzle
     (0.06, 0.83, 0.11, 0.09, 0.045),  # chin
     (0.08, 0.69, 0.11, 0.035, -0.03),  # furrow above the chin
@@ -39,7 +39,7 @@ UNIT_RELIEF: dict[int, tuple[Blob, ...]] = {
     7: ((0.29, -0.03, 0.11, 0.025, 0.015),),
     9: ((0.07, -0.10, 0.05, 0.06, 0.03), (0.17, 0.20, 0.06, 0.07, 0.04), (0.26, 0.05, 0.10, 0.06, 0.03)),
     10: ((0.24, 0.28, 0.06, 0.08, 0.045), (0.12, 0.40, 0.10, 0.05, 0.02)),
-    12: ((0.40, 0.20, 0.11, 0.10, 0.075), (0.30, 0.40, 0.04, 0.07, -0.035)),
+    12: ((0.39, 0.20, 0.13, 0.11, 0.065), (0.29, 0.42, 0.06, 0.09, -0.012)),
     14: ((0.33, 0.50, 0.035, 0.05, -0.045), (0.38, 0.47, 0.05, 0.08, 0.035)),
     15: ((0.27, 0.66, 0.05, 0.06, 0.035), (0.29, 0.56, 0.03, 0.04, -0.025)),
     17: ((0.06, 0.79, 0.09, 0.06, 0.06), (0.05, 0.68, 0.12, 0.03, -0.03)),
@@ -115,11 +115,17 @@ def neutral_relief(identity: Identity, atlas: Atlas) -> Float32[np.ndarray, "h w
     x, y = atlas.grid(RELIEF_FACTOR)
     down = y[:, 0] - identity.nose_length
     ridge = (
-        np.interp(down, [-0.32, -0.14, 0.05, 0.18, 0.25, 0.31], [0, 0.06, 0.16, 0.26, 0.24, 0]) * identity.nose_bridge
+        np.interp(down, [-0.34, -0.16, 0.05, 0.17, 0.25, 0.33], [0, 0.045, 0.11, 0.16, 0.12, 0]) * identity.nose_bridge
     )
     spread = np.interp(down, [-0.25, -0.05, 0.12, 0.24], [0.075, 0.055, 0.065, 0.095]) * identity.nose_width
-    ridge = cv2.GaussianBlur(ridge.astype(np.float32).reshape(-1, 1), (1, 5), 0)
+    ridge = cv2.GaussianBlur(ridge.astype(np.float32).reshape(-1, 1), (0, 0), 0.03 * atlas.scale / RELIEF_FACTOR)
     nose = ridge * np.exp(-0.5 * (x / spread[:, None]) ** 2)
+    # The tip is a ball of its own.
+    nose += (
+        0.11
+        * identity.nose_bridge
+        * np.exp(-0.5 * ((x / (0.075 * identity.nose_width)) ** 2 + ((down[:, None] - 0.205) / 0.06) ** 2))
+    )
     return np.asarray(_neutral_relief(atlas.scale) + nose, np.float32)
 
 
