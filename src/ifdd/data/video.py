@@ -3,7 +3,6 @@
 Videos are decoded one frame at a time, so memory does not grow with their length.
 """
 
-import multiprocessing
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -147,17 +146,11 @@ def image_files(folder: Path) -> list[Path]:
         InputError: the folder holds no images or cannot be read.
     """
     try:
-        files = [
-            f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith(".")
-        ]
+        files = [f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith(".")]
     except OSError as error:
-        raise InputError(
-            f"cannot read the folder {folder}: {error.strerror}; check its permissions"
-        ) from error
+        raise InputError(f"cannot read the folder {folder}: {error.strerror}; check its permissions") from error
     if not files:
-        raise InputError(
-            f"the folder {folder} holds no frames; put images in it ({', '.join(IMAGE_SUFFIXES)})"
-        )
+        raise InputError(f"the folder {folder} holds no frames; put images in it ({', '.join(IMAGE_SUFFIXES)})")
     return sorted(files, key=lambda file: (_natural_key(file.stem), file.name))
 
 
@@ -186,9 +179,7 @@ def _read_chosen(path: Path, wanted: set[int]) -> dict[int, UInt8[np.ndarray, "h
             if index == last:
                 break
     if last not in images:
-        raise InputError(
-            f"{path} has {count} frames, so there is no frame {last}; correct the number of frames"
-        )
+        raise InputError(f"{path} has {count} frames, so there is no frame {last}; correct the number of frames")
     return images
 
 
@@ -215,9 +206,7 @@ def _read_image(file: Path) -> UInt8[np.ndarray, "height width 3"]:
     with _quiet_opencv():
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
-        raise InputError(
-            f"{file} is not a readable image (damaged, truncated or empty); replace or remove it"
-        )
+        raise InputError(f"{file} is not a readable image (damaged, truncated or empty); replace or remove it")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
@@ -259,14 +248,13 @@ def _decode(path: Path) -> Iterator[_Timed]:
 
 
 def _video_stream(path: Path, container: InputContainer) -> VideoStream:
-    """Return the first video stream, with as many decoding threads as the process may use."""
+    """Return the first video stream, to be decoded without threads."""
     if not container.streams.video or container.format.name in _NOT_VIDEO_FORMATS:
         raise InputError(f"{path} holds no video; give a video file or a folder of images")
     stream = container.streams.video[0]
-    if multiprocessing.parent_process() is None:
-        stream.thread_type = "AUTO"
-    else:  # a data loader's worker: the processes run side by side already
-        stream.thread_count = 1
+    # Threads, here and in _rgb, gain little (nothing at 640x360); one that is left, held by an exception for
+    # example, hangs a data loader's worker that is forked later and frees it.
+    stream.codec_context.thread_count = 1
     return stream
 
 
@@ -295,7 +283,7 @@ def _declared_end(container: InputContainer, stream: VideoStream) -> float | Non
 
 def _rgb(frame: av.VideoFrame, size: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
     """Convert a frame to upright RGB of (width, height) ``size``, which a stream may change on its way."""
-    image = frame.to_ndarray(format="rgb24", width=size[0], height=size[1])
+    image = frame.to_ndarray(format="rgb24", width=size[0], height=size[1], threads=1)
     return np.ascontiguousarray(np.rot90(image, _quarter_turns(frame)))
 
 

@@ -1,0 +1,116 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from ifdd.data.dataset import ClipDataset, fit_frames, plain_input_error
+from ifdd.data.manifest import Sample, read_manifest
+from ifdd.errors import InputError
+from tests.helpers.videos import frame_number, moving_frames, write_clip_manifest, write_video
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> list[Sample]:
+    return read_manifest(write_clip_manifest(tmp_path, ["happy", "fear", "anger", "sad"], count=30))
+
+
+def numbers(clip: torch.Tensor) -> list[int]:
+    """Return the frame numbers that a (3, T, H, W) clip shows."""
+    return [frame_number(image) for image in clip.permute(1, 2, 3, 0).numpy()]
+
+
+@pytest.mark.parametrize("cache", [False, True])
+def test_a_clip_holds_the_frames_of_the_sampler_and_its_class(samples: list[Sample], cache: bool) -> None:
+    dataset = ClipDataset(samples, "ferv39k", 8, 32, cache=cache)
+    for _ in range(2):
+        clip, target = dataset[1]
+        assert (clip.dtype, clip.shape, target) == (torch.uint8, (3, 8, 32, 32), 2)
+        assert numbers(clip) == [1, 5, 9, 13, 16, 20, 24, 28] == dataset.frame_indices(1).tolist()
+    assert dataset.targets == [3, 2, 0, 5]
+    assert np.array_equal(clip.permute(1, 2, 3, 0).numpy()[0], moving_frames(30, 32, 32, seed=1)[1])
+
+
+def test_several_views_come_as_a_further_axis(samples: list[Sample]) -> None:
+    clip, _ = ClipDataset(samples, "dfew", 8, 16, sampling="consecutive_clips")[0]
+    assert clip.shape == (3, 3, 8, 16, 16)
+    assert [numbers(view)[0] for view in clip] == [0, 8, 16]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_training_draws_depend_on_seed_epoch_and_index_alone(samples: list[Sample], workers: int) -> None:
+    dataset = ClipDataset(samples, "dfew", 4, 32, sampling="random_clip", stride=2, training=True, seed=3)
+    loader = DataLoader(dataset, batch_size=4, num_workers=workers, persistent_workers=workers > 0)
+    drawn = []
+    for epoch in range(4):
+        dataset.set_epoch(epoch)
+        clips, _ = next(iter(loader))
+        expected = [dataset.frame_indices(index).tolist() for index in range(4)]
+        assert [numbers(clip) for clip in clips] == expected
+        drawn.append(expected)
+    assert len({str(epoch) for epoch in drawn}) == 4, "every epoch draws anew"
+    assert len({str(clip) for clip in drawn[0]}) > 1, "every sample draws its own"
+    dataset.set_epoch(0)
+    assert [dataset.frame_indices(index).tolist() for index in range(4)] == drawn[0]
+    other_seed = ClipDataset(samples, "dfew", 4, 32, sampling="random_clip", stride=2, training=True, seed=4)
+    assert [other_seed.frame_indices(index).tolist() for index in range(4)] != drawn[0]
+
+
+def test_the_cache_is_filled_once_and_used(samples: list[Sample]) -> None:
+    dataset = ClipDataset(samples, "dfew", 8, 24, cache=True)
+    steps: list[int] = []
+    dataset.preload(lambda: steps.append(1))
+    assert len(steps) == 4
+    before = dataset[2][0]
+    for image in samples[2].path.iterdir():
+        image.unlink()
+    assert torch.equal(dataset[2][0], before)
+    with pytest.raises(InputError, match="holds no frames"):
+        ClipDataset(samples, "dfew", 8, 24)[2]
+
+
+def test_frames_are_fitted_without_distortion() -> None:
+    image = np.zeros((40, 80, 3), np.uint8)
+    cv2.circle(image, (40, 20), 15, (255, 255, 255), -1)
+    for size in (20, 40, 100):
+        fitted = fit_frames(image[None], size)[0, :, :, 0] > 127
+        assert fitted.shape == (size, size)
+        extent = [int(fitted.any(axis=axis).sum()) for axis in (0, 1)]
+        assert abs(extent[0] - extent[1]) <= 1, "a circle stays a circle"
+        assert extent[0] == pytest.approx(31 * size / 40, abs=2)
+
+
+def test_shrinking_averages_areas() -> None:
+    stripes = np.zeros((1, 64, 64, 3), np.uint8)
+    stripes[:, :, ::2] = 200
+    assert np.unique(fit_frames(stripes, 16)).tolist() == [100]
+
+
+def test_square_frames_of_the_right_size_are_left_alone() -> None:
+    frames = moving_frames(2, 32, 32)
+    assert fit_frames(frames, 32) is frames
+
+
+def test_bad_requests_are_refused(samples: list[Sample]) -> None:
+    with pytest.raises(InputError, match="unknown sampling 'all'; choose one of random_clip"):
+        ClipDataset(samples, "dfew", sampling="all")
+    with pytest.raises(InputError, match="several views"):
+        ClipDataset(samples, "dfew", sampling="consecutive_clips", training=True)
+    with pytest.raises(InputError, match="no clips"):
+        ClipDataset([], "dfew")
+    with pytest.raises(InputError, match="no class for the labels fear"):
+        ClipDataset(samples, ["happy", "sad", "angry"])
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("cache", [False, True])
+def test_a_video_shorter_than_its_manifest_says_is_named_in_one_line(tmp_path: Path, workers: int, cache: bool) -> None:
+    path = write_video(tmp_path / "short.mp4", moving_frames(10))
+    dataset = ClipDataset([Sample("a", path, 40, "happy", "test")], "dfew", 4, 32, cache=cache)
+    with pytest.raises(InputError) as caught:
+        next(iter(DataLoader(dataset, num_workers=workers)))
+    message = str(plain_input_error(caught.value))
+    assert message.startswith(f"{path} has 10 frames")
+    assert "\n" not in message
