@@ -34,7 +34,7 @@ def main() -> None:
     config = SynthConfig(preset.behaviour, preset.scene)
     side = ENLARGED + 2 * BORDER
     yunet = cv2.FaceDetectorYN.create(str(options.detector_model), "", (side, side), 0.6)
-    haar = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"))
+    haar = cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"))
     found = {"yunet": 0, "haar": 0}
     frames = 0
     for index in range(options.clips):

@@ -44,4 +44,4 @@ class SynthDataset(Dataset[tuple[UInt8[Tensor, "3 frames height width"], int]]):
 
     def render(self, index: int) -> Clip:
         """Return a clip with its truth."""
-        return render_clip(self.config, self.seed, self.plans[index].index)
+        return render_clip(self.config, self.seed, self.plans[index].number)

@@ -1,6 +1,5 @@
 """Frames to files: an mp4 video or a folder of numbered PNG images."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -11,6 +10,8 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.container import OutputContainer
+from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
 from ifdd.errors import InputError
@@ -38,18 +39,22 @@ def write_video(target: Path, pictures: Iterable[UInt8[np.ndarray, "height width
             with av.open(str(temporary), "w") as container:
                 stream = None
                 for picture in pictures:
-                    if stream is None:
-                        # One thread: the bytes must not depend on the machine's number of cores.
-                        stream = container.add_stream(
-                            name, rate=Fraction(fps).limit_denominator(1001), options={**QUALITY[name], "threads": "1"}
-                        )
-                        stream.height, stream.width = picture.shape[:2]
-                        stream.pix_fmt = "yuv420p"
+                    stream = stream or _add_stream(container, name, fps, picture.shape)
                     container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
                 if stream is not None:
                     container.mux(stream.encode())
         except av.FFmpegError as error:
             raise OSError(error.errno, error.strerror or str(error)) from error
+
+
+def _add_stream(container: OutputContainer, encoder: str, fps: float, shape: tuple[int, ...]) -> VideoStream:
+    # One thread: the bytes must not depend on the machine's number of cores.
+    options = {**QUALITY[encoder], "threads": "1"}
+    stream = container.add_stream(encoder, rate=Fraction(fps).limit_denominator(1001), options=options)
+    assert isinstance(stream, VideoStream)
+    stream.height, stream.width = shape[:2]
+    stream.pix_fmt = "yuv420p"
+    return stream
 
 
 def write_images(target: Path, pictures: Iterable[UInt8[np.ndarray, "height width 3"]]) -> None:
@@ -68,7 +73,7 @@ def write_images(target: Path, pictures: Iterable[UInt8[np.ndarray, "height widt
             (temporary / f"{number:05d}.png").write_bytes(code.tobytes())
         if target.exists():
             shutil.rmtree(target)
-        os.replace(temporary, target)
+        temporary.replace(target)
     except OSError as error:
         raise InputError(
             f"cannot write {target}: {error.strerror or error}; free space or choose another folder"

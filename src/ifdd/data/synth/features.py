@@ -1,53 +1,25 @@
-"""Drawing the features on the atlas: eyes, brows, nose, mouth, and the lines that expressions make."""
+"""Drawing the features on the atlas: eyes, brows, nose and mouth."""
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
 
 from ifdd.data.synth.action_units import Activation
+from ifdd.data.synth.drawing import SHIFT, Canvas, Mask, blend, blurred, darkened, dot, fill, fixed, mix, stroke, taper
+from ifdd.data.synth.furrows import FurrowPainter
 from ifdd.data.synth.geometry import Atlas
 from ifdd.data.synth.identity import Colour, Identity
-from ifdd.data.synth.layout import IRIS, Eye, Layout, Mouth, Points, both, pair, smooth
+from ifdd.data.synth.layout import IRIS, Eye, Layout, Mouth, Points, smooth
 
-SHIFT = 4
-"""Coordinates go to OpenCV in 1/16 pixel."""
 SCLERA: Colour = (232, 226, 222)
 TEETH: Colour = (232, 226, 214)
 THROAT: Colour = (58, 20, 22)
 TONGUE: Colour = (176, 84, 86)
-
-Canvas = UInt8[np.ndarray, "h w 3"]
-Mask = UInt8[np.ndarray, "h w"]
-
-
-def fixed(points: Points) -> np.ndarray:
-    """Return pixel positions in OpenCV's fixed-point form."""
-    return np.asarray(np.rint(points * (1 << SHIFT)), np.int32)
-
-
-def fill(canvas: np.ndarray, points: Points, colour: Colour | float) -> None:
-    """Fill a polygon, given in pixels, with smooth edges."""
-    cv2.fillPoly(canvas, [fixed(points)], colour, cv2.LINE_AA, SHIFT)
-
-
-def stroke(canvas: np.ndarray, points: Points, colour: Colour | float, thickness: float) -> None:
-    """Draw an open line, given in pixels, with smooth edges; thinner than a pixel is drawn one pixel wide."""
-    cv2.polylines(canvas, [fixed(points)], False, colour, max(1, round(thickness)), cv2.LINE_AA, SHIFT)
-
-
-def taper(canvas: np.ndarray, points: Points, colour: Colour | float, widths: np.ndarray) -> None:
-    """Draw a line, given in pixels, whose full width changes from point to point."""
-    along = np.gradient(points, axis=0)
-    along[np.hypot(along[:, 0], along[:, 1]) < 1e-6] = (1, 0)
-    across = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.hypot(along[:, 0], along[:, 1])[:, None]
-    half = across * (widths / 2)[:, None]
-    fill(canvas, np.concatenate([points + half, (points - half)[::-1]]), colour)
-
-
-def mix(first: Colour, second: Colour, share: float) -> Colour:
-    """Return the colour ``share`` of the way from the first to the second."""
-    red, green, blue = (a * (1 - share) + b * share for a, b in zip(first, second, strict=True))
-    return red, green, blue
+BROW_TAPER = np.array([0.55, 0.85, 1.0, 1.0, 0.95, 0.85, 0.72, 0.58, 0.42, 0.28, 0.12])[:, None]
+"""Thickness of a brow from the inner to the outer end."""
+LASH_TAPER = np.interp(np.linspace(0, 1, 15), (0, 0.6, 0.9, 1), (0.35, 1.0, 0.95, 0.4))
+"""Thickness of the upper lashes from the inner to the outer corner."""
+LIP_LINE_TAPER = np.interp(np.linspace(0, 1, 25), (0, 0.12, 0.5, 0.88, 1), (0.25, 0.8, 1.0, 0.8, 0.25))
+"""Thickness of the line between the lips."""
 
 
 class FeaturePainter:
@@ -56,16 +28,19 @@ class FeaturePainter:
     def __init__(self, identity: Identity, atlas: Atlas) -> None:
         self.identity = identity
         self.atlas = atlas
-        self.dark = mix(identity.skin, (40, 16, 12), 0.62)
-        self.lid = mix(identity.skin, (120, 60, 50), 0.22)
+        self.furrows = FurrowPainter(identity.age, atlas)
         rng = np.random.default_rng(identity.texture_seed)
-        self.hairs = rng.uniform(-1, 1, (26, 3))
+        # Hairs of the brows: upright at the inner end, lying down towards the outer end.
+        share = np.linspace(0, 1, 26)
+        self.hair_place = share * (len(BROW_TAPER) - 2)
+        self.hair_offset = rng.uniform(-0.9, 0.9, (26, 1))
+        self.hair_lean = np.stack([0.4 + 0.6 * share, -0.9 + 1.3 * share], axis=1) * rng.uniform(0.022, 0.05, (26, 1))
 
     def paint(self, canvas: Canvas, layout: Layout, activation: Activation) -> Mask:
         """Draw all features on ``canvas``; return the mask of lines and hollows (0..255), to be darkened softly."""
         crease = np.zeros(canvas.shape[:2], np.uint8)
-        self._lines(crease, layout, activation)
-        crease = cv2.GaussianBlur(crease, (0, 0), 0.011 * self.atlas.scale)
+        self.furrows.draw(crease, layout, activation)
+        crease = blurred(crease, 0.011 * self.atlas.scale)
         self._nose(canvas, crease, layout)
         self._mouth(canvas, layout.mouth)
         for eye in layout.eyes:
@@ -79,10 +54,7 @@ class FeaturePainter:
             if eye.opening < 0.45:
                 continue
             centre = np.array([[eye.iris[0] + 0.028 * light[0] + 0.008, eye.iris[1] - 0.024]])
-            x, y = fixed(self.atlas.pixels(centre))[0]
-            cv2.circle(
-                picture, (int(x), int(y)), round(0.014 * self.atlas.scale * 16), (250, 250, 250), -1, cv2.LINE_AA, SHIFT
-            )
+            dot(picture, self.atlas.pixels(centre), 0.014 * self.atlas.scale, (250.0, 250.0, 250.0))
 
     def _px(self, points: Points, samples: int = 0) -> Points:
         return self.atlas.pixels(smooth(points, samples) if samples else points)
@@ -97,63 +69,53 @@ class FeaturePainter:
         fill(inside, contour - low, 255.0)
         ball = np.empty_like(region)
         ball[:] = SCLERA
-        x, y = fixed(self.atlas.pixels(np.array([eye.iris])) - low)[0]
-        size = self.identity.eye_size * scale * 16
+        centre = self.atlas.pixels(np.array([eye.iris])) - low
         colour = self.identity.eye_colour
-        for radius, tint in (
-            (IRIS, mix(colour, (10, 8, 8), 0.6)),
-            (0.85 * IRIS, colour),
-            (0.62 * IRIS, mix(colour, (255, 230, 190), 0.15)),
-            (0.42 * IRIS, (12, 10, 10)),
-        ):
-            cv2.circle(ball, (int(x), int(y)), round(radius * size), tint, -1, cv2.LINE_AA, SHIFT)
-        # The lid throws a shadow on the ball; the corners are redder.
+        pupil: Colour = (12, 10, 10)
+        rings = (
+            (1.0, mix(colour, pupil, 0.6)),
+            (0.85, colour),
+            (0.62, mix(colour, (255, 230, 190), 0.15)),
+            (0.42, pupil),
+        )
+        for radius, tint in rings:
+            dot(ball, centre, radius * IRIS * self.identity.eye_size * scale, tint)
+        # The lid throws a shadow on the ball.
         shadow = np.zeros_like(inside)
         stroke(shadow, upper - low + (0, 0.012 * scale), 150.0, 0.035 * scale)
-        shadow = cv2.GaussianBlur(shadow, (0, 0), 0.013 * scale)
-        ball = cv2.multiply(ball, cv2.merge([255 - shadow] * 3), scale=1 / 255)
-        _blend(region, ball, inside)
+        shadow = blurred(shadow, 0.013 * scale)
+        ball = darkened(ball, shadow)
+        blend(region, ball, inside)
         lash = mix((22, 14, 12), self.identity.skin, 0.12)
-        stroke(canvas, lower, mix(self.lid, (150, 80, 70), 0.3), 0.012 * scale)
-        widths = np.interp(np.linspace(0, 1, 15), (0, 0.6, 0.9, 1), (0.35, 1.0, 0.95, 0.4))
-        widths = widths * (0.022 + 0.014 * self.identity.lashes) * scale
+        stroke(canvas, lower, mix(self.identity.skin, (140, 72, 62), 0.4), 0.012 * scale)
+        widths = LASH_TAPER * (0.022 + 0.014 * self.identity.lashes) * scale
         taper(canvas, upper, lash, widths[::-1] if eye.upper[2, 0] < 0 else widths)
         if self.identity.lid_crease > 0:
             stroke(crease, self._px(eye.crease, 12)[1:-1], 95.0, 0.016 * scale)
 
     def _brows(self, canvas: Canvas, layout: Layout) -> None:
         scale = self.atlas.scale
-        thickness = 0.040 * self.identity.brow_thickness
-        points = np.concatenate([self._px(brow) for brow in layout.brows])
-        low, high = (
-            np.floor(points.min(axis=0) - 0.08 * scale).astype(int),
-            np.ceil(points.max(axis=0) + 0.08 * scale).astype(int),
-        )
+        points = self._px(np.concatenate(layout.brows))
+        low = np.floor(points.min(axis=0) - 0.08 * scale).astype(int)
+        high = np.ceil(points.max(axis=0) + 0.08 * scale).astype(int)
         region = canvas[low[1] : high[1], low[0] : high[0]]
         mask = np.zeros(region.shape[:2], np.uint8)
-        taper = np.array([0.55, 0.85, 1.0, 1.0, 0.95, 0.85, 0.72, 0.58, 0.42, 0.28, 0.12])[:, None] * (
-            thickness * scale
-        )
-        for brow in layout.brows:
-            line = self._px(brow, 11) - low
+        half = BROW_TAPER * (0.040 * self.identity.brow_thickness * scale)
+        for sign, brow in zip((-1, 1), layout.brows, strict=True):
+            line = self._px(brow, len(BROW_TAPER)) - low
             along = np.gradient(line, axis=0)
-            normal = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.linalg.norm(along, axis=1, keepdims=True)
-            fill(mask, np.concatenate([line + normal * taper, (line - normal * taper)[::-1]]), 215.0)
-            outward = np.sign(line[-1, 0] - line[0, 0])
-            where = np.linspace(0, 9, len(self.hairs))
-            index = where.astype(int)
-            base = (
-                line[index]
-                + along[index] * (where - index)[:, None]
-                + normal[index] * (self.hairs[:, :1] * taper[index] * 0.9)
+            across = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.hypot(along[:, 0], along[:, 1])[:, None]
+            fill(mask, np.concatenate([line + across * half, (line - across * half)[::-1]]), 215.0)
+            place = self.hair_place.astype(int)
+            root = (
+                line[place]
+                + along[place] * (self.hair_place - place)[:, None]
+                + across[place] * half[place] * self.hair_offset
             )
-            lean = np.stack([outward * (0.4 + 0.6 * where / 9), -0.9 + 1.3 * where / 9], axis=1) * (0.045 * scale)
-            for start, end, shade in zip(
-                base, base + lean * (0.8 + 0.3 * self.hairs[:, 1:2]), self.hairs[:, 2], strict=True
-            ):
-                stroke(mask, np.stack([start, end]), 200.0 + 50 * shade, 1)
-        mask = cv2.GaussianBlur(mask, (0, 0), 0.008 * scale)
-        _blend(region, np.broadcast_to(np.array(self.identity.brow_colour, np.uint8), region.shape), mask)
+            tip = root + self.hair_lean * (sign * scale, scale)
+            cv2.polylines(mask, list(fixed(np.stack([root, tip], axis=1))), False, 235.0, 1, cv2.LINE_AA, SHIFT)
+        mask = blurred(mask, 0.008 * scale)
+        blend(region, np.broadcast_to(np.array(self.identity.brow_colour, np.uint8), region.shape), mask)
 
     def _nose(self, canvas: Canvas, crease: Mask, layout: Layout) -> None:
         scale = self.atlas.scale
@@ -189,18 +151,17 @@ class FeaturePainter:
         paint = np.empty_like(region)
         paint[:] = mix(lip, (60, 20, 24), 0.22)
         lower_middle = (inner_lower + outer_lower) / 2 - low
-        fill(paint, np.concatenate([inner_lower, outer_lower[::-1] + (0, 0.05 * scale)]) - low, lip)
+        fill(paint, np.concatenate([inner_lower, outer_lower[::-1] + np.array([0, 0.05 * scale])]) - low, lip)
         stroke(paint, lower_middle[8:17] - (0, 0.008 * scale), mix(lip, (255, 220, 215), 0.25), 0.03 * scale)
-        paint = cv2.GaussianBlur(paint, (0, 0), 0.012 * scale)
+        paint = blurred(paint, 0.012 * scale)
         if mouth.gap > 0.012:
             self._interior(paint, mouth, np.concatenate([inner_upper, inner_lower[::-1]]) - low, low)
         inside = np.zeros(region.shape[:2], np.uint8)
         fill(inside, contour - low, 255.0)
-        inside = cv2.GaussianBlur(inside, (0, 0), 0.007 * scale)
-        _blend(region, paint, inside)
+        inside = blurred(inside, 0.007 * scale)
+        blend(region, paint, inside)
         line = mix(lip, (35, 10, 12), 0.75)
-        widths = np.interp(np.linspace(0, 1, 25), (0, 0.12, 0.5, 0.88, 1), (0.25, 0.8, 1.0, 0.8, 0.25))
-        taper(canvas, inner_upper, line, widths * (0.022 if mouth.gap > 0.012 else 0.026) * scale)
+        taper(canvas, inner_upper, line, LIP_LINE_TAPER * (0.022 if mouth.gap > 0.012 else 0.026) * scale)
 
     def _interior(self, paint: Canvas, mouth: Mouth, contour: Points, low: np.ndarray) -> None:
         scale = self.atlas.scale
@@ -226,130 +187,6 @@ class FeaturePainter:
             stroke(inside, np.stack([edge[index], lower_edge[index]]) - low, mix(TEETH, THROAT, 0.22), 1)
         shadow = np.zeros_like(hole)
         stroke(shadow, contour, 170.0, 0.03 * scale)
-        shadow = cv2.GaussianBlur(shadow, (0, 0), 0.018 * scale)
-        inside = cv2.multiply(inside, cv2.merge([255 - shadow] * 3), scale=1 / 255)
-        _blend(paint, inside, hole)
-
-    def _lines(self, crease: Mask, layout: Layout, activation: Activation) -> None:
-        """Draw the furrows: each grows with its units and, a little, with age."""
-        scale, age = self.atlas.scale, self.identity.age
-        inner, outer = both(activation, 1), both(activation, 2)
-        lowered = both(activation, 4)
-        rest = 45 * max(0.0, age - 0.3)
-        for y, bow in ((-0.50, 1.0), (-0.585, 0.8), (-0.665, 0.5)):
-            middle, sides = 120 * inner * bow + rest, 120 * outer * bow + rest * 0.7
-            lift = -0.035 * inner
-            if middle > 6:
-                dip = 0.02 * (1 + lowered)
-                line = np.array(
-                    [[-0.20, y + 0.015], [-0.1, y + lift], [0, y + lift + dip], [0.1, y + lift], [0.20, y + 0.015]]
-                )
-                stroke(crease, self._px(line, 16), min(middle, 255.0), 0.020 * scale)
-            if sides > 6:
-                for sign in (-1, 1):
-                    line = np.array(
-                        [[sign * 0.17, y + 0.01], [sign * 0.30, y - 0.03 * outer], [sign * 0.43, y + 0.035]]
-                    )
-                    stroke(crease, self._px(line, 10), min(sides, 255.0), 0.020 * scale)
-        for side, sign in enumerate((-1, 1)):
-            self._side_lines(crease, layout, activation, side, sign)
-        wrinkled = both(activation, 9)
-        if wrinkled > 0.05:
-            for y, half in ((-0.17, 0.05), (-0.115, 0.07), (-0.06, 0.075)):
-                line = np.array([[-half, y + 0.022], [-0.4 * half, y], [0.4 * half, y], [half, y + 0.022]])
-                stroke(crease, self._px(line, 10), 215 * wrinkled, 0.019 * scale)
-        raised = both(activation, 17)
-        if raised > 0.05:
-            top = layout.mouth.outer_lower[3, 1] + 0.055
-            line = np.array([[-0.13, top + 0.05], [-0.06, top], [0.06, top], [0.13, top + 0.05]])
-            stroke(crease, self._px(line, 12), 150 * raised, 0.028 * scale)
-            for x, y in ((-0.06, 0.09), (0.0, 0.07), (0.06, 0.09), (-0.03, 0.13), (0.03, 0.13)):
-                centre = fixed(self.atlas.pixels(np.array([[x, top + y]])))[0]
-                cv2.circle(
-                    crease,
-                    (int(centre[0]), int(centre[1])),
-                    round(0.012 * scale * 16),
-                    90 * raised,
-                    -1,
-                    cv2.LINE_AA,
-                    SHIFT,
-                )
-
-    def _side_lines(self, crease: Mask, layout: Layout, activation: Activation, side: int, sign: int) -> None:
-        scale, age = self.atlas.scale, self.identity.age
-        u = {number: pair(activation, number)[side] for number in (1, 4, 6, 7, 9, 10, 12, 14, 15, 20, 23, 24)}
-        mouth, brow, eye = layout.mouth, layout.brows[side], layout.eyes[side]
-        corner = mouth.inner_upper[0 if side == 0 else -1]
-        if u[4] > 0.05:
-            x, y = brow[0]
-            line = np.array([[x - sign * 0.022, y - 0.085], [x - sign * 0.03, y], [x - sign * 0.02, y + 0.07]])
-            stroke(crease, self._px(line, 8), 190 * u[4], 0.022 * scale)
-        fold = 60 * age + 150 * max(u[12] * 0.85, u[10], u[9] * 0.9, u[6] * 0.5)
-        if fold > 8:
-            out = 0.055 * max(u[12], 0.5 * u[10])
-            wing_x, wing_y = layout.nose_wing[side]
-            line = np.array(
-                [
-                    [wing_x + sign * 0.025, wing_y - 0.035],
-                    [wing_x + sign * (0.075 + out), wing_y + 0.06],
-                    [0.6 * corner[0] + 0.4 * wing_x + sign * (0.09 + out), 0.55 * corner[1] + 0.45 * wing_y],
-                    [corner[0] + sign * 0.075, corner[1] + 0.03 * (1 - u[12])],
-                ]
-            )
-            stroke(crease, self._px(line, 14), min(fold, 255.0), 0.026 * scale)
-        feet = 150 * u[6] + 40 * max(0.0, age - 0.5)
-        if feet > 8:
-            x, y = sign * (abs(eye.upper[:, 0]).max() + 0.03), eye.upper[0 if side == 0 else -1, 1]
-            for angle in (-0.45, 0.0, 0.42):
-                line = np.array(
-                    [[x, y + 0.05 * angle], [x + sign * 0.06, y + 0.14 * angle], [x + sign * 0.115, y + 0.30 * angle]]
-                )
-                stroke(crease, self._px(line, 6), min(feet, 255.0), 0.014 * scale)
-        bag = 35 * age + 150 * max(u[6], 0.6 * u[7], 0.5 * u[9])
-        if bag > 8:
-            stroke(crease, self._px(eye.bag, 12)[1:-1], min(bag, 255.0), 0.018 * scale)
-        if u[14] > 0.05:
-            line = np.array(
-                [
-                    [corner[0] + sign * 0.025, corner[1] - 0.06],
-                    [corner[0] + sign * 0.055, corner[1]],
-                    [corner[0] + sign * 0.03, corner[1] + 0.06],
-                ]
-            )
-            stroke(crease, self._px(line, 8), 210 * u[14], 0.026 * scale)
-        if u[15] > 0.05:
-            line = np.array(
-                [
-                    [corner[0] + sign * 0.005, corner[1] + 0.01],
-                    [corner[0] + sign * 0.03, corner[1] + 0.07],
-                    [corner[0] + sign * 0.02, corner[1] + 0.13],
-                ]
-            )
-            stroke(crease, self._px(line, 8), 150 * u[15], 0.024 * scale)
-        if u[20] > 0.05:
-            line = np.array(
-                [
-                    [corner[0] + sign * 0.05, corner[1] - 0.08],
-                    [corner[0] + sign * 0.075, corner[1]],
-                    [corner[0] + sign * 0.06, corner[1] + 0.10],
-                ]
-            )
-            stroke(crease, self._px(line, 8), 130 * u[20], 0.022 * scale)
-        pressed = max(u[23], u[24])
-        if pressed > 0.05:
-            stroke(
-                crease,
-                self._px(np.array([corner + (sign * 0.02, -0.025), corner + (sign * 0.03, 0.03)])),
-                150 * pressed,
-                0.026 * scale,
-            )
-            low = mouth.outer_lower[3, 1] + 0.02
-            half = [[sign * 0.02, low], [sign * 0.10, low - 0.004], [sign * 0.16, low - 0.015]]
-            stroke(crease, self._px(np.array(half), 8), 90 * pressed, 0.024 * scale)
-
-
-def _blend(below: Canvas, above: np.ndarray, mask: Mask) -> None:
-    """Put ``above`` over ``below`` in place where the mask (0..255) says."""
-    share = mask.astype(np.uint16)[..., None]
-    mixed = below.astype(np.uint16) * (255 - share) + above.astype(np.uint16) * share
-    below[:] = ((mixed + 127) // 255).astype(np.uint8)
+        shadow = blurred(shadow, 0.018 * scale)
+        inside = darkened(inside, shadow)
+        blend(paint, inside, hole)

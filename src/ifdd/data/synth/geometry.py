@@ -114,7 +114,7 @@ class Atlas:
 
     def pixels(self, points: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "points 2"]:
         """Return the pixel positions of face points (x, y in head units)."""
-        return (points + (HALF_WIDTH, -TOP)) * self.scale - 0.5
+        return (points + np.array([HALF_WIDTH, -TOP])) * self.scale - 0.5
 
     def grid(self, factor: float = 1.0) -> tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w"]]:
         """Return x and y of every pixel of an atlas made smaller by ``factor``."""
@@ -218,12 +218,12 @@ class Surface:
         ) / self.pose.scale + self.anchor
         seen_x = self.cos_roll * px[None, :] + self.sin_roll * py[:, None]
         seen_y = -self.sin_roll * px[None, :] + self.cos_roll * py[:, None]
-        depth = np.float32(0.6)
+        depth: np.ndarray | np.float32 = np.float32(0.6)
         turned_z = np.full_like(seen_x, 0.6)
         r: np.ndarray | np.float32 = np.float32(1)
         for iteration in range(iterations):
             shrink = 1 - depth / np.float32(FOCAL)
-            x, y = seen_x * shrink, seen_y * shrink
+            x, y = np.asarray(seen_x * shrink), np.asarray(seen_y * shrink)
             y = (y - self.sin_pitch * turned_z) / self.cos_pitch
             index = self._index(y + PIVOT)
             ring, centre = self.width[index], self.centre[index]

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from ifdd.data.synth.features import fill, stroke
+from ifdd.data.synth.drawing import blurred, fill, stroke
 from ifdd.data.synth.geometry import Atlas, Surface
 from ifdd.data.synth.identity import Identity
 from ifdd.data.synth.layout import smooth
@@ -152,23 +152,21 @@ def paint_hair(
     line = np.array(HAIRLINES[identity.hair_style])
     line = line * (identity.face_width / 0.66, 1)
     if identity.hair_style in ("swept", "long"):
-        right, left = line + (0, 0.03), line - (0.03, 0.02)
+        right, left = line + np.array([0, 0.03]), line - np.array([0.03, 0.02])
     else:
         right = left = line
     points = np.concatenate([smooth(left, 40)[::-1] * (-1, 1), smooth(right, 40)])
     frame = np.array([[1.3, -1.6], [-1.3, -1.6]])
     mask = np.zeros((height, width), np.uint8)
     fill(mask, atlas.pixels(np.concatenate([points, frame])), 255.0)
-    soft = cv2.GaussianBlur(mask, (0, 0), EDGE.get(identity.hair_style, 0.02) * atlas.scale)
+    soft = blurred(mask, EDGE.get(identity.hair_style, 0.02) * atlas.scale)
     strands = _strands(identity, atlas, rng)
     share = (soft.astype(np.float32) / 255)[..., None]
     colour = np.array(identity.hair_colour, np.float32)
     hair = colour * strands[..., None]
     skin[:] = cv2.convertScaleAbs(skin * (1 - share * 0.97) + hair * (share * 0.97))
     side = VOLUME[identity.hair_style][1] * identity.hair_volume
-    relief = cv2.GaussianBlur(mask, (0, 0), (0.05 + 0.2 * side) * atlas.scale).astype(np.float32) * np.float32(
-        side / 255
-    )
+    relief = blurred(mask, (0.05 + 0.2 * side) * atlas.scale).astype(np.float32) * np.float32(side / 255)
     # Below the ears the hair hangs free of the head; what hangs is drawn behind it.
     relief *= np.clip((0.75 - atlas.grid()[1]) / 0.4, 0, 1)
     if identity.hair_style == "curly":
@@ -286,7 +284,7 @@ def _paint_beard(skin: UInt8[np.ndarray, "h w 3"], identity: Identity, atlas: At
             40,
         )
         fill(mask, atlas.pixels(np.concatenate([half, half[::-1] * (-1, 1)])), 255.0)
-    mask = cv2.GaussianBlur(mask, (0, 0), 0.025 * atlas.scale)
+    mask = blurred(mask, 0.025 * atlas.scale)
     noise = cv2.resize(rng.normal(0, 1, (110, 90)).astype(np.float32), (width, height))
     strength = {"stubble": 0.38, "moustache": 0.9, "goatee": 0.88, "full": 0.9}[identity.beard]
     share = np.clip(mask.astype(np.float32) / 255 * strength * (1 + 0.25 * noise), 0, 1)[..., None]

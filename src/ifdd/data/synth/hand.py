@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ifdd.data.synth.features import fill, mix, stroke
+from ifdd.data.synth.drawing import fill, mix, stroke
 from ifdd.data.synth.geometry import Pose
 from ifdd.data.synth.identity import Colour
 from ifdd.data.synth.layout import smooth
@@ -99,8 +99,8 @@ def draw_hand(
         tip = _finger(x + lean * length * 0.78, y - length * 0.80, lean, length * 0.13, half * 0.52)
         fill(picture, px(tip), mix(pale, (255, 214, 208), 0.45))
         for share in (0.36, 0.64):
-            centre = np.array([x + lean * length * share, y - length * share])
-            stroke(picture, px(np.array([centre - (0.45 * half, 0), centre + (0.45 * half, 0)])), dark, 1)
+            middle, level_y = x + lean * length * share, y - length * share
+            stroke(picture, px(np.array([(middle - 0.45 * half, level_y), (middle + 0.45 * half, level_y)])), dark, 1)
     return presence
 
 

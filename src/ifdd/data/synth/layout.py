@@ -221,7 +221,7 @@ def _mouth(identity: Identity, left: dict[int, float], right: dict[int, float]) 
     inner_upper[1:3, 1] -= side_lift[0]
     inner_upper[4:6, 1] -= side_lift[1]
     if lower_line - upper_line < 0.012:
-        inner_lower = inner_upper + (0, 0.001)
+        inner_lower = inner_upper + np.array([0, 0.001])
         outer_lower[1:-1, 1] = inner_upper[1:-1, 1] + (lower_height + pucker) * np.array([0.66, 0.98, 1.0, 0.98, 0.66])
     shown = 0.085 * (1 - 0.55 * jaw * (1 - max(u[12], u[20])))
     teeth = min(upper_line + shown, lower_line + 0.02)
@@ -269,10 +269,9 @@ def landmarks(layout: Layout, identity: Identity, profile: Profile) -> Points:
     eyes = [np.concatenate([eye.upper[[0, 1, 3, 4]], eye.lower[[3, 1]]]) for eye in layout.eyes]
     mouth = layout.mouth
     outer = np.concatenate([mouth.outer_upper, mouth.outer_lower[5:0:-1]])
-    inner = np.concatenate(
-        [mouth.inner_upper[[0]] * 0.94 + mouth.inner_upper[[3]] * 0.06, mouth.inner_upper[[2, 3, 4]]]
-        + [mouth.inner_upper[[6]] * 0.94 + mouth.inner_upper[[3]] * 0.06, mouth.inner_lower[[4, 3, 2]]]
-    )
+    # The scheme's inner corners lie a little inside the outer ones.
+    left, right = (mouth.inner_upper[[end]] * 0.94 + mouth.inner_upper[[3]] * 0.06 for end in (0, 6))
+    inner = np.concatenate([left, mouth.inner_upper[[2, 3, 4]], right, mouth.inner_lower[[4, 3, 2]]])
     return np.concatenate([contour, brows, bridge, base, *eyes, outer, inner])
 
 

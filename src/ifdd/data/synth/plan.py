@@ -17,7 +17,7 @@ PLASTIC = 1.32471795724474602596
 class ClipPlan(NamedTuple):
     """What is decided about a clip before anything is drawn."""
 
-    index: int
+    number: int
     clip_id: str
     label: str
     """Class name as the label set spells it."""

@@ -5,7 +5,8 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from ifdd.data.synth.action_units import Activation
-from ifdd.data.synth.features import FeaturePainter, fill, mix, stroke
+from ifdd.data.synth.drawing import fill, mix, stroke
+from ifdd.data.synth.features import FeaturePainter
 from ifdd.data.synth.geometry import (
     HALF_WIDTH,
     TOP,
@@ -26,6 +27,8 @@ from ifdd.data.synth.skin import Shader, jaw_rows, moved_relief, neutral_relief,
 
 OVERSAMPLING = 1.5
 """Atlas pixels per picture pixel."""
+SCALE_STEP = 6.0
+"""Atlases come in steps of this many pixels per head unit, so that their templates can be kept."""
 VIEW_STEP = 2.0
 """Distance in pixels of the points for which the turned head is solved."""
 
@@ -42,7 +45,7 @@ class PortraitRig:
 
     def __init__(self, identity: Identity, scale: float) -> None:
         self.identity = identity
-        self.atlas = Atlas(scale=float(np.clip(OVERSAMPLING * scale, 40, 400)))
+        self.atlas = Atlas(scale=float(np.clip(SCALE_STEP * round(OVERSAMPLING * scale / SCALE_STEP), 36, 400)))
         rng = np.random.default_rng(identity.texture_seed)
         self.profile = head_profile(identity, crown_thickness(identity))
         self.texture = paint_skin(identity, self.atlas, rng)

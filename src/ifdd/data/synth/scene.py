@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from ifdd.data.synth.config import BackgroundKind, SceneConfig
+from ifdd.data.synth.drawing import blurred
 from ifdd.data.synth.rig import Light
 
 Picture = UInt8[np.ndarray, "height width 3"]
@@ -96,7 +97,7 @@ class LightCourse:
     def at(self, time: float) -> Light:
         """Return the light at ``time`` (seconds)."""
         swing = float(np.sin(2 * np.pi * self.rate * time + self.phase))
-        direction = self.direction + (self.drift[0] * swing, 0, 0)
+        direction = self.direction + np.array([self.drift[0] * swing, 0, 0])
         factor = 1 + self.drift[1] * swing
         return Light(
             direction / np.linalg.norm(direction),
@@ -139,12 +140,15 @@ class Transmission:
     def apply(self, picture: Picture) -> Picture:
         """Return the picture as the file shows it."""
         if self.blur > 0.2:
-            picture = cv2.GaussianBlur(picture, (0, 0), self.blur)
+            picture = blurred(picture, self.blur)
         if self.noise is not None:
             down, across = (int(value) for value in self.rng.integers(0, 32, 2))
             height, width = picture.shape[:2]
-            picture = cv2.add(picture, self.noise[down : down + height, across : across + width], dtype=cv2.CV_8U)
+            noise = self.noise[down : down + height, across : across + width]
+            picture = np.asarray(cv2.add(picture, noise, dtype=cv2.CV_8U))
         if self.jpeg <= 99:
-            _, code = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, self.jpeg))
-            picture = cv2.imdecode(code, cv2.IMREAD_UNCHANGED)
-        return np.asarray(picture)
+            # OpenCV's files are BGR.
+            swapped = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+            _, code = cv2.imencode(".jpg", swapped, (cv2.IMWRITE_JPEG_QUALITY, self.jpeg))
+            picture = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR_RGB))
+        return picture

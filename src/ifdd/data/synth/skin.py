@@ -73,7 +73,7 @@ def _bell(grid: tuple[np.ndarray, np.ndarray], blob: tuple[float, ...], sign: in
     return np.asarray(np.outer(down, across), np.float32)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _unit_relief(scale: float) -> tuple[Float32[np.ndarray, "rows pixels"], np.ndarray, tuple[int, int]]:
     grid = Atlas(scale).grid(RELIEF_FACTOR)
     images, rows = [], []
@@ -86,7 +86,7 @@ def _unit_relief(scale: float) -> tuple[Float32[np.ndarray, "rows pixels"], np.n
     return np.stack(images), np.array(rows), grid[0].shape
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _unit_warp(scale: float) -> tuple[Float32[np.ndarray, "rows pixels"], np.ndarray, tuple[int, int]]:
     grid = Atlas(scale).grid(WARP_FACTOR)
     images, rows = [], []
@@ -102,12 +102,14 @@ def _unit_warp(scale: float) -> tuple[Float32[np.ndarray, "rows pixels"], np.nda
     return np.stack(images), np.array(rows), grid[0].shape
 
 
-@lru_cache(maxsize=8)
+def _landscape(grid: tuple[np.ndarray, np.ndarray], blobs: tuple[Blob, ...]) -> Float32[np.ndarray, "h w"]:
+    """Return the sum of the blobs and their mirror images."""
+    return np.asarray(sum(blob[4] * _bell(grid, blob, sign) for blob in blobs for sign in (-1, 1)), np.float32)
+
+
+@lru_cache(maxsize=16)
 def _neutral_relief(scale: float) -> Float32[np.ndarray, "h w"]:
-    grid = Atlas(scale).grid(RELIEF_FACTOR)
-    return np.sum(
-        [blob[4] * _bell(grid, blob, sign) for blob in NEUTRAL_RELIEF for sign in (-1, 1)], axis=0, dtype=np.float32
-    )
+    return _landscape(Atlas(scale).grid(RELIEF_FACTOR), NEUTRAL_RELIEF)
 
 
 def neutral_relief(identity: Identity, atlas: Atlas) -> Float32[np.ndarray, "h w"]:
@@ -118,8 +120,8 @@ def neutral_relief(identity: Identity, atlas: Atlas) -> Float32[np.ndarray, "h w
         np.interp(down, [-0.34, -0.16, 0.05, 0.17, 0.25, 0.33], [0, 0.045, 0.11, 0.16, 0.12, 0]) * identity.nose_bridge
     )
     spread = np.interp(down, [-0.25, -0.05, 0.12, 0.24], [0.075, 0.055, 0.065, 0.095]) * identity.nose_width
-    ridge = cv2.GaussianBlur(ridge.astype(np.float32).reshape(-1, 1), (0, 0), 0.03 * atlas.scale / RELIEF_FACTOR)
-    nose = ridge * np.exp(-0.5 * (x / spread[:, None]) ** 2)
+    soft_ridge = cv2.GaussianBlur(ridge.astype(np.float32).reshape(-1, 1), (0, 0), 0.03 * atlas.scale / RELIEF_FACTOR)
+    nose = soft_ridge * np.exp(-0.5 * (x / spread[:, None]) ** 2)
     # The tip is a ball of its own.
     nose += (
         0.11
@@ -176,12 +178,12 @@ class Shader:
     def light(
         self, relief: Float32[np.ndarray, "h w"], direction: Float[np.ndarray, "3"], shine: float
     ) -> tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w"]]:
-        """Return the diffuse light (0..1) and the gloss (0..1) for light from ``direction`` (head frame, unit length)."""
+        """Return the diffuse light and the gloss (0..1) for light from ``direction`` (unit vector, head frame)."""
         down = cv2.Sobel(relief, cv2.CV_32F, 0, 1, ksize=3, scale=self.slope / 4)
         across = cv2.Sobel(relief, cv2.CV_32F, 1, 0, ksize=3, scale=self.slope / 4)
         length = cv2.sqrt(1 + across * across + down * down)
         diffuse = self._towards(direction, across, down) / length
-        middle = direction + (0, 0, 1)
+        middle = direction + np.array([0, 0, 1])
         gloss = np.maximum(self._towards(middle / np.linalg.norm(middle), across, down) / length, 0)
         gloss *= gloss
         gloss *= gloss
@@ -195,28 +197,29 @@ class Shader:
         return np.asarray(flat - across * (self.along[0] * dx + self.along[1] * dz) - down * dy)
 
 
-@lru_cache(maxsize=4)
+BLUSH: tuple[Blob, ...] = (
+    (0.36, 0.14, 0.14, 0.12, 1.0),
+    (0.0, 0.22, 0.10, 0.07, 0.22),
+    (0.05, 0.85, 0.12, 0.08, 0.3),
+    (0.68, 0.05, 0.08, 0.2, 0.5),
+)
+"""Where the skin is redder: cheeks, tip of the nose, chin, ears."""
+
+HOLLOWS: tuple[Blob, ...] = (
+    (0.23, -0.13, 0.10, 0.07, 0.32),
+    (0.31, -0.17, 0.13, 0.05, 0.22),
+    (0.0, 0.325, 0.09, 0.03, 0.14),
+    (0.05, 0.675, 0.10, 0.03, 0.2),
+    (0.19, 0.27, 0.03, 0.05, 0.15),
+    (0.30, 0.0, 0.12, 0.04, 0.12),
+)
+"""Where less light gets to: eye sockets, below the nose, above the chin, beside the wings, below the eyes."""
+
+
+@lru_cache(maxsize=16)
 def _tint_masks(scale: float) -> tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w"]]:
     grid = Atlas(scale).grid()
-    warm = (
-        (0.36, 0.14, 0.14, 0.12, 1.0),
-        (0.0, 0.22, 0.10, 0.07, 0.45),
-        (0.05, 0.85, 0.12, 0.08, 0.3),
-        (0.68, 0.05, 0.08, 0.2, 0.5),
-    )
-    dark = (
-        (0.23, -0.13, 0.10, 0.07, 0.32),
-        (0.31, -0.17, 0.13, 0.05, 0.22),
-        (0.0, 0.325, 0.09, 0.03, 0.28),
-        (0.05, 0.675, 0.10, 0.03, 0.2),
-        (0.19, 0.27, 0.03, 0.05, 0.15),
-        (0.30, 0.0, 0.12, 0.04, 0.12),
-    )
-    masks = [
-        np.sum([blob[4] * _bell(grid, blob, sign) for blob in blobs for sign in (-1, 1)], axis=0, dtype=np.float32)
-        for blobs in (warm, dark)
-    ]
-    return masks[0], masks[1]
+    return _landscape(grid, BLUSH), _landscape(grid, HOLLOWS)
 
 
 def paint_skin(identity: Identity, atlas: Atlas, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
@@ -268,7 +271,7 @@ def warped(
     return np.asarray(cv2.remap(texture, column_map, row_map, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _identity_maps(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     return columns, rows

@@ -216,7 +216,7 @@ def clip_record(clip: Clip, config: SynthConfig, seed: int, preset: str) -> dict
         "subset": plan.subset,
         "subject": plan.subject,
         "seed": seed,
-        "index": plan.index,
+        "index": plan.number,
         "preset": preset,
         "fps": config.fps,
         "size": config.size,
