@@ -1,5 +1,6 @@
 """A checkpoint, and faces that need no photographs: magenta discs, and a detector that finds those."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -22,7 +23,8 @@ class DiscDetector:
     name = "discs"
 
     def detect(self, image: np.ndarray) -> list[FaceBox]:
-        magenta = (image[..., 0] > 180) & (image[..., 1] < 90) & (image[..., 2] > 180)
+        red, green, blue = np.moveaxis(image.astype(int), 2, 0)
+        magenta = np.minimum(red, blue) - green > 70
         _, _, parts, _ = cv2.connectedComponentsWithStats(magenta.astype(np.uint8))
         return [
             FaceBox(float(x), float(y), float(width), float(height), 0.9)
@@ -31,14 +33,18 @@ class DiscDetector:
         ]
 
 
-def disc_frames(count: int, centers: dict[int, tuple[float, float]] | None = None, level: int = 0) -> np.ndarray:
+def disc_frames(
+    count: int,
+    centers: dict[int, tuple[float, float]] | None = None,
+    greys: Sequence[float] | None = None,
+) -> np.ndarray:
     """Return (count, 96, 128, 3) frames with a disc in the middle, or where ``centers`` says, for its frames alone.
 
-    The grey of the background is ``level`` plus 2 for each frame.
+    The background has the grey of ``greys``, by default 2 levels more for each frame.
     """
     frames = np.empty((count, 96, 128, 3), np.uint8)
     for index, frame in enumerate(frames):
-        frame[:] = level + 2 * index
+        frame[:] = 2 * index if greys is None else round(greys[index])
         center = (64.0, 48.0) if centers is None else centers.get(index)
         if center is not None:
             cv2.circle(frame, (round(center[0]), round(center[1])), 12, (255, 0, 255), -1)

@@ -174,6 +174,9 @@ def test_cut_detector_sees_a_new_scene_and_not_a_moving_light() -> None:
     detector = CutDetector()
     brighter = [np.clip(scene.astype(int) + step, 0, 255).astype(np.uint8) for step in range(0, 12, 2)]
     assert not any(detector.is_cut(image) for image in brighter)
+    wall = [np.full((48, 64, 3), level, np.uint8) for level in range(20, 80, 3)]
+    plain = CutDetector()
+    assert not any(plain.is_cut(image) for image in wall)
     assert detector.is_cut(other)
     assert not detector.is_cut(other)
 

@@ -47,24 +47,24 @@ def recognize(
         tracking: following faces
 
     Raises:
-        InputError: the checkpoint, the detector or an option is at fault; or a video is, after all others
-            were done.
+        InputError: the checkpoint, the detector or an option is at fault, or the folder cannot be written to;
+            or a video is at fault, which is said after all others were done.
     """
     recognizer = Recognizer.from_checkpoint(
         checkpoint, _choose_detector(detector_model), tracking, reading, _choose_device(device)
     )
     failures: list[str] = []
     for video, name in name_results(videos):
+        started = time.perf_counter()
         try:
-            started = time.perf_counter()
             recognition = _recognize_with_progress(recognizer, video)
-            speed = recognition.video.duration_seconds / (time.perf_counter() - started)
-            write_text(out / f"{name}.json", recognition.to_json())
-            write_text(out / f"{name}.csv", recognition.to_csv())
         except InputError as error:
             failures.append(video)
             _print(f"{video}: failed: {error}", error=True)
             continue
+        speed = recognition.video.duration_seconds / (time.perf_counter() - started)
+        write_text(out / f"{name}.json", recognition.to_json())
+        write_text(out / f"{name}.csv", recognition.to_csv())
         _print(summarize(recognition))
         _print(f"  written: {out / name}.json, {out / name}.csv; {speed:.1f} x real time")
     if recognizer.trained_on_synthetic_faces:
@@ -98,9 +98,9 @@ def summarize(recognition: Recognition) -> str:
     if not recognition.tracks:
         lines.append("  no face found: the timeline is empty")
     else:
-        people = len(recognition.tracks)
+        count = len(recognition.tracks)
         lines.append(
-            f"  {people} {'person' if people == 1 else 'people'} followed between cuts, a face in "
+            f"  {count} {'track' if count == 1 else 'tracks'} (a person between two cuts), a face in "
             f"{recognition.face_share:.0%} of the frames"
         )
     for track in recognition.tracks:

@@ -1,0 +1,117 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ifdd.data.synth.story import StoryConfig, render_story
+from ifdd.data.video import read_frames
+from ifdd.errors import InputError
+from ifdd.inference import CROP_FACTOR, FaceBox, HaarDetector, YuNetDetector, crop_face
+from ifdd.inference.tracking import overlap
+from tests.inference.conftest import REAL, needs_real
+
+
+@pytest.fixture(scope="module")
+def portrait() -> tuple[np.ndarray, FaceBox]:
+    """A drawn person in a wide picture, and the truth about where the face is."""
+    _, shots = render_story(["neutral"], "easy", 0, StoryConfig(seconds=1.5, fps=1.0))
+    picture, truth = next(iter(shots))
+    return picture, FaceBox(**truth["box"], score=1.0)
+
+
+@pytest.fixture(scope="module")
+def yunet() -> YuNetDetector:
+    if not REAL.is_dir():
+        pytest.skip("the detector's model file is not on this machine")
+    return YuNetDetector(REAL / "models" / "yunet_n_640_640.onnx")
+
+
+def test_haar_finds_the_drawn_face(portrait: tuple[np.ndarray, FaceBox]) -> None:
+    picture, truth = portrait
+    best = max(HaarDetector().detect(picture), key=lambda box: box.score)
+    assert overlap(best, truth) > 0.5
+    assert 0.5 <= best.score <= 1
+
+
+@pytest.mark.parametrize("scale", [0.4, 2.5])
+def test_boxes_are_in_pixels_of_the_image_given(portrait: tuple[np.ndarray, FaceBox], scale: float) -> None:
+    picture, truth = portrait
+    scaled = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    best = max(HaarDetector().detect(scaled), key=lambda box: box.score)
+    expected = FaceBox(scale * truth.x, scale * truth.y, scale * truth.width, scale * truth.height, 1.0)
+    assert overlap(best, expected) > 0.5
+
+
+def test_nothing_is_found_in_plain_colour() -> None:
+    assert HaarDetector().detect(np.full((60, 80, 3), 128, np.uint8)) == []
+
+
+def test_yunet_gives_landmarks_inside_the_face(yunet: YuNetDetector, portrait: tuple[np.ndarray, FaceBox]) -> None:
+    picture, truth = portrait
+    best = max(yunet.detect(picture), key=lambda box: box.score)
+    assert overlap(best, truth) > 0.5
+    assert best.landmarks is not None
+    assert best.landmarks.right_eye[0] < best.landmarks.nose[0] < best.landmarks.left_eye[0]
+    assert best.landmarks.right_eye[1] < best.landmarks.nose[1] < best.landmarks.right_mouth[1]
+
+
+def test_yunet_and_haar_agree_on_real_faces(yunet: YuNetDetector) -> None:
+    (image,) = read_frames(REAL / "images")
+    by_yunet, by_haar = yunet.detect(image), HaarDetector().detect(image)
+    people = [box for box in by_yunet if box.score > 0.8]
+    assert len(people) == len(by_haar) == 5
+    for person in people:
+        other = max(by_haar, key=lambda box: overlap(box, person))
+        assert overlap(other, person) > 0.7
+
+
+@needs_real
+def test_file_that_is_no_yunet_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    cut = tmp_path / "cut.onnx"
+    cut.write_bytes((REAL / "models" / "yunet_n_640_640.onnx").read_bytes()[:200_000])
+    with pytest.raises(InputError, match=r"cut\.onnx is not a YuNet model"):
+        YuNetDetector(cut)
+    assert capfd.readouterr().err == ""
+
+
+def test_text_and_missing_files_are_refused(tmp_path: Path) -> None:
+    text = tmp_path / "text.onnx"
+    text.write_text("hello")
+    with pytest.raises(InputError, match=r"text\.onnx is not a YuNet model"):
+        YuNetDetector(text)
+    with pytest.raises(InputError, match=r"no face detector model at .*absent\.onnx"):
+        YuNetDetector(tmp_path / "absent.onnx")
+
+
+def gradient(height: int, width: int) -> np.ndarray:
+    """Red grows by 1 a column, green by 1 a row."""
+    image = np.zeros((height, width, 3), np.uint8)
+    image[..., 0] = np.arange(width)
+    image[..., 1] = np.arange(height)[:, None]
+    return image
+
+
+@given(st.floats(60, 140), st.floats(60, 140), st.floats(20, 60), st.floats(20, 60), st.sampled_from([8, 32, 96, 112]))
+def test_crop_shows_the_square_round_the_box(x: float, y: float, width: float, height: float, size: int) -> None:
+    crop = crop_face(gradient(200, 200), FaceBox(x - width / 2, y - height / 2, width, height, 1.0), size)
+    side = CROP_FACTOR * max(width, height)
+    centers = (np.arange(size) + 0.5) / size * side - side / 2 - 0.5
+    assert crop.shape == (size, size, 3)
+    np.testing.assert_allclose(crop[size // 2, :, 0], x + centers, atol=1.1)
+    np.testing.assert_allclose(crop[:, size // 2, 1], y + centers, atol=1.1)
+
+
+def test_crop_beyond_the_image_repeats_the_border() -> None:
+    crop = crop_face(gradient(50, 60), FaceBox(-30.0, -30.0, 60.0, 60.0, 1.0), 32)
+    assert (crop[0, 0] == (0, 0, 0)).all()
+    outside = crop_face(gradient(50, 60), FaceBox(500.0, 500.0, 20.0, 20.0, 1.0), 16)
+    assert (outside == (59, 49, 0)).all()
+
+
+def test_reduction_averages_instead_of_skipping() -> None:
+    checks = (np.indices((256, 256)).sum(0) % 2 * 255).astype(np.uint8)
+    crop = crop_face(np.repeat(checks[..., None], 3, axis=2), FaceBox(50.0, 50.0, 150.0, 150.0, 1.0), 32)
+    assert np.abs(crop.astype(int) - 127).max() < 20

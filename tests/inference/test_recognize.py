@@ -1,0 +1,136 @@
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ifdd.__main__ import main
+from ifdd.data.synth.story import StoryConfig, render_story
+from ifdd.inference.recognize import name_results
+from tests.helpers.videos import write_frame_folder, write_video
+from tests.inference.conftest import disc_frames
+
+
+@pytest.fixture(scope="module")
+def faces() -> np.ndarray:
+    """A second of a drawn person who smiles."""
+    _, shots = render_story(["happy"], "easy", 0, StoryConfig(seconds=1.5, fps=8.0, width=320, height=240))
+    return np.stack([picture for picture, _ in shots])
+
+
+def recognize(checkpoint: Path, out: Path, *videos: Path) -> None:
+    main(["recognize", *map(str, videos), "--checkpoint", str(checkpoint), "--out", str(out), "--device", "cpu"])
+
+
+def failure(capfd: pytest.CaptureFixture[str], *words: str) -> str:
+    """Run a command that must fail with exit code 2, and return its last line on standard error."""
+    with pytest.raises(SystemExit) as stop:
+        main(["recognize", *words])
+    assert stop.value.code == 2
+    errors = capfd.readouterr().err
+    assert "Traceback" not in errors
+    return errors.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mkv", "gif", "folder"])
+def test_every_kind_of_video_is_read(
+    checkpoint: Path, tmp_path: Path, faces: np.ndarray, kind: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if kind == "folder":
+        video = write_frame_folder(tmp_path / "smile.v1", faces)
+    else:
+        video = write_video(tmp_path / f"smile.{kind}", faces, fps=8.0)
+    recognize(checkpoint, tmp_path / "out", video)
+    name = "smile.v1" if kind == "folder" else "smile"
+    form = json.loads((tmp_path / "out" / f"{name}.json").read_text())
+    assert form["video"]["frames"] == len(faces)
+    assert len(form["tracks"]) == 1
+    assert form["timeline"]
+    rows = list(csv.DictReader((tmp_path / "out" / f"{name}.csv").read_text().splitlines()))
+    assert len(rows) == len(form["timeline"])
+    assert float(rows[0]["happy"]) == form["timeline"][0]["probabilities"][form["classes"].index("happy")]
+    printed = capfd.readouterr()
+    assert "a face in 100% of the frames" in printed.out
+    assert "Haar" in printed.err
+
+
+def test_video_without_faces_is_a_result(checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    recognize(checkpoint, tmp_path / "out", write_video(tmp_path / "sea.mp4", disc_frames(10, {})))
+    assert "no face found" in capfd.readouterr().out
+    form = json.loads((tmp_path / "out" / "sea.json").read_text())
+    assert form["tracks"] == form["timeline"] == form["segments"] == []
+    assert (tmp_path / "out" / "sea.csv").read_text().count("\n") == 1
+
+
+def test_bad_video_is_reported_and_the_others_are_done(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    good = [write_video(tmp_path / f"{name}.mp4", disc_frames(5, {})) for name in ("first", "last")]
+    bad = tmp_path / "text.mp4"
+    bad.write_text("no video at all\n" * 50)
+    options = ["--checkpoint", str(checkpoint), "--out", str(tmp_path / "out")]
+    line = failure(capfd, str(good[0]), str(bad), str(good[1]), *options)
+    assert line.startswith("ifdd recognize: 1 of 3 videos failed")
+    assert "text.mp4" in line
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == ["first.csv", "first.json", "last.csv", "last.json"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 4096])
+def test_unreadable_video_is_named(
+    checkpoint: Path, tmp_path: Path, content: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    video = tmp_path / "bad.mp4"
+    video.write_bytes(content)
+    assert "bad.mp4" in failure(capfd, str(video), "--checkpoint", str(checkpoint), "--out", str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_truncated_and_missing_videos_are_named(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    whole = write_video(tmp_path / "whole.mp4", disc_frames(50)).read_bytes()
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole[: len(whole) // 2])
+    options = ["--checkpoint", str(checkpoint), "--out", str(tmp_path / "out")]
+    line = failure(capfd, str(cut), str(tmp_path / "absent.mp4"), *options)
+    assert "2 of 2 videos failed" in line
+
+
+def test_bad_checkpoint_detector_and_options_are_named(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    video = str(write_video(tmp_path / "a.mp4", disc_frames(5)))
+    text = tmp_path / "text.safetensors"
+    text.write_text("hello")
+    assert "text.safetensors" in failure(capfd, video, "--checkpoint", str(text))
+    assert "absent" in failure(capfd, video, "--checkpoint", str(tmp_path / "absent.safetensors"))
+    good = ["--checkpoint", str(checkpoint)]
+    assert "absent.onnx" in failure(capfd, video, *good, "--detector_model", str(tmp_path / "absent.onnx"))
+    assert "stride_seconds" in failure(capfd, video, *good, "--reading.stride_seconds", "9")
+    assert "gap_seconds" in failure(capfd, video, *good, "--tracking.gap_seconds", "-1")
+    assert "checkpoint" in failure(capfd, video)
+
+
+def test_folder_that_cannot_be_written_is_named(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    video = str(write_video(tmp_path / "a.mp4", disc_frames(5, {})))
+    (tmp_path / "file").write_text("in the way")
+    line = failure(capfd, video, "--checkpoint", str(checkpoint), "--out", str(tmp_path / "file" / "out"))
+    assert "cannot write" in line
+    assert str(tmp_path / "file") in line
+
+
+def test_names_of_results_never_collide(tmp_path: Path) -> None:
+    folder = tmp_path / "clip.v2"
+    folder.mkdir()
+    videos = ["a/clip.mp4", "b/clip.mkv", "a/clip.mp4", "c/clip-2.mp4", str(folder), "d/clip.v2"]
+    assert name_results(videos) == [
+        ("a/clip.mp4", "clip"),
+        ("b/clip.mkv", "clip-2"),
+        ("c/clip-2.mp4", "clip-2-2"),
+        (str(folder), "clip.v2"),
+        ("d/clip.v2", "clip-3"),
+    ]

@@ -1,0 +1,200 @@
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ifdd.errors import InputError
+from ifdd.inference import ReadingOptions, Recognition, Recognizer, YuNetDetector
+from ifdd.inference.recognizer import Recognizer as RecognizerClass
+from ifdd.model import load_checkpoint
+from tests.helpers.videos import write_frame_folder, write_video
+from tests.inference.conftest import CLASSES, REAL, DiscDetector, disc_frames, needs_real
+
+
+class Listener(RecognizerClass):
+    """Remembers the clips that it reads."""
+
+    clips: list[np.ndarray]
+
+    def read_clips(self, clips: np.ndarray) -> torch.Tensor:
+        self.clips = [*getattr(self, "clips", []), *clips]
+        return super().read_clips(clips)
+
+    def background(self, clip: int) -> list[float]:
+        """Grey of the corners of a clip's frames."""
+        return [float(image[:5, :5].mean()) for image in self.clips[clip]]
+
+
+def listener(checkpoint: Path, **options: float) -> Listener:
+    return Listener(load_checkpoint(checkpoint), DiscDetector(), reading=ReadingOptions(**options))  # type: ignore[arg-type]
+
+
+def windows(recognition: Recognition) -> list[tuple[float, float]]:
+    return [(round(entry.start_seconds, 3), round(entry.end_seconds, 3)) for entry in recognition.timeline]
+
+
+def test_windows_slide_over_the_track_and_end_with_it(checkpoint: Path, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.mkv", disc_frames(56), fps=25.0)
+    recognizer = listener(checkpoint, stride_seconds=0.5)
+    recognition = recognizer.recognize(video)
+    assert windows(recognition) == [(0, 1), (0.5, 1.5), (1, 2), (1.24, 2.24)]
+    assert recognition.face_share == 1
+    (track,) = recognition.tracks
+    assert [point.frame for point in track.boxes] == list(range(56))
+    assert track.start_seconds == 0
+    assert track.end_seconds == pytest.approx(2.24)
+    # Window 2 starts at 1 s: the middles of 16 parts of a second, in frames of 0.04 s.
+    expected = [2 * (25 + int((i + 0.5) / 16 * 25)) for i in range(16)]
+    np.testing.assert_allclose(recognizer.background(2), expected, atol=4)
+
+
+def test_frame_rate_that_changes_gives_the_same_clip_in_time(checkpoint: Path, tmp_path: Path) -> None:
+    # 25 frames a second at first, then 10; the grey tells the time, too softly for a cut.
+    times = [i / 25 for i in range(25)] + [1 + i / 10 for i in range(11)]
+    frames = disc_frames(len(times), greys=[50 * seconds for seconds in times])
+    video = write_video(tmp_path / "vfr.mkv", frames, fps=25.0, times=times)
+    recognizer = listener(checkpoint, stride_seconds=0.5)
+    recognition = recognizer.recognize(video)
+    assert windows(recognition)[:3] == [(0, 1), (0.5, 1.5), (1, 2)]
+    instants = 0.5 + (np.arange(16) + 0.5) / 16
+    shown = [max(t for t in times if t <= instant + 1e-6) for instant in instants]
+    np.testing.assert_allclose(recognizer.background(1), 50 * np.array(shown), atol=1.5)
+
+
+def test_time_zero_is_the_first_frame(checkpoint: Path, tmp_path: Path) -> None:
+    times = [0.7 + i / 25 for i in range(30)]
+    video = write_video(tmp_path / "late.mp4", disc_frames(30), fps=25.0, times=times)
+    recognition = listener(checkpoint).recognize(video)
+    assert recognition.tracks[0].boxes[0].seconds == 0
+    assert recognition.timeline[0].start_seconds == 0
+    assert recognition.tracks[0].end_seconds == pytest.approx(1.2)
+
+
+def test_short_video_is_one_stretched_window(checkpoint: Path, tmp_path: Path) -> None:
+    folder = write_frame_folder(tmp_path / "frames", disc_frames(5))
+    recognizer = listener(checkpoint)
+    recognition = recognizer.recognize(folder)
+    assert windows(recognition) == [(0, 0.2)]
+    expected = [2 * int((i + 0.5) / 16 * 5) for i in range(16)]
+    np.testing.assert_allclose(recognizer.background(0), expected, atol=0.5)
+    assert len(recognition.segments) == 1
+
+
+def test_two_people_come_and_go(checkpoint: Path, tmp_path: Path) -> None:
+    left = disc_frames(75, dict.fromkeys(range(75), (30.0, 40.0)))
+    both = left.copy()
+    for index in range(30, 75):
+        both[index, 20:60, 80:120] = left[index, 20:60, 10:50]
+    recognition = listener(checkpoint).recognize(write_video(tmp_path / "two.mp4", both))
+    first, second = recognition.tracks
+    assert (first.id, second.id) == (1, 2)
+    assert first.start_seconds == 0
+    assert second.start_seconds == pytest.approx(1.2)
+    assert {entry.track for entry in recognition.timeline} == {1, 2}
+    for track in recognition.tracks:
+        own = [segment for segment in recognition.segments if segment.track == track.id]
+        assert own[0].start_seconds == pytest.approx(track.start_seconds)
+        assert own[-1].end_seconds == pytest.approx(track.end_seconds)
+
+
+def test_probabilities_are_those_of_the_model_on_the_crops(checkpoint: Path, tmp_path: Path) -> None:
+    folder = write_frame_folder(tmp_path / "frames", disc_frames(30))
+    recognizer = listener(checkpoint, stride_seconds=0.2, batch_size=2)
+    recognition = recognizer.recognize(folder)
+    assert len(recognition.timeline) == len(recognizer.clips) == 2
+    model = load_checkpoint(checkpoint).model
+    for clip, entry in zip(recognizer.clips, recognition.timeline, strict=True):
+        tensor = torch.from_numpy(clip.astype(np.float32) / 255).permute(3, 0, 1, 2)[None]
+        with torch.no_grad():
+            expected = torch.softmax(model(tensor).logits[0], 0)
+        np.testing.assert_allclose(entry.probabilities, expected, atol=1e-5)
+
+
+def test_memory_holds_crops_for_one_window_only(checkpoint: Path, tmp_path: Path) -> None:
+    from ifdd.data.video import iter_frames
+    from ifdd.inference.recognizer import _VideoReader
+
+    video = write_video(tmp_path / "long.mp4", disc_frames(200, greys=[50] * 200))
+    reader = _VideoReader(listener(checkpoint))
+    most = 0
+    for frame in iter_frames(video):
+        reader.read(frame)
+        most = max([most, *(len(crops.images) for crops in reader._crops.values())])
+    assert most <= 27  # 1 s at 25 frames a second
+
+
+def test_no_face_gives_an_empty_timeline(checkpoint: Path, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "empty.mp4", disc_frames(30, {}))
+    recognition = listener(checkpoint).recognize(video)
+    assert (recognition.tracks, recognition.timeline, recognition.segments) == ((), (), ())
+    assert recognition.face_share == 0
+    assert recognition.to_csv() == "track,start_seconds,end_seconds," + ",".join(CLASSES) + "\n"
+
+
+def test_json_has_exactly_the_documented_fields(checkpoint: Path, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.mp4", disc_frames(50))
+    recognition = Recognizer.from_checkpoint(checkpoint, DiscDetector()).recognize(video)
+    form = json.loads(recognition.to_json())
+    assert form.keys() == {"schema_version", "video", "model", "classes", "tracks", "timeline", "segments"}
+    assert form["video"] == {"path": str(video), "duration_seconds": 2.0, "frames": 50, "fps": 25.0}
+    assert form["classes"] == list(CLASSES)
+    assert form["model"] == {
+        "name": "ifdd_tiny",
+        "frames": 16,
+        "size": 96,
+        "clip_seconds": 1.0,
+        "classes": list(CLASSES),
+        "checkpoint": checkpoint.name,
+        "checkpoint_sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+        "face_detector": "discs",
+        "description": {"preset": "ifdd_tiny"},
+    }
+    assert form["tracks"][0].keys() == {"id", "start_seconds", "end_seconds", "boxes"}
+    assert form["tracks"][0]["boxes"][0].keys() == {"frame", "seconds", "x", "y", "width", "height", "score"}
+    assert form["timeline"][0].keys() == {"track", "start_seconds", "end_seconds", "probabilities"}
+    assert form["segments"][0].keys() == {"track", "start_seconds", "end_seconds", "label", "probability"}
+    for entry in form["timeline"]:
+        assert sum(entry["probabilities"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_rows_are_the_timeline(checkpoint: Path, tmp_path: Path) -> None:
+    recognition = listener(checkpoint).recognize(write_video(tmp_path / "a.mp4", disc_frames(50)))
+    rows = list(recognition.timeline_rows())
+    assert list(rows[0]) == ["track", "start_seconds", "end_seconds", *CLASSES]
+    lines = recognition.to_csv().splitlines()
+    assert len(lines) == 1 + len(rows) == 1 + len(recognition.timeline)
+    assert lines[1].split(",") == [str(value) for value in rows[0].values()]
+
+
+def test_synthetic_training_is_said(checkpoint: Path) -> None:
+    loaded = load_checkpoint(checkpoint)
+    assert not Recognizer(loaded, DiscDetector()).trained_on_synthetic_faces
+    recognizer = Recognizer(loaded._replace(description={"synthetic": True}), DiscDetector())
+    assert recognizer.trained_on_synthetic_faces
+    assert "synthetic" in recognizer.description["notice"]
+
+
+def test_stride_longer_than_a_clip_is_refused(checkpoint: Path) -> None:
+    with pytest.raises(InputError, match=r"stride_seconds 1\.5 is longer than"):
+        listener(checkpoint, stride_seconds=1.5)
+
+
+@pytest.mark.parametrize("wrong", [{"stride_seconds": 0.0}, {"minimum_segment_seconds": -1.0}, {"batch_size": 0}])
+def test_options_out_of_range_are_named(wrong: dict[str, float]) -> None:
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        ReadingOptions(**wrong)  # type: ignore[arg-type]
+
+
+@needs_real
+@pytest.mark.parametrize(
+    ("name", "tracks", "share"),
+    [("one_face_smile.mp4", 1, 1.0), ("two_faces_turning.gif", 2, 1.0), ("no_face.mp4", 0, 0.0)],
+)
+def test_people_of_real_videos(checkpoint: Path, name: str, tracks: int, share: float) -> None:
+    detector = YuNetDetector(REAL / "models" / "yunet_n_640_640.onnx")
+    recognition = Recognizer.from_checkpoint(checkpoint, detector).recognize(REAL / "videos" / name)
+    assert len(recognition.tracks) == tracks
+    assert recognition.face_share == pytest.approx(share, abs=0.02)
