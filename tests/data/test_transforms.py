@@ -1,0 +1,185 @@
+from dataclasses import replace
+
+import kornia
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ifdd.data.transforms import AugmentationConfig, ClipAugmentation, Mixup, MixupConfig, rotate_hue
+from ifdd.errors import InputError
+from tests.helpers.videos import moving_frames
+
+OFF = AugmentationConfig(flip=0.0, crop_scale=(1.0, 1.0), brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0)
+
+
+def still_clips(batch: int, time: int = 4, size: int = 32) -> torch.Tensor:
+    """Return one picture as (batch, 3, time, size, size): all clips and all their frames are the same."""
+    image = torch.from_numpy(moving_frames(3, size, size)[2]).permute(2, 0, 1)
+    return image[None, :, None].repeat(batch, 1, time, 1, 1)
+
+
+def ramp(batch: int = 3, size: int = 32) -> torch.Tensor:
+    """Return clips whose values rise from left to right by 4 a pixel."""
+    row = torch.arange(size, dtype=torch.uint8) * 4
+    return row.expand(batch, 3, 2, size, size).contiguous()
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {},
+        {"flip": 0.5},
+        {"crop_scale": (0.5, 1.0)},
+        {"brightness": 0.4},
+        {"contrast": 0.4},
+        {"saturation": 0.4},
+        {"hue": 0.4},
+    ],
+)
+def test_frames_of_a_clip_change_alike_and_clips_differently(part: dict[str, float]) -> None:
+    torch.manual_seed(0)
+    config = replace(OFF, **part) if part else AugmentationConfig()  # type: ignore[arg-type]
+    varied = ClipAugmentation(config)(still_clips(8))
+    assert varied.dtype == torch.float32
+    assert varied.shape == (8, 3, 4, 32, 32)
+    assert varied.min() >= 0
+    assert varied.max() <= 1
+    assert torch.allclose(varied, varied[:, :, :1].expand_as(varied), atol=1e-5), "one change for a clip"
+    pictures = {tuple(clip[:, 0].mul(255).round().flatten().tolist()) for clip in varied}
+    assert len(pictures) == (2 if part == {"flip": 0.5} else 8), "each clip has its own"
+
+
+def test_all_off_is_the_clip_itself() -> None:
+    clips = still_clips(2)
+    assert torch.equal(ClipAugmentation(OFF)(clips), clips.float() / 255)
+
+
+def test_the_seed_decides() -> None:
+    augment = ClipAugmentation(AugmentationConfig())
+    drawn = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        drawn.append(augment(still_clips(4)))
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.allclose(drawn[0], drawn[2], atol=0.05)
+
+
+def test_a_certain_flip_mirrors() -> None:
+    clips = ramp()
+    assert torch.equal(ClipAugmentation(replace(OFF, flip=1.0))(clips), clips.flip(-1).float() / 255)
+
+
+def test_the_crop_keeps_a_part_of_the_allowed_area() -> None:
+    torch.manual_seed(0)
+    config = replace(OFF, crop_scale=(0.5, 0.5), crop_ratio=(1.0, 1.0))
+    rows = ClipAugmentation(config)(ramp(32, 64))[:, 0, 0, 32] * 255 / 4
+    extents = rows.amax(1) - rows.amin(1)
+    assert torch.allclose(extents, torch.tensor(64 * 0.5**0.5), atol=2.5)
+    assert rows.amin(1).std() > 1, "the place varies"
+
+
+def test_brightness_stays_in_its_range() -> None:
+    torch.manual_seed(0)
+    grey = torch.full((64, 3, 2, 8, 8), 100, dtype=torch.uint8)
+    factors = ClipAugmentation(replace(OFF, brightness=0.4))(grey)[:, 0, 0, 0, 0] * 255 / 100
+    assert 0.6 - 1e-4 <= factors.min() < 0.7
+    assert 1.3 < factors.max() <= 1.4 + 1e-4
+
+
+def test_the_hue_turn_agrees_with_the_slow_way_through_another_colour_space() -> None:
+    clip = torch.rand(3, 3, 2, 8, 8)
+    turns = torch.tensor([0.1, -0.4, 0.5])
+    turned = rotate_hue(clip, turns)
+    before, after = (kornia.color.rgb_to_yuv(x.transpose(1, 2)) for x in (clip, turned))
+    assert torch.allclose(before[:, :, 0], after[:, :, 0], atol=1e-3), "the luma stays"
+    half = kornia.color.yuv_to_rgb(before[2] * torch.tensor([1, -1, -1])[:, None, None])
+    assert torch.allclose(half, turned[2].transpose(0, 1), atol=2e-3), "half a turn negates the colour"
+    assert torch.allclose(rotate_hue(turned, -turns), clip, atol=1e-5)
+    grey = torch.rand(3, 1, 2, 8, 8).expand(3, 3, 2, 8, 8)
+    assert torch.allclose(rotate_hue(grey, turns), grey, atol=1e-3)
+
+
+def test_the_hue_turn_goes_the_way_of_hsv() -> None:
+    red = torch.tensor([0.8, 0.2, 0.2]).view(1, 3, 1, 1, 1)
+    green, blue = (rotate_hue(red, torch.tensor([turn])).flatten() for turn in (1 / 3, -1 / 3))
+    assert (int(green.argmax()), int(blue.argmax())) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"flip": 1.5}, r"augmentation\.flip is 1\.5; it must lie between 0 and 1"),
+        ({"hue": 0.6}, r"augmentation\.hue"),
+        ({"crop_scale": (0.0, 1.0)}, r"augmentation\.crop_scale"),
+        ({"crop_ratio": (2.0, 1.0)}, r"augmentation\.crop_ratio"),
+    ],
+)
+def test_senseless_augmentation_is_refused(values: dict[str, float], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        AugmentationConfig(**values)  # type: ignore[arg-type]
+
+
+def constant_clips(batch: int = 4, size: int = 16) -> torch.Tensor:
+    """Return clips of which each has one value: 0, 1, 2, ..."""
+    return torch.arange(batch, dtype=torch.float32).view(batch, 1, 1, 1, 1).expand(batch, 3, 2, size, size)
+
+
+@given(seed=st.integers(0, 2**31), smoothing=st.sampled_from([0.0, 0.1]), cutmix=st.booleans())
+def test_soft_targets_weigh_both_clips_by_their_true_share(seed: int, smoothing: float, cutmix: bool) -> None:
+    torch.manual_seed(seed)
+    config = MixupConfig(switch_probability=float(cutmix), label_smoothing=smoothing)
+    clips = constant_clips(2)
+    mixed, soft = Mixup(config, 5)(clips, torch.tensor([1, 3]))
+    assert torch.allclose(soft.sum(1), torch.ones(2), atol=1e-5)
+    share = (soft[0, 1] - smoothing / 5) / (1 - smoothing)
+    assert mixed[0].mean().item() == pytest.approx(1 - share.item(), abs=1e-4), "clip 0 is all 0, clip 1 all 1"
+    assert torch.equal(mixed[:, :, 0], mixed[:, :, 1]), "the same through time"
+    if cutmix:
+        assert set(mixed.unique().tolist()) <= {0.0, 1.0}
+        box = mixed[0, 0, 0].bool()
+        assert torch.equal(box, box.any(1)[:, None] & box.any(0)), "one rectangle"
+
+
+def test_mixed_clips_and_targets_belong_to_neighbours() -> None:
+    torch.manual_seed(0)
+    mixed, soft = Mixup(MixupConfig(cutmix_alpha=0.0, label_smoothing=0.0), 4)(constant_clips(), torch.arange(4))
+    share = soft[0, 0].item()
+    assert mixed[:, 0, 0, 0, 0].tolist() == pytest.approx([3 * (1 - share), share, 1 + share, 2 + share], abs=1e-5)
+    assert soft[0].tolist() == pytest.approx([share, 0, 0, 1 - share])
+    assert soft[2].tolist() == pytest.approx([0, 1 - share, share, 0])
+
+
+def test_both_kinds_occur_and_each_can_be_switched_off() -> None:
+    def kinds(config: MixupConfig) -> set[str]:
+        found = set()
+        for seed in range(40):
+            torch.manual_seed(seed)
+            mixed, soft = Mixup(config, 4)(constant_clips(), torch.arange(4))
+            if soft.max() > 0.999:
+                continue
+            found.add("cutmix" if torch.equal(mixed, mixed.round()) else "mixup")
+        return found
+
+    assert kinds(MixupConfig(label_smoothing=0.0)) == {"mixup", "cutmix"}
+    assert kinds(MixupConfig(mixup_alpha=0.0, label_smoothing=0.0)) == {"cutmix"}
+    assert kinds(MixupConfig(cutmix_alpha=0.0, label_smoothing=0.0)) == {"mixup"}
+    assert kinds(MixupConfig(mixup_alpha=0.0, cutmix_alpha=0.0, label_smoothing=0.0)) == set()
+
+
+def test_label_smoothing_alone_by_hand() -> None:
+    config = MixupConfig(mixup_alpha=0.0, cutmix_alpha=0.0, label_smoothing=0.1)
+    clips, soft = Mixup(config, 5)(constant_clips(2), torch.tensor([4, 0]))
+    assert torch.equal(clips, constant_clips(2))
+    assert soft[0].tolist() == pytest.approx([0.02, 0.02, 0.02, 0.02, 0.92])
+
+
+def test_mixup_repeats_with_the_seed_and_refuses_senseless_values() -> None:
+    drawn = []
+    for _ in range(2):
+        torch.manual_seed(5)
+        drawn.append(Mixup(MixupConfig(), 4)(torch.rand(4, 3, 2, 8, 8), torch.arange(4)))
+    assert torch.equal(drawn[0][0], drawn[1][0])
+    assert torch.equal(drawn[0][1], drawn[1][1])
+    with pytest.raises(InputError, match=r"mixup\.mixup_alpha is -1"):
+        MixupConfig(mixup_alpha=-1.0)
