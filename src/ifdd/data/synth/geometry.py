@@ -23,14 +23,16 @@ ROWS = 1024
 """Entries of the tables over y."""
 FOCAL = 7.0
 """Distance of the camera from the head, in head units: sets the strength of the perspective."""
+FACE_DEPTH = 0.7
+"""How far the face lies before the middle of the head; there the scale of a pose holds."""
 PIVOT = 0.25
 """Height at which the head turns."""
 DEPTH = 1.12
 """K: depth of the head's ellipses relative to their width."""
 JAW_TRAVEL = 0.28
 """How far the chin moves down when the jaw is fully dropped."""
-FOREHEAD, CHIN = -0.52, 0.95
-"""Upper and lower end of the face box (mid-forehead, chin) of the average face."""
+FOREHEAD, CHIN = -0.68, 0.95
+"""Upper and lower end of the face box of the average face: the upper forehead, where YuNet's boxes begin, and the chin."""
 BOX_CENTRE, BOX_SIDE = (FOREHEAD + CHIN) / 2, 1.35 * (CHIN - FOREHEAD)
 """Centre height and side of the square that a model's input shows: 1.35 x the height of the face box."""
 SIDE_LIMIT, SIDE_SLOPE = 1.0, float(np.cos(1.0))
@@ -49,7 +51,7 @@ class Pose(NamedTuple):
     y: float
     """Picture position of the middle of the face box of a frontal face."""
     scale: float
-    """Pixels per head unit."""
+    """Pixels per head unit, at the depth of the face."""
 
 
 class Profile(NamedTuple):
@@ -146,7 +148,7 @@ class Surface:
         self.reach = float(np.hypot(self.cos_yaw, DEPTH * self.sin_yaw))
         self.limb = float(np.arctan2(self.cos_yaw, DEPTH * self.sin_yaw))
         # The face box of a frontal face shall lie at (pose.x, pose.y) whatever the perspective does.
-        self.anchor = (BOX_CENTRE - PIVOT) * FOCAL / (FOCAL - 0.7)
+        self.anchor = BOX_CENTRE - PIVOT
 
     def posed(self, pose: Pose) -> "Surface":
         """Return the same head in another pose."""
@@ -162,7 +164,7 @@ class Surface:
     def project(self, points: Float[np.ndarray, "points 3"]) -> Float[np.ndarray, "points 2"]:
         """Return the picture positions, in pixels, of points of the head frame."""
         turned = (points - (0, PIVOT, 0)) @ self.rotation().T
-        seen = turned[:, :2] * (FOCAL / (FOCAL - turned[:, 2:]))
+        seen = turned[:, :2] * ((FOCAL - FACE_DEPTH) / (FOCAL - turned[:, 2:]))
         return (seen - (0, self.anchor)) * self.pose.scale + (self.pose.x, self.pose.y)
 
     def lift(self, points: Float[np.ndarray, "points 2"], above: float = 0.0) -> Float[np.ndarray, "points 3"]:
@@ -218,11 +220,11 @@ class Surface:
         ) / self.pose.scale + self.anchor
         seen_x = self.cos_roll * px[None, :] + self.sin_roll * py[:, None]
         seen_y = -self.sin_roll * px[None, :] + self.cos_roll * py[:, None]
-        depth: np.ndarray | np.float32 = np.float32(0.6)
-        turned_z = np.full_like(seen_x, 0.6)
+        depth: np.ndarray | np.float32 = np.float32(FACE_DEPTH)
+        turned_z = np.full_like(seen_x, FACE_DEPTH)
         r: np.ndarray | np.float32 = np.float32(1)
         for iteration in range(iterations):
-            shrink = 1 - depth / np.float32(FOCAL)
+            shrink = (np.float32(FOCAL) - depth) / np.float32(FOCAL - FACE_DEPTH)
             x, y = np.asarray(seen_x * shrink), np.asarray(seen_y * shrink)
             y = (y - self.sin_pitch * turned_z) / self.cos_pitch
             index = self._index(y + PIVOT)

@@ -96,8 +96,8 @@ def sample_identity(rng: np.random.Generator) -> Identity:
     """Draw one person. Traits that go together in people (sex, age, complexion) are drawn together."""
     feminine = rng.random() < 0.5
     age = float(rng.beta(1.4, 2.2))
-    tone = float(rng.uniform(0, len(SKIN_TONES) - 1))
-    skin = _between(SKIN_TONES, tone) * rng.uniform(0.96, 1.03, 3)
+    tone = float(rng.beta(1.0, 1.3)) * (len(SKIN_TONES) - 1)
+    skin = _between(SKIN_TONES, tone) * rng.uniform(0.97, 1.03) * rng.uniform(0.985, 1.015, 3)
     dark = tone / (len(SKIN_TONES) - 1)
     hair = _hair_colour(rng, dark, age)
     redness = rng.uniform(0.25, 0.6) + (0.2 if feminine and rng.random() < 0.5 else 0.0)
@@ -118,7 +118,7 @@ def sample_identity(rng: np.random.Generator) -> Identity:
         brow_thickness=rng.uniform(0.75, 1.0) * (0.85 if feminine else 1.25),
         brow_height=rng.uniform(-0.02, 0.025),
         brow_arch=rng.uniform(0.2, 1.0) * (1.2 if feminine else 0.8),
-        brow_colour=_colour(np.minimum(hair * 0.8, 150)),
+        brow_colour=_colour(hair * (0.85 if hair.mean() < 110 else 0.62)),
         nose_width=rng.uniform(0.85, 1.1) * (1.0 + 0.15 * dark),
         nose_length=rng.uniform(-0.03, 0.03),
         nose_bridge=rng.uniform(0.8, 1.15),

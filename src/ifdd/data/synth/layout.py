@@ -191,7 +191,7 @@ def _mouth(identity: Identity, left: dict[int, float], right: dict[int, float]) 
     part = max(0.0, u[25] - 0.8 * u[24])
     lift = 0.075 * u[10] + 0.03 * u[9] + 0.02 * u[12] - 0.02 * u[17] - 0.01 * u[23]
     upper_gap = part * (0.022 + 0.025 * u[12]) + 0.4 * part * lift
-    lower_gap = part * (0.03 + 0.065 * u[12] + 0.04 * u[16] + 0.03 * u[20]) + 0.02 * u[16] + drop * (1 - 0.7 * u[24])
+    lower_gap = part * (0.03 + 0.065 * u[12] + 0.04 * u[16] + 0.055 * u[20]) + 0.02 * u[16] + drop * (1 - 0.7 * u[24])
     lower_gap -= 0.055 * u[17] * (1 - 0.5 * part) + 0.005 * u[24]
     line = MOUTH_Y - lift * (0.75 + 0.25 * min(1.0, 4 * part))
     upper_line = line - upper_gap
@@ -276,6 +276,6 @@ def landmarks(layout: Layout, identity: Identity, profile: Profile) -> Points:
 
 
 def box_points(contour: Points) -> Points:
-    """Return the face points whose extent on the picture is the face box: jaw contour and mid-forehead."""
+    """Return the face points whose extent on the picture is the face box: jaw contour and upper forehead."""
     forehead = np.array([[-0.3, FOREHEAD], [0.0, FOREHEAD], [0.3, FOREHEAD]])
     return np.concatenate([contour[:17], forehead])

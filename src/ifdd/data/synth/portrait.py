@@ -70,7 +70,7 @@ class PortraitRig:
         self._head(picture, surface, self._painted(layout, activation, relief, surface, state.light))
         self._ears(picture, surface, state, near=True)
         self._glasses(picture, surface)
-        return self._truth(layout, surface, profile)
+        return self._truth(layout, surface, profile, picture.shape[:2])
 
     def _painted(
         self, layout: Layout, activation: Activation, relief: Float32[np.ndarray, "h w"], surface: Surface, light: Light
@@ -106,7 +106,7 @@ class PortraitRig:
         inside = np.zeros(region.shape[:2], np.uint8)
         fill(inside, outline - low, 255.0)
         pose = surface.pose._replace(x=surface.pose.x - float(low[0]), y=surface.pose.y - float(low[1]))
-        view = surface.posed(pose).view(region.shape[:2], VIEW_STEP * max(1.0, surface.pose.scale / 56))
+        view = surface.posed(pose).view(region.shape[:2], VIEW_STEP * max(1.0, surface.pose.scale / 50))
         size = region.shape[1::-1]
         columns = cv2.resize(
             (view.column + np.float32(HALF_WIDTH)) * np.float32(self.atlas.scale) - np.float32(0.5), size
@@ -211,11 +211,14 @@ class PortraitRig:
         bridge = np.array([[-0.075, -0.10, front], [0.0, -0.125, front + 0.02], [0.075, -0.10, front]])
         stroke(picture, surface.project(bridge), colour, thickness)
 
-    def _truth(self, layout: Layout, surface: Surface, profile: Profile) -> FaceTruth:
+    def _truth(self, layout: Layout, surface: Surface, profile: Profile, size: tuple[int, ...]) -> FaceTruth:
         points = landmarks(layout, self.identity, profile)
         seen = surface.project(surface.lift(points))
         extent = surface.project(surface.lift(box_points(points)))
         (left, top), (right, bottom) = extent.min(axis=0), extent.max(axis=0)
+        height, width = size
+        left, right = np.clip((left, right), 0, width)
+        top, bottom = np.clip((top, bottom), 0, height)
         return FaceTruth(seen, (float(left), float(top), float(right - left), float(bottom - top)))
 
 

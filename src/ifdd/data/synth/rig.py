@@ -36,7 +36,7 @@ class FaceTruth(NamedTuple):
     landmarks: Float[np.ndarray, "points=68 2"]
     """iBUG 300-W order."""
     box: tuple[float, float, float, float]
-    """x, y, width, height: mid-forehead to chin, cheek to cheek."""
+    """x, y, width, height of the part within the picture: upper forehead to chin, cheek to cheek."""
 
 
 class Rig(Protocol):

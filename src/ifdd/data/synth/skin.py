@@ -123,12 +123,9 @@ def neutral_relief(identity: Identity, atlas: Atlas) -> Float32[np.ndarray, "h w
     soft_ridge = cv2.GaussianBlur(ridge.astype(np.float32).reshape(-1, 1), (0, 0), 0.03 * atlas.scale / RELIEF_FACTOR)
     nose = soft_ridge * np.exp(-0.5 * (x / spread[:, None]) ** 2)
     # The tip is a ball of its own.
-    nose += (
-        0.11
-        * identity.nose_bridge
-        * np.exp(-0.5 * ((x / (0.075 * identity.nose_width)) ** 2 + ((down[:, None] - 0.205) / 0.06) ** 2))
-    )
-    return np.asarray(_neutral_relief(atlas.scale) + nose, np.float32)
+    across, below = x / (0.075 * identity.nose_width), (down[:, None] - 0.205) / 0.06
+    tip = 0.11 * identity.nose_bridge * np.exp(-0.5 * (across * across + below * below))
+    return np.asarray(_neutral_relief(atlas.scale) + nose + tip, np.float32)
 
 
 def moved_relief(
