@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+
+from ifdd.errors import InputError
+from ifdd.evaluation.metrics import confusion_matrix, scores_from_confusion
+
+
+def test_scores_by_hand() -> None:
+    confusion = np.array([[8, 2, 0], [1, 1, 2], [0, 0, 6]])
+    scores = scores_from_confusion(confusion, ("happy", "sad", "fear"))
+    assert scores.support == (10, 4, 6)
+    assert scores.recalls == pytest.approx({"happy": 0.8, "sad": 0.25, "fear": 1.0})
+    assert scores.war == pytest.approx(15 / 20)
+    assert scores.uar == pytest.approx((0.8 + 0.25 + 1) / 3)
+
+
+def test_a_class_absent_from_the_targets_does_not_count_in_uar() -> None:
+    # Two clips were taken for "sad", but no clip is sad.
+    confusion = np.array([[6, 2, 0], [0, 0, 0], [0, 0, 2]])
+    scores = scores_from_confusion(confusion, ("happy", "sad", "fear"))
+    assert scores.recalls == {"happy": 0.75, "sad": None, "fear": 1.0}
+    assert scores.uar == pytest.approx((0.75 + 1) / 2)
+    assert scores.war == pytest.approx(0.8)
+
+
+def test_a_class_never_recognised_counts_as_zero() -> None:
+    scores = scores_from_confusion(np.array([[4, 0], [2, 0]]), ("happy", "sad"))
+    assert scores.recalls == {"happy": 1.0, "sad": 0.0}
+    assert scores.uar == 0.5
+
+
+def test_rows_are_targets() -> None:
+    predictions, targets = torch.tensor([1, 1, 0]), torch.tensor([0, 0, 2])
+    assert confusion_matrix(predictions, targets, 3).tolist() == [[0, 2, 0], [0, 0, 0], [1, 0, 0]]
+
+
+def test_nothing_to_score_is_refused() -> None:
+    with pytest.raises(InputError, match="no clips to score"):
+        scores_from_confusion(np.zeros((2, 2), np.int64), ("happy", "sad"))
+    with pytest.raises(ValueError, match="3 classes"):
+        scores_from_confusion(np.ones((2, 2), np.int64), ("happy", "sad", "fear"))
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1))
+def test_scores_agree_with_scikit_learn(pairs: list[tuple[int, int]]) -> None:
+    targets, predictions = (list(column) for column in zip(*pairs, strict=True))
+    confusion = confusion_matrix(torch.tensor(predictions), torch.tensor(targets), 5)
+    scores = scores_from_confusion(confusion, tuple("abcde"))
+    assert scores.war == pytest.approx(accuracy_score(targets, predictions))
+    present = set(targets)
+    recalled = [np.mean([p == t for t, p in pairs if t == name]) for name in present]
+    assert scores.uar == pytest.approx(np.mean(recalled))
+    if present >= set(predictions) and len(present) > 1:
+        assert scores.uar == pytest.approx(balanced_accuracy_score(targets, predictions))
