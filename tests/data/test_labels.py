@@ -46,9 +46,7 @@ def test_unknown_names_are_refused_with_the_known_ones() -> None:
         class_indices(["happy", "contempt"], "dfew")
 
 
-@pytest.mark.parametrize(
-    ("classes", "message"), [([], "empty"), (["anger", "angry"], "angry more than once")]
-)
+@pytest.mark.parametrize(("classes", "message"), [([], "empty"), (["anger", "angry"], "angry more than once")])
 def test_bad_class_lists_are_refused(classes: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
         class_names(classes)

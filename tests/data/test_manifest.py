@@ -93,9 +93,7 @@ def test_a_bad_line_is_named(folder: Path, row: str, message: str) -> None:
 
 
 def test_the_line_number_counts_lines_inside_quotes(folder: Path) -> None:
-    (folder / "manifest.csv").write_text(
-        f'{HEADER}"two\nlines",clips/a,16,happy,test,0,\nb,clips/b,0,sad,test,0,\n'
-    )
+    (folder / "manifest.csv").write_text(f'{HEADER}"two\nlines",clips/a,16,happy,test,0,\nb,clips/b,0,sad,test,0,\n')
     with pytest.raises(InputError, match="line 4, clip 'b'"):
         read_manifest(folder / "manifest.csv")
 
