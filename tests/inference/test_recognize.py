@@ -83,7 +83,11 @@ def test_unreadable_video_is_named(
 ) -> None:
     video = tmp_path / "bad.mp4"
     video.write_bytes(content)
-    assert "bad.mp4" in failure(capfd, str(video), "--checkpoint", str(checkpoint), "--out", str(tmp_path / "out"))
+    model = tmp_path / "model.onnx"  # a bad detector model is named before any video
+    assert "model.onnx" in failure(capfd, str(video), "--checkpoint", str(checkpoint), "--detector_model", str(model))
+    line = failure(capfd, str(video), "--checkpoint", str(checkpoint), "--out", str(tmp_path / "out"))
+    assert line.startswith("ifdd recognize: cannot read the video")
+    assert "bad.mp4" in line
     assert not (tmp_path / "out").exists()
 
 

@@ -1,6 +1,7 @@
 """``ifdd recognize``: expressions in one's own videos, as JSON and CSV."""
 
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
@@ -53,12 +54,15 @@ def recognize(
     recognizer = Recognizer.from_checkpoint(
         checkpoint, _choose_detector(detector_model), tracking, reading, _choose_device(device)
     )
+    names = name_results(videos)
     failures: list[str] = []
-    for video, name in name_results(videos):
+    for video, name in names:
         started = time.perf_counter()
         try:
             recognition = _recognize_with_progress(recognizer, video)
         except InputError as error:
+            if len(names) == 1:
+                raise
             failures.append(video)
             _print(f"{video}: failed: {error}", error=True)
             continue
@@ -70,7 +74,7 @@ def recognize(
     if recognizer.trained_on_synthetic_faces:
         _print(f"note: {recognizer.description['notice']}")
     if failures:
-        raise InputError(f"{len(failures)} of {len(set(videos))} videos failed: {', '.join(failures)}; see above")
+        raise InputError(f"{len(failures)} of {len(names)} videos failed: {', '.join(failures)}; see above")
 
 
 def name_results(videos: list[str]) -> list[tuple[str, str]]:
@@ -115,9 +119,16 @@ def _describe(segment: Segment) -> str:
 
 
 def _recognize_with_progress(recognizer: Recognizer, video: str) -> Recognition:
-    with progress_bar("frames") as bar:
-        task = bar.add_task(Path(video).name.replace("[", r"\["), total=None)
-        return recognizer.recognize(video, lambda done, total: bar.update(task, completed=done, total=total))
+    bar = progress_bar("frames")
+    task = bar.add_task(Path(video).name.replace("[", r"\["), total=None)
+    with ExitStack() as stack:
+
+        def on_frame(done: int, total: int) -> None:
+            if done == 1:  # not before: a video that cannot be read has no progress
+                stack.enter_context(bar)
+            bar.update(task, completed=done, total=total)
+
+        return recognizer.recognize(video, on_frame)
 
 
 def _choose_detector(model: Path | None) -> FaceDetector:
