@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from ifdd.data.dataset import ClipDataset, fit_frames, plain_input_error
+from ifdd.data.dataset import ClipDataset, collate_views, fit_frames, plain_input_error
 from ifdd.data.manifest import Sample, read_manifest
 from ifdd.errors import InputError
 from tests.helpers.videos import frame_number, moving_frames, write_clip_manifest, write_video
@@ -37,6 +37,15 @@ def test_several_views_come_as_a_further_axis(samples: list[Sample]) -> None:
     clip, _ = ClipDataset(samples, "dfew", 8, 16, sampling="consecutive_clips")[0]
     assert clip.shape == (3, 3, 8, 16, 16)
     assert [numbers(view)[0] for view in clip] == [0, 8, 16]
+
+
+def test_samples_with_different_numbers_of_views_make_one_batch() -> None:
+    several = torch.arange(3 * 3 * 2 * 4 * 4, dtype=torch.uint8).view(3, 3, 2, 4, 4)
+    batch = collate_views([(several, 5), (several[1], 0), (several[1:], 2)])
+    assert batch.views.shape == (6, 3, 2, 4, 4)
+    assert batch.owners.tolist() == [0, 0, 0, 1, 2, 2]
+    assert batch.targets.tolist() == [5, 0, 2]
+    assert torch.equal(batch.views[3], batch.views[4])
 
 
 @pytest.mark.parametrize("workers", [0, 2])

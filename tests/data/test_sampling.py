@@ -3,7 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifdd.data.sampling import SAMPLERS, SEVERAL_VIEWS, consecutive_clips, random_clip, uniform_segments
+from ifdd.data.sampling import (
+    SAMPLERS,
+    SEVERAL_VIEWS,
+    TEST_SAMPLING,
+    consecutive_clips,
+    random_clip,
+    uniform_segments,
+)
 
 LENGTHS = st.integers(1, 1000)
 CLIP_LENGTHS = st.integers(1, 64)
@@ -93,3 +100,7 @@ def test_senseless_numbers_are_refused(numbers: tuple[int, int, int]) -> None:
     for name in ("random_clip", "consecutive_clips"):
         with pytest.raises(ValueError, match="must be at least 1"):
             SAMPLERS[name](*numbers, None)
+
+
+def test_every_sampler_says_what_it_does_in_a_test() -> None:
+    assert TEST_SAMPLING.keys() == SAMPLERS.keys() >= set(SEVERAL_VIEWS)

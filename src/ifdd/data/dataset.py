@@ -1,6 +1,7 @@
 """ClipDataset: samples of a manifest become (clip, target) pairs."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -138,6 +139,23 @@ def fit_frames(
         resized = cv2.resize(frame, shape, interpolation=method)
         target[:] = resized[top : top + size, left : left + size]
     return fitted
+
+
+class ViewBatch(NamedTuple):
+    """Views of several samples, one after another; samples may have different numbers of them."""
+
+    views: UInt8[Tensor, "views 3 time height width"]
+    owners: Int64[Tensor, " views"]
+    """Position in the batch of the sample that each view belongs to."""
+    targets: Int64[Tensor, " samples"]
+
+
+def collate_views(items: Sequence[tuple[Tensor, int]]) -> ViewBatch:
+    """Make one batch of what ``ClipDataset`` gives, whatever the number of views: the loader's ``collate_fn``."""
+    views = [clip if clip.ndim == 5 else clip[None] for clip, _ in items]
+    counts = torch.tensor([len(view) for view in views])
+    owners = torch.arange(len(items)).repeat_interleave(counts)
+    return ViewBatch(torch.cat(views), owners, torch.tensor([target for _, target in items]))
 
 
 def plain_input_error(error: InputError) -> InputError:

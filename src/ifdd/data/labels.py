@@ -72,9 +72,7 @@ def class_names(classes: str | Sequence[str]) -> tuple[str, ...]:
         raise InputError("the list of classes is empty; name at least one emotion")
     repeated = sorted({name for name in canonical if canonical.count(name) > 1})
     if repeated:
-        raise InputError(
-            f"the list of classes names {', '.join(repeated)} more than once; name each emotion once"
-        )
+        raise InputError(f"the list of classes names {', '.join(repeated)} more than once; name each emotion once")
     return tuple(classes)
 
 

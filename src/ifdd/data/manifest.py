@@ -82,9 +82,7 @@ def read_manifest(path: Path, subset: str | None = None, fold: int | None = None
         sample = _sample(path, line, row)
         first = seen.setdefault((sample.fold, sample.clip_id), line)
         if first != line:
-            raise _line_error(
-                path, line, sample.clip_id, f"line {first} has the same clip in the same fold; keep one"
-            )
+            raise _line_error(path, line, sample.clip_id, f"line {first} has the same clip in the same fold; keep one")
         samples.append(sample)
     kept = [s for s in samples if subset in (None, s.subset) and fold in (None, s.fold)]
     if not kept:
@@ -117,9 +115,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                 raise _line_error(path, reader.line_num, row[0], expected)
             yield reader.line_num, dict(zip(COLUMNS, row, strict=True))
     except csv.Error as error:
-        raise InputError(
-            f"{path}, line {reader.line_num}: not readable as CSV ({error}); correct the line"
-        ) from error
+        raise InputError(f"{path}, line {reader.line_num}: not readable as CSV ({error}); correct the line") from error
 
 
 def _sample(path: Path, line: int, row: dict[str, str]) -> Sample:
@@ -135,9 +131,7 @@ def _sample(path: Path, line: int, row: dict[str, str]) -> Sample:
         raise _line_error(path, line, clip_id, f"unknown subset {row['subset']!r}; use {', '.join(SUBSETS)}")
     clip_path = Path(os.path.normpath(path.absolute().parent / row["path"]))
     if not row["path"] or not clip_path.exists():
-        raise _line_error(
-            path, line, clip_id, f"no such file or folder {clip_path}; put it there or correct the path"
-        )
+        raise _line_error(path, line, clip_id, f"no such file or folder {clip_path}; put it there or correct the path")
     return Sample(
         clip_id=clip_id,
         path=clip_path,

@@ -80,6 +80,13 @@ SAMPLERS: dict[str, Sampler] = {
 }
 """Name -> function of (num_frames, clip_length, stride, generator); the segments span the video whatever the stride."""
 
+TEST_SAMPLING = {
+    "random_clip": "one clip from the middle of the video",
+    "uniform_segments": "the centre frame of each of equal segments of the video",
+    "consecutive_clips": "consecutive clips without overlap from the first frame on, averaged",
+}
+"""Name -> what the sampler does without a generator, for reports."""
+
 SEVERAL_VIEWS = ("consecutive_clips",)
 """The samplers that give (views, clip_length) positions, one view for each clip; they are for tests alone."""
 

@@ -1,0 +1,194 @@
+import csv
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ifdd.__main__ import main
+from ifdd.data.dataset import ClipDataset
+from ifdd.data.labels import LABEL_SETS
+from ifdd.data.manifest import Sample, read_manifest, write_manifest
+from ifdd.errors import InputError
+from ifdd.evaluation.evaluate import evaluate, evaluate_model
+from ifdd.evaluation.report import predictions_csv
+from ifdd.model import IFDD, create_model, save_checkpoint
+from tests.helpers.videos import moving_frames, write_clip_manifest, write_video
+
+LABELS = ["happy", "fear", "angry", "sad", "happy", "neutral"]
+
+
+@pytest.fixture(scope="module")
+def model() -> IFDD:
+    torch.manual_seed(0)
+    return create_model("ifdd_tiny", 7, frames=8, size=32)
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip_manifest(tmp_path_factory.mktemp("clips"), LABELS)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(model: IFDD, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    save_checkpoint(path, model, LABEL_SETS["dfew"], 0.8, {"selection": "validation WAR", "synthetic": True})
+    return path
+
+
+def slow_probabilities(model: IFDD, dataset: ClipDataset, index: int) -> list[float]:
+    """Classify one clip, view by view: the second way to compute what ``evaluate_model`` gives."""
+    clip, _ = dataset[index]
+    views = clip if clip.ndim == 5 else clip[None]
+    with torch.no_grad():
+        each = [model.eval()(view[None].float() / 255).logits.softmax(1)[0] for view in views]
+    return [float(value) for value in sum(each) / len(each)]
+
+
+@pytest.mark.parametrize("sampling", ["uniform_segments", "consecutive_clips"])
+def test_every_clip_is_classified_as_one_by_one_whatever_the_batches(
+    model: IFDD, manifest: Path, sampling: str
+) -> None:
+    samples = read_manifest(manifest)
+    samples[2] = replace(samples[2], frames=10)  # fewer views than the others
+    dataset = ClipDataset(samples, "dfew", 8, 32, sampling=sampling)
+    done: list[int] = []
+    evaluation = evaluate_model(model.train(), dataset, batch_size=4, advance=done.append)
+    assert sum(done) == len(LABELS)
+    expected_views = [1] * 6 if sampling == "uniform_segments" else [2, 2, 1, 2, 2, 2]
+    assert evaluation.views.tolist() == expected_views
+    assert evaluation.targets.tolist() == [0, 6, 3, 1, 0, 2]
+    expected = [slow_probabilities(model, dataset, index) for index in range(6)]
+    assert np.allclose(evaluation.probabilities, expected, atol=1e-5)
+    right = np.argmax(expected, axis=1) == evaluation.targets
+    assert evaluation.scores.war == pytest.approx(right.mean())
+
+
+def test_labels_that_the_model_predicts_give_perfect_scores(model: IFDD, manifest: Path) -> None:
+    samples = read_manifest(manifest)
+    first = evaluate_model(model, ClipDataset(samples, "dfew", 8, 32))
+    names = [LABEL_SETS["dfew"][index] for index in first.probabilities.argmax(1)]
+    relabelled = [replace(sample, label=name) for sample, name in zip(samples, names, strict=True)]
+    again = evaluate_model(model, ClipDataset(relabelled, "dfew", 8, 32))
+    assert (again.scores.war, again.scores.uar) == (1.0, 1.0)
+    # The class order is the dataset's: the same clips in another order of classes are no longer right.
+    shuffled = evaluate_model(model, ClipDataset(relabelled, LABEL_SETS["dfew"][::-1], 8, 32))
+    assert shuffled.scores.war < 1
+
+
+def test_the_command_writes_what_it_prints(
+    checkpoint: Path, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "result"
+    main(["evaluate", str(checkpoint), str(manifest), "--workers", "1", "--out", str(out)])
+    document = json.loads((out / "evaluation.json").read_text())
+    scores, protocol = document["scores"], document["protocol"]
+    assert document["schema_version"] == 1
+    assert protocol["classes"] == list(LABEL_SETS["dfew"])
+    assert protocol["checkpoint"]["sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    assert protocol["manifest"]["sha256"] == hashlib.sha256(manifest.read_bytes()).hexdigest()
+    assert (protocol["subset"], protocol["clips"], protocol["sampling"]["frames"]) == ("test", 6, 8)
+    assert protocol["versions"]["torch"] == torch.__version__
+    assert scores["support"]["happy"] == 2
+    assert scores["recalls"]["surprise"] is None
+    assert np.sum(scores["confusion"]) == 6
+    with (out / "predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["target"] for row in rows] == LABELS
+    assert np.mean([row["target"] == row["prediction"] for row in rows]) == pytest.approx(scores["war"])
+    for row in rows:
+        probabilities = {name: float(row[name]) for name in protocol["classes"]}
+        assert sum(probabilities.values()) == pytest.approx(1, abs=1e-4)
+        assert max(probabilities, key=lambda name: probabilities[name]) == row["prediction"]
+    printed = capsys.readouterr().out
+    for text in (printed, (out / "evaluation.md").read_text()):
+        assert f"{100 * scores['war']:.2f} %" in text
+        assert f"{100 * scores['uar']:.2f} %" in text
+        assert "validation WAR" in text
+        assert "surprise" in text
+    assert "computer-generated" in printed
+
+
+def test_a_repeated_evaluation_gives_the_same_bytes(checkpoint: Path, manifest: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        evaluate(checkpoint, manifest, batch_size=2, workers=0, out=tmp_path / name)
+    for name in ("evaluation.json", "predictions.csv", "evaluation.md"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_classes_are_matched_by_name(model: IFDD, manifest: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.safetensors"
+    save_checkpoint(other, model, ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"), 0.8, {})
+    evaluate(other, manifest, workers=0, out=tmp_path / "out")
+    document = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert document["scores"]["support"]["happiness"] == 2
+    samples = read_manifest(manifest)
+    direct = evaluate_model(model, ClipDataset(samples, "ferv39k", 8, 32))
+    assert predictions_csv(direct).splitlines()[1].split(",")[1] == "happy"
+    assert document["scores"]["war"] == pytest.approx(direct.scores.war)
+
+
+def test_a_checkpoint_that_lacks_classes_names_both(manifest: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small.safetensors"
+    save_checkpoint(small, create_model("ifdd_tiny", 2, frames=8, size=32), ("happy", "sad"), 0.8, {})
+    with pytest.raises(
+        InputError, match=r"clips of angry, fear, neutral, but .*small\.safetensors knows only happy, sad"
+    ):
+        evaluate(small, manifest)
+    with pytest.raises(InputError, match="the model has 2 classes, the data 7"):
+        evaluate_model(create_model("ifdd_tiny", 2, frames=8, size=32), ClipDataset(read_manifest(manifest), "dfew"))
+
+
+def test_several_folds_at_once_are_refused(checkpoint: Path, manifest: Path) -> None:
+    samples = [replace(sample, fold=index % 2 + 1) for index, sample in enumerate(read_manifest(manifest))]
+    folds = manifest.with_name("folds.csv")
+    write_manifest(folds, samples)
+    with pytest.raises(InputError, match="has the folds 1, 2; choose"):
+        evaluate(checkpoint, folds)
+    evaluate(checkpoint, folds, fold=2, workers=0)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["none.safetensors", "MANIFEST"], "none.safetensors"),
+        (["MANIFEST", "MANIFEST"], "test.csv"),
+        (["CHECKPOINT", "none.csv"], "cannot read the manifest none.csv"),
+        (["CHECKPOINT", "MANIFEST", "--subset", "train"], "no clip with subset train"),
+        (["CHECKPOINT", "MANIFEST", "--batch_size", "0"], "--batch_size is 0; it must be at least 1"),
+        (["CHECKPOINT", "MANIFEST", "--sampling", "all"], "sampling"),
+        (["CHECKPOINT", "MANIFEST", "--speed", "9"], "speed"),
+        (["CHECKPOINT", "SHORT", "--workers", "1"], "has 10 frames, so there is no frame"),
+    ],
+)
+def test_bad_requests_get_one_line_and_exit_code_2(
+    checkpoint: Path,
+    manifest: Path,
+    tmp_path: Path,
+    words: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    video = write_video(tmp_path / "short.mp4", moving_frames(10))
+    write_manifest(tmp_path / "short.csv", [Sample("a", video, 40, "happy", "test")])
+    names = {"CHECKPOINT": str(checkpoint), "MANIFEST": str(manifest), "SHORT": str(tmp_path / "short.csv")}
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", *(names.get(word, word) for word in words)])
+    assert stop.value.code == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("ifdd evaluate: ")
+    assert message in last
+
+
+def test_the_help_page_shows_every_option() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "ifdd", "evaluate", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    for option in ("checkpoint", "manifest", "--subset", "--fold", "--sampling", "--stride", "--workers", "--out"):
+        assert option in shown
+    assert "default: uniform_segments" in shown

@@ -1,0 +1,82 @@
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from ifdd.data.labels import LABEL_SETS
+from ifdd.evaluation.metrics import scores_from_confusion
+from ifdd.evaluation.report import (
+    Evaluation,
+    evaluation_document,
+    evaluation_markdown,
+    evaluation_tables,
+    predictions_csv,
+)
+
+PROTOCOL = {
+    "checkpoint": {"path": "best.safetensors", "sha256": "ab" * 32, "description": {"selection": "validation WAR"}},
+    "manifest": {"path": "data/manifest.csv", "sha256": "cd" * 32},
+    "subset": "test",
+    "fold": 3,
+    "clips": 3,
+    "sampling": {"name": "uniform_segments", "meaning": "centre frames", "views": 3, "frames": 16, "size": 96},
+    "versions": {"ifdd": "0.1.0"},
+    "commit": None,
+}
+
+
+def evaluation_of(label_set: str) -> Evaluation:
+    """Return three clips: two of class 0, one of them taken for class 1, and one of the last class."""
+    classes = LABEL_SETS[label_set]
+    last = len(classes) - 1
+    confusion = np.zeros((len(classes), len(classes)), np.int64)
+    confusion[0, 0] = confusion[0, 1] = confusion[last, last] = 1
+    probabilities = np.full((3, len(classes)), 0.01, np.float32)
+    probabilities[range(3), [0, 1, last]] = 0.9
+    return Evaluation(
+        scores=scores_from_confusion(confusion, classes),
+        clip_ids=("a", 'b "quoted", with comma', "c"),
+        targets=np.array([0, 0, last]),
+        probabilities=probabilities,
+        views=np.ones(3, np.int64),
+    )
+
+
+@pytest.mark.parametrize(("label_set", "width"), [("dfew", 80), ("mafw", 110)])
+def test_the_table_fits_a_terminal_and_shows_every_class(label_set: str, width: int) -> None:
+    console = Console(width=width, record=True, file=None)
+    with console.capture() as capture:
+        console.print(evaluation_tables(evaluation_of(label_set), PROTOCOL))
+    text = capture.get()
+    assert "…" not in text
+    for name in LABEL_SETS[label_set]:
+        assert name in text
+    assert "66.67 %" in text
+    assert "75.00 %" in text
+    assert "fold 3" in text
+    assert len({name[:4] for name in LABEL_SETS[label_set]}) == len(LABEL_SETS[label_set])
+
+
+def test_markdown_by_hand() -> None:
+    text = evaluation_markdown(evaluation_of("dfew"), PROTOCOL)
+    assert "WAR 66.67 %, UAR 75.00 % on 3 clips." in text
+    assert "| happy | 2 | 50.00 | 1 | 1 | 0 | 0 | 0 | 0 | 0 |" in text
+    assert "| sad | 0 | - | 0 | 0 | 0 | 0 | 0 | 0 | 0 |" in text
+    assert "| chosen by | `validation WAR` |" in text
+
+
+def test_the_document_is_plain_json() -> None:
+    document = json.loads(json.dumps(evaluation_document(evaluation_of("dfew"), PROTOCOL), allow_nan=False))
+    assert document["scores"]["war"] == pytest.approx(2 / 3)
+    assert document["scores"]["recalls"]["happy"] == 0.5
+    assert document["scores"]["recalls"]["sad"] is None
+    assert document["scores"]["confusion"][0] == [1, 1, 0, 0, 0, 0, 0]
+    assert document["protocol"] == PROTOCOL
+
+
+def test_predictions_by_hand() -> None:
+    lines = predictions_csv(evaluation_of("dfew")).splitlines()
+    assert lines[0] == "clip_id,target,prediction,happy,sad,neutral,angry,surprise,disgust,fear"
+    assert lines[1].startswith("a,happy,happy,0.900000,0.010000,")
+    assert lines[2].startswith('"b ""quoted"", with comma",happy,sad,')
