@@ -51,9 +51,9 @@ class BehaviourConfig:
         _check_range("visible", self.visible, 0.1, 1.0)
         _check_range("strength", self.strength, 0.1, 1.5)
         _check_share("speech", self.speech)
-        _check_at_least("blinks", self.blinks, 0)
-        _check_at_least("gaze", self.gaze, 0)
-        _check_at_least("sway", self.sway, 0)
+        _check_at_least("blinks", self.blinks, 0.0)
+        _check_at_least("gaze", self.gaze, 0.0)
+        _check_at_least("sway", self.sway, 0.0)
         if not 0 <= self.yaw <= 35:
             raise InputError(f"yaw is {self.yaw}; choose 0 to 35 degrees: the heads are drawn for that")
 
@@ -98,7 +98,7 @@ class SceneConfig:
         _check_range("jpeg", self.jpeg, 1.0, 100.0)
         _check_share("occlusion", self.occlusion)
         for name in ("light_angle", "light_tint", "light_drift", "shake", "jitter"):
-            _check_at_least(name, getattr(self, name), 0)
+            _check_at_least(name, getattr(self, name), 0.0)
 
 
 @dataclass(frozen=True)

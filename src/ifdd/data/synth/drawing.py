@@ -1,5 +1,7 @@
 """Smooth-edged polygons, lines and blends on pictures: OpenCV's drawing with sub-pixel coordinates."""
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -13,7 +15,7 @@ Points = Float[np.ndarray, "points 2"]
 Mask = UInt8[np.ndarray, "h w"]
 
 
-def fixed(points: Points) -> np.ndarray:
+def fixed(points: Float[np.ndarray, "*lines points 2"]) -> np.ndarray:
     """Return pixel positions in OpenCV's fixed-point form."""
     return np.asarray(np.rint(points * (1 << SHIFT)), np.int32)
 
@@ -64,3 +66,25 @@ def blurred(picture: UInt8[np.ndarray, "..."], sigma: float) -> UInt8[np.ndarray
 def darkened(picture: Canvas, shadow: Mask) -> Canvas:
     """Return the picture with ``shadow`` (255 black) on it."""
     return np.asarray(cv2.multiply(picture, cv2.merge([255 - shadow] * 3), scale=1 / 255))
+
+
+@lru_cache(maxsize=64)
+def _spline_weights(controls: int, samples: int) -> Float[np.ndarray, "samples controls"]:
+    position = np.linspace(0, controls - 1, samples)
+    start = np.minimum(position.astype(int), controls - 2)
+    t = position - start
+    cubic = np.stack([-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2]) / 2
+    weights = np.zeros((samples, controls + 2))
+    for offset in range(4):
+        weights[np.arange(samples), start + offset] += cubic[offset]
+    # The points before the first and after the last lie straight on.
+    weights[:, 1] += 2 * weights[:, 0]
+    weights[:, 2] -= weights[:, 0]
+    weights[:, -2] += 2 * weights[:, -1]
+    weights[:, -3] -= weights[:, -1]
+    return np.asarray(weights[:, 1:-1])
+
+
+def smooth(points: Points, samples: int) -> Float[np.ndarray, "samples 2"]:
+    """Return ``samples`` points on the Catmull-Rom spline through ``points``."""
+    return np.asarray(_spline_weights(len(points), samples) @ points)

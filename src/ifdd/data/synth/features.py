@@ -2,13 +2,30 @@
 
 import cv2
 import numpy as np
+from jaxtyping import Float
 
 from ifdd.data.synth.action_units import Activation
-from ifdd.data.synth.drawing import SHIFT, Canvas, Mask, blend, blurred, darkened, dot, fill, fixed, mix, stroke, taper
+from ifdd.data.synth.drawing import (
+    SHIFT,
+    Canvas,
+    Mask,
+    Points,
+    blend,
+    blurred,
+    darkened,
+    dot,
+    fill,
+    fixed,
+    mix,
+    smooth,
+    stroke,
+    taper,
+)
 from ifdd.data.synth.furrows import FurrowPainter
 from ifdd.data.synth.geometry import Atlas
 from ifdd.data.synth.identity import Colour, Identity
-from ifdd.data.synth.layout import IRIS, Eye, Layout, Mouth, Points, smooth
+from ifdd.data.synth.layout import IRIS, Eye, Layout
+from ifdd.data.synth.mouth import Mouth
 
 SCLERA: Colour = (232, 226, 222)
 TEETH: Colour = (232, 226, 214)
@@ -56,7 +73,7 @@ class FeaturePainter:
             centre = np.array([[eye.iris[0] + 0.028 * light[0] + 0.008, eye.iris[1] - 0.024]])
             dot(picture, self.atlas.pixels(centre), 0.014 * self.atlas.scale, (250.0, 250.0, 250.0))
 
-    def _px(self, points: Points, samples: int = 0) -> Points:
+    def _px(self, points: Points, samples: int = 0) -> Float[np.ndarray, "drawn 2"]:
         return self.atlas.pixels(smooth(points, samples) if samples else points)
 
     def _eye(self, canvas: Canvas, crease: Mask, eye: Eye) -> None:
@@ -184,7 +201,7 @@ class FeaturePainter:
         fill(inside, np.concatenate([edge - (0, 0.05 * scale), lower_edge[::-1]]) - low, TEETH)
         for share in (0.26, 0.38, 0.5, 0.62, 0.74):
             index = round(share * 24)
-            stroke(inside, np.stack([edge[index], lower_edge[index]]) - low, mix(TEETH, THROAT, 0.22), 1)
+            stroke(inside, np.stack([edge[index], lower_edge[index]]) - low, mix(TEETH, THROAT, 0.22), 1.0)
         shadow = np.zeros_like(hole)
         stroke(shadow, contour, 170.0, 0.03 * scale)
         shadow = blurred(shadow, 0.018 * scale)

@@ -3,9 +3,9 @@
 import numpy as np
 
 from ifdd.data.synth.action_units import UNIT_COLUMN, Activation
-from ifdd.data.synth.drawing import Mask, dot, stroke
+from ifdd.data.synth.drawing import Mask, dot, smooth, stroke
 from ifdd.data.synth.geometry import Atlas
-from ifdd.data.synth.layout import Layout, both, smooth
+from ifdd.data.synth.layout import Layout, both
 
 FAINTEST = 7.0
 """Darkness (of 255) below which a line is left out."""

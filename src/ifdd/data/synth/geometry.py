@@ -32,7 +32,7 @@ DEPTH = 1.12
 JAW_TRAVEL = 0.28
 """How far the chin moves down when the jaw is fully dropped."""
 FOREHEAD, CHIN = -0.68, 0.95
-"""Upper and lower end of the face box of the average face: the upper forehead, where YuNet's boxes begin, and the chin."""
+"""Upper and lower end of the average face's box: the upper forehead, where YuNet's boxes begin, and the chin."""
 BOX_CENTRE, BOX_SIDE = (FOREHEAD + CHIN) / 2, 1.35 * (CHIN - FOREHEAD)
 """Centre height and side of the square that a model's input shows: 1.35 x the height of the face box."""
 SIDE_LIMIT, SIDE_SLOPE = 1.0, float(np.cos(1.0))
@@ -73,7 +73,7 @@ def heights() -> Float[np.ndarray, " rows"]:
     return np.linspace(TOP, BOTTOM, ROWS)
 
 
-def jaw_shift(y: Float[np.ndarray, "..."], jaw: float) -> Float[np.ndarray, "..."]:
+def jaw_shift(y: Float[np.ndarray, " heights"], jaw: float) -> Float[np.ndarray, " heights"]:
     """Return how far the skin at neutral height ``y`` moves down for a jaw dropped by ``jaw`` (0..1)."""
     share = np.clip((y - 0.25) / 0.40, 0, 1)
     return JAW_TRAVEL * jaw * share * share * (3 - 2 * share)

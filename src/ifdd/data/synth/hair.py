@@ -4,10 +4,9 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from ifdd.data.synth.drawing import blurred, fill, stroke
+from ifdd.data.synth.drawing import blurred, fill, smooth, stroke
 from ifdd.data.synth.geometry import Atlas, Surface
 from ifdd.data.synth.identity import Identity
-from ifdd.data.synth.layout import smooth
 
 HAIRLINES: dict[str, tuple[tuple[float, float], ...]] = {
     "short": (

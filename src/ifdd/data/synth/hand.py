@@ -5,10 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ifdd.data.synth.drawing import fill, mix, stroke
+from ifdd.data.synth.drawing import fill, mix, smooth, stroke
 from ifdd.data.synth.geometry import Pose
 from ifdd.data.synth.identity import Colour
-from ifdd.data.synth.layout import smooth
 from ifdd.data.synth.rig import Light
 
 FINGERS: tuple[tuple[float, float, float, float, float], ...] = (
@@ -100,7 +99,7 @@ def draw_hand(
         fill(picture, px(tip), mix(pale, (255, 214, 208), 0.45))
         for share in (0.36, 0.64):
             middle, level_y = x + lean * length * share, y - length * share
-            stroke(picture, px(np.array([(middle - 0.45 * half, level_y), (middle + 0.45 * half, level_y)])), dark, 1)
+            stroke(picture, px(np.array([(middle - 0.45 * half, level_y), (middle + 0.45 * half, level_y)])), dark, 1.0)
     return presence
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Colour = tuple[float, float, float]
+Colour = tuple[int | float, int | float, int | float]
 """Red, green, blue in 0..255."""
 
 SKIN_TONES: tuple[Colour, ...] = (

@@ -6,20 +6,18 @@ closes whatever 5 opened, 24 keeps 25 shut).
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
 
 from ifdd.data.synth.action_units import UNIT_COLUMN, Activation
+from ifdd.data.synth.drawing import Points
 from ifdd.data.synth.geometry import CHIN, FOREHEAD, Profile, heights, jaw_shift
 from ifdd.data.synth.identity import Identity
-
-Points = Float[np.ndarray, "points 2"]
+from ifdd.data.synth.mouth import Mouth, make_mouth
 
 EYE_X, EYE_Y = 0.295, -0.10
 NOSE_BASE = 0.285
-MOUTH_Y = 0.525
 IRIS = 0.068
 
 
@@ -39,21 +37,6 @@ class Eye:
     """Centre of the iris."""
     opening: float
     """0 closed, about 1 open at rest."""
-
-
-@dataclass(frozen=True)
-class Mouth:
-    """The lips: outer and inner contours from the left corner to the right."""
-
-    outer_upper: Points
-    inner_upper: Points
-    inner_lower: Points
-    outer_lower: Points
-    gap: float
-    """Height of the opening."""
-    jaw: float
-    teeth_lower: float
-    """Height of the upper teeth's edge."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +80,7 @@ def make_layout(identity: Identity, activation: Activation, gaze: tuple[float, f
         eyes,
         (wings[0], wings[1]),
         tip,
-        _mouth(identity, left, right),
+        make_mouth(identity, left, right),
     )
 
 
@@ -164,96 +147,10 @@ def _eye(identity: Identity, u: dict[int, float], sign: int, gaze: tuple[float, 
     )
 
 
-def _mouth(identity: Identity, left: dict[int, float], right: dict[int, float]) -> Mouth:
-    u = {number: (left[number] + right[number]) / 2 for number in left}
-    jaw = u[26]
-    drop = float(jaw_shift(np.array(MOUTH_Y + 0.06), jaw))
-    half = 0.245 * identity.mouth_width
-    corners = []
-    for sign, side in ((-1, left), (1, right)):
-        reach = (
-            half
-            + 0.085 * side[12]
-            + 0.075 * side[20]
-            + 0.015 * side[14]
-            - 0.015 * side[15]
-            - 0.045 * side[23]
-            - 0.02 * side[24]
-            - 0.11 * side[18]
-            - 0.055 * jaw * (1 - side[20])
-        )
-        height = (
-            MOUTH_Y - 0.008 - 0.115 * side[12] + 0.105 * side[15] - 0.025 * side[14] + 0.03 * side[20] + 0.35 * drop
-        )
-        corners.append((sign * reach, height))
-    # Upper-lip raise of each half, so that one-sided 10 shows.
-    thin = 1 - 0.62 * u[24] - 0.5 * u[23] - 0.22 * u[12] - 0.2 * u[20] - 0.15 * u[10] + 0.35 * u[18]
-    part = max(0.0, u[25] - 0.8 * u[24])
-    lift = 0.075 * u[10] + 0.03 * u[9] + 0.02 * u[12] - 0.02 * u[17] - 0.01 * u[23]
-    upper_gap = part * (0.022 + 0.025 * u[12]) + 0.4 * part * lift
-    lower_gap = part * (0.03 + 0.065 * u[12] + 0.04 * u[16] + 0.055 * u[20]) + 0.02 * u[16] + drop * (1 - 0.7 * u[24])
-    lower_gap -= 0.055 * u[17] * (1 - 0.5 * part) + 0.005 * u[24]
-    line = MOUTH_Y - lift * (0.75 + 0.25 * min(1.0, 4 * part))
-    upper_line = line - upper_gap
-    parted = part > 0.05 or drop > 0.01 or u[16] > 0.05
-    lower_line = max(upper_line, (MOUTH_Y if parted else line) + lower_gap)
-    upper_height, lower_height = 0.078 * identity.lip_upper * thin, 0.098 * identity.lip_lower * (thin + 0.1 * u[17])
-    side_lift = [0.05 * (side[10] - u[10]) for side in (left, right)]
-    (left_x, left_y), (right_x, right_y) = corners
-    pucker = 0.02 * u[18]
-
-    def curve(shares: list[float], height: float, follow: list[float]) -> Points:
-        """Points between the corners: ``follow`` says how far each hangs at its corner's height."""
-        x = np.array([left_x + (right_x - left_x) * share for share in shares])
-        corner = np.array([left_y + (right_y - left_y) * share for share in shares])
-        return np.stack([x, corner * follow + height * (1 - np.array(follow))], axis=1)
-
-    shares = [0.0, 0.2, 0.38, 0.5, 0.62, 0.8, 1.0]
-    smile = 0.12 * u[12]
-    inner_upper = curve(shares, upper_line, [1, 0.52 - smile, 0.14, 0.05, 0.14, 0.52 - smile, 1])
-    inner_lower = curve(shares, lower_line, [1, 0.42, 0.1, 0.04, 0.1, 0.42, 1])
-    inner_upper[1:-1, 1] += (-0.002, -0.006, 0.006, -0.006, -0.002)
-    outer_upper, outer_lower = inner_upper.copy(), inner_lower.copy()
-    outer_upper[1:-1, 1] -= (upper_height + pucker) * np.array([0.62, 1.06, 0.86, 1.06, 0.62])
-    outer_lower[1:-1, 1] += (lower_height + pucker) * np.array([0.66, 0.98, 1.0, 0.98, 0.66])
-    outer_upper[1:3, 1] -= side_lift[0]
-    outer_upper[4:6, 1] -= side_lift[1]
-    inner_upper[1:3, 1] -= side_lift[0]
-    inner_upper[4:6, 1] -= side_lift[1]
-    if lower_line - upper_line < 0.012:
-        inner_lower = inner_upper + np.array([0, 0.001])
-        outer_lower[1:-1, 1] = inner_upper[1:-1, 1] + (lower_height + pucker) * np.array([0.66, 0.98, 1.0, 0.98, 0.66])
-    shown = 0.085 * (1 - 0.55 * jaw * (1 - max(u[12], u[20])))
-    teeth = min(upper_line + shown, lower_line + 0.02)
-    return Mouth(outer_upper, inner_upper, inner_lower, outer_lower, lower_line - upper_line, jaw, teeth)
-
-
-@lru_cache(maxsize=64)
-def _spline_weights(controls: int, samples: int) -> Float[np.ndarray, "samples controls"]:
-    position = np.linspace(0, controls - 1, samples)
-    start = np.minimum(position.astype(int), controls - 2)
-    t = position - start
-    cubic = np.stack([-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2]) / 2
-    weights = np.zeros((samples, controls + 2))
-    for offset in range(4):
-        weights[np.arange(samples), start + offset] += cubic[offset]
-    # The points before the first and after the last lie straight on.
-    weights[:, 1] += 2 * weights[:, 0]
-    weights[:, 2] -= weights[:, 0]
-    weights[:, -2] += 2 * weights[:, -1]
-    weights[:, -3] -= weights[:, -1]
-    return np.asarray(weights[:, 1:-1])
-
-
-def smooth(points: Points, samples: int) -> Points:
-    """Return ``samples`` points on the Catmull-Rom spline through ``points``."""
-    return np.asarray(_spline_weights(len(points), samples) @ points)
-
-
-def landmarks(layout: Layout, identity: Identity, profile: Profile) -> Points:
+def landmarks(layout: Layout, identity: Identity, profile: Profile) -> Float[np.ndarray, "landmarks=68 2"]:
     """Return the 68 landmarks of the iBUG 300-W scheme, as frontal face points."""
     y = heights()
-    chin = CHIN + identity.chin + float(jaw_shift(np.array(CHIN), layout.mouth.jaw))
+    chin = CHIN + identity.chin + float(jaw_shift(np.array([CHIN]), layout.mouth.jaw)[0])
     jaw_y = np.array([-0.10, 0.10, 0.28, 0.46, 0.62, 0.76, 0.87, 0.94, 1.0]) * chin / 1.0
     jaw_y[-1] = chin
     jaw_x = np.interp(jaw_y, y, profile.width) * np.array([0.995] * 7 + [0.98, 0])
@@ -275,7 +172,7 @@ def landmarks(layout: Layout, identity: Identity, profile: Profile) -> Points:
     return np.concatenate([contour, brows, bridge, base, *eyes, outer, inner])
 
 
-def box_points(contour: Points) -> Points:
+def box_points(contour: Points) -> Float[np.ndarray, "extremes 2"]:
     """Return the face points whose extent on the picture is the face box: jaw contour and upper forehead."""
     forehead = np.array([[-0.3, FOREHEAD], [0.0, FOREHEAD], [0.3, FOREHEAD]])
     return np.concatenate([contour[:17], forehead])

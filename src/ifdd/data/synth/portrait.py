@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from ifdd.data.synth.action_units import Activation
-from ifdd.data.synth.drawing import fill, mix, stroke
+from ifdd.data.synth.drawing import fill, mix, smooth, stroke
 from ifdd.data.synth.features import FeaturePainter
 from ifdd.data.synth.geometry import (
     HALF_WIDTH,
@@ -20,8 +20,8 @@ from ifdd.data.synth.geometry import (
     jaw_shift,
 )
 from ifdd.data.synth.hair import COVERS_EARS, crown_thickness, draw_behind, paint_hair
-from ifdd.data.synth.identity import Identity
-from ifdd.data.synth.layout import Layout, both, box_points, landmarks, make_layout, smooth
+from ifdd.data.synth.identity import Colour, Identity
+from ifdd.data.synth.layout import Layout, both, box_points, landmarks, make_layout
 from ifdd.data.synth.rig import FaceState, FaceTruth, Light
 from ifdd.data.synth.skin import Shader, jaw_rows, moved_relief, neutral_relief, paint_skin, warp_field, warped
 
@@ -96,7 +96,7 @@ class PortraitRig:
         self.painter.highlights(result, layout, (float(direction[0]), float(direction[1])))
         return np.asarray(result)
 
-    def _head(self, picture: Picture, surface: Surface, painted: Picture) -> None:
+    def _head(self, picture: Picture, surface: Surface, painted: UInt8[np.ndarray, "rows columns 3"]) -> None:
         outline = surface.outline()
         low = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 1, 0)
         high = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 2, picture.shape[1::-1])
@@ -116,7 +116,7 @@ class PortraitRig:
         share = inside.astype(np.float32)[..., None] * np.float32(1 / 255)
         region[:] = (region + share * (head.astype(np.float32) - region) + 0.5).astype(np.uint8)
 
-    def _lit(self, colour: tuple[float, float, float], light: Light, amount: float) -> tuple[float, float, float]:
+    def _lit(self, colour: Colour, light: Light, amount: float) -> Colour:
         red, green, blue = (
             float(min(255.0, value * (a + amount * c)))
             for value, c, a in zip(colour, light.colour, light.ambient, strict=True)
@@ -222,6 +222,6 @@ class PortraitRig:
         return FaceTruth(seen, (float(left), float(top), float(right - left), float(bottom - top)))
 
 
-def _mirrored(surface: Surface, half: Float[np.ndarray, "points 2"], depth: float) -> Float[np.ndarray, "points 2"]:
+def _mirrored(surface: Surface, half: Float[np.ndarray, "points 2"], depth: float) -> Float[np.ndarray, "outline 2"]:
     outline = np.concatenate([half, half[::-1] * (-1, 1)])
     return surface.project(np.column_stack([outline, np.full(len(outline), depth)]))

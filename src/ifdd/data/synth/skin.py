@@ -251,7 +251,7 @@ def _add_freckles(skin: UInt8[np.ndarray, "h w 3"], identity: Identity, atlas: A
 def warped(
     texture: UInt8[np.ndarray, "h w 3"],
     atlas: Atlas,
-    field: Float32[np.ndarray, "2 h w"] | None,
+    field: Float32[np.ndarray, "2 coarse_h coarse_w"] | None,
     rows: Float32[np.ndarray, " h"] | None,
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Return the texture dragged by ``field`` and, for the dropped jaw, with its rows taken from ``rows`` (pixels)."""
