@@ -1,0 +1,180 @@
+"""The arrows between the rooms of the house, read from the source."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src"
+
+LEAVES = {"errors", "files", "console"}
+"""Modules that every room may import, and that import nothing of ifdd but each other."""
+
+ARROWS = {
+    "model": set[str](),
+    "data": set[str](),
+    "evaluation": {"model", "data"},
+    "inference": {"model", "data"},
+    "training": {"model", "data", "evaluation"},
+    "explanation": {"model", "data", "evaluation", "inference"},
+    "": {"model", "inference"},  # the package itself: its public names
+    "__main__": {"model", "data", "evaluation", "inference", "training", "explanation"},
+}
+"""Room -> the other rooms that it may import."""
+
+EXTRA_MODULES = ("ifdd.training", "ifdd.data.transforms", "ifdd.explanation")
+"""Modules, with those below them, that may need an extra."""
+
+
+def modules(source: Path) -> dict[str, Path]:
+    """Return module name -> file of everything in the package."""
+    found = {}
+    for file in sorted((source / "ifdd").rglob("*.py")):
+        parts = file.relative_to(source).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
+
+
+def imports(name: str, files: dict[str, Path], tree: ast.AST) -> Iterator[str]:
+    """Yield the modules of ifdd that a syntax tree imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "ifdd")
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} has a relative import; write out the module"
+            if node.module is not None and node.module.split(".")[0] == "ifdd":
+                for alias in node.names:
+                    below = f"{node.module}.{alias.name}"
+                    yield below if below in files else node.module
+
+
+def room(module: str) -> str:
+    """Return the room, or the module directly in the package, that a module belongs to."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def forbidden_arrows(source: Path) -> list[str]:
+    """Return every import that the plan of the house does not allow, also those inside functions."""
+    files = modules(source)
+    found = []
+    for name, file in files.items():
+        for target in imports(name, files, ast.parse(file.read_text(encoding="utf-8"))):
+            allowed = LEAVES | ({room(name)} if room(name) else set()) | ARROWS.get(room(name), set())
+            if room(target) not in allowed:
+                found.append(f"{name} -> {target}")
+    return found
+
+
+def circle(source: Path) -> list[str]:
+    """Return the modules of a circle of imports at the top level of files, if there is one."""
+    files = modules(source)
+    graph = {}
+    for name, file in files.items():
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        tree.body = [node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
+        graph[name] = set(imports(name, files, tree)) - {name}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return [str(module) for module in error.args[1]]
+    return []
+
+
+def names_of_extras() -> list[str]:
+    """Return the import names of the packages that only extras bring."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = {
+        canonicalize_name(Requirement(line).name)
+        for lines in project["optional-dependencies"].values()
+        for line in lines
+    }
+    wanted -= {canonicalize_name(Requirement(line).name) for line in project["dependencies"]} | {"ifdd"}
+    return sorted(
+        name
+        for name, distributions in packages_distributions().items()
+        if {canonicalize_name(distribution) for distribution in distributions} & wanted
+    )
+
+
+def write_package(source: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = source / "ifdd" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return source
+
+
+def test_the_rooms_import_along_the_arrows() -> None:
+    assert forbidden_arrows(SOURCE) == []
+    rooms = {room(name) for name in modules(SOURCE)}
+    assert rooms <= ARROWS.keys() | LEAVES, "a new room needs its arrows here and in the design"
+
+
+def test_modules_import_in_no_circle() -> None:
+    assert circle(SOURCE) == []
+
+
+def test_a_wrong_arrow_is_found(tmp_path: Path) -> None:
+    files = {
+        "errors.py": "from ifdd.data import video",
+        "data/__init__.py": "",
+        "data/video.py": "import torch\nfrom ifdd.errors import X\nfrom ifdd.data import labels",
+        "data/labels.py": "def f():\n    import ifdd.model.head",
+        "model/head.py": "from ifdd import data",
+        "training/train.py": "from ifdd.evaluation import evaluate\nfrom ifdd.inference.recognize import Y",
+    }
+    assert forbidden_arrows(write_package(tmp_path, files)) == [
+        "ifdd.data.labels -> ifdd.model.head",
+        "ifdd.errors -> ifdd.data.video",
+        "ifdd.model.head -> ifdd.data",
+        "ifdd.training.train -> ifdd.inference.recognize",
+    ]
+
+
+def test_a_circle_is_found(tmp_path: Path) -> None:
+    files = {"__init__.py": "", "data/__init__.py": "", "data/a.py": "from ifdd.data import b"}
+    files["data/b.py"] = "def f():\n    import ifdd.data.a"
+    assert circle(write_package(tmp_path, files)) == []
+    files["data/b.py"] = "from ifdd.data.c import x"
+    files["data/c.py"] = "import ifdd.data.a"
+    assert set(circle(write_package(tmp_path, files))) == {"ifdd.data.a", "ifdd.data.b", "ifdd.data.c"}
+
+
+def test_every_module_imports_with_the_base_dependencies_alone() -> None:
+    names = [
+        name
+        for name in modules(SOURCE)
+        if not any(name == extra or name.startswith(f"{extra}.") for extra in EXTRA_MODULES)
+    ]
+    blocked = names_of_extras()
+    assert {"kornia", "lightning"} <= set(blocked)
+    script = f"""
+import importlib, sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {blocked!r}:
+            raise ModuleNotFoundError(f"{{name}} belongs to an extra", name=name)
+sys.meta_path.insert(0, Absent())
+for name in {names!r}:
+    importlib.import_module(name)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("module", ["ifdd", "ifdd.__main__", "ifdd.inference.recognize", "ifdd.evaluation.evaluate"])
+def test_what_needs_no_training_does_not_import_the_training_engine(module: str) -> None:
+    script = f"import sys, {module}; print(sorted({{name.split('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = set(ast.literal_eval(done.stdout))
+    assert "ifdd" in loaded
+    assert loaded.isdisjoint({"lightning", "pytorch_lightning", "kornia", "tensorboard"})
