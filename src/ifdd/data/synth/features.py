@@ -25,7 +25,7 @@ from ifdd.data.synth.furrows import FurrowPainter
 from ifdd.data.synth.geometry import Atlas
 from ifdd.data.synth.identity import Colour, Identity
 from ifdd.data.synth.layout import IRIS, Eye, Layout
-from ifdd.data.synth.mouth import Mouth
+from ifdd.data.synth.mouth import PARTED, Mouth
 
 SCLERA: Colour = (232, 226, 222)
 TEETH: Colour = (232, 226, 214)
@@ -171,14 +171,14 @@ class FeaturePainter:
         fill(paint, np.concatenate([inner_lower, outer_lower[::-1] + np.array([0, 0.05 * scale])]) - low, lip)
         stroke(paint, lower_middle[8:17] - (0, 0.008 * scale), mix(lip, (255, 220, 215), 0.25), 0.03 * scale)
         paint = blurred(paint, 0.012 * scale)
-        if mouth.gap > 0.012:
+        if mouth.gap > PARTED:
             self._interior(paint, mouth, np.concatenate([inner_upper, inner_lower[::-1]]) - low, low)
         inside = np.zeros(region.shape[:2], np.uint8)
         fill(inside, contour - low, 255.0)
         inside = blurred(inside, 0.007 * scale)
         blend(region, paint, inside)
         line = mix(lip, (35, 10, 12), 0.75)
-        taper(canvas, inner_upper, line, LIP_LINE_TAPER * (0.022 if mouth.gap > 0.012 else 0.026) * scale)
+        taper(canvas, inner_upper, line, LIP_LINE_TAPER * (0.022 if mouth.gap > PARTED else 0.026) * scale)
 
     def _interior(self, paint: Canvas, mouth: Mouth, contour: Points, low: np.ndarray) -> None:
         scale = self.atlas.scale

@@ -15,6 +15,9 @@ MOUTH_Y = 0.525
 SHARES = np.array([0.0, 0.2, 0.38, 0.5, 0.62, 0.8, 1.0])
 """Where the control points of the lips' contours lie between the corners."""
 
+PARTED = 0.008
+"""Opening above which the inside of the mouth shows."""
+
 Units = dict[int, float]
 
 
@@ -47,10 +50,10 @@ def make_mouth(identity: Identity, left: Units, right: Units) -> Mouth:
         inner_upper[points, 1] -= 0.05 * (side[10] - u[10])
     inner_lower = _between(corners, lower, np.array([1, 0.42, 0.1, 0.04, 0.1, 0.42, 1]))
     # Closed lips touch all along; as they part, the lower one takes its own shape.
-    inner_lower = np.maximum(inner_lower, inner_upper) if lower - upper > 0.012 else inner_upper + np.array([0, 0.001])
+    inner_lower = np.maximum(inner_lower, inner_upper) if lower - upper > PARTED else inner_upper + np.array([0, 0.001])
     thin = 1 - 0.62 * u[24] - 0.5 * u[23] - 0.22 * u[12] - 0.2 * u[20] - 0.15 * u[10] + 0.35 * u[18]
     upper_height = 0.078 * identity.lip_upper * thin + 0.02 * u[18]
-    lower_height = 0.098 * identity.lip_lower * (thin + 0.1 * u[17]) + 0.02 * u[18]
+    lower_height = 0.098 * identity.lip_lower * (thin + 0.1 * u[17]) + 0.02 * u[18] + 0.02 * u[16]
     outer_upper, outer_lower = inner_upper.copy(), inner_lower.copy()
     outer_upper[1:-1, 1] -= upper_height * np.array([0.62, 1.06, 0.86, 1.06, 0.62])
     outer_lower[1:-1, 1] += lower_height * np.array([0.66, 0.98, 1.0, 0.98, 0.66])
@@ -71,12 +74,12 @@ def _corner(half: float, u: Units, drop: float) -> Float[np.ndarray, "2"]:
 def _lip_lines(u: Units, drop: float) -> tuple[float, float]:
     """Return the heights of the upper lip's lower edge and of the lower lip's upper edge in the middle."""
     part = max(0.0, u[25] - 0.8 * u[24])
-    lift = 0.075 * u[10] + 0.03 * u[9] + 0.02 * u[12] - 0.02 * u[17] - 0.01 * u[23]
+    lift = 0.075 * u[10] + 0.03 * u[9] + 0.02 * u[12] + 0.03 * u[17] - 0.01 * u[23]
     line = MOUTH_Y - lift * (0.75 + 0.25 * min(1.0, 4 * part))
     upper = line - part * (0.022 + 0.025 * u[12] + 0.4 * lift)
     # A lip that is lifted takes the other along, unless they part.
     free = min(1.0, 4 * part + 20 * drop + u[16])
-    gap = part * (0.03 + 0.065 * u[12] + 0.04 * u[16] + 0.055 * u[20]) + 0.02 * u[16] + drop * (1 - 0.7 * u[24])
+    gap = part * (0.03 + 0.065 * u[12] + 0.04 * u[16] + 0.055 * u[20]) + 0.03 * u[16] + drop * (1 - 0.7 * u[24])
     gap -= 0.055 * u[17] * (1 - 0.5 * part) + 0.005 * u[24]
     return upper, max(upper, line + free * (MOUTH_Y - line) + gap)
 
