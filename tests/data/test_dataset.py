@@ -113,8 +113,7 @@ def test_bad_requests_are_refused(samples: list[Sample]) -> None:
         ClipDataset(samples, ["happy", "sad", "angry"])
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-@pytest.mark.parametrize("cache", [False, True])
+@pytest.mark.parametrize(("workers", "cache"), [(0, False), (0, True), (1, False)])
 def test_a_video_shorter_than_its_manifest_says_is_named_in_one_line(tmp_path: Path, workers: int, cache: bool) -> None:
     path = write_video(tmp_path / "short.mp4", moving_frames(10))
     dataset = ClipDataset([Sample("a", path, 40, "happy", "test")], "dfew", 4, 32, cache=cache)

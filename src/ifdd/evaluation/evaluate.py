@@ -65,12 +65,11 @@ def evaluate(
         task = bar.add_task("evaluating", total=len(dataset))
         evaluation = evaluate_model(model, dataset, batch_size, workers, lambda count: bar.advance(task, count))
     protocol = describe_protocol(checkpoint, loaded, manifest, fold, dataset, evaluation)
-    if out is not None:
-        write_evaluation(out, evaluation, protocol)
     console.print(evaluation_tables(evaluation, protocol))
     if loaded.description.get("synthetic"):
         console.print("This checkpoint was trained on computer-generated faces.")
     if out is not None:
+        write_evaluation(out, evaluation, protocol)
         console.print(f"Written to {out}: evaluation.json, evaluation.md, predictions.csv", highlight=False)
 
 

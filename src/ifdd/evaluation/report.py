@@ -74,9 +74,7 @@ def evaluation_document(evaluation: Evaluation, protocol: dict[str, Any]) -> dic
 def evaluation_tables(evaluation: Evaluation, protocol: dict[str, Any]) -> Group:
     """Return the tables for the terminal: recall and confusions of each class, WAR, UAR, the protocol."""
     scores = evaluation.scores
-    table = Table(
-        title="Recall, and clips by true class (rows) and predicted class (columns)", box=SIMPLE_HEAD, padding=0
-    )
+    table = Table(title="Clips by true class (rows) and prediction (columns)", box=SIMPLE_HEAD, padding=0)
     table.add_column("class", no_wrap=True)
     table.add_column("clips", justify="right")
     table.add_column("recall %", justify="right")
