@@ -252,9 +252,12 @@ def _video_stream(path: Path, container: InputContainer) -> VideoStream:
     if not container.streams.video or container.format.name in _NOT_VIDEO_FORMATS:
         raise InputError(f"{path} holds no video; give a video file or a folder of images")
     stream = container.streams.video[0]
+    codec = stream.codec_context
+    if codec is None:
+        raise InputError(f"no decoder for the kind of video in {path}; convert it to mp4 (H.264)")
     # Threads, here and in _rgb, gain little (nothing at 640x360); one that is left, held by an exception for
     # example, hangs a data loader's worker that is forked later and frees it.
-    stream.codec_context.thread_count = 1
+    codec.thread_count = 1
     return stream
 
 
