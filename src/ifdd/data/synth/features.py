@@ -70,7 +70,9 @@ class FeaturePainter:
         for eye in layout.eyes:
             if eye.opening < 0.45:
                 continue
-            centre = np.array([[eye.iris[0] + 0.028 * light[0] + 0.008, eye.iris[1] - 0.024]])
+            # The glint lies on the iris, below the lid.
+            height = max(eye.iris[1] - 0.024, float(eye.upper[2, 1]) + 0.022)
+            centre = np.array([[eye.iris[0] + 0.028 * light[0] + 0.008, height]])
             dot(picture, self.atlas.pixels(centre), 0.014 * self.atlas.scale, (250.0, 250.0, 250.0))
 
     def _px(self, points: Points, samples: int = 0) -> Float[np.ndarray, "drawn 2"]:

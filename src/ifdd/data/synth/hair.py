@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from ifdd.data.synth.drawing import blurred, fill, smooth, stroke
+from ifdd.data.synth.drawing import Points, blurred, fill, smooth, stroke
 from ifdd.data.synth.geometry import Atlas, Surface
 from ifdd.data.synth.identity import Identity
 
@@ -185,23 +185,23 @@ def draw_behind(picture: UInt8[np.ndarray, "h w 3"], identity: Identity, surface
     if identity.hair_style not in BEHIND:
         return
     half = smooth(np.array(BEHIND[identity.hair_style]) * (identity.face_width / 0.66, 1), 24)
-    outline = np.concatenate([half, half[::-1] * (-1, 1)])
-    space = np.column_stack([outline, np.full(len(outline), -0.25)])
-    colour = tuple(float(value) * 0.62 * brightness for value in identity.hair_colour)
-    fill(picture, surface.project(space), (colour[0], colour[1], colour[2]))
+    red, green, blue = (float(value) * 0.62 * brightness for value in identity.hair_colour)
+    fill(picture, _hanging(surface, np.concatenate([half, half[::-1] * (-1, 1)])), (red, green, blue))
     if identity.hair_style in ("curly", "scarf"):
         return
-    strand = half[3:]
-    for number, share in enumerate((0.97, 0.90, 0.82, 0.74)):
-        tone = 1.25 if number % 2 else 0.8
+    for share, tone in ((0.97, 0.8), (0.90, 1.25), (0.82, 0.8), (0.74, 1.25)):
         for sign in (-1, 1):
-            line = np.column_stack([sign * strand[:, 0] * share, strand[:, 1], np.full(len(strand), -0.25)])
-            stroke(
-                picture,
-                surface.project(line),
-                (colour[0] * tone, colour[1] * tone, colour[2] * tone),
-                0.035 * surface.pose.scale,
-            )
+            line = _hanging(surface, half[3:] * (sign * share, 1))
+            stroke(picture, line, (red * tone, green * tone, blue * tone), 0.035 * surface.pose.scale)
+
+
+def _hanging(surface: Surface, points: Points) -> Points:
+    """Return the picture positions of hair: at the top it turns with the head, further down it hangs."""
+    pose = surface.pose
+    still = surface.posed(pose._replace(yaw=0.3 * pose.yaw, pitch=0.0, roll=0.1 * pose.roll))
+    space = np.column_stack([points, np.full(len(points), -0.25)])
+    share = np.clip(points[:, 1:] / 0.9, 0, 1)
+    return surface.project(space) * (1 - share) + still.project(space) * share
 
 
 def _strands(identity: Identity, atlas: Atlas, rng: np.random.Generator) -> Float32[np.ndarray, "h w"]:

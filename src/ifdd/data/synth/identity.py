@@ -8,9 +8,9 @@ Colour = tuple[int | float, int | float, int | float]
 """Red, green, blue in 0..255."""
 
 SKIN_TONES: tuple[Colour, ...] = (
-    (250, 222, 203),
-    (243, 208, 184),
-    (232, 190, 160),
+    (246, 213, 191),
+    (240, 202, 175),
+    (230, 186, 154),
     (214, 166, 130),
     (190, 139, 102),
     (158, 109, 77),
@@ -118,7 +118,7 @@ def sample_identity(rng: np.random.Generator) -> Identity:
         brow_thickness=rng.uniform(0.75, 1.0) * (0.85 if feminine else 1.25),
         brow_height=rng.uniform(-0.02, 0.025),
         brow_arch=rng.uniform(0.2, 1.0) * (1.2 if feminine else 0.8),
-        brow_colour=_colour(hair * (0.85 if hair.mean() < 110 else 0.62)),
+        brow_colour=_colour(0.75 * hair * (0.9 if hair.mean() < 110 else 0.62) + 0.12 * skin),
         nose_width=rng.uniform(0.85, 1.1) * (1.0 + 0.15 * dark),
         nose_length=rng.uniform(-0.03, 0.03),
         nose_bridge=rng.uniform(0.8, 1.15),

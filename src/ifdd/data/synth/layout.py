@@ -108,12 +108,13 @@ def _eye(identity: Identity, u: dict[int, float], sign: int, gaze: tuple[float, 
         + 0.52 * u[5]
         - 0.30 * u[7] * (1 - 0.5 * u[5])
         - 0.22 * u[6]
-        - 0.20 * u[9]
+        - 0.28 * u[9]
         - 0.12 * u[4] * (1 - u[5])
-        - 0.45 * max(looking_down, 0)
+        - 0.35 * max(looking_down, 0)
         + 0.1 * max(-looking_down, 0)
     )
-    bottom = 0.052 * size * (1 - 0.55 * u[7] - 0.60 * u[6] - 0.35 * u[9] - 0.25 * u[12] * u[6] + 0.12 * u[5])
+    bottom = 0.052 * size * (1 + 0.12 * u[5] + 0.6 * max(looking_down, 0))
+    bottom *= max(0.1, 1 - 0.55 * u[7] - 0.60 * u[6] - 0.40 * u[9] - 0.15 * u[12] * u[6])
     meet = 0.6 * bottom + 0.012
     top = top * (1 - u[45]) - meet * u[45]
     bottom = bottom * (1 - u[45]) + meet * u[45]

@@ -43,12 +43,13 @@ def make_mouth(identity: Identity, left: Units, right: Units) -> Mouth:
     half = 0.245 * identity.mouth_width
     corners = np.stack([_corner(half, left, drop) * (-1, 1), _corner(half, right, drop)])
     upper, lower = _lip_lines(u, drop)
-    smile = 0.12 * u[12]
-    inner_upper = _between(corners, upper, np.array([1, 0.52 - smile, 0.14, 0.05, 0.14, 0.52 - smile, 1]))
+    # A smile pulls the corners away from the middle; a dropped jaw rounds the mouth.
+    near = 0.52 - 0.12 * u[12] - 0.2 * u[26] * (1 - u[12])
+    inner_upper = _between(corners, upper, np.array([1, near, 0.14, 0.05, 0.14, near, 1]))
     inner_upper[1:-1, 1] += (-0.002, -0.006, 0.006, -0.006, -0.002)
     for points, side in ((slice(1, 3), left), (slice(4, 6), right)):
         inner_upper[points, 1] -= 0.05 * (side[10] - u[10])
-    inner_lower = _between(corners, lower, np.array([1, 0.42, 0.1, 0.04, 0.1, 0.42, 1]))
+    inner_lower = _between(corners, lower, np.array([1, near - 0.1, 0.1, 0.04, 0.1, near - 0.1, 1]))
     # Closed lips touch all along; as they part, the lower one takes its own shape.
     inner_lower = np.maximum(inner_lower, inner_upper) if lower - upper > PARTED else inner_upper + np.array([0, 0.001])
     thin = 1 - 0.62 * u[24] - 0.5 * u[23] - 0.22 * u[12] - 0.2 * u[20] - 0.15 * u[10] + 0.35 * u[18]
@@ -67,7 +68,7 @@ def _corner(half: float, u: Units, drop: float) -> Float[np.ndarray, "2"]:
     """Return the right corner of a mouth of this half width at rest."""
     outwards = 0.085 * u[12] + 0.075 * u[20] + 0.015 * u[14]
     inwards = 0.015 * u[15] + 0.045 * u[23] + 0.02 * u[24] + 0.11 * u[18] + 0.055 * u[26] * (1 - u[20])
-    down = 0.105 * u[15] + 0.03 * u[20] + 0.35 * drop - 0.115 * u[12] - 0.025 * u[14]
+    down = 0.105 * u[15] + 0.03 * u[20] + 0.35 * drop - 0.115 * u[12] - 0.025 * u[14] - 0.03 * u[10] - 0.015 * u[9]
     return np.array([half + outwards - inwards, MOUTH_Y - 0.008 + down])
 
 

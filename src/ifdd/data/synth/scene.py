@@ -23,9 +23,8 @@ def make_background(kind: BackgroundKind, size: tuple[int, int], rng: np.random.
     if kind == "plain":
         return np.broadcast_to(first.astype(np.uint8), (height, width, 3)).copy()
     if kind == "texture":
-        noise = cv2.resize(
-            rng.normal(0, 22, (14, 14, 3)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC
-        )
+        coarse = (rng.normal(0, 18, (14, 14, 1)) + rng.normal(0, 7, (14, 14, 3))).astype(np.float32)
+        noise = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
         return np.clip(first + noise, 0, 255).astype(np.uint8)
     down = np.linspace(0, 1, height)[:, None, None]
     across = np.linspace(0, 1, width)[None, :, None] * float(rng.uniform(-0.5, 0.5))

@@ -37,7 +37,7 @@ UNIT_RELIEF: dict[int, tuple[Blob, ...]] = {
     4: ((0.10, -0.33, 0.06, 0.06, 0.045), (0.0, -0.30, 0.025, 0.06, -0.02), (0.30, -0.26, 0.14, 0.04, 0.025)),
     6: ((0.36, 0.10, 0.13, 0.08, 0.065), (0.32, 0.02, 0.12, 0.03, 0.02)),
     7: ((0.29, -0.03, 0.11, 0.025, 0.015),),
-    9: ((0.07, -0.10, 0.05, 0.06, 0.03), (0.17, 0.20, 0.06, 0.07, 0.04), (0.26, 0.05, 0.10, 0.06, 0.03)),
+    9: ((0.07, -0.10, 0.05, 0.06, 0.035), (0.17, 0.20, 0.06, 0.07, 0.05), (0.26, 0.05, 0.10, 0.06, 0.045)),
     10: ((0.24, 0.28, 0.06, 0.08, 0.045), (0.12, 0.40, 0.10, 0.05, 0.02)),
     12: ((0.39, 0.20, 0.13, 0.11, 0.065), (0.29, 0.42, 0.06, 0.09, -0.012)),
     14: ((0.33, 0.50, 0.035, 0.05, -0.045), (0.38, 0.47, 0.05, 0.08, 0.035)),
@@ -151,33 +151,27 @@ class Shader:
 
     def __init__(self, profile: Profile, atlas: Atlas) -> None:
         x, y = atlas.grid(RELIEF_FACTOR)
-        width = np.interp(y[:, 0], heights(), profile.width).astype(np.float32)[:, None]
-        front = np.interp(y[:, 0], heights(), profile.centre + DEPTH * profile.width).astype(np.float32)
+        down = y[:, 0]
+        # Crown and chin end in points; light falls on them as on something rounder.
+        width = np.maximum(np.interp(down, heights(), profile.width), 0.25).astype(np.float32)[:, None]
         q = np.abs(x / width)
         inside = np.arcsin(np.minimum(q, np.sin(SIDE_LIMIT)))
-        s = np.sign(x) * (inside + np.maximum(q - np.sin(SIDE_LIMIT), 0) / SIDE_SLOPE)
-        s = np.clip(s, -np.pi, np.pi)
-        tilt = np.zeros_like(y[:, 0])
-        tilt[1:-1] = (front[2:] - front[:-2]) / (y[2:, 0] - y[:-2, 0])
-        # The crown and the chin curve away more than the front line of the profile says.
-        tilt = np.clip(
-            tilt
-            + np.where(y[:, 0] < -0.4, -1.3 * (y[:, 0] + 0.4) ** 2 * -1, 0)
-            - 1.1 * np.clip(y[:, 0] - 0.72, 0, 1) * 1.6,
-            -1.5,
-            1.5,
-        )
-        normal = np.stack([np.sin(s), -tilt[:, None] * np.ones_like(s), np.cos(s) / DEPTH])
+        s = np.sign(x) * np.minimum(inside + np.maximum(q - np.sin(SIDE_LIMIT), 0) / SIDE_SLOPE, 2.2)
+        front = np.interp(down, heights(), profile.centre + DEPTH * profile.width)
+        lean = np.gradient(front, down) + 1.3 * np.clip(-0.4 - down, 0, 1) ** 2 - 1.8 * np.clip(down - 0.72, 0, 1)
+        lean = np.clip(lean, -1.5, 1.5)[:, None]
+        normal = np.stack([np.sin(s), -lean * np.ones_like(s), np.cos(s) / DEPTH])
         self.normal = (normal / np.linalg.norm(normal, axis=0)).astype(np.float32)
         self.along = np.stack([np.cos(s), -np.sin(s)]).astype(np.float32)
-        self.slope = 0.5 * 0.75 * atlas.scale / RELIEF_FACTOR
+        # From Sobel's sums over relative heights to a slope; 0.75 is about the depth of the head.
+        self.slope = 0.75 * atlas.scale / RELIEF_FACTOR / 8
 
     def light(
         self, relief: Float32[np.ndarray, "h w"], direction: Float[np.ndarray, "3"], shine: float
     ) -> tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w"]]:
         """Return the diffuse light and the gloss (0..1) for light from ``direction`` (unit vector, head frame)."""
-        down = cv2.Sobel(relief, cv2.CV_32F, 0, 1, ksize=3, scale=self.slope / 4)
-        across = cv2.Sobel(relief, cv2.CV_32F, 1, 0, ksize=3, scale=self.slope / 4)
+        down = cv2.Sobel(relief, cv2.CV_32F, 0, 1, ksize=3, scale=self.slope)
+        across = cv2.Sobel(relief, cv2.CV_32F, 1, 0, ksize=3, scale=self.slope)
         length = cv2.sqrt(1 + across * across + down * down)
         diffuse = self._towards(direction, across, down) / length
         middle = direction + np.array([0, 0, 1])

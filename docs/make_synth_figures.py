@@ -1,0 +1,139 @@
+"""Make the pictures of docs/synth.md.
+
+python docs/make_synth_figures.py
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ifdd.data.labels import LABEL_SETS
+from ifdd.data.synth import PRESETS, SynthConfig, render_clip
+from ifdd.data.synth.action_units import ACTION_UNITS, activation_of, no_activation, sample_expression
+from ifdd.data.synth.geometry import BOX_SIDE, Pose
+from ifdd.data.synth.identity import Identity
+from ifdd.data.synth.plan import person_identity, plan_clip
+from ifdd.data.synth.portrait import PortraitRig
+from ifdd.data.synth.rig import FaceState, Light
+
+IMAGES = Path(__file__).parent / "images"
+EXTRA = ("contempt", "anxiety", "helplessness", "disappointment")
+INK, PAPER = (40, 40, 40), (255, 255, 255)
+
+
+def main() -> None:
+    """Make all pictures."""
+    IMAGES.mkdir(exist_ok=True)
+    save("synth_identities.png", identities(people=(6, 10, 5, 14, 11, 26), size=120))
+    save("synth_time.png", time(size=96))
+    save("synth_presets.png", presets(size=96))
+    save("synth_action_units.png", action_units(person=15, size=144))
+    save("synth_rotation.png", rotation(people=(15, 10), size=144))
+
+
+def face(
+    person: Identity,
+    activation: np.ndarray,
+    size: int,
+    pose: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    gaze: float = 0.0,
+) -> np.ndarray:
+    """Draw one face in a studio's light."""
+    picture = np.full((size, size, 3), (176, 186, 194), np.uint8)
+    direction = np.array([-0.45, -0.55, 0.7])
+    light = Light(direction / np.linalg.norm(direction), np.full(3, 0.62), np.full(3, 0.42))
+    scale = 1.12 * size / BOX_SIDE
+    rig = PortraitRig(person, scale)
+    rig.draw(picture, FaceState(activation, Pose(*pose, size / 2, size / 2, scale), (0.0, gaze), light))
+    return picture
+
+
+def identities(people: tuple[int, ...], size: int) -> np.ndarray:
+    """Rows: people; columns: neutral and each emotion at its apex."""
+    labels = ("neutral", *(label for label in LABEL_SETS["dfew"] if label != "neutral"), *EXTRA)
+    rows = []
+    for person in people:
+        identity, row = person_identity(0, person), []
+        for number, label in enumerate(labels):
+            shown = sample_expression(label, np.random.default_rng([person, number]))
+            row.append(face(identity, shown.activation, size, (0.0, shown.pitch, shown.roll), shown.gaze_down))
+        rows.append(np.hstack(row))
+    return np.vstack([header(labels, size), *rows])
+
+
+def time(size: int) -> np.ndarray:
+    """Rows: one standard clip of each class; columns: every second frame."""
+    preset = PRESETS["standard"]
+    config = SynthConfig(
+        replace(preset.behaviour, visible=(0.6, 0.75)), replace(preset.scene, occlusion=0.0), size=size
+    )
+    return clip_rows(config, config.classes, first=40)
+
+
+def presets(size: int) -> np.ndarray:
+    """Three clips of each preset."""
+    blocks = []
+    for name, preset in PRESETS.items():
+        config = SynthConfig(preset.behaviour, preset.scene, size=size)
+        rows = clip_rows(config, ("happy", "angry", "surprise"), first=12)
+        blocks += [header((name,), rows.shape[1]), rows]
+    return np.vstack(blocks)
+
+
+def clip_rows(config: SynthConfig, labels: tuple[str, ...], first: int) -> np.ndarray:
+    """Rows: the first clip of each label from clip ``first`` on; columns: every second frame."""
+    rows = []
+    for label in labels:
+        index = next(index for index in range(first, 10_000) if plan_clip(config, 0, index).label == label)
+        row = np.hstack(list(render_clip(config, 0, index).frames[::2]))
+        rows.append(caption(row, label))
+    return np.vstack(rows)
+
+
+def action_units(person: int, size: int) -> np.ndarray:
+    """Each action unit at full intensity."""
+    identity = person_identity(0, person)
+    pictures = [caption(face(identity, no_activation(), size), "at rest")]
+    for number, name in ACTION_UNITS.items():
+        units = {number: 1.0, 25: 1.0} if number in (16, 26) else {number: 1.0}
+        pictures.append(caption(face(identity, activation_of(units), size), f"{number} {name}"))
+    return np.vstack([np.hstack(pictures[start : start + 7]) for start in range(0, 21, 7)])
+
+
+def rotation(people: tuple[int, ...], size: int) -> np.ndarray:
+    """Yaw and pitch up to 30 degrees."""
+    poses = ((-30.0, 0.0), (-15.0, 0.0), (0.0, 0.0), (15.0, 0.0), (30.0, 0.0), (0.0, -18.0), (0.0, 18.0))
+    rows = [
+        np.hstack([face(person_identity(0, person), no_activation(), size, (yaw, pitch, 0.0)) for yaw, pitch in poses])
+        for person in people
+    ]
+    return np.vstack([header([f"yaw {yaw:+.0f}, pitch {pitch:+.0f}" for yaw, pitch in poses], size), *rows])
+
+
+def header(labels: tuple[str, ...] | list[str], width: int) -> np.ndarray:
+    """Return a strip with one label over each column."""
+    strip = np.full((22, width * len(labels), 3), PAPER, np.uint8)
+    for column, label in enumerate(labels):
+        cv2.putText(strip, label, (column * width + 5, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.42, INK, 1, cv2.LINE_AA)
+    return strip
+
+
+def caption(picture: np.ndarray, text: str) -> np.ndarray:
+    """Return the picture with a caption in its corner."""
+    picture = picture.copy()
+    cv2.putText(picture, text, (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (0.0, 0.0, 0.0), 3, cv2.LINE_AA)
+    cv2.putText(picture, text, (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.36, PAPER, 1, cv2.LINE_AA)
+    return picture
+
+
+def save(name: str, picture: np.ndarray) -> None:
+    """Write a picture and say how large it became."""
+    path = IMAGES / name
+    cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_PNG_COMPRESSION, 9))
+    print(f"{path}: {path.stat().st_size // 1024} KiB")
+
+
+if __name__ == "__main__":
+    main()
