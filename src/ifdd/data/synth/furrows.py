@@ -51,7 +51,7 @@ class FurrowPainter:
     def _nose_root(self, mask: Mask, wrinkled: float) -> None:
         for y, half in ((-0.17, 0.05), (-0.115, 0.07), (-0.06, 0.075)):
             points = [(-half, y + 0.022), (-0.4 * half, y), (0.4 * half, y), (half, y + 0.022)]
-            self._line(mask, points, 250 * wrinkled, 0.021)
+            self._line(mask, points, 200 * wrinkled, 0.017)
 
     def _chin(self, mask: Mask, layout: Layout, raised: float) -> None:
         """17 wrinkles the chin boss: an arc above it and dimples on it."""

@@ -99,7 +99,9 @@ def drop_jaw(profile: Profile, jaw: float) -> Profile:
     """Return the profile with the part below the mouth moved down."""
     y = heights()
     neutral = np.interp(y, y + jaw_shift(y, jaw), y)
-    return Profile(np.interp(neutral, y, profile.width), np.interp(neutral, y, profile.centre))
+    # Cheeks that are stretched get thinner.
+    thinner = 1 - 0.08 * jaw * np.clip((y - 0.1) / 0.4, 0, 1)
+    return Profile(np.interp(neutral, y, profile.width) * thinner, np.interp(neutral, y, profile.centre))
 
 
 @dataclass(frozen=True)

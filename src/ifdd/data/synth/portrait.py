@@ -29,6 +29,8 @@ OVERSAMPLING = 1.5
 """Atlas pixels per picture pixel."""
 SCALE_STEP = 6.0
 """Atlases come in steps of this many pixels per head unit, so that their templates can be kept."""
+FURROW_DEPTH = (0.42, 0.52, 0.56)
+"""Share of the red, green and blue light that the deepest furrow swallows."""
 VIEW_STEP = 2.0
 """Distance in pixels of the points for which the turned head is solved."""
 
@@ -83,12 +85,14 @@ class PortraitRig:
         direction = surface.rotation().T @ light.direction
         diffuse, gloss = self.shader.light(relief, direction, shine=0.22)
         size = canvas.shape[1::-1]
-        shade = cv2.resize(diffuse, size, interpolation=cv2.INTER_LINEAR) * (1 - crease * np.float32(0.55 / 255))
+        shade = cv2.resize(diffuse, size, interpolation=cv2.INTER_LINEAR)
         shine = cv2.resize(gloss, size, interpolation=cv2.INTER_LINEAR)
+        # Less light gets into furrows; what comes back from them is redder than the skin.
+        lost = crease.astype(np.float32) * np.float32(1 / 255)
         lit = cv2.merge(
             [
-                shade * np.float32(c) + (np.float32(a) * (1 - crease * np.float32(0.35 / 255)))
-                for c, a in zip(light.colour, light.ambient, strict=True)
+                (shade * np.float32(directed) + np.float32(ambient)) * (1 - lost * np.float32(depth))
+                for directed, ambient, depth in zip(light.colour, light.ambient, FURROW_DEPTH, strict=True)
             ]
         )
         result = cv2.multiply(canvas, lit, dtype=cv2.CV_8U)
