@@ -85,6 +85,15 @@ def test_other_settings_do_not_mix(tmp_path: Path) -> None:
     assert (other / "manifest.csv").read_text() == "mine"
 
 
+def test_a_preset_can_be_changed(tmp_path: Path) -> None:
+    words = ["--clips", "1", "--size", "48", "--frames", "2", "--workers", "1", "--preset", "easy"]
+    main(["synth", str(tmp_path), *words, "--scene.occlusion", "1", "--behaviour.visible", "[0.5, 0.6]"])
+    config = json.loads((tmp_path / "synth.json").read_text())["config"]
+    assert config["scene"]["occlusion"] == 1
+    assert config["behaviour"]["visible"] == [0.5, 0.6]
+    assert config["scene"]["backgrounds"] == ["plain"]
+
+
 def test_a_story_is_told(tmp_path: Path) -> None:
     words = ["--story", "happy,neutral,surprise", "--story_video.seconds", "1.6", "--story_video.fps", "10"]
     main(["synth", str(tmp_path), *words, "--story_video.width", "160", "--story_video.height", "90"])
@@ -110,6 +119,11 @@ def test_a_story_is_told(tmp_path: Path) -> None:
         (["--clips", "-1"], "nothing to do"),
         (["--clips", "1", "--workers", "-1"], "negative"),
         (["--clips", "1", "--colour", "red"], "colour"),
+        (["--clips", "1", "--scene.fog", "1"], "scene.fog does not exist; choose one of backgrounds"),
+        (["--clips", "1", "--scene.occlusion", "often"], "scene.occlusion is 'often'; give a number"),
+        (["--clips", "1", "--scene.backgrounds", "[beach]"], "unknown background 'beach'"),
+        (["--clips", "1", "--behaviour.visible", "[0.5]"], "behaviour.visible is [0.5]; give a list"),
+        (["--clips", "1", "--behaviour.yaw", "90"], "yaw is 90"),
     ],
 )
 def test_bad_input_gets_one_line(

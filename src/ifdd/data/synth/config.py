@@ -1,7 +1,8 @@
 """What can be chosen about a SynthDFER set, checked, and the three presets."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, TypeVar, get_args
 
 from ifdd.data.labels import LABEL_SETS, canonical_label
 from ifdd.errors import InputError
@@ -13,8 +14,14 @@ BackgroundKind = Literal["plain", "gradient", "lights", "room", "outdoors", "tex
 
 
 def _check_range(name: str, values: Range, low: float, high: float) -> None:
-    if not low <= values[0] <= values[1] <= high:
+    if len(values) != 2 or not low <= values[0] <= values[1] <= high:
         raise InputError(f"{name} is {values}; give lowest and highest value, between {low} and {high}")
+
+
+def _check_kinds(kinds: Iterable[str]) -> None:
+    for kind in kinds:
+        if kind not in get_args(BackgroundKind):
+            raise InputError(f"unknown background {kind!r}; choose of {', '.join(get_args(BackgroundKind))}")
 
 
 def _check_share(name: str, value: float) -> None:
@@ -91,6 +98,7 @@ class SceneConfig:
         """Check the values."""
         if not self.backgrounds:
             raise InputError("backgrounds is empty; name at least one kind")
+        _check_kinds(self.backgrounds)
         _check_range("light_contrast", self.light_contrast, 0.0, 1.0)
         _check_range("zoom", self.zoom, 0.3, 1.4)
         _check_range("blur", self.blur, 0.0, 0.1)
@@ -216,3 +224,29 @@ class SynthConfig:
         if self.test > 0:
             people["test"] = test
         return people
+
+
+Settings = TypeVar("Settings", BehaviourConfig, SceneConfig)
+
+
+def changed(settings: Settings, changes: dict[str, Any], option: str) -> Settings:
+    """Return the settings with some values changed, as they come from the command line or a YAML file.
+
+    Raises:
+        InputError: a name or a value is wrong; ``option`` is what the message calls the group.
+    """
+    known = [field.name for field in fields(settings)]
+    values: dict[str, Any] = {}
+    for name, value in changes.items():
+        if name not in known:
+            raise InputError(f"{option}.{name} does not exist; choose one of {', '.join(known)}")
+        old = getattr(settings, name)
+        try:
+            values[name] = tuple(type(old[0])(item) for item in value) if isinstance(old, tuple) else float(value)
+            if name != "backgrounds" and isinstance(old, tuple) and len(value) != len(old):
+                raise ValueError
+        except (TypeError, ValueError):
+            wanted = "a list" if isinstance(old, tuple) else "a number"
+            raise InputError(f"{option}.{name} is {value!r}; give {wanted}, for example {old}") from None
+    _check_kinds(values.get("backgrounds", ()))
+    return replace(settings, **values)

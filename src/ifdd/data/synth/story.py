@@ -13,7 +13,7 @@ from ifdd.console import progress_bar
 from ifdd.data.labels import canonical_label
 from ifdd.data.synth.action_units import sample_expression
 from ifdd.data.synth.behaviour import Behaviour, Event
-from ifdd.data.synth.config import PRESETS
+from ifdd.data.synth.config import Preset
 from ifdd.data.synth.encode import write_video
 from ifdd.data.synth.geometry import CHIN, FOREHEAD
 from ifdd.data.synth.identity import Identity
@@ -67,13 +67,12 @@ def story_events(labels: list[str], config: StoryConfig, rng: np.random.Generato
 
 
 def render_story(
-    labels: list[str], preset: str, seed: int, config: StoryConfig
+    labels: list[str], context: Preset, seed: int, config: StoryConfig
 ) -> tuple[Identity, Iterator[tuple[UInt8[np.ndarray, "height width 3"], dict[str, Any]]]]:
     """Return the person, and picture and truth of each frame."""
     duration = config.seconds * len(labels)
     rng = np.random.default_rng([seed, 21])
     events = story_events(labels, config, rng)
-    context = PRESETS[preset]
     behaviour = Behaviour(events, replace(context.behaviour, yaw=min(context.behaviour.yaw, 12.0)), duration, rng)
     identity = person_identity(seed, STRANGER if config.person is None else config.person)
     unit = config.face * config.height / (CHIN - FOREHEAD)
@@ -84,13 +83,13 @@ def render_story(
     return identity, ((picture, truth_record(truth)) for picture, truth in stage.film(behaviour, times))
 
 
-def write_story(out: Path, labels: list[str], preset: str, seed: int, config: StoryConfig) -> None:
+def write_story(out: Path, labels: list[str], context: Preset, seed: int, config: StoryConfig) -> None:
     """Write ``story.mp4`` and ``story.json`` (segments and per-frame truth) to the folder ``out``.
 
     Raises:
         InputError: a label is unknown, or the folder cannot be written.
     """
-    identity, shots = render_story(labels, preset, seed, config)
+    identity, shots = render_story(labels, context, seed, config)
     truths: list[dict[str, Any]] = []
     with progress_bar("frames") as progress:
         task = progress.add_task("story", total=round(config.seconds * len(labels) * config.fps))
@@ -113,7 +112,7 @@ def write_story(out: Path, labels: list[str], preset: str, seed: int, config: St
     record = {
         "schema_version": 1,
         "seed": seed,
-        "preset": preset,
+        "context": asdict(context),
         "fps": config.fps,
         "segments": segments,
         "identity": asdict(identity),

@@ -14,7 +14,7 @@ import cv2
 from ifdd.console import console, progress_bar
 from ifdd.data.labels import canonical_label
 from ifdd.data.manifest import Sample, write_manifest
-from ifdd.data.synth.config import PRESETS, SynthConfig
+from ifdd.data.synth.config import PRESETS, Preset, SynthConfig, changed
 from ifdd.data.synth.encode import write_images, write_video
 from ifdd.data.synth.plan import person_identity, plan_clip
 from ifdd.data.synth.render import Clip, render_clip, truth_record
@@ -42,6 +42,8 @@ def synth(
     identities: int = 400,
     validation: float = 0.1,
     test: float = 0.2,
+    behaviour: dict[str, Any] | None = None,
+    scene: dict[str, Any] | None = None,
     workers: int = 0,
     story: str = "",
     story_video: StoryConfig = StoryConfig(),  # noqa: B008 -- frozen; gives the options their defaults
@@ -66,6 +68,10 @@ def synth(
         identities: number of people; each subset has its own
         validation: share of clips and people for validation
         test: share of clips and people for the test
+        behaviour: changes to the preset, for example --behaviour.speech 0.8; one of visible, strength, speech,
+            blinks, gaze, yaw, sway (docs/synth.md says what they mean)
+        scene: changes to the preset, for example --scene.occlusion 0.5; one of backgrounds, light_angle,
+            light_contrast, light_tint, light_drift, shake, jitter, zoom, occlusion, blur, noise, jpeg
         workers: processes; 0: one for each core
         story: emotions separated by commas, for one long video of one person: OUT/story.mp4 and OUT/story.json
         story_video: the video of --story
@@ -80,8 +86,8 @@ def synth(
     if seed < 0 or workers < 0:
         raise InputError("seed and workers cannot be negative")
     config = SynthConfig(
-        behaviour=PRESETS[preset].behaviour,
-        scene=PRESETS[preset].scene,
+        behaviour=changed(PRESETS[preset].behaviour, behaviour or {}, "behaviour"),
+        scene=changed(PRESETS[preset].scene, scene or {}, "scene"),
         label_set=label_set,
         size=size,
         frames=frames,
@@ -96,7 +102,7 @@ def synth(
     if clips:
         write_set(out, config, clips, seed, format, workers or os.cpu_count() or 1, preset)
     if labels:
-        write_story(out, labels, preset, seed, story_video)
+        write_story(out, labels, Preset(config.behaviour, config.scene), seed, story_video)
         console.print(f"{out / 'story.mp4'}: {len(labels) * story_video.seconds:g} s, truth in story.json")
 
 
