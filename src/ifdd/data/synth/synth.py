@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
@@ -198,6 +199,8 @@ def _write_clips(
 
 def _start_worker() -> None:
     cv2.setNumThreads(1)
+    # Ctrl-C reaches every process; the main one stops the others after the clips they are at.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _write_batch(out: Path, config: SynthConfig, seed: int, indices: list[int], format: str, preset: str) -> int:
