@@ -69,7 +69,7 @@ def time(size: int) -> np.ndarray:
     config = SynthConfig(
         replace(preset.behaviour, visible=(0.6, 0.75)), replace(preset.scene, occlusion=0.0), size=size
     )
-    return clip_rows(config, config.classes, first=40)
+    return clip_rows(config, config.classes, first=84)
 
 
 def presets(size: int) -> np.ndarray:

@@ -118,7 +118,7 @@ def sample_identity(rng: np.random.Generator) -> Identity:
         brow_thickness=rng.uniform(0.75, 1.0) * (0.85 if feminine else 1.25),
         brow_height=rng.uniform(-0.02, 0.025),
         brow_arch=rng.uniform(0.2, 1.0) * (1.2 if feminine else 0.8),
-        brow_colour=_colour(0.75 * hair * (0.9 if hair.mean() < 110 else 0.62) + 0.12 * skin),
+        brow_colour=_brow_colour(hair, skin),
         nose_width=rng.uniform(0.85, 1.1) * (1.0 + 0.15 * dark),
         nose_length=rng.uniform(-0.03, 0.03),
         nose_bridge=rng.uniform(0.8, 1.15),
@@ -152,6 +152,13 @@ def _hair_colour(rng: np.random.Generator, dark: float, age: float) -> np.ndarra
     grey = rng.random() < max(0.0, age - 0.45) * 1.5
     choice = int(rng.integers(7, 9)) if grey else int(rng.integers(0, 2 if dark > 0.5 else 7))
     return np.array(HAIR_COLOURS[choice]) * rng.uniform(0.85, 1.15)
+
+
+def _brow_colour(hair: np.ndarray, skin: np.ndarray) -> Colour:
+    """Brows and beards are darker than the hair of the head, those of fair people browner."""
+    if hair.mean() < 110:
+        return _colour(0.7 * hair + 0.1 * skin)
+    return _colour((0.46 * hair + 0.12 * skin) * (1.06, 0.92, 0.84))
 
 
 def _hair_style(rng: np.random.Generator, feminine: bool, age: float) -> str:

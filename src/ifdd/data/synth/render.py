@@ -79,7 +79,9 @@ class Stage:
         kind = config.backgrounds[int(rng.integers(len(config.backgrounds)))]
         self.margin = int(np.ceil(MARGIN * max(size)))
         self.background = make_background(kind, (height + 2 * self.margin, width + 2 * self.margin), rng)
-        exposure = (165 / float(np.dot(identity.skin, (0.3, 0.59, 0.11)))) ** 0.3
+        # Like a camera's automatic exposure: dark faces are lifted a little, very light ones held back.
+        wanted = 165 / float(np.dot(identity.skin, (0.3, 0.59, 0.11)))
+        exposure = wanted**0.3 if wanted > 1 else wanted**0.6
         self.light = LightCourse(config, exposure, rng)
         self.camera = make_camera(config, rng)
         self.hand = sample_hand(config.occlusion, duration, rng)

@@ -88,8 +88,12 @@ class LightCourse:
         contrast, level = float(rng.uniform(*config.light_contrast)), exposure * float(rng.uniform(0.9, 1.06))
         # Lamps and skies differ from warm to cool, hardly in green.
         warm_to_cool = np.array([1.0, 0.1, -1.0])
-        self.colour = 1.08 * contrast * level * (1 + config.light_tint * rng.normal() * warm_to_cool)
-        self.ambient = (1 - contrast) * level * (1 + 0.5 * config.light_tint * rng.normal() * warm_to_cool) + 0.03
+        self.colour = (
+            1.08 * contrast * level * (1 + config.light_tint * float(np.clip(rng.normal(), -1.5, 1.5)) * warm_to_cool)
+        )
+        self.ambient = (1 - contrast) * level * (
+            1 + 0.5 * config.light_tint * float(np.clip(rng.normal(), -1.5, 1.5)) * warm_to_cool
+        ) + 0.03
         self.drift = config.light_drift * rng.normal(0, 1, 2)
         self.rate, self.phase = rng.uniform(0.1, 0.6), rng.uniform(0, 2 * np.pi)
 

@@ -4,8 +4,9 @@ import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -122,9 +123,13 @@ def write_set(out: Path, config: SynthConfig, clips: int, seed: int, format: str
     }
     _claim(out, settings)
     missing = [index for index in range(clips) if not _is_done(out, config, seed, index, format)]
-    with progress_bar("clips") as progress:
+    # Closing stops the workers at once when the loop is interrupted.
+    with (
+        progress_bar("clips") as progress,
+        closing(_write_clips(out, config, seed, missing, format, preset, workers)) as done,
+    ):
         task = progress.add_task("synth", total=clips, completed=clips - len(missing))
-        for count in _write_clips(out, config, seed, missing, format, preset, workers):
+        for count in done:
             progress.advance(task, count)
     samples = []
     for index in range(clips):
@@ -178,7 +183,7 @@ def _is_done(out: Path, config: SynthConfig, seed: int, index: int, format: str)
 
 def _write_clips(
     out: Path, config: SynthConfig, seed: int, indices: list[int], format: str, preset: str, workers: int
-) -> Iterator[int]:
+) -> Generator[int, None, None]:
     """Write the clips; yield how many were finished, again and again."""
     batches = [indices[start : start + BATCH] for start in range(0, len(indices), BATCH)]
     if workers == 1 or len(batches) < 2:
@@ -187,14 +192,13 @@ def _write_clips(
             yield 1
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(batches)), mp_context=context, initializer=_start_worker) as pool:
+    pool = ProcessPoolExecutor(min(workers, len(batches)), mp_context=context, initializer=_start_worker)
+    try:
         pending = [pool.submit(_write_batch, out, config, seed, batch, format, preset) for batch in batches]
-        try:
-            for finished in as_completed(pending):
-                yield finished.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        for finished in as_completed(pending):
+            yield finished.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _start_worker() -> None:
