@@ -75,7 +75,7 @@ class SceneConfig:
     """Largest angle of the light to the line of sight in degrees."""
     light_contrast: Range = (0.45, 0.8)
     """Share of the directed light; the rest comes from everywhere."""
-    light_tint: float = 0.08
+    light_tint: float = 0.05
     """How coloured the light may be."""
     light_drift: float = 0.05
     """How much the brightness drifts within a clip."""
@@ -143,7 +143,7 @@ PRESETS: dict[str, Preset] = {
         SceneConfig(
             light_angle=75.0,
             light_contrast=(0.4, 0.95),
-            light_tint=0.2,
+            light_tint=0.15,
             light_drift=0.2,
             shake=0.015,
             jitter=0.07,
