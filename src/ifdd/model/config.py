@@ -72,6 +72,8 @@ class IFDDConfig:
 PRESETS = {
     "ifdd_mvit_xs": IFDDConfig(backbone="mvit_xs"),
     "ifdd_mvit_s": IFDDConfig(backbone="mvit_s"),
-    "ifdd_tiny": IFDDConfig(backbone="mvit_tiny", size=96, dropout=0.1, drop_path=0.05),
+    "ifdd_tiny": IFDDConfig(
+        backbone="s3d_tiny", size=64, dropout=0.1, drop_path=0.05, mean=(0.45,) * 3, std=(0.225,) * 3
+    ),
 }
 """The paper's model on its two backbones, and one of the same parts for two CPU cores."""

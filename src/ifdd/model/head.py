@@ -3,8 +3,6 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ifdd.model.layers import init_linear
-
 
 class Head(nn.Module):
     """Dropout and a linear layer: pooled emotion features to logits."""
@@ -13,7 +11,6 @@ class Head(nn.Module):
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(channels, num_classes)
-        init_linear(self, std=0.02)
 
     def forward(self, emotion: Float[Tensor, "batch channels"]) -> Float[Tensor, "batch classes"]:
         """Return logits."""

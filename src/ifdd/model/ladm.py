@@ -1,14 +1,36 @@
 """LADM, the Lifting-based Aggregation-Disentanglement Module: updater, predictor, refinement, token pooling."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ifdd.model.layers import DropPath, init_linear, merge_heads, mlp, split_heads
+from ifdd.model.layers import DropPath, merge_heads, mlp, split_heads
 from ifdd.model.outputs import Lifted
 
 Tokens = Float[Tensor, "batch tokens channels"]
 HEADS = 8
+
+
+def init_almost_zero(linear: nn.Linear) -> None:
+    """Let a branch begin with almost no output; not exactly none, so that a gradient passes."""
+    nn.init.trunc_normal_(linear.weight, std=0.002)
+    nn.init.zeros_(linear.bias)
+
+
+@torch.no_grad()
+def init_as_identity(block: nn.Sequential) -> None:
+    """Let an MLP of ratio 4 begin near the identity: GELU(x) - GELU(-x) = x, on half of the hidden units."""
+    inner, outer = block[0], block[3]
+    assert isinstance(inner, nn.Linear)
+    assert isinstance(outer, nn.Linear)
+    channels = inner.in_features
+    identity = torch.eye(channels)
+    inner.weight[: 2 * channels] = torch.cat([identity, -identity])
+    nn.init.zeros_(inner.bias)
+    outer.weight.mul_(0.1)
+    outer.weight[:, : 2 * channels] = torch.cat([identity, -identity], dim=1)
+    nn.init.zeros_(outer.bias)
 
 
 class CrossAttention(nn.Module):
@@ -22,6 +44,7 @@ class CrossAttention(nn.Module):
         self.query = nn.Linear(channels, channels)
         self.key_value = nn.Linear(channels, 2 * channels)
         self.project = nn.Linear(channels, channels)
+        init_almost_zero(self.project)
 
     def forward(self, target: Tokens, source: Tokens) -> Tokens:
         """Gather from ``source`` (keys, values) what concerns ``target`` (queries)."""
@@ -44,6 +67,8 @@ class Refinement(nn.Module):
         self.norm2 = nn.LayerNorm(channels)
         self.mlp = mlp(channels)
         self.drop_path = DropPath(drop_path)
+        init_almost_zero(self.project)
+        init_as_identity(self.mlp)
 
     def forward(self, emotion: Tokens) -> Tokens:
         """Return refined emotion features."""
@@ -58,6 +83,10 @@ class LADM(nn.Module):
 
     context Y_S = static + updater(static <- dynamic); emotion Y_D = dynamic - predictor(dynamic <- context);
     both groups are normalised first. Each step is additive, so it can be undone exactly given the other group.
+
+    Initialisation (ours): the lazy wavelet. Updater, predictor and self-attention start almost at zero and the
+    refinement's MLP as the identity, so that the emotion features start as the dynamic frames. From the usual
+    random start the features shrink to a constant before the model has learned anything.
     """
 
     def __init__(self, channels: int, drop_path: float) -> None:
@@ -67,7 +96,6 @@ class LADM(nn.Module):
         self.updater = CrossAttention(channels)
         self.predictor = CrossAttention(channels)
         self.refinement = Refinement(channels, drop_path)
-        init_linear(self, std=0.02)
 
     def lift(self, static: Tokens, dynamic: Tokens) -> Lifted:
         """Apply the two lifting steps to normalised groups."""
@@ -115,7 +143,8 @@ class TokenPooling(nn.Module):
     def __init__(self, tokens: int, bias: bool) -> None:
         super().__init__()
         self.weigh = nn.Linear(tokens, 1, bias=bias)
-        init_linear(self, std=0.02)
+        # the plain mean to begin with: random signs would cancel what the tokens have in common
+        nn.init.constant_(self.weigh.weight, 1 / tokens)
 
     def forward(self, tokens: Tokens) -> Float[Tensor, "batch channels"]:
         """Pool (batch, tokens, channels) to (batch, channels)."""

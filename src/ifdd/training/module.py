@@ -1,0 +1,100 @@
+"""What is trained: model, augmentation, losses, optimiser."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Int64, UInt8
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+from torchmetrics.classification import MulticlassConfusionMatrix
+
+from ifdd.data.transforms import AugmentationConfig, ClipAugmentation, Mixup, MixupConfig
+from ifdd.model import IFDD, IFDDLoss
+from ifdd.training.config import OptimizationConfig
+
+Clips = UInt8[Tensor, "batch 3 time height width"]
+Targets = Int64[Tensor, " batch"]
+
+
+def learning_rate_factor(step: int, steps: int, warmup_steps: int, final_fraction: float) -> float:
+    """Return the learning rate of a step as a fraction of the peak: linear warm-up, then cosine decay.
+
+    Args:
+        step: optimiser steps done so far.
+        steps: steps of the whole training.
+        warmup_steps: steps of the warm-up.
+        final_fraction: what is left at the last step.
+    """
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    progress = min((step - warmup_steps) / max(steps - 1 - warmup_steps, 1), 1.0)
+    return final_fraction + (1 - final_fraction) * (1 + math.cos(math.pi * progress)) / 2
+
+
+class ClipClassifier(LightningModule):
+    """Train a model on batches of (uint8 clips, class indices).
+
+    Batches are augmented as a whole on the training device. Validation counts a confusion matrix. Every epoch
+    starts from its own seed, so that a resumed training draws what an uninterrupted one would have drawn.
+    """
+
+    def __init__(
+        self,
+        model: IFDD,
+        optimization: OptimizationConfig,
+        augmentation: AugmentationConfig,
+        mixup: MixupConfig,
+        batch_size: int,
+        seed: int,
+        set_data_epoch: Callable[[int], None],
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.optimization = optimization
+        self.augment = ClipAugmentation(augmentation)
+        self.mixup = Mixup(mixup, model.config.num_classes)
+        self.loss = IFDDLoss(optimization.lifting_weight, optimization.lifting_reduction)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.set_data_epoch = set_data_epoch
+        self.confusion = MulticlassConfusionMatrix(model.config.num_classes)
+
+    def on_train_epoch_start(self) -> None:
+        """Seed the epoch: frames, augmentation, dropout."""
+        epoch = self.trainer.current_epoch
+        self.set_data_epoch(epoch)
+        torch.manual_seed(hash((self.seed, epoch, self.global_rank)))
+
+    def training_step(self, batch: tuple[Clips, Targets], index: int) -> Tensor:
+        """Return the loss of a batch."""
+        clip, target = self.mixup(self.augment(batch[0]), batch[1])
+        losses = self.loss(self.model(clip), target)
+        values = {f"train/{name}": value for name, value in losses._asdict().items()}
+        self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(target), sync_dist=True)
+        return losses.total
+
+    def validation_step(self, batch: tuple[Clips, Targets], index: int) -> None:
+        """Count the predictions of a batch."""
+        clip, target = batch
+        self.confusion.update(self.model(clip.float() / 255).logits, target)
+
+    def configure_optimizers(self) -> Any:
+        """Return AdamW and its schedule per step."""
+        config = self.optimization
+        peak = config.learning_rate * self.batch_size / 32
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for name, parameter in self.model.named_parameters():
+            rate = peak * (config.backbone_factor if name.startswith("backbone.") else 1.0)
+            decay = config.weight_decay if parameter.ndim > 1 and "rel_pos" not in name else 0.0
+            groups.setdefault((rate, decay), []).append(parameter)
+        optimizer = torch.optim.AdamW(
+            {"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()
+        )
+        steps = int(self.trainer.estimated_stepping_batches)
+        warmup = round(steps * config.warmup_epochs / config.epochs)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: learning_rate_factor(step, steps, warmup, config.final_fraction)
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
