@@ -15,17 +15,30 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+# Every step goes on where an interrupted one stopped; `rm -r demo` starts over.
 demo: $(VENV)/.ready  ## generate, train, evaluate and recognise, end to end (VIDEO=path adds a video of yours)
-	$(BIN)/python -m ifdd demo demo $(if $(VIDEO),--video '$(VIDEO)')
+	$(BIN)/ifdd synth demo/synth --clips 1800 --seed 1
+	$(BIN)/ifdd train configs/synth_tiny.yaml --data.manifest demo/synth/manifest.csv --out demo/training --resume true
+	$(BIN)/ifdd evaluate demo/training/best.safetensors demo/synth/manifest.csv --out demo/evaluation
+	$(BIN)/ifdd synth demo/story --seed 2 --story happy,neutral,surprise,angry,sad,disgust,fear
+	$(BIN)/ifdd recognize demo/story/story.mp4 $(VIDEO) --checkpoint demo/training/best.safetensors --out demo/recognition
+	@echo
+	@cat demo/evaluation/evaluation.md
+	@echo
+	@echo 'The generated clips and their truth       demo/synth/manifest.csv, demo/synth/clips/'
+	@echo 'The trained model, recipe, logs           demo/training/best.safetensors, recipe.yaml, csv/, tensorboard/'
+	@echo 'The evaluation on unseen people           demo/evaluation/'
+	@echo 'The long video and what really happens    demo/story/story.mp4, story.json'
+	@echo 'What was recognised in it                 demo/recognition/story.json, story.csv'
 
 test: $(VENV)/.ready  ## run the tests
-	$(BIN)/pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
 check: $(VENV)/.ready  ## format, lint, types and tests: what CI runs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
 format: $(VENV)/.ready  ## rewrite the code in the house's format
 	$(BIN)/ruff format .

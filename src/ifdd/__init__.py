@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 from ifdd.errors import InputError
+from ifdd.inference import Recognizer
 from ifdd.model import IFDD, IFDDConfig, create_model, load_checkpoint, load_official
 
 __version__ = version("ifdd")
@@ -11,6 +12,7 @@ __all__ = [
     "IFDD",
     "IFDDConfig",
     "InputError",
+    "Recognizer",
     "create_model",
     "load_checkpoint",
     "load_official",

@@ -7,6 +7,7 @@ pages and checks. Every command takes a YAML file of its options as ``--config F
 import importlib
 import importlib.metadata
 import inspect
+import os
 import sys
 import typing
 from collections.abc import Callable, Sequence
@@ -29,6 +30,9 @@ COMMANDS = {
 }
 """Name -> ("module:function", one-line summary)."""
 
+EXTRA_MODULES = ("kornia", "lightning", "sklearn", "tensorboard")
+"""What the extra ``[train]`` brings."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run ``ifdd COMMAND ...``; exit code 0 when done, 2 for a mistake in the input, 130 when interrupted."""
@@ -40,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"ifdd {importlib.metadata.version('ifdd')}")
         return
     command = words[0]
+    # idle threads sleep: where other programs run too, threads that spin slow everything down many times
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         run_command(command, words[1:])
     except InputError as error:
@@ -69,18 +75,36 @@ def run_command(command: str, words: Sequence[str]) -> None:
     """
     if command not in COMMANDS:
         raise InputError(f"unknown command; choose one of {', '.join(COMMANDS)}")
-    module, _, name = COMMANDS[command][0].partition(":")
-    function = getattr(importlib.import_module(module), name)
+    parser_words = [_with_underscores(word) for word in words]
+    if words and words[0].endswith((".yaml", ".yml")):
+        parser_words.insert(0, "--config")
+    function = _load(COMMANDS[command][0])
     parser = build_parser(command, function)
-    recipe_first = bool(words) and words[0].endswith((".yaml", ".yml"))
     try:
-        parsed = parser.parse_args(["--config", *words] if recipe_first else list(words))
+        parsed = parser.parse_args(parser_words)
         options = parser.instantiate(parsed).as_dict()
     except ArgumentError as error:
         message = " ".join(str(error).split())
         raise InputError(f"{message} (see 'ifdd {command} --help')") from error
     del options["config"]
     function(**options)
+
+
+def _load(place: str) -> Callable[..., None]:
+    module, _, name = place.partition(":")
+    try:
+        function: Callable[..., None] = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in EXTRA_MODULES:
+            raise
+        raise InputError(f"needs the package {error.name!r}; install it with: pip install 'ifdd[train]'") from error
+    return function
+
+
+def _with_underscores(word: str) -> str:
+    """Return an option as the parser spells it: --detector-model is --detector_model."""
+    name, equals, value = word.partition("=")
+    return name[:2] + name[2:].replace("-", "_") + equals + value if word.startswith("--") else word
 
 
 def build_parser(command: str, function: Callable[..., None]) -> ArgumentParser:

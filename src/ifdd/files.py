@@ -25,8 +25,9 @@ def atomic_path(target: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=".partial-", suffix=target.suffix)
         os.close(handle)
         temporary = Path(name)
-        temporary.chmod(0o666 & ~_umask())
         yield temporary
+        # after the writing, because some writers replace the file
+        temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
     except OSError as error:
         if error.filename is not None and Path(error.filename) not in (temporary, target, target.parent):

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ifdd.data.synth.config import PRESETS
 from ifdd.data.synth.story import StoryConfig, render_story
 from ifdd.data.video import read_frames
 from ifdd.errors import InputError
@@ -17,7 +18,7 @@ from tests.inference.conftest import REAL, needs_real
 @pytest.fixture(scope="module")
 def portrait() -> tuple[np.ndarray, FaceBox]:
     """A drawn person in a wide picture, and the truth about where the face is."""
-    _, shots = render_story(["neutral"], "easy", 0, StoryConfig(seconds=1.5, fps=1.0))
+    _, shots = render_story(["neutral"], PRESETS["easy"], 0, StoryConfig(seconds=1.5, fps=1.0))
     picture, truth = next(iter(shots))
     return picture, FaceBox(**truth["box"], score=1.0)
 

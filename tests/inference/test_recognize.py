@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ifdd.__main__ import main
+from ifdd.data.synth.config import PRESETS
 from ifdd.data.synth.story import StoryConfig, render_story
 from ifdd.inference.recognize import name_results
 from tests.helpers.videos import write_frame_folder, write_video
@@ -15,7 +16,7 @@ from tests.inference.conftest import disc_frames
 @pytest.fixture(scope="module")
 def faces() -> np.ndarray:
     """A second of a drawn person who smiles."""
-    _, shots = render_story(["happy"], "easy", 0, StoryConfig(seconds=1.5, fps=8.0, width=320, height=240))
+    _, shots = render_story(["happy"], PRESETS["easy"], 0, StoryConfig(seconds=1.5, fps=8.0, width=320, height=240))
     return np.stack([picture for picture, _ in shots])
 
 

@@ -1,5 +1,6 @@
 """``ifdd train``: a recipe becomes checkpoints."""
 
+import logging
 import signal
 import warnings
 from dataclasses import asdict
@@ -26,6 +27,13 @@ from ifdd.training.module import ClipClassifier
 
 RESUME_FILE = "resume.ckpt"
 RECIPE_FILE = "recipe.yaml"
+NOISE = (
+    ".*does not have many workers.*",  # the recipe has settled it
+    ".*exists and is not empty.*",  # a resumed training, checked already
+    ".*treespec.*is deprecated.*",  # Lightning's own use of torch
+    ".*persistent_workers.*",
+)
+"""Warnings of the engine that tell its user nothing."""
 
 
 def train(
@@ -51,7 +59,7 @@ def train(
         augmentation: Augmentation of a clip, the same for all its frames.
         mixup: Mixing of the clips of a batch.
         run: Seeds and hardware.
-        out: Folder for best.safetensors, last.safetensors, recipe.yaml, metrics.csv and TensorBoard logs.
+        out: Folder for best.safetensors, last.safetensors, recipe.yaml and the logs (csv/, tensorboard/).
         resume: Go on with the training that was interrupted in the folder, if there is one.
     """
     recipe = _plain(
@@ -65,6 +73,8 @@ def train(
         }
     )
     resume_from = _resume_point(out, recipe, resume)
+    for engine in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(engine).setLevel(logging.WARNING)
     seed_everything(run.seed, verbose=False)
     classes = class_names(data.classes)
     network = create_model(model.preset, len(classes), **model.overrides)
@@ -134,10 +144,10 @@ def _trainer(out: Path, optimization: OptimizationConfig, run: RunConfig, *callb
         max_epochs=optimization.epochs,
         gradient_clip_val=optimization.gradient_clip,
         callbacks=[*callbacks, resume_point, *averaging],
-        logger=[CSVLogger(out, name="", version=""), TensorBoardLogger(out, name="", version="tensorboard")],
+        logger=[CSVLogger(out, name="csv"), TensorBoardLogger(out, name="", version="tensorboard")],
         num_sanity_val_steps=0,
         enable_model_summary=False,
-        log_every_n_steps=10,
+        log_every_n_steps=1,
     )
 
 
@@ -145,8 +155,8 @@ def _fit(trainer: Trainer, module: ClipClassifier, clips: ClipDataModule, resume
     """Run the training; an interruption reaches the caller as KeyboardInterrupt."""
     handler = signal.getsignal(signal.SIGINT)
     with warnings.catch_warnings():
-        # advice for large machines, which the recipe has settled already
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        for message in NOISE:
+            warnings.filterwarnings("ignore", message=message)
         try:
             trainer.fit(module, datamodule=clips, ckpt_path=resume_from, weights_only=True)
         except SystemExit as stop:

@@ -1,0 +1,153 @@
+"""Training from the command line on a tiny real set: results, resuming, refusals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from ifdd import load_checkpoint
+from ifdd.__main__ import main
+
+RECIPE = {
+    "model": {"preset": "ifdd_tiny", "overrides": {"size": 32}},
+    "data": {
+        "name": "SynthDFER",
+        "synthetic": True,
+        "fps": 10,
+        "train_sampling": "uniform_segments",
+        "batch_size": 8,
+        "workers": 0,
+        "cache": True,
+    },
+    "optimization": {"epochs": 2, "warmup_epochs": 0.5, "ema_decay": 0.5, "gradient_clip": 1.0},
+    "run": {"accelerator": "cpu"},
+}
+
+
+@pytest.fixture(scope="session")
+def recipe(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recipe") / "recipe.yaml"
+    path.write_text(yaml.safe_dump(RECIPE | {"data": RECIPE["data"] | {"manifest": str(manifest)}}))  # type: ignore[operator]
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("training") / "run"
+    main(["train", str(recipe), "--out", str(out)])
+    return out
+
+
+def refusal(capfd: pytest.CaptureFixture[str], *words: object) -> str:
+    """Run a command that must fail with exit code 2 and one line, and return that line."""
+    with pytest.raises(SystemExit) as stop:
+        main([str(word) for word in words])
+    assert stop.value.code == 2
+    errors = capfd.readouterr().err
+    assert "Traceback" not in errors
+    lines = errors.strip().splitlines()
+    assert len(lines) == 1, errors
+    return lines[0]
+
+
+def test_a_training_leaves_complete_checkpoints_and_logs(trained: Path) -> None:
+    for name in ("best", "last"):
+        checkpoint = load_checkpoint(trained / f"{name}.safetensors")
+        assert checkpoint.classes == ("happy", "sad", "neutral", "angry", "surprise", "disgust", "fear")
+        assert checkpoint.clip_seconds == pytest.approx(1.6)
+        assert checkpoint.model.config.size == 32
+        assert checkpoint.description["synthetic"] is True
+        assert checkpoint.description["recipe"]["optimization"]["epochs"] == 2
+        assert 0 <= checkpoint.description["validation"]["uar"] <= 1
+    assert load_checkpoint(trained / "last.safetensors").description["epoch"] == 2
+    log = next(trained.glob("csv/*/metrics.csv")).read_text()
+    assert "validation/war" in log
+    assert "train/lifting" in log
+    assert list(trained.glob("tensorboard/events*"))
+    assert not list(trained.glob("**/.partial*"))
+
+
+def test_the_checkpoint_is_evaluated(trained: Path, manifest: Path, tmp_path: Path) -> None:
+    words = ["--out", str(tmp_path), "--workers", "0", "--device", "cpu"]
+    main(["evaluate", str(trained / "best.safetensors"), str(manifest), *words])
+    result = json.loads((tmp_path / "evaluation.json").read_text())
+    assert "war" in json.dumps(result)
+
+
+def test_the_averaged_weights_are_saved(trained: Path) -> None:
+    point = torch.load(trained / "resume.ckpt", weights_only=True)
+    saved = load_file(trained / "last.safetensors")["head.classifier.weight"]
+    torch.testing.assert_close(saved, point["state_dict"]["model.head.classifier.weight"])
+    assert not torch.equal(saved, point["current_model_state"]["model.head.classifier.weight"])
+
+
+def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
+    recipe: Path, trained: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "ifdd", "train", str(recipe), "--out", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ)
+    deadline = time.monotonic() + 120
+    while not (out / "resume.ckpt").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (out / "resume.ckpt").exists(), errors
+    if process.returncode == 130:  # 0 where the machine was faster than the signal
+        assert "interrupted" in errors
+        assert "Traceback" not in errors
+    main(["train", str(recipe), "--out", str(out), "--resume", "true"])
+    resumed, whole = load_file(out / "last.safetensors"), load_file(trained / "last.safetensors")
+    for name, value in whole.items():
+        torch.testing.assert_close(resumed[name], value, atol=1e-6, rtol=1e-5, msg=name)
+
+
+def test_a_folder_that_holds_a_training_is_not_overwritten(
+    recipe: Path, trained: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert "holds a training already" in refusal(capfd, "train", recipe, "--out", trained)
+    changed = refusal(capfd, "train", recipe, "--out", trained, "--resume", "true", "--optimization.epochs", "3")
+    assert "another recipe (optimization.epochs: 2 -> 3)" in changed
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--model.preset", "ifdd_tinny"], "unknown preset 'ifdd_tinny'"),
+        (["--model.overrides", '{"spilt": "none"}'], "unknown model option 'spilt'"),
+        (["--data.manifest", "/nowhere/manifest.csv"], "/nowhere/manifest.csv"),
+        (["--data.classes", "affectnet"], "unknown label set 'affectnet'"),
+        (["--optimization.epochs", "0"], "epochs must be positive"),
+        (["--optimization.epochs", "many"], "optimization.epochs"),
+        (["--speed", "11"], "--speed"),
+        (["--augmentation.flip", "2"], "augmentation.flip"),
+    ],
+)
+def test_a_mistake_in_the_recipe_is_one_line(
+    recipe: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert message in refusal(capfd, "train", recipe, "--out", tmp_path / "run", *words)
+    assert not (tmp_path / "run" / "best.safetensors").exists()
+
+
+def test_a_video_that_breaks_during_training_is_named(
+    manifest: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    text = manifest.read_text().replace("clips/", f"{manifest.parent}/clips/")
+    broken = tmp_path / "broken.mp4"
+    broken.write_text("no video")
+    rows = text.splitlines()
+    first = next(index for index, row in enumerate(rows) if ",train," in row)
+    cells = rows[first].split(",")
+    rows[first] = ",".join([cells[0], str(broken), *cells[2:]])
+    (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n")
+    words = ["--data.manifest", tmp_path / "manifest.csv", "--data.workers", 1, "--data.batch_size", 4]
+    assert str(broken) in refusal(capfd, "train", "--out", tmp_path / "run", "--run.accelerator", "cpu", *words)
