@@ -22,6 +22,7 @@ ABLATIONS: list[dict[str, Any]] = [
     {"frames": 32},
     {"size": 32},
     {"size": 128},
+    {"backbone": "mvit_tiny"},
 ]
 
 
@@ -44,7 +45,7 @@ def test_every_ablation_gives_the_same_tuple_in_training_and_evaluation(override
         assert output.split.correlation.shape == (2, 8, 8)
 
 
-@pytest.mark.parametrize("overrides", [{}, *ABLATIONS[:5]], ids=str)
+@pytest.mark.parametrize("overrides", [{}, *ABLATIONS[:5], {"backbone": "mvit_tiny"}], ids=str)
 def test_a_gradient_reaches_every_parameter(overrides: dict[str, Any]) -> None:
     torch.manual_seed(0)
     model = create_model("ifdd_tiny", size=64, dropout=0.0, drop_path=0.0, **overrides)
@@ -81,7 +82,7 @@ def test_clips_do_not_influence_each_other() -> None:
 
 def test_normalisation_is_part_of_the_model() -> None:
     torch.manual_seed(0)
-    plain = create_model("ifdd_tiny", size=64).eval()
+    plain = create_model("ifdd_tiny", size=64, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)).eval()
     normalising = create_model("ifdd_tiny", size=64, mean=(0.4, 0.5, 0.6), std=(0.1, 0.2, 0.3)).eval()
     normalising.load_state_dict(plain.state_dict())
     clip = random_clip()

@@ -67,3 +67,17 @@ def test_token_pooling_is_a_weighted_sum() -> None:
     tokens = random_tokens(5, 16, 0)
     expected = sum(weight * tokens[:, i] for i, weight in enumerate(pooling.weigh.weight[0])) + 1
     torch.testing.assert_close(pooling(tokens), expected)
+
+
+def test_ladm_starts_as_the_lazy_wavelet() -> None:
+    torch.manual_seed(0)
+    ladm = LADM(16, 0.0).eval()
+    static, dynamic = random_tokens(4, 16, 0), random_tokens(4, 16, 1)
+    normed = ladm.dynamic_norm(dynamic)
+    with torch.no_grad():
+        for _, parameter in ladm.refinement.mlp[3].named_parameters():
+            if parameter.ndim == 2:  # the hidden units that are not part of the identity start small, not at zero
+                parameter[:, 32:] = 0
+    context, emotion = ladm(static, dynamic)
+    torch.testing.assert_close(context, ladm.static_norm(static), atol=0.05, rtol=0)
+    torch.testing.assert_close(emotion, normed, atol=0.05, rtol=0)

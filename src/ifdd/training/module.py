@@ -1,7 +1,7 @@
 """What is trained: model, augmentation, losses, optimiser."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -14,8 +14,8 @@ from ifdd.data.transforms import AugmentationConfig, ClipAugmentation, Mixup, Mi
 from ifdd.model import IFDD, IFDDLoss
 from ifdd.training.config import OptimizationConfig
 
-Clips = UInt8[Tensor, "batch 3 time height width"]
-Targets = Int64[Tensor, " batch"]
+Batch = Sequence[UInt8[Tensor, "batch 3 time height width"] | Int64[Tensor, " batch"]]
+"""Clips, then targets: what the loader collates."""
 
 
 def learning_rate_factor(step: int, steps: int, warmup_steps: int, final_fraction: float) -> float:
@@ -67,15 +67,16 @@ class ClipClassifier(LightningModule):
         self.set_data_epoch(epoch)
         torch.manual_seed(hash((self.seed, epoch, self.global_rank)))
 
-    def training_step(self, batch: tuple[Clips, Targets], index: int) -> Tensor:
+    def training_step(self, batch: Batch, index: int) -> Tensor:
         """Return the loss of a batch."""
-        clip, target = self.mixup(self.augment(batch[0]), batch[1])
+        clip, target = batch
+        clip, target = self.mixup(self.augment(clip), target)
         losses = self.loss(self.model(clip), target)
         values = {f"train/{name}": value for name, value in losses._asdict().items()}
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(target), sync_dist=True)
         return losses.total
 
-    def validation_step(self, batch: tuple[Clips, Targets], index: int) -> None:
+    def validation_step(self, batch: Batch, index: int) -> None:
         """Count the predictions of a batch."""
         clip, target = batch
         self.confusion.update(self.model(clip.float() / 255).logits, target)
