@@ -203,3 +203,11 @@ def test_real_videos(name: str, frames: int, size: tuple[int, int], fps: float |
     seconds = [frame.seconds for frame in iter_frames(REAL / name)]
     assert seconds == sorted(seconds)
     assert seconds[-1] < info.duration_seconds + seconds[0]
+
+
+def test_a_matroska_file_that_starts_late_is_not_called_truncated(tmp_path: Path) -> None:
+    path = tmp_path / "late.mkv"
+    write_video(path, moving_frames(30), times=[0.7 + index / 25 for index in range(30)])
+    info = probe(path)
+    assert info.frames == 30
+    assert info.duration_seconds == pytest.approx(1.2, abs=0.01)

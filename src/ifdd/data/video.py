@@ -277,6 +277,10 @@ def _timed_frames(container: InputContainer, stream: VideoStream) -> Iterator[_T
 def _declared_end(container: InputContainer, stream: VideoStream) -> float | None:
     """Return the end of the video as its header tells, in seconds since the container's start."""
     start = (container.start_time or 0) / av.time_base
+    if "matroska" in container.format.name:  # its durations count from time 0, not from the first frame
+        if container.duration is None or len(container.streams) > 1:
+            return None
+        return container.duration / av.time_base - start
     if stream.duration is not None and stream.time_base is not None:
         return float(((stream.start_time or 0) + stream.duration) * stream.time_base) - start
     if container.duration is not None and len(container.streams) == 1:

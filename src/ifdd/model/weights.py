@@ -60,8 +60,11 @@ def save_checkpoint(
         "description": json.dumps(dict(description)),
     }
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    with atomic_path(path) as temporary:
-        save_file(weights, temporary, metadata)
+    try:
+        with atomic_path(path) as temporary:
+            save_file(weights, temporary, metadata)
+    except SafetensorError as error:  # how this library reports a full disk
+        raise InputError(f"cannot write {path}: {error}; free space or choose another folder") from error
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:

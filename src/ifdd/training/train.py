@@ -1,5 +1,6 @@
 """``ifdd train``: a recipe becomes checkpoints."""
 
+import errno
 import logging
 import signal
 import warnings
@@ -138,6 +139,7 @@ def _trainer(out: Path, optimization: OptimizationConfig, run: RunConfig, *callb
     resume_point = ModelCheckpoint(out, RESUME_FILE.removesuffix(".ckpt"), enable_version_counter=False)
     averaging = [] if optimization.ema_decay is None else [EMAWeightAveraging(decay=optimization.ema_decay)]
     return Trainer(
+        default_root_dir=out,
         accelerator=run.accelerator,
         devices=run.devices,
         precision=optimization.precision,
@@ -166,3 +168,9 @@ def _fit(trainer: Trainer, module: ClipClassifier, clips: ClipDataModule, resume
             raise
         except InputError as error:
             raise plain_input_error(error) from None
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise InputError(
+                f"no space left on the disk for {trainer.default_root_dir}; free some and add --resume true"
+            ) from error

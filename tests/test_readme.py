@@ -1,0 +1,22 @@
+"""The README's figures are those of the result files, and its commands exist."""
+
+import json
+import re
+from pathlib import Path
+
+from ifdd.__main__ import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_scores_are_those_of_the_result_file() -> None:
+    scores = json.loads((ROOT / "results" / "synth_tiny.json").read_text())["scores"]
+    row = next(line for line in README.splitlines() if line.startswith("| `ifdd_tiny` on SynthDFER"))
+    assert re.findall(r"([\d.]+) %", row) == [f"{100 * scores[name]:.1f}" for name in ("war", "uar")]
+
+
+def test_commands_and_files_exist() -> None:
+    assert set(re.findall(r"^ifdd (\w+)", README, re.MULTILINE)) <= set(COMMANDS)
+    for path in re.findall(r"\]\(((?!http)[^)]+)\)", README):
+        assert (ROOT / path).exists(), path
