@@ -203,7 +203,7 @@ def _read_image(file: Path) -> UInt8[np.ndarray, "height width 3"]:
         data = np.frombuffer(file.read_bytes(), np.uint8)
     except OSError as error:
         raise InputError(f"cannot read the image {file}: {error.strerror}; check the file") from error
-    with _quiet_opencv():
+    with quiet_opencv():
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
         raise InputError(f"{file} is not a readable image (damaged, truncated or empty); replace or remove it")
@@ -211,7 +211,7 @@ def _read_image(file: Path) -> UInt8[np.ndarray, "height width 3"]:
 
 
 @contextmanager
-def _quiet_opencv() -> Iterator[None]:
+def quiet_opencv() -> Iterator[None]:
     """Keep OpenCV's own notices away: what is wrong with an image is said once, by us."""
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:

@@ -20,7 +20,7 @@ from ifdd.data.sampling import TEST_SAMPLING
 from ifdd.errors import InputError
 from ifdd.evaluation.metrics import confusion_matrix, scores_from_confusion
 from ifdd.evaluation.report import Evaluation, evaluation_tables, write_evaluation
-from ifdd.model import IFDD, Checkpoint, load_checkpoint
+from ifdd.model import IFDD, Checkpoint, choose_device, load_checkpoint
 
 
 def evaluate(
@@ -60,7 +60,7 @@ def evaluate(
     _check_classes(checkpoint, loaded.classes, manifest, samples)
     config = loaded.model.config
     dataset = ClipDataset(samples, loaded.classes, config.frames, config.size, sampling=sampling, stride=stride)
-    model = loaded.model.to(_choose_device(device))
+    model = loaded.model.to(choose_device(device))
     with progress_bar("clips") as bar:
         task = bar.add_task("evaluating", total=len(dataset))
         evaluation = evaluate_model(model, dataset, batch_size, workers, lambda count: bar.advance(task, count))
@@ -175,15 +175,6 @@ def _classify(model: IFDD, views: Tensor) -> Tensor:
     device = next(model.parameters()).device
     logits: Tensor = model(views.to(device).float() / 255).logits
     return logits.float().softmax(1).cpu()
-
-
-def _choose_device(name: str) -> str:
-    """Return the device that "auto" means here, or the named one if it is here."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device cuda: PyTorch sees no GPU here; use --device cpu")
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return name
 
 
 def _check_numbers(**options: tuple[int, int]) -> None:

@@ -5,8 +5,6 @@ from cheek to cheek.
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -15,6 +13,7 @@ import cv2.data
 import numpy as np
 from jaxtyping import UInt8
 
+from ifdd.data.video import quiet_opencv
 from ifdd.errors import InputError
 
 CROP_FACTOR = 1.35
@@ -88,7 +87,7 @@ class YuNetDetector:
         if not model_path.is_file():
             raise InputError(f"no face detector model at {model_path}; give YuNet's .onnx file, or none for Haar")
         try:
-            with _quiet_opencv():
+            with quiet_opencv():
                 self._detector = cv2.FaceDetectorYN.create(str(model_path), "", (64, 64), score_threshold)
                 self._detector.detect(np.zeros((64, 64, 3), np.uint8))  # another network fails here, not above
         except cv2.error as error:
@@ -195,13 +194,3 @@ def _yunet_box(row: np.ndarray, scale: float) -> FaceBox:
     x, y, width, height, *points = (float(value) / scale for value in row[:14])
     landmarks = Landmarks(*zip(points[0::2], points[1::2], strict=True))
     return FaceBox(x, y, width, height, float(row[14]), landmarks)
-
-
-@contextmanager
-def _quiet_opencv() -> Iterator[None]:
-    """Keep OpenCV's own notices about a bad file off the terminal: the InputError says it."""
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        cv2.utils.logging.setLogLevel(level)

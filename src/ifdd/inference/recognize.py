@@ -5,8 +5,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
-import torch
-
 from ifdd.console import console, error_console, progress_bar
 from ifdd.errors import InputError
 from ifdd.files import write_text
@@ -15,6 +13,7 @@ from ifdd.inference.recognition import Recognition
 from ifdd.inference.recognizer import ReadingOptions, Recognizer
 from ifdd.inference.timeline import Segment
 from ifdd.inference.tracking import TrackingOptions
+from ifdd.model import choose_device
 
 HAAR_NOTICE = (
     "notice: no --detector_model given, so faces are found with OpenCV's Haar cascade, which misses turned, tilted and "
@@ -52,7 +51,7 @@ def recognize(
             or a video is at fault, which is said after all others were done.
     """
     recognizer = Recognizer.from_checkpoint(
-        checkpoint, _choose_detector(detector_model), tracking, reading, _choose_device(device)
+        checkpoint, _choose_detector(detector_model), tracking, reading, choose_device(device)
     )
     names = name_results(videos)
     failures: list[str] = []
@@ -136,14 +135,6 @@ def _choose_detector(model: Path | None) -> FaceDetector:
         return YuNetDetector(model)
     _print(HAAR_NOTICE, error=True)
     return HaarDetector()
-
-
-def _choose_device(device: str) -> str:
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device cuda: PyTorch sees no GPU here; use --device cpu")
-    return device
 
 
 def _print(text: str, error: bool = False) -> None:

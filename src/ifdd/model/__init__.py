@@ -2,6 +2,7 @@
 
 from ifdd.model.backbones import BACKBONES, Backbone
 from ifdd.model.config import PRESETS, IFDDConfig
+from ifdd.model.device import choose_device
 from ifdd.model.ifdd import IFDD, create_model
 from ifdd.model.losses import IFDDLoss, Losses, classification_loss, lifting_loss
 from ifdd.model.outputs import FrameSplit, IFDDOutput, Lifted, StageShape
@@ -20,6 +21,7 @@ __all__ = [
     "Lifted",
     "Losses",
     "StageShape",
+    "choose_device",
     "classification_loss",
     "create_model",
     "lifting_loss",
