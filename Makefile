@@ -21,7 +21,7 @@ demo: $(VENV)/.ready  ## generate, train, evaluate and recognise, end to end (VI
 	$(BIN)/ifdd train configs/synth_tiny.yaml --data.manifest demo/synth/manifest.csv --out demo/training --resume true
 	$(BIN)/ifdd evaluate demo/training/best.safetensors demo/synth/manifest.csv --out demo/evaluation
 	$(BIN)/ifdd synth demo/story --seed 2 --story happy,neutral,surprise,angry,sad,disgust,fear
-	$(BIN)/ifdd recognize demo/story/story.mp4 $(VIDEO) --checkpoint demo/training/best.safetensors --out demo/recognition
+	$(BIN)/ifdd recognize demo/story/story.mp4 $(if $(VIDEO),'$(VIDEO)') --checkpoint demo/training/best.safetensors --out demo/recognition
 	@echo
 	@cat demo/evaluation/evaluation.md
 	@echo

@@ -127,12 +127,12 @@ def _resume_point(out: Path, recipe: dict[str, Any], resume: bool) -> Path | Non
 
 
 def _plain(value: Any) -> Any:
-    """Return ``value`` with paths as absolute strings and tuples as lists, as YAML holds it."""
+    """Return ``value`` with paths as strings and tuples as lists, as YAML holds it."""
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(each) for each in value]
-    return str(value.absolute()) if isinstance(value, Path) else value
+    return str(value) if isinstance(value, Path) else value
 
 
 def _trainer(out: Path, optimization: OptimizationConfig, run: RunConfig, *callbacks: Callback) -> Trainer:
