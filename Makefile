@@ -17,11 +17,12 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 
 # Every step goes on where an interrupted one stopped; `rm -r demo` starts over.
 demo: $(VENV)/.ready  ## generate, train, evaluate and recognise, end to end (VIDEO=path adds a video of yours)
+	@test -z '$(VIDEO)' || test -e '$(VIDEO)' || { echo "make demo: there is no video $(VIDEO)"; exit 2; }
 	$(BIN)/ifdd synth demo/synth --clips 1800 --seed 1
 	$(BIN)/ifdd train configs/synth_tiny.yaml --data.manifest demo/synth/manifest.csv --out demo/training --resume true
 	$(BIN)/ifdd evaluate demo/training/best.safetensors demo/synth/manifest.csv --out demo/evaluation
 	$(BIN)/ifdd synth demo/story --seed 2 --story happy,neutral,surprise,angry,sad,disgust,fear
-	$(BIN)/ifdd recognize demo/story/story.mp4 $(if $(VIDEO),'$(VIDEO)') --checkpoint demo/training/best.safetensors --out demo/recognition
+	$(BIN)/ifdd recognize demo/story/story.mp4 --checkpoint demo/training/best.safetensors --out demo/recognition
 	@echo
 	@cat demo/evaluation/evaluation.md
 	@echo
@@ -30,6 +31,7 @@ demo: $(VENV)/.ready  ## generate, train, evaluate and recognise, end to end (VI
 	@echo 'The evaluation on unseen people           demo/evaluation/'
 	@echo 'The long video and what really happens    demo/story/story.mp4, story.json'
 	@echo 'What was recognised in it                 demo/recognition/story.json, story.csv'
+	$(if $(VIDEO),$(BIN)/ifdd recognize '$(VIDEO)' --checkpoint demo/training/best.safetensors --out demo/recognition)
 
 test: $(VENV)/.ready  ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2

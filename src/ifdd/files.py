@@ -30,7 +30,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
     except OSError as error:
-        if error.filename is not None and Path(error.filename) not in (temporary, target, target.parent):
+        if error.filename is not None and Path(error.filename) not in (temporary, target, *target.parents):
             raise  # not about this output
         raise InputError(
             f"cannot write {target}: {error.strerror or error}; free space or choose another folder"

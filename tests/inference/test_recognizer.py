@@ -144,7 +144,7 @@ def test_json_has_exactly_the_documented_fields(checkpoint: Path, tmp_path: Path
     assert form["model"] == {
         "name": "ifdd_tiny",
         "frames": 16,
-        "size": 96,
+        "size": 64,
         "clip_seconds": 1.0,
         "classes": list(CLASSES),
         "checkpoint": checkpoint.name,

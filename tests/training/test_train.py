@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,7 +28,7 @@ RECIPE = {
         "workers": 0,
         "cache": True,
     },
-    "optimization": {"epochs": 2, "warmup_epochs": 0.5, "ema_decay": 0.5, "gradient_clip": 1.0},
+    "optimization": {"epochs": 3, "warmup_epochs": 0.5, "ema_decay": 0.5, "gradient_clip": 1.0},
     "run": {"accelerator": "cpu"},
 }
 
@@ -47,13 +48,13 @@ def trained(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def refusal(capfd: pytest.CaptureFixture[str], *words: object) -> str:
-    """Run a command that must fail with exit code 2 and one line, and return that line."""
+    """Run a command that must fail with exit code 2 and one line below the progress, and return that line."""
     with pytest.raises(SystemExit) as stop:
         main([str(word) for word in words])
     assert stop.value.code == 2
     errors = capfd.readouterr().err
     assert "Traceback" not in errors
-    lines = errors.strip().splitlines()
+    lines = [line for line in errors.strip().splitlines() if not line.startswith("epoch ")]
     assert len(lines) == 1, errors
     return lines[0]
 
@@ -65,9 +66,9 @@ def test_a_training_leaves_complete_checkpoints_and_logs(trained: Path) -> None:
         assert checkpoint.clip_seconds == pytest.approx(1.6)
         assert checkpoint.model.config.size == 32
         assert checkpoint.description["synthetic"] is True
-        assert checkpoint.description["recipe"]["optimization"]["epochs"] == 2
+        assert checkpoint.description["recipe"]["optimization"]["epochs"] == 3
         assert 0 <= checkpoint.description["validation"]["uar"] <= 1
-    assert load_checkpoint(trained / "last.safetensors").description["epoch"] == 2
+    assert load_checkpoint(trained / "last.safetensors").description["epoch"] == 3
     log = next(trained.glob("csv/*/metrics.csv")).read_text()
     assert "validation/war" in log
     assert "train/lifting" in log
@@ -114,8 +115,8 @@ def test_a_folder_that_holds_a_training_is_not_overwritten(
     recipe: Path, trained: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert "holds a training already" in refusal(capfd, "train", recipe, "--out", trained)
-    changed = refusal(capfd, "train", recipe, "--out", trained, "--resume", "true", "--optimization.epochs", "3")
-    assert "another recipe (optimization.epochs: 2 -> 3)" in changed
+    changed = refusal(capfd, "train", recipe, "--out", trained, "--resume", "true", "--optimization.epochs", "4")
+    assert "another recipe (optimization.epochs: 3 -> 4)" in changed
 
 
 @pytest.mark.parametrize(
@@ -128,6 +129,9 @@ def test_a_folder_that_holds_a_training_is_not_overwritten(
         (["--optimization.epochs", "0"], "epochs must be positive"),
         (["--optimization.epochs", "many"], "optimization.epochs"),
         (["--speed", "11"], "--speed"),
+        (["--run.seed", "-1"], "run.seed must not be negative"),
+        (["--run.accelerator", "abacus"], "run.accelerator"),
+        (["--model.overrides", '{"num_classes": 5}'], "data.classes decides"),
         (["--augmentation.flip", "2"], "augmentation.flip"),
     ],
 )
@@ -151,3 +155,22 @@ def test_a_video_that_breaks_during_training_is_named(
     (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n")
     words = ["--data.manifest", tmp_path / "manifest.csv", "--data.workers", 1, "--data.batch_size", 4]
     assert str(broken) in refusal(capfd, "train", "--out", tmp_path / "run", "--run.accelerator", "cpu", *words)
+
+
+def test_a_damaged_resume_point_is_refused(
+    recipe: Path, trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(trained, out)
+    (out / "resume.ckpt").write_bytes((out / "resume.ckpt").read_bytes()[:1000])
+    assert "is damaged" in refusal(capfd, "train", recipe, "--out", out, "--resume", "true")
+
+
+def test_several_folds_at_once_are_refused(
+    recipe: Path, manifest: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows = manifest.read_text().replace("clips/", f"{manifest.parent}/clips/").splitlines()
+    folds = [row.replace(",train,0,", f",train,{1 + index % 2},") for index, row in enumerate(rows[1:])]
+    (tmp_path / "manifest.csv").write_text("\n".join([rows[0], *folds]) + "\n")
+    words = ["--data.manifest", tmp_path / "manifest.csv"]
+    assert "choose one: --data.fold" in refusal(capfd, "train", recipe, "--out", tmp_path / "run", *words)

@@ -26,11 +26,15 @@ class ValidationCheckpoints(Callback):
         folder: where the files go.
         classes: class names in the order of the logits.
         select: the score that decides, "war" or "uar".
+        validation_people: what is known about the people of the validation clips.
         save: writes one checkpoint from path, model and description.
     """
 
-    def __init__(self, folder: Path, classes: Sequence[str], select: str, save: SaveModel) -> None:
+    def __init__(
+        self, folder: Path, classes: Sequence[str], select: str, validation_people: str, save: SaveModel
+    ) -> None:
         self.folder = folder
+        self.validation_people = validation_people
         self.classes = classes
         self.select = select
         self.save = save
@@ -47,11 +51,12 @@ class ValidationCheckpoints(Callback):
             return
         epoch = trainer.current_epoch + 1
         described = {"epoch": epoch, "validation": {"war": scores.war, "uar": scores.uar}}
-        self.save(self.folder / "last.safetensors", pl_module.model, described)
+        self.save(self.folder / "last.safetensors", pl_module.model, described | {"selection": "the last epoch"})
         score = float(getattr(scores, self.select))
         if score > self.best_score:
             self.best_score, self.best_epoch = score, epoch
-            self.save(self.folder / "best.safetensors", pl_module.model, described)
+            selection = f"best {self.select.upper()} on validation clips, {self.validation_people}"
+            self.save(self.folder / "best.safetensors", pl_module.model, described | {"selection": selection})
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed training must know."""
@@ -111,7 +116,14 @@ class TrainingProgress(ProgressBar):
             highlight=False,
         )
 
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Close the bar when something goes wrong or the training is interrupted."""
+        self._close()
+
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Close the bar, also after an interruption."""
+        """Close the bar at the end."""
+        self._close()
+
+    def _close(self) -> None:
         if self._bar is not None:
             self._bar.stop()

@@ -40,7 +40,13 @@ def hold_out(samples: Sequence[Sample], fraction: float, seed: int) -> tuple[lis
         )
     splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
     labels = [sample.label for sample in samples]
-    train, validation = next(splitter.split(np.zeros(len(samples)), labels, subjects))
+    try:
+        train, validation = next(splitter.split(np.zeros(len(samples)), labels, subjects))
+    except ValueError as error:
+        raise InputError(
+            f"cannot hold out {fraction:.0%} of {len(samples)} training clips by subject: every class is too small; "
+            "raise data.validation_fraction or add a validation subset to the manifest"
+        ) from error
     return (
         [samples[index] for index in train],
         [replace(samples[index], subset="validation") for index in validation],
@@ -60,10 +66,12 @@ class ClipDataModule(LightningDataModule):
     def __init__(self, config: DataConfig, model: IFDDConfig, seed: int) -> None:
         super().__init__()
         self.config = config
-        train = read_manifest(config.manifest, "train", config.fold)
-        validation = [
-            sample for sample in read_manifest(config.manifest, fold=config.fold) if sample.subset == "validation"
-        ]
+        samples = read_manifest(config.manifest, fold=config.fold)
+        folds = sorted({sample.fold for sample in samples})
+        if len(folds) > 1:
+            raise InputError(f"{config.manifest} has the folds {folds}, which share clips; choose one: --data.fold")
+        train = [sample for sample in samples if sample.subset == "train"]
+        validation = [sample for sample in samples if sample.subset == "validation"]
         if not validation:
             train, validation = hold_out(train, config.validation_fraction, seed)
         self.train = self._dataset(train, model, seed, training=True)
@@ -77,6 +85,13 @@ class ClipDataModule(LightningDataModule):
         else:
             frames = self.train.clip_length * self.config.stride
         return frames / self.config.fps
+
+    @property
+    def validation_people(self) -> str:
+        """What is known about the people of the validation clips, for reports."""
+        trained = {sample.subject for sample in self.train.samples}
+        validated = {sample.subject for sample in self.validation.samples}
+        return "people not in training" if "" not in validated and not trained & validated else "clips not in training"
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
         """Return training clips in an order that depends on seed and epoch alone; a short last batch is dropped."""

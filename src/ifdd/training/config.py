@@ -16,6 +16,11 @@ class ModelConfig:
     overrides: dict[str, Any] = field(default_factory=dict)
     """Fields of the model's configuration that differ from the preset, e.g. {split: even_odd, frames: 32}."""
 
+    def __post_init__(self) -> None:
+        """Check what the data decide."""
+        if "num_classes" in self.overrides:
+            raise InputError("model.overrides cannot set num_classes: data.classes decides")
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -30,7 +35,7 @@ class DataConfig:
     classes: str = "dfew"
     """Label set, which gives the class order: dfew, ferv39k or mafw."""
     fold: int | None = None
-    """Fold of a cross-validation; all clips when null."""
+    """Fold of a cross-validation; needed where the manifest has several."""
     fps: float = 25.0
     """Frame rate of the dataset in frames per second."""
     stride: int = 1
@@ -53,8 +58,8 @@ class DataConfig:
         _check_positive(self, "fps", "stride", "batch_size")
         if self.workers < 0:
             raise InputError(f"data.workers must not be negative, given {self.workers}")
-        if not 0 < self.validation_fraction < 1:
-            raise InputError(f"data.validation_fraction must be in (0, 1), given {self.validation_fraction}")
+        if not 0 < self.validation_fraction <= 0.5:
+            raise InputError(f"data.validation_fraction must be in (0, 0.5], given {self.validation_fraction}")
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ class OptimizationConfig:
             raise InputError(
                 f"optimization.warmup_epochs must be in [0, epochs = {self.epochs}), given {self.warmup_epochs}"
             )
-        for name, low in (("weight_decay", 0.0), ("lifting_weight", 0.0)):
+        for name, low in (("weight_decay", 0.0), ("lifting_weight", 0.0), ("final_fraction", 0.0)):
             if getattr(self, name) < low:
                 raise InputError(f"optimization.{name} must be at least {low}, given {getattr(self, name)}")
         if self.gradient_clip is not None and self.gradient_clip <= 0:
@@ -108,10 +113,16 @@ class RunConfig:
     """Seed of weights, sampling and augmentation."""
     select: Literal["war", "uar"] = "war"
     """Score on the validation clips that chooses the best checkpoint."""
-    accelerator: str = "auto"
-    """Hardware: auto, cpu, gpu, mps."""
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    """Hardware."""
     devices: int = 1
     """Number of devices; more than one trains data-parallel."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.seed < 0:
+            raise InputError(f"run.seed must not be negative, given {self.seed}")
+        _check_positive(self, "devices")
 
 
 def _check_positive(config: object, *names: str) -> None:

@@ -62,10 +62,13 @@ class ClipClassifier(LightningModule):
         self.confusion = MulticlassConfusionMatrix(model.config.num_classes)
 
     def on_train_epoch_start(self) -> None:
-        """Seed the epoch: frames, augmentation, dropout."""
-        epoch = self.trainer.current_epoch
-        self.set_data_epoch(epoch)
-        torch.manual_seed(hash((self.seed, epoch, self.global_rank)))
+        """Choose the frames of the epoch's clips."""
+        self.set_data_epoch(self.trainer.current_epoch)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Seed augmentation and dropout of the epoch; only now, because the loader's start draws numbers too."""
+        if batch_idx == 0:
+            torch.manual_seed(hash((self.seed, self.trainer.current_epoch, self.global_rank)))
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Return the loss of a batch."""

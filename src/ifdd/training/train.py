@@ -2,6 +2,8 @@
 
 import errno
 import logging
+import os
+import pickle
 import signal
 import warnings
 from dataclasses import asdict
@@ -9,7 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
@@ -84,7 +88,6 @@ def train(
         "preset": model.preset,
         "data": data.name,
         "synthetic": data.synthetic,
-        "selection": f"best {run.select.upper()} on validation clips, subjects not in training",
         "recipe": recipe,
         "versions": {name: version(name) for name in ("ifdd", "torch", "lightning")},
     }
@@ -92,8 +95,9 @@ def train(
     def save(path: Path, trained: IFDD, epoch: dict[str, Any]) -> None:
         save_checkpoint(path, trained, classes, clips.clip_seconds, description | epoch)
 
-    write_text(out / RECIPE_FILE, yaml.safe_dump(recipe, sort_keys=False))
-    checkpoints = ValidationCheckpoints(out, classes, run.select, save)
+    if _is_first_process():
+        write_text(out / RECIPE_FILE, yaml.safe_dump(recipe, sort_keys=False))
+    checkpoints = ValidationCheckpoints(out, classes, run.select, clips.validation_people, save)
     trainer = _trainer(out, optimization, run, checkpoints, TrainingProgress(data.batch_size))
     module = ClipClassifier(
         network, optimization, augmentation, mixup, data.batch_size, run.seed, clips.train.set_epoch
@@ -110,11 +114,17 @@ def train(
 def _resume_point(out: Path, recipe: dict[str, Any], resume: bool) -> Path | None:
     """Return the file to go on from, after checking that it belongs to the same recipe."""
     stored, point = out / RECIPE_FILE, out / RESUME_FILE
-    if not stored.exists():
-        return None
+    if not point.exists() or not stored.exists():
+        return None  # nothing yet that could be lost
+    if not _is_first_process():
+        return point if resume else None
     if not resume:
         raise InputError(f"{out} holds a training already; add --resume true to go on, or choose another --out")
-    before = yaml.safe_load(stored.read_text(encoding="utf-8"))
+    try:
+        before = dict(yaml.safe_load(stored.read_text(encoding="utf-8")))
+        torch.load(point, map_location="cpu", weights_only=True)
+    except (OSError, TypeError, ValueError, yaml.YAMLError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise InputError(f"the training in {out} is damaged and cannot go on; choose another --out") from error
     changed = [
         f"{group}.{key}: {before.get(group, {}).get(key)!r} -> {value!r}"
         for group, values in recipe.items()
@@ -123,7 +133,12 @@ def _resume_point(out: Path, recipe: dict[str, Any], resume: bool) -> Path | Non
     ]
     if changed:
         raise InputError(f"the training in {out} has another recipe ({'; '.join(changed)}); choose another --out")
-    return point if point.exists() else None
+    return point
+
+
+def _is_first_process() -> bool:
+    """Whether this is not one of the processes that Lightning starts for further devices."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def _plain(value: Any) -> Any:
@@ -136,21 +151,26 @@ def _plain(value: Any) -> Any:
 
 
 def _trainer(out: Path, optimization: OptimizationConfig, run: RunConfig, *callbacks: Callback) -> Trainer:
-    resume_point = ModelCheckpoint(out, RESUME_FILE.removesuffix(".ckpt"), enable_version_counter=False)
-    averaging = [] if optimization.ema_decay is None else [EMAWeightAveraging(decay=optimization.ema_decay)]
-    return Trainer(
-        default_root_dir=out,
-        accelerator=run.accelerator,
-        devices=run.devices,
-        precision=optimization.precision,
-        max_epochs=optimization.epochs,
-        gradient_clip_val=optimization.gradient_clip,
-        callbacks=[*callbacks, resume_point, *averaging],
-        logger=[CSVLogger(out, name="csv"), TensorBoardLogger(out, name="", version="tensorboard")],
-        num_sanity_val_steps=0,
-        enable_model_summary=False,
-        log_every_n_steps=1,
+    resume_point = ModelCheckpoint(
+        out, RESUME_FILE.removesuffix(".ckpt"), save_on_train_epoch_end=True, enable_version_counter=False
     )
+    averaging = [] if optimization.ema_decay is None else [EMAWeightAveraging(decay=optimization.ema_decay)]
+    try:
+        return Trainer(
+            accelerator=run.accelerator,
+            devices=run.devices,
+            default_root_dir=out,
+            precision=optimization.precision,
+            max_epochs=optimization.epochs,
+            gradient_clip_val=optimization.gradient_clip,
+            callbacks=[*callbacks, resume_point, *averaging],
+            logger=[CSVLogger(out, name="csv"), TensorBoardLogger(out, name="", version="tensorboard")],
+            num_sanity_val_steps=0,
+            enable_model_summary=False,
+            log_every_n_steps=1,
+        )
+    except MisconfigurationException as error:
+        raise InputError(f"run.accelerator {run.accelerator} with {run.devices} devices: {error}") from error
 
 
 def _fit(trainer: Trainer, module: ClipClassifier, clips: ClipDataModule, resume_from: Path | None) -> None:
