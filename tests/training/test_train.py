@@ -174,3 +174,23 @@ def test_several_folds_at_once_are_refused(
     (tmp_path / "manifest.csv").write_text("\n".join([rows[0], *folds]) + "\n")
     words = ["--data.manifest", tmp_path / "manifest.csv"]
     assert "choose one: --data.fold" in refusal(capfd, "train", recipe, "--out", tmp_path / "run", *words)
+
+
+@pytest.mark.parametrize("megabytes", [1, 12])
+def test_a_full_disk_is_one_line_and_leaves_whole_files(recipe: Path, tmp_path: Path, megabytes: int) -> None:
+    # a limit on file sizes stands for the disk: 1 MB stops the weights (9 MB), 12 MB the state to resume from (36 MB)
+    limited = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({megabytes}_000_000, {megabytes}_000_000));"
+        "from ifdd.__main__ import main; main(sys.argv[1:])"
+    )
+    out = tmp_path / "run"
+    command = [sys.executable, "-c", limited, "train", str(recipe), "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "cannot write" in done.stderr.splitlines()[-1]
+    assert not (out / "resume.ckpt").exists()
+    assert not list(out.glob(".partial*"))
+    for file in out.glob("*.safetensors"):
+        load_checkpoint(file)

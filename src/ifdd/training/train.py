@@ -26,6 +26,7 @@ from ifdd.errors import InputError
 from ifdd.files import write_text
 from ifdd.model import IFDD, create_model, save_checkpoint
 from ifdd.training.callbacks import TrainingProgress, ValidationCheckpoints
+from ifdd.training.checkpoint_io import WholeCheckpointIO
 from ifdd.training.clips import ClipDataModule
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 from ifdd.training.module import ClipClassifier
@@ -164,6 +165,7 @@ def _trainer(out: Path, optimization: OptimizationConfig, run: RunConfig, *callb
             max_epochs=optimization.epochs,
             gradient_clip_val=optimization.gradient_clip,
             callbacks=[*callbacks, resume_point, *averaging],
+            plugins=[WholeCheckpointIO()],
             logger=[CSVLogger(out, name="csv"), TensorBoardLogger(out, name="", version="tensorboard")],
             num_sanity_val_steps=0,
             enable_model_summary=False,
@@ -189,7 +191,7 @@ def _fit(trainer: Trainer, module: ClipClassifier, clips: ClipDataModule, resume
         except InputError as error:
             raise plain_input_error(error) from None
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
             raise InputError(
                 f"no space left on the disk for {trainer.default_root_dir}; free some and add --resume true"
