@@ -1,5 +1,6 @@
 """The whole figure: shapes, gradients, ablations, bad input."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,19 +8,12 @@ import torch
 
 from ifdd import create_model
 from ifdd.errors import InputError
-from ifdd.model import PRESETS, IFDDOutput
+from ifdd.model import ABLATIONS, PRESETS, IFDDOutput, StageShape
+from ifdd.model.ifdd import check_stages
 
-ABLATIONS: list[dict[str, Any]] = [
-    {"split": "none", "lifting": "none"},
-    {"lifting": "none"},
-    {"split": "even_odd"},
+VARIANTS: list[dict[str, Any]] = [
+    *({"ablation": name} for name, overrides in ABLATIONS.items() if "backbone" not in overrides),
     {"split": "even_odd", "lifting": "none"},
-    {"lifting": "predictor_first"},
-    {"receptive_field": 1.0},
-    {"receptive_field": 4.0},
-    {"sampling": "official"},
-    {"frames": 8},
-    {"frames": 32},
     {"size": 32},
     {"size": 128},
     {"backbone": "mvit_tiny"},
@@ -30,7 +24,7 @@ def random_clip(frames: int = 16, size: int = 64, batch: int = 2) -> torch.Tenso
     return torch.rand(batch, 3, frames, size, size, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize("overrides", ABLATIONS, ids=str)
+@pytest.mark.parametrize("overrides", VARIANTS, ids=str)
 def test_every_ablation_gives_the_same_tuple_in_training_and_evaluation(overrides: dict[str, Any]) -> None:
     model = create_model("ifdd_tiny", num_classes=5, **({"size": 64} | overrides))
     clip = random_clip(model.config.frames, model.config.size)
@@ -45,11 +39,11 @@ def test_every_ablation_gives_the_same_tuple_in_training_and_evaluation(override
         assert output.split.correlation.shape == (2, 8, 8)
 
 
-@pytest.mark.parametrize("overrides", [{}, *ABLATIONS[:5], {"backbone": "mvit_tiny"}], ids=str)
+@pytest.mark.parametrize("overrides", VARIANTS, ids=str)
 def test_a_gradient_reaches_every_parameter(overrides: dict[str, Any]) -> None:
     torch.manual_seed(0)
-    model = create_model("ifdd_tiny", size=64, dropout=0.0, drop_path=0.0, **overrides)
-    output = model(random_clip())
+    model = create_model("ifdd_tiny", **({"size": 64, "dropout": 0.0, "drop_path": 0.0} | overrides))
+    output = model(random_clip(model.config.frames, model.config.size))
     (output.logits.square().sum() + output.lifting_residual.square().sum()).backward()
     without = [name for name, value in model.named_parameters() if value.grad is None or not value.grad.any()]
     # without lifting nobody looks at the static group
@@ -83,12 +77,13 @@ def test_clips_do_not_influence_each_other() -> None:
 def test_normalisation_is_part_of_the_model() -> None:
     torch.manual_seed(0)
     plain = create_model("ifdd_tiny", size=64, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)).eval()
-    normalising = create_model("ifdd_tiny", size=64, mean=(0.4, 0.5, 0.6), std=(0.1, 0.2, 0.3)).eval()
+    mean, std = (0.1, 0.2, 0.3), (0.9, 0.8, 0.7)
+    normalising = create_model("ifdd_tiny", size=64, mean=mean, std=std).eval()
     normalising.load_state_dict(plain.state_dict())
-    clip = random_clip()
-    by_hand = torch.stack([(clip[:, i] - m) / s for i, (m, s) in enumerate([(0.4, 0.1), (0.5, 0.2), (0.6, 0.3)])], 1)
+    normalised = random_clip()
+    clip = torch.stack([normalised[:, i] * std[i] + mean[i] for i in range(3)], 1)
     with torch.inference_mode():
-        torch.testing.assert_close(normalising(clip).logits, plain(by_hand).logits)
+        torch.testing.assert_close(normalising(clip).logits, plain(normalised).logits)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +92,8 @@ def test_normalisation_is_part_of_the_model() -> None:
         ("ifdd_tinny", {}, "did you mean 'ifdd_tiny'"),
         ("ifdd_tiny", {"spilt": "issm"}, "did you mean 'split'"),
         ("ifdd_tiny", {"backbone": "resnet"}, "unknown backbone 'resnet'"),
+        ("ifdd_tiny", {"ablation": "even_ood"}, "did you mean 'even_odd'"),
+        ("ifdd_tiny", {"lifting_weight": -1.0}, "lifting_weight must not be negative"),
         ("ifdd_tiny", {"split": "odd"}, "split must be one of issm, even_odd, none, given 'odd'"),
         ("ifdd_tiny", {"lifting": "first"}, "lifting must be one of"),
         ("ifdd_tiny", {"sampling": "linear"}, "sampling must be one of"),
@@ -124,3 +121,53 @@ def test_every_preset_builds() -> None:
     with torch.device("meta"):
         for preset in PRESETS:
             assert create_model(preset, num_classes=11).config.num_classes == 11
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_every_ablation_differs_from_the_preset_as_its_row_says(name: str) -> None:
+    with torch.device("meta"):
+        config = create_model("ifdd_mvit_xs", ablation=name).config
+    assert {field: getattr(config, field) for field in ABLATIONS[name]} == ABLATIONS[name]
+    assert (
+        replace(config, **{field: getattr(PRESETS["ifdd_mvit_xs"], field) for field in ABLATIONS[name]})
+        == (PRESETS["ifdd_mvit_xs"])
+    )
+
+
+def test_an_override_wins_over_the_ablation() -> None:
+    config = create_model("ifdd_tiny", ablation="frames_32", frames=8, size=64).config
+    assert config.frames == 8
+
+
+@pytest.mark.parametrize(
+    ("clip", "given"),
+    [
+        (torch.full((1, 3, 16, 64, 64), float("nan")), "from nan to nan"),
+        (torch.full((1, 3, 16, 64, 64), 255.0), "from 255 to 255"),
+        (torch.full((1, 3, 16, 64, 64), -0.5), "from -0.5 to -0.5"),
+    ],
+    ids=["nan", "bytes", "normalised"],
+)
+def test_values_that_are_no_colours_are_refused(clip: torch.Tensor, given: str) -> None:
+    with pytest.raises(InputError, match=rf"RGB values in \[0, 1\], given values {given}"):
+        create_model("ifdd_tiny", size=64)(clip)
+
+
+def test_whole_numbers_are_refused() -> None:
+    with pytest.raises((InputError, TypeError), match=r"floating-point values|clip"):
+        create_model("ifdd_tiny", size=64)(torch.zeros(1, 3, 16, 64, 64, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        ([StageShape(8, 8, 4, 4)], "has 1 stage; the pyramid needs two"),
+        ([StageShape(8, 4, 8, 8), StageShape(8, 8, 4, 4)], "must have the frames of the one before"),
+        ([StageShape(8, 8, 9, 8), StageShape(8, 8, 4, 4)], "divide its height and width"),
+        ([StageShape(8, 7, 8, 8), StageShape(8, 7, 4, 4)], "needs an even number of frames"),
+        ([StageShape(8, 8, 8, 8), StageShape(12, 8, 4, 4)], "channels divisible by 8"),
+    ],
+)
+def test_a_backbone_that_does_not_fit_says_why(stages: list[StageShape], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        check_stages("mine", stages)

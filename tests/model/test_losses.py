@@ -29,7 +29,7 @@ def test_lifting_is_quadratic_below_one_and_linear_above() -> None:
 def test_total_adds_the_weighted_terms(reduction: str, expected: float) -> None:
     given = output(torch.zeros(2, 4), torch.tensor([[[0.5, -0.5]], [[3.0, 0.0]]]))
     target = torch.full((2, 4), 0.25)
-    losses = IFDDLoss(lifting_weight=0.1, reduction=reduction)(given, target)  # type: ignore[arg-type]
+    losses = IFDDLoss(lifting_weight=0.1, reduction=reduction)(given, target)
     assert losses.lifting.item() == pytest.approx(expected)
     assert losses.classification.item() == pytest.approx(math.log(4))
     assert losses.total.item() == pytest.approx(math.log(4) + 0.1 * expected)

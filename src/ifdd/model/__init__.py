@@ -1,7 +1,7 @@
 """The model: one file a box of the paper's figure."""
 
 from ifdd.model.backbones import BACKBONES, Backbone
-from ifdd.model.config import PRESETS, IFDDConfig
+from ifdd.model.config import ABLATIONS, PRESETS, IFDDConfig, lookup
 from ifdd.model.device import choose_device
 from ifdd.model.ifdd import IFDD, create_model
 from ifdd.model.losses import IFDDLoss, Losses, classification_loss, lifting_loss
@@ -9,6 +9,7 @@ from ifdd.model.outputs import FrameSplit, IFDDOutput, Lifted, StageShape
 from ifdd.model.weights import Checkpoint, load_checkpoint, load_official, save_checkpoint
 
 __all__ = [
+    "ABLATIONS",
     "BACKBONES",
     "IFDD",
     "PRESETS",
@@ -27,5 +28,6 @@ __all__ = [
     "lifting_loss",
     "load_checkpoint",
     "load_official",
+    "lookup",
     "save_checkpoint",
 ]

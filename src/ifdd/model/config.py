@@ -1,20 +1,26 @@
-"""What the paper varies, and the table of presets."""
+"""What the paper varies, and the tables of presets and ablations."""
 
+import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
 from ifdd.errors import InputError
+
+Value = TypeVar("Value")
 
 CHOICES = {
     "split": ("issm", "even_odd", "none"),
     "sampling": ("exact", "official"),
     "lifting": ("updater_first", "predictor_first", "none"),
+    "lifting_reduction": ("mean", "sum"),
 }
 """The fields that name a module or a formula, and their values."""
 
 
 @dataclass(frozen=True)
 class IFDDConfig:
-    """Everything that is needed to build a model again.
+    """Everything that is needed to build a model and its loss again.
 
     Raises:
         InputError: a value is outside its range, or two values do not go together.
@@ -36,6 +42,10 @@ class IFDDConfig:
     """Interpolation at the index itself, or at index * T / (T - 1) - 0.5 as in the official code."""
     lifting: str = "updater_first"
     """Order of LADM's two steps; none pools the dynamic frames directly."""
+    lifting_weight: float = 0.1
+    """Weight of the lifting loss in the total; 0 trains without it."""
+    lifting_reduction: str = "mean"
+    """Lifting loss over the batch: mean, or sum as in the official code."""
     dropout: float = 0.5
     """Dropout probability in front of the classifier."""
     drop_path: float = 0.2
@@ -66,6 +76,8 @@ class IFDDConfig:
             )
         if self.receptive_field <= 0:
             raise InputError(f"receptive_field must be positive, given {self.receptive_field}")
+        if self.lifting_weight < 0:
+            raise InputError(f"lifting_weight must not be negative, given {self.lifting_weight}")
         for name in ("dropout", "drop_path"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} must be in [0, 1), given {getattr(self, name)}")
@@ -85,3 +97,37 @@ PRESETS = {
 ``ifdd_tiny`` has the same pyramid, ISSM, LADM and head on a small CNN: from scratch on a thousand clips the
 transformer of its size (``mvit_tiny``) stayed at chance.
 """
+
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "full": {},
+    "backbone_only": {"split": "none", "lifting": "none"},
+    "issm_only": {"lifting": "none"},
+    "even_odd": {"split": "even_odd"},
+    "predictor_first": {"lifting": "predictor_first"},
+    "receptive_field_1": {"receptive_field": 1.0},
+    "receptive_field_2": {"receptive_field": 2.0},
+    "receptive_field_t4": {"receptive_field": 2.0},
+    "receptive_field_t2": {"receptive_field": 4.0},
+    "official_sampling": {"sampling": "official"},
+    "no_lifting_loss": {"lifting_weight": 0.0},
+    "frames_8": {"frames": 8},
+    "frames_16": {"frames": 16},
+    "frames_32": {"frames": 32},
+    "mvit_xs": {"backbone": "mvit_xs"},
+    "mvit_s": {"backbone": "mvit_s"},
+    "s3d": {"backbone": "s3d"},
+}
+"""Rows of the paper's ablations: name -> what differs from the preset (T / 4 and T / 2 of T = 8 feature frames)."""
+
+
+def lookup(table: Mapping[str, Value], name: str, kind: str) -> Value:
+    """Return ``table[name]``.
+
+    Raises:
+        InputError: there is no such name; the message lists the names and the nearest.
+    """
+    if name not in table:
+        nearest = difflib.get_close_matches(name, table, 1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        raise InputError(f"unknown {kind} {name!r}, choose one of {', '.join(table)}{hint}")
+    return table[name]

@@ -1,31 +1,32 @@
 """IFDD: the paper's figure, box by box (arXiv 2412.13168, Fig. 2)."""
 
-import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from typing import Any, TypeVar
+from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ifdd.errors import InputError
 from ifdd.model.backbones import BACKBONES, Backbone
-from ifdd.model.config import PRESETS, IFDDConfig
+from ifdd.model.config import ABLATIONS, PRESETS, IFDDConfig, lookup
 from ifdd.model.head import Head
 from ifdd.model.issm import ISSM, EvenOddSplit, NoSplit
-from ifdd.model.ladm import LADM, MeanPooling, NoLifting, PredictorFirstLADM, TokenPooling, lifting_residual
+from ifdd.model.ladm import HEADS, LADM, MeanPooling, NoLifting, PredictorFirstLADM, TokenPooling
 from ifdd.model.layers import as_column, maps_to_tokens
 from ifdd.model.outputs import IFDDOutput, StageShape
 from ifdd.model.pyramid import PyramidAggregation
 
-Value = TypeVar("Value")
+ROUNDING = 1e-3
+"""How far a value may lie outside [0, 1]: what resizing in half precision leaves."""
 
 SPLITS: dict[str, Callable[[IFDDConfig, StageShape], nn.Module]] = {
     "issm": lambda config, shape: ISSM(shape, config.receptive_field, config.sampling),
     "even_odd": lambda config, shape: EvenOddSplit(),
     "none": lambda config, shape: NoSplit(),
 }
-LIFTINGS: dict[str, Callable[[IFDDConfig, StageShape], nn.Module]] = {
+LIFTINGS: dict[str, Callable[[IFDDConfig, StageShape], LADM | NoLifting]] = {
     "updater_first": lambda config, shape: LADM(shape.channels, config.drop_path),
     "predictor_first": lambda config, shape: PredictorFirstLADM(shape.channels, config.drop_path),
     "none": lambda config, shape: NoLifting(),
@@ -36,7 +37,7 @@ class IFDD(nn.Module):
     """Backbone, pyramid aggregation, ISSM, LADM, head: a clip to logits and to what explains them.
 
     Raises:
-        InputError: the configuration names a backbone that does not exist.
+        InputError: the configuration names a backbone that does not exist or whose stages do not fit.
     """
 
     mean: Tensor
@@ -47,8 +48,9 @@ class IFDD(nn.Module):
         self.config = config
         build = lookup(BACKBONES, config.backbone, "backbone")
         self.backbone: Backbone = build(config.frames, config.size, config.drop_path)
-        shape = self.backbone.stages[-1]
-        self.pyramid = PyramidAggregation(self.backbone.stages[-2], shape)
+        check_stages(config.backbone, self.backbone.stages)
+        finer, shape = self.backbone.stages[-2:]
+        self.pyramid = PyramidAggregation(finer, shape)
         self.split = SPLITS[config.split](config, shape)
         self.lifting = LIFTINGS[config.lifting](config, shape)
         group_tokens = shape.frames // 2 * shape.height * shape.width
@@ -67,20 +69,15 @@ class IFDD(nn.Module):
                 normalised here.
 
         Raises:
-            InputError: the clip has another number of frames or another size.
+            InputError: the clip has another number of frames or another size, or values that are no RGB in [0, 1].
         """
         self._check(clip)
         features = self.pyramid(self.backbone((clip - self.mean) / self.std))
         static, dynamic, split = self.split(features)
         lifted = self.lifting(maps_to_tokens(static), maps_to_tokens(dynamic))
         emotion = self.pooling(lifted.emotion)
-        residual = self._residual(features, lifted.context)
+        residual = self.lifting.residual(features, lifted.context)
         return IFDDOutput(self.head(emotion), emotion, residual, split)
-
-    def _residual(self, features: Tensor, context: Tensor) -> Float[Tensor, "batch height width"]:
-        if isinstance(self.lifting, NoLifting):
-            return features.new_zeros(features.shape[0], *features.shape[3:])
-        return lifting_residual(features, context)
 
     def _check(self, clip: Tensor) -> None:
         expected = (3, self.config.frames, self.config.size, self.config.size)
@@ -88,33 +85,56 @@ class IFDD(nn.Module):
             raise InputError(
                 f"this model takes clips of shape (batch, {', '.join(map(str, expected))}), given {tuple(clip.shape)}"
             )
+        if not clip.is_floating_point():
+            raise InputError(f"this model takes clips of floating-point values in [0, 1], given {clip.dtype}")
+        if clip.is_meta or clip.numel() == 0 or torch.compiler.is_compiling():
+            return  # no values, or none yet
+        lowest, highest = torch.stack(clip.detach().aminmax()).tolist()
+        if not (lowest >= -ROUNDING and highest <= 1 + ROUNDING):  # so that NaN is refused as well
+            raise InputError(f"this model takes RGB values in [0, 1], given values from {lowest:.4g} to {highest:.4g}")
 
 
-def create_model(preset: str, num_classes: int = 7, **overrides: Any) -> IFDD:
-    """Build a model with fresh weights.
+def check_stages(name: str, stages: Sequence[StageShape]) -> None:
+    """Check what pyramid, ISSM and LADM ask of a backbone, so that a new one fails with a reason.
+
+    Raises:
+        InputError: fewer than two stages, sizes that are no multiples, or frames or channels that cannot be divided.
+    """
+    if len(stages) < 2:
+        raise InputError(f"backbone {name!r} has {len(stages)} stage; the pyramid needs two")
+    finer, last = stages[-2:]
+    ratio = finer.height // last.height
+    if finer != (finer.channels, last.frames, ratio * last.height, ratio * last.width):
+        raise InputError(
+            f"backbone {name!r}: the last stage {tuple(last)} must have the frames of the one before, {tuple(finer)}, "
+            "and divide its height and width by the same number"
+        )
+    if last.frames % 2 or last.channels % HEADS:
+        raise InputError(
+            f"backbone {name!r}: the last stage {tuple(last)} needs an even number of frames "
+            f"and channels divisible by {HEADS}"
+        )
+
+
+def create_model(
+    preset: str,
+    num_classes: int = 7,
+    ablation: str = "full",
+    **overrides: Any,
+) -> IFDD:
+    """Build a model.
 
     Args:
         preset: a name in ``ifdd.model.PRESETS``.
         num_classes: number of emotion classes.
-        **overrides: other fields of :class:`IFDDConfig`, for instance ``split="even_odd"`` or ``frames=32``.
+        ablation: a name in ``ifdd.model.ABLATIONS``.
+        **overrides: other fields of :class:`IFDDConfig`, for instance ``size=112``.
 
     Raises:
-        InputError: an unknown preset or field, or a value outside its range.
+        InputError: an unknown preset, ablation or field, a value outside its range.
     """
     base = lookup(PRESETS, preset, "preset")
     for name in overrides:
         lookup(asdict(base), name, "model option")
-    return IFDD(replace(base, num_classes=num_classes, **overrides))
-
-
-def lookup(table: Mapping[str, Value], name: str, kind: str) -> Value:
-    """Return ``table[name]``.
-
-    Raises:
-        InputError: there is no such name; the message lists the names and the nearest.
-    """
-    if name not in table:
-        nearest = difflib.get_close_matches(name, table, 1)
-        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-        raise InputError(f"unknown {kind} {name!r}, choose one of {', '.join(table)}{hint}")
-    return table[name]
+    chosen = lookup(ABLATIONS, ablation, "ablation") | overrides
+    return IFDD(replace(base, num_classes=num_classes, **chosen))

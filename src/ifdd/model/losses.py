@@ -1,6 +1,6 @@
 """One pure function a loss term, and the module that adds them."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -34,10 +34,10 @@ class IFDDLoss(nn.Module):
     """total = classification + weight * lifting.
 
     ``reduction="mean"`` averages the lifting loss over the batch. Deviation: the official code sums it
-    (``reduction="sum"``), so that its real weight grows with the batch size.
+    (``reduction="sum"``), so that its real weight grows with the batch size. ``IFDDConfig`` holds both values.
     """
 
-    def __init__(self, lifting_weight: float = 0.1, reduction: Literal["mean", "sum"] = "mean") -> None:
+    def __init__(self, lifting_weight: float = 0.1, reduction: str = "mean") -> None:
         super().__init__()
         self.lifting_weight = lifting_weight
         self.reduction = reduction

@@ -12,9 +12,11 @@ class ModelConfig:
     """Which model is trained."""
 
     preset: str = "ifdd_tiny"
-    """Name of a model: ifdd_mvit_xs, ifdd_mvit_s or ifdd_tiny."""
+    """Name of a model: ifdd_mvit_xs, ifdd_mvit_s, ifdd_s3d or ifdd_tiny."""
+    ablation: str = "full"
+    """Row of the paper's ablations: full, backbone_only, issm_only, even_odd, predictor_first, no_lifting_loss, ..."""
     overrides: dict[str, Any] = field(default_factory=dict)
-    """Fields of the model's configuration that differ from the preset, e.g. {split: even_odd, frames: 32}."""
+    """Further fields of the model's configuration that differ from the preset, e.g. {size: 112, dropout: 0.2}."""
 
     def __post_init__(self) -> None:
         """Check what the data decide."""
@@ -80,10 +82,6 @@ class OptimizationConfig:
     """Decoupled weight decay; not applied to biases, norms and position tables."""
     gradient_clip: float | None = None
     """Largest norm of the gradient; no clipping when null."""
-    lifting_weight: float = 0.1
-    """Weight of the lifting loss."""
-    lifting_reduction: Literal["mean", "sum"] = "mean"
-    """Lifting loss over the batch: mean, or sum as in the official code."""
     ema_decay: float | None = None
     """Decay per step of the averaged weights that are validated and saved; no averaging when null."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
@@ -96,7 +94,7 @@ class OptimizationConfig:
             raise InputError(
                 f"optimization.warmup_epochs must be in [0, epochs = {self.epochs}), given {self.warmup_epochs}"
             )
-        for name, low in (("weight_decay", 0.0), ("lifting_weight", 0.0), ("final_fraction", 0.0)):
+        for name, low in (("weight_decay", 0.0), ("final_fraction", 0.0)):
             if getattr(self, name) < low:
                 raise InputError(f"optimization.{name} must be at least {low}, given {getattr(self, name)}")
         if self.gradient_clip is not None and self.gradient_clip <= 0:
