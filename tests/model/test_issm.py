@@ -1,4 +1,4 @@
-"""Frame splitting: positions, interpolation, gradients."""
+"""Frame splitting: positions, interpolation, gradients. What is claimed of any map is tested over random shapes."""
 
 import numpy as np
 import pytest
@@ -10,82 +10,142 @@ from ifdd.model.issm import ISSM, EvenOddSplit, NoSplit, interpolate_frames, off
 from ifdd.model.outputs import StageShape
 
 
-def random_features(frames: int = 8, channels: int = 6, size: int = 3, seed: int = 0) -> torch.Tensor:
-    return torch.randn(2, channels, frames, size, size, generator=torch.Generator().manual_seed(seed))
+@st.composite
+def maps(draw: st.DrawFn, fewest_frames: int = 2) -> torch.Tensor:
+    """Draw the features of a batch: (batch, channels, an even number of frames, height, width)."""
+    frames = 2 * draw(st.integers(fewest_frames // 2, 6))
+    shape = (draw(st.integers(1, 3)), draw(st.integers(1, 6)), frames, draw(st.integers(1, 9)), draw(st.integers(1, 9)))
+    return torch.randn(shape, generator=torch.Generator().manual_seed(draw(st.integers(0, 999))))
 
 
-@given(
-    frames=st.integers(2, 12),
-    positions=st.lists(st.floats(-3, 15, width=32), min_size=1, max_size=6),
-)
-@settings(max_examples=50, deadline=None)
-def test_interpolation_is_numpy_s_along_time(frames: int, positions: list[float]) -> None:
-    features = random_features(frames)
-    read = interpolate_frames(features, torch.tensor([positions, positions[::-1]]))
-    for batch, at in enumerate((positions, positions[::-1])):
-        series = features[batch].permute(0, 2, 3, 1).reshape(-1, frames).numpy()
-        expected = np.stack([np.interp(at, np.arange(frames), values) for values in series])
-        given_ = read[batch].permute(0, 2, 3, 1).reshape(-1, len(at)).numpy()
-        np.testing.assert_allclose(given_, expected, atol=1e-5)
+def issm_for(features: torch.Tensor, receptive_field: float = 2.0, sampling: str = "exact") -> ISSM:
+    torch.manual_seed(0)
+    return ISSM(StageShape(*features.shape[1:]), receptive_field, sampling)
 
 
-def test_zero_offsets_with_exact_sampling_are_the_even_and_odd_frames() -> None:
-    features = random_features()
-    issm = ISSM(StageShape(6, 8, 3, 3))
+def some_map(size: int = 3) -> torch.Tensor:
+    return torch.randn(2, 6, 8, size, size, generator=torch.Generator().manual_seed(0))
+
+
+@given(features=maps(), positions=st.lists(st.floats(-3, 15, width=32), min_size=1, max_size=6))
+def test_interpolation_is_numpy_s_along_time(features: torch.Tensor, positions: list[float]) -> None:
+    frames = features.shape[2]
+    # every clip of a batch has its own positions
+    at = torch.stack([torch.tensor(positions) + clip for clip in range(len(features))])
+    read = interpolate_frames(features, at)
+    for clip in range(len(features)):
+        series = features[clip].permute(0, 2, 3, 1).reshape(-1, frames).numpy()
+        expected = np.stack([np.interp(at[clip], np.arange(frames), values) for values in series])
+        np.testing.assert_allclose(read[clip].permute(0, 2, 3, 1).reshape(-1, len(positions)), expected, atol=1e-5)
+
+
+@given(features=maps())
+def test_zero_offsets_with_exact_sampling_are_the_even_and_odd_frames(features: torch.Tensor) -> None:
+    issm = issm_for(features)
     torch.nn.init.zeros_(issm.static_offset.weight)
     torch.nn.init.zeros_(issm.dynamic_offset.weight)
     static, dynamic, split = issm(features)
+    assert torch.equal(static, features[:, :, 0::2])  # to the bit
+    assert torch.equal(dynamic, features[:, :, 1::2])
     even, odd, parity = EvenOddSplit()(features)
-    torch.testing.assert_close(static, even, rtol=0, atol=0)
-    torch.testing.assert_close(dynamic, odd, rtol=0, atol=0)
-    torch.testing.assert_close(split.static_index, parity.static_index)
-    torch.testing.assert_close(split.dynamic_index, parity.dynamic_index)
+    assert torch.equal(static, even)
+    assert torch.equal(dynamic, odd)
+    assert torch.equal(split.static_index, parity.static_index)
+    assert torch.equal(split.dynamic_index, parity.dynamic_index)
 
 
-def test_official_sampling_reads_where_the_release_reads() -> None:
-    index = torch.tensor([[0.0, 2, 4, 6], [1.0, 3, 5, 7]])
-    expected = torch.tensor([[0, 1.79, 4.07, 6.36], [0.64, 2.93, 5.21, 7]])
-    torch.testing.assert_close(official_position(index, 8).clamp(0, 7), expected, atol=0.005, rtol=0)
+@given(features=maps(), indexes=st.lists(st.floats(-2, 13), min_size=1, max_size=6))
+def test_official_sampling_is_grid_sample_between_two_conventions(features: torch.Tensor, indexes: list[float]) -> None:
+    """The release normalises for aligned corners and samples without them."""
+    features, index = features.double(), torch.tensor([indexes], dtype=torch.float64).expand(len(features), -1)
+    frames = features.shape[2]
+    x = 2 * index / (frames - 1) - 1
+    rows = features.permute(0, 1, 3, 4, 2).flatten(1, 3)[:, :, None]  # an image of one row: time runs along x
+    grid = torch.stack([x, torch.zeros_like(x)], dim=-1)[:, None]
+    sampled = torch.nn.functional.grid_sample(rows, grid, padding_mode="border", align_corners=False)
+    expected = sampled.squeeze(2).unflatten(1, (features.shape[1], *features.shape[3:])).movedim(-1, 2)
+    read = interpolate_frames(features, official_position(index, frames))
+    torch.testing.assert_close(read, expected, atol=1e-12, rtol=0)
 
 
-def test_offsets_stay_inside_the_receptive_field() -> None:
-    issm = ISSM(StageShape(6, 8, 3, 3), receptive_field=0.5)
-    torch.nn.init.normal_(issm.static_offset.weight, std=100)
-    _, _, split = issm(random_features())
-    offset = (split.static_index - torch.arange(0.0, 8, 2)).abs()
-    assert offset.max() <= 0.5
-    assert offset.max() > 0.4
+def test_official_sampling_misses_the_even_and_odd_frames() -> None:
+    features = some_map()
+    issm = issm_for(features, sampling="official")
+    torch.nn.init.zeros_(issm.static_offset.weight)
+    static, _, split = issm(features)
+    assert torch.equal(split.static_index[0], torch.tensor([0.0, 2, 4, 6]))
+    reads = torch.tensor([[0, 1.785714, 4.071429, 6.357143]] * 2)
+    torch.testing.assert_close(static, interpolate_frames(features, reads))
 
 
-def test_correlation_is_the_product_of_pooled_tokens() -> None:
-    features = random_features(size=9)
-    issm = ISSM(StageShape(6, 8, 9, 9))
-    pooled = torch.stack([torch.nn.functional.adaptive_avg_pool2d(features[:, :, t], 7) for t in range(8)], 1)
-    weight, bias = issm.tokenizer.state_dict().values()
-    tokens = torch.nn.functional.gelu(torch.einsum("btchw,kc->btkhw", pooled, weight[:, :, 0, 0]) + bias[:, None, None])
-    expected = torch.einsum("btkhw,bskhw->bts", tokens, tokens) / 6
+@given(features=maps(), receptive_field=st.floats(0.1, 4))
+def test_offsets_fill_the_receptive_field_and_stay_inside(features: torch.Tensor, receptive_field: float) -> None:
+    issm = issm_for(features, receptive_field)
+    torch.nn.init.normal_(issm.static_offset.weight, std=1000)
+    _, _, split = issm(features)
+    offset = (split.static_index - issm.even).abs()
+    assert offset.max() <= receptive_field + 1e-5
+    assert offset.max() > 0.5 * receptive_field
+
+
+@given(features=maps())
+def test_correlation_is_the_product_of_pooled_tokens(features: torch.Tensor) -> None:
+    issm = issm_for(features)
+    batch, channels, frames, height, width = features.shape
+    pooled = torch.nn.functional.adaptive_avg_pool3d(features, (frames, min(height, 7), min(width, 7)))
+    weight, bias = issm.tokenizer.weight[:, :, 0, 0], issm.tokenizer.bias
+    assert bias is not None
+    tokens = torch.nn.functional.gelu(torch.einsum("bcthw,kc->btkhw", pooled, weight) + bias[:, None, None])
+    expected = torch.einsum("btkhw,bskhw->bts", tokens, tokens) / channels
     torch.testing.assert_close(issm.correlation(features), expected)
+    assert issm.correlation(features).shape == (batch, frames, frames)
 
 
-def test_gradients_reach_the_offsets_and_the_tokenizer() -> None:
-    torch.manual_seed(0)
-    issm = ISSM(StageShape(6, 8, 3, 3))
-    static, dynamic, _ = issm(random_features())
-    (static.square().sum() + dynamic.square().sum()).backward()
+@given(features=maps(fewest_frames=4))
+def test_gradients_reach_the_offsets_and_the_tokenizer(features: torch.Tensor) -> None:
+    issm = issm_for(features)
+    static, dynamic, split = issm(features)
+    weights = torch.randn_like(static)  # a plain sum of squares could have a flat spot
+    ((static + dynamic) * weights).sum().backward()
     for name, parameter in issm.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().max() > 0, name
+    # each position has its own row of weights, and moves unless it is clamped in every clip
+    last = features.shape[2] - 1
+    for index, linear in ((split.static_index, issm.static_offset), (split.dynamic_index, issm.dynamic_offset)):
+        assert linear.weight.grad is not None
+        free = ((index >= 0) & (index <= last)).any(0)
+        assert torch.equal(linear.weight.grad.abs().amax(1) > 0, free)
+
+
+@given(features=maps(), seed=st.integers(0, 999))
+@settings(max_examples=15)
+def test_gradients_of_the_interpolation_are_finite_differences(features: torch.Tensor, seed: int) -> None:
+    features = features[:, :2, :, :2, :1].double().requires_grad_()
+    generator = torch.Generator().manual_seed(seed)
+    cell = torch.randint(0, features.shape[2] - 1, (len(features), 3), generator=generator)
+    # between two frames: at a frame itself the slope jumps
+    inside = 0.1 + 0.8 * torch.rand(cell.shape, generator=generator, dtype=torch.float64)
+    position = (cell + inside).requires_grad_()
+    torch.autograd.gradcheck(interpolate_frames, (features, position))
+
+
+def test_no_gradient_pulls_a_position_further_beyond_the_border() -> None:
+    position = torch.tensor([[-0.5, 0.5, 7.5]] * 2, requires_grad=True)
+    interpolate_frames(some_map(), position).square().sum().backward()
+    assert position.grad is not None
+    assert torch.equal(position.grad[0] != 0, torch.tensor([False, True, False]))
 
 
 def test_no_split_hands_all_frames_to_both_groups() -> None:
-    features = random_features()
+    features = some_map()
     static, dynamic, _ = NoSplit()(features)
     assert static is dynamic is features
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_indexes_are_computed_in_full_precision_under_autocast(dtype: torch.dtype) -> None:
-    issm = ISSM(StageShape(6, 8, 3, 3))
+    features = some_map()
     with torch.autocast("cpu", dtype=dtype):
-        _, _, split = issm(random_features())
+        _, _, split = issm_for(features)(features)
     assert split.static_index.dtype == torch.float32
