@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ifdd.model import IFDD, IFDDConfig
-from ifdd.model.weights import OFFICIAL_NAMES
+from ifdd.model.official import OFFICIAL_NAMES
 
 
 def formula_weights(name: str, shape: tuple[int, ...]) -> torch.Tensor:

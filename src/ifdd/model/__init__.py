@@ -5,8 +5,9 @@ from ifdd.model.config import ABLATIONS, PRESETS, IFDDConfig, lookup
 from ifdd.model.device import choose_device
 from ifdd.model.ifdd import IFDD, create_model
 from ifdd.model.losses import IFDDLoss, Losses, classification_loss, lifting_loss
+from ifdd.model.official import Conversion, convert_official, load_official
 from ifdd.model.outputs import FrameSplit, IFDDOutput, Lifted, StageShape
-from ifdd.model.weights import Checkpoint, load_checkpoint, load_official, save_checkpoint
+from ifdd.model.weights import Checkpoint, load_checkpoint, save_checkpoint
 
 __all__ = [
     "ABLATIONS",
@@ -15,6 +16,7 @@ __all__ = [
     "PRESETS",
     "Backbone",
     "Checkpoint",
+    "Conversion",
     "FrameSplit",
     "IFDDConfig",
     "IFDDLoss",
@@ -24,6 +26,7 @@ __all__ = [
     "StageShape",
     "choose_device",
     "classification_loss",
+    "convert_official",
     "create_model",
     "lifting_loss",
     "load_checkpoint",
