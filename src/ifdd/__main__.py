@@ -26,6 +26,8 @@ COMMANDS = {
         "ifdd.evaluation.evaluate:evaluate",
         "measure a checkpoint: WAR, UAR, recalls, confusion matrix",
     ),
+    "convert": ("ifdd.evaluation.convert:convert", "turn a checkpoint of the official release into one of ifdd"),
+    "info": ("ifdd.model.info:info", "show a model's size and cost: parts, parameters, GMAC, memory, latency"),
     "recognize": ("ifdd.inference.recognize:recognize", "read a timeline of expressions from videos"),
 }
 """Name -> ("module:function", one-line summary)."""
@@ -110,22 +112,26 @@ def _with_underscores(word: str) -> str:
 def build_parser(command: str, function: Callable[..., None]) -> ArgumentParser:
     """Build the parser of one command from the signature and the docstring of its function.
 
-    A first argument of type ``list`` without a default becomes one or more words; other required arguments
-    become one word each, unless they are keyword-only: those become required options.
+    A first argument of type ``list`` without a default becomes one or more words, one with the default None that is
+    not keyword-only becomes a word that may be left out; other required arguments become one word each, unless they
+    are keyword-only: those become required options.
     """
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
     description, _, details = (inspect.getdoc(function) or "").partition("\n")
     parser = ArgumentParser(prog=f"ifdd {command}", description=description, exit_on_error=False, allow_abbrev=False)
     parser.add_argument("--config", action="config", help="YAML file with these options; later options override it")
     first = next(iter(inspect.signature(function).parameters.values()))
-    skip: set[str | int] = set()
+    summary = next(
+        (line.partition(":")[2].strip() for line in details.splitlines() if line.strip().startswith(f"{first.name}:")),
+        "",
+    )
+    skip: set[str | int] = {first.name}
     if first.default is first.empty and typing.get_origin(first.annotation) is list:
-        summary = next(
-            (line.partition(":")[2] for line in details.splitlines() if line.strip().startswith(first.name)),
-            "",
-        )
-        parser.add_argument(first.name, nargs="+", type=typing.get_args(first.annotation)[0], help=summary.strip())
-        skip = {first.name}
+        parser.add_argument(first.name, nargs="+", type=typing.get_args(first.annotation)[0], help=summary)
+    elif first.default is None and first.kind is first.POSITIONAL_OR_KEYWORD:
+        parser.add_argument(first.name, nargs="?", type=first.annotation, help=summary)
+    else:
+        skip = set()
     parser.add_function_arguments(function, as_group=False, as_positional=True, skip=skip)
     return parser
 

@@ -1,18 +1,16 @@
 """Checkpoints of the official IFDD release (facts about its names and files; none of its code)."""
 
 import logging
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import torch
 from torch import Tensor
 
 from ifdd.errors import InputError
 from ifdd.model.config import IFDDConfig
 from ifdd.model.ifdd import IFDD
-from ifdd.model.weights import load_strictly
+from ifdd.model.state_dicts import load_strictly, read_pickle
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +43,7 @@ OFFICIAL_NAMES = {
 }
 """Prefix of the release's names -> prefix of ours."""
 
-NEVER_READ = "the release stores it, but its forward never reads it"
+NEVER_READ = "never read by the release's forward"
 CONSTANT = "a constant, which ifdd computes"
 AVERAGING = "state of the averaging, no weight"
 MEASURED = "left by the tool that measured the release's size"
@@ -172,7 +170,7 @@ def _read(given: str | Path | Mapping[str, Any], part: Part | None) -> tuple[dic
     origin = "the state dict"
     if isinstance(given, (str, Path)):
         origin = str(given)
-        given = _read_file(given)
+        given = read_pickle(given)
     if isinstance(given, Mapping):
         parts = [name for name in ("model", "ema") if isinstance(given.get(name), Mapping)]
         if part is not None and part not in parts:
@@ -184,15 +182,6 @@ def _read(given: str | Path | Mapping[str, Any], part: Part | None) -> tuple[dic
     if not isinstance(given, Mapping) or not all(isinstance(value, Tensor) for value in given.values()):
         raise InputError(f"{origin} holds no state dict, bare or under 'model' or 'ema'")
     return dict(given), origin
-
-
-def _read_file(path: str | Path) -> Any:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise InputError(f"no checkpoint at {path}") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise InputError(f"cannot read {path} as a PyTorch checkpoint: {str(error).splitlines()[0]}") from error
 
 
 def _prefix(official: Mapping[str, Tensor]) -> str:

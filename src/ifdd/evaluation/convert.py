@@ -1,0 +1,86 @@
+"""``ifdd convert``: a checkpoint of the official release becomes one of ours."""
+
+from pathlib import Path
+from typing import Literal
+
+from rich.table import Table
+
+from ifdd.console import console
+from ifdd.data.labels import LABEL_SETS
+from ifdd.errors import InputError
+from ifdd.model import IFDD, Conversion, convert_official, save_checkpoint
+
+OFFICIAL_FPS = 25.0
+OFFICIAL_STRIDES = {8: 1, 16: 1, 32: 2}
+"""Frames of a clip -> step between them in the release's recipes (32 frames are MAFW's)."""
+
+
+def convert(
+    official: Path,
+    out: Path,
+    *,
+    classes: Literal["dfew", "ferv39k", "mafw"] | None = None,
+    frames: Literal[8, 16, 32] = 16,
+    order: Literal["updater_first", "predictor_first"] = "updater_first",
+    part: Literal["model", "ema"] | None = None,
+    clip_seconds: float | None = None,
+) -> None:
+    """Turn a checkpoint of the official IFDD release into a .safetensors file of ifdd.
+
+    Backbone, splitting, lifting and the number of classes are read off the names and shapes; every entry that is not
+    used is listed with the reason.
+
+    Args:
+        official: The release's .pth file; read without running any code that it may hold.
+        out: The .safetensors file to write.
+        classes: Label set that the checkpoint was trained on, which names its classes; without it 11 classes get
+            MAFW's names, 7 are numbered, for DFEW and FERV39k number theirs differently.
+        frames: Frames of a clip that it was trained for; the weights do not tell.
+        order: Lifting step that comes first; the weights do not tell.
+        part: Weights to take from a file that holds both; model without it.
+        clip_seconds: Time that a clip spans in seconds; without it that of the release's recipes at 25 frames a
+            second, 0.64 for 16 frames.
+    """
+    if out.suffix != ".safetensors":
+        raise InputError(f"cannot write {out}: name it with the suffix .safetensors")
+    conversion = convert_official(official, frames, len(LABEL_SETS[classes]) if classes else None, order, part)
+    names = class_names_of(conversion.model, classes)
+    seconds = frames * OFFICIAL_STRIDES[frames] / OFFICIAL_FPS if clip_seconds is None else clip_seconds
+    if seconds <= 0:
+        raise InputError(f"--clip-seconds must be positive, given {seconds}")
+    description = {"converted_from": official.name, "data": classes, "synthetic": False}
+    save_checkpoint(out, conversion.model, names, seconds, description)
+    console.print(report(conversion))
+    console.print(f"Classes: {', '.join(names)}", highlight=False)
+    if "class0" in names:
+        console.print("Add --classes dfew or --classes ferv39k to name them.", highlight=False)
+    console.print(f"Written to {out}", highlight=False)
+
+
+def class_names_of(model: IFDD, classes: str | None) -> tuple[str, ...]:
+    """Return the names of a converted model's classes in the order of the logits.
+
+    Args:
+        model: gives the number of classes.
+        classes: name of a label set, or None.
+    """
+    count = model.config.num_classes
+    if classes is None and count == len(LABEL_SETS["mafw"]):
+        classes = "mafw"
+    return LABEL_SETS[classes] if classes else tuple(f"class{index}" for index in range(count))
+
+
+def report(conversion: Conversion) -> Table:
+    """Return what was recognised and what became of every entry, for the terminal."""
+    config = conversion.model.config
+    parameters = sum(parameter.numel() for parameter in conversion.model.parameters())
+    table = Table(title="Official checkpoint", show_header=False, title_justify="left")
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for name in ("backbone", "split", "lifting", "sampling", "frames", "size", "num_classes"):
+        table.add_row(name.replace("_", " "), str(getattr(config, name)))
+    table.add_row("used", f"{len(conversion.used)} entries, {parameters:,} parameters")
+    table.add_row("not used", f"{len(conversion.unused)} entries", end_section=True)
+    for name, reason in conversion.unused.items():
+        table.add_row(name, reason)
+    return table

@@ -1,0 +1,69 @@
+"""``ifdd convert``: what it writes is the release's model with the right names, ready for every command."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ifdd import load_checkpoint, load_official
+from ifdd.__main__ import main
+from tests.helpers.official import official_state_dict
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("release") / "release.pth"
+    torch.save({"epoch": 1, "model": official_state_dict(), "opt": {}}, path)
+    return path
+
+
+def test_the_file_holds_the_release_s_model(release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "ifdd.safetensors"
+    main(["convert", str(release), str(out), "--classes", "ferv39k", "--frames", "32", "--order", "predictor_first"])
+    printed = capsys.readouterr().out
+    for wanted in ("mvit_xs", "issm", "predictor_first", "official", "backbone.WaveLifts.spatial_pos", "never read"):
+        assert wanted in printed
+    converted = load_checkpoint(out)
+    expected = load_official(release, frames=32, order="predictor_first")
+    assert converted.model.config == expected.config
+    weights = expected.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in converted.model.state_dict().items())
+    assert converted.classes == ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+    assert converted.clip_seconds == 2.56
+    assert converted.description == {"converted_from": "release.pth", "data": "ferv39k", "synthetic": False}
+
+
+def test_classes_are_numbered_where_their_order_is_not_known(
+    release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["convert", str(release), str(tmp_path / "ifdd.safetensors")])
+    assert load_checkpoint(tmp_path / "ifdd.safetensors").classes == tuple(f"class{index}" for index in range(7))
+    assert "--classes dfew or --classes ferv39k" in capsys.readouterr().out
+
+
+def test_eleven_classes_are_mafw_s(tmp_path: Path) -> None:
+    torch.save(official_state_dict(num_classes=11), tmp_path / "mafw.pth")
+    main(["convert", str(tmp_path / "mafw.pth"), str(tmp_path / "ifdd.safetensors")])
+    assert load_checkpoint(tmp_path / "ifdd.safetensors").classes[7:9] == ("contempt", "anxiety")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("ifdd.pth", [], "name it with the suffix .safetensors"),
+        ("ifdd.safetensors", ["--classes", "mafw"], "has 7 classes, expected 11"),
+        ("ifdd.safetensors", ["--clip-seconds", "0"], "--clip-seconds must be positive"),
+        ("ifdd.safetensors", ["--part", "ema"], "holds no weights under 'ema'"),
+        ("ifdd.safetensors", ["--frames", "20"], "frames"),
+    ],
+)
+def test_a_mistake_is_one_line_and_writes_nothing(
+    release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, options: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["convert", str(release), str(tmp_path / name), *options])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
