@@ -1,19 +1,19 @@
 """Checkpoints of ours, in and out."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
 
 from ifdd.errors import InputError
 from ifdd.files import atomic_path
 from ifdd.model.config import IFDDConfig
 from ifdd.model.ifdd import IFDD
+from ifdd.model.state_dicts import load_strictly
 
 FORMAT = "ifdd-checkpoint-1"
 """What a checkpoint file of ours says of itself."""
@@ -99,30 +99,3 @@ def _config_from_json(text: str, path: str | Path) -> IFDDConfig:
     for name in ("mean", "std"):
         values[name] = tuple(values[name])
     return IFDDConfig(**values)
-
-
-def load_strictly(
-    module: nn.Module, weights: Mapping[str, Tensor], origin: str, name_at_origin: Callable[[str], str] = str
-) -> None:
-    """Load a state dict that must fit name by name and shape by shape.
-
-    Args:
-        module: takes the values.
-        weights: values under the module's names.
-        origin: where they come from, for the message.
-        name_at_origin: turns a name of the module into the one that ``origin`` uses, for the message.
-
-    Raises:
-        InputError: names are missing or unknown, or shapes differ; the message lists them all.
-    """
-    expected = module.state_dict()
-    problems = [f"missing {name_at_origin(name)}" for name in expected.keys() - weights.keys()]
-    problems += [f"unknown {name_at_origin(name)}" for name in weights.keys() - expected.keys()]
-    problems += [
-        f"{name_at_origin(name)} has shape {tuple(weights[name].shape)}, expected {tuple(expected[name].shape)}"
-        for name in expected.keys() & weights.keys()
-        if weights[name].shape != expected[name].shape
-    ]
-    if problems:
-        raise InputError(f"the weights of {origin} do not fit the model: {'; '.join(sorted(problems))}")
-    module.load_state_dict(dict(weights))
