@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ifdd.model.backbones.mvit import mvit_s, mvit_tiny, mvit_xs
+from ifdd.model.backbones.s3d import s3d
 from ifdd.model.backbones.s3d_tiny import s3d_tiny
 from ifdd.model.outputs import StageShape
 
@@ -27,6 +28,7 @@ BACKBONES: dict[str, Callable[[int, int, float], Backbone]] = {
     "mvit_xs": mvit_xs,
     "mvit_s": mvit_s,
     "mvit_tiny": mvit_tiny,
+    "s3d": s3d,
     "s3d_tiny": s3d_tiny,
 }
 """Name -> builder(frames, size, drop_path). Add a builder of a ``Backbone`` to use another one by name."""

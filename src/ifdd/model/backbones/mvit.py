@@ -225,8 +225,8 @@ class ClassToken(nn.Module):
         return torch.cat([self.class_token.expand(tokens.shape[0], 1, -1), tokens], dim=1)
 
 
-class MViT(nn.Module):
-    """Stem, blocks, final norm. ``forward`` returns the stage maps, ``tokens`` the tokens with the class token."""
+class MViTTrunk(nn.Module):
+    """Stem, blocks and final norm, which a backbone and a classifier share."""
 
     def __init__(self, specs: tuple[StageSpec, ...], frames: int, size: int, drop_path: float) -> None:
         super().__init__()
@@ -258,12 +258,32 @@ class MViT(nn.Module):
         ends[-1] = self.norm(ends[-1])
         return ends
 
+
+class MViT(MViTTrunk):
+    """The trunk as a backbone: ``forward`` returns the stage maps, ``tokens`` the tokens with the class token."""
+
     def forward(self, clip: Float[Tensor, "batch 3 frames height width"]) -> tuple[Float[Tensor, "batch _ _ _ _"], ...]:
         """Return the map of each stage, finest first; the class token is dropped."""
         return tuple(
             tokens[:, 1:].transpose(1, 2).unflatten(2, (shape.frames, shape.height, shape.width))
             for tokens, shape in zip(self.tokens(clip), self.stages, strict=True)
         )
+
+
+class MViTClassifier(MViTTrunk):
+    """The published network with torchvision's parameters: a clip of 16 frames, 224 pixels, to class scores.
+
+    To prove the weights and to compare features with; IFDD uses :class:`MViT`.
+    """
+
+    def __init__(self, specs: tuple[StageSpec, ...], num_classes: int) -> None:
+        super().__init__(specs, frames=16, size=224, drop_path=0.2)
+        self.head = nn.Sequential(nn.Dropout(0.5), nn.Linear(specs[-1].channels, num_classes))
+        init_linear(self.head, std=0.02)
+
+    def forward(self, clip: Float[Tensor, "batch 3 frames height width"]) -> Float[Tensor, "batch classes"]:
+        """Return the scores that the class token leads to."""
+        return self.head(self.tokens(clip)[-1][:, 0])
 
 
 def block_specs(stages: tuple[StageSpec, ...], grid: Grid) -> list[BlockSpec]:
