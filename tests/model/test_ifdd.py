@@ -46,9 +46,7 @@ def test_a_gradient_reaches_every_parameter(overrides: dict[str, Any]) -> None:
     output = model(random_clip(model.config.frames, model.config.size))
     (output.logits.square().sum() + output.lifting_residual.square().sum()).backward()
     without = [name for name, value in model.named_parameters() if value.grad is None or not value.grad.any()]
-    # without lifting nobody looks at the static group
-    issm_alone = model.config.split == "issm" and model.config.lifting == "none"
-    assert without == (["split.static_offset.weight"] if issm_alone else [])
+    assert without == []
 
 
 def test_tiny_preset_is_small() -> None:

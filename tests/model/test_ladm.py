@@ -182,7 +182,7 @@ def test_the_lifting_loss_has_nothing_to_say_against_haar_s_means(features: torc
     even, odd, _ = EvenOddSplit()(features)
     ladm = with_fixed_weights(PredictorFirstLADM(features.shape[1], 0.0), 0.5, 1.0)
     context, _ = ladm.lift(maps_to_tokens(even), maps_to_tokens(odd))
-    residual = ladm.residual(features, context)
+    residual = lifting_residual(features, context)
     assert_same(residual, torch.zeros_like(residual))
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ifdd.model import FrameSplit, IFDDLoss, IFDDOutput, classification_loss, lifting_loss
+from ifdd.model import FrameSplit, IFDDConfig, IFDDLoss, IFDDOutput, classification_loss, lifting_loss
 
 
 def output(logits: torch.Tensor, residual: torch.Tensor) -> IFDDOutput:
@@ -29,7 +29,13 @@ def test_lifting_is_quadratic_below_one_and_linear_above() -> None:
 def test_total_adds_the_weighted_terms(reduction: str, expected: float) -> None:
     given = output(torch.zeros(2, 4), torch.tensor([[[0.5, -0.5]], [[3.0, 0.0]]]))
     target = torch.full((2, 4), 0.25)
-    losses = IFDDLoss(lifting_weight=0.1, reduction=reduction)(given, target)
+    losses = IFDDLoss(IFDDConfig(lifting_weight=0.1, lifting_reduction=reduction))(given, target)
     assert losses.lifting.item() == pytest.approx(expected)
     assert losses.classification.item() == pytest.approx(math.log(4))
     assert losses.total.item() == pytest.approx(math.log(4) + 0.1 * expected)
+
+
+def test_without_lifting_there_is_no_lifting_loss() -> None:
+    given = output(torch.zeros(2, 4), torch.ones(2, 1, 2))
+    losses = IFDDLoss(IFDDConfig(lifting="none"))(given, torch.full((2, 4), 0.25))
+    assert losses.total.item() == losses.classification.item()

@@ -92,6 +92,11 @@ def test_names_that_are_unknown_missing_or_of_another_shape_are_listed(release: 
         load_official({name: value for name, value in release.items() if ".blocks.3." not in name})
 
 
+def test_the_release_s_first_issm_is_named(release: StateDict) -> None:
+    with pytest.raises(InputError, match="the ISSM of the release's first commit"):
+        load_official(release | {"backbone.WaveLifts.adapt_split.dim_project.2.weight": torch.zeros(96, 768)})
+
+
 def test_another_number_of_classes_is_refused(release: StateDict) -> None:
     assert load_official(release, num_classes=7).config.num_classes == 7
     with pytest.raises(InputError, match="the state dict has 7 classes, expected 11"):

@@ -43,7 +43,7 @@ class IFDDConfig:
     lifting: str = "updater_first"
     """Order of LADM's two steps; none pools the dynamic frames directly."""
     lifting_weight: float = 0.1
-    """Weight of the lifting loss in the total; 0 trains without it."""
+    """Weight of the lifting loss in the total; 0 trains without it, and so does lifting none."""
     lifting_reduction: str = "mean"
     """Lifting loss over the batch: mean, or sum as in the official code."""
     dropout: float = 0.5

@@ -13,7 +13,7 @@ from ifdd.model.backbones import BACKBONES, Backbone
 from ifdd.model.config import ABLATIONS, PRESETS, IFDDConfig, lookup
 from ifdd.model.head import Head
 from ifdd.model.issm import ISSM, EvenOddSplit, NoSplit
-from ifdd.model.ladm import HEADS, LADM, MeanPooling, NoLifting, PredictorFirstLADM, TokenPooling
+from ifdd.model.ladm import HEADS, LADM, MeanPooling, NoLifting, PredictorFirstLADM, TokenPooling, lifting_residual
 from ifdd.model.layers import as_column, maps_to_tokens
 from ifdd.model.outputs import IFDDOutput, StageShape
 from ifdd.model.pyramid import PyramidAggregation
@@ -26,7 +26,7 @@ SPLITS: dict[str, Callable[[IFDDConfig, StageShape], nn.Module]] = {
     "even_odd": lambda config, shape: EvenOddSplit(),
     "none": lambda config, shape: NoSplit(),
 }
-LIFTINGS: dict[str, Callable[[IFDDConfig, StageShape], LADM | NoLifting]] = {
+LIFTINGS: dict[str, Callable[[IFDDConfig, StageShape], nn.Module]] = {
     "updater_first": lambda config, shape: LADM(shape.channels, config.drop_path),
     "predictor_first": lambda config, shape: PredictorFirstLADM(shape.channels, config.drop_path),
     "none": lambda config, shape: NoLifting(),
@@ -76,7 +76,7 @@ class IFDD(nn.Module):
         static, dynamic, split = self.split(features)
         lifted = self.lifting(maps_to_tokens(static), maps_to_tokens(dynamic))
         emotion = self.pooling(lifted.emotion)
-        residual = self.lifting.residual(features, lifted.context)
+        residual = lifting_residual(features, lifted.context)
         return IFDDOutput(self.head(emotion), emotion, residual, split)
 
     def _check(self, clip: Tensor) -> None:

@@ -9,8 +9,6 @@ from ifdd.model.layers import DropPath, merge_heads, mlp, split_heads
 from ifdd.model.outputs import Lifted
 
 Tokens = Float[Tensor, "batch tokens channels"]
-Features = Float[Tensor, "batch channels frames height width"]
-Residual = Float[Tensor, "batch height width"]
 HEADS = 8
 
 
@@ -109,10 +107,6 @@ class LADM(nn.Module):
         lifted = self.lift(self.static_norm(static), self.dynamic_norm(dynamic))
         return Lifted(lifted.context, self.refinement(lifted.emotion))
 
-    def residual(self, features: Features, context: Tokens) -> Residual:
-        """Return what the lifting loss draws to zero."""
-        return lifting_residual(features, context)
-
 
 class PredictorFirstLADM(LADM):
     """The classic order of a lifting scheme: predict, then update. An ablation."""
@@ -130,12 +124,10 @@ class NoLifting(nn.Module):
         """Return the groups as they are."""
         return Lifted(static, dynamic)
 
-    def residual(self, features: Features, context: Tokens) -> Residual:
-        """Return zeros: nothing was lifted."""
-        return features.new_zeros(features.shape[0], *features.shape[3:])
 
-
-def lifting_residual(features: Features, context: Tokens) -> Residual:
+def lifting_residual(
+    features: Float[Tensor, "batch channels frames height width"], context: Tokens
+) -> Float[Tensor, "batch height width"]:
     """Return how far the context is from the mean of each pair of frames, averaged over channels and time."""
     # the mean over pairs and then over time is the mean over time
     average = features.mean((1, 2))

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ifdd.model.config import IFDDConfig
 from ifdd.model.outputs import IFDDOutput
 
 
@@ -31,16 +32,17 @@ def lifting_loss(residual: Float[Tensor, "batch height width"]) -> Float[Tensor,
 
 
 class IFDDLoss(nn.Module):
-    """total = classification + weight * lifting.
+    """total = classification + weight * lifting, with the configuration's ``lifting_weight`` and ``lifting_reduction``.
 
-    ``reduction="mean"`` averages the lifting loss over the batch. Deviation: the official code sums it
-    (``reduction="sum"``), so that its real weight grows with the batch size. ``IFDDConfig`` holds both values.
+    Without lifting (``lifting="none"``) there is no context to draw anywhere: the weight counts as 0, as in the
+    official code. Deviation: the official code sums the lifting loss over the batch (``"sum"``), so that its real
+    weight grows with the batch size; ours is the mean.
     """
 
-    def __init__(self, lifting_weight: float = 0.1, reduction: str = "mean") -> None:
+    def __init__(self, config: IFDDConfig) -> None:
         super().__init__()
-        self.lifting_weight = lifting_weight
-        self.reduction = reduction
+        self.lifting_weight = 0.0 if config.lifting == "none" else config.lifting_weight
+        self.reduction = config.lifting_reduction
 
     def forward(self, output: IFDDOutput, target: Float[Tensor, "batch classes"]) -> Losses:
         """Return the losses of a batch for soft targets."""

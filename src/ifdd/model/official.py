@@ -62,6 +62,8 @@ OFFICIAL_UNUSED = {
 """Prefix of a name that is in the release's files and in no model of ours -> why."""
 
 MEASURED_NAMES = ("total_ops", "total_params")
+OLDER_ISSM = ".adapt_split.dim_project.2."
+"""The release's first commit (a9e8501) had another tokenizer, of two linear layers, and one softmax for both maps."""
 STEM = "embed.conv_proj.weight"
 """The name that every model of the release has: what stands before it is the file's prefix."""
 
@@ -133,6 +135,8 @@ def convert_official(
             unused[name] = reason
         else:
             unknown.append(name)
+    if any(OLDER_ISSM in name for name in unknown):
+        raise InputError(f"{origin} has the ISSM of the release's first commit, which its later commits and ifdd lack")
     if unknown:
         raise InputError(f"{origin} holds names that no IFDD release has: {', '.join(sorted(unknown))}")
     weights = {our_name: official[name] for name, our_name in used.items()}

@@ -55,7 +55,7 @@ class ClipClassifier(LightningModule):
         self.optimization = optimization
         self.augment = ClipAugmentation(augmentation)
         self.mixup = Mixup(mixup, model.config.num_classes)
-        self.loss = IFDDLoss(model.config.lifting_weight, model.config.lifting_reduction)
+        self.loss = IFDDLoss(model.config)
         self.batch_size = batch_size
         self.seed = seed
         self.set_data_epoch = set_data_epoch
