@@ -1,5 +1,7 @@
 """ISSM, the Inter-frame Static-dynamic Splitting Module, and the splits that replace it in ablations."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -41,6 +43,11 @@ def official_position(index: Float[Tensor, "batch half"], frames: int) -> Float[
     return index * frames / (frames - 1) - 0.5
 
 
+def full_precision(features: Tensor) -> AbstractContextManager[object]:
+    """Return a context without autocast; the meta device, where sizes are counted, knows none."""
+    return nullcontext() if features.is_meta else torch.autocast(features.device.type, enabled=False)
+
+
 class ISSM(nn.Module):
     """Split frames by content: two groups of T / 2 positions, learned from the correlation between frames.
 
@@ -80,11 +87,11 @@ class ISSM(nn.Module):
         batch, channels, frames = features.shape[:3]
         pooled = F.adaptive_avg_pool2d(features.transpose(1, 2).flatten(0, 1), self.token_size)
         tokens = F.gelu(self.tokenizer(pooled)).reshape(batch, frames, -1).float()
-        with torch.autocast(features.device.type, enabled=False):
+        with full_precision(features):
             return tokens @ tokens.transpose(1, 2) / channels
 
     def _offset(self, linear: nn.Linear, weights: Tensor) -> Float[Tensor, "batch half"]:
-        with torch.autocast(weights.device.type, enabled=False):
+        with full_precision(weights):
             return torch.tanh(linear(weights.flatten(1))) * self.receptive_field
 
     def _read(self, features: Features, index: Tensor) -> Group:
