@@ -212,10 +212,11 @@ def test_a_checkpoint_says_where_it_comes_from(tmp_path: Path, capsys: pytest.Ca
     assert document["config"]["lifting"] == "none"
 
 
-def test_ablation_and_overrides_are_those_of_create_model(tmp_path: Path) -> None:
+def test_ablation_and_overrides_are_those_of_create_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "info.json"
     run_info("ifdd_tiny", "--ablation", "even_odd", "--overrides", '{"size": 32, "num_classes": 11}', "--out", str(out))
     document = json.loads(out.read_text())
+    assert "ifdd_tiny, even_odd: " in capsys.readouterr().out
     assert (document["ablation"], document["overrides"]) == ("even_odd", {"size": 32, "num_classes": 11})
     assert (document["config"]["split"], document["config"]["size"]) == ("even_odd", 32)
     assert document["parts"][-1]["shapes"] == [[11]]

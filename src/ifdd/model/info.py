@@ -414,7 +414,8 @@ def preset_table(document: dict[str, Any]) -> Table:
 def model_tables(document: dict[str, Any]) -> Group:
     """Return the parts, the cost of a batch and, for a checkpoint, where it comes from."""
     whole, gmac = document["parameters"]["total"], document["gmac"]
-    table = Table(title=f"{document['model']}: what each part gives for a clip, and costs", box=SIMPLE_HEAD)
+    variant = "" if document["ablation"] == "full" else f", {document['ablation']}"
+    table = Table(title=f"{document['model']}{variant}: what each part gives for a clip, and costs", box=SIMPLE_HEAD)
     table.add_column("part", no_wrap=True)
     table.add_column("output", no_wrap=True)
     for name in ("parameters", "%", "GMAC", "%"):
