@@ -9,8 +9,8 @@ from ifdd.__main__ import main
 from ifdd.data.synth.config import PRESETS
 from ifdd.data.synth.story import StoryConfig, render_story
 from ifdd.inference.recognize import name_results
+from tests.helpers.faces import disc_frames
 from tests.helpers.videos import write_frame_folder, write_video
-from tests.inference.conftest import disc_frames
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ from ifdd.errors import InputError
 from ifdd.inference import ReadingOptions, Recognition, Recognizer, YuNetDetector
 from ifdd.inference.recognizer import Recognizer as RecognizerClass
 from ifdd.model import load_checkpoint
+from tests.helpers.faces import REAL, DiscDetector, disc_frames, needs_real
 from tests.helpers.videos import write_frame_folder, write_video
-from tests.inference.conftest import CLASSES, REAL, DiscDetector, disc_frames, needs_real
+from tests.inference.conftest import CLASSES
 
 
 class Listener(RecognizerClass):

@@ -1,10 +1,10 @@
 """Expressions in videos: faces found, followed, and read over time."""
 
-from ifdd.inference.faces import CROP_FACTOR, FaceBox, FaceDetector, HaarDetector, YuNetDetector, crop_face
+from ifdd.data.faces import CROP_FACTOR, FaceBox, FaceDetector, HaarDetector, YuNetDetector, crop_face
+from ifdd.data.tracking import CutDetector, Track, Tracker, TrackingOptions, TrackPoint
 from ifdd.inference.recognition import SCHEMA_VERSION, Recognition, RecognizedTrack, RecognizedVideo
 from ifdd.inference.recognizer import ReadingOptions, Recognizer
 from ifdd.inference.timeline import Segment, TimelineEntry
-from ifdd.inference.tracking import CutDetector, Track, Tracker, TrackingOptions, TrackPoint
 
 __all__ = [
     "CROP_FACTOR",

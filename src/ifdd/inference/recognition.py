@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ifdd.data.tracking import TrackPoint
 from ifdd.inference.timeline import Segment, TimelineEntry
-from ifdd.inference.tracking import TrackPoint
 
 SCHEMA_VERSION = "1.0"
 """Version of the JSON form; the first number changes when a field changes or goes."""

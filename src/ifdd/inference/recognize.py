@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Literal
 
 from ifdd.console import console, error_console, progress_bar
+from ifdd.data.faces import FaceDetector, HaarDetector, YuNetDetector
+from ifdd.data.tracking import TrackingOptions
 from ifdd.errors import InputError
 from ifdd.files import write_text
-from ifdd.inference.faces import FaceDetector, HaarDetector, YuNetDetector
 from ifdd.inference.recognition import Recognition
 from ifdd.inference.recognizer import ReadingOptions, Recognizer
 from ifdd.inference.timeline import Segment
-from ifdd.inference.tracking import TrackingOptions
 from ifdd.model import choose_device
 
 HAAR_NOTICE = (

@@ -16,12 +16,12 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from ifdd.data.faces import FaceDetector, HaarDetector, crop_face
+from ifdd.data.tracking import CutDetector, Track, Tracker, TrackingOptions
 from ifdd.data.video import Frame, VideoInfo, iter_frames, probe
 from ifdd.errors import InputError
-from ifdd.inference.faces import FaceDetector, HaarDetector, crop_face
 from ifdd.inference.recognition import Recognition, RecognizedTrack, RecognizedVideo
 from ifdd.inference.timeline import CLOCK, TimelineEntry, find_segments, frames_in_window, last_window
-from ifdd.inference.tracking import CutDetector, Track, Tracker, TrackingOptions
 from ifdd.model import PRESETS, Checkpoint, IFDDConfig, load_checkpoint
 
 

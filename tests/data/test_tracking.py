@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ifdd.data.faces import FaceBox
+from ifdd.data.tracking import CutDetector, Track, Tracker, TrackingOptions, overlap
 from ifdd.errors import InputError
-from ifdd.inference import CutDetector, FaceBox, Track, Tracker, TrackingOptions
-from ifdd.inference.tracking import overlap
-from tests.inference.conftest import REAL, needs_real
+from tests.helpers.faces import REAL, needs_real
 
 FPS = 25.0
 PLAIN = TrackingOptions(smoothing_seconds=0.0)

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ifdd.data.faces import CROP_FACTOR, FaceBox, HaarDetector, YuNetDetector, crop_face
 from ifdd.data.synth.config import PRESETS
 from ifdd.data.synth.story import StoryConfig, render_story
+from ifdd.data.tracking import overlap
 from ifdd.data.video import read_frames
 from ifdd.errors import InputError
-from ifdd.inference import CROP_FACTOR, FaceBox, HaarDetector, YuNetDetector, crop_face
-from ifdd.inference.tracking import overlap
-from tests.inference.conftest import REAL, needs_real
+from tests.helpers.faces import REAL, needs_real
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from ifdd.data.faces import FaceBox
 from ifdd.errors import InputError
-from ifdd.inference.faces import FaceBox
 
 
 @dataclass(frozen=True)
