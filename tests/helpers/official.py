@@ -1,5 +1,6 @@
-"""State dicts with the official release's names, filled by a formula, so that no weights need shipping."""
+"""Checkpoints and clips like the official release's, filled by a formula, so that no weights need shipping."""
 
+import functools
 import zlib
 from typing import Any
 
@@ -7,12 +8,55 @@ import numpy as np
 import torch
 
 from ifdd.model import IFDD, IFDDConfig
-from ifdd.model.official import OFFICIAL_NAMES
+from ifdd.model.official import official_name
+
+Config = dict[str, Any]
+StateDict = dict[str, torch.Tensor]
+Shapes = dict[str, tuple[int, ...]]
+
+VARIANTS: dict[str, Config] = {
+    "full": {},
+    "frames_32": {"frames": 32},
+    "frames_8": {"frames": 8},
+    "classes_11": {"num_classes": 11},
+    "mvit_s": {"backbone": "mvit_s"},
+    "even_odd": {"split": "even_odd"},
+    "issm_only": {"lifting": "none"},
+    "predictor_first": {"lifting": "predictor_first"},
+}
+"""Every model that the release can build: what differs from the full one, in the words of ``IFDDConfig``."""
+
+LIFTING = "backbone.WaveLifts."
+SPLIT = "backbone.WaveLifts.adapt_split."
+UNUSED_OF_LADM: Shapes = {"spatial_pos": (49, 768), "temporal_pos": (8, 768), "class_pos": (768,)}
+UNUSED_OF_ISSM: Shapes = {
+    "time_project.0.weight": (8, 8),
+    "time_project.0.bias": (8,),
+    "time_project.2.weight": (1, 8),
+    "time_project.2.bias": (1,),
+}
+"""What the release stores and its forward never reads."""
 
 
+def official_state_dict(**config: Any) -> StateDict:
+    """A whole official state dict, the entries that its forward never reads included."""
+    with torch.device("meta"):
+        model = IFDD(IFDDConfig(sampling="official", **config))
+    shapes: Shapes = {official_name(name): tuple(value.shape) for name, value in model.state_dict().items()}
+    constants: StateDict = {}
+    if model.config.lifting != "none":
+        shapes |= {LIFTING + name: shape for name, shape in UNUSED_OF_LADM.items()}
+    if model.config.split == "issm":
+        shapes |= {SPLIT + name: shape for name, shape in UNUSED_OF_ISSM.items()}
+        constants = {SPLIT + "index_even": torch.arange(0, 8, 2), SPLIT + "index_odd": torch.arange(1, 8, 2)}
+    return {name: formula_weights(name, shape) for name, shape in shapes.items()} | constants
+
+
+@functools.cache
 def formula_weights(name: str, shape: tuple[int, ...]) -> torch.Tensor:
-    """The value that the golden outputs were computed with, for an official name."""
-    noise = formula_noise(zlib.crc32(name.encode()), shape)
+    """The value that the release's outputs were computed with, for an official name. Not to be changed in place."""
+    generator = np.random.Generator(np.random.Philox(zlib.crc32(name.encode())))
+    noise = torch.from_numpy(generator.standard_normal(int(np.prod(shape)), dtype=np.float32).reshape(shape))
     if len(shape) < 2:
         return 1 + 0.1 * noise if name.endswith("weight") else 0.05 * noise
     if "rel_pos" in name or name.endswith("_pos"):
@@ -20,32 +64,7 @@ def formula_weights(name: str, shape: tuple[int, ...]) -> torch.Tensor:
     return noise / float(np.sqrt(np.prod(shape[1:])))
 
 
-def formula_noise(seed: int, shape: tuple[int, ...]) -> torch.Tensor:
-    generator = np.random.Generator(np.random.Philox(seed))
-    return torch.from_numpy(generator.standard_normal(int(np.prod(shape)), dtype=np.float32).reshape(shape))
-
-
-def official_state_dict(**config: Any) -> dict[str, torch.Tensor]:
-    """A whole official state dict, the entries that its forward never reads included."""
-    with torch.device("meta"):
-        model = IFDD(IFDDConfig(sampling="official", **config))
-    shapes = {official_name(name): tuple(value.shape) for name, value in model.state_dict().items()}
-    channels = model.backbone.stages[-1].channels
-    prefix = "backbone.WaveLifts"
-    shapes |= {
-        f"{prefix}.spatial_pos": (49, channels),
-        f"{prefix}.temporal_pos": (8, channels),
-        f"{prefix}.class_pos": (channels,),
-        f"{prefix}.adapt_split.time_project.0.weight": (8, 8),
-    }
-    state_dict = {name: formula_weights(name, shape) for name, shape in shapes.items()}
-    state_dict[f"{prefix}.adapt_split.index_even"] = torch.arange(0, 8, 2)
-    state_dict[f"{prefix}.adapt_split.index_odd"] = torch.arange(1, 8, 2)
-    return state_dict
-
-
-def official_name(name: str) -> str:
-    for official, ours in OFFICIAL_NAMES.items():
-        if name.startswith(ours):
-            return official + name.removeprefix(ours)
-    raise AssertionError(f"no official name for {name}")
+def formula_clip(frames: int) -> torch.Tensor:
+    """The two clips that the release's outputs were computed with."""
+    generator = np.random.Generator(np.random.Philox(2024))
+    return torch.from_numpy(generator.random((2, 3, frames, 224, 224), dtype=np.float32))
