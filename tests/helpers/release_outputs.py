@@ -2,7 +2,7 @@
 
     python -m tests.helpers.release_outputs CHECKOUT
 
-CHECKOUT is a folder with the release's code (github.com/CyberPegasus/IFDD at commit b089cee or later), in an
+CHECKOUT is a folder with the release's code (github.com/CyberPegasus/IFDD, with its commits 2c57180 and b089cee), in an
 environment that can import its experiments. Each variant is built the way the release builds it, from its configuration
 for DFEW and its flags, filled with the formula weights under its own names, and given the formula clips. Nothing of the
 release is part of ifdd.
