@@ -1,4 +1,4 @@
-"""The backbone: attention against the written-out formula, layout, stem."""
+"""What every backbone keeps; MViT: attention against the written-out formula, layout, stem."""
 
 import pytest
 import torch
@@ -58,11 +58,21 @@ def test_layout_follows_the_table_of_the_paper() -> None:
 
 
 @pytest.mark.parametrize("frames", [8, 16, 32])
-def test_every_clip_length_leaves_the_stem_with_eight_frames(frames: int) -> None:
-    backbone = mvit_tiny(frames, 64, 0.0)
-    maps = backbone(torch.rand(1, 3, frames, 64, 64))
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_clip_length_leaves_the_stem_with_eight_frames(name: str, frames: int) -> None:
+    with torch.device("meta"):
+        backbone = BACKBONES[name](frames, 64, 0.0)
+        maps = backbone(torch.empty(1, 3, frames, 64, 64))
     assert [tuple(each.shape[1:]) for each in maps] == [tuple(stage) for stage in backbone.stages]
     assert [stage.frames for stage in backbone.stages] == [8] * 4
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_the_stage_maps_halve_from_a_quarter_of_the_clip(name: str) -> None:
+    with torch.device("meta"):
+        stages = BACKBONES[name](16, 224, 0.0).stages
+    assert [(stage.height, stage.width) for stage in stages] == [(56, 56), (28, 28), (14, 14), (7, 7)]
+    assert sorted(stage.channels for stage in stages) == [stage.channels for stage in stages]
 
 
 def test_32_frames_are_16_frames_convolved_then_averaged_in_pairs() -> None:

@@ -21,8 +21,14 @@ def read_pickle(path: str | Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise InputError(f"no checkpoint at {path}") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise InputError(f"cannot read {path} as a PyTorch checkpoint: {str(error).splitlines()[0]}") from error
+    except pickle.UnpicklingError as error:  # its own message advises to run the code
+        raise InputError(
+            f"cannot read {path} as a PyTorch checkpoint: it is damaged, or holds objects other than weights, "
+            "which ifdd does not unpickle"
+        ) from error
+    except Exception as error:  # a damaged file raises nearly everything
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"cannot read {path} as a PyTorch checkpoint: {reason}") from error
 
 
 def load_strictly(
