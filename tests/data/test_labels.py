@@ -1,6 +1,14 @@
 import pytest
 
-from ifdd.data.labels import LABEL_SETS, SPELLINGS, canonical_label, class_indices, class_names
+from ifdd.data.labels import (
+    LABEL_SETS,
+    SPELLINGS,
+    canonical_label,
+    class_indices,
+    class_names,
+    parse_votes,
+    soft_label,
+)
 from ifdd.errors import InputError
 
 
@@ -12,6 +20,8 @@ from ifdd.errors import InputError
         ("Angry", "angry"),
         ("anger", "angry"),
         (" SADNESS ", "sad"),
+        ("anger_disgust", "angry_disgust"),
+        ("Helpless_fearful_sadness", "fear_sad_helplessness"),
     ],
 )
 def test_spellings_become_one_name(spelling: str, canonical: str) -> None:
@@ -19,10 +29,60 @@ def test_spellings_become_one_name(spelling: str, canonical: str) -> None:
 
 
 def test_label_sets_have_the_official_sizes_and_known_names() -> None:
-    assert {name: len(labels) for name, labels in LABEL_SETS.items()} == {"dfew": 7, "ferv39k": 7, "mafw": 11}
+    assert {name: len(labels) for name, labels in LABEL_SETS.items()} == {
+        "dfew": 7,
+        "ferv39k": 7,
+        "mafw": 11,
+        "mafw_compound": 43,
+    }
     seven = set(LABEL_SETS["dfew"])
     assert {canonical_label(name) for name in LABEL_SETS["ferv39k"]} == seven
     assert {canonical_label(name) for name in LABEL_SETS["mafw"]} == set(SPELLINGS) > seven
+
+
+def test_compounds_are_distinct_sets_of_mafws_emotions_in_its_order() -> None:
+    single, compound = LABEL_SETS["mafw"], LABEL_SETS["mafw_compound"]
+    assert compound[:11] == single
+    assert len({frozenset(name.split("_")) for name in compound}) == 43
+    for name in compound:
+        places = [single.index(part) for part in name.split("_")]
+        assert places == sorted(set(places))
+    assert class_indices(["disgust_anger", "anger"], "mafw_compound") == [11, 0]
+
+
+def test_a_compound_names_each_emotion_once() -> None:
+    with pytest.raises(InputError, match="names an emotion twice"):
+        canonical_label("anger_angry")
+    with pytest.raises(InputError, match="unknown emotion 'anger_bored'"):
+        canonical_label("anger_bored")
+
+
+def test_votes_become_shares_in_the_order_of_the_classes() -> None:
+    assert parse_votes("happy:7 Sadness:2 neutral:1") == {"happy": 7, "sad": 2, "neutral": 1}
+    assert soft_label("happy:7 sad:2 neutral:1", "dfew") == [0.7, 0.2, 0.1, 0, 0, 0, 0]
+    assert soft_label("happy:1 sad:3", ["sad", "joy"]) == [0.75, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("votes", "message"),
+    [
+        ("happy:7 joy:1", "name happy twice"),
+        ("happy", "write them as"),
+        ("happy:-1", "write them as"),
+        ("happy:0", "write them as"),
+        ("bored:2", "unknown emotion 'bored'"),
+    ],
+)
+def test_bad_votes_are_refused(votes: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_votes(votes)
+
+
+def test_a_soft_label_needs_votes_for_its_classes() -> None:
+    with pytest.raises(InputError, match="no votes"):
+        soft_label("", "dfew")
+    with pytest.raises(InputError, match="no class for the labels contempt"):
+        soft_label("contempt:3", "dfew")
 
 
 def test_no_spelling_belongs_to_two_emotions() -> None:

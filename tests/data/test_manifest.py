@@ -1,12 +1,15 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet
 import pytest
 
-from ifdd.data.manifest import Sample, read_manifest, write_manifest
+from ifdd.data.manifest import COLUMNS, Sample, dataset_hash, read_manifest, write_manifest
 from ifdd.errors import InputError
 
 HEADER = "clip_id,path,frames,label,subset,fold,subject\n"
+"""Of the manifests before the votes."""
 
 
 @pytest.fixture
@@ -20,14 +23,51 @@ def samples_of(folder: Path) -> list[Sample]:
     return [
         Sample("a", folder / "clips/a", 16, "happy", "train", 1, "p1"),
         Sample("b", folder / "clips/b", 9, "sad", "test", 1, ""),
-        Sample("a", folder / "clips/a", 16, "happy", "test", 2, "p1"),
+        Sample("a", folder / "clips/a", 16, "happy", "test", 2, "p1", "happy:7 sad:2 neutral:1"),
         Sample("c, with comma", folder / "clips/c", 700, "fear", "validation", 0, "p,2"),
     ]
 
 
-def test_what_was_written_is_read(folder: Path) -> None:
-    write_manifest(folder / "manifest.csv", samples_of(folder))
-    assert read_manifest(folder / "manifest.csv") == samples_of(folder)
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_what_was_written_is_read(folder: Path, suffix: str) -> None:
+    write_manifest(folder / f"manifest{suffix}", samples_of(folder))
+    assert read_manifest(folder / f"manifest{suffix}") == samples_of(folder)
+
+
+def test_parquet_has_the_columns_as_text_and_numbers(folder: Path) -> None:
+    write_manifest(folder / "manifest.parquet", samples_of(folder))
+    schema = pyarrow.parquet.read_schema(folder / "manifest.parquet")
+    assert tuple(schema.names) == COLUMNS
+    assert {str(schema.field(name).type) for name in ("frames", "fold")} == {"int64"}
+    assert {str(schema.field(name).type) for name in ("clip_id", "path", "votes")} == {"string"}
+
+
+def test_a_parquet_file_that_is_no_manifest_is_refused(folder: Path) -> None:
+    path = folder / "manifest.parquet"
+    with pytest.raises(InputError, match=r"cannot read the manifest .*manifest\.parquet"):
+        read_manifest(path)
+    path.write_bytes(b"clip_id,path")
+    with pytest.raises(InputError, match="is not a Parquet file"):
+        read_manifest(path)
+    pyarrow.parquet.write_table(pyarrow.table({"clip_id": ["a"]}), path)
+    with pytest.raises(InputError, match="its columns must be clip_id,path"):
+        read_manifest(path)
+    row = dict(zip(COLUMNS, ["b", "clips/b", 0, "sad", "test", 0, "", None], strict=True))
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([row]), path)
+    with pytest.raises(InputError, match="line 2, clip 'b': frames is '0'"):
+        read_manifest(path)
+
+
+def test_the_hash_knows_clips_labels_folds_and_subsets_and_nothing_else(folder: Path) -> None:
+    samples = samples_of(folder)
+    usual = dataset_hash(samples)
+    assert len(usual) == 64
+    same = [replace(sample, path=Path("x"), frames=1, subject="", votes="") for sample in reversed(samples)]
+    same[0] = replace(same[0], label="Fearful")
+    assert dataset_hash(same) == usual
+    for change in ({"clip_id": "z"}, {"label": "anger"}, {"subset": "validation"}, {"fold": 3}):
+        assert dataset_hash([replace(samples[0], **change), *samples[1:]]) != usual
+    assert dataset_hash(samples[1:]) != usual
 
 
 def test_a_manifest_moves_with_its_folder(folder: Path) -> None:
@@ -43,7 +83,7 @@ def test_a_manifest_moves_with_its_folder(folder: Path) -> None:
 def test_paths_are_posix_and_relative_even_outside_the_folder(folder: Path) -> None:
     target = folder / "lists" / "manifest.csv"
     write_manifest(target, samples_of(folder)[:1])
-    assert target.read_text() == HEADER + "a,../clips/a,16,happy,train,1,p1\n"
+    assert target.read_text() == f"{','.join(COLUMNS)}\na,../clips/a,16,happy,train,1,p1,\n"
     assert read_manifest(target)[0].path == folder / "clips/a"
 
 
@@ -90,6 +130,12 @@ def test_a_bad_line_is_named(folder: Path, row: str, message: str) -> None:
     (folder / "manifest.csv").write_text(f"{HEADER}ok,clips/b,16,happy,test,0,\n{row}\n")
     with pytest.raises(InputError, match=message):
         read_manifest(folder / "manifest.csv", subset="test")
+
+
+def test_bad_votes_are_named(folder: Path) -> None:
+    (folder / "manifest.csv").write_text(f"{','.join(COLUMNS)}\na,clips/a,16,happy,test,0,,happy 7\n")
+    with pytest.raises(InputError, match="line 2, clip 'a': votes are 'happy 7'; write them as"):
+        read_manifest(folder / "manifest.csv")
 
 
 def test_the_line_number_counts_lines_inside_quotes(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Emotion names: each benchmark's official order, and one spelling for all of them.
 
 Labels travel by NAME through ifdd, never by number: FERV39k alone is published in two numberings, MAFW in
-three.
+three. A compound label joins its emotions with ``_``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,8 +24,54 @@ LABEL_SETS: dict[str, tuple[str, ...]] = {
         "helplessness",
         "disappointment",
     ),
+    "mafw_compound": (
+        "anger",
+        "disgust",
+        "fear",
+        "happiness",
+        "neutral",
+        "sadness",
+        "surprise",
+        "contempt",
+        "anxiety",
+        "helplessness",
+        "disappointment",
+        "anger_disgust",
+        "anxiety_helplessness",
+        "fear_surprise",
+        "happiness_contempt",
+        "disgust_contempt",
+        "sadness_anxiety",
+        "anger_surprise",
+        "fear_anxiety",
+        "fear_sadness",
+        "helplessness_disappointment",
+        "surprise_anxiety",
+        "happiness_surprise",
+        "sadness_helplessness_disappointment",
+        "fear_surprise_anxiety",
+        "sadness_helplessness",
+        "anger_sadness",
+        "sadness_disappointment",
+        "anger_anxiety",
+        "anger_helplessness",
+        "disgust_helplessness",
+        "sadness_surprise",
+        "anxiety_helplessness_disappointment",
+        "sadness_anxiety_helplessness",
+        "disgust_disappointment",
+        "disgust_anxiety",
+        "anger_disgust_contempt",
+        "disgust_surprise",
+        "disgust_sadness",
+        "fear_sadness_anxiety",
+        "anger_disgust_anxiety",
+        "disgust_anxiety_helplessness",
+        "disgust_helplessness_disappointment",
+    ),
 }
-"""Name of a label set -> its class names in the order of the dataset's own documentation."""
+"""Name of a label set -> its class names in the order of the dataset's own documentation; MAFW's compounds, which it
+does not number, in the order of its lists."""
 
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "happy": ("happiness", "joy"),
@@ -43,18 +89,25 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
 """Canonical name (DFEW's for its seven, MAFW's for the other four) -> the other spellings in use."""
 
 _CANONICAL = {spelling: name for name, others in SPELLINGS.items() for spelling in (name, *others)}
+_PLACE = {_CANONICAL[name]: place for place, name in enumerate(LABEL_SETS["mafw"])}
 
 
 def canonical_label(name: str) -> str:
     """Return the one canonical spelling of an emotion, whatever its case ("Happiness" -> "happy").
 
+    Of a compound, each part has its canonical spelling and its place in MAFW's order ("Disgust_anger" ->
+    "angry_disgust").
+
     Raises:
-        InputError: no emotion of this name is known.
+        InputError: no emotion of this name is known, or a compound names one twice.
     """
     try:
-        return _CANONICAL[name.strip().lower()]
+        parts = [_CANONICAL[part] for part in name.strip().lower().split("_")]
     except KeyError:
         raise InputError(f"unknown emotion {name!r}; known names are {', '.join(SPELLINGS)}") from None
+    if len(set(parts)) < len(parts):
+        raise InputError(f"the compound {name!r} names an emotion twice; name each once")
+    return "_".join(sorted(parts, key=_PLACE.__getitem__))
 
 
 def class_names(classes: str | Sequence[str]) -> tuple[str, ...]:
@@ -92,3 +145,40 @@ def class_indices(labels: Iterable[str], classes: str | Sequence[str]) -> list[i
             "leave those clips out or choose a label set that has them"
         )
     return [index[name] for name in wanted]
+
+
+def parse_votes(votes: str) -> dict[str, int]:
+    """Return canonical name -> number of annotators from a text such as "happy:7 sad:2 neutral:1".
+
+    Raises:
+        InputError: the text has another form, an unknown or repeated emotion, or a count below 1.
+    """
+    counts: dict[str, int] = {}
+    for part in votes.split():
+        name, _, count = part.rpartition(":")
+        if not (count.isascii() and count.isdigit() and int(count) > 0):
+            raise InputError(f"votes are {votes!r}; write them as 'happy:7 sad:2 neutral:1'")
+        label = canonical_label(name)
+        if label in counts:
+            raise InputError(f"votes {votes!r} name {label} twice; name each emotion once")
+        counts[label] = int(count)
+    return counts
+
+
+def soft_label(votes: str, classes: str | Sequence[str]) -> list[float]:
+    """Return each class's share of the votes; the shares sum to 1.
+
+    Args:
+        votes: at least one vote, as ``parse_votes`` reads them.
+        classes: as of ``class_names``.
+
+    Raises:
+        InputError: there are no votes, or one of them is for an emotion that is no class.
+    """
+    counts = parse_votes(votes)
+    if not counts:
+        raise InputError("there are no votes to make a soft label of; use the label")
+    shares = [0.0] * len(class_names(classes))
+    for index, count in zip(class_indices(counts, classes), counts.values(), strict=True):
+        shares[index] = count / sum(counts.values())
+    return shares

@@ -1,19 +1,23 @@
 """The manifest: the one table of clips that every dataset becomes.
 
-A CSV file in UTF-8 with the header ``clip_id,path,frames,label,subset,fold,subject``, one clip a line.
-Paths are relative to the folder of the manifest and written with ``/``, so the folder can be moved.
+A CSV file in UTF-8 with the header ``clip_id,path,frames,label,subset,fold,subject,votes``, one clip a line, or a
+Parquet file (suffix ``.parquet``) of the same columns. Paths are relative to the folder of the manifest and written
+with ``/``, so the folder can be moved. Manifests of before the column ``votes`` are read too.
 """
 
 import csv
+import hashlib
+import importlib
 import io
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import Any
 
-from ifdd.data.labels import canonical_label
+from ifdd.data.labels import canonical_label, parse_votes
 from ifdd.errors import InputError
-from ifdd.files import write_text
+from ifdd.files import atomic_path, write_text
 
 SUBSETS = ("train", "validation", "test")
 
@@ -36,26 +40,47 @@ class Sample:
     """Number of the cross-validation fold whose subset this is, from 1; 0 where there are no folds."""
     subject: str = ""
     """Identity of the person; empty if unknown."""
+    votes: str = ""
+    """Annotators' votes by name, such as "happy:7 sad:2 neutral:1"; empty if unknown. Divided by their sum they are
+    the soft label."""
 
 
 COLUMNS = tuple(field.name for field in fields(Sample))
+_OLD_COLUMNS = COLUMNS[:-1]
+_NUMBERS = ("frames", "fold")
 
 
 def write_manifest(path: Path, samples: Iterable[Sample]) -> None:
     """Write a manifest, whole or not at all; relative ``Sample.path`` are taken from the working directory.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: the file cannot be written, or it ends in .parquet and pyarrow is not installed.
     """
-    folder = Path(path).absolute().parent
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    path = Path(path)
+    folder = path.absolute().parent
+    rows = []
     for sample in samples:
         row = dict(zip(COLUMNS, astuple(sample), strict=True))
         row["path"] = Path(os.path.relpath(sample.path, folder)).as_posix()
-        writer.writerow(row.values())
-    write_text(Path(path), text.getvalue())
+        rows.append(row)
+    if path.suffix == ".parquet":
+        _write_parquet(path, rows)
+        return
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(row.values() for row in rows)
+    write_text(path, text.getvalue())
+
+
+def dataset_hash(samples: Iterable[Sample]) -> str:
+    """Return the SHA-256 of what was to be learnt and tested: the sorted (clip id, label, fold, subset) lines.
+
+    Two people whose manifests have the same hash have the same clips, labels and folds, whatever their paths, their
+    kind of frames and the spelling of their labels.
+    """
+    lines = sorted(f"{s.clip_id}\t{canonical_label(s.label)}\t{s.fold}\t{s.subset}\n" for s in samples)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def read_manifest(path: Path, subset: str | None = None, fold: int | None = None) -> list[Sample]:
@@ -64,7 +89,7 @@ def read_manifest(path: Path, subset: str | None = None, fold: int | None = None
     Every line is checked, also those that ``subset`` and ``fold`` leave out.
 
     Args:
-        path: the CSV file.
+        path: the CSV or Parquet file.
         subset: keep only "train", "validation" or "test"; all when None.
         fold: keep only this fold; all when None.
 
@@ -78,8 +103,9 @@ def read_manifest(path: Path, subset: str | None = None, fold: int | None = None
         raise InputError(f"unknown subset {subset!r}; choose one of {', '.join(SUBSETS)}")
     samples: list[Sample] = []
     seen: dict[tuple[int, str], int] = {}
-    for line, row in _rows(path):
-        sample = _sample(path, line, row)
+    paths: dict[str, Path] = {}
+    for line, row in _parquet_rows(path) if path.suffix == ".parquet" else _rows(path):
+        sample = _sample(path, line, row, paths)
         first = seen.setdefault((sample.fold, sample.clip_id), line)
         if first != line:
             raise _line_error(path, line, sample.clip_id, f"line {first} has the same clip in the same fold; keep one")
@@ -105,41 +131,79 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     reader = csv.reader(io.StringIO(text, newline=""))
     try:
         header = next(reader, [])
-        if tuple(header) != COLUMNS:
+        if tuple(header) not in (COLUMNS, _OLD_COLUMNS):
             raise InputError(f"{path} is not a manifest: its first line must be {','.join(COLUMNS)}")
         for row in reader:
             if not row:
                 continue
-            if len(row) != len(COLUMNS):
-                expected = f"{len(row)} columns where there must be {len(COLUMNS)}; correct the line"
+            if len(row) != len(header):
+                expected = f"{len(row)} columns where there must be {len(header)}; correct the line"
                 raise _line_error(path, reader.line_num, row[0], expected)
-            yield reader.line_num, dict(zip(COLUMNS, row, strict=True))
+            yield reader.line_num, {"votes": "", **dict(zip(header, row, strict=True))}
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num}: not readable as CSV ({error}); correct the line") from error
 
 
-def _sample(path: Path, line: int, row: dict[str, str]) -> Sample:
-    """Check one line and return its sample."""
+def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield (number of the row, counted like a CSV's lines; column -> text)."""
+    parquet = _pyarrow("parquet")
+    try:
+        table = parquet.read_table(path)
+    except OSError as error:
+        raise InputError(f"cannot read the manifest {path}: {error.strerror or error}; check the path") from error
+    except _pyarrow("lib").ArrowException as error:
+        raise InputError(f"{path} is not a Parquet file; give the manifest that 'ifdd prepare' wrote") from error
+    if tuple(table.column_names) != COLUMNS:
+        raise InputError(f"{path} is not a manifest: its columns must be {','.join(COLUMNS)}")
+    for line, row in enumerate(table.to_pylist(), start=2):
+        yield line, {name: "" if value is None else str(value) for name, value in row.items()}
+
+
+def _write_parquet(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows as text and 64-bit integers."""
+    lib, parquet = _pyarrow("lib"), _pyarrow("parquet")
+    schema = lib.schema([(name, lib.int64() if name in _NUMBERS else lib.string()) for name in COLUMNS])
+    with atomic_path(path) as temporary:
+        parquet.write_table(lib.Table.from_pylist(rows, schema=schema), temporary)
+
+
+def _pyarrow(module: str) -> Any:
+    """Return a module of pyarrow, which only Parquet files need."""
+    try:
+        return importlib.import_module(f"pyarrow.{module}")
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "Parquet files need the package 'pyarrow'; install it with: pip install 'ifdd[parquet]'"
+        ) from error
+
+
+def _sample(path: Path, line: int, row: dict[str, str], paths: dict[str, Path]) -> Sample:
+    """Check one line and return its sample; ``paths`` remembers what exists, for folds name the same clips again."""
     clip_id = row["clip_id"]
     if not clip_id:
         raise _line_error(path, line, clip_id, "the clip id is empty; give every clip a name")
     try:
         label = canonical_label(row["label"])
+        parse_votes(row["votes"])
     except InputError as error:
         raise _line_error(path, line, clip_id, str(error)) from None
     if row["subset"] not in SUBSETS:
         raise _line_error(path, line, clip_id, f"unknown subset {row['subset']!r}; use {', '.join(SUBSETS)}")
-    clip_path = Path(os.path.normpath(path.absolute().parent / row["path"]))
-    if not row["path"] or not clip_path.exists():
-        raise _line_error(path, line, clip_id, f"no such file or folder {clip_path}; put it there or correct the path")
+    if row["path"] not in paths:
+        clip_path = Path(os.path.normpath(path.absolute().parent / row["path"]))
+        if not row["path"] or not clip_path.exists():
+            reason = f"no such file or folder {clip_path}; put it there or correct the path"
+            raise _line_error(path, line, clip_id, reason)
+        paths[row["path"]] = clip_path
     return Sample(
         clip_id=clip_id,
-        path=clip_path,
+        path=paths[row["path"]],
         frames=_number(path, line, row, "frames", smallest=1),
         label=label,
         subset=row["subset"],
         fold=_number(path, line, row, "fold", smallest=0),
         subject=row["subject"],
+        votes=row["votes"],
     )
 
 
