@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from ifdd import create_model
 from ifdd.errors import InputError
 from ifdd.model import BACKBONES, IFDD, IFDDConfig
 from ifdd.model.backbones.mvit import mvit_tiny
@@ -334,3 +335,16 @@ def test_a_cache_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "torch").write_text("a file, where a folder should be", encoding="utf-8")
     with pytest.raises(InputError, match=r"cannot keep s3d-.* in .*TORCH_HOME"):
         load_kinetics(s3d(16, 32, 0.0), "s3d")
+
+
+def test_create_model_starts_from_the_weights_and_normalises_as_they_expect(files: dict[str, Path]) -> None:
+    model = create_model("ifdd_s3d", size=32, weights=files["s3d"])
+    public = KINETICS["s3d"]
+    assert (model.config.mean, model.config.std) == (public.mean, public.std)
+    stored = torch.load(files["s3d"], weights_only=True)
+    backbone = model.get_submodule("backbone").state_dict()
+    assert all(torch.equal(value, stored[name]) for name, value in backbone.items())
+    plain = create_model("ifdd_s3d", size=32, weights=files["s3d"], mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    assert plain.config.mean == (0.0, 0.0, 0.0)
+    with pytest.raises(InputError, match="backbone 's3d_tiny' has no public Kinetics-400 weights"):
+        create_model("ifdd_tiny", weights="kinetics400")

@@ -4,6 +4,7 @@ from ifdd.model.backbones import BACKBONES, Backbone
 from ifdd.model.config import ABLATIONS, PRESETS, IFDDConfig, lookup
 from ifdd.model.device import choose_device
 from ifdd.model.ifdd import IFDD, create_model
+from ifdd.model.kinetics import KINETICS, kinetics_classifier, load_kinetics
 from ifdd.model.losses import IFDDLoss, Losses, classification_loss, lifting_loss
 from ifdd.model.official import Conversion, convert_official, load_official
 from ifdd.model.outputs import FrameSplit, IFDDOutput, Lifted, StageShape
@@ -13,6 +14,7 @@ __all__ = [
     "ABLATIONS",
     "BACKBONES",
     "IFDD",
+    "KINETICS",
     "PRESETS",
     "Backbone",
     "Checkpoint",
@@ -28,8 +30,10 @@ __all__ = [
     "classification_loss",
     "convert_official",
     "create_model",
+    "kinetics_classifier",
     "lifting_loss",
     "load_checkpoint",
+    "load_kinetics",
     "load_official",
     "lookup",
     "save_checkpoint",

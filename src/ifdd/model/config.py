@@ -88,11 +88,12 @@ class IFDDConfig:
 PRESETS = {
     "ifdd_mvit_xs": IFDDConfig(backbone="mvit_xs"),
     "ifdd_mvit_s": IFDDConfig(backbone="mvit_s"),
+    "ifdd_s3d": IFDDConfig(backbone="s3d"),
     "ifdd_tiny": IFDDConfig(
         backbone="s3d_tiny", size=64, dropout=0.1, drop_path=0.05, mean=(0.45,) * 3, std=(0.225,) * 3
     ),
 }
-"""The paper's model on its two backbones, and a small one for two CPU cores.
+"""The paper's model on its three backbones, and a small one for two CPU cores.
 
 ``ifdd_tiny`` has the same pyramid, ISSM, LADM and head on a small CNN: from scratch on a thousand clips the
 transformer of its size (``mvit_tiny``) stayed at chance.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from ifdd.model.backbones import BACKBONES, Backbone
 from ifdd.model.config import ABLATIONS, PRESETS, IFDDConfig, lookup
 from ifdd.model.head import Head
 from ifdd.model.issm import ISSM, EvenOddSplit, NoSplit
+from ifdd.model.kinetics import KINETICS, load_kinetics
 from ifdd.model.ladm import HEADS, LADM, MeanPooling, NoLifting, PredictorFirstLADM, TokenPooling, lifting_residual
 from ifdd.model.layers import as_column, maps_to_tokens
 from ifdd.model.outputs import IFDDOutput, StageShape
@@ -120,6 +122,7 @@ def create_model(
     preset: str,
     num_classes: int = 7,
     ablation: str = "full",
+    weights: str | Path | None = None,
     **overrides: Any,
 ) -> IFDD:
     """Build a model.
@@ -128,6 +131,9 @@ def create_model(
         preset: a name in ``ifdd.model.PRESETS``.
         num_classes: number of emotion classes.
         ablation: a name in ``ifdd.model.ABLATIONS``.
+        weights: initial weights of the backbone: "kinetics400" fetches torchvision's public file once, a path
+            reads it from there; None draws all weights anew. The model then normalises clips as those weights
+            expect, unless ``overrides`` has ``mean`` or ``std``.
         **overrides: other fields of :class:`IFDDConfig`, for instance ``size=112``.
 
     Raises:
@@ -137,4 +143,10 @@ def create_model(
     for name in overrides:
         lookup(asdict(base), name, "model option")
     chosen = lookup(ABLATIONS, ablation, "ablation") | overrides
-    return IFDD(replace(base, num_classes=num_classes, **chosen))
+    public = None if weights is None else KINETICS.get(chosen.get("backbone", base.backbone))
+    if public is not None:
+        chosen = {"mean": public.mean, "std": public.std} | chosen
+    model = IFDD(replace(base, num_classes=num_classes, **chosen))
+    if weights is not None:
+        load_kinetics(model.get_submodule("backbone"), model.config.backbone, weights)
+    return model

@@ -15,6 +15,8 @@ class ModelConfig:
     """Name of a model: ifdd_mvit_xs, ifdd_mvit_s, ifdd_s3d or ifdd_tiny."""
     ablation: str = "full"
     """Row of the paper's ablations: full, backbone_only, issm_only, even_odd, predictor_first, no_lifting_loss, ..."""
+    weights: str | None = None
+    """Initial weights of the backbone: kinetics400 (fetched once) or the path of that file; random when null."""
     overrides: dict[str, Any] = field(default_factory=dict)
     """Further fields of the model's configuration that differ from the preset, e.g. {size: 112, dropout: 0.2}."""
 

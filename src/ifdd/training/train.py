@@ -83,7 +83,7 @@ def train(
         logging.getLogger(engine).setLevel(logging.WARNING)
     seed_everything(run.seed, verbose=False)
     classes = class_names(data.classes)
-    network = create_model(model.preset, len(classes), model.ablation, **model.overrides)
+    network = create_model(model.preset, len(classes), model.ablation, model.weights, **model.overrides)
     clips = ClipDataModule(data, network.config, run.seed)
     description = {
         "preset": model.preset,
