@@ -1,7 +1,5 @@
 """Frames to files: an mp4 video or a folder of numbered PNG images."""
 
-import shutil
-import tempfile
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import lru_cache
@@ -14,8 +12,7 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
-from ifdd.errors import InputError
-from ifdd.files import atomic_path
+from ifdd.files import atomic_folder, atomic_path
 
 QUALITY = {"libx264": {"crf": "12", "preset": "veryfast"}, "mpeg4": {"qscale": "2"}}
 """Encoder -> options for a quality at which the codec adds nothing visible."""
@@ -57,27 +54,25 @@ def _add_stream(container: OutputContainer, encoder: str, fps: float, shape: tup
     return stream
 
 
-def write_images(target: Path, pictures: Iterable[UInt8[np.ndarray, "height width 3"]]) -> None:
+IMAGE_OPTIONS = {".png": (cv2.IMWRITE_PNG_COMPRESSION, 1), ".jpg": (cv2.IMWRITE_JPEG_QUALITY, 95)}
+"""Suffix -> how images of that kind are coded."""
+
+
+def write_images(
+    target: Path, pictures: Iterable[UInt8[np.ndarray, "height width 3"]], suffix: str = ".png", digits: int = 5
+) -> None:
     """Write a folder 00001.png, 00002.png, ..., whole or not at all; an existing one is replaced.
+
+    Args:
+        target: the folder.
+        pictures: RGB.
+        suffix: one of ``IMAGE_OPTIONS``.
+        digits: to how many the numbers are filled up with zeros; 1: not at all.
 
     Raises:
         InputError: the folder cannot be written.
     """
-    temporary = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=".partial-"))
-        temporary.chmod(0o755)
+    with atomic_folder(target) as temporary:
         for number, picture in enumerate(pictures, start=1):
-            _, code = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_PNG_COMPRESSION, 1))
-            (temporary / f"{number:05d}.png").write_bytes(code.tobytes())
-        if target.exists():
-            shutil.rmtree(target)
-        temporary.replace(target)
-    except OSError as error:
-        raise InputError(
-            f"cannot write {target}: {error.strerror or error}; free space or choose another folder"
-        ) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+            _, code = cv2.imencode(suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), IMAGE_OPTIONS[suffix])
+            (temporary / f"{number:0{digits}d}{suffix}").write_bytes(code.tobytes())

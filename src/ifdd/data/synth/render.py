@@ -127,13 +127,20 @@ class Stage:
 
 def render_clip(config: SynthConfig, seed: int, index: int) -> Clip:
     """Render clip ``index`` of the set with this seed. The same arguments give the same bytes."""
-    plan = plan_clip(config, seed, index)
-    rng = np.random.default_rng([seed, 15, index])
+    return render_plan(plan_clip(config, seed, index), config, seed, (config.size, config.size))
+
+
+def render_plan(plan: ClipPlan, config: SynthConfig, seed: int, size: tuple[int, int]) -> Clip:
+    """Render a planned clip in pictures of height and width ``size``.
+
+    The face is as large as in the square pictures of ``config.size``, whatever the size of these.
+    """
+    rng = np.random.default_rng([seed, 15, plan.number])
     duration = config.frames / config.fps
     events = clip_event(canonical_label(plan.label), config.behaviour, duration, rng)
     behaviour = Behaviour(events, config.behaviour, duration, rng)
     identity = person_identity(seed, plan.person)
-    stage = Stage(identity, config.scene, (config.size, config.size), config.size / BOX_SIDE, duration, config.rig, rng)
+    stage = Stage(identity, config.scene, size, config.size / BOX_SIDE, duration, config.rig, rng)
     shots = list(stage.film(behaviour, np.arange(config.frames) / config.fps))
     return Clip(plan, np.stack([picture for picture, _ in shots]), tuple(truth for _, truth in shots))
 

@@ -4,12 +4,13 @@ import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import closing
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import cv2
 
@@ -21,6 +22,7 @@ from ifdd.data.synth.encode import write_images, write_video
 from ifdd.data.synth.plan import person_identity, plan_clip
 from ifdd.data.synth.render import Clip, render_clip, truth_record
 from ifdd.data.synth.story import StoryConfig, write_story
+from ifdd.data.synth.tree import TreeClip, plan_tree, render_tree_clip, tree_config, write_lists
 from ifdd.errors import InputError
 from ifdd.files import write_text
 
@@ -28,11 +30,15 @@ SCHEMA_VERSION = 1
 BATCH = 8
 """Clips that a worker makes before it reports."""
 
+Job = TypeVar("Job")
+"""What a worker needs to know to write one clip."""
+
 
 def synth(
     out: Path,
     *,
     clips: int = 0,
+    layout: Literal["", "dfew", "ferv39k", "mafw"] = "",
     preset: str = "standard",
     seed: int = 0,
     label_set: Literal["dfew", "ferv39k", "mafw"] = "dfew",
@@ -59,10 +65,12 @@ def synth(
     Args:
         out: folder to write to
         clips: number of clips
+        layout: write the folders and lists of this dataset, for ifdd prepare, instead of a manifest: cropped faces, or
+            for mafw scenes with a face in them; label set, number of frames and folds are then the dataset's
         preset: easy, standard or wild: how much besides the emotion happens
         seed: number from which everything follows
         label_set: names of the classes: dfew and ferv39k have 7, mafw 11
-        format: mp4 videos, or folders of numbered PNG images
+        format: mp4 videos, or folders of numbered PNG images; a layout of dfew or ferv39k has folders of JPEG images
         size: side of the square frames, pixels
         frames: frames of a clip
         fps: frames per second
@@ -90,19 +98,26 @@ def synth(
     config = SynthConfig(
         behaviour=changed(PRESETS[preset].behaviour, behaviour or {}, "behaviour"),
         scene=changed(PRESETS[preset].scene, scene or {}, "scene"),
-        label_set=label_set,
+        label_set=layout or label_set,
         size=size,
         frames=frames,
         fps=fps,
         balance=balance,
         identities=identities,
-        validation=validation,
-        test=test,
+        validation=0.0 if layout else validation,
+        test=0.0 if layout else test,
     )
+    if layout in ("dfew", "ferv39k"):
+        format = "frames"
+    if layout and not clips:
+        raise InputError(f"layout {layout} is for clips; say how many with --clips N")
     if format == "mp4" and size % 2:
         raise InputError(f"size is {size}; mp4 needs an even number of pixels, or choose --format frames")
-    if clips:
-        write_set(out, config, clips, seed, format, workers or os.cpu_count() or 1, preset)
+    workers = workers or os.cpu_count() or 1
+    if clips and layout:
+        write_tree(out, layout, tree_config(layout, config), clips, seed, format, workers, preset)
+    elif clips:
+        write_set(out, config, clips, seed, format, workers, preset)
     if labels:
         write_story(out, labels, Preset(config.behaviour, config.scene), seed, story_video)
         console.print(f"{out / 'story.mp4'}: {len(labels) * story_video.seconds:g} s, truth in story.json")
@@ -114,23 +129,9 @@ def write_set(out: Path, config: SynthConfig, clips: int, seed: int, format: str
     Raises:
         InputError: the folder holds a set with other settings, or it cannot be written.
     """
-    settings = {
-        "schema_version": SCHEMA_VERSION,
-        "seed": seed,
-        "preset": preset,
-        "format": format,
-        "config": asdict(config),
-    }
-    _claim(out, settings)
+    _claim(out, _settings(config, seed, format, preset), ("manifest.csv", "clips"))
     missing = [index for index in range(clips) if not _is_done(out, config, seed, index, format)]
-    # Closing stops the workers at once when the loop is interrupted.
-    with (
-        progress_bar("clips") as progress,
-        closing(_write_clips(out, config, seed, missing, format, preset, workers)) as done,
-    ):
-        task = progress.add_task("synth", total=clips, completed=clips - len(missing))
-        for count in done:
-            progress.advance(task, count)
+    _write_missing(partial(_write_clip, out, config, seed, format, preset), missing, clips, workers)
     samples = []
     for index in range(clips):
         plan = plan_clip(config, seed, index)
@@ -143,8 +144,35 @@ def write_set(out: Path, config: SynthConfig, clips: int, seed: int, format: str
     console.print(f"{out / 'manifest.csv'}: {clips} clips ({counts})")
 
 
-def _claim(out: Path, settings: dict[str, Any]) -> None:
-    """Check that ``out`` is empty of clips or holds a set with the same settings; note the settings there."""
+def write_tree(
+    out: Path, layout: str, config: SynthConfig, clips: int, seed: int, format: str, workers: int, preset: str
+) -> None:
+    """Write ``clips`` clips in the folders of an official dataset, its lists, and beside them the truth.
+
+    Raises:
+        InputError: the folder holds a set with other settings, or it cannot be written.
+    """
+    plans = plan_tree(layout, config, seed, clips, format)
+    settings = {"layout": layout, **_settings(config, seed, format, preset)}
+    _claim(out, settings, ("manifest.csv", "truth", *sorted({plan.path.partition("/")[0] for plan in plans})))
+    missing = [plan for plan in plans if not (_truth_path(out, plan).exists() and (out / plan.path).exists())]
+    _write_missing(partial(_write_tree_clip, out, layout, config, seed, preset), missing, clips, workers)
+    write_lists(out, layout, plans, seed)
+    console.print(f"{out}: {clips} clips as {layout} hands them out; now: ifdd prepare {layout} {out} OUT")
+
+
+def _settings(config: SynthConfig, seed: int, format: str, preset: str) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "seed": seed,
+        "preset": preset,
+        "format": format,
+        "config": asdict(config),
+    }
+
+
+def _claim(out: Path, settings: dict[str, Any], results: tuple[str, ...]) -> None:
+    """Check that ``out`` has none of the results yet, or a set with the same settings; note the settings there."""
     note = out / "synth.json"
     wanted = json.loads(json.dumps(settings))
     if note.exists():
@@ -157,7 +185,7 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
                 f"{out} holds a set with other settings ({_difference(found, wanted)}); choose another folder"
             )
         return
-    if (out / "manifest.csv").exists() or (out / "clips").exists():
+    if any((out / name).exists() for name in results):
         raise InputError(f"{out} holds another dataset; choose another folder")
     write_text(note, json.dumps(wanted, indent=1))
 
@@ -181,20 +209,29 @@ def _is_done(out: Path, config: SynthConfig, seed: int, index: int, format: str)
     return (out / "clips" / f"{clip_id}.json").exists() and _clip_path(out, clip_id, format).exists()
 
 
-def _write_clips(
-    out: Path, config: SynthConfig, seed: int, indices: list[int], format: str, preset: str, workers: int
-) -> Generator[int, None, None]:
+def _write_missing(write: Callable[[Job], None], missing: list[Job], clips: int, workers: int) -> None:
+    """Write the clips that are not there, and show how far it has come."""
+    # Closing stops the workers at once when the loop is interrupted.
+    with (
+        progress_bar("clips") as progress,
+        closing(_write_clips(write, missing, workers)) as done,
+    ):
+        task = progress.add_task("synth", total=clips, completed=clips - len(missing))
+        for count in done:
+            progress.advance(task, count)
+
+
+def _write_clips(write: Callable[[Job], None], jobs: list[Job], workers: int) -> Generator[int, None, None]:
     """Write the clips; yield how many were finished, again and again."""
-    batches = [indices[start : start + BATCH] for start in range(0, len(indices), BATCH)]
+    batches = [jobs[start : start + BATCH] for start in range(0, len(jobs), BATCH)]
     if workers == 1 or len(batches) < 2:
-        for index in indices:
-            _write_batch(out, config, seed, [index], format, preset)
-            yield 1
+        for job in jobs:
+            yield _write_batch(write, [job])
         return
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(workers, len(batches)), mp_context=context, initializer=_start_worker)
     try:
-        pending = [pool.submit(_write_batch, out, config, seed, batch, format, preset) for batch in batches]
+        pending = [pool.submit(_write_batch, write, batch) for batch in batches]
         for finished in as_completed(pending):
             yield finished.result()
     finally:
@@ -207,16 +244,39 @@ def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _write_batch(out: Path, config: SynthConfig, seed: int, indices: list[int], format: str, preset: str) -> int:
-    for index in indices:
-        clip = render_clip(config, seed, index)
-        path = _clip_path(out, clip.plan.clip_id, format)
-        if format == "mp4":
-            write_video(path, clip.frames, config.fps)
-        else:
-            write_images(path, clip.frames)
-        write_text(out / "clips" / f"{clip.plan.clip_id}.json", json.dumps(clip_record(clip, config, seed, preset)))
-    return len(indices)
+def _write_batch(write: Callable[[Job], None], jobs: list[Job]) -> int:
+    for job in jobs:
+        write(job)
+    return len(jobs)
+
+
+def _write_clip(out: Path, config: SynthConfig, seed: int, format: str, preset: str, index: int) -> None:
+    clip = render_clip(config, seed, index)
+    path = _clip_path(out, clip.plan.clip_id, format)
+    if format == "mp4":
+        write_video(path, clip.frames, config.fps)
+    else:
+        write_images(path, clip.frames)
+    write_text(out / "clips" / f"{clip.plan.clip_id}.json", json.dumps(clip_record(clip, config, seed, preset)))
+
+
+def _write_tree_clip(out: Path, layout: str, config: SynthConfig, seed: int, preset: str, plan: TreeClip) -> None:
+    clip = render_tree_clip(layout, plan, config, seed)
+    path = out / plan.path
+    if path.suffix == ".mp4":
+        write_video(path, clip.frames, config.fps)
+    elif layout == "mafw":
+        write_images(path, clip.frames)
+    else:
+        write_images(path, clip.frames, suffix=".jpg", digits=1)
+    record = clip_record(clip, config, seed, preset)
+    height, width = clip.frames.shape[1:3]
+    record |= {"path": plan.path, "test_fold": plan.fold, "width": width, "height": height}
+    write_text(_truth_path(out, plan), json.dumps(record))
+
+
+def _truth_path(out: Path, plan: TreeClip) -> Path:
+    return out / "truth" / f"{plan.plan.clip_id}.json"
 
 
 def clip_record(clip: Clip, config: SynthConfig, seed: int, preset: str) -> dict[str, Any]:
