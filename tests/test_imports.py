@@ -92,7 +92,7 @@ def circle(source: Path) -> list[str]:
 def distributions_of_extras() -> set[str]:
     """Return the names of the packages that only extras bring."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = {
+    wanted: set[str] = {
         canonicalize_name(Requirement(line).name)
         for lines in project["optional-dependencies"].values()
         for line in lines
