@@ -133,8 +133,8 @@ def test_mafw_is_scenes_with_a_face_in_them(tmp_path: Path, format: str) -> None
         path = tmp_path / "clips" / video if format == "mp4" else tmp_path / "frames" / video.removesuffix(".mp4")
         truth = json.loads((tmp_path / "truth" / f"{video.removesuffix('.mp4')}.json").read_text())
         info = probe(path)
-        assert (info.width, info.height, info.frames) == (96, 64, len(truth["frames"]))
-        assert (truth["width"], truth["height"]) == (96, 64)
+        assert (info.width, info.height, info.frames) == (80, 48, len(truth["frames"]))
+        assert (truth["width"], truth["height"]) == (80, 48)
         sides = np.array([max(frame["box"]["width"], frame["box"]["height"]) for frame in truth["frames"]])
         assert ((sides > 15) & (sides < 32)).all()
 

@@ -114,9 +114,10 @@ def _dfew_number(index: int) -> int:
 
 
 def render_tree_clip(layout: str, clip: TreeClip, config: SynthConfig, seed: int) -> Clip:
-    """Render one clip: the cropped face, or for MAFW a scene twice as high and three times as wide."""
-    height, width = (2, 3) if layout == "mafw" else (1, 1)
-    size = (height * config.size, width * config.size)
+    """Render one clip: the cropped face, or for MAFW a scene 1.5 times as high and 2.5 times as wide."""
+    size = (config.size, config.size)
+    if layout == "mafw":  # even numbers, as videos need
+        size = (config.size * 3 // 4 * 2, config.size * 5 // 4 * 2)
     return render_plan(clip.plan, replace(config, frames=clip.frames), seed, size)
 
 
