@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -8,8 +9,9 @@ from torch.utils.data import DataLoader
 
 from ifdd.data.dataset import ClipDataset, collate_views, fit_frames, plain_input_error
 from ifdd.data.manifest import Sample, read_manifest
+from ifdd.data.pack import write_pack
 from ifdd.errors import InputError
-from tests.helpers.videos import frame_number, moving_frames, write_clip_manifest, write_video
+from tests.helpers.videos import frame_number, moving_frames, write_clip_manifest, write_frame_folder, write_video
 
 
 @pytest.fixture
@@ -37,6 +39,48 @@ def test_several_views_come_as_a_further_axis(samples: list[Sample]) -> None:
     clip, _ = ClipDataset(samples, "dfew", 8, 16, sampling="consecutive_clips")[0]
     assert clip.shape == (3, 3, 8, 16, 16)
     assert [numbers(view)[0] for view in clip] == [0, 8, 16]
+
+
+@pytest.mark.parametrize("cache", [False, True])
+def test_spaced_views_and_crops_follow_one_another(tmp_path: Path, cache: bool) -> None:
+    frames = moving_frames(30, 32, 80)
+    frames[:, :, 40:, 2] = 255
+    sample = Sample("wide", write_frame_folder(tmp_path / "wide", frames), 30, "happy", "test")
+    options = {"sampling": "spaced_clips", "stride": 2, "views": 2, "cache": cache}
+    clip, _ = ClipDataset([sample], "dfew", 4, 32, crops=2, **options)[0]  # type: ignore[arg-type]
+    assert clip.shape == (4, 3, 4, 32, 32)
+    assert [int(view[2].float().mean() > 250) for view in clip] == [0, 1, 0, 1], "both ends of the longer side"
+    for view, starts in ((0, 0), (2, 23)):
+        shown = frames[starts : starts + 7 : 2, :, :32]
+        assert np.array_equal(clip[view].permute(1, 2, 3, 0).numpy(), shown)
+    centre, _ = ClipDataset([sample], "dfew", 4, 32, **options)[0]  # type: ignore[arg-type]
+    assert np.array_equal(centre[0].permute(1, 2, 3, 0).numpy(), frames[0:7:2, :, 24:56])
+    several, _ = ClipDataset([sample], "dfew", 4, 32, crops=3, cache=cache)[0]
+    assert several.shape == (3, 3, 4, 32, 32), "crops of one temporal view"
+
+
+def test_square_frames_have_one_crop(samples: list[Sample]) -> None:
+    assert ClipDataset(samples, "dfew", 4, 32, crops=3)[0][0].shape == (1, 3, 4, 32, 32)
+
+
+def test_a_clip_that_is_changed_does_not_change_the_cache(samples: list[Sample]) -> None:
+    dataset = ClipDataset(samples, "dfew", 30, 32, cache=True)
+    before = dataset[0][0].clone()
+    dataset[0][0].fill_(0)
+    assert torch.equal(dataset[0][0], before)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_many_workers_read_one_pack_as_they_read_folders(
+    samples: list[Sample], tmp_path: Path, method: Literal["fork", "spawn"]
+) -> None:
+    packed = write_pack(tmp_path / "frames.pack", samples, quality=None)
+    folders, pack = (ClipDataset(which, "dfew", 8, 24, sampling="random_clip") for which in (samples, packed))
+    assert torch.equal(pack[0][0], folders[0][0]), "opened before the workers start"
+    loader = DataLoader(pack, num_workers=2, multiprocessing_context=method)
+    for index, (clip, target) in enumerate(loader):
+        assert torch.equal(clip[0], folders[index][0])
+        assert int(target) == folders.targets[index]
 
 
 def test_samples_with_different_numbers_of_views_make_one_batch() -> None:
@@ -84,7 +128,7 @@ def test_frames_are_fitted_without_distortion() -> None:
     image = np.zeros((40, 80, 3), np.uint8)
     cv2.circle(image, (40, 20), 15, (255, 255, 255), -1)
     for size in (20, 40, 100):
-        fitted = fit_frames(image[None], size)[0, :, :, 0] > 127
+        fitted = fit_frames(image[None], size)[0, 0, :, :, 0] > 127
         assert fitted.shape == (size, size)
         extent = [int(fitted.any(axis=axis).sum()) for axis in (0, 1)]
         assert abs(extent[0] - extent[1]) <= 1, "a circle stays a circle"
@@ -99,7 +143,7 @@ def test_shrinking_averages_areas() -> None:
 
 def test_square_frames_of_the_right_size_are_left_alone() -> None:
     frames = moving_frames(2, 32, 32)
-    assert fit_frames(frames, 32) is frames
+    assert np.shares_memory(fit_frames(frames, 32), frames)
 
 
 def test_bad_requests_are_refused(samples: list[Sample]) -> None:
@@ -107,6 +151,12 @@ def test_bad_requests_are_refused(samples: list[Sample]) -> None:
         ClipDataset(samples, "dfew", sampling="all")
     with pytest.raises(InputError, match="several views"):
         ClipDataset(samples, "dfew", sampling="consecutive_clips", training=True)
+    with pytest.raises(InputError, match="several views"):
+        ClipDataset(samples, "dfew", crops=3, training=True)
+    with pytest.raises(InputError, match="views is 0 and crops 1"):
+        ClipDataset(samples, "dfew", views=0)
+    with pytest.raises(InputError, match="views is 2 and crops 4"):
+        ClipDataset(samples, "dfew", crops=4)
     with pytest.raises(InputError, match="no clips"):
         ClipDataset([], "dfew")
     with pytest.raises(InputError, match="no class for the labels fear"):

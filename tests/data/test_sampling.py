@@ -8,13 +8,17 @@ from ifdd.data.sampling import (
     SEVERAL_VIEWS,
     TEST_SAMPLING,
     consecutive_clips,
+    crop_corners,
+    describe_sampling,
     random_clip,
+    spaced_clips,
     uniform_segments,
 )
 
 LENGTHS = st.integers(1, 1000)
 CLIP_LENGTHS = st.integers(1, 64)
 STRIDES = st.integers(1, 16)
+VIEWS = st.integers(1, 10)
 SEEDS = st.none() | st.integers(0, 2**32)
 
 
@@ -23,11 +27,11 @@ def generator_of(seed: int | None) -> np.random.Generator | None:
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-@given(num_frames=LENGTHS, clip_length=CLIP_LENGTHS, stride=STRIDES, seed=SEEDS)
+@given(num_frames=LENGTHS, clip_length=CLIP_LENGTHS, stride=STRIDES, views=VIEWS, seed=SEEDS)
 def test_every_sampler_gives_valid_ordered_frames_and_repeats_itself(
-    name: str, num_frames: int, clip_length: int, stride: int, seed: int | None
+    name: str, num_frames: int, clip_length: int, stride: int, views: int, seed: int | None
 ) -> None:
-    indices = SAMPLERS[name](num_frames, clip_length, stride, generator_of(seed))
+    indices = SAMPLERS[name](num_frames, clip_length, stride, views, generator_of(seed))
     assert indices.dtype == np.int64
     assert indices.ndim == (2 if name in SEVERAL_VIEWS else 1)
     assert indices.shape[-1] == clip_length
@@ -35,7 +39,9 @@ def test_every_sampler_gives_valid_ordered_frames_and_repeats_itself(
     assert indices.min() >= 0
     assert indices.max() < num_frames
     assert (np.diff(indices, axis=-1) >= 0).all()
-    assert np.array_equal(indices, SAMPLERS[name](num_frames, clip_length, stride, generator_of(seed)))
+    if indices.ndim == 2:
+        assert (np.diff(indices[:, 0]) > 0).all(), "no view twice"
+    assert np.array_equal(indices, SAMPLERS[name](num_frames, clip_length, stride, views, generator_of(seed)))
 
 
 @given(num_frames=LENGTHS, clip_length=CLIP_LENGTHS, stride=STRIDES, seed=SEEDS)
@@ -95,12 +101,80 @@ def test_consecutive_clips_by_hand() -> None:
     assert consecutive_clips(3, 5, 1).tolist() == [[0, 0, 1, 2, 2]]
 
 
-@pytest.mark.parametrize("numbers", [(0, 4, 1), (4, 0, 1), (4, 4, 0)])
-def test_senseless_numbers_are_refused(numbers: tuple[int, int, int]) -> None:
-    for name in ("random_clip", "consecutive_clips"):
-        with pytest.raises(ValueError, match="must be at least 1"):
-            SAMPLERS[name](*numbers, None)
+@given(num_frames=LENGTHS, clip_length=CLIP_LENGTHS)
+def test_without_stride_consecutive_clips_see_every_frame_but_the_rest(num_frames: int, clip_length: int) -> None:
+    seen = np.unique(consecutive_clips(num_frames, clip_length, 1))
+    assert len(seen) == num_frames // clip_length * clip_length or num_frames < clip_length
+    assert seen.tolist() == list(range(len(seen))) or num_frames < clip_length
+
+
+@given(num_frames=LENGTHS, clip_length=CLIP_LENGTHS)
+def test_segments_see_every_frame_of_a_video_that_is_no_longer_than_the_clip(num_frames: int, clip_length: int) -> None:
+    seen = set(uniform_segments(num_frames, clip_length).tolist())
+    assert len(seen) == min(num_frames, clip_length)
+
+
+@given(num_frames=LENGTHS, clip_length=CLIP_LENGTHS, stride=STRIDES, views=VIEWS)
+def test_spaced_clips_reach_from_the_first_frame_to_the_last(
+    num_frames: int, clip_length: int, stride: int, views: int
+) -> None:
+    clips = spaced_clips(num_frames, clip_length, stride, views)
+    room = num_frames - ((clip_length - 1) * stride + 1)
+    if room < 0:
+        assert clips.tolist() == [random_clip(num_frames, clip_length, stride, None).tolist()]
+        return
+    assert len(clips) == min(views, room + 1)
+    assert (np.diff(clips, axis=1) == stride).all()
+    steps = np.diff(clips[:, 0])
+    if views == 1:
+        assert np.array_equal(clips[0], random_clip(num_frames, clip_length, stride, None))
+    else:
+        assert (clips[0, 0], clips[-1, -1]) == (0, num_frames - 1)
+        assert steps.size == 0 or steps.max() - steps.min() <= 1, "equal distances"
+    if stride == 1 and num_frames <= views * clip_length and views > 1:
+        assert set(clips.flatten().tolist()) == set(range(num_frames)), "enough views see every frame"
+
+
+def test_spaced_clips_by_hand() -> None:
+    assert spaced_clips(10, 4, 1, 2).tolist() == [[0, 1, 2, 3], [6, 7, 8, 9]]
+    assert spaced_clips(12, 3, 2, 3)[:, 0].tolist() == [0, 3, 7]
+    assert spaced_clips(5, 4, 1, 3).tolist() == [[0, 1, 2, 3], [1, 2, 3, 4]]
+    assert spaced_clips(10, 4, 1, 1).tolist() == [[3, 4, 5, 6]]
+    assert spaced_clips(2, 4, 1, 5).tolist() == [[0, 0, 1, 1]]
+
+
+@given(height=st.integers(1, 400), width=st.integers(1, 400), crops=st.integers(1, 3))
+def test_crops_lie_in_the_frame_and_are_as_many_as_differ(height: int, width: int, crops: int) -> None:
+    side, room = min(height, width), abs(height - width)
+    corners = crop_corners(height, width, crops)
+    assert len(set(corners)) == len(corners) == min(crops, room + 1)
+    assert all(0 <= top <= height - side and 0 <= left <= width - side for top, left in corners)
+    if crops > 1:
+        assert corners[0] == (0, 0)
+        assert corners[-1] == (height - side, width - side)
+
+
+def test_crops_by_hand() -> None:
+    assert crop_corners(90, 160, 1) == [(0, 35)]
+    assert crop_corners(90, 160, 2) == [(0, 0), (0, 70)]
+    assert crop_corners(160, 90, 3) == [(0, 0), (35, 0), (70, 0)]
+    assert crop_corners(224, 224, 3) == [(0, 0)]
+    with pytest.raises(ValueError, match="crops must be 1, 2 or 3, not 4"):
+        crop_corners(90, 160, 4)
+
+
+@pytest.mark.parametrize("numbers", [(0, 4, 1, 1), (4, 0, 1, 1), (4, 4, 0, 1), (4, 4, 1, 0)])
+def test_senseless_numbers_are_refused(numbers: tuple[int, int, int, int]) -> None:
+    for name in ("random_clip", "consecutive_clips", "spaced_clips"):
+        if numbers[3] or name == "spaced_clips":
+            with pytest.raises(ValueError, match="must be at least 1"):
+                SAMPLERS[name](*numbers, None)
 
 
 def test_every_sampler_says_what_it_does_in_a_test() -> None:
     assert TEST_SAMPLING.keys() == SAMPLERS.keys() >= set(SEVERAL_VIEWS)
+    for name in SAMPLERS:
+        assert "{" not in describe_sampling(name, 2, 1)
+    assert describe_sampling("spaced_clips", 2, 2).startswith("2 clips at equal distances")
+    assert describe_sampling("spaced_clips", 1, 1).startswith("one clip from the middle")
+    assert "both ends of the longer side" in describe_sampling("uniform_segments", 2, 2)

@@ -71,24 +71,80 @@ def consecutive_clips(num_frames: int, clip_length: int, stride: int) -> Int64[n
     return starts[:, None] + stride * np.arange(clip_length, dtype=np.int64)
 
 
-Sampler = Callable[[int, int, int, np.random.Generator | None], Int64[np.ndarray, "*views clip_length"]]
+def spaced_clips(num_frames: int, clip_length: int, stride: int, views: int) -> Int64[np.ndarray, "views clip_length"]:
+    """Return ``views`` clips at equal distances, the first at the video's start, the last at its end; 1: the middle.
+
+    The temporal views of VideoMAE's and MAE-DFER's tests. Clips that would coincide are taken once, so a video with
+    fewer starts than ``views`` gives fewer; one too short for a clip is stretched to one, as in ``random_clip``
+    (MAE-DFER repeats its last frame).
+
+    Args:
+        num_frames: length of the video, at least 1.
+        clip_length: frames of a clip, at least 1.
+        stride: step in frames within a clip, at least 1.
+        views: clips, at least 1.
+    """
+    _check(num_frames, clip_length, stride, views)
+    room = num_frames - _span(clip_length, stride)
+    if room < 0:
+        return _stretched(num_frames, clip_length)[None]
+    starts = np.unique(np.arange(views) * room // (views - 1)) if views > 1 else np.array([room // 2])
+    return starts[:, None] + stride * np.arange(clip_length, dtype=np.int64)
+
+
+def crop_corners(height: int, width: int, crops: int) -> list[tuple[int, int]]:
+    """Return (top, left) of the square crops of a frame, as large as its shorter side, along its longer side.
+
+    1: the centre; 2: both ends; 3: both ends and the centre between them. Crops that would coincide are taken
+    once, so a square frame has one: MAE-DFER's 2 crops of frames that it has made square before are one picture.
+
+    Args:
+        height: of the frame, in pixels.
+        width: of the frame, in pixels.
+        crops: 1, 2 or 3.
+    """
+    if crops not in _CROPS:
+        raise ValueError(f"crops must be 1, 2 or 3, not {crops}")
+    room = max(height, width) - min(height, width)
+    places = {1: (room // 2,), 2: (0, room), 3: (0, room // 2, room)}[crops]
+    return [(place, 0) if height > width else (0, place) for place in sorted(set(places))]
+
+
+Sampler = Callable[[int, int, int, int, np.random.Generator | None], Int64[np.ndarray, "*views clip_length"]]
 
 SAMPLERS: dict[str, Sampler] = {
-    "random_clip": random_clip,
-    "uniform_segments": lambda frames, length, stride, generator: uniform_segments(frames, length, generator),
-    "consecutive_clips": lambda frames, length, stride, generator: consecutive_clips(frames, length, stride),
+    "random_clip": lambda frames, length, stride, views, generator: random_clip(frames, length, stride, generator),
+    "uniform_segments": lambda frames, length, stride, views, generator: uniform_segments(frames, length, generator),
+    "consecutive_clips": lambda frames, length, stride, views, generator: consecutive_clips(frames, length, stride),
+    "spaced_clips": lambda frames, length, stride, views, generator: spaced_clips(frames, length, stride, views),
 }
-"""Name -> function of (num_frames, clip_length, stride, generator); the segments span the video whatever the stride."""
+"""Name -> function of (num_frames, clip_length, stride, views, generator).
+
+``uniform_segments`` spans the video whatever the stride; ``views`` matters to ``spaced_clips`` alone.
+"""
 
 TEST_SAMPLING = {
     "random_clip": "one clip from the middle of the video",
     "uniform_segments": "the centre frame of each of equal segments of the video",
     "consecutive_clips": "consecutive clips without overlap from the first frame on, averaged",
+    "spaced_clips": "{views} clips at equal distances from the video's start to its end, averaged",
 }
-"""Name -> what the sampler does without a generator, for reports."""
+"""Name -> what the sampler does without a generator; ``describe_sampling`` makes a report's words of it."""
 
-SEVERAL_VIEWS = ("consecutive_clips",)
+SEVERAL_VIEWS = ("consecutive_clips", "spaced_clips")
 """The samplers that give (views, clip_length) positions, one view for each clip; they are for tests alone."""
+
+_CROPS = {
+    1: "the centre square of each frame",
+    2: "the squares at both ends of the longer side of each frame, averaged (one if it is square)",
+    3: "the squares at both ends and the centre of the longer side of each frame, averaged (one if it is square)",
+}
+
+
+def describe_sampling(name: str, views: int, crops: int) -> str:
+    """Return in words which frames, and which parts of them, a test with a sampler sees."""
+    meaning = TEST_SAMPLING["random_clip" if name == "spaced_clips" and views == 1 else name].format(views=views)
+    return f"{meaning}; {_CROPS[crops]}"
 
 
 def _span(clip_length: int, stride: int) -> int:
@@ -101,8 +157,9 @@ def _stretched(num_frames: int, clip_length: int) -> Int64[np.ndarray, " clip_le
     return np.rint(np.linspace(0, num_frames - 1, clip_length)).astype(np.int64)
 
 
-def _check(num_frames: int, clip_length: int, stride: int = 1) -> None:
-    if min(num_frames, clip_length, stride) < 1:
+def _check(num_frames: int, clip_length: int, stride: int = 1, views: int = 1) -> None:
+    if min(num_frames, clip_length, stride, views) < 1:
         raise ValueError(
-            f"frames, clip length and stride must be at least 1, not {num_frames}, {clip_length}, {stride}"
+            "frames, clip length, stride and views must be at least 1, "
+            f"not {num_frames}, {clip_length}, {stride}, {views}"
         )

@@ -198,16 +198,47 @@ def _read_images(files: Sequence[Path]) -> Iterator[UInt8[np.ndarray, "height wi
 
 
 def _read_image(file: Path) -> UInt8[np.ndarray, "height width 3"]:
-    """Read one image as RGB; from memory, for then OpenCV refuses truncated files and fills in no grey."""
+    return decode_image(read_image_bytes(file), str(file))
+
+
+def read_image_bytes(file: Path) -> bytes:
+    """Read an image file as it is.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     try:
-        data = np.frombuffer(file.read_bytes(), np.uint8)
+        return file.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read the image {file}: {error.strerror}; check the file") from error
+
+
+def decode_image(data: bytes, name: str) -> UInt8[np.ndarray, "height width 3"]:
+    """Decode the bytes of an image file to RGB; from memory OpenCV refuses truncated files and fills in no grey.
+
+    Args:
+        data: the whole file.
+        name: what an error calls it.
+
+    Raises:
+        InputError: it is no image, or damaged, truncated or empty.
+    """
     with quiet_opencv():
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if image is None:
-        raise InputError(f"{file} is not a readable image (damaged, truncated or empty); replace or remove it")
+        raise InputError(f"{name} is not a readable image (damaged, truncated or empty); replace or remove it")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def resize_shorter_side(image: UInt8[np.ndarray, "height width 3"], size: int) -> UInt8[np.ndarray, "_ _ 3"]:
+    """Resize an image so that its shorter side has ``size`` pixels, without distortion.
+
+    Shrinking averages over areas, enlarging is bilinear.
+    """
+    height, width = image.shape[:2]
+    scale = size / min(height, width)
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return cv2.resize(image, (max(size, round(width * scale)), max(size, round(height * scale))), interpolation=method)
 
 
 @contextmanager

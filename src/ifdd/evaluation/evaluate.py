@@ -16,7 +16,7 @@ from ifdd.console import console, progress_bar
 from ifdd.data.dataset import ClipDataset, ViewBatch, collate_views, plain_input_error
 from ifdd.data.labels import canonical_label
 from ifdd.data.manifest import Sample, read_manifest
-from ifdd.data.sampling import TEST_SAMPLING
+from ifdd.data.sampling import describe_sampling
 from ifdd.errors import InputError
 from ifdd.evaluation.metrics import confusion_matrix, scores_from_confusion
 from ifdd.evaluation.report import Evaluation, evaluation_tables, write_evaluation
@@ -29,8 +29,10 @@ def evaluate(
     *,
     subset: Literal["train", "validation", "test"] = "test",
     fold: int | None = None,
-    sampling: Literal["uniform_segments", "consecutive_clips", "random_clip"] = "uniform_segments",
+    sampling: Literal["uniform_segments", "consecutive_clips", "spaced_clips", "random_clip"] = "uniform_segments",
     stride: int = 1,
+    views: int = 2,
+    crops: Literal[1, 2, 3] = 1,
     batch_size: int = 16,
     workers: int = 2,
     device: Literal["auto", "cpu", "cuda"] = "auto",
@@ -46,20 +48,32 @@ def evaluate(
         subset: The part of the manifest to measure on.
         fold: Number of the cross-validation fold, from 1; needed where the manifest has several.
         sampling: Frames of a clip: uniform_segments takes the centre frame of each of equal segments of the video;
-            consecutive_clips averages over the clips that follow one another; random_clip takes the middle clip.
+            consecutive_clips averages over the clips that follow one another; spaced_clips averages over clips at
+            equal distances from the video's start to its end; random_clip takes the middle clip.
         stride: Step in frames within a clip; uniform_segments has none.
+        views: Clips of a video, for spaced_clips alone.
+        crops: Squares of each frame that is not square, averaged: 1 the centre, 2 both ends of its longer side, 3 all.
         batch_size: Clips that the model sees at once.
         workers: Processes that decode videos; 0 decodes in the main process.
         device: Where the model runs; auto takes a GPU if there is one.
         out: Folder for evaluation.json, evaluation.md and predictions.csv; none are written without it.
     """
-    _check_numbers(stride=(stride, 1), batch_size=(batch_size, 1), workers=(workers, 0))
+    _check_numbers(stride=(stride, 1), views=(views, 1), batch_size=(batch_size, 1), workers=(workers, 0))
     loaded = load_checkpoint(checkpoint)
     samples = read_manifest(manifest, subset, fold)
     _check_folds(manifest, samples)
     _check_classes(checkpoint, loaded.classes, manifest, samples)
     config = loaded.model.config
-    dataset = ClipDataset(samples, loaded.classes, config.frames, config.size, sampling=sampling, stride=stride)
+    dataset = ClipDataset(
+        samples,
+        loaded.classes,
+        config.frames,
+        config.size,
+        sampling=sampling,
+        stride=stride,
+        views=views,
+        crops=crops,
+    )
     model = loaded.model.to(choose_device(device))
     with progress_bar("clips") as bar:
         task = bar.add_task("evaluating", total=len(dataset))
@@ -133,9 +147,9 @@ def describe_protocol(
 
     ``{"checkpoint": {"path", "sha256", "clip_seconds", "description"}, "manifest": {"path", "sha256"}, "classes": in
     the order of the logits, "subset", "fold": number or null, "clips": number, "sampling": {"name", "meaning",
-    "frames": of a clip, "stride": or null, "size": pixels, "views": in all, "views_per_clip": [least, most],
-    "average": over the views}, "seed": null, for nothing is drawn at random, "versions": {"ifdd", "torch",
-    "python"}, "commit": of ifdd's checkout or null}``.
+    "frames": of a clip, "stride": or null, "temporal_views": or null, "crops", "size": pixels, "views": in all,
+    "views_per_clip": [least, most], "average": over the views}, "seed": null, for nothing is drawn at random,
+    "versions": {"ifdd", "torch", "python"}, "commit": of ifdd's checkout or null}``.
     """
     name = dataset.sampling
     return {
@@ -152,9 +166,11 @@ def describe_protocol(
         "clips": len(dataset),
         "sampling": {
             "name": name,
-            "meaning": TEST_SAMPLING[name],
+            "meaning": describe_sampling(name, dataset.views, dataset.crops),
             "frames": dataset.clip_length,
             "stride": None if name == "uniform_segments" else dataset.stride,
+            "temporal_views": dataset.views if name == "spaced_clips" else None,
+            "crops": dataset.crops,
             "size": dataset.size,
             "views": int(evaluation.views.sum()),
             "views_per_clip": [int(evaluation.views.min()), int(evaluation.views.max())],

@@ -1,0 +1,264 @@
+import hashlib
+import json
+import pickle
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from ifdd.data import pack as pack_module
+from ifdd.data.manifest import Sample, read_manifest, write_manifest
+from ifdd.data.pack import Pack, verify_pack, write_pack
+from ifdd.data.video import image_files, read_frames
+from ifdd.errors import InputError
+from tests.helpers.videos import moving_frames, write_frame_folder, write_video
+
+
+def folder_sample(root: Path, clip_id: str, count: int = 12, size: int = 32, suffix: str = ".jpg") -> Sample:
+    frames = moving_frames(count, size, size, seed=len(clip_id) + count)
+    return Sample(clip_id, write_frame_folder(root / clip_id, frames, suffix), count, "happy", "train")
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> list[Sample]:
+    return [folder_sample(tmp_path / "source", name, count) for name, count in (("a", 12), ("Crime/Sad/7", 3))]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "frames.pack"
+
+
+def test_jpeg_frames_are_stored_byte_by_byte_in_the_order_of_their_numbers(samples: list[Sample], path: Path) -> None:
+    packed = write_pack(path, samples, size=32)
+    assert packed == [replace(sample, path=path) for sample in samples]
+    pack = Pack(path)
+    for sample in samples:
+        files = image_files(sample.path)
+        assert [pack.read_bytes(sample.clip_id, index) for index in range(sample.frames)] == [
+            file.read_bytes() for file in files
+        ]
+        assert np.array_equal(pack.read_frames(sample.clip_id), read_frames(sample.path))
+    assert np.array_equal(pack.read_frames("a", [7, 0, 7]), read_frames(samples[0].path, [7, 0, 7]))
+    assert [pack.frames(sample.clip_id) for sample in samples] == [12, 3]
+    assert "a" in pack
+    assert "b" not in pack
+
+
+def test_every_program_that_opens_zip_files_opens_a_pack(samples: list[Sample], path: Path) -> None:
+    write_pack(path, samples)
+    with zipfile.ZipFile(path / "00000.zip") as archive:
+        assert archive.testzip() is None
+        assert archive.namelist()[-1] == "Crime/Sad/7/00003.jpg"
+        assert archive.read("a/00002.jpg") == image_files(samples[0].path)[1].read_bytes()
+        data = b"".join(archive.read(name) for name in archive.namelist() if name.startswith("a/"))
+    assert Pack(path).clip_hashes["a"] == hashlib.sha256(data).hexdigest()
+    assert json.loads((path / "pack.json").read_text()) == {
+        "format": "ifdd pack",
+        "version": 1,
+        "size": None,
+        "quality": 95,
+        "clips": 2,
+        "frames": 15,
+        "sha256": verify_pack(path),
+        "shards": [{"file": "00000.zip", "bytes": (path / "00000.zip").stat().st_size}],
+    }
+
+
+def test_larger_frames_shrink_and_smaller_ones_stay(tmp_path: Path, path: Path) -> None:
+    wide = moving_frames(2, 60, 100)
+    samples = [
+        Sample("wide", write_frame_folder(tmp_path / "wide", wide), 2, "happy", "test"),
+        folder_sample(tmp_path, "small", 2, 20, ".png"),
+    ]
+    write_pack(path, samples, size=30, quality=90)
+    pack = Pack(path)
+    assert pack.read_frames("wide").shape == (2, 30, 50, 3), "nothing is cut off"
+    expected = cv2.resize(wide[1], (50, 30), interpolation=cv2.INTER_AREA)
+    assert np.abs(pack.read_frames("wide")[1].astype(int) - expected).mean() < 4
+    assert pack.read_frames("small").shape == (2, 20, 20, 3)
+    assert all(pack.read_bytes(sample.clip_id, 0).startswith(b"\xff\xd8") for sample in samples)
+
+
+def test_frames_without_compression_are_exact_and_videos_are_packed_too(tmp_path: Path, path: Path) -> None:
+    video = write_video(tmp_path / "video.mp4", moving_frames(9))
+    samples = [
+        Sample("video", video, 9, "sad", "train"),
+        folder_sample(tmp_path, "pictures", 4, 31, ".png"),
+    ]
+    write_pack(path, samples, quality=None)
+    pack = Pack(path)
+    for sample in samples:
+        assert np.array_equal(pack.read_frames(sample.clip_id), read_frames(sample.path))
+    image = cv2.imdecode(np.frombuffer(pack.read_bytes("pictures", 2), np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    assert np.array_equal(image[..., ::-1], read_frames(samples[1].path, [2])[0]), "other programs read it"
+
+
+def test_a_clip_of_several_folds_is_stored_once_and_a_manifest_points_at_it(tmp_path: Path, path: Path) -> None:
+    sample = folder_sample(tmp_path, "a")
+    folds = [replace(sample, fold=fold, subset=subset) for fold, subset in ((1, "train"), (2, "test"))]
+    packed = write_pack(path, folds)
+    assert json.loads((path / "pack.json").read_text())["clips"] == 1
+    write_manifest(tmp_path / "manifest.csv", packed)
+    assert read_manifest(tmp_path / "manifest.csv") == packed
+    other = folder_sample(tmp_path / "other", "a")
+    with pytest.raises(InputError, match=r"clip 'a' is .* give different clips different ids"):
+        write_pack(path, [sample, other])
+
+
+@pytest.fixture
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pack_module, "SHARD_FRAMES", 20)
+    monkeypatch.setattr(pack_module, "BATCH_FRAMES", 10)
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_several_processes_write_the_same_pack_as_one(tmp_path: Path, path: Path) -> None:
+    samples = [folder_sample(tmp_path, f"clip{index}", 5 + index) for index in range(8)]
+    counts: list[int] = []
+    write_pack(path, samples, workers=2, advance=counts.append)
+    assert sum(counts) == 8
+    alone = tmp_path / "alone.pack"
+    write_pack(alone, samples)
+    assert [file.name for file in sorted(path.iterdir())] == [
+        *(f"0000{shard}.{suffix}" for shard in range(3) for suffix in ("jsonl", "zip")),
+        "pack.json",
+    ]
+    for file in path.iterdir():
+        assert file.read_bytes() == (alone / file.name).read_bytes()
+    pack = Pack(path)
+    for sample in samples:
+        assert np.array_equal(pack.read_frames(sample.clip_id), read_frames(sample.path))
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_an_interrupted_writing_goes_on_where_it_was(tmp_path: Path, path: Path) -> None:
+    samples = [folder_sample(tmp_path, f"clip{index}", 12) for index in range(6)]
+    image = image_files(samples[4].path)[3]
+    whole = image.read_bytes()
+    image.write_bytes(whole[:100])
+    with pytest.raises(InputError, match=f"{image} is not a readable image"):
+        write_pack(path, samples)
+    assert sorted(file.name for file in path.iterdir()) == [
+        "00000.jsonl",
+        "00000.zip",
+        "00001.jsonl",
+        "00001.zip",
+    ], "finished shards stay, the other leaves nothing"
+    with pytest.raises(InputError, match="unfinished pack: make it again"):
+        Pack(path)
+    image.write_bytes(whole)
+    (path / ".partial-x.zip").write_bytes(b"of a run that was killed")
+    before = (path / "00001.zip").stat().st_mtime_ns
+    counts: list[int] = []
+    write_pack(path, samples, advance=counts.append)
+    assert counts == [4, 1, 1]
+    assert (path / "00001.zip").stat().st_mtime_ns == before
+    assert len(list(path.iterdir())) == 7
+    verify_pack(path)
+    counts.clear()
+    write_pack(path, samples, advance=counts.append)
+    assert counts == [6], "nothing is left to do"
+
+
+def test_a_pack_of_other_clips_or_settings_is_never_overwritten(samples: list[Sample], path: Path) -> None:
+    write_pack(path, samples)
+    for others, quality in ((samples[:1], 95), (samples, 90)):
+        with pytest.raises(InputError, match="of other clips or settings; remove it"):
+            write_pack(path, others, quality=quality)
+    (path.parent / "notes.pack").mkdir()
+    (path.parent / "notes.pack" / "diary.txt").touch()
+    with pytest.raises(InputError, match=r"holds diary\.txt, which is no part of a pack"):
+        write_pack(path.parent / "notes.pack", samples)
+
+
+def test_damage_is_found_and_named(samples: list[Sample], path: Path) -> None:
+    write_pack(path, samples)
+    assert verify_pack(path) == Pack(path).sha256
+    file = path / "00000.zip"
+    data = bytearray(file.read_bytes())
+    place = data.index(image_files(samples[1].path)[1].read_bytes()) + 200
+    data[place] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(InputError, match=r"1 of 2 clips are damaged: Crime/Sad/7; copy the pack again"):
+        verify_pack(path)
+    pack = Pack(path)
+    file.write_bytes(data[:300])
+    with pytest.raises(InputError, match=r"00000\.zip is truncated"):
+        pack.read_frames("a")
+    with pytest.raises(InputError, match=r"00000\.zip has 300 bytes where there must be"):
+        Pack(path)
+    file.unlink()
+    with pytest.raises(InputError, match=r"00000\.zip has no bytes"):
+        Pack(path)
+
+
+def test_a_changed_index_is_found(samples: list[Sample], path: Path) -> None:
+    write_pack(path, samples)
+    index = path / "00000.jsonl"
+    lines = index.read_text().splitlines()
+    index.write_text("\n".join(lines[:-1]) + "\n")
+    with pytest.raises(InputError, match=r"differ from those in pack\.json"):
+        verify_pack(path)
+    index.write_text(lines[0] + "\n{")
+    with pytest.raises(InputError, match=r"00000\.jsonl is not readable"):
+        Pack(path)
+    description = path / "pack.json"
+    later = json.loads(description.read_text()) | {"version": 2}
+    description.write_text(json.dumps(later))
+    with pytest.raises(InputError, match="no pack of version 1"):
+        Pack(path)
+    description.write_text("{}")
+    with pytest.raises(InputError, match=r"pack\.json is not readable"):
+        Pack(path)
+
+
+def test_what_a_pack_does_not_hold_is_said(samples: list[Sample], path: Path) -> None:
+    write_pack(path, samples)
+    pack = Pack(path)
+    with pytest.raises(InputError, match=r"frames\.pack holds no clip 'b'"):
+        pack.read_frames("b")
+    with pytest.raises(InputError, match=r"clip 'a', has 12 frames, so there is no frame 12; correct"):
+        pack.read_frames("a", [3, 12])
+    with pytest.raises(InputError, match=r"missing\.pack does not exist"):
+        Pack(path.parent / "missing.pack")
+
+
+def test_an_open_pack_can_be_sent_to_another_process(samples: list[Sample], path: Path) -> None:
+    write_pack(path, samples)
+    pack = Pack(path)
+    expected = pack.read_frames("a")
+    assert np.array_equal(pickle.loads(pickle.dumps(pack)).read_frames("a"), expected)
+
+
+def test_clips_that_do_not_fit_are_refused(tmp_path: Path, path: Path) -> None:
+    sample = folder_sample(tmp_path, "a")
+    with pytest.raises(InputError, match=r"has 12 frames, but clip 'a' is said to have 13"):
+        write_pack(path, [replace(sample, frames=13)])
+    cv2.imwrite(str(sample.path / "5.jpg"), np.zeros((40, 32, 3), np.uint8))
+    with pytest.raises(InputError, match=r"5\.jpg is 32x40 pixels, the frames before it are 32x32"):
+        write_pack(path, [sample])
+    with pytest.raises(InputError, match="lies in the pack"):
+        write_pack(path, [replace(sample, path=path)])
+    with pytest.raises(InputError, match="no clips to pack"):
+        write_pack(path, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("frames", {}, r"must end in \.pack"),
+        ("a.pack", {"size": 0}, "size of the pack's frames is 0"),
+        ("a.pack", {"quality": 0}, "JPEG quality is 0; it must lie between 1 and 100"),
+        ("a.pack", {"workers": 0}, "workers is 0"),
+    ],
+)
+def test_senseless_settings_are_refused(
+    samples: list[Sample], tmp_path: Path, name: str, options: dict[str, int], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        write_pack(tmp_path / name, samples, **options)  # type: ignore[arg-type]
