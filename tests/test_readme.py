@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from ifdd.__main__ import COMMANDS
+from ifdd.model import PRESETS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -20,3 +21,10 @@ def test_commands_and_files_exist() -> None:
     assert set(re.findall(r"^ifdd (\w+)", README, re.MULTILINE)) <= set(COMMANDS)
     for path in re.findall(r"\]\(((?!http)[^)]+)\)", README):
         assert (ROOT / path).exists(), path
+
+
+def test_sizes_are_those_of_the_result_files() -> None:
+    for preset in PRESETS:
+        found = json.loads((ROOT / "results" / f"info_{preset}.json").read_text())
+        row = next(line for line in README.splitlines() if line.startswith(f"| `{preset}` |"))
+        assert f"| {found['parameters']['total'] / 1e6:.1f} M | {found['gmac']:.1f} |" in row
