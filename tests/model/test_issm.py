@@ -101,6 +101,24 @@ def test_correlation_is_the_product_of_pooled_tokens(features: torch.Tensor) -> 
     assert issm.correlation(features).shape == (batch, frames, frames)
 
 
+@given(features=maps(), receptive_field=st.floats(0.1, 4))
+def test_indexes_are_the_formula(features: torch.Tensor, receptive_field: float) -> None:
+    issm = issm_for(features, receptive_field)
+    for linear in (issm.static_offset, issm.dynamic_offset):
+        torch.nn.init.normal_(linear.weight)
+    _, _, split = issm(features * 10)  # so that the frames differ
+    for sign, index, linear, first in (
+        (1, split.static_index, issm.static_offset, 0),
+        (-1, split.dynamic_index, issm.dynamic_offset, 1),
+    ):
+        signed = sign * split.correlation.detach().double().numpy()
+        raised = np.exp(signed - signed.max(2, keepdims=True))
+        weights = raised / raised.sum(2, keepdims=True)
+        offset = np.tanh(weights.reshape(len(features), -1) @ linear.weight.detach().double().numpy().T)
+        expected = np.arange(first, features.shape[2], 2) + receptive_field * offset
+        np.testing.assert_allclose(index.detach().numpy(), expected, atol=1e-4)
+
+
 @given(features=maps(fewest_frames=4))
 def test_gradients_reach_the_offsets_and_the_tokenizer(features: torch.Tensor) -> None:
     issm = issm_for(features)
