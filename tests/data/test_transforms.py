@@ -50,6 +50,31 @@ def test_frames_of_a_clip_change_alike_and_clips_differently(part: dict[str, flo
     assert len(pictures) == (2 if part == {"flip": 0.5} else 8), "each clip has its own"
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        AugmentationConfig(),
+        AugmentationConfig(crop_scale=(1.0, 1.0), hue=0.0),
+        AugmentationConfig(flip=0.0, brightness=0.0, contrast=0.0, saturation=0.0),
+    ],
+)
+@pytest.mark.parametrize(("batch", "time"), [(5, 3), (2, 2), (1, 4)])
+def test_clip_after_clip_is_what_kornia_does_to_the_whole_batch(
+    config: AugmentationConfig, batch: int, time: int
+) -> None:
+    clips = torch.randint(0, 256, (batch, 3, time, 20, 24), dtype=torch.uint8)
+    augment = ClipAugmentation(config)
+    torch.manual_seed(6)
+    varied = augment(clips)
+    torch.manual_seed(6)
+    sequence = augment._sequence(20, 24)
+    assert sequence is not None
+    expected = sequence(clips.float() / 255)
+    if config.hue:
+        expected = rotate_hue(expected, (2 * torch.rand(batch) - 1) * config.hue)
+    assert torch.allclose(varied, expected.clamp(0, 1), atol=1e-6)
+
+
 def test_all_off_is_the_clip_itself() -> None:
     clips = still_clips(2)
     assert torch.equal(ClipAugmentation(OFF)(clips), clips.float() / 255)

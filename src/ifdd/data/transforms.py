@@ -5,11 +5,13 @@ Belongs to the extra ``[train]`` (kornia). Random numbers come from torch's glob
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int64, UInt8
 from kornia.augmentation import ColorJitter, RandomHorizontalFlip, RandomResizedCrop, VideoSequential
+from kornia.augmentation.container.params import ParamItem
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -69,6 +71,10 @@ class ClipAugmentation(nn.Module):
 
     kornia does all but the hue: its turn through HSV takes 80% of the whole time on a CPU (0.24 s of 0.3 s for 16
     clips of 16 x 96 x 96 on one thread), so ``rotate_hue`` does it by a matrix.
+
+    What is drawn is drawn for the whole batch. On a CPU it is then applied to one clip after another, with
+    the same result: steps over a clip find their numbers in the cache and reuse its memory, steps over a batch
+    (154 MB for 16 clips of 16 x 224 x 224) wait for both; that takes less than half the time (``benchmarks/loading.py``).
     """
 
     def __init__(self, config: AugmentationConfig) -> None:
@@ -78,22 +84,48 @@ class ClipAugmentation(nn.Module):
     @torch.no_grad()
     def forward(self, clip: UInt8[Tensor, "batch 3 time height width"]) -> Float[Tensor, "batch 3 time height width"]:
         """Return varied clips of the same shape with values in [0, 1]."""
+        sequence = self._sequence(clip.shape[-2], clip.shape[-1])
+        drawn = sequence.forward_parameters(clip.shape) if sequence else []
+        hue = self.config.hue
+        turns = (2 * torch.rand(len(clip), device=clip.device) - 1) * hue if hue else None
+        varied = torch.empty(clip.shape, device=clip.device)
+        step = 1 if clip.device.type == "cpu" else len(clip)
+        for first in range(0, len(clip), step):
+            part = slice(first, first + step)
+            image = clip[part].float() / 255
+            if sequence:
+                image = sequence(image, params=_parameters_of(drawn, part, clip.shape[2]))
+            if turns is not None:
+                image = rotate_hue(image, turns[part])
+            torch.clamp(image, 0, 1, out=varied[part])
+        return varied
+
+    def _sequence(self, height: int, width: int) -> VideoSequential | None:
+        """Return kornia's steps, if there are any."""
         config = self.config
-        varied = clip.float() / 255
         parts: list[nn.Module] = []
         if config.flip:
             parts.append(RandomHorizontalFlip(p=config.flip))
         if config.crop_scale != (1, 1):
-            size = (clip.shape[-2], clip.shape[-1])
-            parts.append(RandomResizedCrop(size, scale=config.crop_scale, ratio=config.crop_ratio))
+            parts.append(RandomResizedCrop((height, width), scale=config.crop_scale, ratio=config.crop_ratio))
         if config.brightness or config.contrast or config.saturation:
             parts.append(ColorJitter(config.brightness, config.contrast, config.saturation, p=1.0))
-        if parts:
-            varied = VideoSequential(*parts, data_format="BCTHW", same_on_frame=True)(varied)
-        if config.hue:
-            turns = (2 * torch.rand(len(clip), device=clip.device) - 1) * config.hue
-            varied = rotate_hue(varied, turns)
-        return varied.clamp(0, 1)
+        return VideoSequential(*parts, data_format="BCTHW", same_on_frame=True) if parts else None
+
+
+_OF_ALL_CLIPS = ("order", "forward_input_shape")
+"""What kornia draws, or notes, once for a batch; the rest has a row for each frame of each clip."""
+
+
+def _parameters_of(drawn: Sequence[ParamItem], part: slice, time: int) -> list[ParamItem]:
+    """Return the part of what kornia drew for a batch that belongs to some of its clips."""
+    rows = slice(part.start * time, part.stop * time)
+    parts = []
+    for step in drawn:
+        assert isinstance(step.data, dict)  # lists belong to sequences in the sequence
+        own = {key: row if key in _OF_ALL_CLIPS or row.ndim == 0 else row[rows] for key, row in step.data.items()}
+        parts.append(ParamItem(step.name, own))
+    return parts
 
 
 def rotate_hue(
