@@ -21,6 +21,7 @@ COMMANDS = {
         "ifdd.data.synth.synth:synth",
         "generate SynthDFER: labelled face videos whose every cause is known",
     ),
+    "prepare": ("ifdd.data.prepare:prepare", "check a dataset as it is handed out, and write its manifest"),
     "train": ("ifdd.training.train:train", "train a model from a YAML recipe"),
     "evaluate": (
         "ifdd.evaluation.evaluate:evaluate",

@@ -1,0 +1,103 @@
+"""``ifdd prepare`` over the full lists of DFEW, FERV39k and MAFW, with generated frames.
+
+The lists are the true ones, which their owners hand out; frames are made for every clip that they name: hard links to
+a JPEG of 224 x 224 pixels, as many a clip as the datasets have on average. Each tree is made in a temporary folder,
+prepared with the default options (the first frame of each clip is decoded), and removed.
+
+    python benchmarks/prepare.py FOLDER_WITH_THE_LISTS
+
+FOLDER holds DFEW/EmoLabel_DataSplit, FERV39k/4_setups and MAFW/Train & Test Set. Writes results/prepare_dfew.json and
+so on: what ``prepare`` wrote, with long lists of findings cut, and the time it took.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ifdd.data.dfew import read_dfew
+from ifdd.data.ferv39k import read_ferv39k
+from ifdd.data.listing import Listing, Options
+from ifdd.data.mafw import read_mafw
+
+READERS: dict[str, tuple[str, str, Callable[[Path, Options], Listing], tuple[int, int]]] = {
+    "dfew": ("DFEW", "Clip/clip_224x224_16f", read_dfew, (16, 16)),
+    "ferv39k": ("FERV39k", "2_ClipsforFaceCrop", read_ferv39k, (8, 47)),
+    "mafw": ("MAFW", "frames", read_mafw, (9, 201)),
+}
+"""Dataset -> folder, folder of its frames, reader, least and most frames of a clip."""
+
+LINKS = 60_000
+"""Links to one file; file systems allow 65,000."""
+
+KEPT = 5
+"""Findings of a check that the result file keeps."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("lists", type=Path, help="folder with the lists of the three datasets")
+    parser.add_argument("--out", type=Path, default=Path("results"))
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    for dataset in READERS:
+        with tempfile.TemporaryDirectory() as folder:
+            record = measure(dataset, options.lists, Path(folder))
+        target = options.out / f"prepare_{dataset}.json"
+        target.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        print(f"{target}: {record['clips']} clips in {record['benchmark']['seconds']} s\n")
+
+
+def measure(dataset: str, lists: Path, folder: Path) -> dict[str, Any]:
+    """Make one tree, prepare it, and return what ``prepare`` wrote."""
+    name, frames, reader, lengths = READERS[dataset]
+    shutil.copytree(lists / name, folder / name)
+    files = make_frames(folder / name, frames, reader, lengths)
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "ifdd", "prepare", dataset, name, "out"]
+    subprocess.run(command, cwd=folder, check=True, env=os.environ | {"COLUMNS": "120"})
+    seconds = time.perf_counter() - start
+    record: dict[str, Any] = json.loads((folder / "out" / "prepare.json").read_text(encoding="utf-8"))
+    for check in record["checks"]:
+        check["found"] = len(check["findings"])
+        check["findings"] = check["findings"][:KEPT]
+    return {"benchmark": {"seconds": round(seconds, 1), "frames": files, "cores": os.cpu_count()}, **record}
+
+
+def make_frames(root: Path, frames: str, reader: Callable[[Path, Options], Listing], lengths: tuple[int, int]) -> int:
+    """Give every clip of the lists a folder of numbered images; return how many images."""
+    (root / frames / "00000").mkdir(parents=True)  # a reader wants to see that there are frames
+    sources = sorted({entry.source for entry in reader(root, Options()).entries})
+    (root / frames / "00000").rmdir()
+    count = np.random.default_rng(0).integers(lengths[0], lengths[1], len(sources), endpoint=True)
+    originals = images(root.parent)
+    for source, number in zip(sources, count.tolist(), strict=True):
+        source.mkdir(parents=True)
+        for index in range(number):
+            os.link(next(originals), source / f"{index + 1:05d}.jpg")
+    return int(count.sum())
+
+
+def images(folder: Path) -> Iterator[Path]:
+    """Yield the path of an image again and again; a new copy of it before a file has too many links."""
+    noise = np.random.default_rng(0).integers(0, 256, (14, 14, 3), dtype=np.uint8)
+    picture = cv2.resize(noise, (224, 224), interpolation=cv2.INTER_CUBIC)
+    for copy in range(1_000):
+        path = folder / f"frame_{copy}.jpg"
+        cv2.imwrite(str(path), picture)
+        for _ in range(LINKS):
+            yield path
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,326 @@
+"""``ifdd prepare``: a dataset's tree is checked before anything is trained, and becomes a manifest."""
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Literal
+
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from ifdd.console import console, progress_bar
+from ifdd.data.checks import CHECKS, SHORT, Checked, check_frames, check_lists, check_unlisted, count, verdicts
+from ifdd.data.dfew import read_dfew
+from ifdd.data.ferv39k import read_ferv39k
+from ifdd.data.folder import read_folder
+from ifdd.data.inventory import Stock, Thoroughness, take_stock
+from ifdd.data.listing import Excluded, Listing, Options
+from ifdd.data.mafw import read_mafw
+from ifdd.data.manifest import Sample, dataset_hash, write_manifest
+from ifdd.errors import InputError
+from ifdd.files import write_text
+
+READERS: dict[str, Callable[[Path, Options], Listing]] = {
+    "dfew": read_dfew,
+    "ferv39k": read_ferv39k,
+    "mafw": read_mafw,
+    "folder": read_folder,
+}
+"""Name of a dataset -> reader of its tree."""
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "dfew": ("frames",),
+    "ferv39k": ("frames", "scene"),
+    "mafw": ("frames", "label_set", "captioned"),
+    "folder": ("subset",),
+}
+"""Name of a dataset -> fields of ``Options`` that it has."""
+
+SCHEMA_VERSION = 1
+SHOWN = 6
+"""Findings of one check, and clips of one reason, that the terminal shows; prepare.json has all."""
+
+COLOURS = {"ok": "green", "noted": "cyan", "wrong": "red", "refused": "bold red", "not checked": "yellow"}
+
+
+def prepare(
+    dataset: Literal["dfew", "ferv39k", "mafw", "folder"],
+    root: Path,
+    out: Path,
+    *,
+    frames: str = "auto",
+    label_set: Literal["single", "compound"] = "single",
+    captioned: bool = False,
+    scene: str = "",
+    subset: Literal["train", "validation", "test"] = "test",
+    check_frames: Literal["none", "first", "all"] = "first",
+    manifest_format: Literal["csv", "parquet"] = "csv",
+    allow_incomplete: bool = False,
+    workers: int = 0,
+) -> None:
+    """Check a dataset and write its manifest: the table of clips that training and evaluation read.
+
+    Writes OUT/manifest.csv (or .parquet) and OUT/prepare.json: counts, published counts, the outcome of every check,
+    every clip that is left out and why, and a hash of clips, labels and folds. What makes numbers wrong stops with exit
+    code 2, after everything has been checked and said; then no manifest is written.
+
+    Args:
+        dataset: dfew, ferv39k or mafw as their owners hand them out; folder for clips of one's own.
+        root: Folder that the dataset was unpacked to; of one's own a folder with a folder for each class (train, test
+            above them if wanted), or a CSV file with the columns path and label.
+        out: Folder to write to.
+        frames: Which frames: clip_224x224_16f, clip_224x224, jpg_256 or original of DFEW; frames or clips of MAFW;
+            auto takes the first of these that is there.
+        label_set: MAFW's 11 single or 43 compound classes, which have folds of their own.
+        captioned: Take MAFW's lists with captions, which lack the neutral clips.
+        scene: One of FERV39k's 22 scenes, for example Crime; all of them without it.
+        subset: Where clips of one's own belong if no folder or column says.
+        check_frames: Decode no frames, the first of each clip, or all (slow; counts those of videos exactly).
+        manifest_format: A CSV or a Parquet file.
+        allow_incomplete: Leave out what is wrong, and write the manifest all the same; prepare.json keeps the record.
+        workers: Threads that count and read frames; 0: four for each core.
+    """
+    options = Options(frames, label_set, captioned, scene, subset)
+    _check_choices(dataset, options)
+    if workers < 0:
+        raise InputError(f"--workers is {workers}; it must be at least 0")
+    if not root.exists():
+        raise InputError(f"there is no {root}; give the folder that the dataset was unpacked to")
+    listing = READERS[dataset](root, options)
+    synthetic = (root / "synth.json").exists()
+    stocks = inspect(listing, check_frames, workers or 4 * (os.cpu_count() or 1), synthetic)
+    checked = verdicts(listing, _skipped(listing, check_frames, synthetic))
+    samples = samples_of(listing, stocks)
+    failed = [check.name for check in checked if check.verdict in ("wrong", "refused")]
+    refused = [check.name for check in checked if check.verdict == "refused"]
+    write = bool(samples) and (not failed or (allow_incomplete and not refused))
+    manifest = f"manifest.{manifest_format}" if write else None
+    if manifest is not None:
+        write_manifest(out / manifest, samples)
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "dataset": dataset,
+        "synthetic": synthetic,
+        "root": str(root),
+        "options": {name: getattr(options, name) for name in CHOICES[dataset]} | {"check_frames": check_frames},
+        "manifest": manifest,
+        **describe(listing, stocks, samples, checked),
+    }
+    write_text(out / "prepare.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    show(listing, samples, checked)
+    if not write:
+        raise InputError(_refusal(failed, refused, out, bool(samples)))
+    console.print(f"Written to {out}: {manifest} ({len(samples)} lines), prepare.json", highlight=False, markup=False)
+
+
+def inspect(listing: Listing, decode: Thoroughness, workers: int, synthetic: bool = False) -> dict[str, Stock]:
+    """Make all checks; what is left in ``listing.entries`` can be learnt and tested.
+
+    Args:
+        listing: what a reader gave.
+        decode: which frames to decode.
+        workers: threads.
+        synthetic: the tree is SynthDFER's, whose counts are not the published ones.
+
+    Returns:
+        Clip id -> what is on disk.
+    """
+    if synthetic:
+        listing.published = {}
+    listed = {entry.clip_id for entry in listing.entries} | {excluded.clip_id for excluded in listing.excluded}
+    check_lists(listing)
+    sources = {entry.clip_id: entry.source for entry in listing.entries}
+    with progress_bar("clips") as bar:
+        task = bar.add_task("checking frames", total=len(sources))
+        stocks = take_stock(sources, decode, workers, lambda: bar.advance(task))
+    check_frames(listing, stocks)
+    check_unlisted(listing, listed)
+    return stocks
+
+
+def samples_of(listing: Listing, stocks: dict[str, Stock]) -> list[Sample]:
+    """Return the lines of the manifest, by fold, in the order of the lists."""
+    return [
+        Sample(
+            clip_id=entry.clip_id,
+            path=entry.source,
+            frames=stocks[entry.clip_id].frames,
+            label=entry.label,
+            subset=entry.subset,
+            fold=entry.fold,
+            subject=entry.subject,
+            votes=entry.votes,
+        )
+        for entry in listing.entries
+    ]
+
+
+def describe(
+    listing: Listing, stocks: dict[str, Stock], samples: Sequence[Sample], checked: Sequence[Checked]
+) -> dict[str, Any]:
+    """Return everything that was found, as JSON can hold it.
+
+    ``{"label_set", "classes": in their order, "frames": the kind, "lists": files that were read, "verdict": "complete",
+    "incomplete" or "refused", "dataset_hash", "clips": number of different ones, "lines": of the manifest, "length":
+    frames of a clip {"least", "mean", "most", "short": clips under 16}, "counts" and "published": fold -> subset ->
+    class -> clips, "checks": [{"name", "question", "verdict", "reason", "findings": [{"severity", "message",
+    "clip_id"}]}], "excluded": [{"clip_id", "subset", "fold", "where", "reason"}]}``.
+    """
+    verdicts_ = {check.verdict for check in checked}
+    lengths = [stocks[clip_id].frames for clip_id in {sample.clip_id for sample in samples}]
+    return {
+        "label_set": listing.label_set,
+        "classes": list(listing.classes),
+        "frames": listing.variant,
+        "lists": listing.lists,
+        "verdict": "refused" if "refused" in verdicts_ else "incomplete" if "wrong" in verdicts_ else "complete",
+        "dataset_hash": dataset_hash(samples),
+        "clips": len(lengths),
+        "lines": len(samples),
+        "length": {
+            "least": min(lengths, default=0),
+            "mean": round(fmean(lengths), 2) if lengths else 0,
+            "most": max(lengths, default=0),
+            "short": sum(length < SHORT for length in lengths),
+        },
+        "counts": _by_fold(count(listing.entries, listing.labels), listing.classes),
+        "published": _by_fold(listing.published, listing.classes),
+        "checks": [
+            {
+                "name": check.name,
+                "question": CHECKS[check.name],
+                "verdict": check.verdict,
+                "reason": check.reason,
+                "findings": [
+                    {"severity": finding.severity, "message": finding.message, "clip_id": finding.clip_id}
+                    for finding in check.findings
+                ],
+            }
+            for check in checked
+        ],
+        "excluded": [excluded._asdict() for excluded in listing.excluded],
+    }
+
+
+def show(listing: Listing, samples: Sequence[Sample], checked: Sequence[Checked]) -> None:
+    """Print counts, checks, findings and what is left out."""
+    console.print(counts_table(listing))
+    console.print(checks_table(checked))
+    for check in checked:
+        worst_first = sorted(check.findings, key=lambda finding: finding.severity == "note")
+        _print_some(f"{check.name}: {check.verdict}", [finding.message for finding in worst_first])
+    reasons = defaultdict(list)
+    for excluded in listing.excluded:
+        reasons[excluded.reason.partition(":")[0]].append(excluded)
+    for reason, group in reasons.items():
+        _print_some(f"Left out, {reason}: {len(group)} lines of {_clips(group)} clips", map(_place, group))
+    if not listing.excluded:
+        console.print("No clip is left out.")
+    console.print(f"Dataset hash {dataset_hash(samples)}", highlight=False)
+
+
+def counts_table(listing: Listing) -> Table:
+    """Return clips of each class, fold and subset; where others are published, these stand in brackets."""
+    counted = count(listing.entries, listing.labels)
+    table = Table(title=f"{listing.dataset}: clips ({listing.variant})", box=SIMPLE_HEAD, padding=0, pad_edge=False)
+    table.add_column("")
+    pairs = list(dict.fromkeys([*counted, *listing.published]))
+    pairs.sort(key=lambda pair: (pair[0], ("train", "validation", "test").index(pair[1])))
+    for fold, subset in pairs:
+        table.add_column(f" {fold} {subset}" if fold else f" {subset}", justify="right")
+    for place, name in enumerate(listing.classes):
+        table.add_row(name, *(_cell(counted, listing.published, pair, place) for pair in pairs))
+    table.add_section()
+    table.add_row("all", *(_cell(counted, listing.published, pair, None) for pair in pairs))
+    return table
+
+
+def checks_table(checked: Sequence[Checked]) -> Table:
+    """Return the outcome of each check."""
+    table = Table(title="checks", box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for header in ("check", "so it is when all is well", "verdict", "found"):
+        table.add_column(header, justify="right" if header == "found" else "left")
+    for check in checked:
+        colour = COLOURS[check.verdict]
+        found = check.reason or str(len(check.findings) or "")
+        table.add_row(check.name, CHECKS[check.name], f"[{colour}]{check.verdict}[/]", found)
+    return table
+
+
+def _check_choices(dataset: str, options: Options) -> None:
+    """Refuse an option that the dataset does not have."""
+    for name, default in Options._field_defaults.items():
+        if getattr(options, name) != default and name not in CHOICES[dataset]:
+            owners = ", ".join(owner for owner, names in CHOICES.items() if name in names)
+            raise InputError(f"--{name.replace('_', '-')} is for {owners}, not for {dataset}; leave it out")
+
+
+def _skipped(listing: Listing, decode: str, synthetic: bool) -> dict[str, str]:
+    """Return check -> why it could not be made."""
+    skipped = {}
+    if not listing.published:
+        skipped["counts"] = "SynthDFER" if synthetic else "none published"
+    if decode == "none":
+        skipped["readable"] = "not asked for"
+    if listing.dataset != "dfew":
+        skipped["votes"] = "DFEW's" if listing.dataset != "folder" else "as given"
+    if not any(fold for fold, _ in listing.expected):
+        skipped["partition"] = "no folds"
+    return skipped
+
+
+def _refusal(failed: list[str], refused: list[str], out: Path, any_left: bool) -> str:
+    """Return the one line that says why no manifest was written and what to do."""
+    stale = " (the one that is there is of an earlier run)" if any(out.glob("manifest.*")) else ""
+    where = f"no manifest was written{stale}; {out / 'prepare.json'} holds everything that was found"
+    if not any_left:
+        return f"no clip is left: {', '.join(failed)}: {where}; repair the dataset"
+    if refused:
+        return f"refused: {', '.join(refused)}: {where}; repair the lists"
+    return f"wrong: {', '.join(failed)}: {where}; repair it, or go on without what is wrong: --allow-incomplete true"
+
+
+def _by_fold(
+    counts: dict[tuple[int, str], tuple[int, ...]], classes: Sequence[str]
+) -> dict[str, dict[str, dict[str, int]]]:
+    """Return fold -> subset -> class -> clips."""
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for (fold, subset), numbers in sorted(counts.items(), key=lambda item: item[0][0]):
+        found.setdefault(str(fold), {})[subset] = dict(zip(classes, numbers, strict=True))
+    return found
+
+
+def _cell(
+    counted: dict[tuple[int, str], tuple[int, ...]],
+    published: dict[tuple[int, str], tuple[int, ...]],
+    pair: tuple[int, str],
+    place: int | None,
+) -> str:
+    """Return one number of the table: of a class, or of all where ``place`` is None."""
+    part = slice(place, None if place is None else place + 1)
+    found, should = sum(counted.get(pair, ())[part]), sum(published.get(pair, ())[part])
+    return f" [red]{found}[/] ({should})" if pair in published and found != should else f" {found}"
+
+
+def _clips(group: Sequence[Excluded]) -> int:
+    return len({excluded.clip_id for excluded in group})
+
+
+def _place(excluded: Excluded) -> str:
+    return f"{excluded.clip_id} ({excluded.where}): {excluded.reason}"
+
+
+def _print_some(title: str, lines: Iterable[str]) -> None:
+    """Print a title and the first of some lines; nothing if there are none."""
+    all_lines = list(lines)
+    if not all_lines:
+        return
+    console.print(f"[bold]{escape(title)}[/]")
+    for line in all_lines[:SHOWN]:
+        console.print(f"  {line}", highlight=False, markup=False)
+    if len(all_lines) > SHOWN:
+        console.print(f"  ... and {len(all_lines) - SHOWN} more, all in prepare.json", highlight=False)
