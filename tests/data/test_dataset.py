@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -81,6 +82,15 @@ def test_many_workers_read_one_pack_as_they_read_folders(
     for index, (clip, target) in enumerate(loader):
         assert torch.equal(clip[0], folders[index][0])
         assert int(target) == folders.targets[index]
+
+
+def test_a_pack_that_lacks_what_the_manifest_says_is_refused_at_once(samples: list[Sample], tmp_path: Path) -> None:
+    packed = write_pack(tmp_path / "frames.pack", samples[:2])
+    assert len(ClipDataset(packed, "dfew")) == 2
+    with pytest.raises(InputError, match=r"frames\.pack has 30 frames of clip 'test_0', the manifest says 31"):
+        ClipDataset([replace(packed[0], frames=31)], "dfew")
+    with pytest.raises(InputError, match=r"frames\.pack holds no clip 'other'"):
+        ClipDataset([replace(packed[0], clip_id="other")], "dfew")
 
 
 def test_samples_with_different_numbers_of_views_make_one_batch() -> None:

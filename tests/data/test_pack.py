@@ -204,17 +204,19 @@ def test_a_changed_index_is_found(samples: list[Sample], path: Path) -> None:
     index.write_text("\n".join(lines[:-1]) + "\n")
     with pytest.raises(InputError, match=r"differ from those in pack\.json"):
         verify_pack(path)
-    index.write_text(lines[0] + "\n{")
-    with pytest.raises(InputError, match=r"00000\.jsonl is not readable"):
-        Pack(path)
+    for damaged in ("{", "{}", "7", lines[1].replace("[", "[5, ", 1)):
+        index.write_text(f"{lines[0]}\n{damaged}\n")
+        with pytest.raises(InputError, match=r"00000\.jsonl is not readable"):
+            Pack(path)
     description = path / "pack.json"
     later = json.loads(description.read_text()) | {"version": 2}
     description.write_text(json.dumps(later))
     with pytest.raises(InputError, match="no pack of version 1"):
         Pack(path)
-    description.write_text("{}")
-    with pytest.raises(InputError, match=r"pack\.json is not readable"):
-        Pack(path)
+    for damaged in ("{}", "[]", json.dumps(later | {"version": 1, "shards": [{"file": "../00000.zip"}]})):
+        description.write_text(damaged)
+        with pytest.raises(InputError, match=r"pack\.json is not readable"):
+            Pack(path)
 
 
 def test_what_a_pack_does_not_hold_is_said(samples: list[Sample], path: Path) -> None:

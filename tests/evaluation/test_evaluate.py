@@ -14,6 +14,7 @@ from ifdd.__main__ import main
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.labels import LABEL_SETS
 from ifdd.data.manifest import Sample, read_manifest, write_manifest
+from ifdd.data.pack import write_pack
 from ifdd.errors import InputError
 from ifdd.evaluation.evaluate import evaluate, evaluate_model
 from ifdd.evaluation.report import predictions_csv
@@ -115,6 +116,21 @@ def test_the_command_writes_what_it_prints(
     assert "computer-generated" in printed
 
 
+def test_views_and_crops_are_said_and_a_pack_gives_what_folders_give(
+    checkpoint: Path, manifest: Path, tmp_path: Path
+) -> None:
+    packed = write_pack(tmp_path / "frames.pack", read_manifest(manifest), quality=None)
+    write_manifest(tmp_path / "packed.csv", packed)
+    for table, out in ((manifest, "folders"), (tmp_path / "packed.csv", "packed")):
+        words = ["evaluate", str(checkpoint), str(table), "--sampling", "spaced_clips", "--views", "3", "--crops", "2"]
+        main([*words, "--out", str(tmp_path / out)])
+    sampling = json.loads((tmp_path / "packed" / "evaluation.json").read_text())["protocol"]["sampling"]
+    assert (sampling["temporal_views"], sampling["crops"], sampling["views_per_clip"]) == (3, 2, [3, 3])
+    assert sampling["meaning"].startswith("3 clips at equal distances")
+    folders, pack = ((tmp_path / out / "predictions.csv").read_text() for out in ("folders", "packed"))
+    assert folders == pack
+
+
 def test_a_repeated_evaluation_gives_the_same_bytes(checkpoint: Path, manifest: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         evaluate(checkpoint, manifest, batch_size=2, workers=0, out=tmp_path / name)
@@ -163,6 +179,8 @@ def test_several_folds_at_once_are_refused(checkpoint: Path, manifest: Path) -> 
         (["CHECKPOINT", "MANIFEST", "--subset", "train"], "no clip with subset train"),
         (["CHECKPOINT", "MANIFEST", "--batch_size", "0"], "--batch_size is 0; it must be at least 1"),
         (["CHECKPOINT", "MANIFEST", "--sampling", "all"], "sampling"),
+        (["CHECKPOINT", "MANIFEST", "--views", "0"], "--views is 0; it must be at least 1"),
+        (["CHECKPOINT", "MANIFEST", "--crops", "4"], "crops"),
         (["CHECKPOINT", "MANIFEST", "--speed", "9"], "speed"),
         (["CHECKPOINT", "SHORT", "--workers", "1"], "has 10 frames, so there is no frame"),
     ],

@@ -45,8 +45,9 @@ class ClipDataset(Dataset[tuple[Tensor, int]]):
         cache: keep the resized frames of every video read in memory, ``crops * frames * size * size * 3`` bytes each.
 
     Raises:
-        InputError: unknown sampling, a label without class, several views in training, senseless numbers, or no
-            samples; from ``dataset[i]``: a video that cannot be read or has fewer frames than its sample says.
+        InputError: unknown sampling, a label without class, several views in training, senseless numbers, no
+            samples, or a pack that lacks clips or cannot be opened; from ``dataset[i]``: a video that cannot be
+            read or has fewer frames than its sample says.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class ClipDataset(Dataset[tuple[Tensor, int]]):
         self.training = training
         self.seed = seed
         self._cache: dict[int, np.ndarray] | None = {} if cache else None
-        self._packs: dict[Path, Pack] = {}
+        self._packs = _open_packs(self.samples)
         # Shared memory, so that worker processes that live on see the new epoch too.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
@@ -146,13 +147,23 @@ class ClipDataset(Dataset[tuple[Tensor, int]]):
     ) -> UInt8[np.ndarray, "crops 3 frames height width"]:
         """Read frames of a sample, resized and cut, as colour planes."""
         sample = self.samples[index]
-        if is_pack(sample.path):
-            if sample.path not in self._packs:
-                self._packs[sample.path] = Pack(sample.path)
+        if sample.path in self._packs:
             frames = self._packs[sample.path].read_frames(sample.clip_id, positions)
         else:
             frames = read_frames(sample.path, positions)
         return colour_planes(fit_frames(frames, self.size, self.crops))
+
+
+def _open_packs(samples: Sequence[Sample]) -> dict[Path, Pack]:
+    """Open the packs that samples lie in, and check that they do; workers forked later share what is read here."""
+    packs = {path: Pack(path) for path in {sample.path for sample in samples} if is_pack(path)}
+    for sample in samples:
+        if sample.path in packs and packs[sample.path].frames(sample.clip_id) < sample.frames:
+            raise InputError(
+                f"{sample.path} has {packs[sample.path].frames(sample.clip_id)} frames of clip {sample.clip_id!r}, the "
+                f"manifest says {sample.frames}; prepare the dataset anew"
+            )
+    return packs
 
 
 def fit_frames(

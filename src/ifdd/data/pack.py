@@ -86,17 +86,17 @@ class Pack:
         self.path = Path(path)
         self.description = _read_description(self.path)
         """The content of ``pack.json``."""
-        self.sha256: str = self.description["sha256"]
+        self.sha256 = str(self.description["sha256"])
         """Hash of the bytes of all frames."""
         self.clip_hashes: dict[str, str] = {}
         """Clip id -> hash of its frames' bytes, in the order of the pack."""
         self._places: dict[str, tuple[int, int, int]] = {}  # clip id -> shard, first and behind the last of its spans
         spans: list[int] = []
-        for shard, clip in self._index():
+        for shard, clip_id, sha256, of_clip in self._index():
             first = len(spans) // 2
-            spans += [number for span in zip(clip["offsets"], clip["lengths"], strict=True) for number in span]
-            self._places[clip["clip_id"]] = (shard, first, len(spans) // 2)
-            self.clip_hashes[clip["clip_id"]] = clip["sha256"]
+            spans += of_clip
+            self._places[clip_id] = (shard, first, len(spans) // 2)
+            self.clip_hashes[clip_id] = sha256
         self._spans = np.array(spans, np.int64).reshape(-1, 2)
         self._files: dict[int, int] = {}
         weakref.finalize(self, _close, self._files)
@@ -161,18 +161,21 @@ class Pack:
                 raise InputError(f"cannot read {file}: {error.strerror}; check the file") from error
         return self._files[shard]
 
-    def _index(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield (number of the shard, a clip's line) of all clips, having checked the zip files' sizes."""
+    def _index(self) -> Iterator[tuple[int, str, str, list[int]]]:
+        """Yield (number of the shard, clip id, hash, offset, length, offset, ... of its frames) of all clips."""
         for number, shard in enumerate(self.description["shards"]):
             file = self.path / shard["file"]
+            index = file.with_suffix(".jsonl")
             found = file.stat().st_size if file.exists() else None
             if found != shard["bytes"]:
                 raise InputError(f"{file} has {found or 'no'} bytes where there must be {shard['bytes']}; {_ANEW}")
             try:
-                lines = file.with_suffix(".jsonl").read_text(encoding="utf-8").splitlines()
-                yield from ((number, json.loads(line)) for line in lines[1:])
-            except (OSError, ValueError) as error:
-                raise InputError(f"{file.with_suffix('.jsonl')} is not readable ({error}); {_ANEW}") from error
+                for line in index.read_text(encoding="utf-8").splitlines()[1:]:
+                    clip = json.loads(line)
+                    spans = zip(clip["offsets"], clip["lengths"], strict=True)
+                    yield number, clip["clip_id"], clip["sha256"], [value for span in spans for value in span]
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise InputError(f"{index} is not readable ({error!r}); {_ANEW}") from error
 
 
 _ANEW = "copy the pack again or make it anew"
@@ -481,8 +484,11 @@ def _read_description(path: Path) -> dict[str, Any]:
     try:
         description = json.loads(file.read_text(encoding="utf-8"))
         version = description["version"] if description["format"] == FORMAT else None
+        names = [shard["file"] for shard in description["shards"]]
+        if version == VERSION and names != [_shard_name(number) for number in range(len(names))]:
+            raise ValueError(f"shards {names}")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{file} is not readable ({error}); {_ANEW}") from error
+        raise InputError(f"{file} is not readable ({error!r}); {_ANEW}") from error
     if version != VERSION:
         raise InputError(f"{path} is no pack of version {VERSION}, which is what this ifdd reads; make it anew")
     return description
