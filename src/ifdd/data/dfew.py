@@ -41,6 +41,15 @@ TEST_COUNTS: dict[int, tuple[int, ...]] = {
 sum of the other four."""
 
 
+class Row(NamedTuple):
+    """One line of a list."""
+
+    clip_id: str
+    label: int
+    """As it is written."""
+    where: str
+
+
 class Vote(NamedTuple):
     """One line of the annotation."""
 
@@ -67,9 +76,11 @@ def read_dfew(root: Path, options: Options) -> Listing:
             "there"
         )
     votes = _read_votes(listing, tree)
+    rows = {pair: _read_list(listing, *lists[pair]) for pair in pairs if pair in lists}
+    first = _first_labels(listing, rows)
     for fold, subset in pairs:
-        if (fold, subset) in lists:
-            _read_list(listing, *lists[fold, subset], fold, subset, votes, frames.path)
+        if (fold, subset) in rows:
+            _add_rows(listing, rows[fold, subset], first[fold, subset], fold, subset, votes, frames.path)
         else:
             name = f"{subset}(single-labeled)/set_{fold}.csv"
             listing.find("lists", "wrong", f"fold {fold}, {subset}: no {name}; copy it from the dataset")
@@ -79,9 +90,10 @@ def read_dfew(root: Path, options: Options) -> Listing:
 def published_counts(tests: dict[int, tuple[int, ...]]) -> dict[tuple[int, str], tuple[int, ...]]:
     """Return (fold, subset) -> clips of each class, from the test lists of folds that share out all clips."""
     total = [sum(column) for column in zip(*tests.values(), strict=True)]
-    counts = {(fold, "test"): test for fold, test in tests.items()}
+    counts: dict[tuple[int, str], tuple[int, ...]] = {}
     for fold, test in tests.items():
         counts[fold, "train"] = tuple(all_ - part for all_, part in zip(total, test, strict=True))
+        counts[fold, "test"] = test
     return counts
 
 
@@ -109,10 +121,8 @@ def _find_lists(listing: Listing, tree: list[Folder]) -> dict[tuple[int, str], t
     return found
 
 
-def _read_list(
-    listing: Listing, folder: Folder, name: str, fold: int, subset: str, votes: dict[str, Vote], frames: Path
-) -> None:
-    """Read one list."""
+def _read_list(listing: Listing, folder: Folder, name: str) -> list[Row]:
+    """Return the lines of a list that are complete."""
     rows, padded = [], 0
     for number, line in read_lines(listing, folder, name):
         where = f"{folder.relative}/{name}, line {number}"
@@ -124,13 +134,36 @@ def _read_list(
             listing.find("lines", "wrong", f"{where}: {line!r} is not 'number,label'; correct the line")
             continue
         padded += len(clip[1]) > len(str(int(clip[1])))
-        rows.append((f"{int(clip[1]):05d}", int(parts[1]), where))
+        rows.append(Row(f"{int(clip[1]):05d}", int(parts[1]), where))
     if padded:
+        message = f"{padded} ids are padded with zeros, the official ones are not; read by number"
+        listing.find("ids", "note", f"{folder.relative}/{name}: {message}")
+    return rows
+
+
+def _first_labels(listing: Listing, rows: dict[tuple[int, str], list[Row]]) -> dict[tuple[int, str], int]:
+    """Return the number of the first class in each list; a list that starts at 0 is a finding that nothing may pass.
+
+    A short list may hold neither 0 nor 7; then the others tell.
+    """
+    labels = {pair: {row.label for row in part} for pair, part in rows.items()}
+    from_zero = [pair for pair, found in labels.items() if 0 in found and len(CLASSES) not in found]
+    for pair in from_zero:
+        where = rows[pair][0].where.partition(", line")[0]
         message = (
-            f"{folder.relative}/{name}: {padded} ids are padded with zeros, the official ones are not; read by number"
+            f"{where}: labels are {min(labels[pair])} to {max(labels[pair])}, those of the official lists 1 to "
+            f"{len(CLASSES)}: in this list, which somebody re-published, 0 is Happy, in the official one 1; take that "
+            "one, or add 1 to each label"
         )
-        listing.find("ids", "note", message)
-    first = _label_base(listing, f"{folder.relative}/{name}", [label for _, label, _ in rows])
+        listing.find("label base", "refused", message)
+    all_from_zero = bool(from_zero) and not any(len(CLASSES) in found for found in labels.values())
+    return {pair: 0 if pair in from_zero or all_from_zero else 1 for pair in rows}
+
+
+def _add_rows(
+    listing: Listing, rows: list[Row], first: int, fold: int, subset: str, votes: dict[str, Vote], frames: Path
+) -> None:
+    """Take the lines of a list into the listing."""
     for clip_id, label, where in rows:
         source = listing.on_disk.get(clip_id, frames / clip_id)
         vote = votes.get(clip_id)
@@ -148,19 +181,6 @@ def _read_list(
             listing.find("agreement", "wrong" if vote.label else "note", message, clip_id)
         entry = Entry(clip_id, CLASSES[label - first], subset, fold, where, source, votes=vote.votes if vote else "")
         listing.entries.append(entry)
-
-
-def _label_base(listing: Listing, where: str, labels: list[int]) -> int:
-    """Return the number of the first class in a list; 0 is a finding that nothing may pass."""
-    if 0 not in labels or len(CLASSES) in labels:
-        return 1
-    listing.find(
-        "label base",
-        "refused",
-        f"{where}: labels are 0 to {max(labels)}, those of the official lists 1 to {len(CLASSES)}: in this list, which "
-        "somebody re-published, 0 is Happy, in the official one 1; take that one, or add 1 to each label",
-    )
-    return 0
 
 
 def _read_votes(listing: Listing, tree: list[Folder]) -> dict[str, Vote]:

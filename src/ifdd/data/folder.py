@@ -45,7 +45,7 @@ def read_folder(root: Path, options: Options) -> Listing:
     Raises:
         InputError: there is no such folder or file, it names no clips, or a CSV lacks a column.
     """
-    listing = Listing("folder", "own", tuple(SPELLINGS), "own", ())
+    listing = Listing("folder", "own", (), "own", ())
     if root.is_file():
         _read_csv(listing, root, options.subset)
     else:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
-from ifdd.data.labels import canonical_label
+from ifdd.data.labels import SPELLINGS, canonical_label
 from ifdd.errors import InputError
 
 Key = TypeVar("Key")
@@ -68,7 +68,7 @@ class Listing:
     label_set: str
     """Name in ``labels.LABEL_SETS``, or "own"."""
     classes: tuple[str, ...]
-    """Class names in the order of the label set."""
+    """Class names in the order of the label set; empty while every known emotion may come."""
     variant: str
     """Which kind of frames: a name of the reader's table."""
     expected: tuple[tuple[int, str], ...]
@@ -219,13 +219,13 @@ def add(listing: Listing, entry: Entry) -> bool:
     """
     try:
         label = canonical_label(entry.label)
-        known = label in listing.labels
+        known = not listing.classes or label in listing.labels
     except InputError:
         known = False
     if known:
         listing.entries.append(entry._replace(label=label))
     else:
-        classes = ", ".join(listing.classes)
+        classes = ", ".join(listing.classes or SPELLINGS)
         message = f"{entry.where}: clip {entry.clip_id} has the label {entry.label!r}; the classes are {classes}"
         listing.find("names", "wrong", message, entry.clip_id)
         listing.exclude(entry, f"unknown label {entry.label}")
@@ -245,20 +245,25 @@ def read_lines(listing: Listing, folder: Folder, name: str) -> list[tuple[int, s
     except OSError as error:
         listing.find("encoding", "wrong", f"{where}: cannot be read ({error.strerror}); check its permissions")
         return []
-    text = _decoded(listing, where, data)
-    ends = {"CRLF": text.count("\r\n"), "LF": text.count("\n") - text.count("\r\n")}
-    ends["CR"] = text.count("\r") - ends["CRLF"]
+    encoding, text = _decoded(data)
+    if not encoding:
+        listing.find("encoding", "wrong", f"{where}: neither UTF-8 nor GBK text; take the file from the dataset anew")
+    remarks = [encoding.upper()] if encoding not in ("", "utf-8") else []
+    pairs = text.count("\r\n")
+    ends = {"CRLF": pairs, "CR": text.count("\r") - pairs, "LF": text.count("\n") - pairs}
     used = [name for name, count in ends.items() if count]
     if used not in ([], ["LF"]):
-        listing.find("encoding", "note", f"{where}: line ends {' and '.join(used)}")
+        remarks.append(f"line ends {' and '.join(used)}")
     if text and not text.endswith(("\n", "\r")):
-        listing.find("encoding", "note", f"{where}: no line end behind the last line")
+        remarks.append("no line end behind the last line")
+    if remarks:
+        listing.find("encoding", "note", f"{where}: {', '.join(remarks)}; read all the same")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
 
 
-def _decoded(listing: Listing, where: str, data: bytes) -> str:
-    """Return a file's text; empty, with a finding, if it is none."""
+def _decoded(data: bytes) -> tuple[str, str]:
+    """Return (encoding, text) of a file; both empty if it is no text."""
     marked = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
     mark = next((mark for mark in marked if data.startswith(mark)), None)
     for encoding in ("utf-8", "gbk") if mark is None else (marked[mark],):
@@ -266,10 +271,6 @@ def _decoded(listing: Listing, where: str, data: bytes) -> str:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
-        if "\0" in text:
-            break
-        if encoding != "utf-8":
-            listing.find("encoding", "note", f"{where}: written in {encoding.upper()}")
-        return text
-    listing.find("encoding", "wrong", f"{where}: neither UTF-8 nor GBK text; take the file from the dataset anew")
-    return ""
+        if "\0" not in text:
+            return encoding, text
+    return "", ""

@@ -11,7 +11,7 @@ import importlib
 import io
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +58,13 @@ def write_manifest(path: Path, samples: Iterable[Sample]) -> None:
     """
     path = Path(path)
     folder = path.absolute().parent
+    relative: dict[Path, str] = {}  # folds name the same clips again
     rows = []
     for sample in samples:
-        row = dict(zip(COLUMNS, astuple(sample), strict=True))
-        row["path"] = Path(os.path.relpath(sample.path, folder)).as_posix()
-        rows.append(row)
+        if sample.path not in relative:
+            relative[sample.path] = Path(os.path.relpath(sample.path, folder)).as_posix()
+        row = {name: getattr(sample, name) for name in COLUMNS}
+        rows.append(row | {"path": relative[sample.path]})
     if path.suffix == ".parquet":
         _write_parquet(path, rows)
         return

@@ -1,0 +1,226 @@
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ifdd.__main__ import main
+from ifdd.data.manifest import dataset_hash, read_manifest
+from tests.helpers.layouts import edit, write_clip, write_dfew, write_ferv39k, write_mafw
+
+LISTS = Path(__file__).parents[3] / "shared" / "real" / "lists"
+TRAIN = "EmoLabel_DataSplit/train(single-labeled)/set_1.csv"
+
+
+def prepare(*words: str | Path) -> None:
+    main(["prepare", *map(str, words)])
+
+
+def fails(capsys: pytest.CaptureFixture[str], *words: str | Path) -> str:
+    """Run a command that must stop with exit code 2; return what it said last."""
+    with pytest.raises(SystemExit) as stop:
+        prepare(*words)
+    assert stop.value.code == 2
+    return capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def record_of(out: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((out / "prepare.json").read_text(encoding="utf-8"))
+    return record
+
+
+def test_a_dataset_becomes_a_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    prepare("dfew", write_dfew(tmp_path / "DFEW"), out)
+    samples = read_manifest(out / "manifest.csv")
+    assert len(samples) == 50
+    assert {sample.frames for sample in samples} == {16}
+    assert samples[0].votes == "sad:8 neutral:2"
+    assert len(read_manifest(out / "manifest.csv", "test", 1)) == 2
+    record = record_of(out)
+    assert record["verdict"] == "complete"
+    assert record["dataset_hash"] == dataset_hash(samples)
+    assert (record["clips"], record["lines"], record["manifest"]) == (10, 50, "manifest.csv")
+    assert record["counts"]["1"]["test"] == {
+        "happy": 1, "sad": 0, "neutral": 0, "angry": 0, "surprise": 0, "disgust": 1, "fear": 0,
+    }  # fmt: skip
+    assert record["published"] == {}
+    assert record["excluded"] == []
+    assert record["length"] == {"least": 16, "mean": 16, "most": 16, "short": 0}
+    verdicts = {check["name"]: check["verdict"] for check in record["checks"]}
+    assert (verdicts["partition"], verdicts["counts"], verdicts["unlisted"]) == ("ok", "not checked", "noted")
+    printed = capsys.readouterr().out
+    assert "No clip is left out." in printed
+    assert record["dataset_hash"] in printed
+    assert "clip 16372 is on disk, but in no list" in printed
+
+
+def test_everything_that_is_wrong_is_said_before_it_stops(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root, out = write_dfew(tmp_path / "DFEW"), tmp_path / "out"
+    edit(root / TRAIN, "\n3,2\n", "\n3,2\n1,1\n")
+    edit(root / TRAIN, "\n5,3\n", "\n5,9\n")
+    shutil.rmtree(root / "Clip/clip_224x224_16f/00007")
+    with pytest.raises(SystemExit) as stop:
+        prepare("dfew", root, out)
+    assert stop.value.code == 2
+    printed = capsys.readouterr()
+    assert "ifdd prepare: wrong: names, subsets, frames: no manifest was written" in printed.err
+    assert "--allow-incomplete true" in printed.err
+    for text in (
+        "clip 00005 has the label 9",
+        "clip 00001 is in train and test of fold 1",
+        "clip 00007: there is nothing",
+    ):
+        assert text in re.sub(r"\s+", " ", printed.out)
+    assert "Left out, no frames: 5 lines of 1 clips" in printed.out
+    assert not (out / "manifest.csv").exists()
+    record = record_of(out)
+    assert (record["verdict"], record["manifest"]) == ("incomplete", None)
+
+
+def test_an_incomplete_dataset_may_be_allowed_and_is_recorded(tmp_path: Path) -> None:
+    root, out = write_dfew(tmp_path / "DFEW"), tmp_path / "out"
+    prepare("dfew", root, out)
+    complete = record_of(out)["dataset_hash"]
+    shutil.rmtree(root / "Clip/clip_224x224_16f/00007")
+    prepare("dfew", root, out, "--allow-incomplete", "true")
+    record = record_of(out)
+    assert (record["verdict"], record["lines"], record["manifest"]) == ("incomplete", 45, "manifest.csv")
+    assert len(read_manifest(out / "manifest.csv")) == 45
+    assert record["dataset_hash"] != complete
+    assert {(e["clip_id"], e["fold"]) for e in record["excluded"]} == {("00007", fold) for fold in range(1, 6)}
+    assert {e["reason"] for e in record["excluded"]} == {"no frames: there is nothing at this place"}
+
+
+def test_labels_from_zero_are_refused_even_then(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    (out / "manifest.csv").parent.mkdir()
+    (out / "manifest.csv").write_text("old")
+    root = write_dfew(tmp_path / "DFEW", first_label=0)
+    message = fails(capsys, "dfew", root, out, "--allow-incomplete", "true")
+    assert message.startswith(
+        "ifdd prepare: refused: label base: no manifest was written (the one that is there is of an"
+    )
+    assert (out / "manifest.csv").read_text() == "old"
+    assert record_of(out)["verdict"] == "refused"
+
+
+def test_the_counts_of_a_part_are_not_those_of_the_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root, out = write_ferv39k(tmp_path / "FERV39k", synthetic=False), tmp_path / "out"
+    assert "wrong: counts" in fails(capsys, "ferv39k", root, out)
+    prepare("ferv39k", root, out, "--allow-incomplete", "true")
+    record = record_of(out)
+    assert record["published"]["0"]["test"]["neutral"] == 1958
+    assert "(1958)" in capsys.readouterr().out
+    assert (record["verdict"], record["lines"]) == ("incomplete", 5)
+
+
+def test_scene_label_set_and_kind_of_frames_are_options(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    prepare("ferv39k", write_ferv39k(tmp_path / "FERV39k"), out, "--scene", "Crime")
+    assert read_manifest(out / "manifest.csv")[0].clip_id == "Crime/Angry/0001"
+    assert record_of(out)["options"] == {"frames": "auto", "scene": "Crime", "check_frames": "first"}
+    prepare("mafw", write_mafw(tmp_path / "MAFW"), out, "--label-set", "compound", "--frames", "clips")
+    record = record_of(out)
+    assert (record["label_set"], record["frames"], len(record["classes"])) == ("mafw_compound", "clips", 43)
+    assert {s.frames for s in read_manifest(out / "manifest.csv")} == {18}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("dfew", "--scene", "Crime"), "--scene is for ferv39k, not for dfew; leave it out"),
+        (("ferv39k", "--label-set", "compound"), "--label-set is for mafw, not for ferv39k"),
+        (("folder", "--frames", "clips"), "--frames is for dfew, ferv39k, mafw, not for folder"),
+        (("dfew", "--workers", "-1"), "--workers is -1"),
+        (("dfew", "--frames", "faces"), "unknown frames 'faces'"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], message: str
+) -> None:
+    root = write_dfew(tmp_path / "DFEW")
+    assert message in fails(capsys, words[0], root, tmp_path / "out", *words[1:])
+
+
+def test_a_dataset_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "there is no" in fails(capsys, "dfew", tmp_path / "DFEW", tmp_path / "out")
+
+
+def test_frames_may_go_unread_or_be_read_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root, out = write_dfew(tmp_path / "DFEW"), tmp_path / "out"
+    (root / "Clip/clip_224x224_16f/00003/9.jpg").write_bytes(b"")
+    prepare("dfew", root, out, "--check-frames", "none")
+    assert {c["name"]: c["reason"] for c in record_of(out)["checks"]}["readable"] == "not asked for"
+    prepare("dfew", root, out)
+    assert "wrong: readable" in fails(capsys, "dfew", root, out, "--check-frames", "all")
+
+
+def test_clips_of_ones_own_become_a_manifest(tmp_path: Path) -> None:
+    write_clip(tmp_path / "own/happy/a", 20)
+    write_clip(tmp_path / "own/sad/b", 18, video=True)
+    prepare("folder", tmp_path / "own", tmp_path / "out", "--subset", "train", "--manifest-format", "parquet")
+    samples = read_manifest(tmp_path / "out/manifest.parquet")
+    assert [(s.clip_id, s.frames, s.label, s.subset) for s in samples] == [
+        ("happy/a", 20, "happy", "train"),
+        ("sad/b", 18, "sad", "train"),
+    ]
+    record = record_of(tmp_path / "out")
+    assert (record["label_set"], record["classes"]) == ("own", ["happy", "sad"])
+
+
+def test_a_clip_named_twice_stops_ones_own_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_clip(tmp_path / "own/happy/a", 20)
+    write_clip(tmp_path / "own/happy/a", 20, video=True)
+    assert "wrong: duplicates" in fails(capsys, "folder", tmp_path / "own", tmp_path / "out")
+
+
+def test_nothing_left_is_an_error_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "own/happy/a").mkdir(parents=True)
+    words = ("folder", tmp_path / "own", tmp_path / "out", "--allow-incomplete", "true")
+    assert "no clip is left: frames: no manifest was written" in fails(capsys, *words)
+
+
+def test_a_pack_takes_the_place_of_the_frames(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    prepare("dfew", write_dfew(tmp_path / "DFEW"), out, "--pack", "true", "--workers", "1")
+    samples = read_manifest(out / "manifest.csv")
+    assert {sample.path for sample in samples} == {out / "frames.pack"}
+    record = record_of(out)
+    assert record["pack"]["file"] == "frames.pack"
+    assert len(record["pack"]["sha256"]) == 64
+    assert record["dataset_hash"] == dataset_hash(samples)
+    shutil.rmtree(tmp_path / "DFEW")
+    assert (out / "frames.pack").is_dir()
+
+
+@pytest.mark.skipif(not LISTS.exists(), reason="needs the true lists")
+@pytest.mark.parametrize(
+    ("dataset", "name", "frames", "clips", "lines"),
+    [
+        ("dfew", "DFEW", "Clip/jpg_256/00001", 11_697, 58_485),
+        ("ferv39k", "FERV39k", "2_ClipsforFaceCrop/War/Sad/0001", 38_935, 38_935),
+        ("mafw", "MAFW", "frames/00025", 9_172, 45_860),
+    ],
+)
+def test_the_true_lists_pass_every_check_but_that_for_frames(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    dataset: str,
+    name: str,
+    frames: str,
+    clips: int,
+    lines: int,
+) -> None:
+    """Only one clip has frames here; benchmarks/prepare.py makes those of all."""
+    shutil.copytree(LISTS / name, tmp_path / name)
+    write_clip(tmp_path / name / frames, 16)
+    fails(capsys, dataset, tmp_path / name, tmp_path / "out")
+    record = record_of(tmp_path / "out")
+    failed = {check["name"] for check in record["checks"] if check["verdict"] in ("wrong", "refused")}
+    assert failed == {"frames"}
+    found = {finding["clip_id"] for check in record["checks"] for finding in check["findings"]} - {""}
+    assert len(found) == clips - 1
+    assert len(record["excluded"]) + record["lines"] == lines
