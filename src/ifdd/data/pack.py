@@ -16,9 +16,9 @@ the bytes of its frames one after another, "offsets": of the frames in bytes fro
 Why this form: any program that opens zip files opens a pack, today and in ten years, and needs nothing of ifdd;
 it costs no library. The index is ours because Python needs seconds and half a gigabyte in each process to list a
 zip file of a million frames. Frames are read by ``os.pread`` at their offsets: no position is shared, so forked and
-spawned processes may read at once. What keeps frames (zip, LMDB, HDF5, Arrow) hardly matters for speed:
-decoding JPEG takes over 90% of the time of reading a clip that the operating system holds in memory; what matters is
-fewer pixels (``size``) and no decoding (``quality`` None). ``benchmarks/loading.py`` measures it.
+spawned processes may read at once. What keeps frames (zip, LMDB, HDF5, Arrow) hardly matters for speed: of the time of
+a clip that the operating system holds in memory, decoding JPEG takes four fifths, reading a fiftieth. What
+matters is fewer pixels (``size``) and no decoding (``quality`` None). ``benchmarks/loading.py`` measures it.
 """
 
 import hashlib
