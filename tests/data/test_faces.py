@@ -116,3 +116,14 @@ def test_reduction_averages_instead_of_skipping() -> None:
     checks = (np.indices((256, 256)).sum(0) % 2 * 255).astype(np.uint8)
     crop = crop_face(np.repeat(checks[..., None], 3, axis=2), FaceBox(50.0, 50.0, 150.0, 150.0, 1.0), 32)
     assert np.abs(crop.astype(int) - 127).max() < 20
+
+
+def test_a_tilted_head_is_shown_upright() -> None:
+    rng = np.random.default_rng(0)
+    picture = cv2.GaussianBlur(rng.integers(0, 255, (120, 120, 3), dtype=np.uint8), (0, 0), 2)
+    box = FaceBox(40.0, 36.0, 36.0, 40.0, 1.0)
+    x, y = box.center[0] - 0.5, box.center[1] - 0.5  # in OpenCV's coordinates a pixel's centre is whole
+    leaning = cv2.warpAffine(picture, cv2.getRotationMatrix2D((x, y), -20.0, 1.0), (120, 120))
+    upright, crop = crop_face(picture, box, 32), crop_face(leaning, box, 32, tilt=20.0)
+    assert np.abs(upright.astype(int) - crop).mean() < 2
+    assert np.abs(upright.astype(int) - crop_face(leaning, box, 32)).mean() > 5

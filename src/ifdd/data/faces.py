@@ -5,12 +5,14 @@ from cheek to cheek.
 """
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import cv2
 import cv2.data
 import numpy as np
+import torch
 from jaxtyping import UInt8
 
 from ifdd.data.video import quiet_opencv
@@ -24,6 +26,10 @@ SMALLEST_DETECTION_SIDE = 320
 
 LARGEST_DETECTION_SIDE = 640
 """Images with a longer long side than this are reduced to it before detection (pixels)."""
+
+
+YUNET_FILE = "yunet_n_640_640.onnx"
+"""The name under which YuNet's model is looked for in torch's cache of weights."""
 
 
 class Landmarks(NamedTuple):
@@ -147,8 +153,30 @@ class HaarDetector:
         return FaceBox(float(left), float(top), float(width), float(height), min(max(score, 0.5), 1.0))
 
 
+@dataclass(frozen=True)
+class DetectorChoice:
+    """Which detector to use; unlike a detector it can be handed to another process, which calls it to build its own."""
+
+    model: Path | None = None
+    """YuNet's .onnx file; the Haar cascade when None."""
+
+    def __call__(self) -> FaceDetector:
+        """Build the detector.
+
+        Raises:
+            InputError: the file is absent or not a YuNet model.
+        """
+        return HaarDetector() if self.model is None else YuNetDetector(self.model)
+
+
+def choose_detector(model: Path | None) -> DetectorChoice:
+    """Return YuNet with the file given, else with the one in torch's cache of weights, else the Haar cascade."""
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / YUNET_FILE
+    return DetectorChoice(cached if model is None and cached.is_file() else model)
+
+
 def crop_face(
-    image: UInt8[np.ndarray, "height width 3"], box: FaceBox, size: int
+    image: UInt8[np.ndarray, "height width 3"], box: FaceBox, size: int, tilt: float = 0.0
 ) -> UInt8[np.ndarray, "{size} {size} 3"]:
     """Cut out the square round a face that a model is trained on.
 
@@ -160,14 +188,21 @@ def crop_face(
         image: RGB.
         box: the face, in pixels of the image.
         size: side of the result in pixels.
+        tilt: angle in degrees by which the head leans clockwise in the image; the crop shows it upright.
     """
     side = CROP_FACTOR * max(box.width, box.height)
     reduction = max(1, math.ceil(side / size))
     scale = side / (size * reduction)
     x, y = box.center
     # warpAffine maps centres of pixels: destination 0 is the centre of the crop's first pixel.
+    across, down = scale * math.cos(math.radians(tilt)), scale * math.sin(math.radians(tilt))
+    middle = (size * reduction - 1) / 2
     to_source = np.array(
-        [[scale, 0, x - side / 2 + (scale - 1) / 2], [0, scale, y - side / 2 + (scale - 1) / 2]], np.float64
+        [
+            [across, -down, x - 0.5 - middle * (across - down)],
+            [down, across, y - 0.5 - middle * (across + down)],
+        ],
+        np.float64,
     )
     fine = cv2.warpAffine(
         image,

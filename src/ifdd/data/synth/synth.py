@@ -1,22 +1,18 @@
 """The command: write a SynthDFER set, or a story, to a folder."""
 
 import json
-import multiprocessing
 import os
-import signal
-from collections.abc import Callable, Generator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import cv2
-
 from ifdd.console import console, progress_bar
 from ifdd.data.labels import canonical_label
 from ifdd.data.manifest import Sample, write_manifest
+from ifdd.data.processes import in_processes
 from ifdd.data.synth.config import PRESETS, Preset, SynthConfig, changed
 from ifdd.data.synth.encode import write_images, write_video
 from ifdd.data.synth.plan import person_identity, plan_clip
@@ -27,8 +23,6 @@ from ifdd.errors import InputError
 from ifdd.files import write_text
 
 SCHEMA_VERSION = 1
-BATCH = 8
-"""Clips that a worker makes before it reports."""
 
 Job = TypeVar("Job")
 """What a worker needs to know to write one clip."""
@@ -212,42 +206,10 @@ def _is_done(out: Path, config: SynthConfig, seed: int, index: int, format: str)
 def _write_missing(write: Callable[[Job], None], missing: list[Job], clips: int, workers: int) -> None:
     """Write the clips that are not there, and show how far it has come."""
     # Closing stops the workers at once when the loop is interrupted.
-    with (
-        progress_bar("clips") as progress,
-        closing(_write_clips(write, missing, workers)) as done,
-    ):
+    with progress_bar("clips") as progress, closing(in_processes(write, missing, workers)) as done:
         task = progress.add_task("synth", total=clips, completed=clips - len(missing))
-        for count in done:
-            progress.advance(task, count)
-
-
-def _write_clips(write: Callable[[Job], None], jobs: list[Job], workers: int) -> Generator[int, None, None]:
-    """Write the clips; yield how many were finished, again and again."""
-    batches = [jobs[start : start + BATCH] for start in range(0, len(jobs), BATCH)]
-    if workers == 1 or len(batches) < 2:
-        for job in jobs:
-            yield _write_batch(write, [job])
-        return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(batches)), mp_context=context, initializer=_start_worker)
-    try:
-        pending = [pool.submit(_write_batch, write, batch) for batch in batches]
-        for finished in as_completed(pending):
-            yield finished.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    cv2.setNumThreads(1)
-    # Ctrl-C reaches every process; the main one stops the others after the clips they are at.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _write_batch(write: Callable[[Job], None], jobs: list[Job]) -> int:
-    for job in jobs:
-        write(job)
-    return len(jobs)
+        for written in done:
+            progress.advance(task, len(written))
 
 
 def _write_clip(out: Path, config: SynthConfig, seed: int, format: str, preset: str, index: int) -> None:

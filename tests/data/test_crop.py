@@ -1,0 +1,201 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from ifdd.data.crop import Cropped, crop_faces
+from ifdd.data.faces import CROP_FACTOR, DetectorChoice, FaceBox, YuNetDetector, choose_detector
+from ifdd.data.manifest import Sample
+from ifdd.data.synth.synth import synth
+from ifdd.data.tracking import overlap
+from ifdd.data.video import read_frames
+from ifdd.errors import InputError
+from tests.helpers.faces import REAL, DiscDetector, disc_frames, needs_real
+from tests.helpers.videos import write_video
+
+
+def sample(clip_id: str, path: Path, frames: int = 20, fold: int = 0) -> Sample:
+    return Sample(clip_id, path, frames, "happy", "train", fold)
+
+
+def crop(samples: list[Sample], folder: Path, size: int = 32, workers: int = 1) -> Cropped:
+    return crop_faces(samples, folder, size=size, detector=DiscDetector, workers=workers)
+
+
+def stamps(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*.*")}
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> list[Sample]:
+    """A disc that moves from left to right, and a video without one."""
+    moving = disc_frames(20, {index: (24.0 + 4 * index, 48.0) for index in range(20)})
+    return [
+        sample("moving", write_video(tmp_path / "moving.mp4", moving)),
+        sample("empty", write_video(tmp_path / "empty.mp4", disc_frames(12, {})), 12),
+    ]
+
+
+def test_the_face_stays_in_the_middle_of_its_crops(videos: list[Sample], tmp_path: Path) -> None:
+    cropped = crop(videos[:1], tmp_path / "faces")
+    (result,) = cropped.samples
+    assert result == replace(videos[0], path=tmp_path / "faces" / "moving", frames=20)
+    frames = read_frames(result.path)
+    assert frames.shape == (20, 32, 32, 3)
+    expected = 32 / CROP_FACTOR  # a disc is as wide as its box
+    for frame in frames:
+        (disc,) = DiscDetector().detect(frame)
+        assert disc.center == pytest.approx((16, 16), abs=1.5)
+        assert disc.width == pytest.approx(expected, abs=2.5)
+    record = cropped.records["moving"]
+    assert (record.source_frames, record.frames, record.people, record.shots) == (20, 20, 1, 1)
+    assert (record.face_share, record.centre_crop) == (1.0, False)
+    (face,) = record.faces
+    assert face.first_frame == 0
+    assert face.box[2:] == pytest.approx((25, 25), abs=2)
+
+
+def test_a_clip_without_a_face_is_kept_whole_and_reported(videos: list[Sample], tmp_path: Path) -> None:
+    cropped = crop(videos, tmp_path / "faces")
+    assert [s.clip_id for s in cropped.samples] == ["moving", "empty"]
+    assert cropped.without_face == ["empty"]
+    record = cropped.records["empty"]
+    assert (record.frames, record.face_share, record.people, record.faces) == (12, 0.0, 0, ())
+    frames = read_frames(cropped.samples[1].path)
+    assert frames.shape == (12, 32, 32, 3)
+    middle = cv2.resize(read_frames(videos[1].path)[0][:, 16:112], (32, 32), interpolation=cv2.INTER_AREA)
+    assert np.abs(frames[0].astype(int) - middle).max() < 6
+
+
+def test_clips_that_cannot_be_read_are_named_with_the_reason(videos: list[Sample], tmp_path: Path) -> None:
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(videos[0].path.read_bytes()[:900])
+    cropped = crop([videos[0], sample("cut", cut)], tmp_path / "faces")
+    assert [s.clip_id for s in cropped.samples] == ["moving"]
+    assert list(cropped.unreadable) == ["cut"]
+    assert "cut.mp4" in cropped.unreadable["cut"]
+    assert not (tmp_path / "faces" / "cut").exists()
+
+
+def test_what_is_there_is_kept_and_what_is_missing_made(videos: list[Sample], tmp_path: Path) -> None:
+    faces = tmp_path / "faces"
+    first = crop(videos[:1], faces)
+    before = stamps(faces)
+    done: list[int] = []
+    second = crop_faces(videos, faces, size=32, detector=DiscDetector, advance=done.append)
+    assert done == [1, 1]
+    assert before.items() <= stamps(faces).items()
+    assert second.records["moving"] == first.records["moving"]
+    (faces / "moving" / "00007.jpg").unlink()
+    third = crop(videos, faces)
+    assert (faces / "moving" / "00007.jpg").exists()
+    assert third == second
+    (faces / "empty" / "face.json").write_text("{")
+    assert crop(videos, faces) == second
+
+
+def test_other_settings_and_other_videos_are_cropped_anew(videos: list[Sample], tmp_path: Path) -> None:
+    faces = tmp_path / "faces"
+    crop(videos, faces)
+    assert read_frames(crop(videos, faces, size=40).samples[0].path).shape[1] == 40
+    write_video(videos[1].path, disc_frames(15))
+    again = crop(videos, faces, size=40)
+    assert again.without_face == []
+    assert again.samples[1].frames == 15
+
+
+def test_a_clip_of_several_folds_is_cropped_once(videos: list[Sample], tmp_path: Path) -> None:
+    folds = [replace(videos[0], fold=fold, subset="test" if fold == 1 else "train") for fold in (1, 2)]
+    cropped = crop(folds, tmp_path / "faces")
+    assert [(s.fold, s.subset) for s in cropped.samples] == [(1, "test"), (2, "train")]
+    assert len({s.path for s in cropped.samples}) == len(cropped.records) == 1
+
+
+def test_frames_that_do_not_show_the_face_are_left_out_and_counted(tmp_path: Path) -> None:
+    centers = dict.fromkeys(range(30), (64.0, 48.0))
+    path = write_video(tmp_path / "leaves.mp4", disc_frames(90, centers, greys=[50] * 90))
+    cropped = crop([sample("leaves", path, 90)], tmp_path / "faces")
+    record = cropped.records["leaves"]
+    assert record.source_frames == 90
+    assert 50 <= record.frames == cropped.samples[0].frames < 60
+    assert 0.25 < record.face_share < 0.4
+    assert json.loads((cropped.samples[0].path / "face.json").read_text())["source_frames"] == 90
+
+
+def test_several_processes_make_the_same_crops(tmp_path: Path) -> None:
+    samples = [sample(f"v{i}", write_video(tmp_path / f"v{i}.mp4", disc_frames(4 + i))) for i in range(9)]
+    one = crop(samples, tmp_path / "one")
+    two = crop(samples, tmp_path / "two", workers=2)
+    assert one.records == two.records
+    for path in (tmp_path / "one").rglob("*.jpg"):
+        assert path.read_bytes() == (tmp_path / "two" / path.relative_to(tmp_path / "one")).read_bytes()
+
+
+@pytest.mark.parametrize("names", [("../outside",), (".",), ("a", "a/b"), ("/tmp/x",)])
+def test_ids_that_are_no_folder_names_are_refused(names: tuple[str, ...], videos: list[Sample], tmp_path: Path) -> None:
+    samples = [replace(videos[0], clip_id=name) for name in names]
+    with pytest.raises(InputError, match="is no name for a folder of its own"):
+        crop(samples, tmp_path / "faces")
+    assert not (tmp_path / "faces").exists()
+
+
+def test_one_id_for_two_videos_is_refused(videos: list[Sample], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"'moving' is .*moving\.mp4, and also .*empty\.mp4"):
+        crop([videos[0], replace(videos[1], clip_id="moving")], tmp_path / "faces")
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_of_the_whole(videos: list[Sample], tmp_path: Path) -> None:
+    (tmp_path / "faces").write_text("")
+    with pytest.raises(InputError, match="cannot write"):
+        crop(videos, tmp_path / "faces")
+
+
+def test_synthetic_mafw_is_cropped_to_its_faces(tmp_path: Path) -> None:
+    """The box that the record gives is the true one, by the truth beside the tree."""
+    synth(tmp_path / "mafw", clips=3, layout="mafw", preset="easy", size=64, workers=1)
+    samples = []
+    for file in sorted((tmp_path / "mafw" / "truth").iterdir()):
+        truth = json.loads(file.read_text())
+        samples.append(sample(file.stem, tmp_path / "mafw" / truth["path"], len(truth["frames"])))
+    cropped = crop_faces(samples, tmp_path / "faces", size=64)
+    assert cropped.without_face == []
+    for clip_id, record in cropped.records.items():
+        truth = json.loads((tmp_path / "mafw" / "truth" / f"{clip_id}.json").read_text())
+        boxes = [tuple(frame["box"][name] for name in ("x", "y", "width", "height")) for frame in truth["frames"]]
+        (face,) = record.faces
+        x, y, width, height = np.median(boxes, axis=0).tolist()
+        assert overlap(FaceBox(*face.box, score=1.0), FaceBox(x, y, width, height, 1.0)) > 0.6
+        assert record.face_share > 0.9
+
+
+def test_yunet_is_taken_when_it_is_given_or_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    assert choose_detector(None) == DetectorChoice(None)
+    assert choose_detector(None)().name == "haar"
+    cached = tmp_path / "hub" / "checkpoints" / "yunet_n_640_640.onnx"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(b"")
+    assert choose_detector(None) == DetectorChoice(cached)
+    assert choose_detector(tmp_path / "mine.onnx") == DetectorChoice(tmp_path / "mine.onnx")
+    with pytest.raises(InputError, match=r"mine\.onnx"):
+        choose_detector(tmp_path / "mine.onnx")()
+
+
+@needs_real
+def test_a_real_clip_is_turned_upright(tmp_path: Path) -> None:
+    """The eyes of the man who leans over are level in the crops."""
+    choice = DetectorChoice(REAL / "models" / "yunet_n_640_640.onnx")
+    video = REAL / "videos" / "two_faces_turning.gif"
+    cropped = crop_faces([sample("turning", video, 56)], tmp_path / "faces", detector=choice)
+    assert cropped.records["turning"].people == 2
+    slopes = []
+    detector = YuNetDetector(REAL / "models" / "yunet_n_640_640.onnx")
+    for frame in read_frames(cropped.samples[0].path)[10:]:
+        face = max(detector.detect(frame), key=lambda box: box.score)
+        assert face.landmarks is not None
+        right, left = face.landmarks.right_eye, face.landmarks.left_eye
+        slopes.append(np.degrees(np.arctan2(left[1] - right[1], left[0] - right[0])))
+    assert abs(float(np.median(slopes))) < 5
