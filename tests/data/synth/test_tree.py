@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ifdd.__main__ import main
-from ifdd.data.labels import LABEL_SETS
+from ifdd.data.labels import LABEL_SETS, parse_votes
+from ifdd.data.manifest import read_manifest
 from ifdd.data.synth.config import SynthConfig
 from ifdd.data.synth.synth import synth
 from ifdd.data.synth.tree import FERV39K_FRAMES, MAFW_FRAMES, TreeClip, plan_tree, render_tree_clip, tree_config
@@ -102,6 +103,17 @@ def test_dfew_frames_are_sixteen_numbered_images_with_their_truth(dfew: Path) ->
     assert (truth["path"], len(truth["frames"])) == ("Clip/clip_224x224_16f/00001", 16)
     assert truth["label"] == plans("dfew", 14)[0].plan.label
     assert not (dfew / "manifest.csv").exists()
+
+
+def test_prepare_accepts_the_tree(dfew: Path, tmp_path: Path) -> None:
+    main(["prepare", "dfew", str(dfew), str(tmp_path)])
+    samples = read_manifest(tmp_path / "manifest.csv")
+    assert len(samples) == 5 * 14
+    for clip in plans("dfew", 14):
+        mine = {sample.fold: sample for sample in samples if sample.path.name == f"{int(clip.plan.clip_id):05d}"}
+        assert [fold for fold, sample in mine.items() if sample.subset == "test"] == [clip.fold]
+        assert {(sample.label, sample.frames) for sample in mine.values()} == {(clip.plan.label, 16)}
+        assert all(parse_votes(sample.votes)[clip.plan.label] >= 7 for sample in mine.values())
 
 
 def test_ferv39k_is_one_split_of_frames_that_begin_anew_in_every_folder(tmp_path: Path) -> None:

@@ -152,7 +152,9 @@ def write_tree(
     missing = [plan for plan in plans if not (_truth_path(out, plan).exists() and (out / plan.path).exists())]
     _write_missing(partial(_write_tree_clip, out, layout, config, seed, preset), missing, clips, workers)
     write_lists(out, layout, plans, seed)
-    console.print(f"{out}: {clips} clips as {layout} hands them out; now: ifdd prepare {layout} {out} OUT")
+    console.print(
+        f"{out}: {clips} clips as {layout} hands them out; now: ifdd prepare {layout} {out} OUT", soft_wrap=True
+    )
 
 
 def _settings(config: SynthConfig, seed: int, format: str, preset: str) -> dict[str, Any]:
