@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ifdd.data.checks import CHECKS, Checked, Verdict, verdicts
+from ifdd.data.checks import CHECKS, Checked, Verdict, check_lengths, verdicts
 from ifdd.data.dfew import read_dfew
 from ifdd.data.ferv39k import read_ferv39k
 from ifdd.data.folder import read_folder
@@ -19,7 +19,7 @@ TEST = "EmoLabel_DataSplit/test(single-labeled)/set_1.csv"
 
 
 def outcome(listing: Listing, *, synthetic: bool = True) -> dict[str, Checked]:
-    inspect(listing, "first", 2, synthetic)
+    check_lengths(listing, inspect(listing, "first", 2, synthetic))
     return {check.name: check for check in verdicts(listing, {})}
 
 

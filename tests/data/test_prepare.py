@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 
 from ifdd.__main__ import main
-from ifdd.data.manifest import dataset_hash, read_manifest
+from ifdd.data.listing import Options
+from ifdd.data.manifest import Sample, dataset_hash, read_manifest
+from ifdd.data.prepare import READERS
+from ifdd.data.video import read_frames
 from tests.helpers.layouts import edit, write_clip, write_dfew, write_ferv39k, write_mafw
 
 LISTS = Path(__file__).parents[3] / "shared" / "real" / "lists"
+RESULTS = Path(__file__).parents[2] / "results"
 TRAIN = "EmoLabel_DataSplit/train(single-labeled)/set_1.csv"
 
 
@@ -122,7 +126,7 @@ def test_scene_label_set_and_kind_of_frames_are_options(tmp_path: Path) -> None:
     prepare("ferv39k", write_ferv39k(tmp_path / "FERV39k"), out, "--scene", "Crime")
     assert read_manifest(out / "manifest.csv")[0].clip_id == "Crime/Angry/0001"
     assert record_of(out)["options"] == {"frames": "auto", "scene": "Crime", "check_frames": "first"}
-    prepare("mafw", write_mafw(tmp_path / "MAFW"), out, "--label-set", "compound", "--frames", "clips")
+    prepare("mafw", write_mafw(tmp_path / "MAFW"), out, "--label-set", "compound", "--faces", "keep")
     record = record_of(out)
     assert (record["label_set"], record["frames"], len(record["classes"])) == ("mafw_compound", "clips", 43)
     assert {s.frames for s in read_manifest(out / "manifest.csv")} == {18}
@@ -135,6 +139,7 @@ def test_scene_label_set_and_kind_of_frames_are_options(tmp_path: Path) -> None:
         (("ferv39k", "--label-set", "compound"), "--label-set is for mafw, not for ferv39k"),
         (("folder", "--frames", "clips"), "--frames is for dfew, ferv39k, mafw, not for folder"),
         (("dfew", "--workers", "-1"), "--workers is -1"),
+        (("dfew", "--face-size", "0"), "--face-size is 0"),
         (("dfew", "--frames", "faces"), "unknown frames 'faces'"),
     ],
 )
@@ -161,7 +166,17 @@ def test_frames_may_go_unread_or_be_read_all(tmp_path: Path, capsys: pytest.Capt
 def test_clips_of_ones_own_become_a_manifest(tmp_path: Path) -> None:
     write_clip(tmp_path / "own/happy/a", 20)
     write_clip(tmp_path / "own/sad/b", 18, video=True)
-    prepare("folder", tmp_path / "own", tmp_path / "out", "--subset", "train", "--manifest-format", "parquet")
+    prepare(
+        "folder",
+        tmp_path / "own",
+        tmp_path / "out",
+        "--subset",
+        "train",
+        "--faces",
+        "keep",
+        "--manifest-format",
+        "parquet",
+    )
     samples = read_manifest(tmp_path / "out/manifest.parquet")
     assert [(s.clip_id, s.frames, s.label, s.subset) for s in samples] == [
         ("happy/a", 20, "happy", "train"),
@@ -196,6 +211,45 @@ def test_a_pack_takes_the_place_of_the_frames(tmp_path: Path) -> None:
     assert (out / "frames.pack").is_dir()
 
 
+def test_faces_of_whole_scenes_are_cropped_unless_one_wishes_otherwise(tmp_path: Path) -> None:
+    root, out = write_mafw(tmp_path / "MAFW", variant="frames"), tmp_path / "out"
+    prepare("mafw", root, out, "--face-size", "16", "--workers", "1")
+    samples = read_manifest(out / "manifest.csv")
+    assert samples[0].path == out / "faces/00022"
+    assert read_frames(samples[0].path).shape == (18, 16, 16, 3)
+    record = record_of(out)
+    # there is no face in these pictures, so their middles are kept, and that is said
+    assert record["faces"] == {
+        "folder": "faces", "size": 16, "detector": record["faces"]["detector"], "clips": 11, "without_face": 11
+    }  # fmt: skip
+    (check,) = (check for check in record["checks"] if check["name"] == "faces")
+    assert check["verdict"] == "noted"
+    assert len(check["findings"]) == 11
+    prepare("mafw", root, out, "--faces", "keep")
+    assert read_manifest(out / "manifest.csv")[0].path == root / "frames/00022"
+    assert record_of(out)["faces"] is None
+
+
+def test_what_cropping_cannot_read_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_clip(tmp_path / "own/happy/a", 4)
+    write_clip(tmp_path / "own/sad/b", 4)
+    (tmp_path / "own/sad/b/4.jpg").write_bytes(b"")
+    words = ("folder", tmp_path / "own", tmp_path / "out", "--workers", "1")
+    assert "wrong: readable" in fails(capsys, *words)
+    prepare(*words, "--allow-incomplete", "true")
+    assert [s.clip_id for s in read_manifest(tmp_path / "out/manifest.csv")] == ["happy/a"]
+    (excluded,) = record_of(tmp_path / "out")["excluded"]
+    assert excluded["clip_id"] == "sad/b"
+    assert "4.jpg is not a readable image" in excluded["reason"]
+
+
+def test_nothing_is_cropped_before_all_else_is_right(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root, out = write_mafw(tmp_path / "MAFW", synthetic=False), tmp_path / "out"
+    assert "wrong: counts" in fails(capsys, "mafw", root, out)
+    assert not (out / "faces").exists()
+    assert {c["name"]: c["reason"] for c in record_of(out)["checks"]}["faces"] == "after the other checks"
+
+
 @pytest.mark.skipif(not LISTS.exists(), reason="needs the true lists")
 @pytest.mark.parametrize(
     ("dataset", "name", "frames", "clips", "lines"),
@@ -214,7 +268,7 @@ def test_the_true_lists_pass_every_check_but_that_for_frames(
     clips: int,
     lines: int,
 ) -> None:
-    """Only one clip has frames here; benchmarks/prepare.py makes those of all."""
+    """Only one clip has frames here; benchmarks/prepare.py made those of all, for the results that are compared."""
     shutil.copytree(LISTS / name, tmp_path / name)
     write_clip(tmp_path / name / frames, 16)
     fails(capsys, dataset, tmp_path / name, tmp_path / "out")
@@ -224,3 +278,9 @@ def test_the_true_lists_pass_every_check_but_that_for_frames(
     found = {finding["clip_id"] for check in record["checks"] for finding in check["findings"]} - {""}
     assert len(found) == clips - 1
     assert len(record["excluded"]) + record["lines"] == lines
+
+    result = json.loads((RESULTS / f"prepare_{dataset}.json").read_text())
+    assert (result["verdict"], result["clips"], result["lines"]) == ("complete", clips, lines)
+    entries = READERS[dataset](tmp_path / name, Options()).entries
+    samples = [Sample(e.clip_id, e.source, 1, e.label, e.subset, e.fold) for e in entries]
+    assert dataset_hash(samples) == result["dataset_hash"]

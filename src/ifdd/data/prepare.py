@@ -13,8 +13,20 @@ from rich.markup import escape
 from rich.table import Table
 
 from ifdd.console import console, progress_bar
-from ifdd.data.checks import CHECKS, SHORT, Checked, check_frames, check_lists, check_unlisted, count, verdicts
+from ifdd.data.checks import (
+    CHECKS,
+    SHORT,
+    Checked,
+    check_frames,
+    check_lengths,
+    check_lists,
+    check_unlisted,
+    count,
+    verdicts,
+)
+from ifdd.data.crop import crop_faces
 from ifdd.data.dfew import read_dfew
+from ifdd.data.faces import DetectorChoice, choose_detector
 from ifdd.data.ferv39k import read_ferv39k
 from ifdd.data.folder import read_folder
 from ifdd.data.inventory import Stock, Thoroughness, take_stock
@@ -41,6 +53,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 """Name of a dataset -> fields of ``Options`` that it has."""
 
+WHOLE_SCENES = ("mafw", "folder")
+"""Datasets whose faces are cropped unless one wishes otherwise; the others ship crops."""
+
 SCHEMA_VERSION = 1
 SHOWN = 6
 """Findings of one check, and clips of one reason, that the terminal shows; prepare.json has all."""
@@ -59,6 +74,9 @@ def prepare(
     scene: str = "",
     subset: Literal["train", "validation", "test"] = "test",
     check_frames: Literal["none", "first", "all"] = "first",
+    faces: Literal["auto", "crop", "keep"] = "auto",
+    face_size: int = 224,
+    detector_model: Path | None = None,
     pack: bool = False,
     pack_size: int | None = None,
     pack_quality: int | None = 95,
@@ -84,24 +102,42 @@ def prepare(
         scene: One of FERV39k's 22 scenes, for example Crime; all of them without it.
         subset: Where clips of one's own belong if no folder or column says.
         check_frames: Decode no frames, the first of each clip, or all (slow; counts those of videos exactly).
+        faces: crop cuts the main face out of every frame, upright, into OUT/faces; an interrupted run goes on where it
+            was. keep takes the frames as they are. auto crops MAFW and clips of one's own, which show whole scenes.
+        face_size: Side of the crops in pixels.
+        detector_model: YuNet's .onnx file; without it OpenCV's Haar cascade finds the faces, and misses more.
         pack: Also write all frames into a few large files, OUT/frames.pack, which training reads several times faster;
             the manifest then names the pack. An interrupted run goes on where it was.
         pack_size: Pixels of the shorter side that larger frames are shrunk to in the pack; as they are without it.
         pack_quality: Of the JPEG frames that the pack needs made, 1 to 100; null stores uncompressed frames.
         manifest_format: A CSV or a Parquet file.
         allow_incomplete: Leave out what is wrong, and write the manifest all the same; prepare.json keeps the record.
-        workers: Threads that count and read frames, and processes that pack; 0: four threads and one process a core.
+        workers: Threads that count and read frames, and processes that crop and pack; 0: four threads and one process
+            a core.
     """
     options = Options(frames, label_set, captioned, scene, subset)
     _check_choices(dataset, options)
     if workers < 0:
         raise InputError(f"--workers is {workers}; it must be at least 0")
+    if face_size < 1:
+        raise InputError(f"--face-size is {face_size}; it must be at least 1")
     if not root.exists():
         raise InputError(f"there is no {root}; give the folder that the dataset was unpacked to")
+    processes = workers or os.cpu_count() or 1
     listing = READERS[dataset](root, options)
     synthetic = (root / "synth.json").exists()
-    stocks = inspect(listing, check_frames, workers or 4 * (os.cpu_count() or 1), synthetic)
-    checked = verdicts(listing, _skipped(listing, check_frames, synthetic))
+    stocks = inspect(listing, check_frames, workers or 4 * processes, synthetic)
+    skipped = _skipped(listing, check_frames, synthetic)
+    crops = None
+    if faces == "crop" or (faces == "auto" and dataset in WHOLE_SCENES):
+        if _stops(listing, allow_incomplete):
+            skipped["faces"] = "after the other checks"
+        else:
+            crops = crop(listing, stocks, out / "faces", face_size, choose_detector(detector_model), processes)
+    else:
+        skipped["faces"] = "frames as they are"
+    check_lengths(listing, stocks)
+    checked = verdicts(listing, skipped)
     samples = samples_of(listing, stocks)
     show(listing, samples, checked)
     failed = [check.name for check in checked if check.verdict in ("wrong", "refused")]
@@ -113,14 +149,15 @@ def prepare(
         "root": str(root),
         "options": {name: getattr(options, name) for name in CHOICES[dataset]} | {"check_frames": check_frames},
         "manifest": None,
+        "faces": crops,
         "pack": None,
         **describe(listing, stocks, samples, checked),
     }
-    if not samples or refused or (failed and not allow_incomplete):
+    if _stops(listing, allow_incomplete):
         _write_record(out, record)
         raise InputError(_refusal(failed, refused, out, bool(samples)))
     if pack:
-        samples = pack_frames(out / "frames.pack", samples, pack_size, pack_quality, workers or os.cpu_count() or 1)
+        samples = pack_frames(out / "frames.pack", samples, pack_size, pack_quality, processes)
         record["pack"] = {"file": "frames.pack", "sha256": Pack(out / "frames.pack").sha256}
         record["pack"] |= {"size": pack_size, "quality": pack_quality}
     record["manifest"] = f"manifest.{manifest_format}"
@@ -169,6 +206,43 @@ def samples_of(listing: Listing, stocks: dict[str, Stock]) -> list[Sample]:
         )
         for entry in listing.entries
     ]
+
+
+def crop(
+    listing: Listing, stocks: dict[str, Stock], folder: Path, size: int, detector: DetectorChoice, workers: int
+) -> dict[str, Any]:
+    """Crop the faces of all clips, with a progress bar; the crops take the place of the frames in both arguments.
+
+    Clips in which no face is found are noted; clips that cannot be read are wrong, and left out.
+
+    Returns:
+        ``{"folder": name, "size": pixels, "detector": name, "clips", "without_face": number of clips}``.
+    """
+    samples = samples_of(listing, stocks)
+    with progress_bar("clips") as bar:
+        task = bar.add_task("cropping faces", total=len({sample.clip_id for sample in samples}))
+        cropped = crop_faces(
+            samples,
+            folder,
+            size=size,
+            detector=detector,
+            workers=workers,
+            advance=lambda count: bar.advance(task, count),
+        )
+    stocks.update({clip_id: Stock(0, reason) for clip_id, reason in cropped.unreadable.items()})
+    stocks.update({clip_id: Stock(record.frames) for clip_id, record in cropped.records.items()})
+    check_frames(listing, stocks)
+    listing.entries = [entry._replace(source=folder / entry.clip_id) for entry in listing.entries]
+    for clip_id in cropped.without_face:
+        message = f"clip {clip_id}: no face was found; its frames are the middle squares of the pictures"
+        listing.find("faces", "note", message, clip_id)
+    return {
+        "folder": folder.name,
+        "size": size,
+        "detector": detector().name,
+        "clips": len(cropped.records),
+        "without_face": len(cropped.without_face),
+    }
 
 
 def pack_frames(
@@ -303,6 +377,12 @@ def _skipped(listing: Listing, decode: str, synthetic: bool) -> dict[str, str]:
 
 def _write_record(out: Path, record: dict[str, Any]) -> None:
     write_text(out / "prepare.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+
+def _stops(listing: Listing, allow_incomplete: bool) -> bool:
+    """Return whether no manifest may be written."""
+    severities = {finding.severity for finding in listing.findings}
+    return not listing.entries or "refused" in severities or ("wrong" in severities and not allow_incomplete)
 
 
 def _refusal(failed: list[str], refused: list[str], out: Path, any_left: bool) -> str:
