@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from ifdd.data.inventory import Stock
 from ifdd.data.listing import Entry, Finding, Listing
+from ifdd.data.manifest import SUBSETS
 
 Verdict = Literal["ok", "noted", "wrong", "refused", "not checked"]
 
@@ -199,8 +200,5 @@ def _check_counts(listing: Listing) -> None:
 def count(entries: Sequence[Entry], labels: Sequence[str]) -> dict[tuple[int, str], tuple[int, ...]]:
     """Return (fold, subset) -> number of clips of each label, in order of fold and subset."""
     numbers = Counter((entry.fold, entry.subset, entry.label) for entry in entries)
-    pairs = sorted({(fold, subset) for fold, subset, _ in numbers}, key=lambda pair: (pair[0], _SUBSETS.index(pair[1])))
+    pairs = sorted({(fold, subset) for fold, subset, _ in numbers}, key=lambda pair: (pair[0], SUBSETS.index(pair[1])))
     return {(fold, subset): tuple(numbers[fold, subset, label] for label in labels) for fold, subset in pairs}
-
-
-_SUBSETS = ("train", "validation", "test")

@@ -4,6 +4,7 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
@@ -32,7 +33,7 @@ from ifdd.data.folder import read_folder
 from ifdd.data.inventory import Stock, Thoroughness, take_stock
 from ifdd.data.listing import Excluded, Listing, Options
 from ifdd.data.mafw import read_mafw
-from ifdd.data.manifest import Sample, dataset_hash, write_manifest
+from ifdd.data.manifest import SUBSETS, Sample, dataset_hash, write_manifest
 from ifdd.data.pack import Pack, write_pack
 from ifdd.errors import InputError
 from ifdd.files import write_text
@@ -310,7 +311,8 @@ def describe(
 
 def show(listing: Listing, samples: Sequence[Sample], checked: Sequence[Checked]) -> None:
     """Print counts, checks, findings and what is left out."""
-    console.print(counts_table(listing))
+    for table in counts_tables(listing):
+        console.print(table)
     console.print(checks_table(checked))
     for check in checked:
         worst_first = sorted(check.findings, key=lambda finding: finding.severity == "note")
@@ -325,25 +327,42 @@ def show(listing: Listing, samples: Sequence[Sample], checked: Sequence[Checked]
     console.print(f"Dataset hash {dataset_hash(samples)}", highlight=False)
 
 
-def counts_table(listing: Listing) -> Table:
-    """Return clips of each class, fold and subset; where others are published, these stand in brackets."""
+def counts_tables(listing: Listing) -> list[Table]:
+    """Return clips of each class; where others are published, these stand in brackets.
+
+    One table a subset with a column a fold, or, where there are no folds, one table with a column a subset.
+    """
     counted = count(listing.entries, listing.labels)
-    table = Table(title=f"{listing.dataset}: clips ({listing.variant})", box=SIMPLE_HEAD, padding=0, pad_edge=False)
-    table.add_column("")
-    pairs = list(dict.fromkeys([*counted, *listing.published]))
-    pairs.sort(key=lambda pair: (pair[0], ("train", "validation", "test").index(pair[1])))
-    for fold, subset in pairs:
-        table.add_column(f" {fold} {subset}" if fold else f" {subset}", justify="right")
+    pairs = sorted(counted.keys() | listing.published.keys(), key=lambda pair: (SUBSETS.index(pair[1]), pair[0]))
+    title = f"{listing.dataset} ({listing.variant})"
+    if all(fold == 0 for fold, _ in pairs):
+        return [_counts_table(listing, counted, title, {subset: (fold, subset) for fold, subset in pairs})]
+    return [
+        _counts_table(listing, counted, f"{title}: {subset}", {f"fold {pair[0]}": pair for pair in group})
+        for subset, group in groupby(pairs, key=lambda pair: pair[1])
+    ]
+
+
+def _counts_table(
+    listing: Listing,
+    counted: dict[tuple[int, str], tuple[int, ...]],
+    title: str,
+    columns: dict[str, tuple[int, str]],
+) -> Table:
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)
+    table.add_column("clips of", overflow="fold", min_width=14)
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
     for place, name in enumerate(listing.classes):
-        table.add_row(name, *(_cell(counted, listing.published, pair, place) for pair in pairs))
+        table.add_row(name, *(_cell(counted, listing.published, pair, place) for pair in columns.values()))
     table.add_section()
-    table.add_row("all", *(_cell(counted, listing.published, pair, None) for pair in pairs))
+    table.add_row("all", *(_cell(counted, listing.published, pair, None) for pair in columns.values()))
     return table
 
 
 def checks_table(checked: Sequence[Checked]) -> Table:
     """Return the outcome of each check."""
-    table = Table(title="checks", box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table = Table(title="checks", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for header in ("check", "so it is when all is well", "verdict", "found"):
         table.add_column(header, justify="right" if header == "found" else "left")
     for check in checked:
@@ -415,7 +434,7 @@ def _cell(
     """Return one number of the table: of a class, or of all where ``place`` is None."""
     part = slice(place, None if place is None else place + 1)
     found, should = sum(counted.get(pair, ())[part]), sum(published.get(pair, ())[part])
-    return f" [red]{found}[/] ({should})" if pair in published and found != should else f" {found}"
+    return f"[red]{found}[/] ({should})" if pair in published and found != should else str(found)
 
 
 def _clips(group: Sequence[Excluded]) -> int:
