@@ -9,6 +9,9 @@ from pathlib import Path
 
 from ifdd.errors import InputError
 
+PARTIAL = ".partial-"
+"""How the names of unfinished files start."""
+
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
@@ -23,7 +26,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".partial-", suffix=target.suffix)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=PARTIAL, suffix=target.suffix)
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -31,7 +34,9 @@ def atomic_path(target: Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
     except OSError as error:
-        if error.filename is not None and Path(error.filename) not in (temporary, target, *target.parents):
+        about = None if error.filename is None else Path(error.filename)
+        beside = about is not None and about.name.startswith(PARTIAL) and about.parent == target.parent.absolute()
+        if about not in (None, temporary, target, *target.parents) and not beside:
             raise  # not about this output
         raise InputError(
             f"cannot write {target}: {error.strerror or error}; free space or choose another folder"
@@ -53,7 +58,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=".partial-"))
+        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=PARTIAL))
         yield temporary
         temporary.chmod(0o777 & ~_umask())
         if target.exists():

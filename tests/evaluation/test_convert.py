@@ -67,3 +67,15 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     assert message in error
     assert error.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_many_entries_with_one_reason_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state_dict = official_state_dict()
+    averaged = {
+        f"{prefix}.{name}": value for prefix in ("ema_model", "online_model") for name, value in state_dict.items()
+    }
+    torch.save(averaged, tmp_path / "ema.pth")
+    main(["convert", str(tmp_path / "ema.pth"), str(tmp_path / "ifdd.safetensors")])
+    printed = capsys.readouterr().out
+    assert f"and {len(state_dict) - 12} more like online_model." in printed
+    assert printed.count("online_model.") == 13

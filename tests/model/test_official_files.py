@@ -97,6 +97,29 @@ def test_the_release_s_first_issm_is_named(release: StateDict) -> None:
         load_official(release | {"backbone.WaveLifts.adapt_split.dim_project.2.weight": torch.zeros(96, 768)})
 
 
+@pytest.mark.parametrize(
+    ("lacking", "message"),
+    [
+        ("adapt_split.dim_project.0.weight", r"missing backbone\.WaveLifts\.adapt_split\.dim_project\.0\.weight$"),
+        ("q_a.weight", r"missing backbone\.WaveLifts\.q_a\.weight$"),
+    ],
+)
+def test_the_name_that_is_missing_is_the_one_that_is_named(release: StateDict, lacking: str, message: str) -> None:
+    incomplete = {name: value for name, value in release.items() if not name.endswith(f".{lacking}")}
+    with pytest.raises(InputError, match=message):
+        load_official(incomplete)
+
+
+def test_many_unknown_names_are_counted() -> None:
+    with pytest.raises(InputError, match=r"layer00\.weight, .* and 5 more$"):
+        load_official({f"layer{index:02}.weight": torch.zeros(1) for index in range(25)})
+
+
+def test_an_order_that_does_not_exist_is_refused(release: StateDict) -> None:
+    with pytest.raises((InputError, TypeError), match=r"unknown order 'none'|order"):
+        load_official(release, order="none")  # type: ignore[arg-type]
+
+
 def test_another_number_of_classes_is_refused(release: StateDict) -> None:
     assert load_official(release, num_classes=7).config.num_classes == 7
     with pytest.raises(InputError, match="the state dict has 7 classes, expected 11"):

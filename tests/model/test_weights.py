@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
-from ifdd import create_model, load_checkpoint
+from ifdd import create_model, load_checkpoint, load_official
 from ifdd.errors import InputError
 from ifdd.model import save_checkpoint
 
@@ -48,3 +49,61 @@ def test_a_damaged_or_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
         load_checkpoint(path)
     with pytest.raises(InputError, match="cannot read"):
         load_checkpoint(tmp_path)
+
+
+def stored(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    """Metadata and weights of a good checkpoint."""
+    save_checkpoint(path, create_model("ifdd_tiny", size=32), CLASSES, 1.6, {})
+    with safe_open(path, "pt") as file:
+        return dict(file.metadata()), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+@pytest.mark.parametrize(
+    ("entry", "text", "message"),
+    [
+        ("config", None, "its config is missing or unreadable"),
+        ("config", "{", "its config is missing or unreadable"),
+        ("config", "[]", r"its config is \[\]"),
+        ("config", '{"mean": [0.1, 0.2]}', "mean must be 3 numbers"),
+        ("config", '{"colour": 1}', r"unknown model options \['colour'\]"),
+        ("config", '{"num_classes": 1000000000}', "the model has 1000000000 classes, given 7 names"),
+        ("classes", None, "its classes is missing"),
+        ("classes", "3", "its classes is 3"),
+        ("classes", '["a"]', "the model has 7 classes, given 1 names"),
+        ("classes", "[1, 2, 3, 4, 5, 6, 7]", "the model has 7 classes, given 7 names"),
+        ("clip_seconds", '"x"', "its clip_seconds is 'x'"),
+        ("clip_seconds", "-1", "clip_seconds must be a positive number of seconds, given -1.0"),
+        ("clip_seconds", "NaN", "clip_seconds must be a positive number of seconds, given nan"),
+        ("description", "null", "its description is None"),
+    ],
+)
+def test_damaged_metadata_is_named(tmp_path: Path, entry: str, text: str | None, message: str) -> None:
+    path = tmp_path / "model.safetensors"
+    metadata, weights = stored(path)
+    del metadata[entry]
+    save_file(weights, path, metadata if text is None else metadata | {entry: text})
+    with pytest.raises(InputError, match=message):
+        load_checkpoint(path)
+
+
+def test_a_classifier_for_other_classes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    metadata, weights = stored(path)
+    save_file(weights | {"head.classifier.weight": torch.zeros(11, 256)}, path, metadata)
+    with pytest.raises(InputError, match="its classifier has 11 classes, expected 7"):
+        load_checkpoint(path)
+
+
+def test_files_of_another_kind_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"released\.pth is a PyTorch pickle; 'ifdd convert'"):
+        load_checkpoint(tmp_path / "released.pth")
+    with pytest.raises(InputError, match="it is a folder"):
+        load_checkpoint(tmp_path)
+    with pytest.raises(InputError, match="read by load_checkpoint"):
+        load_official(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_clip_lasts_some_time(tmp_path: Path, seconds: float) -> None:
+    with pytest.raises(InputError, match="clip_seconds must be a positive number of seconds"):
+        save_checkpoint(tmp_path / "model.safetensors", create_model("ifdd_tiny"), CLASSES, seconds, {})

@@ -1,5 +1,6 @@
 """``ifdd convert``: a checkpoint of the official release becomes one of ours."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,8 @@ from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
 from ifdd.model import IFDD, Conversion, convert_official, save_checkpoint
 
+SHOWN = 12
+"""Entries that are listed one by one for a reason; the others are counted."""
 OFFICIAL_FPS = 25.0
 OFFICIAL_STRIDES = {8: 1, 16: 1, 32: 2}
 """Frames of a clip -> step between them in the release's recipes (32 frames are MAFW's)."""
@@ -81,6 +84,17 @@ def report(conversion: Conversion) -> Table:
         table.add_row(name.replace("_", " "), str(getattr(config, name)))
     table.add_row("used", f"{len(conversion.used)} entries, {parameters:,} parameters")
     table.add_row("not used", f"{len(conversion.unused)} entries", end_section=True)
-    for name, reason in conversion.unused.items():
-        table.add_row(name, reason)
+    for reason, names in names_by_reason(conversion.unused).items():
+        for name in names[:SHOWN]:
+            table.add_row(name, reason)
+        if len(names) > SHOWN:
+            table.add_row(f"and {len(names) - SHOWN} more like {names[-1]}", reason)
     return table
+
+
+def names_by_reason(unused: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return reason -> the names that were left out for it."""
+    groups: dict[str, list[str]] = {}
+    for name, reason in unused.items():
+        groups.setdefault(reason, []).append(name)
+    return groups

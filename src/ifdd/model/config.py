@@ -1,6 +1,7 @@
 """What the paper varies, and the tables of presets and ablations."""
 
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
@@ -50,17 +51,15 @@ class IFDDConfig:
     """Dropout probability in front of the classifier."""
     drop_path: float = 0.2
     """Stochastic depth: probability at the last block (linear from 0 over the blocks) and in LADM's refinement."""
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """RGB mean that is subtracted from a clip in [0, 1]; the official model uses none."""
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    """RGB standard deviation that a clip is divided by."""
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    """Mean of red, green and blue that is subtracted from a clip in [0, 1]; the official model uses none."""
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    """Standard deviation of red, green and blue that a clip is divided by."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         for field in fields(self):
-            given, default = getattr(self, field.name), field.default
-            if not isinstance(given, type(default)) and not (isinstance(default, float) and isinstance(given, int)):
-                raise InputError(f"{field.name} must be of type {type(default).__name__}, given {given!r}")
+            _check_type(field.name, getattr(self, field.name), field.default)
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} must be one of {', '.join(choices)}, given {getattr(self, name)!r}")
@@ -83,6 +82,30 @@ class IFDDConfig:
                 raise InputError(f"{name} must be in [0, 1), given {getattr(self, name)}")
         if min(self.std) <= 0:
             raise InputError(f"std must be positive, given {self.std}")
+
+
+def _check_type(name: str, given: Any, default: Any) -> None:
+    """Refuse what is not of the type of the field's default."""
+    if isinstance(default, tuple) and isinstance(given, tuple):
+        if len(given) != len(default):
+            raise InputError(f"{name} must be {len(default)} numbers, given {given!r}")
+        for value in given:
+            _check_type(name, value, 0.0)
+        return
+    wanted = (int, float) if isinstance(default, float) else type(default)
+    if isinstance(given, bool) or not isinstance(given, wanted):
+        kind = f"{len(default)} numbers" if isinstance(default, tuple) else f"of type {type(default).__name__}"
+        raise InputError(f"{name} must be {kind}, given {given!r}")
+    if isinstance(given, (int, float)) and not math.isfinite(given):
+        raise InputError(f"{name} must be a finite number, given {given!r}")
+
+
+def from_plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields as YAML and JSON hold them in the types of :class:`IFDDConfig`: lists become tuples of floats."""
+    return {
+        name: tuple(float(each) if type(each) is int else each for each in value) if isinstance(value, list) else value
+        for name, value in values.items()
+    }
 
 
 PRESETS = {
@@ -118,7 +141,10 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "mvit_s": {"backbone": "mvit_s"},
     "s3d": {"backbone": "s3d"},
 }
-"""Rows of the paper's ablations: name -> what differs from the preset (T / 4 and T / 2 of T = 8 feature frames)."""
+"""Rows of the paper's ablations: name -> what differs from the preset (T / 4 and T / 2 of T = 8 feature frames).
+
+With T = 8 both ``receptive_field_2`` and ``receptive_field_t4`` are the full model.
+"""
 
 
 def lookup(table: Mapping[str, Value], name: str, kind: str) -> Value:
@@ -128,7 +154,7 @@ def lookup(table: Mapping[str, Value], name: str, kind: str) -> Value:
         InputError: there is no such name; the message lists the names and the nearest.
     """
     if name not in table:
-        nearest = difflib.get_close_matches(name, table, 1)
+        nearest = difflib.get_close_matches(str(name), table, 1)
         hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
         raise InputError(f"unknown {kind} {name!r}, choose one of {', '.join(table)}{hint}")
     return table[name]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ifdd.errors import InputError
 from ifdd.model.backbones import BACKBONES, Backbone
-from ifdd.model.config import ABLATIONS, PRESETS, IFDDConfig, lookup
+from ifdd.model.config import ABLATIONS, PRESETS, IFDDConfig, from_plain, lookup
 from ifdd.model.head import Head
 from ifdd.model.issm import ISSM, EvenOddSplit, NoSplit
 from ifdd.model.kinetics import KINETICS, load_kinetics
@@ -67,14 +67,14 @@ class IFDD(nn.Module):
         """Recognise clips.
 
         Args:
-            clip: RGB in [0, 1], ``config.frames`` frames of ``config.size`` x ``config.size`` pixels;
-                normalised here.
+            clip: RGB in [0, 1], ``config.frames`` frames of ``config.size`` x ``config.size`` pixels, of any
+                floating-point type; normalised here. The check of the values waits for a GPU to have them.
 
         Raises:
             InputError: the clip has another number of frames or another size, or values that are no RGB in [0, 1].
         """
         self._check(clip)
-        features = self.pyramid(self.backbone((clip - self.mean) / self.std))
+        features = self.pyramid(self.backbone((clip.to(self.mean.dtype) - self.mean) / self.std))
         static, dynamic, split = self.split(features)
         lifted = self.lifting(maps_to_tokens(static), maps_to_tokens(dynamic))
         emotion = self.pooling(lifted.emotion)
@@ -137,12 +137,20 @@ def create_model(
         **overrides: other fields of :class:`IFDDConfig`, for instance ``size=112``.
 
     Raises:
-        InputError: an unknown preset, ablation or field, a value outside its range.
+        InputError: an unknown preset, ablation or field, a value outside its range,
+            an override that contradicts the ablation, or weights that cannot be had.
     """
     base = lookup(PRESETS, preset, "preset")
     for name in overrides:
         lookup(asdict(base), name, "model option")
-    chosen = lookup(ABLATIONS, ablation, "ablation") | overrides
+    row = lookup(ABLATIONS, ablation, "ablation")
+    for name in row.keys() & overrides.keys():
+        if overrides[name] != row[name]:
+            raise InputError(
+                f"ablation {ablation!r} means {name} {row[name]!r}, but {name} {overrides[name]!r} is asked for: "
+                "leave one of them out"
+            )
+    chosen = row | from_plain(overrides)
     public = None if weights is None else KINETICS.get(chosen.get("backbone", base.backbone))
     if public is not None:
         chosen = {"mean": public.mean, "std": public.std} | chosen

@@ -206,6 +206,8 @@ def describe_model(
 
 def _load(model: str, ablation: str, overrides: dict[str, Any]) -> tuple[IFDD, Checkpoint | None]:
     """Return the model in evaluation mode, and the checkpoint that it comes from."""
+    if model.endswith((".pth", ".pt")):
+        raise InputError(f"{model} is no checkpoint of ifdd; 'ifdd convert' makes one of an official checkpoint")
     if not model.endswith(".safetensors"):
         return create_model(model, ablation=ablation, **overrides).eval(), None
     if ablation != "full" or overrides:

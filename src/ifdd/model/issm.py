@@ -21,11 +21,11 @@ TOKEN_SIZE = 7
 def interpolate_frames(features: Features, position: Float[Tensor, "batch half"]) -> Group:
     """Read ``features`` at real-valued frame positions: linear in time, clamped to the first and last frame.
 
-    Gradients reach ``features`` and, inside the borders, ``position``.
+    Gradients reach ``features`` and, inside the borders, ``position``. A position that is NaN gives NaN.
     """
     last = features.shape[2] - 1
     position = position.clamp(0, last)
-    left = position.detach().floor().clamp(max=max(last - 1, 0))
+    left = position.detach().nan_to_num().floor().clamp(max=max(last - 1, 0))
     weight = (position - left)[:, None, :, None, None]
 
     def frames_at(index: Tensor) -> Tensor:
@@ -83,16 +83,17 @@ class ISSM(nn.Module):
         return self._read(features, static_index), self._read(features, dynamic_index), split
 
     def correlation(self, features: Features) -> Float[Tensor, "batch frames frames"]:
-        """Return R = Z Z^T / C; in float32, because the indexes depend on small differences."""
+        """Return R = Z Z^T / C; in float32 at least, because the indexes depend on small differences."""
         batch, channels, frames = features.shape[:3]
         pooled = F.adaptive_avg_pool2d(features.transpose(1, 2).flatten(0, 1), self.token_size)
-        tokens = F.gelu(self.tokenizer(pooled)).reshape(batch, frames, -1).float()
+        tokens = F.gelu(self.tokenizer(pooled)).unflatten(0, (batch, frames)).flatten(2)
+        tokens = tokens.to(torch.promote_types(tokens.dtype, torch.float32))
         with full_precision(features):
             return tokens @ tokens.transpose(1, 2) / channels
 
     def _offset(self, linear: nn.Linear, weights: Tensor) -> Float[Tensor, "batch half"]:
         with full_precision(weights):
-            return torch.tanh(linear(weights.flatten(1))) * self.receptive_field
+            return torch.tanh(F.linear(weights.flatten(1), linear.weight.to(weights.dtype))) * self.receptive_field
 
     def _read(self, features: Features, index: Tensor) -> Group:
         position = official_position(index, features.shape[2]) if self.sampling == "official" else index

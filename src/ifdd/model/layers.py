@@ -28,6 +28,20 @@ class DropPath(nn.Module):
         return f"probability={self.probability}"
 
 
+class FrameMean(nn.Module):
+    """The mean of every ``count`` frames that follow one another; of any floating-point type, unlike a pooling."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count = count
+
+    def forward(
+        self, maps: Float[Tensor, "batch channels frames height width"]
+    ) -> Float[Tensor, "batch channels new_frames height width"]:
+        """Return a ``count``-th of the frames."""
+        return maps if self.count == 1 else maps.unflatten(2, (-1, self.count)).mean(3)
+
+
 def mlp(channels: int, ratio: int = 4) -> nn.Sequential:
     """Return linear, exact GELU, linear; the indices 0 and 3 are those of torchvision's and the release's names."""
     return nn.Sequential(

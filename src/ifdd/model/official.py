@@ -1,14 +1,14 @@
 """Checkpoints of the official IFDD release (facts about its names and files; none of its code)."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from torch import Tensor
 
 from ifdd.errors import InputError
-from ifdd.model.config import IFDDConfig
+from ifdd.model.config import IFDDConfig, lookup
 from ifdd.model.ifdd import IFDD
 from ifdd.model.state_dicts import load_strictly, read_pickle
 
@@ -62,6 +62,7 @@ OFFICIAL_UNUSED = {
 """Prefix of a name that is in the release's files and in no model of ours -> why."""
 
 MEASURED_NAMES = ("total_ops", "total_params")
+LISTED = 20
 OLDER_ISSM = ".adapt_split.dim_project.2."
 """The release's first commit (a9e8501) had another tokenizer, of two linear layers, and one softmax for both maps."""
 STEM = "embed.conv_proj.weight"
@@ -122,6 +123,7 @@ def convert_official(
     Raises:
         InputError: as in :func:`load_official`.
     """
+    lookup(dict.fromkeys(get_args(Order)), order, "order")
     official, origin = _read(path_or_state_dict, part)
     prefix = _prefix(official)
     used: dict[str, str] = {}
@@ -138,7 +140,7 @@ def convert_official(
     if any(OLDER_ISSM in name for name in unknown):
         raise InputError(f"{origin} has the ISSM of the release's first commit, which its later commits and ifdd lack")
     if unknown:
-        raise InputError(f"{origin} holds names that no IFDD release has: {', '.join(sorted(unknown))}")
+        raise InputError(f"{origin} holds names that no IFDD release has: {_listed(sorted(unknown))}")
     weights = {our_name: official[name] for name, our_name in used.items()}
     config = _infer_config(weights, origin, frames, order)
     if num_classes not in (None, config.num_classes):
@@ -146,6 +148,12 @@ def convert_official(
     model = IFDD(config)
     load_strictly(model, weights, origin, official_name)
     return Conversion(model.eval(), used, unused)
+
+
+def _listed(names: Sequence[object]) -> str:
+    """Return names for a message, the first ones of many."""
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(map(str, names[:LISTED])) + more if names else "nothing"
 
 
 def official_name(name: str) -> str:
@@ -174,16 +182,18 @@ def _read(given: str | Path | Mapping[str, Any], part: Part | None) -> tuple[dic
     origin = "the state dict"
     if isinstance(given, (str, Path)):
         origin = str(given)
+        if origin.endswith(".safetensors"):
+            raise InputError(f"{origin} is no file of the release; a checkpoint of ifdd is read by load_checkpoint")
         given = read_pickle(given)
     if isinstance(given, Mapping):
         parts = [name for name in ("model", "ema") if isinstance(given.get(name), Mapping)]
         if part is not None and part not in parts:
-            raise InputError(
-                f"{origin} holds no weights under {part!r}; it has {', '.join(map(str, given)) or 'nothing'}"
-            )
+            raise InputError(f"{origin} holds no weights under {part!r}; it has {_listed(list(given))}")
         if parts:
             given = given[part or parts[0]]
-    if not isinstance(given, Mapping) or not all(isinstance(value, Tensor) for value in given.values()):
+    if not isinstance(given, Mapping) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in given.items()
+    ):
         raise InputError(f"{origin} holds no state dict, bare or under 'model' or 'ema'")
     return dict(given), origin
 
@@ -209,7 +219,7 @@ def _infer_config(
         backbone=by_blocks[blocks],
         num_classes=weights["head.classifier.weight"].shape[0],
         frames=frames,
-        split="issm" if "split.tokenizer.weight" in weights else "even_odd",
-        lifting=order if "lifting.updater.query.weight" in weights else "none",
+        split="issm" if any(name.startswith("split.") for name in weights) else "even_odd",
+        lifting=order if any(name.startswith("lifting.") for name in weights) else "none",
         sampling="official",
     )

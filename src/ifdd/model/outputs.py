@@ -30,7 +30,8 @@ class Lifted(NamedTuple):
     """What the lifting step makes of the two groups; tokens run over (time, height, width)."""
 
     context: Float[Tensor, "batch tokens channels"]
-    """Y_S, the emotion-irrelevant fine-grained global context: static + updater(dynamic)."""
+    """Y_S, the emotion-irrelevant fine-grained global context: static + updater(dynamic); without lifting
+    the static group as it is."""
     emotion: Float[Tensor, "batch tokens channels"]
     """Y_D, the emotion-related dynamics: dynamic - predictor(context)."""
 

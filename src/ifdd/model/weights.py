@@ -1,6 +1,7 @@
 """Checkpoints of ours, in and out."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -8,15 +9,19 @@ from typing import Any, NamedTuple
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from ifdd.errors import InputError
 from ifdd.files import atomic_path
-from ifdd.model.config import IFDDConfig
+from ifdd.model.config import IFDDConfig, from_plain
 from ifdd.model.ifdd import IFDD
 from ifdd.model.state_dicts import load_strictly
 
 FORMAT = "ifdd-checkpoint-1"
 """What a checkpoint file of ours says of itself."""
+
+
+PICKLES = (".pth", ".pt", ".ckpt", ".bin")
 
 
 class Checkpoint(NamedTuple):
@@ -33,7 +38,7 @@ class Checkpoint(NamedTuple):
 
 
 def save_checkpoint(
-    path: Path, model: IFDD, classes: Iterable[str], clip_seconds: float, description: Mapping[str, Any]
+    path: str | Path, model: IFDD, classes: Iterable[str], clip_seconds: float, description: Mapping[str, Any]
 ) -> None:
     """Write a complete checkpoint, one .safetensors file, whole or not at all.
 
@@ -45,11 +50,11 @@ def save_checkpoint(
         description: anything that JSON can hold: training data, settings, scores.
 
     Raises:
-        InputError: the number of classes is not the model's, or the file cannot be written.
+        InputError: the number of classes is not the model's, the time is not positive, or the file cannot be
+            written.
     """
-    names = list(classes)
-    if len(names) != model.config.num_classes:
-        raise InputError(f"the model has {model.config.num_classes} classes, given {len(names)} names: {names}")
+    names, path = list(classes), Path(path)
+    _check_labels(model.config, names, clip_seconds)
     metadata = {
         "format": FORMAT,
         "config": json.dumps(asdict(model.config)),
@@ -71,6 +76,8 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     Raises:
         InputError: the file is missing, unreadable, not an ifdd checkpoint, or its weights do not fit its config.
     """
+    if Path(path).suffix in PICKLES:
+        raise InputError(f"{path} is a PyTorch pickle; 'ifdd convert' makes an official checkpoint one of ifdd")
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
@@ -78,24 +85,72 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     except FileNotFoundError as error:
         raise InputError(f"no checkpoint at {path}; train one with 'ifdd train'") from error
     except (SafetensorError, OSError) as error:
-        raise InputError(f"cannot read {path} as a .safetensors checkpoint: {error}") from error
+        reason = "it is a folder" if Path(path).is_dir() else str(error)
+        raise InputError(f"cannot read {path} as a .safetensors checkpoint: {reason}") from error
     if metadata.get("format") != FORMAT:
         raise InputError(f"{path} is not an ifdd checkpoint (format {metadata.get('format')!r}, expected {FORMAT!r})")
-    model = IFDD(_config_from_json(metadata["config"], path))
+    described = _parse(metadata, path)
+    _check_fits(described, weights, path)
+    model = IFDD(described.config)
     load_strictly(model, weights, str(path))
-    return Checkpoint(
-        model.eval(),
-        tuple(json.loads(metadata["classes"])),
-        json.loads(metadata["clip_seconds"]),
-        json.loads(metadata["description"]),
-    )
+    return Checkpoint(model.eval(), described.classes, described.clip_seconds, described.description)
 
 
-def _config_from_json(text: str, path: str | Path) -> IFDDConfig:
-    values: dict[str, Any] = json.loads(text)
-    unknown = values.keys() - {field.name for field in fields(IFDDConfig)}
+class _Described(NamedTuple):
+    """The metadata of a checkpoint file."""
+
+    config: IFDDConfig
+    classes: tuple[str, ...]
+    clip_seconds: float
+    description: dict[str, Any]
+
+
+def _parse(metadata: Mapping[str, str], path: str | Path) -> _Described:
+    """Read the metadata.
+
+    Raises:
+        InputError: an entry is missing, damaged or of another kind, or was written by another version.
+    """
+    values = {}
+    for name, kind in (("config", dict), ("classes", list), ("clip_seconds", (int, float)), ("description", dict)):
+        try:
+            values[name] = json.loads(metadata[name])
+        except (KeyError, ValueError) as error:
+            raise InputError(f"{path} is damaged: its {name} is missing or unreadable") from error
+        if not isinstance(values[name], kind):
+            raise InputError(f"{path} is damaged: its {name} is {values[name]!r}")
+    unknown = values["config"].keys() - {field.name for field in fields(IFDDConfig)}
     if unknown:
         raise InputError(f"{path} was written by another version of ifdd: unknown model options {sorted(unknown)}")
-    for name in ("mean", "std"):
-        values[name] = tuple(values[name])
-    return IFDDConfig(**values)
+    try:
+        config = IFDDConfig(**from_plain(values["config"]))
+        _check_labels(config, values["classes"], float(values["clip_seconds"]))
+    except InputError as error:
+        raise InputError(f"{path} is damaged: {error}") from error
+    return _Described(config, tuple(values["classes"]), float(values["clip_seconds"]), values["description"])
+
+
+def _check_labels(config: IFDDConfig, classes: list[Any], clip_seconds: float) -> None:
+    """Check what is stored beside the weights.
+
+    Raises:
+        InputError: the number of names is not the model's, or the time is none.
+    """
+    if len(classes) != config.num_classes or not all(isinstance(name, str) for name in classes):
+        raise InputError(f"the model has {config.num_classes} classes, given {len(classes)} names: {classes}")
+    if not (math.isfinite(clip_seconds) and clip_seconds > 0):
+        raise InputError(f"clip_seconds must be a positive number of seconds, given {clip_seconds}")
+
+
+def _check_fits(described: _Described, weights: Mapping[str, Tensor], path: str | Path) -> None:
+    """Check the size of the classifier before a model of a damaged file's size is built.
+
+    Raises:
+        InputError: the file has no classifier, or one for another number of classes.
+    """
+    classifier = weights.get("head.classifier.weight")
+    given = None if classifier is None or classifier.ndim != 2 else len(classifier)
+    if given != described.config.num_classes:
+        raise InputError(
+            f"{path} is damaged: its classifier has {given} classes, expected {described.config.num_classes}"
+        )

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ifdd.model.layers import DropPath, init_linear, maps_to_tokens, merge_heads, mlp, split_heads
+from ifdd.model.layers import DropPath, FrameMean, init_linear, maps_to_tokens, merge_heads, mlp, split_heads
 from ifdd.model.outputs import StageShape
 
 Tokens = Float[Tensor, "batch tokens channels"]
@@ -236,7 +236,7 @@ class MViTTrunk(nn.Module):
             3, first, (3, 7, 7), stride=(stem_stride, STEM_STRIDE, STEM_STRIDE), padding=(1, 3, 3)
         )
         # 32 frames: the same convolution as for 16, then the mean of each pair
-        self.stem_pool = nn.AvgPool3d((frames // (stem_stride * STEM_FRAMES), 1, 1))
+        self.stem_pool = FrameMean(frames // (stem_stride * STEM_FRAMES))
         self.pos_encoding = ClassToken(first)
         blocks = block_specs(specs, (STEM_FRAMES, size // STEM_STRIDE, size // STEM_STRIDE))
         rates = [drop_path * index / max(len(blocks) - 1, 1) for index in range(len(blocks))]

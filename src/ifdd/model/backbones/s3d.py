@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ifdd.model.layers import FrameMean
 from ifdd.model.outputs import StageShape
 
 FRAMES = 8
@@ -151,7 +152,7 @@ class S3D(nn.Module):
         super().__init__()
         stem_stride = 2 if frames > FRAMES else 1
         self.features = s3d_features(stem_stride, late_time_stride=1)
-        self.stem_pool = nn.AvgPool3d((frames // (stem_stride * FRAMES), 1, 1))
+        self.stem_pool = FrameMean(frames // (stem_stride * FRAMES))
         widths = (
             ENTRY_CHANNELS,
             *(blocks[-1].total for blocks in (BLOCKS_STRIDE_8, BLOCKS_STRIDE_16, BLOCKS_STRIDE_32)),
