@@ -17,7 +17,7 @@ from ifdd.data.faces import CROP_FACTOR, YUNET_FILE
 from ifdd.data.labels import LABEL_SETS
 from ifdd.data.main_face import DETECTION_SECONDS, HOLD_SECONDS
 from ifdd.data.manifest import COLUMNS
-from ifdd.data.prepare import COLOURS, prepare
+from ifdd.data.prepare import COLOURS, SELDOM, prepare
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")
@@ -138,6 +138,8 @@ def test_numbers_of_cropping_are_those_of_the_code() -> None:
     assert f"more than {HOLD_SECONDS:g} s from any sighting" in text
     assert f"{CROP_FACTOR} times the longer side" in text
     assert YUNET_FILE in text
+    assert SELDOM == 0.5
+    assert "less than half of the searched frames" in text
     assert f"{inspect.signature(prepare).parameters['face_size'].default} pixels (`--face-size`)" in text
 
 

@@ -4,14 +4,18 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ifdd.__main__ import main
 from ifdd.data.listing import Options
 from ifdd.data.manifest import Sample, dataset_hash, read_manifest
 from ifdd.data.prepare import READERS
+from ifdd.data.synth.config import PRESETS
+from ifdd.data.synth.story import StoryConfig, render_story
 from ifdd.data.video import read_frames
 from tests.helpers.layouts import edit, write_clip, write_dfew, write_ferv39k, write_mafw
+from tests.helpers.videos import write_frame_folder
 
 LISTS = Path(__file__).parents[3] / "shared" / "real" / "lists"
 RESULTS = Path(__file__).parents[2] / "results"
@@ -220,7 +224,8 @@ def test_faces_of_whole_scenes_are_cropped_unless_one_wishes_otherwise(tmp_path:
     record = record_of(out)
     # there is no face in these pictures, so their middles are kept, and that is said
     assert record["faces"] == {
-        "folder": "faces", "size": 16, "detector": record["faces"]["detector"], "clips": 11, "without_face": 11
+        "folder": "faces", "size": 16, "detector": record["faces"]["detector"], "clips": 11, "without_face": 11,
+        "several_people": 0, "frames_left_out": 0,
     }  # fmt: skip
     (check,) = (check for check in record["checks"] if check["name"] == "faces")
     assert check["verdict"] == "noted"
@@ -228,6 +233,21 @@ def test_faces_of_whole_scenes_are_cropped_unless_one_wishes_otherwise(tmp_path:
     prepare("mafw", root, out, "--faces", "keep")
     assert read_manifest(out / "manifest.csv")[0].path == root / "frames/00022"
     assert record_of(out)["faces"] is None
+
+
+def test_a_face_that_is_seldom_seen_is_noted(tmp_path: Path) -> None:
+    """A drawn face that leaves after 1 s of 4."""
+    _, shots = render_story(["happy"], PRESETS["easy"], 0, StoryConfig(width=160, height=120, fps=10.0, face=0.6))
+    face = [picture for picture, _ in shots][:10]
+    frames = np.stack([*face, *[np.full_like(face[0], face[-1].mean(axis=(0, 1)).astype(np.uint8))] * 30])
+    write_frame_folder(tmp_path / "own" / "happy" / "leaves", frames)
+    prepare("folder", tmp_path / "own", tmp_path / "out", "--face-size", "32", "--workers", "1")
+    record = record_of(tmp_path / "out")
+    (check,) = (check for check in record["checks"] if check["name"] == "faces")
+    (finding,) = check["findings"]
+    assert re.search(r"found in \d\d% of the frames searched; \d\d of 40 frames are kept", finding["message"])
+    (sample,) = read_manifest(tmp_path / "out" / "manifest.csv")
+    assert record["faces"]["frames_left_out"] == 40 - sample.frames > 10
 
 
 def test_what_cropping_cannot_read_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

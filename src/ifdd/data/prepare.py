@@ -61,6 +61,9 @@ SCHEMA_VERSION = 1
 SHOWN = 6
 """Findings of one check, and clips of one reason, that the terminal shows; prepare.json has all."""
 
+SELDOM = 0.5
+"""Share of the searched frames; clips whose face was found in fewer are noted."""
+
 COLOURS = {"ok": "green", "noted": "cyan", "wrong": "red", "refused": "bold red", "not checked": "yellow"}
 
 
@@ -214,10 +217,11 @@ def crop(
 ) -> dict[str, Any]:
     """Crop the faces of all clips, with a progress bar; the crops take the place of the frames in both arguments.
 
-    Clips in which no face is found are noted; clips that cannot be read are wrong, and left out.
+    Clips in which no face is found, or seldom, are noted; clips that cannot be read are wrong, and left out.
 
     Returns:
-        ``{"folder": name, "size": pixels, "detector": name, "clips", "without_face": number of clips}``.
+        ``{"folder": name, "size": pixels, "detector": name, "clips", "without_face", "several_people": numbers of
+        clips, "frames_left_out": number of frames that do not show the face}``.
     """
     samples = samples_of(listing, stocks)
     with progress_bar("clips") as bar:
@@ -237,12 +241,22 @@ def crop(
     for clip_id in cropped.without_face:
         message = f"clip {clip_id}: no face was found; its frames are the middle squares of the pictures"
         listing.find("faces", "note", message, clip_id)
+    followed = {clip_id: record for clip_id, record in cropped.records.items() if not record.centre_crop}
+    for clip_id, record in followed.items():
+        if record.face_share < SELDOM:
+            message = (
+                f"clip {clip_id}: the face was found in {record.face_share:.0%} of the frames searched; "
+                f"{record.frames} of {record.source_frames} frames are kept"
+            )
+            listing.find("faces", "note", message, clip_id)
     return {
         "folder": folder.name,
         "size": size,
         "detector": detector().name,
         "clips": len(cropped.records),
         "without_face": len(cropped.without_face),
+        "several_people": sum(record.people > 1 for record in cropped.records.values()),
+        "frames_left_out": sum(record.source_frames - record.frames for record in followed.values()),
     }
 
 
