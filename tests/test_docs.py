@@ -15,6 +15,7 @@ import torch
 
 import ifdd
 from ifdd.__main__ import COMMANDS, build_parser
+from ifdd.errors import InputError
 from ifdd.model import ABLATIONS, BACKBONES, PRESETS, IFDDConfig, create_model
 
 ROOT = Path(__file__).parents[1]
@@ -123,6 +124,47 @@ def test_sizes_and_costs_are_those_of_the_result_files() -> None:
         memory = result["batch"]["memory_bytes"]["total"] / 2**20
         assert result["batch"]["size"] == 1
         assert row[4:] == [f"{result['parameters']['total']:,}", f"{result['gmac']:.2f}", f"{memory:.0f} MiB"]
+
+
+def test_differences_are_those_of_the_result_file() -> None:
+    result = json.loads((ROOT / "results" / "release_differences.json").read_text())
+    assert f"torch {result['torch'].partition('+')[0]}, CPU" in section("Compared with the release")
+    assert result["threads"] == 1
+    shown = {row[0]: row[1:] for row in rows("Compared with the release")}
+    measured = {f"release, `{variant}`": differences for variant, differences in result["release"].items()}
+    measured |= {f"torchvision, `{network}`": differences for network, differences in result["kinetics"].items()}
+    assert list(shown) == list(measured)
+    columns = (
+        ("logits",),
+        ("emotion",),
+        ("lifting_residual",),
+        ("static_index", "dynamic_index"),
+        ("stage_mean_std", "stages"),
+    )
+    for model, differences in measured.items():
+        assert max(differences.values()) < 1e-4
+        worst = [max((differences[name] for name in column if name in differences), default=None) for column in columns]
+        assert shown[model] == ["" if value is None else f"{value:.0e}".replace("e-0", "e-") for value in worst]
+
+
+def test_differences_are_of_everything_that_can_be_compared() -> None:
+    result = json.loads((ROOT / "results" / "release_differences.json").read_text())
+    release = json.loads((ROOT / "tests" / "model" / "release_outputs.json").read_text())
+    about = {"config", "parameters", "names_added", "names_missing"}
+    assert {name: differences.keys() for name, differences in result["release"].items()} == {
+        name: outputs.keys() - about for name, outputs in release.items()
+    }
+    networks = json.loads((ROOT / "tests" / "model" / "kinetics_outputs.json").read_text())
+    assert {name: differences.keys() for name, differences in result["kinetics"].items()} == {
+        name: outputs.keys() for name, outputs in networks.items() if "logits" in outputs
+    }
+
+
+def test_the_ablations_that_the_page_calls_the_same_are() -> None:
+    configs = [create_model("ifdd_tiny", ablation=f"receptive_field_{name}").config for name in ("2", "t4")]
+    assert configs == [PRESETS["ifdd_tiny"]] * 2
+    with pytest.raises(InputError, match="frames 16 is asked for"):
+        create_model("ifdd_tiny", ablation="frames_32", frames=16)
 
 
 def test_python_on_the_page_runs() -> None:
