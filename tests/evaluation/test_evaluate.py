@@ -90,7 +90,7 @@ def test_the_command_writes_what_it_prints(
     main(["evaluate", str(checkpoint), str(manifest), "--workers", "1", "--out", str(out)])
     document = json.loads((out / "evaluation.json").read_text())
     scores, protocol = document["scores"], document["protocol"]
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert protocol["classes"] == list(LABEL_SETS["dfew"])
     assert protocol["checkpoint"]["sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     assert protocol["manifest"]["sha256"] == hashlib.sha256(manifest.read_bytes()).hexdigest()
@@ -146,7 +146,7 @@ def test_classes_are_matched_by_name(model: IFDD, manifest: Path, tmp_path: Path
     assert document["scores"]["support"]["happiness"] == 2
     samples = read_manifest(manifest)
     direct = evaluate_model(model, ClipDataset(samples, "ferv39k", 8, 32))
-    assert predictions_csv(direct).splitlines()[1].split(",")[1] == "happy"
+    assert predictions_csv(direct, "test").splitlines()[1].split(",")[1] == "happy"
     assert document["scores"]["war"] == pytest.approx(direct.scores.war)
 
 

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from rich.console import Console
 from ifdd.data.labels import LABEL_SETS
 from ifdd.evaluation.metrics import scores_from_confusion
 from ifdd.evaluation.report import (
+    CHOSEN_ON_TEST,
     Evaluation,
     evaluation_document,
     evaluation_markdown,
@@ -14,16 +16,44 @@ from ifdd.evaluation.report import (
     predictions_csv,
 )
 
-PROTOCOL = {
-    "checkpoint": {"path": "best.safetensors", "sha256": "ab" * 32, "description": {"selection": "validation WAR"}},
+PROTOCOL: dict[str, Any] = {
+    "checkpoint": {
+        "path": "best.safetensors",
+        "sha256": "ab" * 32,
+        "chosen_on": "validation",
+        "seed": 7,
+        "description": {"selection": "best WAR on validation clips", "versions": {"ifdd": "0.0.9"}, "commit": "f00"},
+    },
     "manifest": {"path": "data/manifest.csv", "sha256": "cd" * 32},
+    "dataset": {
+        "hash": "ef" * 32,
+        "synthetic": True,
+        "prepared": {
+            "dataset": "mafw",
+            "frames": "clips",
+            "faces": {"size": 224},
+            "pack": None,
+            "verdict": "complete",
+            "unchanged": True,
+        },
+    },
+    "classes": ["happy", "sad"],
+    "label_order": "dfew",
     "subset": "test",
     "fold": 3,
     "clips": 3,
-    "sampling": {"name": "uniform_segments", "meaning": "centre frames", "views": 3, "frames": 16, "size": 96},
+    "sampling": {
+        "name": "spaced_clips",
+        "meaning": "centre frames",
+        "stride": 2,
+        "views": 3,
+        "frames": 16,
+        "size": 96,
+    },
     "versions": {"ifdd": "0.1.0"},
     "commit": None,
 }
+ON_TEST = PROTOCOL | {"checkpoint": PROTOCOL["checkpoint"] | {"chosen_on": "test"}}
 
 
 def evaluation_of(label_set: str) -> Evaluation:
@@ -63,7 +93,32 @@ def test_markdown_by_hand() -> None:
     assert "WAR 66.67 %, UAR 75.00 % on 3 clips." in text
     assert "| happy | 2 | 50.00 | 1 | 1 | 0 | 0 | 0 | 0 | 0 |" in text
     assert "| sad | 0 | - | 0 | 0 | 0 | 0 | 0 | 0 | 0 |" in text
-    assert "| chosen by | `validation WAR` |" in text
+    for row in (
+        "| chosen by | `best WAR on validation clips` |",
+        "| trained with | `seed 7, ifdd 0.0.9, commit f00` |",
+        "| dataset | `hash efefefefefef, SynthDFER as mafw, frames clips, faces cropped, complete` |",
+        "| label order | `dfew: happy, sad` |",
+        "| views | `3 in all, 16 frames of 96x96, stride 2` |",
+    ):
+        assert row in text
+
+
+def test_a_checkpoint_chosen_on_the_test_clips_is_labelled_in_every_table_and_file() -> None:
+    console = Console(width=80, record=True, file=None)
+    with console.capture() as capture:
+        console.print(evaluation_tables(evaluation_of("dfew"), ON_TEST))
+    assert CHOSEN_ON_TEST in " ".join(capture.get().split())
+    assert f"**{CHOSEN_ON_TEST}**" in evaluation_markdown(evaluation_of("dfew"), ON_TEST)
+    assert CHOSEN_ON_TEST not in evaluation_markdown(evaluation_of("dfew"), PROTOCOL)
+    rows = predictions_csv(evaluation_of("dfew"), "test").splitlines()
+    assert rows[0].endswith(",checkpoint_chosen_on")
+    assert all(row.endswith(",test") for row in rows[1:])
+
+
+def test_a_manifest_that_was_changed_after_it_was_prepared_is_called_so() -> None:
+    dataset = PROTOCOL["dataset"] | {"prepared": PROTOCOL["dataset"]["prepared"] | {"unchanged": False}}
+    assert "CHANGED" in evaluation_markdown(evaluation_of("dfew"), PROTOCOL | {"dataset": dataset})
+    assert "CHANGED" not in evaluation_markdown(evaluation_of("dfew"), PROTOCOL)
 
 
 def test_the_document_is_plain_json() -> None:
@@ -76,7 +131,7 @@ def test_the_document_is_plain_json() -> None:
 
 
 def test_predictions_by_hand() -> None:
-    lines = predictions_csv(evaluation_of("dfew")).splitlines()
-    assert lines[0] == "clip_id,target,prediction,happy,sad,neutral,angry,surprise,disgust,fear"
+    lines = predictions_csv(evaluation_of("dfew"), "validation").splitlines()
+    assert lines[0] == "clip_id,target,prediction,happy,sad,neutral,angry,surprise,disgust,fear,checkpoint_chosen_on"
     assert lines[1].startswith("a,happy,happy,0.900000,0.010000,")
     assert lines[2].startswith('"b ""quoted"", with comma",happy,sad,')

@@ -162,6 +162,8 @@ def test_a_damaged_resume_point_is_refused(
 ) -> None:
     out = tmp_path / "run"
     shutil.copytree(trained, out)
+    state = json.loads((out / "training.json").read_text())
+    (out / "training.json").write_text(json.dumps(state | {"state": "running", "epoch": 2}))  # as if interrupted
     (out / "resume.ckpt").write_bytes((out / "resume.ckpt").read_bytes()[:1000])
     assert "is damaged" in refusal(capfd, "train", recipe, "--out", out, "--resume", "true")
 

@@ -74,7 +74,8 @@ class ClipAugmentation(nn.Module):
 
     What is drawn is drawn for the whole batch. On a CPU it is then applied to one clip after another, with
     the same result: steps over a clip find their numbers in the cache and reuse its memory, steps over a batch
-    (154 MB for 16 clips of 16 x 224 x 224) wait for both; that takes less than half the time (``benchmarks/loading.py``).
+    (154 MB for 16 clips of 16 x 224 x 224) wait for both; that takes less than half the time
+    (``benchmarks/loading.py``).
     """
 
     def __init__(self, config: AugmentationConfig) -> None:
@@ -163,11 +164,13 @@ class Mixup(nn.Module):
 
     @torch.no_grad()
     def forward(
-        self, clip: Float[Tensor, "batch 3 time height width"], target: Int64[Tensor, " batch"]
+        self,
+        clip: Float[Tensor, "batch 3 time height width"],
+        target: Int64[Tensor, " batch"] | Float[Tensor, "batch classes"],
     ) -> tuple[Float[Tensor, "batch 3 time height width"], Float[Tensor, "batch classes"]]:
-        """Return the mixed clips, and soft targets that sum to 1."""
+        """Return the mixed clips, and soft targets that sum to 1; targets may be classes or soft already."""
         config = self.config
-        soft = F.one_hot(target, self.num_classes).to(clip.dtype)
+        soft = (F.one_hot(target, self.num_classes) if target.ndim == 1 else target).to(clip.dtype)
         soft = soft * (1 - config.label_smoothing) + config.label_smoothing / self.num_classes
         use_cutmix = config.cutmix_alpha > 0 and (
             config.mixup_alpha == 0 or float(torch.rand(())) < config.switch_probability

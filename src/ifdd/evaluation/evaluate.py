@@ -1,10 +1,7 @@
 """``ifdd evaluate``: a checkpoint is measured on the clips of a manifest, and the protocol is said aloud."""
 
-import hashlib
-import importlib.metadata
-import platform
-import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,11 +13,33 @@ from ifdd.console import console, progress_bar
 from ifdd.data.dataset import ClipDataset, ViewBatch, collate_views, plain_input_error
 from ifdd.data.labels import canonical_label
 from ifdd.data.manifest import Sample, read_manifest
-from ifdd.data.sampling import describe_sampling
 from ifdd.errors import InputError
 from ifdd.evaluation.metrics import confusion_matrix, scores_from_confusion
+from ifdd.evaluation.protocol import describe_protocol
 from ifdd.evaluation.report import Evaluation, evaluation_tables, write_evaluation
-from ifdd.model import IFDD, Checkpoint, choose_device, load_checkpoint
+from ifdd.model import IFDD, choose_device, load_checkpoint
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+@dataclass(frozen=True)
+class SamplingConfig:
+    """Which frames of a video a test sees, chosen without randomness."""
+
+    sampling: Literal["uniform_segments", "consecutive_clips", "spaced_clips", "random_clip"] = "uniform_segments"
+    """Frames of a clip: uniform_segments takes the centre frame of each of equal segments of the video;
+    consecutive_clips averages over the clips that follow one another; spaced_clips averages over clips at equal
+    distances from the video's start to its end; random_clip takes the middle clip."""
+    stride: int = 1
+    """Step in frames within a clip; uniform_segments has none."""
+    views: int = 2
+    """Clips of a video, for spaced_clips alone."""
+    crops: Literal[1, 2, 3] = 1
+    """Squares of each frame that is not square, averaged: 1 the centre, 2 both ends of its longer side, 3 all."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        _check_numbers(stride=(self.stride, 1), views=(self.views, 1))
 
 
 def evaluate(
@@ -35,7 +54,7 @@ def evaluate(
     crops: Literal[1, 2, 3] = 1,
     batch_size: int = 16,
     workers: int = 2,
-    device: Literal["auto", "cpu", "cuda"] = "auto",
+    device: Device = "auto",
     out: Path | None = None,
 ) -> None:
     """Measure a checkpoint: WAR, UAR, recall of each class and confusion matrix.
@@ -58,7 +77,48 @@ def evaluate(
         device: Where the model runs; auto takes a GPU if there is one.
         out: Folder for evaluation.json, evaluation.md and predictions.csv; none are written without it.
     """
-    _check_numbers(stride=(stride, 1), views=(views, 1), batch_size=(batch_size, 1), workers=(workers, 0))
+    how = SamplingConfig(sampling, stride, views, crops)
+    evaluation, protocol = measure(
+        checkpoint, manifest, how, subset=subset, fold=fold, batch_size=batch_size, workers=workers, device=device
+    )
+    console.print(evaluation_tables(evaluation, protocol))
+    if protocol["checkpoint"]["description"].get("synthetic"):
+        console.print("This checkpoint was trained on computer-generated faces.")
+    if out is not None:
+        write_evaluation(out, evaluation, protocol)
+        console.print(f"Written to {out}: evaluation.json, evaluation.md, predictions.csv", highlight=False)
+
+
+def measure(
+    checkpoint: Path,
+    manifest: Path,
+    how: SamplingConfig,
+    *,
+    subset: str = "test",
+    fold: int | None = None,
+    batch_size: int = 16,
+    workers: int = 0,
+    device: Device = "auto",
+) -> tuple[Evaluation, dict[str, Any]]:
+    """Let a checkpoint classify clips of a manifest, with a progress bar.
+
+    Args:
+        checkpoint: a file of ours.
+        manifest: the table of clips.
+        how: the frames of each clip.
+        subset: "train", "validation" or "test".
+        fold: number of the fold; all when None, and then the manifest must not have several.
+        batch_size: clips that the model sees at once.
+        workers: processes that decode videos.
+        device: where the model runs.
+
+    Returns:
+        the result, and its protocol as ``describe_protocol`` gives it.
+
+    Raises:
+        InputError: a file cannot be read, the checkpoint lacks classes, or there are no such clips.
+    """
+    _check_numbers(batch_size=(batch_size, 1), workers=(workers, 0))
     loaded = load_checkpoint(checkpoint)
     samples = read_manifest(manifest, subset, fold)
     _check_folds(manifest, samples)
@@ -69,22 +129,16 @@ def evaluate(
         loaded.classes,
         config.frames,
         config.size,
-        sampling=sampling,
-        stride=stride,
-        views=views,
-        crops=crops,
+        sampling=how.sampling,
+        stride=how.stride,
+        views=how.views,
+        crops=how.crops,
     )
     model = loaded.model.to(choose_device(device))
     with progress_bar("clips") as bar:
         task = bar.add_task("evaluating", total=len(dataset))
         evaluation = evaluate_model(model, dataset, batch_size, workers, lambda count: bar.advance(task, count))
-    protocol = describe_protocol(checkpoint, loaded, manifest, fold, dataset, evaluation)
-    console.print(evaluation_tables(evaluation, protocol))
-    if loaded.description.get("synthetic"):
-        console.print("This checkpoint was trained on computer-generated faces.")
-    if out is not None:
-        write_evaluation(out, evaluation, protocol)
-        console.print(f"Written to {out}: evaluation.json, evaluation.md, predictions.csv", highlight=False)
+    return evaluation, describe_protocol(checkpoint, loaded, manifest, fold, dataset, evaluation)
 
 
 @torch.inference_mode()
@@ -135,57 +189,6 @@ def evaluate_model(
     )
 
 
-def describe_protocol(
-    checkpoint: Path,
-    loaded: Checkpoint,
-    manifest: Path,
-    fold: int | None,
-    dataset: ClipDataset,
-    evaluation: Evaluation,
-) -> dict[str, Any]:
-    """Return everything that another person needs to repeat the measurement, as JSON can hold it.
-
-    ``{"checkpoint": {"path", "sha256", "clip_seconds", "description"}, "manifest": {"path", "sha256"}, "classes": in
-    the order of the logits, "subset", "fold": number or null, "clips": number, "sampling": {"name", "meaning",
-    "frames": of a clip, "stride": or null, "temporal_views": or null, "crops", "size": pixels, "views": in all,
-    "views_per_clip": [least, most], "average": over the views}, "seed": null, for nothing is drawn at random,
-    "versions": {"ifdd", "torch", "python"}, "commit": of ifdd's checkout or null}``.
-    """
-    name = dataset.sampling
-    return {
-        "checkpoint": {
-            "path": str(checkpoint),
-            "sha256": _sha256(checkpoint),
-            "clip_seconds": loaded.clip_seconds,
-            "description": loaded.description,
-        },
-        "manifest": {"path": str(manifest), "sha256": _sha256(manifest)},
-        "classes": list(dataset.classes),
-        "subset": dataset.samples[0].subset,
-        "fold": fold,
-        "clips": len(dataset),
-        "sampling": {
-            "name": name,
-            "meaning": describe_sampling(name, dataset.views, dataset.crops),
-            "frames": dataset.clip_length,
-            "stride": None if name == "uniform_segments" else dataset.stride,
-            "temporal_views": dataset.views if name == "spaced_clips" else None,
-            "crops": dataset.crops,
-            "size": dataset.size,
-            "views": int(evaluation.views.sum()),
-            "views_per_clip": [int(evaluation.views.min()), int(evaluation.views.max())],
-            "average": "probabilities",
-        },
-        "seed": None,
-        "versions": {
-            "ifdd": importlib.metadata.version("ifdd"),
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
-        "commit": _commit(),
-    }
-
-
 def _classify(model: IFDD, views: Tensor) -> Tensor:
     """Return the probabilities (views, classes) of uint8 clips, on the CPU."""
     device = next(model.parameters()).device
@@ -217,29 +220,3 @@ def _check_classes(checkpoint: Path, classes: Sequence[str], manifest: Path, sam
             f"{manifest} has clips of {', '.join(missing)}, but {checkpoint} knows only {', '.join(classes)}; "
             "choose a checkpoint trained on this dataset's classes"
         )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _commit() -> str | None:
-    """Return the commit of the checkout that this file is part of; None where ifdd is installed without one."""
-    here = Path(__file__)
-    try:
-        tracked = subprocess.run(
-            ["git", "ls-files", "--error-unmatch", here.name], cwd=here.parent, capture_output=True, check=False
-        )
-        if tracked.returncode:
-            return None
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            cwd=here.parent,
-            capture_output=True,
-            check=True,
-            text=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return described.stdout.strip()

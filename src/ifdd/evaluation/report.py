@@ -14,10 +14,15 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 
+from ifdd.errors import InputError
 from ifdd.evaluation.metrics import Scores
 from ifdd.files import write_text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+EVALUATION_FILE = "evaluation.json"
+
+CHOSEN_ON_TEST = "checkpoint chosen on the test clips, which flatters the result"
+"""What stands over every table whose checkpoint was not chosen fairly."""
 
 _COLUMN_LETTERS = 4  # enough to tell the emotions apart, and eleven of them fit a terminal
 
@@ -39,23 +44,41 @@ class Evaluation:
 def write_evaluation(folder: Path, evaluation: Evaluation, protocol: dict[str, Any]) -> None:
     """Write ``evaluation.json``, ``evaluation.md`` and ``predictions.csv``, each whole or not at all.
 
-    ``predictions.csv`` has the columns clip_id, target, prediction and one column of probabilities a class.
+    ``predictions.csv`` has the columns clip_id, target, prediction, one column of probabilities a class, and last on
+    which clips the checkpoint was chosen.
 
     Raises:
         InputError: the folder cannot be written to.
     """
     text = json.dumps(evaluation_document(evaluation, protocol), indent=2, allow_nan=False)
-    write_text(folder / "evaluation.json", text + "\n")
+    write_text(folder / EVALUATION_FILE, text + "\n")
     write_text(folder / "evaluation.md", evaluation_markdown(evaluation, protocol))
-    write_text(folder / "predictions.csv", predictions_csv(evaluation))
+    write_text(folder / "predictions.csv", predictions_csv(evaluation, protocol["checkpoint"]["chosen_on"]))
+
+
+def read_evaluation(folder: Path) -> dict[str, Any]:
+    """Return what ``evaluation.json`` in a folder holds: see ``evaluation_document``.
+
+    Raises:
+        InputError: the file is damaged, or another version of ifdd wrote it in another form.
+    """
+    file = folder / EVALUATION_FILE
+    try:
+        document = dict(json.loads(file.read_text(encoding="utf-8")))
+        version = document["schema_version"]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{file} is damaged ({error!r}); delete it and evaluate again") from error
+    if version != SCHEMA_VERSION:
+        raise InputError(f"{file} has the form {version} of another version of ifdd; delete it and evaluate again")
+    return document
 
 
 def evaluation_document(evaluation: Evaluation, protocol: dict[str, Any]) -> dict[str, Any]:
     """Return what ``evaluation.json`` holds.
 
-    ``{"schema_version": 1, "scores": {"war", "uar": 0 to 1, "recalls": {class: 0 to 1 or null}, "support": {class:
+    ``{"schema_version": 2, "scores": {"war", "uar": 0 to 1, "recalls": {class: 0 to 1 or null}, "support": {class:
     clips}, "confusion": rows are targets, columns predictions, in the order of protocol.classes}, "protocol":
-    what ``ifdd.evaluation.evaluate.describe_protocol`` returns}``.
+    what ``ifdd.evaluation.protocol.describe_protocol`` returns}``.
     """
     scores = evaluation.scores
     return {
@@ -74,79 +97,139 @@ def evaluation_document(evaluation: Evaluation, protocol: dict[str, Any]) -> dic
 def evaluation_tables(evaluation: Evaluation, protocol: dict[str, Any]) -> Group:
     """Return the tables for the terminal: recall and confusions of each class, WAR, UAR, the protocol."""
     scores = evaluation.scores
-    table = Table(title="Clips by true class (rows) and prediction (columns)", box=SIMPLE_HEAD, padding=0)
-    table.add_column("class", no_wrap=True)
-    table.add_column("clips", justify="right")
-    table.add_column("recall %", justify="right")
-    for name in scores.classes:
-        table.add_column(name[:_COLUMN_LETTERS], justify="right")
-    for row in _class_rows(scores):
-        table.add_row(*row)
+    warning = chosen_on_test(protocol["checkpoint"]["chosen_on"])
+    title = "Clips by true class (rows) and prediction (columns)" + (f"; {warning}" if warning else "")
+    table = class_table(scores, title)
     summary = Table.grid(padding=(0, 2))
-    summary.add_row("[bold]WAR[/bold]", f"[bold]{_percent(scores.war)} %[/bold]", "accuracy")
-    summary.add_row("[bold]UAR[/bold]", f"[bold]{_percent(scores.uar)} %[/bold]", "mean of the recalls")
+    summary.add_row("[bold]WAR[/bold]", f"[bold]{percent(scores.war)} %[/bold]", "accuracy")
+    summary.add_row("[bold]UAR[/bold]", f"[bold]{percent(scores.uar)} %[/bold]", "mean of the recalls")
     details = Table.grid(padding=(0, 2))
     for name, value in _protocol_rows(protocol):
         details.add_row(name, value)
     return Group(table, summary, "", details)
 
 
+def class_table(scores: Scores, title: str) -> Table:
+    """Return recall and predictions of each class, for the terminal."""
+    table = Table(title=title, box=SIMPLE_HEAD, padding=0)
+    table.add_column("class", no_wrap=True)
+    table.add_column("clips", justify="right")
+    table.add_column("recall %", justify="right")
+    for name in scores.classes:
+        table.add_column(name[:_COLUMN_LETTERS], justify="right")
+    for row in class_rows(scores):
+        table.add_row(*row)
+    return table
+
+
 def evaluation_markdown(evaluation: Evaluation, protocol: dict[str, Any]) -> str:
     """Return the same tables as Markdown."""
     scores = evaluation.scores
+    warning = chosen_on_test(protocol["checkpoint"]["chosen_on"])
     header = ["true class", "clips", "recall %", *(f"as {name}" for name in scores.classes)]
     protocol_rows = [(name, f"`{value}`" if value else "") for name, value in _protocol_rows(protocol)]
     return "\n".join(
         [
             "# Evaluation",
             "",
-            f"WAR {_percent(scores.war)} %, UAR {_percent(scores.uar)} % on {len(evaluation.clip_ids)} clips.",
+            f"WAR {percent(scores.war)} %, UAR {percent(scores.uar)} % on {len(evaluation.clip_ids)} clips"
+            + (f"; **{warning}**." if warning else "."),
             "",
-            *_markdown_table(header, _class_rows(scores)),
+            *markdown_table(header, class_rows(scores)),
             "",
-            *_markdown_table(["protocol", ""], protocol_rows),
+            *markdown_table(["protocol", ""], protocol_rows),
             "",
         ]
     )
 
 
-def predictions_csv(evaluation: Evaluation) -> str:
+def predictions_csv(evaluation: Evaluation, chosen_on: str) -> str:
     """Return the predictions clip by clip as CSV text."""
     classes = evaluation.scores.classes
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["clip_id", "target", "prediction", *classes])
+    writer.writerow(["clip_id", "target", "prediction", *classes, "checkpoint_chosen_on"])
     for clip_id, target, row in zip(evaluation.clip_ids, evaluation.targets, evaluation.probabilities, strict=True):
-        writer.writerow([clip_id, classes[target], classes[row.argmax()], *(f"{value:.6f}" for value in row)])
+        shares = (f"{value:.6f}" for value in row)
+        writer.writerow([clip_id, classes[target], classes[row.argmax()], *shares, chosen_on])
     return text.getvalue()
 
 
-def _class_rows(scores: Scores) -> Iterable[list[str]]:
+def class_rows(scores: Scores) -> Iterable[list[str]]:
     """Yield class, number of clips, recall and number of clips of each prediction, a row a class."""
     for index, name in enumerate(scores.classes):
         recall = scores.recalls[name]
-        shown = "-" if recall is None else _percent(recall)
+        shown = "-" if recall is None else percent(recall)
         yield [name, str(scores.support[index]), shown, *(str(count) for count in scores.confusion[index])]
+
+
+def chosen_on_test(chosen_on: str) -> str:
+    """Return the warning that belongs over a table, empty where the checkpoint was not chosen on the test clips."""
+    return CHOSEN_ON_TEST if chosen_on == "test" else ""
 
 
 def _protocol_rows(protocol: dict[str, Any]) -> Iterable[tuple[str, str]]:
     """Yield what a reader must know to compare the result with others."""
-    checkpoint, manifest, sampling = protocol["checkpoint"], protocol["manifest"], protocol["sampling"]
+    checkpoint, manifest = protocol["checkpoint"], protocol["manifest"]
+    description = checkpoint["description"]
     fold = "" if protocol["fold"] is None else f", fold {protocol['fold']}"
     yield "checkpoint", f"{checkpoint['path']} (sha256 {checkpoint['sha256'][:12]})"
-    yield "chosen by", checkpoint["description"].get("selection", "not recorded")
+    yield "chosen by", description.get("selection", "not recorded")
+    yield "trained with", _training_words(checkpoint)
     yield "clips", f"{protocol['clips']} of {protocol['subset']}{fold}, {manifest['path']}"
     yield "manifest", f"sha256 {manifest['sha256'][:12]}"
+    yield from common_rows(protocol)
+    yield "versions", version_words(protocol)
+
+
+def common_rows(protocol: dict[str, Any]) -> Iterable[tuple[str, str]]:
+    """Yield the part of the protocol that all folds of a cross-validation share."""
+    sampling = protocol["sampling"]
+    yield "dataset", dataset_words(protocol["dataset"])
+    yield "label order", f"{protocol['label_order']}: {', '.join(protocol['classes'])}"
     yield "sampling", f"{sampling['name']}: {sampling['meaning']}"
-    yield "views", f"{sampling['views']} in all, {sampling['frames']} frames of {sampling['size']}x{sampling['size']}"
-    versions = ", ".join(f"{name} {version}" for name, version in protocol["versions"].items())
-    yield "versions", versions + (f", commit {protocol['commit']}" if protocol["commit"] else "")
+    stride = "" if sampling["stride"] is None else f", stride {sampling['stride']}"
+    yield (
+        "views",
+        f"{sampling['views']} in all, {sampling['frames']} frames of {sampling['size']}x{sampling['size']}{stride}",
+    )
 
 
-def _markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def dataset_words(dataset: dict[str, Any]) -> str:
+    """Return the hash of a dataset and how it was prepared."""
+    prepared = dataset["prepared"]
+    if prepared is None:
+        return f"hash {dataset['hash'][:12]}, not made by 'ifdd prepare'"
+    faces = ", faces cropped" if prepared["faces"] else ""
+    packed = ", packed" if prepared["pack"] else ""
+    made = "SynthDFER as " if dataset["synthetic"] else ""
+    changed = "" if prepared["unchanged"] else ", CHANGED after it was prepared"
+    return (
+        f"hash {dataset['hash'][:12]}, {made}{prepared['dataset']}, frames {prepared['frames']}{faces}{packed}, "
+        f"{prepared['verdict']}{changed}"
+    )
+
+
+def version_words(protocol: dict[str, Any]) -> str:
+    """Return versions and commit of a measurement or a training."""
+    commit = protocol.get("commit")
+    named = [f"{name} {version}" for name, version in protocol["versions"].items()]
+    return ", ".join([*named, f"commit {commit}"] if commit else named)
+
+
+def _training_words(checkpoint: dict[str, Any]) -> str:
+    description = checkpoint["description"]
+    if checkpoint["seed"] is None or "versions" not in description:
+        return "not recorded"
+    return f"seed {checkpoint['seed']}, {version_words(description)}"
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return the lines of a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines]
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Return a share as text in percent."""
     return f"{100 * share:.2f}"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
@@ -26,63 +26,92 @@ class ValidationCheckpoints(Callback):
         folder: where the files go.
         classes: class names in the order of the logits.
         select: the score that decides, "war" or "uar".
-        validation_people: what is known about the people of the validation clips.
+        subset: what the clips that decide are: "validation" or "test".
+        clips: the same in words, for reports.
         save: writes one checkpoint from path, model and description.
+        note: is told after each epoch how many are done and the description of the best one.
     """
 
     def __init__(
-        self, folder: Path, classes: Sequence[str], select: str, validation_people: str, save: SaveModel
+        self,
+        folder: Path,
+        classes: Sequence[str],
+        select: str,
+        subset: Literal["validation", "test"],
+        clips: str,
+        save: SaveModel,
+        note: Callable[[int, dict[str, Any]], None],
     ) -> None:
         self.folder = folder
-        self.validation_people = validation_people
         self.classes = classes
         self.select = select
+        self.subset = subset
+        self.clips = clips
         self.save = save
-        self.best_score = -1.0
-        self.best_epoch = -1
+        self.note = note
+        self.best: dict[str, Any] = {}
+        """What is known about the best epoch: "epoch", the scores under the name of the subset, "selection"."""
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Score the epoch and write its checkpoints."""
         assert isinstance(pl_module, ClipClassifier)
         scores = scores_from_confusion(pl_module.confusion.compute().cpu().numpy(), self.classes)
         pl_module.confusion.reset()
-        pl_module.log_dict({"validation/war": scores.war, "validation/uar": scores.uar})
+        pl_module.log_dict({f"{self.subset}/war": scores.war, f"{self.subset}/uar": scores.uar})
         if not trainer.is_global_zero:
             return
-        epoch = trainer.current_epoch + 1
-        described = {"epoch": epoch, "validation": {"war": scores.war, "uar": scores.uar}}
-        self.save(self.folder / "last.safetensors", pl_module.model, described | {"selection": "the last epoch"})
-        score = float(getattr(scores, self.select))
-        if score > self.best_score:
-            self.best_score, self.best_epoch = score, epoch
-            selection = f"best {self.select.upper()} on validation clips, {self.validation_people}"
-            self.save(self.folder / "best.safetensors", pl_module.model, described | {"selection": selection})
+        described: dict[str, Any] = {
+            "epoch": trainer.current_epoch + 1,
+            self.subset: {"war": scores.war, "uar": scores.uar},
+        }
+        last = described | {"selection": "the last epoch", "chosen_on": "none"}
+        self.save(self.folder / "last.safetensors", pl_module.model, last)
+        if not self.best or described[self.subset][self.select] > self.best[self.subset][self.select]:
+            selection = f"best {self.select.upper()} on {self.clips}"
+            self.best = described | {"selection": selection, "chosen_on": self.subset}
+            self.save(self.folder / "best.safetensors", pl_module.model, self.best)
+        self.note(trainer.current_epoch + 1, self.best)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed training must know."""
-        return {"best_score": self.best_score, "best_epoch": self.best_epoch}
+        return {"best": self.best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a stored state."""
-        self.best_score, self.best_epoch = state_dict["best_score"], state_dict["best_epoch"]
+        self.best = state_dict["best"]
 
 
 class TrainingProgress(ProgressBar):
-    """One bar over all clips with clips/s and time left, and one line an epoch with loss, WAR and UAR."""
+    """One bar over all clips with clips/s and time left, and one line an epoch with loss, WAR, UAR and times.
 
-    def __init__(self, batch_size: int) -> None:
+    Of the processes that train together only the first one shows them. The clips/s of an epoch's line are the
+    training's; what scoring the epoch took stands beside them.
+
+    Args:
+        batch_size: clips in a batch of one process.
+        subset: "validation" or "test": what the scores are of.
+    """
+
+    def __init__(self, batch_size: int, subset: str) -> None:
         super().__init__()
         self.batch_size = batch_size
+        self.subset = subset
+        self._shown = True
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._epoch_start = 0.0
+        self._clips = 0
+        self._training_seconds = 0.0
 
     def disable(self) -> None:
-        """Nothing to switch off: only the first process is given this callback."""
+        """Show nothing: the engine says so to all processes but the first."""
+        self._shown = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the bar where the training begins or goes on."""
-        clips = int(trainer.num_training_batches) * self.batch_size
+        if not self._shown:
+            return
+        clips = int(trainer.num_training_batches) * self.batch_size * trainer.world_size
         self._bar = progress_bar("clips")
         self._task = self._bar.add_task(
             "training", total=clips * (trainer.max_epochs or 1), completed=clips * trainer.current_epoch
@@ -91,28 +120,31 @@ class TrainingProgress(ProgressBar):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the epoch."""
-        self._epoch_start = monotonic()
-        assert self._bar is not None
-        assert self._task is not None
-        self._bar.update(self._task, description=f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}")
+        self._epoch_start, self._clips = monotonic(), 0
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}")
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Advance by the clips of a batch."""
-        assert self._bar is not None
-        assert self._task is not None
-        self._bar.advance(self._task, len(batch[1]))
+        """Advance by the clips of a batch, of all processes."""
+        clips = len(batch[1]) * trainer.world_size
+        self._clips += clips
+        self._training_seconds = monotonic() - self._epoch_start
+        if self._bar is not None and self._task is not None:
+            self._bar.advance(self._task, clips)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the epoch's line."""
+        if not self._shown:
+            return
         metrics = trainer.callback_metrics
-        seconds = monotonic() - self._epoch_start
-        clips = int(trainer.num_training_batches) * self.batch_size
+        scoring_seconds = monotonic() - self._epoch_start - self._training_seconds
         error_console.print(
             f"epoch {trainer.current_epoch + 1:3}/{trainer.max_epochs}  loss {float(metrics['train/total']):.3f}  "
-            f"validation WAR {float(metrics['validation/war']):.3f}  UAR {float(metrics['validation/uar']):.3f}  "
-            f"{clips / seconds:.0f} clips/s",
+            f"{self.subset} WAR {float(metrics[f'{self.subset}/war']):.3f}  "
+            f"UAR {float(metrics[f'{self.subset}/uar']):.3f}  "
+            f"{self._clips / self._training_seconds:.0f} clips/s + {scoring_seconds:.0f} s",
             highlight=False,
         )
 

@@ -37,7 +37,7 @@ class DataConfig:
     synthetic: bool = False
     """Whether the faces are computer-generated, stored in the checkpoint and repeated by every use of it."""
     classes: str = "dfew"
-    """Label set, which gives the class order: dfew, ferv39k or mafw."""
+    """Label set, which gives the class order: dfew, ferv39k, mafw or mafw_compound."""
     fold: int | None = None
     """Fold of a cross-validation; needed where the manifest has several."""
     fps: float = 25.0
@@ -50,8 +50,13 @@ class DataConfig:
     """How the clip of a validation video is chosen: the segments' centres, or the middle of the video."""
     validation_fraction: float = 0.1
     """Share of the training subset held out, by subject, where the manifest has no validation subset."""
+    class_balance: float = 0.0
+    """How far the training draws rare classes more often: 0 takes every clip once an epoch, 1 all classes equally
+    often, 0.5 in proportion to the square root of their size."""
+    soft_labels: bool = False
+    """Train towards the shares of the annotators' votes where the manifest has them (DFEW), not towards the label."""
     batch_size: int = 16
-    """Clips in a batch."""
+    """Clips in a batch of one device."""
     workers: int = 2
     """Processes that load clips (0: load in the main process)."""
     cache: bool = False
@@ -64,6 +69,8 @@ class DataConfig:
             raise InputError(f"data.workers must not be negative, given {self.workers}")
         if not 0 < self.validation_fraction <= 0.5:
             raise InputError(f"data.validation_fraction must be in (0, 0.5], given {self.validation_fraction}")
+        if not 0 <= self.class_balance <= 1:
+            raise InputError(f"data.class_balance must be in [0, 1], given {self.class_balance}")
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ class OptimizationConfig:
     epochs: int = 100
     """Passes over the training clips."""
     learning_rate: float = 1e-4
-    """Peak learning rate for 32 clips in a batch; scaled in proportion to the batch."""
+    """Peak learning rate for 32 clips in a step; scaled in proportion to the clips of all devices together."""
     backbone_factor: float = 1.0
     """Learning rate of the backbone relative to the rest's: above 1 where it starts from scratch."""
     warmup_epochs: float = 10.0
@@ -86,6 +93,9 @@ class OptimizationConfig:
     """Largest norm of the gradient; no clipping when null."""
     ema_decay: float | None = None
     """Decay per step of the averaged weights that are validated and saved; no averaging when null."""
+    logit_adjustment: float = 0.0
+    """tau: in training, tau * log(share of the class among the clips drawn) is added to each logit, which favours rare
+    classes in the test (Menon et al., ICLR 2021); 1 is the choice for UAR, 0 is off."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """Arithmetic: bf16-mixed is the choice on recent GPUs."""
 
@@ -96,7 +106,7 @@ class OptimizationConfig:
             raise InputError(
                 f"optimization.warmup_epochs must be in [0, epochs = {self.epochs}), given {self.warmup_epochs}"
             )
-        for name, low in (("weight_decay", 0.0), ("final_fraction", 0.0)):
+        for name, low in (("weight_decay", 0.0), ("final_fraction", 0.0), ("logit_adjustment", 0.0)):
             if getattr(self, name) < low:
                 raise InputError(f"optimization.{name} must be at least {low}, given {getattr(self, name)}")
         if self.gradient_clip is not None and self.gradient_clip <= 0:
@@ -111,8 +121,11 @@ class RunConfig:
 
     seed: int = 0
     """Seed of weights, sampling and augmentation."""
+    selection: Literal["validation", "test"] = "validation"
+    """Clips that choose the best checkpoint: the manifest's validation subset, or a part held out of training where it
+    has none; or the test clips themselves, as most published code does, which flatters the result and is said in it."""
     select: Literal["war", "uar"] = "war"
-    """Score on the validation clips that chooses the best checkpoint."""
+    """Score on these clips that chooses the best checkpoint."""
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
     """Hardware."""
     devices: int = 1

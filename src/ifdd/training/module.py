@@ -5,17 +5,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float, Int64, UInt8
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from ifdd.data.transforms import AugmentationConfig, ClipAugmentation, Mixup, MixupConfig
 from ifdd.model import IFDD, IFDDLoss
+from ifdd.training.clips import REPEATED
 from ifdd.training.config import OptimizationConfig
 
-Batch = Sequence[UInt8[Tensor, "batch 3 time height width"] | Int64[Tensor, " batch"]]
-"""Clips, then targets: what the loader collates."""
+Batch = Sequence[UInt8[Tensor, "batch 3 time height width"] | Int64[Tensor, " batch"] | Float[Tensor, "batch classes"]]
+"""Clips, then targets (classes, or in training soft labels): what the loader collates."""
 
 
 def learning_rate_factor(step: int, steps: int, warmup_steps: int, final_fraction: float) -> float:
@@ -34,10 +35,20 @@ def learning_rate_factor(step: int, steps: int, warmup_steps: int, final_fractio
 
 
 class ClipClassifier(LightningModule):
-    """Train a model on batches of (uint8 clips, class indices).
+    """Train a model on batches of (uint8 clips, targets).
 
     Batches are augmented as a whole on the training device. Validation counts a confusion matrix. Every epoch
     starts from its own seed, so that a resumed training draws what an uninterrupted one would have drawn.
+
+    Args:
+        model: what is trained.
+        optimization: of the optimiser and its schedule.
+        augmentation: of a clip.
+        mixup: of the clips of a batch.
+        batch_size: clips in a batch, of which the learning rate follows.
+        seed: of augmentation and dropout.
+        set_data_epoch: is told each epoch's number.
+        adjustment: what is added to each class's logit in training alone: see ``balance.logit_adjustment``.
     """
 
     def __init__(
@@ -49,6 +60,7 @@ class ClipClassifier(LightningModule):
         batch_size: int,
         seed: int,
         set_data_epoch: Callable[[int], None],
+        adjustment: Float[Tensor, " classes"] | None = None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -59,7 +71,10 @@ class ClipClassifier(LightningModule):
         self.batch_size = batch_size
         self.seed = seed
         self.set_data_epoch = set_data_epoch
-        self.confusion = MulticlassConfusionMatrix(model.config.num_classes)
+        self.confusion = MulticlassConfusionMatrix(model.config.num_classes, ignore_index=REPEATED)
+        self.adjustment: Tensor
+        adjustment = torch.zeros(model.config.num_classes) if adjustment is None else adjustment
+        self.register_buffer("adjustment", adjustment, persistent=False)
 
     def on_train_epoch_start(self) -> None:
         """Choose the frames of the epoch's clips."""
@@ -74,7 +89,8 @@ class ClipClassifier(LightningModule):
         """Return the loss of a batch."""
         clip, target = batch
         clip, target = self.mixup(self.augment(clip), target)
-        losses = self.loss(self.model(clip), target)
+        output = self.model(clip)
+        losses = self.loss(output._replace(logits=output.logits + self.adjustment), target)
         values = {f"train/{name}": value for name, value in losses._asdict().items()}
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(target), sync_dist=True)
         return losses.total
@@ -87,7 +103,7 @@ class ClipClassifier(LightningModule):
     def configure_optimizers(self) -> Any:
         """Return AdamW and its schedule per step."""
         config = self.optimization
-        peak = config.learning_rate * self.batch_size / 32
+        peak = config.learning_rate * self.batch_size * self.trainer.world_size / 32
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         for name, parameter in self.model.named_parameters():
             rate = peak * (config.backbone_factor if name.startswith("backbone.") else 1.0)

@@ -1,18 +1,16 @@
 """``ifdd train``: a recipe becomes checkpoints."""
 
 import errno
+import json
 import logging
 import os
 import pickle
 import signal
 import warnings
-from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
@@ -23,16 +21,21 @@ from ifdd.data.dataset import plain_input_error
 from ifdd.data.labels import class_names
 from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
+from ifdd.evaluation.evaluate import SamplingConfig
+from ifdd.evaluation.protocol import commit, describe_dataset, versions
 from ifdd.files import write_text
 from ifdd.model import IFDD, create_model, save_checkpoint
+from ifdd.training.balance import logit_adjustment
 from ifdd.training.callbacks import TrainingProgress, ValidationCheckpoints
 from ifdd.training.checkpoint_io import WholeCheckpointIO
 from ifdd.training.clips import ClipDataModule
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 from ifdd.training.module import ClipClassifier
+from ifdd.training.recipe import Recipe
 
 RESUME_FILE = "resume.ckpt"
-RECIPE_FILE = "recipe.yaml"
+TRAINING_FILE = "training.json"
+SCHEMA_VERSION = 1
 NOISE = (
     ".*does not have many workers.*",  # the recipe has settled it
     ".*exists and is not empty.*",  # a resumed training, checked already
@@ -50,13 +53,14 @@ def train(
     augmentation: AugmentationConfig = AugmentationConfig(),  # noqa: B008 (frozen)
     mixup: MixupConfig = MixupConfig(),  # noqa: B008 (frozen)
     run: RunConfig = RunConfig(),  # noqa: B008 (frozen)
+    evaluation: SamplingConfig = SamplingConfig(),  # noqa: B008 (frozen)
     out: Path = Path("runs/ifdd"),
     resume: bool = False,
 ) -> None:
     """Train a model and keep its last and its best checkpoint.
 
     The best is chosen on validation clips: the manifest's validation subset or, where there is none, subjects
-    held out of the training subset. The test subset is never read.
+    held out of the training subset. The test subset is never read, unless run.selection says so.
 
     Args:
         data: The dataset.
@@ -65,90 +69,182 @@ def train(
         augmentation: Augmentation of a clip, the same for all its frames.
         mixup: Mixing of the clips of a batch.
         run: Seeds and hardware.
-        out: Folder for best.safetensors, last.safetensors, recipe.yaml and the logs (csv/, tensorboard/).
+        evaluation: How 'ifdd crossval' tests what was trained with this recipe; the training does not need it.
+        out: Folder for best.safetensors, last.safetensors, recipe.yaml, training.json and logs (csv/, tensorboard/).
         resume: Go on with the training that was interrupted in the folder, if there is one.
     """
-    recipe = _plain(
-        {
-            "model": asdict(model),
-            "data": asdict(data),
-            "optimization": asdict(optimization),
-            "augmentation": asdict(augmentation),
-            "mixup": asdict(mixup),
-            "run": asdict(run),
-        }
-    )
-    resume_from = _resume_point(out, recipe, resume)
+    train_recipe(Recipe(data, model, optimization, augmentation, mixup, run, evaluation), out, resume)
+
+
+def train_recipe(recipe: Recipe, out: Path, resume: bool) -> None:
+    """Train what a recipe says; a training that is done already stays as it is.
+
+    Raises:
+        InputError: the recipe does not fit the data, the folder holds another or a damaged training, or it holds one
+            and ``resume`` is not given.
+    """
+    data, model, run = recipe.data, recipe.model, recipe.run
+    dataset = describe_dataset(data.manifest)
+    if is_first_process():
+        known = known_training(recipe, out, dataset["hash"], resume)
+        if known is not None and known["state"] == "done":
+            _print_best(out, known["best"])
+            return
+    resume_from = _resume_point(out, resume)
     for engine in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(engine).setLevel(logging.WARNING)
     seed_everything(run.seed, verbose=False)
     classes = class_names(data.classes)
     network = create_model(model.preset, len(classes), model.ablation, model.weights, **model.overrides)
-    clips = ClipDataModule(data, network.config, run.seed)
+    clips = ClipDataModule(data, network.config, run.seed, run.selection)
+    adjustment = logit_adjustment(clips.draws, recipe.optimization.logit_adjustment, classes)
     description = {
         "preset": model.preset,
         "data": data.name,
-        "synthetic": data.synthetic,
-        "recipe": recipe,
-        "versions": {name: version(name) for name in ("ifdd", "torch", "lightning")},
+        "synthetic": data.synthetic or bool(dataset["synthetic"]),
+        "dataset": dataset,
+        "recipe": recipe.plain(),
+        "versions": versions("ifdd", "torch", "lightning"),
+        "commit": commit(),
     }
 
     def save(path: Path, trained: IFDD, epoch: dict[str, Any]) -> None:
         save_checkpoint(path, trained, classes, clips.clip_seconds, description | epoch)
 
-    if _is_first_process():
-        write_text(out / RECIPE_FILE, yaml.safe_dump(recipe, sort_keys=False))
-    checkpoints = ValidationCheckpoints(out, classes, run.select, clips.validation_people, save)
-    trainer = _trainer(out, optimization, run, checkpoints, TrainingProgress(data.batch_size))
+    def note(epochs_done: int, best: dict[str, Any], state: str = "running") -> None:
+        _write_training(out, state, epochs_done, recipe, dataset, clips, best)
+
+    if is_first_process() and resume_from is None:
+        recipe.write(out)
+        note(0, {})
+        console.print(_clips_line(clips), highlight=False)
+    checkpoints = ValidationCheckpoints(out, classes, run.select, run.selection, clips.selection_clips, save, note)
+    progress = TrainingProgress(data.batch_size, run.selection)
+    trainer = _trainer(out, recipe.optimization, run, checkpoints, progress)
     module = ClipClassifier(
-        network, optimization, augmentation, mixup, data.batch_size, run.seed, clips.train.set_epoch
+        network,
+        recipe.optimization,
+        recipe.augmentation,
+        recipe.mixup,
+        data.batch_size,
+        run.seed,
+        clips.train.set_epoch,
+        adjustment,
     )
     _fit(trainer, module, clips, resume_from)
     if trainer.is_global_zero:
-        console.print(
-            f"best {run.select.upper()} on validation clips: {checkpoints.best_score:.3f} "
-            f"(epoch {checkpoints.best_epoch}) -> {out / 'best.safetensors'}",
-            highlight=False,
-        )
+        note(recipe.optimization.epochs, checkpoints.best, "done")
+        _print_best(out, checkpoints.best)
 
 
-def _resume_point(out: Path, recipe: dict[str, Any], resume: bool) -> Path | None:
-    """Return the file to go on from, after checking that it belongs to the same recipe."""
-    stored, point = out / RECIPE_FILE, out / RESUME_FILE
-    if not point.exists() or not stored.exists():
+def read_training(folder: Path) -> dict[str, Any] | None:
+    """Return what ``training.json`` says of the training in a folder; None if there is none.
+
+    ``{"schema_version": 1, "state": "running" or "done", "epoch": how many are done, "epochs": in all, "best": {} or
+    {"epoch", "validation" or "test": {"war", "uar"}, "selection": in words, "chosen_on"}, "dataset": see
+    ``describe_dataset``, "clips": {"train", "validation" or "test": those that chose, "unused", "draws": class -> how
+    often an epoch draws it}}``.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    file = folder / TRAINING_FILE
+    if not file.exists():
+        return None
+    try:
+        found = dict(json.loads(file.read_text(encoding="utf-8")))
+        if found["schema_version"] == SCHEMA_VERSION and found["state"] in ("running", "done"):
+            return found
+    except (OSError, KeyError, TypeError, ValueError):
+        pass
+    raise InputError(f"{file} is damaged, so the training in {folder} cannot go on; choose another --out")
+
+
+def _write_training(
+    out: Path,
+    state: str,
+    epochs_done: int,
+    recipe: Recipe,
+    dataset: dict[str, Any],
+    clips: ClipDataModule,
+    best: dict[str, Any],
+) -> None:
+    draws = dict(zip(clips.train.classes, clips.draws.tolist(), strict=True))
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "state": state,
+        "epoch": epochs_done,
+        "epochs": recipe.optimization.epochs,
+        "best": best,
+        "dataset": dataset,
+        "clips": {
+            "train": len(clips.train),
+            clips.selection: len(clips.validation),
+            "unused": clips.unused,
+            "draws": draws,
+        },
+    }
+    write_text(out / TRAINING_FILE, json.dumps(record, indent=2) + "\n")
+
+
+def _clips_line(clips: ClipDataModule) -> str:
+    unused = f"; {clips.unused} clips of the validation subset are not used" if clips.unused else ""
+    return (
+        f"training on {len(clips.train)} clips, choosing the epoch on {len(clips.validation)} "
+        f"({clips.selection_clips}){unused}"
+    )
+
+
+def _print_best(out: Path, best: dict[str, Any]) -> None:
+    scores = best[best["chosen_on"]]
+    console.print(
+        f"{best['selection']}: WAR {scores['war']:.3f}, UAR {scores['uar']:.3f} (epoch {best['epoch']}) "
+        f"-> {out / 'best.safetensors'}",
+        highlight=False,
+    )
+
+
+def known_training(recipe: Recipe, out: Path, dataset: str, resume: bool = True) -> dict[str, Any] | None:
+    """Return what is known about the training in a folder, after checking that it may go on; None if there is none.
+
+    Args:
+        recipe: what is to be trained.
+        out: the folder.
+        dataset: hash of the dataset.
+        resume: whether to go on is what the user wants.
+
+    Raises:
+        InputError: it may not go on.
+    """
+    known = read_training(out)
+    if not ((out / RESUME_FILE).exists() or (known is not None and known["state"] == "done")):
         return None  # nothing yet that could be lost
-    if not _is_first_process():
-        return point if resume else None
     if not resume:
         raise InputError(f"{out} holds a training already; add --resume true to go on, or choose another --out")
+    recipe.check_same(out)
+    if known is not None and known["dataset"]["hash"] != dataset:
+        raise InputError(
+            f"the training in {out} is of another dataset: since it began, clips, labels or folds of "
+            f"{recipe.data.manifest} have changed; choose another --out"
+        )
+    return known
+
+
+def _resume_point(out: Path, resume: bool) -> Path | None:
+    """Return the file to go on from, if there is one."""
+    point = out / RESUME_FILE
+    if not resume or not point.exists():
+        return None
     try:
-        before = dict(yaml.safe_load(stored.read_text(encoding="utf-8")))
         torch.load(point, map_location="cpu", weights_only=True)
-    except (OSError, TypeError, ValueError, yaml.YAMLError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (OSError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise InputError(f"the training in {out} is damaged and cannot go on; choose another --out") from error
-    changed = [
-        f"{group}.{key}: {before.get(group, {}).get(key)!r} -> {value!r}"
-        for group, values in recipe.items()
-        for key, value in values.items()
-        if before.get(group, {}).get(key) != value
-    ]
-    if changed:
-        raise InputError(f"the training in {out} has another recipe ({'; '.join(changed)}); choose another --out")
     return point
 
 
-def _is_first_process() -> bool:
+def is_first_process() -> bool:
     """Whether this is not one of the processes that Lightning starts for further devices."""
     return os.environ.get("LOCAL_RANK", "0") == "0"
-
-
-def _plain(value: Any) -> Any:
-    """Return ``value`` with paths as strings and tuples as lists, as YAML holds it."""
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    return str(value) if isinstance(value, Path) else value
 
 
 def _trainer(out: Path, optimization: OptimizationConfig, run: RunConfig, *callbacks: Callback) -> Trainer:
