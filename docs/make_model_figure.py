@@ -211,7 +211,9 @@ def draw_issm(ax: Axes, run: Trace) -> None:
     for frame, shown in enumerate(run.frames[::step]):
         picture(ax, shown, along(frame) - 17, STRIP - 17, 34, 34)
     reach = run.model.config.receptive_field
-    words = f"Fresh weights lie near the odd and even frames; training moves each index by up to L = {reach:g} frames."
+    words = (
+        f"Fresh indexes lie near the odd and even frames; training moves each of them by up to L = {reach:g} frames."
+    )
     write(ax, 62, ISSM_TOP + 199, words, 8, color=FAINT)
 
 
