@@ -49,7 +49,7 @@ def hold_out(samples: Sequence[Sample], fraction: float, seed: int) -> tuple[lis
     splitter = (StratifiedKFold if alone else StratifiedGroupKFold)(parts, shuffle=True, random_state=seed)
     labels = [sample.label for sample in samples]
     try:
-        train, validation = next(splitter.split(np.zeros(len(samples)), labels, subjects))
+        train, validation = next(splitter.split(np.zeros(len(samples)), labels, None if alone else subjects))
     except ValueError as error:
         raise InputError(
             f"cannot hold out {fraction:.0%} of {len(samples)} training clips by subject: every class is too small; "
