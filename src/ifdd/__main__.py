@@ -27,6 +27,10 @@ COMMANDS = {
         "ifdd.evaluation.evaluate:evaluate",
         "measure a checkpoint: WAR, UAR, recalls, confusion matrix",
     ),
+    "crossval": (
+        "ifdd.training.crossval:crossval",
+        "train and test a recipe on every fold: mean, deviation, intervals",
+    ),
     "convert": ("ifdd.evaluation.convert:convert", "turn a checkpoint of the official release into one of ifdd"),
     "info": ("ifdd.model.info:info", "show a model's size and cost: parts, parameters, GMAC, memory, latency"),
     "recognize": ("ifdd.inference.recognize:recognize", "read a timeline of expressions from videos"),

@@ -211,6 +211,8 @@ def crossval_tables(result: CrossValidation) -> Group:
     for place, row in enumerate(_fold_rows(result)):
         table.add_row(*row, end_section=place == len(result.folds) - 1)
     details = Table.grid(padding=(0, 2))
+    details.add_column()
+    details.add_column(overflow="fold")
     for name, value in _protocol_rows(result):
         details.add_row(name, value)
     title = f"All clips by true class (rows) and prediction (columns){_warning(result)}"

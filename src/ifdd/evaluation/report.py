@@ -104,6 +104,8 @@ def evaluation_tables(evaluation: Evaluation, protocol: dict[str, Any]) -> Group
     summary.add_row("[bold]WAR[/bold]", f"[bold]{percent(scores.war)} %[/bold]", "accuracy")
     summary.add_row("[bold]UAR[/bold]", f"[bold]{percent(scores.uar)} %[/bold]", "mean of the recalls")
     details = Table.grid(padding=(0, 2))
+    details.add_column()
+    details.add_column(overflow="fold")
     for name, value in _protocol_rows(protocol):
         details.add_row(name, value)
     return Group(table, summary, "", details)

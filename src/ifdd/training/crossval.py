@@ -1,0 +1,315 @@
+"""``ifdd crossval``: a recipe is trained and tested on every fold of its dataset."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from ifdd.console import console
+from ifdd.data.manifest import Sample, dataset_hash, read_manifest
+from ifdd.data.transforms import AugmentationConfig, MixupConfig
+from ifdd.errors import InputError
+from ifdd.evaluation.crossval import FoldResult, cross_validation, crossval_tables, read_fold, write_crossval
+from ifdd.evaluation.evaluate import Device, SamplingConfig, measure
+from ifdd.evaluation.protocol import file_sha256, sampling_options
+from ifdd.evaluation.report import EVALUATION_FILE, percent, write_evaluation
+from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
+from ifdd.training.recipe import RECIPE_FILE, Recipe
+from ifdd.training.train import is_first_process, known_training, train_recipe
+
+LOG_FILE = "log.txt"
+POLL_SECONDS = 0.2
+STOP_SECONDS = 60.0
+"""How long a fold that is told to stop may take to write what it is at."""
+
+DEVICES: dict[str, Device] = {"cpu": "cpu", "gpu": "cuda"}
+"""Hardware of a training -> where its test runs, if not "auto"."""
+
+
+class Fold(NamedTuple):
+    """One fold that is to be trained and tested."""
+
+    number: int
+    """0 where the dataset has no folds."""
+    recipe: Recipe
+    folder: Path
+
+    @property
+    def evaluation(self) -> Path:
+        """The folder of its test."""
+        return self.folder / "evaluation"
+
+
+def crossval(
+    *,
+    data: DataConfig,
+    model: ModelConfig = ModelConfig(),  # noqa: B008 (frozen)
+    optimization: OptimizationConfig = OptimizationConfig(),  # noqa: B008 (frozen)
+    augmentation: AugmentationConfig = AugmentationConfig(),  # noqa: B008 (frozen)
+    mixup: MixupConfig = MixupConfig(),  # noqa: B008 (frozen)
+    run: RunConfig = RunConfig(),  # noqa: B008 (frozen)
+    evaluation: SamplingConfig = SamplingConfig(),  # noqa: B008 (frozen)
+    out: Path = Path("runs/crossval"),
+    folds: str = "",
+    gpus: str = "",
+) -> None:
+    """Train and test every fold of a dataset: mean and deviation of WAR and UAR, intervals, pooled confusion matrix.
+
+    The same command goes on after an interruption; folds that are done stay as they are, unless the test is to see
+    other frames, then they are tested anew. A dataset without folds counts as one. Writes OUT/fold_K (the training and
+    evaluation/) and, after every fold, OUT/crossval.json, .csv, .md and .tex of the folds that are done.
+
+    Args:
+        data: The dataset.
+        model: The model.
+        optimization: The optimiser.
+        augmentation: Augmentation of a clip, the same for all its frames.
+        mixup: Mixing of the clips of a batch.
+        run: Seeds and hardware.
+        evaluation: The frames that the tests see.
+        out: Folder for everything.
+        folds: Numbers of the folds to do now, as 1,3; all of them without it.
+        gpus: Numbers of GPUs, as 0,1: that many folds at once, each on one of them, with its output in
+            OUT/fold_K/log.txt; one after another without it. A number that comes twice has two folds at once.
+    """
+    recipe = Recipe(data, model, optimization, augmentation, mixup, run, evaluation)
+    _check_options(recipe, gpus)
+    slots = _slots(gpus)
+    samples = read_manifest(data.manifest)
+    expected = folds_of(data.manifest, samples)
+    wanted = _numbers("folds", folds) or expected
+    if not set(wanted) <= set(expected):
+        raise InputError(f"--folds {folds}: {data.manifest} has the folds {', '.join(map(str, expected))}")
+    _claim(out, recipe)
+    every = [_fold(out, recipe, number, expected) for number in expected]
+    found = dataset_hash(samples)
+    done = {fold.number: result for fold in every if (result := finished(fold, found)) is not None}
+    todo = [fold for fold in every if fold.number in wanted and fold.number not in done]
+    for number in sorted(set(wanted) & set(done)):
+        console.print(f"fold {number or 'all'} is done already: {_scores(done[number])}", highlight=False)
+    # data-parallel training starts its processes by repeating the command, which must then be that of one fold
+    apart = bool(gpus) or (run.devices > 1 and len(todo) > 1)
+    with closing(_run_apart(todo, slots) if apart else _run_here(todo)) as runs:
+        for fold in runs:
+            done[fold.number] = read_fold(fold.number, fold.evaluation)
+            console.print(f"fold {fold.number or 'all'}: {_scores(done[fold.number])}", highlight=False)
+            write_crossval(out, cross_validation(list(done.values()), expected))
+    if not is_first_process():
+        return
+    together = cross_validation(list(done.values()), expected)
+    write_crossval(out, together)
+    console.print(crossval_tables(together))
+    console.print(f"Written to {out}: crossval.json, crossval.csv, crossval.md, crossval.tex", highlight=False)
+
+
+def folds_of(manifest: Path, samples: Sequence[Sample]) -> tuple[int, ...]:
+    """Return the numbers of the folds of a manifest, (0,) where it has none.
+
+    Raises:
+        InputError: a fold lacks training or test clips.
+    """
+    subsets: dict[int, set[str]] = {}
+    for sample in samples:
+        subsets.setdefault(sample.fold, set()).add(sample.subset)
+    for fold, found in sorted(subsets.items()):
+        if missing := {"train", "test"} - found:
+            where = f"fold {fold} of {manifest}" if fold else str(manifest)
+            raise InputError(f"{where} has no {' and no '.join(sorted(missing))} clips; prepare the dataset anew")
+    return tuple(sorted(subsets))
+
+
+def finished(fold: Fold, dataset: str) -> FoldResult | None:
+    """Return the result of a fold if it is trained and tested as its recipe says; None if there is work left.
+
+    Args:
+        fold: the fold.
+        dataset: hash of the dataset.
+
+    Raises:
+        InputError: its folder is damaged, or holds results of another recipe or dataset.
+    """
+    training = known_training(fold.recipe, fold.folder, dataset)
+    if not (fold.evaluation / EVALUATION_FILE).exists():
+        return None
+    checkpoint = fold.folder / "best.safetensors"
+    if training is None or not checkpoint.exists():
+        raise InputError(
+            f"{fold.folder} has an evaluation, but no training that it could belong to; delete that folder to do the "
+            "fold again, or choose another --out"
+        )
+    if training["state"] != "done":
+        return None
+    result = read_fold(fold.number, fold.evaluation)
+    how, seen = fold.recipe.evaluation, result.protocol["sampling"]
+    options = sampling_options(how.sampling, how.stride, how.views, how.crops)
+    same = all(seen.get(name) == value for name, value in options.items())
+    of_this = result.protocol["checkpoint"]["sha256"] == file_sha256(checkpoint)
+    return result if same and of_this and result.protocol["dataset"]["hash"] == dataset else None
+
+
+def run_fold(fold: Fold) -> None:
+    """Train one fold, or go on with its training, and test its best checkpoint.
+
+    Raises:
+        InputError: as ``train_recipe`` and ``measure``.
+    """
+    train_recipe(fold.recipe, fold.folder, resume=True)
+    if not is_first_process():
+        return
+    data = fold.recipe.data
+    result, protocol = measure(
+        fold.folder / "best.safetensors",
+        data.manifest,
+        fold.recipe.evaluation,
+        fold=data.fold,
+        batch_size=data.batch_size,
+        workers=data.workers,
+        device=DEVICES.get(fold.recipe.run.accelerator, "auto"),
+    )
+    write_evaluation(fold.evaluation, result, protocol)
+
+
+def _check_options(recipe: Recipe, gpus: str) -> None:
+    if recipe.data.fold is not None:
+        raise InputError(
+            f"data.fold is {recipe.data.fold}, but crossval does every fold; leave it out, and choose with --folds"
+        )
+    if gpus and recipe.run.devices > 1:
+        raise InputError(
+            f"--gpus gives every fold one GPU, but run.devices is {recipe.run.devices}; choose one of both"
+        )
+
+
+def _numbers(name: str, text: str) -> tuple[int, ...]:
+    """Return the numbers of an option such as "1,3"."""
+    words = [word.strip() for word in text.split(",")] if text.strip() else []
+    if not all(word.isascii() and word.isdigit() for word in words):
+        raise InputError(f"--{name} is {text!r}; give numbers separated by commas, as 1,3")
+    return tuple(map(int, words))
+
+
+def _slots(gpus: str) -> list[str | None]:
+    """Return what ``CUDA_VISIBLE_DEVICES`` is for each of the folds that run at once; None leaves it as it is."""
+    return [str(number) for number in _numbers("gpus", gpus)] or [None]
+
+
+def _claim(out: Path, recipe: Recipe) -> None:
+    """Keep the recipe beside the results, after checking that they are not another one's."""
+    if (out / RECIPE_FILE).exists():
+        recipe.check_same(out)
+    if is_first_process():
+        recipe.write(out)
+
+
+def _fold(out: Path, recipe: Recipe, number: int, expected: tuple[int, ...]) -> Fold:
+    fold = None if expected == (0,) else number
+    return Fold(number, replace(recipe, data=replace(recipe.data, fold=fold)), out / f"fold_{number}")
+
+
+def _run_here(folds: Iterable[Fold]) -> Generator[Fold]:
+    """Do folds one after another in this process; yield each that is done."""
+    for fold in folds:
+        console.print(f"fold {fold.number or 'all'} -> {fold.folder}", highlight=False)
+        run_fold(fold)
+        if is_first_process():
+            yield fold
+
+
+def _run_apart(folds: Sequence[Fold], slots: Sequence[str | None]) -> Generator[Fold]:
+    """Do as many folds at once as there are slots, each in a process of its own; yield each that is done.
+
+    When one fails, those that run go on to their end and no other one begins. An interruption stops all of them, so
+    that they can go on later.
+
+    Raises:
+        InputError: a fold failed.
+    """
+    waiting, free = deque(folds), list(slots)
+    running: dict[int, tuple[subprocess.Popen[bytes], Fold, str | None]] = {}
+    failure = ""
+    try:
+        with _termination_interrupts():
+            while running or (waiting and not failure):
+                while free and waiting and not failure:
+                    fold, slot = waiting.popleft(), free.pop(0)
+                    running[fold.number] = (_start(fold, slot), fold, slot)
+                time.sleep(POLL_SECONDS)
+                for process, fold, slot in list(running.values()):
+                    if process.poll() is None:
+                        continue
+                    del running[fold.number]
+                    free.append(slot)
+                    if process.returncode == 0:
+                        yield fold
+                    else:
+                        failure = failure or _failure(fold, process.returncode)
+    finally:
+        _stop([process for process, _, _ in running.values()])
+    if failure:
+        raise InputError(failure)
+
+
+def _start(fold: Fold, slot: str | None) -> subprocess.Popen[bytes]:
+    """Start the process of one fold: this command for this fold alone."""
+    out = fold.folder.parent
+    fold.folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "ifdd", "crossval", str(out / RECIPE_FILE), "--out", str(out)]
+    place = "" if slot is None else f" on GPU {slot}"
+    console.print(f"fold {fold.number or 'all'}{place}: output in {fold.folder / LOG_FILE}", highlight=False)
+    with (fold.folder / LOG_FILE).open("ab") as log:
+        # a session of its own: Ctrl-C reaches this process alone, which then stops the others, once
+        return subprocess.Popen(
+            [*command, "--folds", str(fold.number)],
+            env=os.environ | ({} if slot is None else {"CUDA_VISIBLE_DEVICES": slot}),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _failure(fold: Fold, code: int) -> str:
+    """Return in one line why the process of a fold ended."""
+    log = fold.folder / LOG_FILE
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+    return (
+        f"fold {fold.number or 'all'} ended with exit code {code}: {last.removeprefix('ifdd crossval: ')} (see {log})"
+    )
+
+
+def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Interrupt processes with all that they started, as Ctrl-C would, and wait for them."""
+    for process in processes:
+        os.killpg(process.pid, signal.SIGINT)
+    for process in processes:
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    """Treat the signal that job schedulers send as Ctrl-C, so that no fold is left running behind."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _scores(result: FoldResult) -> str:
+    return f"WAR {percent(result.scores.war)} %, UAR {percent(result.scores.uar)} %"

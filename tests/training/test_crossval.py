@@ -1,0 +1,276 @@
+"""Cross-validation from the command line on a tiny DFEW: folds, resuming, what is not done twice, refusals."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ifdd.__main__ import main
+from ifdd.data.manifest import dataset_hash, read_manifest, write_manifest
+from ifdd.evaluation.report import CHOSEN_ON_TEST
+
+RECIPE: dict[str, Any] = {
+    "model": {"preset": "ifdd_tiny", "overrides": {"size": 32, "frames": 8}},
+    "data": {
+        "name": "DFEW",
+        "synthetic": True,
+        "fps": 10,
+        "train_sampling": "uniform_segments",
+        "validation_fraction": 0.5,
+        "batch_size": 8,
+        "workers": 0,
+        "cache": True,
+    },
+    "optimization": {"epochs": 1, "warmup_epochs": 0.5},
+    "run": {"accelerator": "cpu", "seed": 3},
+}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a manifest of 28 clips in five folds, as ``ifdd prepare`` makes it."""
+    root = tmp_path_factory.mktemp("crossval")
+    words = ["--layout", "dfew", "--clips", "28", "--size", "32", "--preset", "easy", "--identities", "10"]
+    main(["synth", str(root / "DFEW"), *words, "--workers", "1"])
+    main(["prepare", "dfew", str(root / "DFEW"), str(root / "prepared")])
+    return root / "prepared" / "manifest.csv"
+
+
+@pytest.fixture(scope="module")
+def recipe(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recipe") / "recipe.yaml"
+    path.write_text(yaml.safe_dump(RECIPE | {"data": RECIPE["data"] | {"manifest": str(prepared)}}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def done(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "out"
+    main(["crossval", str(recipe), "--out", str(out), "--folds", "1,2"])
+    return out
+
+
+@pytest.fixture
+def copy(done: Path, tmp_path: Path) -> Iterator[Path]:
+    out = tmp_path / "out"
+    shutil.copytree(done, out)
+    yield out
+    shutil.rmtree(out)
+
+
+def crossval(recipe: Path, out: Path, *words: str) -> dict[str, Any]:
+    main(["crossval", str(recipe), "--out", str(out), *words])
+    document: dict[str, Any] = json.loads((out / "crossval.json").read_text())
+    return document
+
+
+def refusal(capfd: pytest.CaptureFixture[str], *words: object) -> str:
+    with pytest.raises(SystemExit) as stop:
+        main(["crossval", *map(str, words)])
+    assert stop.value.code == 2
+    errors = capfd.readouterr().err
+    assert "Traceback" not in errors
+    return errors.strip().splitlines()[-1]
+
+
+def times(folder: Path) -> dict[str, int]:
+    return {str(file.relative_to(folder)): file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file()}
+
+
+def test_every_fold_is_trained_and_tested_and_the_protocol_is_said(done: Path, prepared: Path) -> None:
+    document = json.loads((done / "crossval.json").read_text())
+    assert (document["complete"], document["missing"]) == (False, [3, 4, 5])
+    samples = read_manifest(prepared)
+    for fold, record in zip((1, 2), document["folds"], strict=True):
+        evaluation = json.loads((done / f"fold_{fold}" / "evaluation" / "evaluation.json").read_text())
+        assert record["confusion"] == evaluation["scores"]["confusion"]
+        assert record["war"] == evaluation["scores"]["war"]
+        tested = {sample.clip_id for sample in samples if sample.fold == fold and sample.subset == "test"}
+        lines = (done / f"fold_{fold}" / "evaluation" / "predictions.csv").read_text().splitlines()[1:]
+        assert {line.split(",")[0] for line in lines} == tested
+        assert evaluation["protocol"]["checkpoint"]["description"]["recipe"]["data"]["fold"] == fold
+    wars = [record["war"] for record in document["folds"]]
+    assert document["scores"]["war"]["mean"] == pytest.approx(sum(wars) / 2)
+    assert document["scores"]["war"]["deviation"] == pytest.approx(abs(wars[0] - wars[1]) / 2**0.5)
+    protocol = document["protocol"]
+    assert protocol["dataset"]["hash"] == dataset_hash(samples)
+    assert protocol["dataset"]["prepared"]["frames"] == "clip_224x224_16f"
+    assert protocol["dataset"]["prepared"]["unchanged"]
+    assert (protocol["chosen_on"], protocol["seed"], protocol["label_order"]) == ("validation", 3, "dfew")
+    assert protocol["sampling"]["name"] == "uniform_segments"
+    assert {"ifdd", "torch", "lightning"} <= protocol["training"]["versions"].keys()
+    assert "only 2 of 5 folds" in (done / "crossval.md").read_text()
+    assert "computer-generated" in (done / "crossval.md").read_text()
+
+
+def test_folds_that_are_done_are_not_done_again(recipe: Path, copy: Path) -> None:
+    before, results = times(copy), json.loads((copy / "crossval.json").read_text())
+    assert crossval(recipe, copy, "--folds", "2") == results
+    changed = {name for name, when in times(copy).items() if before.get(name) != when}
+    assert changed == {"recipe.yaml", *(f"crossval.{suffix}" for suffix in ("json", "csv", "md", "tex"))}
+
+
+def test_a_fold_that_was_not_tested_is_tested_and_not_trained_again(recipe: Path, copy: Path) -> None:
+    shutil.rmtree(copy / "fold_2" / "evaluation")
+    results = json.loads((copy / "crossval.json").read_text())
+    before = times(copy / "fold_2")
+    again = crossval(recipe, copy, "--folds", "1,2")
+    for name in ("confusion", "war_interval", "uar_interval", "epoch"):
+        assert [fold[name] for fold in again["folds"]] == [fold[name] for fold in results["folds"]]
+    after = times(copy / "fold_2")
+    assert {name: after[name] for name in before} == before
+
+
+def test_another_sampling_tests_anew_and_trains_nothing(recipe: Path, copy: Path) -> None:
+    before = times(copy / "fold_1")
+    words = ["--evaluation.sampling", "spaced_clips", "--evaluation.views", "2"]
+    document = crossval(recipe, copy, "--folds", "1", *words)
+    assert document["protocol"]["sampling"]["temporal_views"] == 2
+    assert document["missing"] == [2, 3, 4, 5]  # fold 2 was tested in another way
+    changed = {name for name, when in times(copy / "fold_1").items() if before.get(name) != when}
+    assert changed == {f"evaluation/{name}" for name in ("evaluation.json", "evaluation.md", "predictions.csv")}
+
+
+def test_two_folds_at_once_are_interrupted_and_go_on_to_the_same_result(
+    recipe: Path, done: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    words = ["crossval", str(recipe), "--out", str(out), "--folds", "1,2", "--gpus", "0,1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ifdd", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not list(out.glob("fold_*/resume.ckpt")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode in (0, 130), errors  # 0 where the machine was faster than the signal
+    assert "Traceback" not in errors
+    assert not running(out)
+    shutil.rmtree(out / "fold_2", ignore_errors=True)  # as if the second had not begun
+    document = crossval(recipe, out, "--folds", "1,2")
+    expected = json.loads((done / "crossval.json").read_text())
+    assert [fold["confusion"] for fold in document["folds"]] == [fold["confusion"] for fold in expected["folds"]]
+
+
+def running(out: Path) -> list[str]:
+    """Return the command lines of processes that still work in a folder."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = file.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if str(out) in line and file.parent.name != str(os.getpid()):
+            found.append(line)
+    return found
+
+
+def test_a_fold_that_fails_in_its_own_process_is_named_with_the_reason(
+    recipe: Path, prepared: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    samples = read_manifest(prepared)
+    broken = tmp_path / "broken.mp4"
+    broken.write_text("no video")
+    from_disk = [(sample, broken if sample.fold == 2 else sample.path) for sample in samples]
+    rows = [sample.__class__(**(vars(sample) | {"path": path})) for sample, path in from_disk if sample.fold < 3]
+    write_manifest(tmp_path / "manifest.csv", rows)
+    words = ["--data.manifest", tmp_path / "manifest.csv", "--out", tmp_path / "out", "--folds", "2", "--gpus", "0"]
+    line = refusal(capfd, recipe, *words)
+    assert "fold 2 ended with exit code 2: " in line
+    assert str(broken) in line
+    assert str(tmp_path / "out" / "fold_2" / "log.txt") in line
+
+
+def test_a_dataset_without_folds_is_one_and_selection_on_its_test_clips_is_labelled(
+    recipe: Path, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--data.manifest", str(manifest), "--data.name", "FERV39k", "--run.selection", "test"]
+    document = crossval(recipe, tmp_path / "out", *words)
+    assert document["complete"]
+    assert document["scores"]["uar"]["deviation"] is None
+    assert document["protocol"]["chosen_on"] == "test"
+    shown = " ".join(capsys.readouterr().out.split())
+    folder = tmp_path / "out" / "fold_0" / "evaluation"
+    for text in (shown, *((tmp_path / "out" / f"crossval.{suffix}").read_text() for suffix in ("md", "tex"))):
+        assert CHOSEN_ON_TEST in text
+        assert "one split, no folds" in text
+    assert CHOSEN_ON_TEST in (folder / "evaluation.md").read_text()
+    for file in (folder / "predictions.csv", tmp_path / "out" / "crossval.csv"):
+        assert all(line.endswith(",test") for line in file.read_text().splitlines()[1:])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--folds", "1,9"], "has the folds 1, 2, 3, 4, 5"),
+        (["--folds", "one"], "--folds is 'one'; give numbers"),
+        (["--gpus", "cuda:0"], "--gpus is 'cuda:0'; give numbers"),
+        (["--gpus", "0", "--run.devices", "2"], "gives every fold one GPU"),
+        (["--data.fold", "1"], "data.fold is 1, but crossval does every fold"),
+        (["--evaluation.views", "0"], "views"),
+        (["--data.manifest", "/nowhere.csv"], "/nowhere.csv"),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_is_written(
+    recipe: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert message in refusal(capfd, recipe, "--out", tmp_path / "out", *words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_recipe_is_refused(recipe: Path, done: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    line = refusal(capfd, recipe, "--out", done, "--run.seed", "4")
+    assert "another recipe (run.seed: 3 -> 4)" in line
+
+
+def test_a_fold_without_test_clips_is_refused(
+    recipe: Path, prepared: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    samples = [sample for sample in read_manifest(prepared) if (sample.fold, sample.subset) != (4, "test")]
+    write_manifest(tmp_path / "manifest.csv", samples)
+    line = refusal(capfd, recipe, "--data.manifest", tmp_path / "manifest.csv", "--out", tmp_path / "out")
+    assert f"fold 4 of {tmp_path / 'manifest.csv'} has no test clips" in line
+
+
+def test_changed_clips_are_refused(
+    recipe: Path, prepared: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_manifest(tmp_path / "manifest.csv", read_manifest(prepared))
+    words = ["--data.manifest", str(tmp_path / "manifest.csv"), "--out", str(tmp_path / "out")]
+    main(["crossval", str(recipe), *words, "--folds", "1"])
+    samples = read_manifest(prepared)
+    fewer = [sample for sample in samples if sample.clip_id != samples[0].clip_id]
+    write_manifest(tmp_path / "manifest.csv", fewer)
+    assert "clips, labels or folds" in refusal(capfd, recipe, *words)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("evaluation/evaluation.json", "{", "is damaged"),
+        ("best.safetensors", None, "no training that it could belong to"),
+        ("training.json", "[]", "is damaged"),
+        ("recipe.yaml", "model: {preset: ifdd_s3d}", "another recipe"),
+    ],
+)
+def test_a_damaged_or_foreign_fold_is_refused(
+    recipe: Path, copy: Path, capfd: pytest.CaptureFixture[str], file: str, content: str | None, message: str
+) -> None:
+    path = copy / "fold_1" / file
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(content)
+    line = refusal(capfd, recipe, "--out", copy, "--folds", "1")
+    assert message in line
+    assert "fold_1" in line
