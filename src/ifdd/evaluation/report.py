@@ -202,7 +202,7 @@ def dataset_words(dataset: dict[str, Any]) -> str:
     prepared = dataset["prepared"]
     if prepared is None:
         return f"hash {dataset['hash'][:12]}, not made by 'ifdd prepare'"
-    faces = ", faces cropped" if prepared["faces"] else ""
+    faces = ", faces cropped" if prepared["faces"] else ", faces as they are"
     packed = ", packed" if prepared["pack"] else ""
     made = "SynthDFER as " if dataset["synthetic"] else ""
     changed = "" if prepared["unchanged"] else ", CHANGED after it was prepared"
