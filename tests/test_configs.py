@@ -1,27 +1,83 @@
 """Every recipe in configs/ is understood by the real command line."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ifdd.__main__ import build_parser, run_command
+from ifdd.data.labels import LABEL_SETS
+from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
+from ifdd.model.config import PRESETS
+from ifdd.training.config import OptimizationConfig
 from ifdd.training.train import train
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-RECIPES = sorted(CONFIGS.glob("**/*.yaml")) + sorted(CONFIGS.glob("**/*.yml"))
+CHANGES = [CONFIGS / "uar.yaml"]
+"""What is given beside a recipe."""
+RECIPES = sorted({*CONFIGS.glob("**/*.yaml"), *CONFIGS.glob("**/*.yml")} - {*CHANGES})
+OFFICIAL = [CONFIGS / f"{name}.yaml" for name in ("dfew", "ferv39k", "mafw")]
+
+
+def name_of(recipe: Path) -> str:
+    return str(recipe.relative_to(CONFIGS))
+
+
+def options_of(*files: Path) -> Any:
+    """Return the options that the command line makes of a recipe and of changes to it."""
+    parser = build_parser("train", train)
+    return parser.instantiate(parser.parse_args([word for file in files for word in ("--config", str(file))]))
 
 
 def test_there_are_recipes() -> None:
-    assert RECIPES
+    assert set(OFFICIAL) < set(RECIPES)
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=[str(recipe.relative_to(CONFIGS)) for recipe in RECIPES])
+@pytest.mark.parametrize("recipe", RECIPES, ids=name_of)
 def test_a_recipe_is_parsed_and_its_values_pass_their_checks(recipe: Path) -> None:
-    parser = build_parser("train", train)
-    options = parser.instantiate(parser.parse_args(["--config", str(recipe)]))
+    options = options_of(recipe)
     assert options.data.batch_size > 0
     assert options.optimization.epochs > 0
+    assert options.data.classes in LABEL_SETS
+    replace(PRESETS[options.model.preset], **options.model.overrides)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=name_of)
+def test_rare_classes_in_mind_change_three_settings_of_any_recipe(recipe: Path) -> None:
+    plain, changed = options_of(recipe), options_of(recipe, CONFIGS / "uar.yaml")
+    assert changed.data == replace(plain.data, class_balance=0.5)
+    assert changed.optimization == replace(plain.optimization, logit_adjustment=1.0)
+    assert changed.run == replace(plain.run, select="uar")
+    for group in ("model", "augmentation", "mixup", "evaluation"):
+        assert getattr(changed, group) == getattr(plain, group)
+
+
+@pytest.mark.parametrize("recipe", OFFICIAL, ids=name_of)
+def test_the_official_hyperparameters(recipe: Path) -> None:
+    options, mafw = options_of(recipe), recipe.stem == "mafw"
+    assert options.optimization == OptimizationConfig(
+        epochs=100,
+        learning_rate=1e-4,
+        backbone_factor=1.0,
+        warmup_epochs=10.0,
+        final_fraction=0.01,
+        weight_decay=1e-3,
+        gradient_clip=None,
+        ema_decay=None,
+    )
+    assert options.augmentation == AugmentationConfig(
+        flip=0.5, crop_scale=(0.5, 1.0), brightness=0.4, contrast=0.4, saturation=0.4, hue=0.4
+    )
+    assert options.mixup == MixupConfig(0.8, 1.0, 0.5, 0.1)
+    assert (options.data.batch_size, options.data.stride) == (16, 2 if mafw else 1)
+    assert options.evaluation.stride == options.data.stride
+    model = replace(PRESETS[options.model.preset], **options.model.overrides)
+    assert (model.backbone, model.frames, model.size) == ("mvit_xs", 32 if mafw else 16, 224)
+    assert (model.dropout, model.drop_path) == (0.5, 0.2)
+    assert options.model.weights == "kinetics400"
+    assert (options.run.selection, options.data.classes) == ("validation", recipe.stem)
 
 
 def test_a_recipe_with_an_unknown_key_is_refused(tmp_path: Path) -> None:

@@ -24,11 +24,18 @@ RECIPE = {
         "synthetic": True,
         "fps": 10,
         "train_sampling": "uniform_segments",
+        "class_balance": 0.5,
         "batch_size": 8,
         "workers": 0,
         "cache": True,
     },
-    "optimization": {"epochs": 3, "warmup_epochs": 0.5, "ema_decay": 0.5, "gradient_clip": 1.0},
+    "optimization": {
+        "epochs": 3,
+        "warmup_epochs": 0.5,
+        "ema_decay": 0.5,
+        "gradient_clip": 1.0,
+        "logit_adjustment": 0.5,
+    },
     "run": {"accelerator": "cpu"},
 }
 

@@ -57,7 +57,9 @@ class ValidationCheckpoints(Callback):
         assert isinstance(pl_module, ClipClassifier)
         scores = scores_from_confusion(pl_module.confusion.compute().cpu().numpy(), self.classes)
         pl_module.confusion.reset()
-        pl_module.log_dict({f"{self.subset}/war": scores.war, f"{self.subset}/uar": scores.uar})
+        # all processes have the same scores, for the matrix is that of all; sync_dist only keeps the engine from asking
+        values = {f"{self.subset}/war": scores.war, f"{self.subset}/uar": scores.uar}
+        pl_module.log_dict(values, sync_dist=True)
         if not trainer.is_global_zero:
             return
         described: dict[str, Any] = {
@@ -144,7 +146,7 @@ class TrainingProgress(ProgressBar):
             f"epoch {trainer.current_epoch + 1:3}/{trainer.max_epochs}  loss {float(metrics['train/total']):.3f}  "
             f"{self.subset} WAR {float(metrics[f'{self.subset}/war']):.3f}  "
             f"UAR {float(metrics[f'{self.subset}/uar']):.3f}  "
-            f"{self._clips / self._training_seconds:.0f} clips/s + {scoring_seconds:.0f} s",
+            f"{self._clips / self._training_seconds:.0f} clips/s, scored in {scoring_seconds:.1f} s",
             highlight=False,
         )
 

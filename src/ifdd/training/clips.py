@@ -1,5 +1,6 @@
 """Training and validation clips: which samples, which loaders."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -49,7 +50,9 @@ def hold_out(samples: Sequence[Sample], fraction: float, seed: int) -> tuple[lis
     splitter = (StratifiedKFold if alone else StratifiedGroupKFold)(parts, shuffle=True, random_state=seed)
     labels = [sample.label for sample in samples]
     try:
-        train, validation = next(splitter.split(np.zeros(len(samples)), labels, None if alone else subjects))
+        with warnings.catch_warnings():  # of a class of fewer clips than parts: ClipDataModule.absent names it
+            warnings.filterwarnings("ignore", message="The least populated class")
+            train, validation = next(splitter.split(np.zeros(len(samples)), labels, None if alone else subjects))
     except ValueError as error:
         raise InputError(
             f"cannot hold out {fraction:.0%} of {len(samples)} training clips by subject: every class is too small; "
@@ -115,6 +118,12 @@ class ClipDataModule(LightningDataModule):
         validated = {sample.subject for sample in self.validation.samples}
         apart = "people" if "" not in validated and not trained & validated else "clips"
         return f"validation clips, {apart} not in training"
+
+    @property
+    def absent(self) -> list[str]:
+        """Classes that none of the clips that choose the checkpoint has: they count neither in WAR nor in UAR."""
+        found = set(self.validation.targets)
+        return [name for index, name in enumerate(self.validation.classes) if index not in found]
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Return training clips in an order that depends on seed and epoch alone; a short last batch is dropped."""

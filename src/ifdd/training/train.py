@@ -189,9 +189,10 @@ def _write_training(
 
 def _clips_line(clips: ClipDataModule) -> str:
     unused = f"; {clips.unused} clips of the validation subset are not used" if clips.unused else ""
+    absent = f"; none of these is {', '.join(clips.absent)}" if clips.absent else ""
     return (
         f"training on {len(clips.train)} clips, choosing the epoch on {len(clips.validation)} "
-        f"({clips.selection_clips}){unused}"
+        f"({clips.selection_clips}){absent}{unused}"
     )
 
 

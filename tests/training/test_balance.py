@@ -1,0 +1,160 @@
+"""Class-balanced drawing, logit adjustment and soft labels, each against a second way to compute it."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from ifdd import create_model
+from ifdd.data.dataset import ClipDataset
+from ifdd.data.manifest import Sample
+from ifdd.data.transforms import AugmentationConfig, Mixup, MixupConfig
+from ifdd.errors import InputError
+from ifdd.training.balance import BalancedSampler, balanced_order, class_draws, logit_adjustment
+from ifdd.training.clips import SoftLabels
+from ifdd.training.config import OptimizationConfig
+from ifdd.training.module import ClipClassifier
+
+sizes_of_classes = st.lists(st.integers(0, 40), min_size=1, max_size=7).filter(any)
+
+
+def targets_of(sizes: list[int]) -> list[int]:
+    return [target for target, size in enumerate(sizes) for _ in range(size)]
+
+
+@given(sizes=sizes_of_classes, balance=st.floats(0, 1))
+def test_draws_of_the_classes(sizes: list[int], balance: float) -> None:
+    draws = class_draws(np.array(sizes), balance, sum(sizes))
+    weights = [size ** (1 - balance) if size else 0 for size in sizes]
+    exact = [sum(sizes) * weight / sum(weights) for weight in weights]
+    assert draws.sum() == sum(sizes)
+    np.testing.assert_allclose(draws, exact, atol=1)
+    assert all(count == 0 for count, size in zip(draws, sizes, strict=True) if size == 0)
+
+
+def test_all_classes_are_equally_often_in_an_epoch_or_as_they_are() -> None:
+    sizes = np.array([100, 10, 0, 4])
+    assert class_draws(sizes, 1.0, 114).tolist() == [38, 38, 0, 38]
+    assert class_draws(sizes, 0.0, 114).tolist() == sizes.tolist()
+    assert class_draws(np.array([100, 25, 4]), 0.5, 170).tolist() == [100, 50, 20]  # 10 to 5 to 2
+
+
+@given(sizes=sizes_of_classes, balance=st.floats(0, 1), seed=st.integers(0, 99), epochs=st.integers(1, 5))
+def test_a_class_goes_through_all_its_clips_before_one_comes_again(
+    sizes: list[int], balance: float, seed: int, epochs: int
+) -> None:
+    targets = targets_of(sizes)
+    draws = class_draws(np.array(sizes), balance, len(targets))
+    drawn: Counter[int] = Counter()
+    for epoch in range(epochs):
+        order = balanced_order(targets, balance, seed, epoch).tolist()
+        assert np.bincount([targets[clip] for clip in order], minlength=len(sizes)).tolist() == draws.tolist()
+        drawn.update(order)
+    for target in range(len(sizes)):
+        counts = [drawn[clip] for clip, own in enumerate(targets) if own == target]
+        assert not counts or max(counts) - min(counts) <= 1
+
+
+def test_the_order_follows_from_seed_and_epoch() -> None:
+    targets = targets_of([20, 5, 2])
+    orders = {
+        (seed, epoch): tuple(balanced_order(targets, 1.0, seed, epoch).tolist()) for seed in (0, 1) for epoch in (0, 1)
+    }
+    assert len(set(orders.values())) == 4
+    assert tuple(balanced_order(targets, 1.0, 1, 1).tolist()) == orders[1, 1]
+
+
+def clips(labels: list[str], votes: list[str]) -> ClipDataset:
+    samples = [
+        Sample(f"{index}", Path("x"), 16, label, "train", votes=vote)
+        for index, (label, vote) in enumerate(zip(labels, votes, strict=True))
+    ]
+    return ClipDataset(samples, "dfew")
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_processes_share_an_epoch(processes: int) -> None:
+    dataset = clips(["happy"] * 20 + ["sad"] * 5 + ["fear"], [""] * 26)
+    parts = []
+    for rank in range(processes):
+        sampler = BalancedSampler(dataset, dataset.targets, 1.0, processes, rank, seed=3)
+        sampler.set_epoch(2)
+        parts.append(list(sampler))
+        assert len(parts[-1]) == len(sampler)
+    order = balanced_order(dataset.targets, 1.0, 3, 2).tolist()
+    repeated = order[: -len(order) % processes]  # so that all are equally long
+    assert Counter(clip for part in parts for clip in part) == Counter(order + repeated)
+
+
+def test_adjusted_logits_of_the_balanced_posterior_give_the_posterior() -> None:
+    # what training towards the data's own posterior leaves in the logits is the posterior of equally frequent classes
+    draws = np.array([70, 20, 10])
+    likelihood = torch.tensor([[0.5, 0.3, 0.2], [0.1, 0.6, 0.3], [0.3, 0.3, 0.4]])  # (class, observation)
+    joint = likelihood * torch.tensor([0.7, 0.2, 0.1])[:, None]
+    posterior = (joint / joint.sum(0)).T
+    balanced = (likelihood / likelihood.sum(0)).T
+    adjustment = logit_adjustment(draws, 1.0, ("a", "b", "c"))
+    torch.testing.assert_close((balanced.log() + adjustment).softmax(1), posterior)
+    torch.testing.assert_close(logit_adjustment(draws, 0.5, ("a", "b", "c")), adjustment / 2)
+    assert not logit_adjustment(draws, 0.0, ("a", "b", "c")).any()
+
+
+def test_a_class_that_is_never_drawn_cannot_be_adjusted() -> None:
+    with pytest.raises(InputError, match="no training clip is b"):
+        logit_adjustment(np.array([3, 0]), 1.0, ("a", "b"))
+    assert logit_adjustment(np.array([3, 0]), 0.0, ("a", "b")).tolist() == [0, 0]
+
+
+@pytest.mark.filterwarnings("ignore:You are trying to `self.log")  # there is no trainer
+def test_logits_are_adjusted_in_training_alone() -> None:
+    torch.manual_seed(0)
+    model = create_model("ifdd_tiny", num_classes=3, size=32, lifting_weight=0.0).eval()  # no dropout
+    unvaried = AugmentationConfig(
+        flip=0.0, crop_scale=(1.0, 1.0), brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0
+    )
+    unmixed = MixupConfig(mixup_alpha=0.0, cutmix_alpha=0.0, label_smoothing=0.0)
+    adjustment = torch.tensor([1000.0, 0.0, 0.5])
+    module = ClipClassifier(model, OptimizationConfig(), unvaried, unmixed, 4, 0, lambda epoch: None, adjustment).eval()
+    clip, target = torch.randint(0, 256, (4, 3, 16, 32, 32), dtype=torch.uint8), torch.tensor([0, 1, 2, 1])
+    with torch.no_grad():
+        logits = model(clip.float() / 255).logits
+        loss = module.training_step((clip, target), 0)
+        module.validation_step((clip, target), 0)
+    expected = F.cross_entropy(logits + adjustment, target)
+    torch.testing.assert_close(loss, expected)
+    assert expected > 700
+    counted = torch.zeros(3, 3, dtype=torch.int64).index_put((target, logits.argmax(1)), torch.tensor(1), True)
+    assert torch.equal(module.confusion.compute(), counted)
+
+
+def test_votes_become_shares_by_name_and_clips_without_votes_keep_their_label() -> None:
+    dataset = clips(["happy", "fear"], ["sad:2 happy:7 neutral:1", ""])
+    soft = SoftLabels(dataset)
+    torch.testing.assert_close(soft.targets[0], torch.tensor([0.7, 0.2, 0.1, 0, 0, 0, 0]))  # DFEW's order
+    torch.testing.assert_close(soft.targets[1], torch.eye(7)[6])
+
+
+def test_soft_labels_need_votes() -> None:
+    with pytest.raises(InputError, match=r"data\.soft_labels is on, but no training clip"):
+        SoftLabels(clips(["happy", "fear"], ["", ""]))
+
+
+@pytest.mark.parametrize("cutmix", [0.0, 1.0])
+def test_soft_labels_are_mixed_with_their_clips_and_smoothed(cutmix: float) -> None:
+    smoothing = 0.1
+    votes = torch.tensor([[0.7, 0.2, 0.1], [0, 1, 0], [0.3, 0.3, 0.4], [0, 0, 1]])
+    clip = torch.rand(4, 3, 2, 16, 16)
+    torch.manual_seed(0)
+    mixed_one, shares = Mixup(MixupConfig(switch_probability=cutmix, label_smoothing=0.0), 4)(clip, torch.arange(4))
+    torch.manual_seed(0)
+    mixed_two, targets = Mixup(MixupConfig(switch_probability=cutmix, label_smoothing=smoothing), 3)(clip, votes)
+    torch.testing.assert_close(mixed_one, mixed_two)
+    assert 0 < float(shares.diagonal().min()) < 1, "nothing was mixed"
+    # row i of shares says what part of each clip is in mixed clip i
+    torch.testing.assert_close(targets, (1 - smoothing) * shares @ votes + smoothing / 3)
+    torch.testing.assert_close(targets.sum(1), torch.ones(4))

@@ -1,0 +1,96 @@
+"""Which clips are trained on, which choose the checkpoint, and that each of these counts once."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from torch.utils.data import DistributedSampler
+
+from ifdd import IFDDConfig
+from ifdd.data.dataset import ClipDataset
+from ifdd.data.manifest import Sample, read_manifest, write_manifest
+from ifdd.errors import InputError
+from ifdd.training.clips import REPEATED, ClipDataModule, FilledUp, hold_out
+from ifdd.training.config import DataConfig
+
+MODEL = IFDDConfig(backbone="s3d_tiny", size=32)
+
+
+def ids(clips: ClipDataset) -> set[str]:
+    return {sample.clip_id for sample in clips.samples}
+
+
+def of(samples: list[Sample], *subsets: str) -> set[str]:
+    return {sample.clip_id for sample in samples if sample.subset in subsets}
+
+
+@pytest.fixture
+def without_validation(manifest: Path, tmp_path: Path) -> tuple[Path, list[Sample]]:
+    """The set with its validation clips moved to the training."""
+    path = tmp_path / "manifest.csv"
+    samples = [
+        replace(sample, subset="train") if sample.subset == "validation" else sample
+        for sample in read_manifest(manifest)
+    ]
+    write_manifest(path, samples)
+    return path, samples
+
+
+def test_a_validation_subset_chooses(manifest: Path) -> None:
+    samples = read_manifest(manifest)
+    module = ClipDataModule(DataConfig(manifest), MODEL, seed=0)
+    assert ids(module.train) == of(samples, "train")
+    assert ids(module.validation) == of(samples, "validation")
+    assert module.selection_clips == "validation clips, people not in training"
+
+
+def test_without_one_a_part_of_the_training_chooses(without_validation: tuple[Path, list[Sample]]) -> None:
+    path, samples = without_validation
+    module = ClipDataModule(DataConfig(path, validation_fraction=0.25), MODEL, seed=0)
+    assert not ids(module.train) & ids(module.validation)
+    assert ids(module.train) | ids(module.validation) == of(samples, "train")
+    assert not {s.subject for s in module.train.samples} & {s.subject for s in module.validation.samples}
+
+
+def test_the_test_clips_choose_if_they_are_told_to(
+    manifest: Path, without_validation: tuple[Path, list[Sample]]
+) -> None:
+    for path, unused in ((manifest, len(of(read_manifest(manifest), "validation"))), (without_validation[0], 0)):
+        samples = read_manifest(path)
+        module = ClipDataModule(DataConfig(path), MODEL, seed=0, selection="test")
+        assert ids(module.train) == of(samples, "train")
+        assert ids(module.validation) == of(samples, "test")
+        assert module.selection_clips == "the TEST clips themselves"
+        assert module.unused == unused
+
+
+@pytest.mark.parametrize("selection", ["validation", "test"])
+def test_a_manifest_without_the_subset_is_refused(
+    manifest: Path, tmp_path: Path, selection: Literal["validation", "test"]
+) -> None:
+    lacking = {"validation": "train", "test": "test"}[selection]
+    write_manifest(tmp_path / "m.csv", [s for s in read_manifest(manifest) if s.subset != lacking])
+    with pytest.raises(InputError, match=f"has no {lacking} clips"):
+        ClipDataModule(DataConfig(tmp_path / "m.csv"), MODEL, seed=0, selection=selection)
+
+
+def test_clips_of_unknown_people_are_held_out_class_by_class() -> None:
+    samples = [Sample(str(i), Path("x"), 16, ("happy", "sad", "fear")[i % 3], "train") for i in range(90)]
+    train, validation = hold_out(samples, 0.1, seed=4)
+    assert Counter(s.label for s in validation) == {"happy": 3, "sad": 3, "fear": 3}
+    assert {s.clip_id for s in train} | {s.clip_id for s in validation} == {s.clip_id for s in samples}
+    assert hold_out(samples, 0.1, seed=5) != (train, validation)
+
+
+@pytest.mark.parametrize("processes", [1, 2, 4])
+def test_several_processes_count_each_clip_once(manifest: Path, processes: int) -> None:
+    dataset = ClipDataset(read_manifest(manifest)[:5], "dfew", size=32, cache=True)
+    clips = FilledUp(dataset, processes)
+    loaded: Counter[int] = Counter()
+    for rank in range(processes):
+        order: DistributedSampler[Any] = DistributedSampler(clips, processes, rank, shuffle=False)
+        assert len(order) == -(-5 // processes)
+        loaded.update(clips[index][1] for index in order)
+    assert loaded == Counter(dataset.targets) + Counter({REPEATED: -5 % processes})

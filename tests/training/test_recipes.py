@@ -1,0 +1,106 @@
+"""Every recipe end to end: SynthDFER in the official tree, prepare, train, evaluate, by the real commands."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from ifdd import load_checkpoint
+from ifdd.__main__ import main
+from ifdd.data.labels import LABEL_SETS
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+FOLDS = {"dfew": ["--data.fold", "2"], "ferv39k": [], "mafw": ["--data.fold", "2"]}
+CLIPS = {"dfew": 21, "ferv39k": 21, "mafw": 22}
+UAR = ["--config", str(CONFIGS / "uar.yaml")]
+TINY = {
+    "model.preset": "ifdd_tiny",
+    "model.weights": "null",
+    "optimization.epochs": 1,
+    "optimization.warmup_epochs": 0,
+    "data.batch_size": 8,
+    "data.workers": 0,
+    "data.validation_fraction": 0.5,
+    "run.accelerator": "cpu",
+}
+
+
+class Prepared(NamedTuple):
+    name: str
+    manifest: Path
+
+
+@pytest.fixture(scope="session", params=["dfew", "ferv39k", "mafw"])
+def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    name: str = request.param
+    folder = tmp_path_factory.mktemp(name)
+    words = ["--clips", str(CLIPS[name]), "--size", "40", "--preset", "easy", "--workers", "1"]
+    main(["synth", str(folder / "tree"), "--layout", name, *words])
+    words = ["--allow_incomplete", "true", "--workers", "1", "--face_size", "40"]
+    main(["prepare", name, str(folder / "tree"), str(folder / "out"), *words])
+    return Prepared(name, folder / "out" / "manifest.csv")
+
+
+def train(prepared: Prepared, out: Path, *words: str) -> dict[str, Any]:
+    """Train a recipe made tiny; return what its checkpoint says of itself."""
+    frames = 32 if prepared.name == "mafw" else 16
+    tiny = [word for name, value in TINY.items() for word in (f"--{name}", str(value))]
+    tiny += ["--model.overrides", f"{{size: 32, frames: {frames}}}", "--data.manifest", str(prepared.manifest)]
+    recipe = str(CONFIGS / f"{prepared.name}.yaml")
+    main(["train", recipe, "--out", str(out), *words, *FOLDS[prepared.name], *tiny])
+    description: dict[str, Any] = load_checkpoint(out / "best.safetensors").description
+    return description
+
+
+def evaluate(prepared: Prepared, out: Path) -> dict[str, Any]:
+    words = ["--sampling", "consecutive_clips", "--workers", "0", "--device", "cpu", "--out", str(out)]
+    fold = [word.replace("--data.fold", "--fold") for word in FOLDS[prepared.name]]
+    main(["evaluate", str(out / "best.safetensors"), str(prepared.manifest), *words, *fold])
+    result: dict[str, Any] = json.loads((out / "evaluation.json").read_text())
+    return result
+
+
+def test_a_recipe_from_the_official_tree_to_scores(prepared: Prepared, tmp_path: Path) -> None:
+    description = train(prepared, tmp_path)
+    assert description["chosen_on"] == "validation"
+    assert description["selection"] == "best WAR on validation clips, clips not in training"
+    assert description["synthetic"] is True
+    protocol = evaluate(prepared, tmp_path)["protocol"]
+    assert protocol["classes"] == list(LABEL_SETS[prepared.name])
+    assert protocol["dataset"]["prepared"]["dataset"] == prepared.name
+    assert protocol["sampling"]["frames"] == (32 if prepared.name == "mafw" else 16)
+    training = json.loads((tmp_path / "training.json").read_text())
+    assert training["clips"]["train"] + training["clips"]["validation"] + protocol["clips"] == CLIPS[prepared.name]
+
+
+def test_rare_classes_in_mind_and_chosen_on_the_test_clips(
+    prepared: Prepared, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    description = train(prepared, tmp_path, *UAR, "--run.selection", "test")
+    assert description["recipe"]["data"]["class_balance"] == 0.5
+    assert description["recipe"]["optimization"]["logit_adjustment"] == 1.0
+    assert description["chosen_on"] == "test"
+    assert description["selection"] == "best UAR on the TEST clips themselves"
+    assert "the TEST clips themselves" in " ".join(capfd.readouterr().out.split())
+    result = evaluate(prepared, tmp_path)
+    assert result["protocol"]["checkpoint"]["chosen_on"] == "test"
+    training = json.loads((tmp_path / "training.json").read_text())
+    assert training["clips"]["test"] == result["protocol"]["clips"]
+    assert sum(training["clips"]["draws"].values()) == training["clips"]["train"]
+
+
+@pytest.mark.parametrize("prepared", ["dfew"], indirect=True)
+def test_the_votes_of_dfew_become_soft_labels(prepared: Prepared, tmp_path: Path) -> None:
+    description = train(prepared, tmp_path, "--data.soft_labels", "true")
+    assert description["recipe"]["data"]["soft_labels"] is True
+
+
+@pytest.mark.parametrize("prepared", ["ferv39k"], indirect=True)
+def test_soft_labels_without_votes_are_refused(
+    prepared: Prepared, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        train(prepared, tmp_path, "--data.soft_labels", "true")
+    assert stop.value.code == 2
+    assert "no training clip of the manifest has votes" in capfd.readouterr().err
