@@ -1,3 +1,8 @@
+import hashlib
+import http.server
+import threading
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -6,7 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifdd.data.faces import CROP_FACTOR, FaceBox, HaarDetector, YuNetDetector, crop_face
+from ifdd.data import faces
+from ifdd.data.faces import (
+    CROP_FACTOR,
+    YUNET_FILE,
+    FaceBox,
+    HaarDetector,
+    YuNetDetector,
+    best_detector,
+    crop_face,
+    fetch_yunet,
+)
 from ifdd.data.synth.config import PRESETS
 from ifdd.data.synth.story import StoryConfig, render_story
 from ifdd.data.tracking import overlap
@@ -127,3 +142,75 @@ def test_a_tilted_head_is_shown_upright() -> None:
     upright, crop = crop_face(picture, box, 32), crop_face(leaning, box, 32, tilt=20.0)
     assert np.abs(upright.astype(int) - crop).mean() < 2
     assert np.abs(upright.astype(int) - crop_face(leaning, box, 32)).mean() > 5
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
+    """A file on a local server that passes for YuNet, its address, and an empty cache."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    (tmp_path / "www").mkdir()
+    file = tmp_path / "www" / YUNET_FILE
+    file.write_bytes(b"a model")
+    monkeypatch.setattr(faces, "YUNET_SHA256", hashlib.sha256(b"a model").hexdigest())
+    handler = partial(QuietHandler, directory=str(tmp_path / "www"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield file, f"http://127.0.0.1:{server.server_port}/{YUNET_FILE}"
+        server.shutdown()
+        thread.join()
+
+
+def test_yunet_is_downloaded_once_and_again_when_damaged(served: tuple[Path, str], tmp_path: Path) -> None:
+    _, url = served
+    told: list[str] = []
+    path = fetch_yunet(told.append, url)
+    assert path == tmp_path / "torch" / "hub" / "checkpoints" / YUNET_FILE
+    assert path.read_bytes() == b"a model"
+    assert len(told) == 1
+    assert url in told[0]
+    assert fetch_yunet(told.append, url) == path
+    assert len(told) == 1
+    path.write_bytes(b"damaged")
+    assert fetch_yunet(told.append, url).read_bytes() == b"a model"
+    assert len(told) == 2
+
+
+def test_download_of_another_file_is_refused_and_not_kept(served: tuple[Path, str], tmp_path: Path) -> None:
+    file, url = served
+    file.write_bytes(b"another model")
+    with pytest.raises(InputError, match="is not YuNet: its SHA-256 starts with"):
+        fetch_yunet(lambda line: None, url)
+    assert not list((tmp_path / "torch").rglob("*.onnx"))
+
+
+@pytest.mark.parametrize("what", ["absent file", "no server", "no network"])
+def test_without_a_network_haar_finds_the_faces_and_a_notice_says_so(served: tuple[Path, str], what: str) -> None:
+    url = {
+        "absent file": served[1] + ".not",
+        "no server": "http://127.0.0.1:9/x.onnx",
+        "no network": "http://nowhere.invalid/x.onnx",
+    }[what]
+    told: list[str] = []
+    assert best_detector(None, told.append, url).name == "haar"
+    assert told[-1].startswith("notice: cannot download YuNet")
+    assert "Haar" in told[-1]
+
+
+def test_a_model_that_was_asked_for_and_is_absent_is_an_error(tmp_path: Path) -> None:
+    told: list[str] = []
+    with pytest.raises(InputError, match="no face detector model at"):
+        best_detector(tmp_path / "absent.onnx", told.append)
+    assert told == []
+
+
+@needs_real
+def test_public_file_is_yunet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    url = (REAL / "models" / YUNET_FILE).as_uri()
+    assert best_detector(None, lambda line: None, url).name == "yunet"

@@ -4,10 +4,14 @@ All boxes follow one convention, that of the YuNet detector: from the middle of 
 from cheek to cheek.
 """
 
+import hashlib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
+from urllib.request import urlopen
 
 import cv2
 import cv2.data
@@ -17,6 +21,7 @@ from jaxtyping import UInt8
 
 from ifdd.data.video import quiet_opencv
 from ifdd.errors import InputError
+from ifdd.files import atomic_path
 
 CROP_FACTOR = 1.35
 """Side of a model's square crop, in multiples of the longer side of the face box."""
@@ -27,9 +32,19 @@ SMALLEST_DETECTION_SIDE = 320
 LARGEST_DETECTION_SIDE = 640
 """Images with a longer long side than this are reduced to it before detection (pixels)."""
 
+YUNET_URL = (
+    "https://raw.githubusercontent.com/ShiqiYu/libfacedetection.train/"
+    "0047ac24afb1a50a0c6105001c89d1b5b805dbf1/onnx/yunet_n_640_640.onnx"
+)
+"""YuNet's model as it was at one commit."""
+
+YUNET_SHA256 = "25a606a145a5b6d7271ae138fbd00eba91dad8b83222ae3f2c7ecd0f4a7b0e31"
 
 YUNET_FILE = "yunet_n_640_640.onnx"
-"""The name under which YuNet's model is looked for in torch's cache of weights."""
+"""The name under which YuNet's model is kept in torch's cache of weights."""
+
+DOWNLOAD_SECONDS = 15
+"""A server silent for longer than this is given up."""
 
 
 class Landmarks(NamedTuple):
@@ -171,8 +186,68 @@ class DetectorChoice:
 
 def choose_detector(model: Path | None) -> DetectorChoice:
     """Return YuNet with the file given, else with the one in torch's cache of weights, else the Haar cascade."""
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / YUNET_FILE
+    cached = _yunet_path()
     return DetectorChoice(cached if model is None and cached.is_file() else model)
+
+
+def best_detector(model: Path | None, notify: Callable[[str], object], url: str = YUNET_URL) -> FaceDetector:
+    """Return YuNet with the file given, else with the public one, downloaded once, else the Haar cascade.
+
+    Args:
+        model: YuNet's .onnx file, if there is a wish.
+        notify: given a line to show, where something is downloaded or Haar must do.
+        url: where the public file is.
+
+    Raises:
+        InputError: the file that was asked for is absent or not a YuNet model. That the public file cannot be
+            had is no error.
+    """
+    if model is not None:
+        return YuNetDetector(model)
+    try:
+        return YuNetDetector(fetch_yunet(notify, url))
+    except InputError as error:
+        notify(f"notice: {error}. OpenCV's Haar cascade finds the faces, which misses turned, tilted and small ones")
+        return HaarDetector()
+
+
+def fetch_yunet(notify: Callable[[str], object], url: str = YUNET_URL) -> Path:
+    """Return YuNet's model in torch's cache of weights; download it if it is not there, or damaged.
+
+    Raises:
+        InputError: it cannot be downloaded, is not the file expected, or cannot be kept.
+    """
+    path = _yunet_path()
+    if _is_yunet(path):
+        return path
+    notify(f"downloading the face detector YuNet (317 kB) from {url} to {path.parent}")
+    try:
+        with urlopen(url, timeout=DOWNLOAD_SECONDS) as answer:
+            content = answer.read()
+    except (OSError, HTTPException) as error:
+        raise InputError(
+            f"cannot download YuNet from {url} ({error}); try again, or fetch it in another way and give its path"
+        ) from error
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != YUNET_SHA256:
+        raise InputError(
+            f"what {url} gives is not YuNet: its SHA-256 starts with {digest[:8]}, expected {YUNET_SHA256[:8]}; "
+            "fetch the file in another way and give its path"
+        )
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+    return path
+
+
+def _yunet_path() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / YUNET_FILE
+
+
+def _is_yunet(path: Path) -> bool:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest() == YUNET_SHA256
+    except OSError:
+        return False
 
 
 def crop_face(

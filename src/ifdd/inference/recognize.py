@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from ifdd.console import console, error_console, progress_bar
-from ifdd.data.faces import FaceDetector, HaarDetector, YuNetDetector
+from ifdd.data.faces import best_detector
 from ifdd.data.tracking import TrackingOptions
 from ifdd.errors import InputError
 from ifdd.files import write_text
@@ -14,11 +14,6 @@ from ifdd.inference.recognition import Recognition
 from ifdd.inference.recognizer import ReadingOptions, Recognizer
 from ifdd.inference.timeline import Segment
 from ifdd.model import choose_device
-
-HAAR_NOTICE = (
-    "notice: no --detector_model given, so faces are found with OpenCV's Haar cascade, which misses turned, tilted and "
-    "small ones. YuNet finds more: onnx/yunet_n_640_640.onnx of github.com/ShiqiYu/libfacedetection.train"
-)
 
 
 def recognize(
@@ -41,7 +36,8 @@ def recognize(
         videos: video files (mp4, mkv, gif, anything FFmpeg reads) or folders of numbered images
         checkpoint: the trained model, a .safetensors file written by 'ifdd train'
         out: folder for the results
-        detector_model: YuNet's .onnx file; without it OpenCV's Haar cascade finds the faces
+        detector_model: YuNet's .onnx file; without it the public one is downloaded once, and where that fails OpenCV's
+            Haar cascade finds the faces
         device: where the model runs; auto takes a GPU if there is one
         reading: windows and segments
         tracking: following faces
@@ -51,7 +47,11 @@ def recognize(
             or a video is at fault, which is said after all others were done.
     """
     recognizer = Recognizer.from_checkpoint(
-        checkpoint, _choose_detector(detector_model), tracking, reading, choose_device(device)
+        checkpoint,
+        best_detector(detector_model, lambda line: _print(line, error=True)),
+        tracking,
+        reading,
+        choose_device(device),
     )
     names = name_results(videos)
     failures: list[str] = []
@@ -128,13 +128,6 @@ def _recognize_with_progress(recognizer: Recognizer, video: str) -> Recognition:
             bar.update(task, completed=done, total=total)
 
         return recognizer.recognize(video, on_frame)
-
-
-def _choose_detector(model: Path | None) -> FaceDetector:
-    if model is not None:
-        return YuNetDetector(model)
-    _print(HAAR_NOTICE, error=True)
-    return HaarDetector()
 
 
 def _print(text: str, error: bool = False) -> None:
