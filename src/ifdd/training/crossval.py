@@ -7,7 +7,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -26,8 +26,8 @@ from ifdd.training.train import is_first_process, known_training, train_recipe
 
 LOG_FILE = "log.txt"
 POLL_SECONDS = 0.2
-STOP_SECONDS = 60.0
-"""How long a fold that is told to stop may take to write what it is at."""
+STOP_SECONDS = 20.0
+"""How long a fold that is told to stop may take; its files are whole at any moment, so it may also be killed."""
 
 DEVICES: dict[str, Device] = {"cpu": "cpu", "gpu": "cuda"}
 """Hardware of a training -> where its test runs, if not "auto"."""
@@ -96,7 +96,7 @@ def crossval(
         console.print(f"fold {number or 'all'} is done already: {_scores(done[number])}", highlight=False)
     # data-parallel training starts its processes by repeating the command, which must then be that of one fold
     apart = bool(gpus) or (run.devices > 1 and len(todo) > 1)
-    with closing(_run_apart(todo, slots) if apart else _run_here(todo)) as runs:
+    with _termination_interrupts(), closing(_run_apart(todo, slots) if apart else _run_here(todo)) as runs:
         for fold in runs:
             done[fold.number] = read_fold(fold.number, fold.evaluation)
             console.print(f"fold {fold.number or 'all'}: {_scores(done[fold.number])}", highlight=False)
@@ -235,21 +235,20 @@ def _run_apart(folds: Sequence[Fold], slots: Sequence[str | None]) -> Generator[
     running: dict[int, tuple[subprocess.Popen[bytes], Fold, str | None]] = {}
     failure = ""
     try:
-        with _termination_interrupts():
-            while running or (waiting and not failure):
-                while free and waiting and not failure:
-                    fold, slot = waiting.popleft(), free.pop(0)
-                    running[fold.number] = (_start(fold, slot), fold, slot)
-                time.sleep(POLL_SECONDS)
-                for process, fold, slot in list(running.values()):
-                    if process.poll() is None:
-                        continue
-                    del running[fold.number]
-                    free.append(slot)
-                    if process.returncode == 0:
-                        yield fold
-                    else:
-                        failure = failure or _failure(fold, process.returncode)
+        while running or (waiting and not failure):
+            while free and waiting and not failure:
+                fold, slot = waiting.popleft(), free.pop(0)
+                running[fold.number] = (_start(fold, slot), fold, slot)
+            time.sleep(POLL_SECONDS)
+            for process, fold, slot in list(running.values()):
+                if process.poll() is None:
+                    continue
+                del running[fold.number]
+                free.append(slot)
+                if process.returncode == 0:
+                    yield fold
+                else:
+                    failure = failure or _failure(fold, process.returncode)
     finally:
         _stop([process for process, _, _ in running.values()])
     if failure:
@@ -263,7 +262,7 @@ def _start(fold: Fold, slot: str | None) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "ifdd", "crossval", str(out / RECIPE_FILE), "--out", str(out)]
     place = "" if slot is None else f" on GPU {slot}"
     console.print(f"fold {fold.number or 'all'}{place}: output in {fold.folder / LOG_FILE}", highlight=False)
-    with (fold.folder / LOG_FILE).open("ab") as log:
+    with (fold.folder / LOG_FILE).open("ab") as log, _interruptible():
         # a session of its own: Ctrl-C reaches this process alone, which then stops the others, once
         return subprocess.Popen(
             [*command, "--folds", str(fold.number)],
@@ -286,15 +285,25 @@ def _failure(fold: Fold, code: int) -> str:
 
 
 def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Interrupt processes with all that they started, as Ctrl-C would, and wait for them."""
+    """Make processes stop as at Ctrl-C, wait for them, and end what they leave."""
     for process in processes:
-        os.killpg(process.pid, signal.SIGINT)
+        process.send_signal(signal.SIGINT)
     for process in processes:
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.wait()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let processes that are started here hear an interruption, also where this is a job in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
