@@ -193,4 +193,42 @@ def test_cuts_of_a_real_video() -> None:
 @pytest.mark.parametrize("wrong", [{"gap_seconds": -1.0}, {"start_score": 1.5}, {"minimum_seconds": math.nan}])
 def test_options_out_of_range_are_named(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
-        TrackingOptions(**wrong)
+        TrackingOptions(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("every", [2, 3, 5])
+def test_faces_move_on_in_frames_that_are_not_searched(every: int) -> None:
+    truth = [box(100 + 3 * i) for i in range(75)]
+    tracker = Tracker(TrackingOptions())
+    for i, now in enumerate(truth):
+        tracker.update(i, i / FPS, [now] if i % every == 0 else None)
+    (track,) = tracker.finish(3.0)
+    assert frames_of(track) == list(range(75))
+    assert all(point.box.score > 0 for point in track.points)
+    assert (track.looked, track.seen) == (math.ceil(75 / every), math.ceil(75 / every))
+    for point in track.points[40:]:
+        assert point.box.center[0] == pytest.approx(truth[point.frame].center[0], abs=2)
+
+
+def test_track_that_ends_unseen_between_searches_ends_before_the_search_that_missed_it() -> None:
+    tracker = Tracker(PLAIN)
+    ended: list[Track] = []
+    for i in range(90):
+        detections = None if i % 3 else [box(100)] if i < 45 else []
+        ended += tracker.update(i, i / FPS, detections).ended
+    (track,) = ended
+    assert frames_of(track) == list(range(45))
+    assert track.end_seconds == pytest.approx(45 / FPS)
+
+
+def test_forgetting_changes_nothing_but_the_points() -> None:
+    kept, forgotten = Tracker(), Tracker()
+    for i in range(100):
+        detections = [] if 30 <= i < 40 else [box(100 + 2 * i)]
+        kept.update(i, i / FPS, detections)
+        for track in forgotten.update(i, i / FPS, detections).active:
+            track.forget()
+            assert len(track.points) <= 12
+    (one,), (other,) = kept.finish(4.0), forgotten.finish(4.0)
+    assert other.points[-1] == one.points[-1]
+    assert (other.id, other.start_seconds, other.end_seconds) == (one.id, one.start_seconds, one.end_seconds)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from ifdd.data.tracking import TrackingOptions
 from ifdd.errors import InputError
 from ifdd.inference import ReadingOptions, Recognition, Recognizer, YuNetDetector
 from ifdd.inference.recognizer import Recognizer as RecognizerClass
@@ -115,16 +116,79 @@ def test_probabilities_are_those_of_the_model_on_the_crops(checkpoint: Path, tmp
 
 
 def test_memory_holds_crops_for_one_window_only(checkpoint: Path, tmp_path: Path) -> None:
-    from ifdd.data.video import iter_frames
-    from ifdd.inference.recognizer import _VideoReader
+    stream = listener(checkpoint).stream()
+    for index, image in enumerate(disc_frames(200, greys=[50] * 200)):
+        stream.read(image, index / 25)
+        (crops,) = stream._crops.values()
+        assert len(crops.images) <= 27  # 1 s at 25 frames a second
+        (track,) = stream.in_sight
+        assert len(track.points) <= 2
+        assert stream._waiting == []
+    stream.finish(8.0)
+    assert stream.tracks == []
 
-    video = write_video(tmp_path / "long.mp4", disc_frames(200, greys=[50] * 200))
-    reader = _VideoReader(listener(checkpoint))
-    most = 0
-    for frame in iter_frames(video):
-        reader.read(frame)
-        most = max([most, *(len(crops.images) for crops in reader._crops.values())])
-    assert most <= 27  # 1 s at 25 frames a second
+
+@pytest.mark.parametrize("detect_every", [1, 3])
+def test_stream_gives_the_file_s_readings_as_soon_as_their_windows_are_full(
+    checkpoint: Path, tmp_path: Path, detect_every: int
+) -> None:
+    frames = disc_frames(80, {i: (30 + 0.5 * i, 48.0) for i in range(80)})
+    recognizer = listener(checkpoint, stride_seconds=0.3)
+    recognizer.tracking = TrackingOptions(detect_every=detect_every)
+    expected = recognizer.recognize(write_frame_folder(tmp_path / "frames", frames)).timeline
+    stream = recognizer.stream()
+    given = []
+    for index, image in enumerate(frames):
+        for entry in stream.read(image, index / 25):
+            given.append(entry)
+            middle = (entry.start_seconds + entry.end_seconds) / 2
+            assert index / 25 - middle < stream.latency_seconds + 0.04 + 1e-6
+    given += stream.finish(3.2)
+    assert [entry[:3] for entry in given] == [entry[:3] for entry in expected]
+    for one, other in zip(given, expected, strict=True):
+        np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
+
+
+def test_stream_reads_people_together(checkpoint: Path) -> None:
+    both = disc_frames(40, dict.fromkeys(range(40), (30.0, 48.0)), [50] * 40)
+    both[:, 20:76, 80:120] = both[:, 20:76, 10:50]
+    sizes = []
+
+    class Counter(Recognizer):
+        def read_clips(self, clips: np.ndarray) -> torch.Tensor:
+            sizes.append(len(clips))
+            return super().read_clips(clips)
+
+    stream = Counter(load_checkpoint(checkpoint), DiscDetector()).stream()
+    entries = [entry for index, image in enumerate(both) for entry in stream.read(image, index / 25)]
+    assert {entry.track for entry in entries} == {1, 2}
+    assert set(sizes) == {2}
+
+
+def test_stream_refuses_frames_out_of_order(checkpoint: Path) -> None:
+    stream = listener(checkpoint).stream()
+    image = disc_frames(1)[0]
+    stream.read(image, 1.0)
+    with pytest.raises(InputError, match="in order of time"):
+        stream.read(image, 0.9)
+
+
+def test_flip_is_the_mean_of_both_readings(checkpoint: Path) -> None:
+    clips = np.random.default_rng(0).integers(0, 256, (2, 16, 64, 64, 3), np.uint8)
+    plain, flipped = listener(checkpoint), listener(checkpoint, flip=True)
+    mirrored = np.ascontiguousarray(clips[:, :, :, ::-1])
+    expected = (plain.read_clips(clips) + plain.read_clips(mirrored)) / 2
+    torch.testing.assert_close(flipped.read_clips(clips), expected)
+
+
+def test_improbable_readings_are_uncertain_and_the_peak_lies_in_its_segment(checkpoint: Path, tmp_path: Path) -> None:
+    folder = write_frame_folder(tmp_path / "frames", disc_frames(60))
+    (unsure,) = listener(checkpoint, minimum_probability=1.0).recognize(folder).segments
+    assert unsure.label == "uncertain"
+    for segment in listener(checkpoint).recognize(folder).segments:
+        assert segment.label in CLASSES
+        assert segment.peak_seconds is not None
+        assert segment.start_seconds < segment.peak_seconds < segment.end_seconds
 
 
 def test_no_face_gives_an_empty_timeline(checkpoint: Path, tmp_path: Path) -> None:
@@ -183,7 +247,10 @@ def test_stride_longer_than_a_clip_is_refused(checkpoint: Path) -> None:
         listener(checkpoint, stride_seconds=1.5)
 
 
-@pytest.mark.parametrize("wrong", [{"stride_seconds": 0.0}, {"minimum_segment_seconds": -1.0}, {"batch_size": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"stride_seconds": 0.0}, {"minimum_segment_seconds": -1.0}, {"batch_size": 0}, {"minimum_probability": 1.5}],
+)
 def test_options_out_of_range_are_named(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         ReadingOptions(**wrong)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from ifdd.data.sampling import uniform_segments
 from ifdd.inference.timeline import (
+    UNCERTAIN,
     Segment,
     TimelineEntry,
     find_segments,
@@ -55,9 +56,18 @@ def test_time_course_is_the_mean_of_the_windows_that_cover_an_instant() -> None:
 def test_segments_by_hand() -> None:
     entries = [entry(0, 2, 1.0, 0.0), entry(1, 3, 0.5, 0.5), entry(2, 4, 0.0, 1.0)]
     assert find_segments(entries, AB, 0.5) == [
-        Segment(1, 0.0, 2.0, "a", pytest.approx(0.875)),  # type: ignore[arg-type]
-        Segment(1, 2.0, 4.0, "b", pytest.approx(0.875)),  # type: ignore[arg-type]
+        Segment(1, 0.0, 2.0, "a", pytest.approx(0.875), 0.5),  # type: ignore[arg-type]
+        Segment(1, 2.0, 4.0, "b", pytest.approx(0.875), 3.5),  # type: ignore[arg-type]
     ]
+
+
+def test_where_no_class_is_probable_enough_the_segment_is_uncertain() -> None:
+    entries = [entry(0, 3, 0.9, 0.1), entry(3, 4, 0.6, 0.4), entry(4, 5, 0.45, 0.55), entry(5, 8, 0.2, 0.8)]
+    segments = find_segments(entries, AB, 0.5, 0.7)
+    assert [segment[1:4] for segment in segments] == [(0, 3, "a"), (3, 5, UNCERTAIN), (5, 8, "b")]
+    assert segments[1].probability == pytest.approx((0.6 + 0.55) / 2)
+    assert segments[1].peak_seconds == 3.5
+    assert [segment.label for segment in find_segments(entries, AB, 2.5, 0.7)] == ["a", "b"]  # too short to stand
 
 
 def test_short_segment_goes_to_the_neighbour_that_is_more_probable_in_it() -> None:

@@ -119,7 +119,7 @@ def find_eyes(image: UInt8[np.ndarray, "height width 3"], box: FaceBox, detector
     """
     landmarks = box.landmarks
     for _ in range(3):
-        tilt = None if landmarks is None else _tilt(landmarks)
+        tilt = None if landmarks is None else head_tilt(landmarks)
         if tilt is None:
             return None
         found = detector.detect(crop_face(image, box, UPRIGHT_SIDE, tilt))
@@ -234,9 +234,9 @@ def _course(points: Sequence[TrackPoint], frames: range, seconds: Sequence[float
     times = np.array(seconds[frames.start : frames.stop])
     seen = np.array([point.seconds for point in points])
     values = _between(times, seen, np.array([[*p.box.center, p.box.width, p.box.height] for p in points]))
-    known = [(p.seconds, tilt) for p in points if p.box.landmarks and (tilt := _tilt(p.box.landmarks)) is not None] or [
-        (0.0, 0.0)
-    ]
+    known = [
+        (p.seconds, tilt) for p in points if p.box.landmarks and (tilt := head_tilt(p.box.landmarks)) is not None
+    ] or [(0.0, 0.0)]
     tilts = _between(times, np.array([time for time, _ in known]), np.array([[tilt] for _, tilt in known]))
     away = _away(times, seen)
     smooth = _smooth(np.concatenate([values, tilts], axis=1), times)
@@ -260,7 +260,7 @@ def _between(
     return np.stack([np.interp(times, seen, column) for column in values.T], axis=1)
 
 
-def _tilt(landmarks: Landmarks) -> float | None:
+def head_tilt(landmarks: Landmarks) -> float | None:
     """Return the angle of the line through the eyes in degrees, None if it is too steep to be true."""
     angle = _slope(landmarks)
     return angle if abs(angle) <= LARGEST_TILT else None

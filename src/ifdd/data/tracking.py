@@ -28,6 +28,8 @@ class TrackingOptions:
         InputError: a value is outside its range.
     """
 
+    detect_every: int = 1
+    """Faces are looked for in every so many frames, and after a cut; in between they are taken to move on steadily."""
     start_score: float = 0.5
     """Detector score, 0 to 1, from which a detection may start a track; weaker ones only continue tracks."""
     minimum_overlap: float = 0.2
@@ -45,6 +47,8 @@ class TrackingOptions:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        if self.detect_every < 1:
+            raise InputError(f"tracking.detect_every must be 1 or more, given {self.detect_every}")
         for name in ("gap_seconds", "minimum_seconds", "smoothing_seconds", "cut_threshold"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"tracking.{name} must be 0 or more, given {getattr(self, name)}")
@@ -61,7 +65,10 @@ class TrackPoint(NamedTuple):
     seconds: float
     """Time of the frame."""
     box: FaceBox
-    """Smoothed; its score is the detector's, or 0 where the face was not seen and the place is predicted."""
+    """Smoothed; its score is the detector's, or 0 where the face was not seen and the place is predicted.
+
+    In a frame that was not searched, the place is predicted too; the score is that of the frame before.
+    """
 
 
 class Motion(NamedTuple):
@@ -87,8 +94,12 @@ class Track:
     """Number of the person, from 1; 0 until the track has lasted long enough to be believed."""
     seen: int = 1
     """Number of points at which the detector saw the face."""
+    looked: int = 1
+    """Number of points at which faces were looked for."""
     last_seen: int = 0
-    """Position in ``points`` of the last of those."""
+    """Position in ``points`` of the last sighting, or of the last frame after it that was not searched."""
+    detected_seconds: float = -math.inf
+    """Time of the last sighting."""
     end_seconds: float = math.nan
     """Time of the frame after the last point, once the track has ended."""
     motion: Motion = STILL
@@ -108,6 +119,12 @@ class Track:
     def box(self) -> FaceBox:
         """The face in the newest frame."""
         return self.points[-1].box
+
+    def forget(self) -> None:
+        """Keep the first point and those from the last sighting on; for streams without an end."""
+        if self.last_seen > 1:
+            del self.points[1 : self.last_seen]
+            self.last_seen = 1
 
 
 class TrackUpdate(NamedTuple):
@@ -132,27 +149,33 @@ class Tracker:
         self._believed = 0
         self._first_seconds: float | None = None
 
-    def update(self, frame: int, seconds: float, detections: Sequence[FaceBox], cut: bool = False) -> TrackUpdate:
+    def update(
+        self, frame: int, seconds: float, detections: Sequence[FaceBox] | None, cut: bool = False
+    ) -> TrackUpdate:
         """Take in one frame; frames must come in order.
 
         Args:
             frame: number of the frame.
             seconds: its time; later than that of the frame before.
-            detections: the faces found in it.
-            cut: the frame is the first of a new shot: all tracks end before it.
+            detections: the faces found in it; None if it was not searched.
+            cut: the frame is the first of a new shot: all tracks end before it. Such a frame is to be searched.
         """
         if self._first_seconds is None:
             self._first_seconds = seconds
         lost = [track for track in self._tracks if cut or self._is_lost(track, seconds)]
         ended = self._end(lost, seconds, self.options.minimum_seconds)
         predictions = [_predict(track, seconds) for track in self._tracks]
+        if detections is None:
+            for track, predicted in zip(self._tracks, predictions, strict=True):
+                self._carry_on(track, frame, seconds, predicted)
+            return TrackUpdate(list(self._tracks), ended)
         matches = self._match(predictions, detections)
         for index, track in enumerate(self._tracks):
             detection = detections[matches[index]] if index in matches else None
             self._extend(track, frame, seconds, predictions[index], detection)
         for index, detection in enumerate(detections):
             if index not in matches.values() and self._is_new_face(detection):
-                self._tracks.append(Track([TrackPoint(frame, seconds, detection)]))
+                self._tracks.append(Track([TrackPoint(frame, seconds, detection)], detected_seconds=seconds))
         for track in list(self._tracks):
             self._judge(track, seconds)
         return TrackUpdate(list(self._tracks), ended)
@@ -193,7 +216,7 @@ class Tracker:
 
     def _believe(self, track: Track) -> None:
         """Give a track its number if it was seen in enough of its frames."""
-        if track.seen >= self.options.minimum_share * len(track.points):
+        if track.seen >= self.options.minimum_share * track.looked:
             self._believed += 1
             track.id = self._believed
 
@@ -213,17 +236,27 @@ class Tracker:
         return matches
 
     def _extend(self, track: Track, frame: int, seconds: float, predicted: FaceBox, detection: FaceBox | None) -> None:
-        """Add a frame's point to a track: the detection, smoothed, or the prediction."""
+        """Add a searched frame's point to a track: the detection, smoothed, or the prediction."""
+        track.looked += 1
         if detection is None:
-            decay = math.exp(-(seconds - track.points[-1].seconds) / _COASTING_SECONDS)
-            track.motion = Motion(track.motion.x * decay, track.motion.y * decay)
+            _slow_down(track, seconds)
             track.points.append(TrackPoint(frame, seconds, predicted))
             return
-        step = seconds - track.last_seen_seconds  # after a gap the detection counts more
+        step = seconds - track.detected_seconds  # after a gap the detection counts more
         box, track.motion = _smooth(predicted, track.motion, detection, step, self.options.smoothing_seconds)
         track.points.append(TrackPoint(frame, seconds, box))
         track.seen += 1
         track.last_seen = len(track.points) - 1
+        track.detected_seconds = seconds
+
+    def _carry_on(self, track: Track, frame: int, seconds: float, predicted: FaceBox) -> None:
+        """Add the point of a frame that was not searched: a face that was in sight stays so."""
+        score = track.box.score
+        if score == 0:
+            _slow_down(track, seconds)
+        track.points.append(TrackPoint(frame, seconds, predicted._replace(score=score)))
+        if score > 0:
+            track.last_seen = len(track.points) - 1
 
     def _is_new_face(self, detection: FaceBox) -> bool:
         """Whether a detection left over may start a track: sure, and not a second box on a face just matched."""
@@ -294,6 +327,11 @@ def _enlarge(box: FaceBox) -> FaceBox:
     return box._replace(
         x=box.x - box.width / 4, y=box.y - box.height / 4, width=1.5 * box.width, height=1.5 * box.height
     )
+
+
+def _slow_down(track: Track, seconds: float) -> None:
+    decay = math.exp(-(seconds - track.points[-1].seconds) / _COASTING_SECONDS)
+    track.motion = Motion(track.motion.x * decay, track.motion.y * decay)
 
 
 def _predict(track: Track, seconds: float) -> FaceBox:

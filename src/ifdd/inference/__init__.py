@@ -3,12 +3,13 @@
 from ifdd.data.faces import CROP_FACTOR, FaceBox, FaceDetector, HaarDetector, YuNetDetector, crop_face
 from ifdd.data.tracking import CutDetector, Track, Tracker, TrackingOptions, TrackPoint
 from ifdd.inference.recognition import SCHEMA_VERSION, Recognition, RecognizedTrack, RecognizedVideo
-from ifdd.inference.recognizer import ReadingOptions, Recognizer
-from ifdd.inference.timeline import Segment, TimelineEntry
+from ifdd.inference.recognizer import ReadingOptions, Recognizer, Stream
+from ifdd.inference.timeline import UNCERTAIN, Segment, TimelineEntry
 
 __all__ = [
     "CROP_FACTOR",
     "SCHEMA_VERSION",
+    "UNCERTAIN",
     "CutDetector",
     "FaceBox",
     "FaceDetector",
@@ -19,6 +20,7 @@ __all__ = [
     "RecognizedVideo",
     "Recognizer",
     "Segment",
+    "Stream",
     "TimelineEntry",
     "Track",
     "TrackPoint",

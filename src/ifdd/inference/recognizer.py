@@ -5,6 +5,7 @@ window goes through the model. Memory does not grow with the length of the video
 """
 
 import hashlib
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,10 +17,11 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ifdd.data.faces import FaceDetector, HaarDetector, crop_face
+from ifdd.data.faces import FaceBox, FaceDetector, HaarDetector, crop_face
 from ifdd.data.tracking import CutDetector, Track, Tracker, TrackingOptions
-from ifdd.data.video import Frame, VideoInfo, iter_frames, probe
+from ifdd.data.video import VideoInfo, iter_frames, probe
 from ifdd.errors import InputError
+from ifdd.inference.alignment import HeadTilt
 from ifdd.inference.recognition import Recognition, RecognizedTrack, RecognizedVideo
 from ifdd.inference.timeline import CLOCK, TimelineEntry, find_segments, frames_in_window, last_window
 from ifdd.model import PRESETS, Checkpoint, IFDDConfig, load_checkpoint
@@ -37,6 +39,12 @@ class ReadingOptions:
     """Time from one window to the next; a quarter of the clip when none is given."""
     minimum_segment_seconds: float = 0.5
     """Shortest segment; shorter ones are given to a neighbour."""
+    minimum_probability: float = 0.0
+    """Where no class is as probable as this, 0 to 1, the segment's label is "uncertain"."""
+    upright: bool = True
+    """Turn faces upright by the line through their eyes, where the detector finds eyes."""
+    flip: bool = False
+    """Read each window a second time with left and right exchanged, and take the mean."""
     batch_size: int = 8
     """Windows that go through the model together."""
 
@@ -46,6 +54,8 @@ class ReadingOptions:
             raise InputError(f"reading.stride_seconds must be above 0, given {self.stride_seconds}")
         if not self.minimum_segment_seconds >= 0:
             raise InputError(f"reading.minimum_segment_seconds must be 0 or more, given {self.minimum_segment_seconds}")
+        if not 0 <= self.minimum_probability <= 1:
+            raise InputError(f"reading.minimum_probability must be 0 to 1, given {self.minimum_probability}")
         if self.batch_size < 1:
             raise InputError(f"reading.batch_size must be at least 1, given {self.batch_size}")
 
@@ -132,18 +142,51 @@ class Recognizer:
             InputError: the video is missing, unreadable, empty or truncated.
         """
         info = probe(video)
-        reader = _VideoReader(self)
+        stream = Stream(self, self.reading.batch_size, keep_tracks=True)
+        zero: float | None = None
+        timeline: list[TimelineEntry] = []
         for frame in iter_frames(video):
-            reader.read(frame)
+            zero = frame.seconds if zero is None else zero
+            timeline += stream.read(frame.image, frame.seconds - zero)
             if on_frame is not None:
                 on_frame(frame.index + 1, info.frames)
-        return reader.finish(str(video), info)
+        timeline += stream.finish(info.duration_seconds)
+        return self._put_together(str(video), info, stream.tracks, timeline)
+
+    def stream(self) -> "Stream":
+        """Return what reads frames as they come; each reading is given as soon as its window is full."""
+        return Stream(self)
+
+    def _put_together(
+        self, path: str, info: VideoInfo, tracks: list[Track], timeline: list[TimelineEntry]
+    ) -> Recognition:
+        tracks = sorted(tracks, key=lambda track: track.id)
+        by_track = {track.id: [entry for entry in timeline if entry.track == track.id] for track in tracks}
+        shortest, least = self.reading.minimum_segment_seconds, self.reading.minimum_probability
+        return Recognition(
+            video=RecognizedVideo(path, info.duration_seconds, info.frames, info.fps),
+            model=self.description,
+            classes=self.classes,
+            tracks=tuple(
+                RecognizedTrack(track.id, track.start_seconds, track.end_seconds, tuple(track.points))
+                for track in tracks
+            ),
+            timeline=tuple(sorted(timeline, key=lambda entry: (entry.start_seconds, entry.track))),
+            segments=tuple(
+                segment
+                for entries in by_track.values()
+                for segment in find_segments(entries, self.classes, shortest, least)
+            ),
+        )
 
     @torch.inference_mode()
     def read_clips(self, clips: UInt8[np.ndarray, "clips frames height width 3"]) -> Float[Tensor, "clips classes"]:
         """Return the class probabilities of RGB clips of the model's length and size."""
         batch = torch.from_numpy(clips).to(self.device).permute(0, 4, 1, 2, 3).float() / 255
-        return self.model(batch).logits.softmax(-1).cpu()
+        probabilities = self.model(batch).logits.softmax(-1)
+        if self.reading.flip:
+            probabilities = (probabilities + self.model(batch.flip(-1)).logits.softmax(-1)) / 2
+        return probabilities.cpu()
 
 
 class _Window(NamedTuple):
@@ -161,72 +204,101 @@ class _Crops:
 
     next_start: float
     covered: float
+    tilt: HeadTilt
     seconds: deque[float] = field(default_factory=deque)
     images: deque[np.ndarray] = field(default_factory=deque)
 
 
-class _VideoReader:
-    """Reads one video frame by frame; seconds are counted from its first frame."""
+class Stream:
+    """Reads the frames of a video as they come, in memory that does not grow with their number.
 
-    def __init__(self, recognizer: Recognizer) -> None:
+    Args:
+        recognizer: the model, and how it reads.
+        batch_size: windows that wait for each other; those of one frame are always read together.
+        keep_tracks: keep every box of every person, and the people who left.
+    """
+
+    def __init__(self, recognizer: Recognizer, batch_size: int = 1, keep_tracks: bool = False) -> None:
         self._recognizer = recognizer
+        self._batch_size = batch_size
+        self._keep_tracks = keep_tracks
         self._tracker = Tracker(recognizer.tracking)
         self._cuts = CutDetector(recognizer.tracking.cut_threshold)
         self._crops: dict[int, _Crops] = {}  # by identity of the track: it has no number at first
         self._waiting: list[_Window] = []
-        self._tracks: list[Track] = []
-        self._timeline: list[TimelineEntry] = []
-        self._zero: float | None = None
+        self._frames = 0
+        self._unsearched = 0
+        self._seconds = -math.inf
+        self.tracks: list[Track] = []
+        """The people whose tracks ended, if they are kept."""
+        self.in_sight: list[Track] = []
+        """The people in the newest frame; number 0: not yet sure."""
 
-    def read(self, frame: Frame) -> None:
-        """Take in the next frame."""
-        if self._zero is None:
-            self._zero = frame.seconds
-        seconds = frame.seconds - self._zero
-        detections = self._recognizer.detector.detect(frame.image)
-        update = self._tracker.update(frame.index, seconds, detections, self._cuts.is_cut(frame.image))
+    @property
+    def latency_seconds(self) -> float:
+        """How long after the middle of its window a reading is given: half a window.
+
+        A window full of a face is read in the frame that fills it. While the face is hidden, the reading waits until it
+        is seen again or given up, at most ``tracking.gap_seconds`` later; a new face waits for
+        ``tracking.minimum_seconds`` at first. The time that the computer takes comes on top.
+        """
+        return self._recognizer.clip_seconds / 2
+
+    def read(self, image: UInt8[np.ndarray, "height width 3"], seconds: float) -> list[TimelineEntry]:
+        """Take in the next frame and return what was read in the windows that it filled.
+
+        Args:
+            image: RGB.
+            seconds: its time, not before that of the frame before; the readings are on this clock.
+
+        Raises:
+            InputError: the frame is earlier than the one before.
+        """
+        if seconds < self._seconds:
+            raise InputError(f"a frame at {seconds} s follows one at {self._seconds} s; give frames in order of time")
+        self._seconds = seconds
+        update = self._tracker.update(self._frames, seconds, *self._look(image))
+        self._frames += 1
         for track in update.ended:
             self._end(track)
         for track in update.active:
-            self._add_crop(track, frame.image)
+            self._add_crop(track, image)
             if track.id:
                 self._read_full_windows(track, track.last_seen_seconds)
+            if not self._keep_tracks:
+                track.forget()
         alive = {id(track) for track in update.active}
         self._crops = {key: crops for key, crops in self._crops.items() if key in alive}
+        self.in_sight = update.active
+        return self._run_model() if len(self._waiting) >= self._batch_size else []
 
-    def finish(self, path: str, info: VideoInfo) -> Recognition:
-        """End all tracks and put the results together."""
-        for track in self._tracker.finish(info.duration_seconds):
+    def finish(self, end_seconds: float) -> list[TimelineEntry]:
+        """End all tracks and return what is left to be read.
+
+        Args:
+            end_seconds: the end of the last frame.
+        """
+        for track in self._tracker.finish(end_seconds):
             self._end(track)
-        self._run_model()
-        recognizer = self._recognizer
-        self._tracks.sort(key=lambda track: track.id)
-        segments = [
-            segment
-            for track in self._tracks
-            for segment in find_segments(
-                [entry for entry in self._timeline if entry.track == track.id],
-                recognizer.classes,
-                recognizer.reading.minimum_segment_seconds,
-            )
-        ]
-        return Recognition(
-            video=RecognizedVideo(path, info.duration_seconds, info.frames, info.fps),
-            model=recognizer.description,
-            classes=recognizer.classes,
-            tracks=tuple(
-                RecognizedTrack(track.id, track.start_seconds, track.end_seconds, tuple(track.points))
-                for track in self._tracks
-            ),
-            timeline=tuple(sorted(self._timeline, key=lambda entry: (entry.start_seconds, entry.track))),
-            segments=tuple(segments),
-        )
+        self.in_sight = []
+        return self._run_model()
+
+    def _look(self, image: UInt8[np.ndarray, "height width 3"]) -> tuple[list[FaceBox] | None, bool]:
+        """Return the faces, None if it is not this frame's turn to be searched, and whether a shot begins."""
+        cut = self._cuts.is_cut(image)
+        if self._unsearched > 0 and not cut:
+            self._unsearched -= 1
+            return None, cut
+        self._unsearched = self._recognizer.tracking.detect_every - 1
+        return self._recognizer.detector.detect(image), cut
 
     def _add_crop(self, track: Track, image: UInt8[np.ndarray, "height width 3"]) -> None:
         """Keep the newest crop, and forget those that no window can need any more."""
-        crops = self._crops.setdefault(id(track), _Crops(track.start_seconds, track.start_seconds))
-        crops.seconds.append(track.points[-1].seconds)
-        crops.images.append(crop_face(image, track.box, self._recognizer.model.config.size))
+        recognizer, seconds, start = self._recognizer, track.points[-1].seconds, track.start_seconds
+        crops = self._crops.setdefault(id(track), _Crops(start, start, HeadTilt(recognizer.detector)))
+        tilt = crops.tilt.update(image, track.box, seconds) if recognizer.reading.upright else 0.0
+        crops.seconds.append(seconds)
+        crops.images.append(crop_face(image, track.box, recognizer.model.config.size, tilt))
         oldest = min(crops.next_start, track.last_seen_seconds - self._recognizer.clip_seconds)
         while len(crops.seconds) > 1 and crops.seconds[1] <= oldest:
             crops.seconds.popleft()
@@ -241,7 +313,8 @@ class _VideoReader:
 
     def _end(self, track: Track) -> None:
         """Read what is left of a track that ended."""
-        self._tracks.append(track)
+        if self._keep_tracks:
+            self.tracks.append(track)
         self._read_full_windows(track, track.end_seconds)
         covered = self._crops[id(track)].covered
         rest = last_window(track.start_seconds, covered, track.end_seconds, self._recognizer.clip_seconds)
@@ -255,16 +328,20 @@ class _VideoReader:
         positions = frames_in_window(crops.seconds, start_seconds, end_seconds, count)
         clip = np.stack([crops.images[position] for position in positions])
         self._waiting.append(_Window(track.id, start_seconds, end_seconds, clip))
-        if len(self._waiting) >= self._recognizer.reading.batch_size:
-            self._run_model()
 
-    def _run_model(self) -> None:
-        if not self._waiting:
-            return
-        probabilities = self._recognizer.read_clips(np.stack([window.clip for window in self._waiting]))
-        for window, row in zip(self._waiting, probabilities.tolist(), strict=True):
-            self._timeline.append(TimelineEntry(window.track, window.start_seconds, window.end_seconds, tuple(row)))
+    def _run_model(self) -> list[TimelineEntry]:
+        """Read the windows that wait, at most a batch at a time."""
+        size = self._recognizer.reading.batch_size
+        entries = []
+        for first in range(0, len(self._waiting), size):
+            windows = self._waiting[first : first + size]
+            probabilities = self._recognizer.read_clips(np.stack([window.clip for window in windows]))
+            entries += [
+                TimelineEntry(window.track, window.start_seconds, window.end_seconds, tuple(row))
+                for window, row in zip(windows, probabilities.tolist(), strict=True)
+            ]
         self._waiting.clear()
+        return entries
 
 
 def _describe(checkpoint: Checkpoint, detector: str, origin: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,9 @@ from jaxtyping import Float64, Int64
 CLOCK = 1e-6
 """Times that differ by less are the same (seconds)."""
 
+UNCERTAIN = "uncertain"
+"""The label of a segment in which no class is probable enough."""
+
 
 class TimelineEntry(NamedTuple):
     """What the model reads in one window of one track."""
@@ -39,7 +42,9 @@ class Segment(NamedTuple):
     label: str
     """Name of the class."""
     probability: float
-    """Mean probability of that class over the segment."""
+    """Mean probability of that class over the segment; of the most probable class, where the label is UNCERTAIN."""
+    peak_seconds: float | None = None
+    """Middle of the part of the segment in which that probability is highest."""
 
 
 def frames_in_window(
@@ -78,21 +83,26 @@ def last_window(
     return max(start_seconds, end_seconds - clip_seconds), end_seconds
 
 
-def find_segments(entries: Sequence[TimelineEntry], classes: Sequence[str], minimum_seconds: float) -> list[Segment]:
+def find_segments(
+    entries: Sequence[TimelineEntry], classes: Sequence[str], minimum_seconds: float, minimum_probability: float = 0.0
+) -> list[Segment]:
     """Cut the time course of one track into stretches of one expression.
 
     Each instant gets the mean of the windows that cover it and the class that is largest there. Equal
     neighbours are joined. While a stretch is shorter than ``minimum_seconds``, the shortest one is given to the
-    neighbour whose class is more probable in it.
+    neighbour whose class is more probable in it. Where no class reaches ``minimum_probability``, UNCERTAIN
+    takes the place of a class with that probability.
 
     Args:
         entries: the windows of one track, in any order, without a hole between them.
         classes: class names in the order of the probabilities.
         minimum_seconds: shortest segment; a track that is shorter still gives one segment.
+        minimum_probability: least probability of a class, 0 to 1.
     """
     if not entries:
         return []
-    edges, means = time_course(entries)
+    edges, probabilities = time_course(entries)
+    means = np.concatenate([probabilities, np.full((len(probabilities), 1), minimum_probability)], axis=1)
     labels = [int(label) for label in means.argmax(1)]
     stretches = _join(labels, list(range(len(labels) + 1)))
     while len(stretches) > 1:
@@ -105,16 +115,7 @@ def find_segments(entries: Sequence[TimelineEntry], classes: Sequence[str], mini
         taker = max(beside, key=lambda i: course[stretches[i].label])
         stretches[shortest] = stretches[shortest]._replace(label=stretches[taker].label)
         stretches = _join([s.label for s in stretches], [s.start for s in stretches] + [stretches[-1].stop])
-    return [
-        Segment(
-            entries[0].track,
-            float(edges[stretch.start]),
-            float(edges[stretch.stop]),
-            classes[stretch.label],
-            float(_mean(edges, means, stretch)[stretch.label]),
-        )
-        for stretch in stretches
-    ]
+    return [_segment(entries[0].track, edges, probabilities, stretch, classes) for stretch in stretches]
 
 
 def time_course(
@@ -143,6 +144,26 @@ class _Stretch(NamedTuple):
     start: int
     stop: int
     label: int
+
+
+def _segment(
+    track: int,
+    edges: Float64[np.ndarray, " edges"],
+    probabilities: Float64[np.ndarray, "edges-1 classes"],
+    stretch: _Stretch,
+    classes: Sequence[str],
+) -> Segment:
+    uncertain = stretch.label == len(classes)
+    course = probabilities.max(1) if uncertain else probabilities[:, stretch.label]
+    peak = stretch.start + int(course[stretch.start : stretch.stop].argmax())
+    return Segment(
+        track,
+        float(edges[stretch.start]),
+        float(edges[stretch.stop]),
+        UNCERTAIN if uncertain else classes[stretch.label],
+        float(_mean(edges, course[:, None], stretch)[0]),
+        float((edges[peak] + edges[peak + 1]) / 2),
+    )
 
 
 def _join(labels: Sequence[int], edges: Sequence[int]) -> list[_Stretch]:
