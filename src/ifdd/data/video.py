@@ -4,7 +4,7 @@ Videos are decoded one frame at a time, so memory does not grow with their lengt
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import av
 import cv2
 import numpy as np
 from av.container import InputContainer
+from av.stream import Disposition
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
@@ -26,15 +27,17 @@ FOLDER_FPS = 25.0
 """Frames a second assumed for a folder of images, which does not say."""
 
 _NOT_VIDEO_FORMATS = ("tty",)  # FFmpeg draws plain text files as moving ANSI art
-_MISSING_SECONDS = 0.5  # containers round their durations; a gap above this is a truncated file
+
+MISSING_SECONDS = 0.5
+"""Containers round their durations; a gap above this is a truncated file."""
 
 
 @dataclass(frozen=True)
 class VideoInfo:
     """What one pass over a video found."""
 
-    path: Path
-    """The video file or the folder of images."""
+    path: Path | str
+    """The video file, the folder of images, or the name of another source."""
     frames: int
     """Number of frames that can be decoded (for a folder: of image files)."""
     fps: float
@@ -45,6 +48,10 @@ class VideoInfo:
     """Pixels, after the rotation that the file asks for."""
     height: int
     """Pixels, after the rotation that the file asks for."""
+    damaged: int = 0
+    """Packets, frames and images that could not be read as they should be; 0 unless these are passed over."""
+    notices: tuple[str, ...] = ()
+    """What else was wrong with it, in one line each."""
 
 
 class Frame(NamedTuple):
@@ -58,7 +65,7 @@ class Frame(NamedTuple):
     """RGB, upright."""
 
 
-class _Timed(NamedTuple):
+class TimedFrame(NamedTuple):
     """A frame in the decoder's own format."""
 
     number: int
@@ -88,7 +95,7 @@ def probe(path: str | Path, folder_fps: float = FOLDER_FPS) -> VideoInfo:
     assert first is not None  # _decode refuses videos without frames
     assert last is not None
     width, height = first.frame.width, first.frame.height
-    if _quarter_turns(first.frame) % 2:
+    if quarter_turns(first.frame) % 2:
         width, height = height, width
     duration = last.end_seconds - first.seconds
     return VideoInfo(path, last.number + 1, (last.number + 1) / duration, duration, width, height)
@@ -113,7 +120,7 @@ def iter_frames(path: str | Path, folder_fps: float = FOLDER_FPS) -> Iterator[Fr
     size = None
     for index, seconds, _, frame in _decode(path):
         size = size or (frame.width, frame.height)
-        yield Frame(index, seconds, _rgb(frame, size))
+        yield Frame(index, seconds, to_rgb(frame, size))
 
 
 def read_frames(
@@ -175,7 +182,7 @@ def _read_chosen(path: Path, wanted: set[int]) -> dict[int, UInt8[np.ndarray, "h
             count += 1
             size = size or (frame.width, frame.height)
             if index in wanted:
-                images[index] = _rgb(frame, size)
+                images[index] = to_rgb(frame, size)
             if index == last:
                 break
     if last not in images:
@@ -251,7 +258,7 @@ def quiet_opencv() -> Iterator[None]:
         cv2.utils.logging.setLogLevel(level)
 
 
-def _decode(path: Path) -> Iterator[_Timed]:
+def _decode(path: Path) -> Iterator[TimedFrame]:
     """Yield the frames of a video file undamaged and in order, or raise the InputError that says why not."""
     if not path.exists():
         raise InputError(f"no such video: {path}; check the path")
@@ -259,53 +266,64 @@ def _decode(path: Path) -> Iterator[_Timed]:
     try:
         # An absolute path: no file name can be taken for a protocol. Odd metadata is no reason to stop.
         with av.open(str(path.absolute()), metadata_errors="ignore") as container:
-            stream = _video_stream(path, container)
-            for last in _timed_frames(container, stream):
+            stream = video_stream(path, container)
+            for last in timed_frames(container.decode(stream), container, stream):
                 yield last
-            declared = _declared_end(container, stream)
+            declared = declared_end(container, stream)
     except av.error.FFmpegError as error:
         where = "" if last is None else f" after frame {last.number} ({last.seconds:.2f} s)"
-        raise InputError(
-            f"cannot read the video {path}{where}: {error.strerror}; "
-            "it is damaged, truncated or no video: replace it or convert it to mp4 anew"
-        ) from error
+        remedy = "it is damaged, truncated or no video: replace it or convert it to mp4 anew"
+        if isinstance(error, PermissionError):
+            remedy = "check its permissions"
+        raise InputError(f"cannot read the video {path}{where}: {error.strerror}; {remedy}") from error
     if last is None:
         raise InputError(f"the video {path} has no frames that can be decoded; replace it")
-    if declared is not None and last.end_seconds < declared - max(_MISSING_SECONDS, 0.05 * declared):
+    if declared is not None and last.end_seconds < declared - max(MISSING_SECONDS, 0.05 * declared):
         raise InputError(
             f"the video {path} is truncated: it ends at {last.end_seconds:.2f} of {declared:.2f} s; "
             "replace it, or convert it to mp4 anew to keep the part that is left"
         )
 
 
-def _video_stream(path: Path, container: InputContainer) -> VideoStream:
-    """Return the first video stream, to be decoded without threads."""
-    if not container.streams.video or container.format.name in _NOT_VIDEO_FORMATS:
-        raise InputError(f"{path} holds no video; give a video file or a folder of images")
-    stream = container.streams.video[0]
+def video_stream(name: str | Path, container: InputContainer) -> VideoStream:
+    """Return the first video stream that is no cover picture, to be decoded without threads.
+
+    Args:
+        name: what an error calls the video.
+        container: the opened video.
+
+    Raises:
+        InputError: there is no video in it, or no decoder for it.
+    """
+    streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    if not streams or container.format.name in _NOT_VIDEO_FORMATS:
+        raise InputError(f"{name} holds no video; give a video file or a folder of images")
+    stream = streams[0]
     codec = stream.codec_context
     if codec is None:
-        raise InputError(f"no decoder for the kind of video in {path}; convert it to mp4 (H.264)")
-    # Threads, here and in _rgb, gain little (nothing at 640x360); one that is left, held by an exception for
+        raise InputError(f"no decoder for the kind of video in {name}; convert it to mp4 (H.264)")
+    # Threads, here and in to_rgb, gain little (nothing at 640x360); one that is left, held by an exception for
     # example, hangs a data loader's worker that is forked later and frees it.
     codec.thread_count = 1
     return stream
 
 
-def _timed_frames(container: InputContainer, stream: VideoStream) -> Iterator[_Timed]:
+def timed_frames(
+    frames: Iterable[av.VideoFrame], container: InputContainer, stream: VideoStream
+) -> Iterator[TimedFrame]:
     """Yield frames with seconds since the container's start; missing and backward times are made up for."""
     start = (container.start_time or 0) / av.time_base
     interval = float(1 / (stream.average_rate or stream.guessed_rate or FOLDER_FPS))
     end = 0.0
     seconds = 0.0
-    for index, frame in enumerate(container.decode(stream)):
+    for index, frame in enumerate(frames):
         seconds = end if frame.time is None else max(frame.time - start, seconds)
         length = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else interval
         end = seconds + length
-        yield _Timed(index, seconds, end, frame)
+        yield TimedFrame(index, seconds, end, frame)
 
 
-def _declared_end(container: InputContainer, stream: VideoStream) -> float | None:
+def declared_end(container: InputContainer, stream: VideoStream) -> float | None:
     """Return the end of the video as its header tells, in seconds since the container's start."""
     start = (container.start_time or 0) / av.time_base
     if "matroska" in container.format.name:  # its durations count from time 0, not from the first frame
@@ -319,12 +337,12 @@ def _declared_end(container: InputContainer, stream: VideoStream) -> float | Non
     return None
 
 
-def _rgb(frame: av.VideoFrame, size: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
+def to_rgb(frame: av.VideoFrame, size: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
     """Convert a frame to upright RGB of (width, height) ``size``, which a stream may change on its way."""
     image = frame.to_ndarray(format="rgb24", width=size[0], height=size[1], threads=1)
-    return np.ascontiguousarray(np.rot90(image, _quarter_turns(frame)))
+    return np.ascontiguousarray(np.rot90(image, quarter_turns(frame)))
 
 
-def _quarter_turns(frame: av.VideoFrame) -> int:
+def quarter_turns(frame: av.VideoFrame) -> int:
     """Return the counterclockwise quarter turns that the file's display matrix asks for."""
     return round(frame.rotation / 90)

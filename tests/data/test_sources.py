@@ -1,0 +1,293 @@
+"""Odd, damaged and endless videos: as much as possible is read, and what was wrong is said."""
+
+import io
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from ifdd.data.sources import SourceOptions, hide_password, open_video
+from ifdd.data.video import probe, read_frames
+from ifdd.errors import InputError
+from tests.helpers.videos import frame_number, moving_frames, write_frame_folder, write_video
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".gif"])
+def test_a_good_video_is_read_as_by_the_strict_reader(tmp_path: Path, suffix: str) -> None:
+    path = write_video(tmp_path / f"video{suffix}", moving_frames(30))
+    video = open_video(path)
+    frames = list(video)
+    assert np.array_equal(np.stack([frame.image for frame in frames]), read_frames(path))
+    strict, info = probe(path), video.info()
+    assert (info.frames, info.width, info.height) == (strict.frames, strict.width, strict.height)
+    assert (info.duration_seconds, info.fps) == (strict.duration_seconds, strict.fps)
+    assert (info.damaged, info.notices) == (0, ())
+    assert not video.live
+    assert video.expected_seconds == pytest.approx(1.2, abs=0.05)
+    assert video.expected_frames == pytest.approx(30, abs=1)
+
+
+def test_pauses_and_rotation_are_kept(tmp_path: Path) -> None:
+    times = [0.0, 0.04, 0.08, 0.5, 0.54, 1.4, 1.44]
+    pauses = open_video(write_video(tmp_path / "pauses.mkv", moving_frames(7), times=times))
+    assert [frame.seconds for frame in pauses] == pytest.approx(times, abs=0.002)
+    lying = np.ascontiguousarray(np.rot90(moving_frames(5), 1, axes=(1, 2)))
+    telephone = open_video(write_video(tmp_path / "telephone.mp4", lying, clockwise_turn=90))
+    assert [frame_number(frame.image) for frame in telephone] == list(range(5))
+    assert (telephone.info().width, telephone.info().height) == (64, 48)
+
+
+def test_one_frame_a_second(tmp_path: Path) -> None:
+    video = open_video(write_video(tmp_path / "slow.mp4", moving_frames(5), fps=1))
+    assert [frame.seconds for frame in video] == [0, 1, 2, 3, 4]
+    assert video.info().fps == 1
+    assert video.info().duration_seconds == 5
+
+
+def test_a_picture_of_8k(tmp_path: Path) -> None:
+    large = np.zeros((2, 4320, 7680, 3), np.uint8)
+    large[:, :, 4000:] = 200
+    video = open_video(write_video(tmp_path / "8k.mp4", large))
+    assert [frame.image.shape for frame in video] == [(4320, 7680, 3)] * 2
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_damage_in_the_middle_is_passed_over_and_counted(tmp_path: Path, suffix: str) -> None:
+    path = write_video(tmp_path / f"good{suffix}", moving_frames(100, 120, 160))
+    data = bytearray(path.read_bytes())
+    rng = np.random.default_rng(0)
+    for position in rng.integers(len(data) * 3 // 10, len(data) * 6 // 10, 5):
+        data[position] ^= 255
+    path.write_bytes(data)
+    video = open_video(path)
+    frames = list(video)
+    assert 50 <= len(frames) <= 100
+    assert frames[-1].seconds == pytest.approx(99 / 25, abs=0.1)
+    assert [frame.index for frame in frames] == list(range(len(frames)))
+    assert 1 <= video.info().damaged <= 60
+    assert video.info().notices[0].startswith(f"{video.damaged} damaged packets")
+
+
+@pytest.mark.parametrize("name", ["cut.mkv", "cut.mp4"])
+def test_of_a_truncated_video_the_rest_is_read_with_a_notice(tmp_path: Path, name: str) -> None:
+    whole = write_video(tmp_path / name, moving_frames(60, 120, 160), options={"movflags": "faststart"})
+    data = whole.read_bytes()
+    whole.write_bytes(data[: len(data) * 6 // 10])
+    video = open_video(whole)
+    count = len(list(video))
+    assert 20 < count < 60
+    assert any("truncated: it ends at" in notice for notice in video.info().notices)
+
+
+def bad_sources(folder: Path) -> dict[str, str]:
+    """Write what cannot be read at all: name -> a part of the message."""
+    good = write_video(folder / "good.mp4", moving_frames(60)).read_bytes()
+    (folder / "empty.mp4").write_bytes(b"")
+    (folder / "zeros.mp4").write_bytes(bytes(4096))
+    (folder / "text.txt").write_text("this is no video\n" * 50)
+    (folder / "late index.mp4").write_bytes(good[: len(good) // 2])
+    (folder / "folder").mkdir()
+    with av.open(str(folder / "no frames.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        container.start_encoding()
+    write_sound(folder / "sound.mp3", cover=False)
+    write_sound(folder / "sound with a cover.mp3", cover=True)
+    return {
+        "missing.mp4": "no such video",
+        "empty.mp4": "cannot read the video",
+        "zeros.mp4": "cannot read the video",
+        "text.txt": "holds no video",
+        "late index.mp4": "cannot read the video",
+        "folder": "holds no frames",
+        "no frames.mp4": "",
+        "sound.mp3": "holds no video",
+        "sound with a cover.mp3": "holds no video",
+    }
+
+
+def write_sound(path: Path, cover: bool) -> None:
+    """Write a second of silence, with a picture on it as music files have."""
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("mp3", rate=44100)
+        if cover:
+            picture = container.add_stream("mjpeg", rate=1)
+            picture.width, picture.height, picture.pix_fmt = 64, 48, "yuvj420p"
+            picture.disposition = av.stream.Disposition.attached_pic
+        container.start_encoding()
+        if cover:
+            container.mux(picture.encode(av.VideoFrame.from_ndarray(moving_frames(1)[0], format="rgb24")))
+            container.mux(picture.encode(None))
+        frame = av.AudioFrame.from_ndarray(np.zeros((2, 1152 * 10), np.float32), format="fltp", layout="stereo")
+        frame.sample_rate = 44100
+        container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
+
+
+def test_what_cannot_be_read_is_named_in_one_line(tmp_path: Path) -> None:
+    for name, message in bad_sources(tmp_path).items():
+        with pytest.raises(InputError) as caught:
+            list(open_video(tmp_path / name))
+        text = str(caught.value)
+        assert message in text, name
+        assert name in text
+        assert "\n" not in text
+
+
+def test_no_permission_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_video(tmp_path / "secret.mp4", moving_frames(3))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise av.error.PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(av, "open", refuse)
+    for read in (open_video, read_frames):
+        with pytest.raises(InputError, match=r"secret\.mp4: Permission denied; check its permissions"):
+            read(path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="everything is permitted to root")
+def test_no_permission_for_real(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "secret.mp4", moving_frames(3))
+    path.chmod(0)
+    with pytest.raises(InputError, match="check its permissions"):
+        open_video(path)
+
+
+def test_images_of_a_folder_have_the_frame_rate_asked_for_and_damaged_ones_leave_a_gap(tmp_path: Path) -> None:
+    folder = write_frame_folder(tmp_path / "clip", moving_frames(12))
+    (folder / "4.png").write_bytes(b"damaged")
+    video = open_video(folder, SourceOptions(image_fps=10.0))
+    frames = list(video)
+    assert [frame.index for frame in frames] == list(range(11))
+    assert [frame.seconds for frame in frames] == pytest.approx([0, 0.1, 0.2, *(n / 10 for n in range(4, 12))])
+    assert video.info().damaged == 1
+    assert video.info().duration_seconds == pytest.approx(1.2)
+    cv2.imwrite(str(folder / "13.png"), np.zeros((10, 20, 3), np.uint8))
+    with pytest.raises(InputError, match=r"13\.png is 20x10 pixels, 1\.png is 64x48"):
+        list(open_video(folder))
+
+
+def test_reading_ends_after_the_longest_time_or_when_stopped(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "video.mp4", moving_frames(50))
+    short = open_video(path, SourceOptions(maximum_seconds=0.5))
+    assert len(list(short)) == 13
+    assert short.info().notices == ()
+    stopped = open_video(path)
+    for frame in stopped:
+        if frame.index == 4:
+            stopped.stop()
+    assert stopped.info().frames == 5
+
+
+@pytest.mark.parametrize("field", ["image_fps", "timeout_seconds", "maximum_seconds"])
+def test_senseless_options_are_named(field: str) -> None:
+    with pytest.raises(InputError, match=f"source.{field} must be above 0"):
+        SourceOptions(**{field: 0.0})
+
+
+def test_standard_input_through_a_real_pipe(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "video.mkv", moving_frames(30))
+    code = "from ifdd.data.sources import open_video; v = open_video('-'); print(len(list(v)), v.info().path)"
+    with path.open("rb") as file, subprocess.Popen(["cat"], stdin=file, stdout=subprocess.PIPE) as cat:
+        run = subprocess.run([sys.executable, "-c", code], stdin=cat.stdout, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["30", "standard", "input"]
+
+
+def test_standard_input_without_a_video_is_named() -> None:
+    for content in (b"", b"no video" * 500):
+        with pytest.raises(InputError, match="cannot read the video standard input"):
+            open_video("-", stdin=io.BytesIO(content))
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """A web server for the files of tmp_path."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(tmp_path)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_video_behind_an_address(tmp_path: Path, address: str) -> None:
+    write_video(tmp_path / "video.mp4", moving_frames(30), options={"movflags": "faststart"})
+    video = open_video(f"{address}/video.mp4")
+    assert [frame_number(frame.image) for frame in video] == list(range(30))
+    assert video.info().path == f"{address}/video.mp4"
+    assert not video.live
+    with pytest.raises(InputError, match=r"404.*check the address"):
+        open_video(f"{address}/absent.mp4")
+
+
+def test_addresses_that_do_not_answer_are_named() -> None:
+    import socket
+
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        port = silent.getsockname()[1]
+        for scheme in ("http", "rtsp"):
+            with pytest.raises(InputError, match=r"no answer within 0\.5 s; check the address") as caught:
+                open_video(f"{scheme}://me:secret@127.0.0.1:{port}/live", SourceOptions(timeout_seconds=0.5))
+            assert "secret" not in str(caught.value)
+    with pytest.raises(InputError, match="check the address"):
+        open_video(f"rtsp://127.0.0.1:{port}/live")
+    with pytest.raises(InputError, match="cannot read addresses of the kind gopher"):
+        open_video("gopher://host/video")
+    assert hide_password("rtsp://me:secret@host/a@b") == "rtsp://***@host/a@b"
+    assert hide_password("videos//me@home.mp4") == "videos//me@home.mp4"
+
+
+class _FakeCamera:
+    """Gives some images, one failure among them."""
+
+    def __init__(self, images: list[np.ndarray | None]) -> None:
+        self.images = images
+        self.released = False
+
+    def read(self) -> tuple[bool, Any]:
+        image = self.images.pop(0) if self.images else None
+        return image is not None, image
+
+    def release(self) -> None:
+        self.released = True
+
+
+def test_a_camera_gives_upright_time_and_colours() -> None:
+    red = np.zeros((48, 64, 3), np.uint8) + np.array([0, 0, 200], np.uint8)  # BGR
+    camera = _FakeCamera([red, None, red, red])
+    video = open_video("camera:0", capture=camera)
+    frames = list(video)
+    assert video.live
+    assert [frame.index for frame in frames] == [0, 1, 2]
+    assert frames[0].image[0, 0].tolist() == [200, 0, 0]
+    assert all(before.seconds < after.seconds for before, after in pairwise(frames))
+    assert "the camera gave no more images" in video.info().notices[0]
+    assert camera.released
+
+
+def test_a_missing_camera_is_named(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InputError, match="no camera 97 can be opened"):
+        open_video("camera:97")
+    with pytest.raises(InputError, match="named by its number"):
+        open_video("camera:front")
+    assert capfd.readouterr().err == ""
+    with pytest.raises(InputError, match="has no frames"):
+        list(open_video("camera:0", capture=_FakeCamera([])))
