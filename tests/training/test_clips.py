@@ -52,6 +52,8 @@ def test_without_one_a_part_of_the_training_chooses(without_validation: tuple[Pa
     assert not ids(module.train) & ids(module.validation)
     assert ids(module.train) | ids(module.validation) == of(samples, "train")
     assert not {s.subject for s in module.train.samples} & {s.subject for s in module.validation.samples}
+    there = {sample.label for sample in module.validation.samples}
+    assert set(module.absent) == set(module.validation.classes) - there
 
 
 def test_the_test_clips_choose_if_they_are_told_to(

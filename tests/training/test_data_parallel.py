@@ -1,5 +1,6 @@
 """Two processes train together on the CPU."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from ifdd.data.manifest import read_manifest
 from ifdd.evaluation.evaluate import evaluate_model
 
 
-def test_two_processes_train_one_model_and_show_one_bar(manifest: Path, tmp_path: Path) -> None:
+def train(manifest: Path, out: Path) -> subprocess.CompletedProcess[str]:
     options = {
         "data.manifest": manifest,
         "data.train_sampling": "uniform_segments",
@@ -24,15 +25,20 @@ def test_two_processes_train_one_model_and_show_one_bar(manifest: Path, tmp_path
         "optimization.warmup_epochs": 0,
         "run.accelerator": "cpu",
         "run.devices": 2,
-        "out": tmp_path,
+        "out": out,
     }
     words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
     command = [sys.executable, "-m", "ifdd", "train", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+
+
+def test_two_processes_train_one_model_and_show_one_bar(manifest: Path, tmp_path: Path) -> None:
+    done = train(manifest, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
-    epochs = [line for line in done.stderr.splitlines() if line.startswith("epoch ") and "loss" in line]
-    assert [line.split()[1] for line in epochs] == ["1/2", "2/2"]
+    lines = [line for line in done.stderr.splitlines() if line.startswith("epoch ") and "loss" in line]
+    assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
+    assert all(re.search(r"validation WAR 0\.\d+ UAR 0\.\d+  \d+ clips/s, scored in \d+ s$", line) for line in lines)
     assert done.stdout.count("training on") == done.stdout.count("best WAR on") == 1
     assert "32/32" in done.stderr  # 24 clips are 12 for each process: one batch of 8; twice, in two epochs
 
@@ -42,3 +48,16 @@ def test_two_processes_train_one_model_and_show_one_bar(manifest: Path, tmp_path
     checkpoint = load_checkpoint(tmp_path / "last.safetensors")
     scores = evaluate_model(checkpoint.model, ClipDataset(samples, checkpoint.classes, 16, 32)).scores
     assert checkpoint.description["validation"] == pytest.approx({"war": scores.war, "uar": scores.uar})
+
+
+def test_a_mistake_that_one_process_meets_stops_both_without_a_traceback(manifest: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_text("no video")
+    rows = manifest.read_text().replace("clips/", f"{manifest.parent}/clips/").splitlines()
+    first = next(index for index, row in enumerate(rows) if ",train," in row)
+    rows[first] = ",".join([rows[first].split(",")[0], str(broken), *rows[first].split(",")[2:]])
+    (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n")
+    done = train(tmp_path / "manifest.csv", tmp_path / "run")
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert str(broken) in done.stderr

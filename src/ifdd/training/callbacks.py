@@ -144,10 +144,11 @@ class TrainingProgress(ProgressBar):
         scoring_seconds = monotonic() - self._epoch_start - self._training_seconds
         error_console.print(
             f"epoch {trainer.current_epoch + 1:3}/{trainer.max_epochs}  loss {float(metrics['train/total']):.3f}  "
-            f"{self.subset} WAR {float(metrics[f'{self.subset}/war']):.3f}  "
+            f"{self.subset} WAR {float(metrics[f'{self.subset}/war']):.3f} "
             f"UAR {float(metrics[f'{self.subset}/uar']):.3f}  "
-            f"{self._clips / self._training_seconds:.0f} clips/s, scored in {scoring_seconds:.1f} s",
+            f"{self._clips / self._training_seconds:.0f} clips/s, scored in {scoring_seconds:.0f} s",
             highlight=False,
+            soft_wrap=True,
         )
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:

@@ -117,7 +117,7 @@ def train_recipe(recipe: Recipe, out: Path, resume: bool) -> None:
     if is_first_process() and resume_from is None:
         recipe.write(out)
         note(0, {})
-        console.print(_clips_line(clips), highlight=False)
+        console.print(_clips_line(clips), highlight=False, soft_wrap=True)
     checkpoints = ValidationCheckpoints(out, classes, run.select, run.selection, clips.selection_clips, save, note)
     progress = TrainingProgress(data.batch_size, run.selection)
     trainer = _trainer(out, recipe.optimization, run, checkpoints, progress)
@@ -202,6 +202,7 @@ def _print_best(out: Path, best: dict[str, Any]) -> None:
         f"{best['selection']}: WAR {scores['war']:.3f}, UAR {scores['uar']:.3f} (epoch {best['epoch']}) "
         f"-> {out / 'best.safetensors'}",
         highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -287,6 +288,13 @@ def _fit(trainer: Trainer, module: ClipClassifier, clips: ClipDataModule, resume
             raise
         except InputError as error:
             raise plain_input_error(error) from None
+        except RuntimeError as error:
+            if trainer.world_size == 1 or "by peer" not in str(error):  # how gloo says that a process is gone
+                raise
+            raise InputError(
+                f"another of the {trainer.world_size} processes that train together has stopped and says why in a "
+                "message of its own; when that is mended add --resume true"
+            ) from None
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
