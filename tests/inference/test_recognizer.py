@@ -199,12 +199,30 @@ def test_no_face_gives_an_empty_timeline(checkpoint: Path, tmp_path: Path) -> No
     assert recognition.to_csv() == "track,start_seconds,end_seconds," + ",".join(CLASSES) + "\n"
 
 
+def test_a_truncated_video_is_read_as_far_as_it_goes(checkpoint: Path, tmp_path: Path) -> None:
+    frames = disc_frames(60)
+    frames[:, :20] = np.random.default_rng(0).integers(0, 60, (60, 20, 128, 3))  # so that all frames are of one size
+    video = write_video(tmp_path / "cut.mp4", frames, options={"movflags": "faststart"})
+    video.write_bytes(video.read_bytes()[: video.stat().st_size * 6 // 10])
+    recognition = Recognizer.from_checkpoint(checkpoint, DiscDetector()).recognize(video)
+    assert 10 < recognition.video.frames < 60
+    assert recognition.timeline[-1].end_seconds == pytest.approx(recognition.video.duration_seconds, abs=0.1)
+    assert any("truncated" in notice for notice in recognition.to_dict()["video"]["notices"])
+
+
 def test_json_has_exactly_the_documented_fields(checkpoint: Path, tmp_path: Path) -> None:
     video = write_video(tmp_path / "a.mp4", disc_frames(50))
     recognition = Recognizer.from_checkpoint(checkpoint, DiscDetector()).recognize(video)
     form = json.loads(recognition.to_json())
     assert form.keys() == {"schema_version", "video", "model", "classes", "tracks", "timeline", "segments"}
-    assert form["video"] == {"path": str(video), "duration_seconds": 2.0, "frames": 50, "fps": 25.0}
+    assert form["video"] == {
+        "path": str(video),
+        "duration_seconds": 2.0,
+        "frames": 50,
+        "fps": 25.0,
+        "damaged": 0,
+        "notices": [],
+    }
     assert form["classes"] == list(CLASSES)
     assert form["model"] == {
         "name": "ifdd_tiny",

@@ -26,6 +26,10 @@ class RecognizedVideo:
     """Number of frames."""
     fps: float
     """Frames a second on average."""
+    damaged: int = 0
+    """Packets, frames and images that were passed over or had to be repaired."""
+    notices: tuple[str, ...] = ()
+    """What was wrong with it, in one line each."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class Recognition:
                 "duration_seconds": round(self.video.duration_seconds, 4),
                 "frames": self.video.frames,
                 "fps": round(self.video.fps, 4),
+                "damaged": self.video.damaged,
+                "notices": list(self.video.notices),
             },
             "model": self.model,
             "classes": list(self.classes),

@@ -98,6 +98,7 @@ def summarize(recognition: Recognition) -> str:
     """Return the results of a video as a few lines to read."""
     video = recognition.video
     lines = [f"{video.path}: {video.duration_seconds:.1f} s, {video.frames} frames"]
+    lines += [f"  notice: {notice}" for notice in video.notices]
     if not recognition.tracks:
         lines.append("  no face found: the timeline is empty")
     else:
@@ -122,7 +123,7 @@ def _recognize_with_progress(recognizer: Recognizer, video: str) -> Recognition:
     task = bar.add_task(Path(video).name.replace("[", r"\["), total=None)
     with ExitStack() as stack:
 
-        def on_frame(done: int, total: int) -> None:
+        def on_frame(done: int, total: int | None) -> None:
             if done == 1:  # not before: a video that cannot be read has no progress
                 stack.enter_context(bar)
             bar.update(task, completed=done, total=total)

@@ -18,8 +18,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ifdd.data.faces import FaceBox, FaceDetector, HaarDetector, crop_face
+from ifdd.data.sources import SourceOptions, VideoSource, open_video
 from ifdd.data.tracking import CutDetector, Track, Tracker, TrackingOptions
-from ifdd.data.video import VideoInfo, iter_frames, probe
+from ifdd.data.video import VideoInfo
 from ifdd.errors import InputError
 from ifdd.inference.alignment import HeadTilt
 from ifdd.inference.recognition import Recognition, RecognizedTrack, RecognizedVideo
@@ -131,27 +132,36 @@ class Recognizer:
         """Whether the checkpoint says that it has seen drawn faces only."""
         return "notice" in self.description
 
-    def recognize(self, video: str | Path, on_frame: Callable[[int, int], None] | None = None) -> Recognition:
-        """Read the expressions of all people in a video.
+    def recognize(
+        self,
+        video: str | Path | VideoSource,
+        on_frame: Callable[[int, int | None], None] | None = None,
+        source: SourceOptions | None = None,
+    ) -> Recognition:
+        """Read the expressions of all people in a video, in one pass. What is damaged is passed over and counted.
 
         Args:
-            video: a video file of any kind that PyAV reads, or a folder of numbered images.
-            on_frame: called after every frame with the number of frames done and the number of all frames.
+            video: a file of any kind that FFmpeg reads, a folder of numbered images, an address, ``-`` for standard
+                input, ``camera:0``; or what ``open_video`` gave for one of them.
+            on_frame: called after every frame with the number of frames done and about how many there are, None where
+                nobody knows.
+            source: how the video is opened; not for one that is open.
 
         Raises:
-            InputError: the video is missing, unreadable, empty or truncated.
+            InputError: the video is missing, unreadable or empty.
         """
-        info = probe(video)
+        opened = video if isinstance(video, VideoSource) else open_video(video, source)
         stream = Stream(self, self.reading.batch_size, keep_tracks=True)
         zero: float | None = None
         timeline: list[TimelineEntry] = []
-        for frame in iter_frames(video):
+        for frame in opened:
             zero = frame.seconds if zero is None else zero
             timeline += stream.read(frame.image, frame.seconds - zero)
             if on_frame is not None:
-                on_frame(frame.index + 1, info.frames)
+                on_frame(frame.index + 1, opened.expected_frames)
+        info = opened.info()
         timeline += stream.finish(info.duration_seconds)
-        return self._put_together(str(video), info, stream.tracks, timeline)
+        return self._put_together(str(info.path), info, stream.tracks, timeline)
 
     def stream(self) -> "Stream":
         """Return what reads frames as they come; each reading is given as soon as its window is full."""
@@ -164,7 +174,7 @@ class Recognizer:
         by_track = {track.id: [entry for entry in timeline if entry.track == track.id] for track in tracks}
         shortest, least = self.reading.minimum_segment_seconds, self.reading.minimum_probability
         return Recognition(
-            video=RecognizedVideo(path, info.duration_seconds, info.frames, info.fps),
+            video=RecognizedVideo(path, info.duration_seconds, info.frames, info.fps, info.damaged, info.notices),
             model=self.description,
             classes=self.classes,
             tracks=tuple(
