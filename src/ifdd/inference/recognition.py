@@ -1,17 +1,28 @@
-"""What recognising a video gives: people, probabilities over time, segments; as objects, JSON and CSV."""
+"""What recognising a video gives: people, probabilities over time, segments; as objects, tables and files."""
 
 import csv
 import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ifdd.data.tracking import TrackPoint
-from ifdd.inference.timeline import Segment, TimelineEntry
+from ifdd.errors import InputError
+from ifdd.inference.timeline import CLOCK, Segment, TimelineEntry
+
+if TYPE_CHECKING:
+    import matplotlib.figure
+    import pandas
 
 SCHEMA_VERSION = "1.0"
 """Version of the JSON form; the first number changes when a field changes or goes."""
+
+SYNTHETIC = "trained on synthetic faces: a demonstration"
+"""What every row of a table says of a model that has seen drawn faces only."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,8 @@ class Recognition:
     """What was read in each window, by time, then by track."""
     segments: tuple[Segment, ...]
     """Stretches of one expression, by track, then by time."""
+    cuts_seconds: tuple[float, ...] = ()
+    """Times of the first frames after a cut, where they are known."""
 
     @property
     def face_share(self) -> float:
@@ -117,20 +130,79 @@ class Recognition:
         """Return the JSON form as text."""
         return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
-    def timeline_rows(self) -> Iterator[dict[str, int | float]]:
-        """Yield the timeline as flat rows: track, start_seconds, end_seconds, and one column for each class."""
-        for entry in self.to_dict()["timeline"]:
-            probabilities = entry.pop("probabilities")
-            yield {**entry, **dict(zip(self.classes, probabilities, strict=True))}
+    @property
+    def table_columns(self) -> dict[str, type]:
+        """The timeline's columns as a table, and their types."""
+        first = {"track": int, "start_seconds": float, "end_seconds": float, "start_frame": int, "end_frame": int}
+        return {**first, **dict.fromkeys(self.classes, float), "notice": str}
+
+    def timeline_rows(self) -> Iterator[dict[str, int | float | str]]:
+        """Yield the timeline as flat rows, one for each window of each person.
+
+        They hold track, start_seconds, end_seconds, start_frame and end_frame (the first and the last frame that is
+        on screen in the window), the probability of each class, and notice: what the model is not fit for, or "".
+        """
+        boxes = {track.id: track.boxes for track in self.tracks}
+        times = {id: np.array([point.seconds for point in points]) for id, points in boxes.items()}
+        notice = SYNTHETIC if "notice" in self.model else ""
+        for entry in self.timeline:
+            seconds = times[entry.track]
+            first = max(0, int(np.searchsorted(seconds, entry.start_seconds + CLOCK, side="right")) - 1)
+            last = max(first, int(np.searchsorted(seconds, entry.end_seconds - CLOCK)) - 1)
+            yield {
+                "track": entry.track,
+                "start_seconds": round(entry.start_seconds, 4),
+                "end_seconds": round(entry.end_seconds, 4),
+                "start_frame": boxes[entry.track][first].frame,
+                "end_frame": boxes[entry.track][last].frame,
+                **{name: round(value, 6) for name, value in zip(self.classes, entry.probabilities, strict=True)},
+                "notice": notice,
+            }
 
     def to_csv(self) -> str:
         """Return the timeline as CSV text; a video without faces gives the header alone."""
         text = io.StringIO()
-        header = ["track", "start_seconds", "end_seconds", *self.classes]
-        writer = csv.DictWriter(text, header, lineterminator="\n")
+        writer = csv.DictWriter(text, list(self.table_columns), lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.timeline_rows())
         return text.getvalue()
+
+    def to_dataframe(self) -> "pandas.DataFrame":
+        """Return the timeline as a table of pandas, with the columns of ``timeline_rows``.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ModuleNotFoundError as error:
+            raise InputError("a DataFrame needs pandas, which is not here: pip install 'ifdd[pandas]'") from error
+        columns = self.table_columns
+        return pandas.DataFrame(list(self.timeline_rows()), columns=list(columns)).astype(columns)
+
+    def plot(self) -> "matplotlib.figure.Figure":
+        """Draw who shows what when, as a figure of matplotlib.
+
+        Raises:
+            InputError: matplotlib is not installed.
+        """
+        from ifdd.inference.plot import plot_timeline
+
+        return plot_timeline(self)
+
+    def write(self, path: str | Path) -> None:
+        """Write the results in the form that the path's ending names, whole or not at all.
+
+        .json: everything. .csv, .parquet: the timeline. .vtt, .srt: captions. .eaf (ELAN), .textgrid (Praat):
+        the segments. .png, .svg: the plot. .mp4: the video, read once more, with what was found drawn into it.
+
+        Raises:
+            InputError: the ending is another one, a library that the form needs is not installed, the path cannot
+                be written to, or (.mp4) the video cannot be read again.
+        """
+        from ifdd.inference.outputs import write
+
+        write(self, Path(path))
 
 
 def _point_to_dict(point: TrackPoint) -> dict[str, int | float]:

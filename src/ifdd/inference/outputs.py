@@ -1,0 +1,52 @@
+"""The forms in which results are written, by the ending of a file's name."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ifdd.errors import InputError
+from ifdd.files import atomic_path, write_text
+from ifdd.inference.annotations import to_eaf, to_textgrid
+from ifdd.inference.captions import to_srt, to_webvtt
+from ifdd.inference.plot import write_plot
+from ifdd.inference.recognition import Recognition
+from ifdd.inference.render import render_video
+
+
+def write(recognition: Recognition, path: Path) -> None:
+    """Write results in the form that the path's ending names, whole or not at all.
+
+    Raises:
+        InputError: the ending is none of ``FORMATS``; or as the form's writer says.
+    """
+    form = path.suffix.lower().removeprefix(".")
+    if form not in FORMATS:
+        raise InputError(f"{path}: results cannot be written as '{path.suffix}'; choose among {', '.join(FORMATS)}")
+    FORMATS[form](recognition, path)
+
+
+def _write_parquet(recognition: Recognition, path: Path) -> None:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet
+    except ModuleNotFoundError as error:
+        raise InputError("a .parquet file needs pyarrow, which is not here: pip install 'ifdd[parquet]'") from error
+    types = {int: pa.int64(), float: pa.float64(), str: pa.string()}
+    about = {"video": recognition.video.path, "notice": recognition.model.get("notice", "")}
+    schema = pa.schema([(name, types[kind]) for name, kind in recognition.table_columns.items()], metadata=about)
+    with atomic_path(path) as temporary:
+        pyarrow.parquet.write_table(pa.Table.from_pylist(list(recognition.timeline_rows()), schema), temporary)
+
+
+FORMATS: dict[str, Callable[[Recognition, Path], None]] = {
+    "json": lambda recognition, path: write_text(path, recognition.to_json()),
+    "csv": lambda recognition, path: write_text(path, recognition.to_csv()),
+    "parquet": _write_parquet,
+    "vtt": lambda recognition, path: write_text(path, to_webvtt(recognition)),
+    "srt": lambda recognition, path: write_text(path, to_srt(recognition)),
+    "eaf": lambda recognition, path: write_text(path, to_eaf(recognition)),
+    "textgrid": lambda recognition, path: write_text(path, to_textgrid(recognition)),
+    "png": write_plot,
+    "svg": write_plot,
+    "mp4": render_video,
+}
+"""Ending without its dot -> what writes it."""
