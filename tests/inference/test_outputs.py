@@ -17,14 +17,17 @@ import pytest
 import webvtt
 from pympi import Eaf, TextGrid
 
+from ifdd.__main__ import main
 from ifdd.data.faces import FaceBox
 from ifdd.data.labels import LABEL_SETS
+from ifdd.data.synth.config import PRESETS
+from ifdd.data.synth.story import StoryConfig, render_story
 from ifdd.data.tracking import TrackPoint
 from ifdd.data.video import iter_frames, probe
 from ifdd.errors import InputError
 from ifdd.inference import Recognition, RecognizedTrack, RecognizedVideo, Segment, TimelineEntry
 from ifdd.inference.layout import UNCERTAIN, UNCERTAIN_COLOR, assign_rows, class_colors
-from ifdd.inference.outputs import FORMATS
+from ifdd.inference.outputs import FORMATS, parse_formats
 from ifdd.inference.plot import plot_timeline
 from tests.helpers.videos import moving_frames, write_frame_folder, write_video
 
@@ -267,6 +270,34 @@ def add_sound(video: Path, target: Path) -> Path:
 def sound(path: Path) -> list[bytes]:
     with av.open(str(path)) as container:
         return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+
+
+def test_annotated_video_never_replaces_its_source(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "a.mp4", moving_frames(3))
+    before = source.read_bytes()
+    with pytest.raises(InputError, match="would replace the video itself"):
+        recognition(source, [0.0, 0.04, 0.08], 0.12).write(source)
+    assert source.read_bytes() == before
+
+
+def test_command_writes_every_form(checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    _, shots = render_story(["happy"], PRESETS["easy"], 0, StoryConfig(seconds=1.5, fps=8.0, width=320, height=240))
+    video = write_video(tmp_path / "a.mp4", np.stack([picture for picture, _ in shots]), fps=8.0)
+    words = ["recognize", str(video), "--checkpoint", str(checkpoint), "--device", "cpu", "--out"]
+    main([*words, str(tmp_path / "out"), "--formats", ",".join(FORMATS)])
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {f"a.{form}" for form in FORMATS}
+    assert str(tmp_path / "out" / "a.eaf") in capfd.readouterr().out
+    for bad in ("json,doc", ""):
+        with pytest.raises(SystemExit):
+            main([*words, str(tmp_path / "other"), "--formats", bad])
+        assert "choose among json,csv" in capfd.readouterr().err
+
+
+def test_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ifdd.inference.outputs.find_spec", lambda name: None if name == "matplotlib" else name)
+    assert parse_formats("json, CSV,.vtt,json") == ["json", "csv", "vtt"]
+    with pytest.raises(InputError, match=r"png needs matplotlib.*ifdd\[plot\]"):
+        parse_formats("json,png")
 
 
 def test_unknown_ending_is_named(result: Recognition, tmp_path: Path) -> None:

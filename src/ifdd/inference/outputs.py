@@ -1,6 +1,7 @@
 """The forms in which results are written, by the ending of a file's name."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from ifdd.errors import InputError
@@ -50,3 +51,22 @@ FORMATS: dict[str, Callable[[Recognition, Path], None]] = {
     "mp4": render_video,
 }
 """Ending without its dot -> what writes it."""
+
+_NEEDED = {"parquet": ("pyarrow", "parquet"), **dict.fromkeys(("png", "svg", "mp4"), ("matplotlib", "plot"))}
+"""Ending -> the library that writes it, and the extra of ifdd that brings it."""
+
+
+def parse_formats(words: str) -> list[str]:
+    """Return the forms that a list such as ``json,csv,vtt`` names.
+
+    Raises:
+        InputError: the list is empty, a form is unknown, or the library that writes it is not installed.
+    """
+    formats = list(dict.fromkeys(word.strip().lower().removeprefix(".") for word in words.split(",")))
+    for form in formats:
+        if form not in FORMATS:
+            raise InputError(f"formats: there is no form '{form}'; choose among {','.join(FORMATS)}")
+        library, extra = _NEEDED.get(form, ("numpy", ""))
+        if find_spec(library) is None:
+            raise InputError(f"formats: {form} needs {library}, which is not here: pip install 'ifdd[{extra}]'")
+    return formats

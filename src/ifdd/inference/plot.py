@@ -99,7 +99,8 @@ def _draw_row(area: "matplotlib.axes.Axes", tracks: Sequence[RecognizedTrack], r
         if not entries:
             continue
         edges, means = time_course(entries)
-        middles = (edges[:-1] + edges[1:]) / 2
+        middles = np.array([edges[0], *(edges[:-1] + edges[1:]) / 2, edges[-1]])  # level up to both ends
+        means = np.pad(means, ((1, 1), (0, 0)), mode="edge")
         for index, name in enumerate(recognition.classes):
             area.plot(middles, means[:, index], color=colors[name], linewidth=1.2, zorder=4)
         for segment in recognition.segments:
@@ -133,11 +134,21 @@ def _draw_segment(
     area.axvline(start, color="white", linewidth=1.2, zorder=4)
     name = name_of(segment, recognition.classes)
     inches = (end - start) / recognition.video.duration_seconds * WIDTH * 0.925
-    if inches > 0.085 * len(name) + 0.08:
-        area.text(
-            (start + end) / 2, 0.07, name, ha="center", va="bottom", size=9.5, color=_INK, zorder=6, parse_math=False,
-            bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.82, "linewidth": 0},
-        )  # fmt: skip
+    _write_name(area, name, (start + end) / 2, inches)
+
+
+def _write_name(area: "matplotlib.axes.Axes", name: str, seconds: float, inches: float) -> None:
+    """Write a name into a segment: smaller, or upright, where it is narrow, and not at all where it is too narrow."""
+    height = area.get_window_extent().height / area.figure.dpi
+    choices = [(9.5, 0, inches), (7.5, 0, inches), (7.5, 90, height if inches > 0.17 else 0.0)]
+    paper = {"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.82, "linewidth": 0}
+    for size, turn, room in choices:
+        if size * 0.0085 * len(name) + 0.06 < room:
+            area.text(
+                seconds, 0.07, name, ha="center", va="bottom", size=size, rotation=turn, color=_INK, zorder=6,
+                parse_math=False, bbox=paper,
+            )  # fmt: skip
+            return
 
 
 def _draw_legend(figure: "matplotlib.figure.Figure", recognition: Recognition, total: float, raised: float) -> None:

@@ -9,7 +9,7 @@ from ifdd.console import console, error_console, progress_bar
 from ifdd.data.faces import best_detector
 from ifdd.data.tracking import TrackingOptions
 from ifdd.errors import InputError
-from ifdd.files import write_text
+from ifdd.inference.outputs import parse_formats
 from ifdd.inference.recognition import Recognition
 from ifdd.inference.recognizer import ReadingOptions, Recognizer
 from ifdd.inference.timeline import Segment
@@ -25,12 +25,13 @@ def recognize(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     reading: ReadingOptions = ReadingOptions(),  # noqa: B008 (frozen)
     tracking: TrackingOptions = TrackingOptions(),  # noqa: B008 (frozen)
+    formats: str = "json,csv",
 ) -> None:
     """Read a timeline of expressions from videos.
 
-    Every video gives OUT/NAME.json (people, boxes, probabilities over time, segments) and OUT/NAME.csv (the
-    timeline alone). NAME is the video's name without its ending; where two videos of one run share it, the
-    later one gets NAME-2, NAME-3, ... Files of an earlier run are replaced.
+    Every video gives OUT/NAME.json (people, boxes, probabilities over time, segments), OUT/NAME.csv (the
+    timeline alone), or the forms that --formats names. NAME is the video's name without its ending; where two
+    videos of one run share it, the later one gets NAME-2, NAME-3, ... Files of an earlier run are replaced.
 
     Args:
         videos: video files (mp4, mkv, gif, anything FFmpeg reads) or folders of numbered images
@@ -41,11 +42,15 @@ def recognize(
         device: where the model runs; auto takes a GPU if there is one
         reading: windows and segments
         tracking: following faces
+        formats: what to write, with commas between: json (everything), csv, parquet (the timeline), vtt, srt
+            (captions), eaf, textgrid (for ELAN and Praat), png, svg (a plot), mp4 (the annotated video); where mp4
+            would replace the video itself, it is refused
 
     Raises:
         InputError: the checkpoint, the detector or an option is at fault, or the folder cannot be written to;
             or a video is at fault, which is said after all others were done.
     """
+    forms = parse_formats(formats)
     recognizer = Recognizer.from_checkpoint(
         checkpoint,
         best_detector(detector_model, lambda line: _print(line, error=True)),
@@ -66,10 +71,10 @@ def recognize(
             _print(f"{video}: failed: {error}", error=True)
             continue
         speed = recognition.video.duration_seconds / (time.perf_counter() - started)
-        write_text(out / f"{name}.json", recognition.to_json())
-        write_text(out / f"{name}.csv", recognition.to_csv())
+        for form in forms:
+            recognition.write(out / f"{name}.{form}")
         _print(summarize(recognition))
-        _print(f"  written: {out / name}.json, {out / name}.csv; {speed:.1f} x real time")
+        _print(f"  written: {', '.join(str(out / f'{name}.{form}') for form in forms)}; {speed:.1f} x real time")
     if recognizer.trained_on_synthetic_faces:
         _print(f"note: {recognizer.description['notice']}")
     if failures:

@@ -45,6 +45,7 @@ _WARNING = (255, 176, 112)
 _COPIED_AUDIO = ("aac", "mp3", "ac3", "eac3", "alac", "opus")  # those that an mp4 may hold as they are
 
 Color = tuple[int, int, int]
+Box = tuple[int, int, int, int]  # left, top, right, bottom
 Picture = UInt8[np.ndarray, "_ _ 3"]
 
 
@@ -54,13 +55,15 @@ def render_video(recognition: Recognition, path: Path) -> None:
     H.264 where this FFmpeg has it, else MPEG-4; the sound is copied, or made AAC where an mp4 cannot hold it.
 
     Raises:
-        InputError: the video cannot be read again, Pillow or matplotlib (for the font) is not installed, or the
-            path cannot be written to.
+        InputError: the video cannot be read again, the path is the video itself or cannot be written to, or Pillow
+            or matplotlib (for the font) is not installed.
     """
     _font(12, False)  # says at once if it is missing
     source = Path(recognition.video.path)
     if not source.exists():
         raise InputError(f"an annotated video needs the video itself, and {source} is not a file; give a file")
+    if path.exists() and path.samefile(source):
+        raise InputError(f"the annotated video would replace the video itself, {source}; choose another folder")
     with atomic_path(path) as temporary:
         _encode(recognition, source, temporary)
 
@@ -223,10 +226,13 @@ class _Painter:
         picture = canvas[: self._height]
         method = cv2.INTER_AREA if self._scale_x < 1 else cv2.INTER_CUBIC
         cv2.resize(image, (self._width, self._height), dst=picture, interpolation=method)
-        for person in self._people:
-            index = number - person.track.boxes[0].frame
-            if 0 <= index < len(person.track.boxes):
-                self._draw_face(picture, person, index, seconds)
+        found = [(person, number - person.track.boxes[0].frame) for person in self._people]
+        found = [(person, index) for person, index in found if 0 <= index < len(person.track.boxes)]
+        for person, index in found:
+            self._draw_box(picture, person, index, seconds)
+        taken: list[Box] = []
+        for person, index in found:
+            taken.append(self._draw_label(picture, person, index, seconds, taken))
         self._draw_panel(canvas[self._height :], seconds)
         return canvas
 
@@ -238,28 +244,41 @@ class _Painter:
             return UNCERTAIN_COLOR
         return self._colors[segment.label]
 
-    def _draw_face(self, picture: Picture, person: _Person, index: int, seconds: float) -> None:
+    def _place(self, person: _Person, index: int) -> Box:
+        """Return where a face is in the picture."""
         box = person.track.boxes[index].box
-        segment = person.segment_at(seconds)
-        color = self._color(segment)
         left, top = round(box.x * self._scale_x), round(box.y * self._scale_y)
         right = round((box.x + box.width) * self._scale_x)
-        bottom = round((box.y + box.height) * self._scale_y)
-        thick = self._pixels(3) if box.score > 0 else 1
-        _rounded(picture, (left, top, right, bottom), self._pixels(10), (0, 0, 0), thick + self._pixels(2))
-        _rounded(picture, (left, top, right, bottom), self._pixels(10), color, thick)
+        return left, top, right, round((box.y + box.height) * self._scale_y)
+
+    def _draw_box(self, picture: Picture, person: _Person, index: int, seconds: float) -> None:
+        place = self._place(person, index)
+        seen = person.track.boxes[index].box.score > 0
+        thick = self._pixels(3) if seen else 1  # a thin box is a guess
+        _rounded(picture, place, self._pixels(10), (0, 0, 0), thick + self._pixels(2))
+        _rounded(picture, place, self._pixels(10), self._color(person.segment_at(seconds)), thick)
+
+    def _draw_label(self, picture: Picture, person: _Person, index: int, seconds: float, taken: Sequence[Box]) -> Box:
+        """Write number and expression above or below a face, where no other label is; return that place."""
+        segment = person.segment_at(seconds)
+        left, top, right, bottom = self._place(person, index)
         words = f"#{person.track.id}"
         if segment is not None:
             words += f"  {self._words(person, segment, seconds)}"
-        text = _text(words, self._pixels(16), True)
-        padding = self._pixels(6)
+        small = right - left < self._width // 8
+        text = _text(words, self._pixels(13 if small else 16), True)
+        padding = self._pixels(4 if small else 6)
         height, width = text.shape[0] + padding, text.shape[1] + 2 * padding
-        x = min(max(0, left - thick), max(0, self._width - width))
-        y = top - height - self._pixels(5)
-        if y < 0:
-            y = min(max(0, bottom + self._pixels(5)), self._height - height)
-        _fill(picture, (x, y, x + width, y + height), color)
-        _blend(picture, text, x + padding, y + padding // 2, _readable_on(color))
+        x = min(max(0, left - self._pixels(2)), max(0, self._width - width))
+        lowest = self._height - height
+        tops = [top - height - self._pixels(5), bottom + self._pixels(5), top + self._pixels(4), bottom - height]
+        choices = [(x, y, x + width, y + height) for y in tops if 0 <= y <= lowest]
+        choices = choices or [(x, max(0, lowest), x + width, max(0, lowest) + height)]
+        place = next((choice for choice in choices if not any(_overlap(choice, other) for other in taken)), choices[0])
+        color = self._color(segment)
+        _fill(picture, place, color)
+        _blend(picture, text, place[0] + padding, place[1] + padding // 2, _readable_on(color))
+        return place
 
     def _words(self, person: _Person, segment: Segment, seconds: float) -> str:
         """Return the class and how probable it is at this very time."""
@@ -395,7 +414,11 @@ def _blend_outlined(image: Picture, text: UInt8[np.ndarray, "_ _"], x: int, y: i
     _blend(image, text, x, y, (255, 255, 255))
 
 
-def _fill(image: Picture, box: Sequence[int], color: Color) -> None:
+def _overlap(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _fill(image: Picture, box: Box, color: Color) -> None:
     """Fill a box with round corners."""
     left, top, right, bottom = box
     radius = max(1, min(right - left, bottom - top) // 4)
@@ -406,7 +429,7 @@ def _fill(image: Picture, box: Sequence[int], color: Color) -> None:
             cv2.circle(image, (x, y), radius, color, -1, cv2.LINE_AA)
 
 
-def _rounded(image: Picture, box: Sequence[int], radius: int, color: Color, thick: int) -> None:
+def _rounded(image: Picture, box: Box, radius: int, color: Color, thick: int) -> None:
     """Draw the outline of a box with round corners."""
     left, top, right, bottom = box
     radius = max(1, min(radius, (right - left) // 2, (bottom - top) // 2))
