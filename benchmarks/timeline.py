@@ -1,0 +1,202 @@
+"""Tracking and timelines against the truth, on drawn crowds: people side by side, hard cuts, known emotions.
+
+Each video (SynthDFER, preset ``standard``) has shots of several people with hands that come and go; every shot shows
+other people. People are followed as ``ifdd recognize`` follows them, with each detector, searching every frame or every
+k-th one. With --checkpoint, the timeline is scored too, with YuNet if its file is given. Truth is what the drawings
+were asked to show: an emotion begins 0.1 s after its nominal start, which counts here, and takes 0.5 s to rise.
+
+    python benchmarks/timeline.py --checkpoint demo/training/best.safetensors --detector-model yunet_n_640_640.onnx
+"""
+
+import argparse
+import json
+import platform
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import mean, median
+from typing import Any, NamedTuple
+
+import cv2
+import torch
+
+from ifdd.data.faces import FaceDetector, HaarDetector, YuNetDetector
+from ifdd.data.synth.config import PRESETS
+from ifdd.data.synth.crowd import CrowdConfig, CrowdFrame, render_crowd
+from ifdd.data.synth.encode import write_video
+from ifdd.data.synth.story import StoryConfig
+from ifdd.data.tracking import CutDetector, Track, Tracker, TrackingOptions
+from ifdd.data.video import iter_frames
+from ifdd.evaluation.timeline import Box, Stretch, score_identities, score_segments, score_time
+from ifdd.inference import ReadingOptions, Recognizer
+
+EVERY = (1, 2, 3, 5)
+OVERLAPS = (0.1, 0.25, 0.5)
+
+
+class Crowd(NamedTuple):
+    """A video on disk and its truth."""
+
+    path: Path
+    boxes: list[dict[int, Box]]
+    cuts: list[int]
+    stretches: list[Stretch]
+    seconds: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", type=Path, help="a model of the seven basic emotions, to score what it reads")
+    parser.add_argument("--detector-model", type=Path, help="YuNet's .onnx file; without it only Haar is measured")
+    parser.add_argument("--videos", type=int, default=3, help="of 18 s and nine people each")
+    parser.add_argument("--out", type=Path, default=Path("results/timeline.json"))
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    config = CrowdConfig(person=StoryConfig(seconds=3.0, width=320, height=360))
+    detectors: list[FaceDetector] = [HaarDetector()]
+    if options.detector_model is not None:
+        detectors.insert(0, YuNetDetector(options.detector_model))
+    with tempfile.TemporaryDirectory() as folder:
+        crowds = [write_crowd(Path(folder), number, config) for number in range(options.videos)]
+        report: dict[str, Any] = {
+            "machine": {"processor": platform.machine(), "python": platform.python_version()},
+            "videos": {"count": len(crowds), "preset": "standard", "seeds": "1000 + number", **asdict(config)},
+            "people": sum(len({s.person for s in crowd.stretches}) for crowd in crowds),
+            "tracking": [follow_all(crowds, detector, every) for detector in detectors for every in EVERY],
+        }
+        if options.checkpoint is not None:
+            report["timeline"] = [read_all(crowds, options.checkpoint, detectors[0], flip) for flip in (False, True)]
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps({key: report[key] for key in ("tracking", "timeline") if key in report}, indent=1))
+
+
+def write_crowd(folder: Path, number: int, config: CrowdConfig) -> Crowd:
+    """Draw and encode one video."""
+    frames: list[CrowdFrame] = list(render_crowd(PRESETS["standard"], 1000 + number, config))
+    path = folder / f"crowd{number}.mp4"
+    write_video(path, (frame.image for frame in frames), config.person.fps)
+    step = 1 / config.person.fps
+    stretches: list[Stretch] = []
+    for frame in frames:
+        for truth in frame.people:
+            stretches.append(Stretch(truth.person, frame.seconds, frame.seconds + step, truth.label))
+    return Crowd(
+        path,
+        [{truth.person: truth.box for truth in frame.people} for frame in frames],
+        [index for index, frame in enumerate(frames) if frame.cut],
+        join(stretches),
+        frames[-1].seconds + step,
+    )
+
+
+def join(stretches: Sequence[Stretch]) -> list[Stretch]:
+    """Join what follows without a gap and has the same person and label."""
+    joined: list[Stretch] = []
+    for stretch in sorted(stretches):
+        last = joined[-1] if joined else None
+        if last is not None and (last.person, last.label) == (stretch.person, stretch.label):
+            joined[-1] = last._replace(end_seconds=stretch.end_seconds)
+        else:
+            joined.append(stretch)
+    return joined
+
+
+def follow_all(crowds: Sequence[Crowd], detector: FaceDetector, every: int) -> dict[str, Any]:
+    """Follow the faces of all videos; scores are means over videos, counts are sums."""
+    results, cuts_found, false_cuts, cuts, tracks, taken = [], 0, 0, 0, 0, 0.0
+    for crowd in crowds:
+        started = time.process_time()
+        found, seen_cuts, length = follow(crowd.path, detector, every)
+        taken += time.process_time() - started
+        results.append(score_identities(crowd.boxes, found))
+        cuts += len(crowd.cuts)
+        cuts_found += len(set(crowd.cuts) & set(seen_cuts))
+        false_cuts += len(set(seen_cuts) - set(crowd.cuts))
+        tracks += length
+    return {
+        "detector": detector.name,
+        "detect_every": every,
+        "idf1": round(mean(result.idf1 for result in results), 4),
+        "lowest_idf1": round(min(result.idf1 for result in results), 4),
+        "precision": round(mean(result.precision for result in results), 4),
+        "recall": round(mean(result.recall for result in results), 4),
+        "switches": sum(result.switches for result in results),
+        "tracks": tracks,
+        "cuts": cuts,
+        "cuts_found": cuts_found,
+        "false_cuts": false_cuts,
+        "times_real_time": round(sum(crowd.seconds for crowd in crowds) / taken, 2),
+    }
+
+
+def follow(path: Path, detector: FaceDetector, every: int) -> tuple[list[dict[int, Box]], list[int], int]:
+    """Return the tracks' boxes of every frame, the cuts, and the number of tracks of one video."""
+    tracker, shots = Tracker(TrackingOptions(detect_every=every)), CutDetector()
+    tracks: list[Track] = []
+    cuts: list[int] = []
+    unsearched, count, seconds, step = 0, 0, 0.0, 0.0
+    for frame in iter_frames(path):
+        step, seconds, count = frame.seconds - seconds, frame.seconds, count + 1
+        cut = shots.is_cut(frame.image)
+        cuts += [frame.index] if cut else []
+        search = cut or unsearched == 0
+        unsearched = every - 1 if search else unsearched - 1
+        boxes = detector.detect(frame.image) if search else None
+        tracks += tracker.update(frame.index, frame.seconds, boxes, cut).ended
+    tracks += tracker.finish(seconds + step)
+    return boxes_of(count, [(track.id, track.points) for track in tracks]), cuts, len(tracks)
+
+
+def boxes_of(count: int, tracks: Sequence[tuple[int, Sequence[Any]]]) -> list[dict[int, Box]]:
+    """Return each frame's boxes by id, predicted ones among them."""
+    frames: list[dict[int, Box]] = [{} for _ in range(count)]
+    for number, points in tracks:
+        for point in points:
+            frames[point.frame][number] = (point.box.x, point.box.y, point.box.width, point.box.height)
+    return frames
+
+
+def read_all(crowds: Sequence[Crowd], checkpoint: Path, detector: FaceDetector, flip: bool) -> dict[str, Any]:
+    """Read the timelines of all videos; scores are means over videos, onset errors are pooled."""
+    recognizer = Recognizer.from_checkpoint(checkpoint, detector, reading=ReadingOptions(flip=flip))
+    scores: dict[float, list[float]] = {overlap: [] for overlap in OVERLAPS}
+    onsets: list[float] = []
+    right: list[float] = []
+    taken = 0.0
+    for crowd in crowds:
+        started = time.process_time()
+        recognition = recognizer.recognize(crowd.path)
+        taken += time.process_time() - started
+        tracks = [(track.id, track.boxes) for track in recognition.tracks]
+        pairs = score_identities(crowd.boxes, boxes_of(len(crowd.boxes), tracks)).pairs
+        found = [
+            # a track that stands for nobody keeps an id that nobody has
+            Stretch(pairs.get(part.track, -part.track), part.start_seconds, part.end_seconds, part.label)
+            for part in recognition.segments
+        ]
+        for overlap in OVERLAPS:
+            scores[overlap].append(score_segments(crowd.stretches, found, overlap).f1)
+        onsets += score_segments(crowd.stretches, found, 0.25).onset_errors
+        right.append(score_time(crowd.stretches, found))
+    return {
+        "detector": detector.name,
+        "checkpoint": {
+            key: recognizer.description[key] for key in ("name", "frames", "size", "clip_seconds", "checkpoint_sha256")
+        },
+        "stride_seconds": recognizer.stride_seconds,
+        "flip": flip,
+        "segment_f1": {str(overlap): round(mean(values), 4) for overlap, values in scores.items()},
+        "right_time": round(mean(right), 4),
+        "onsets": len(onsets),
+        "median_onset_error_ms": round(1000 * median(map(abs, onsets))) if onsets else None,
+        "median_onset_shift_ms": round(1000 * median(onsets)) if onsets else None,
+        "times_real_time": round(sum(crowd.seconds for crowd in crowds) / taken, 2),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""How good tracks and timelines are, against a truth known frame by frame: pure functions of numbers.
+
+Identities are scored by IDF1 (Ristani et al., ECCV 2016 workshops): people and tracks are paired once for the whole
+video, such that as many boxes as possible agree, and a box counts only where its own pair agrees. Segments
+are scored by F1 at a least overlap in time, as in temporal segmentation (Lea et al., CVPR 2017).
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int64
+
+from ifdd.errors import InputError
+
+Box = tuple[float, float, float, float]
+"""Left, top, width, height in pixels."""
+
+Boxes = Mapping[int, Box]
+"""Id -> where that face is in one frame."""
+
+
+class IdentityScores(NamedTuple):
+    """How well tracks keep people apart."""
+
+    idf1: float
+    """2 right / (boxes of the truth + boxes found), 0 to 1; 1 where there is nobody and nobody was found."""
+    precision: float
+    """Share of the boxes found that are right; 1 if none was found."""
+    recall: float
+    """Share of the truth's boxes that were found under their own id; 1 if there are none."""
+    switches: int
+    """How often a person's track becomes another one from one sighting to the next."""
+    pairs: dict[int, int]
+    """Id of each track that stands for a person -> that person."""
+
+
+class Stretch(NamedTuple):
+    """One person shows one expression."""
+
+    person: int
+    start_seconds: float
+    end_seconds: float
+    label: str
+
+
+class SegmentScores(NamedTuple):
+    """How well segments agree with the truth."""
+
+    f1: float
+    """Of segments; 1 where there are none on both sides."""
+    precision: float
+    recall: float
+    onset_errors: tuple[float, ...]
+    """Start found minus true start in seconds, of the segments that agree, a person's first ones excepted."""
+
+    @property
+    def median_onset_error(self) -> float | None:
+        """Median distance in seconds; None if there is none."""
+        return median(abs(error) for error in self.onset_errors) if self.onset_errors else None
+
+
+def score_identities(truth: Sequence[Boxes], found: Sequence[Boxes], minimum_overlap: float = 0.5) -> IdentityScores:
+    """Compare tracks with people, frame by frame.
+
+    Args:
+        truth: each frame's people.
+        found: each frame's tracks; as many frames.
+        minimum_overlap: intersection over union from which two boxes show the same face.
+
+    Raises:
+        InputError: the numbers of frames differ, or SciPy is not installed.
+    """
+    if len(truth) != len(found):
+        raise InputError(f"the truth has {len(truth)} frames and the tracks have {len(found)}; give the same video's")
+    agree: Counter[tuple[int, int]] = Counter()
+    last: dict[int, int] = {}
+    switches = 0
+    for people, tracks in zip(truth, found, strict=True):
+        overlaps = {(p, t): _overlap(people[p], tracks[t]) for p in people for t in tracks}
+        near = {pair: overlap for pair, overlap in overlaps.items() if overlap >= minimum_overlap}
+        agree.update(near.keys())
+        for person, track in _pair_greedily(near).items():
+            switches += last.get(person, track) != track
+            last[person] = track
+    pairs, right = _pair(agree)
+    people_count, track_count = sum(map(len, truth)), sum(map(len, found))
+    return IdentityScores(
+        _share(2 * right, people_count + track_count),
+        _share(right, track_count),
+        _share(right, people_count),
+        switches,
+        pairs,
+    )
+
+
+def score_segments(truth: Sequence[Stretch], found: Sequence[Stretch], minimum_overlap: float = 0.5) -> SegmentScores:
+    """Compare segments with true ones: right are those of the same person and label that overlap enough in time.
+
+    Each true segment is found at most once, by the segment that overlaps it most.
+
+    Args:
+        truth: what each person shows.
+        found: segments, with persons in place of tracks (see ``IdentityScores.pairs``).
+        minimum_overlap: least intersection over union of the times, above 0.
+    """
+    candidates = sorted(
+        (
+            (-overlap, i, j)
+            for i, true in enumerate(truth)
+            for j, other in enumerate(found)
+            if (true.person, true.label) == (other.person, other.label)
+            and (overlap := _overlap_in_time(true, other)) >= minimum_overlap
+        ),
+    )
+    matches: dict[int, int] = {}
+    for _, i, j in candidates:
+        if i not in matches and j not in matches.values():
+            matches[i] = j
+    firsts = {person: min(s.start_seconds for s in truth if s.person == person) for person in {s.person for s in truth}}
+    errors = [
+        found[j].start_seconds - truth[i].start_seconds
+        for i, j in matches.items()
+        if truth[i].start_seconds > firsts[truth[i].person]
+    ]
+    right = len(matches)
+    return SegmentScores(
+        _share(2 * right, len(truth) + len(found)), _share(right, len(found)), _share(right, len(truth)), tuple(errors)
+    )
+
+
+def score_time(truth: Sequence[Stretch], found: Sequence[Stretch]) -> float:
+    """Return the share of the people's time, 0 to 1, in which the right expression was found; 1 without people.
+
+    Args:
+        truth: what each person shows.
+        found: segments that do not overlap each other within a person.
+    """
+    right = sum(
+        _shared_time(true, other)
+        for true in truth
+        for other in found
+        if (true.person, true.label) == (other.person, other.label)
+    )
+    return _share(right, sum(stretch.end_seconds - stretch.start_seconds for stretch in truth))
+
+
+def _pair(agree: Mapping[tuple[int, int], int]) -> tuple[dict[int, int], int]:
+    """Return track -> person such that as many boxes as possible agree, and how many these are."""
+    if not agree:
+        return {}, 0
+    try:
+        from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
+    except ModuleNotFoundError as error:
+        raise InputError("scoring tracks needs SciPy, which is not here: pip install 'ifdd[train]'") from error
+    people, tracks = sorted({person for person, _ in agree}), sorted({track for _, track in agree})
+    counts: Int64[np.ndarray, "people tracks"] = np.array([[agree.get((p, t), 0) for t in tracks] for p in people])
+    rows, columns = linear_sum_assignment(counts, maximize=True)
+    pairs = {tracks[j]: people[i] for i, j in zip(rows, columns, strict=True) if counts[i, j] > 0}
+    return pairs, int(counts[rows, columns].sum())
+
+
+def _pair_greedily(overlaps: Mapping[tuple[int, int], float]) -> dict[int, int]:
+    """Return person -> track in one frame, the best overlap first."""
+    pairs: dict[int, int] = {}
+    for person, track in sorted(overlaps, key=lambda pair: -overlaps[pair]):
+        if person not in pairs and track not in pairs.values():
+            pairs[person] = track
+    return pairs
+
+
+def _overlap(a: Box, b: Box) -> float:
+    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    shared = max(0.0, width) * max(0.0, height)
+    return shared / (a[2] * a[3] + b[2] * b[3] - shared) if shared else 0.0
+
+
+def _overlap_in_time(a: Stretch, b: Stretch) -> float:
+    shared = _shared_time(a, b)
+    whole = a.end_seconds - a.start_seconds + b.end_seconds - b.start_seconds - shared
+    return shared / whole if shared else 0.0
+
+
+def _shared_time(a: Stretch, b: Stretch) -> float:
+    return max(0.0, min(a.end_seconds, b.end_seconds) - max(a.start_seconds, b.start_seconds))
+
+
+def _share(part: int | float, whole: int | float) -> float:
+    return part / whole if whole else 1.0

@@ -1,0 +1,103 @@
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from ifdd.errors import InputError
+from ifdd.evaluation.timeline import Box, Stretch, score_identities, score_segments, score_time
+
+
+def at(x: float) -> Box:
+    return (x, 0.0, 10.0, 10.0)
+
+
+def test_perfect_tracks_score_one_under_any_names() -> None:
+    truth = [{1: at(0.0), 2: at(50.0)}] * 5
+    scores = score_identities(truth, [{8: at(50.0), 9: at(1.0)}] * 5)
+    assert scores == (1.0, 1.0, 1.0, 0, {8: 2, 9: 1})
+
+
+def test_swapped_people_by_hand() -> None:
+    truth = [{1: at(0.0), 2: at(50.0)}] * 10
+    found = [{1: at(0.0), 2: at(50.0)}] * 7 + [{2: at(0.0), 1: at(50.0)}] * 3
+    scores = score_identities(truth, found)
+    assert scores.idf1 == pytest.approx(14 / 20)
+    assert scores.switches == 2
+
+
+def test_missed_and_false_faces_by_hand() -> None:
+    truth = [{1: at(0.0)}] * 10
+    nobody: dict[int, Box] = {}
+    found = [{1: at(0.0), 5: at(80.0)}] * 4 + [nobody] * 6
+    scores = score_identities(truth, found)
+    assert (scores.precision, scores.recall) == (0.5, 0.4)
+    assert scores.idf1 == pytest.approx(8 / 18)
+    assert scores.pairs == {1: 1}
+
+
+def test_nobody_found_where_nobody_is_is_right() -> None:
+    assert score_identities([{}] * 3, [{}] * 3).idf1 == 1
+    assert score_identities([{1: at(0.0)}], [{}]).idf1 == 0
+
+
+def test_boxes_that_overlap_too_little_do_not_agree() -> None:
+    assert score_identities([{1: at(0.0)}], [{1: at(3.0)}]).idf1 == 1  # 70 of 130
+    assert score_identities([{1: at(0.0)}], [{1: at(4.0)}]).idf1 == 0  # 60 of 140
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_idf1_is_the_best_of_all_pairings(seed: int) -> None:
+    """The slow way: every way of naming tracks after people, boxes counted one by one."""
+    rng = np.random.default_rng(seed)
+    places = [at(100.0 * i) for i in range(3)]
+    truth = [{p: places[p] for p in range(3) if rng.random() < 0.8} for _ in range(12)]
+    found = [{t: places[int(rng.integers(3))] for t in range(4) if rng.random() < 0.7} for _ in range(12)]
+    best = 0
+    for names in permutations([0, 1, 2, None], 4):  # the person of tracks 0, 1, 2, 3
+        right = 0
+        for people, tracks in zip(truth, found, strict=True):
+            for track, box in tracks.items():
+                name = names[track]
+                right += name is not None and people.get(name) == box
+        best = max(best, right)
+    expected = 2 * best / (sum(map(len, truth)) + sum(map(len, found)))
+    assert score_identities(truth, found).idf1 == pytest.approx(expected)
+
+
+def test_different_videos_are_refused() -> None:
+    with pytest.raises(InputError, match="the truth has 2 frames and the tracks have 3"):
+        score_identities([{}] * 2, [{}] * 3)
+
+
+TRUTH = [Stretch(1, 0.0, 4.0, "happy"), Stretch(1, 4.0, 8.0, "sad"), Stretch(2, 0.0, 8.0, "fear")]
+
+
+def test_segments_by_hand() -> None:
+    found = [
+        Stretch(1, 0.0, 4.3, "happy"),
+        Stretch(1, 4.3, 8.0, "sad"),
+        Stretch(2, 0.0, 3.0, "fear"),  # 3 of 8 s
+        Stretch(2, 3.0, 8.0, "sad"),
+        Stretch(3, 0.0, 8.0, "fear"),  # nobody
+    ]
+    scores = score_segments(TRUTH, found)
+    assert (scores.precision, scores.recall) == (2 / 5, 2 / 3)
+    assert scores.f1 == pytest.approx(4 / 8)
+    assert len(scores.onset_errors) == 1
+    assert scores.median_onset_error == pytest.approx(0.3)
+    assert score_segments(TRUTH, found, 0.3).recall == 1
+    assert score_time(TRUTH, found) == pytest.approx((4 + 3.7 + 3) / 16)
+
+
+def test_a_true_segment_is_found_once() -> None:
+    found = [Stretch(2, 0.0, 4.0, "fear"), Stretch(2, 4.0, 8.0, "fear")]
+    scores = score_segments(TRUTH, found, 0.4)
+    assert (scores.precision, scores.recall) == (1 / 2, 1 / 3)
+
+
+def test_truth_scores_one_and_nothing_scores_nothing() -> None:
+    assert score_segments(TRUTH, TRUTH, 1.0) == (1.0, 1.0, 1.0, (0.0,))
+    assert score_time(TRUTH, TRUTH) == 1
+    assert score_segments(TRUTH, []).f1 == score_time(TRUTH, []) == 0
+    assert score_segments([], []).f1 == score_time([], []) == 1
+    assert score_segments(TRUTH, []).median_onset_error is None
