@@ -3,6 +3,7 @@
 import csv
 import itertools
 import json
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -285,12 +286,22 @@ def test_command_writes_every_form(checkpoint: Path, tmp_path: Path, capfd: pyte
     video = write_video(tmp_path / "a.mp4", np.stack([picture for picture, _ in shots]), fps=8.0)
     words = ["recognize", str(video), "--checkpoint", str(checkpoint), "--device", "cpu", "--out"]
     main([*words, str(tmp_path / "out"), "--formats", ",".join(FORMATS)])
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {f"a.{form}" for form in FORMATS}
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {f"a.{form}" for form in FORMATS}
     assert str(tmp_path / "out" / "a.eaf") in capfd.readouterr().out
     for bad in ("json,doc", ""):
         with pytest.raises(SystemExit):
             main([*words, str(tmp_path / "other"), "--formats", bad])
-        assert "choose among json,csv" in capfd.readouterr().err
+        assert "choose among json" in capfd.readouterr().err
+
+
+def test_the_page_names_every_form_and_column() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "recognize.md").read_text("utf-8")
+    table = page.split("## All forms")[1].split("\n\n")[1]
+    assert re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in table.splitlines())) == list(FORMATS)
+    columns = page.split("### The tables")[1].split("### ")[0]
+    assert {"track", "start_seconds", "end_seconds", "start_frame", "end_frame", "notice"} <= set(
+        re.findall(r"`(\w+)`", columns)
+    )
 
 
 def test_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -317,7 +317,7 @@ class _Painter:
         tags: list[tuple[int, int, str]] = []
         for segment in person.segments:
             first, last = np.searchsorted(times, [segment.start_seconds, segment.end_seconds])
-            if last <= first:
+            if last <= first:  # out of view
                 continue
             part = lane[:, first:last]
             abstained = is_abstention(segment, classes)
