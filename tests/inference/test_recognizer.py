@@ -196,7 +196,8 @@ def test_no_face_gives_an_empty_timeline(checkpoint: Path, tmp_path: Path) -> No
     recognition = listener(checkpoint).recognize(video)
     assert (recognition.tracks, recognition.timeline, recognition.segments) == ((), (), ())
     assert recognition.face_share == 0
-    assert recognition.to_csv() == "track,start_seconds,end_seconds," + ",".join(CLASSES) + "\n"
+    header = ["track", "start_seconds", "end_seconds", "start_frame", "end_frame", *CLASSES, "notice"]
+    assert recognition.to_csv() == ",".join(header) + "\n"
 
 
 def test_a_truncated_video_is_read_as_far_as_it_goes(checkpoint: Path, tmp_path: Path) -> None:
@@ -214,7 +215,17 @@ def test_json_has_exactly_the_documented_fields(checkpoint: Path, tmp_path: Path
     video = write_video(tmp_path / "a.mp4", disc_frames(50))
     recognition = Recognizer.from_checkpoint(checkpoint, DiscDetector()).recognize(video)
     form = json.loads(recognition.to_json())
-    assert form.keys() == {"schema_version", "video", "model", "classes", "tracks", "timeline", "segments"}
+    assert form.keys() == {
+        "schema_version",
+        "video",
+        "cuts_seconds",
+        "model",
+        "classes",
+        "tracks",
+        "timeline",
+        "segments",
+    }
+    assert form["cuts_seconds"] == []
     assert form["video"] == {
         "path": str(video),
         "duration_seconds": 2.0,
@@ -238,15 +249,30 @@ def test_json_has_exactly_the_documented_fields(checkpoint: Path, tmp_path: Path
     assert form["tracks"][0].keys() == {"id", "start_seconds", "end_seconds", "boxes"}
     assert form["tracks"][0]["boxes"][0].keys() == {"frame", "seconds", "x", "y", "width", "height", "score"}
     assert form["timeline"][0].keys() == {"track", "start_seconds", "end_seconds", "probabilities"}
-    assert form["segments"][0].keys() == {"track", "start_seconds", "end_seconds", "label", "probability"}
+    assert form["segments"][0].keys() == {
+        "track",
+        "start_seconds",
+        "end_seconds",
+        "label",
+        "probability",
+        "peak_seconds",
+    }
     for entry in form["timeline"]:
         assert sum(entry["probabilities"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_cut_is_told_and_ends_the_track(checkpoint: Path, tmp_path: Path) -> None:
+    folder = write_frame_folder(tmp_path / "frames", disc_frames(60, greys=[20] * 30 + [200] * 30))
+    recognition = listener(checkpoint).recognize(folder)
+    assert recognition.to_dict()["cuts_seconds"] == [1.2]
+    assert [track.start_seconds for track in recognition.tracks] == [0, pytest.approx(1.2)]
 
 
 def test_rows_are_the_timeline(checkpoint: Path, tmp_path: Path) -> None:
     recognition = listener(checkpoint).recognize(write_video(tmp_path / "a.mp4", disc_frames(50)))
     rows = list(recognition.timeline_rows())
-    assert list(rows[0]) == ["track", "start_seconds", "end_seconds", *CLASSES]
+    first = ["track", "start_seconds", "end_seconds", "start_frame", "end_frame"]
+    assert list(rows[0]) == [*first, *CLASSES, "notice"]
     lines = recognition.to_csv().splitlines()
     assert len(lines) == 1 + len(rows) == 1 + len(recognition.timeline)
     assert lines[1].split(",") == [str(value) for value in rows[0].values()]

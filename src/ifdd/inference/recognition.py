@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import matplotlib.figure
     import pandas
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 """Version of the JSON form; the first number changes when a field changes or goes."""
 
 SYNTHETIC = "trained on synthetic faces: a demonstration"
@@ -94,6 +94,7 @@ class Recognition:
                 "damaged": self.video.damaged,
                 "notices": list(self.video.notices),
             },
+            "cuts_seconds": [round(seconds, 4) for seconds in self.cuts_seconds],
             "model": self.model,
             "classes": list(self.classes),
             "tracks": [
@@ -121,6 +122,7 @@ class Recognition:
                     "end_seconds": round(segment.end_seconds, 4),
                     "label": segment.label,
                     "probability": round(segment.probability, 6),
+                    "peak_seconds": None if segment.peak_seconds is None else round(segment.peak_seconds, 4),
                 }
                 for segment in self.segments
             ],

@@ -161,20 +161,20 @@ class Recognizer:
                 on_frame(frame.index + 1, opened.expected_frames)
         info = opened.info()
         timeline += stream.finish(info.duration_seconds)
-        return self._put_together(str(info.path), info, stream.tracks, timeline)
+        return self._put_together(info, stream, timeline)
 
     def stream(self) -> "Stream":
         """Return what reads frames as they come; each reading is given as soon as its window is full."""
         return Stream(self)
 
-    def _put_together(
-        self, path: str, info: VideoInfo, tracks: list[Track], timeline: list[TimelineEntry]
-    ) -> Recognition:
-        tracks = sorted(tracks, key=lambda track: track.id)
+    def _put_together(self, info: VideoInfo, stream: "Stream", timeline: list[TimelineEntry]) -> Recognition:
+        tracks = sorted(stream.tracks, key=lambda track: track.id)
         by_track = {track.id: [entry for entry in timeline if entry.track == track.id] for track in tracks}
         shortest, least = self.reading.minimum_segment_seconds, self.reading.minimum_probability
         return Recognition(
-            video=RecognizedVideo(path, info.duration_seconds, info.frames, info.fps, info.damaged, info.notices),
+            video=RecognizedVideo(
+                str(info.path), info.duration_seconds, info.frames, info.fps, info.damaged, info.notices
+            ),
             model=self.description,
             classes=self.classes,
             tracks=tuple(
@@ -187,6 +187,7 @@ class Recognizer:
                 for entries in by_track.values()
                 for segment in find_segments(entries, self.classes, shortest, least)
             ),
+            cuts_seconds=tuple(stream.cuts_seconds),
         )
 
     @torch.inference_mode()
@@ -225,7 +226,7 @@ class Stream:
     Args:
         recognizer: the model, and how it reads.
         batch_size: windows that wait for each other; those of one frame are always read together.
-        keep_tracks: keep every box of every person, and the people who left.
+        keep_tracks: keep every box of every person, the people who left, and the times of cuts.
     """
 
     def __init__(self, recognizer: Recognizer, batch_size: int = 1, keep_tracks: bool = False) -> None:
@@ -241,6 +242,8 @@ class Stream:
         self._seconds = -math.inf
         self.tracks: list[Track] = []
         """The people whose tracks ended, if they are kept."""
+        self.cuts_seconds: list[float] = []
+        """Times of the first frames after a cut, if they are kept."""
         self.in_sight: list[Track] = []
         """The people in the newest frame; number 0: not yet sure."""
 
@@ -296,6 +299,8 @@ class Stream:
     def _look(self, image: UInt8[np.ndarray, "height width 3"]) -> tuple[list[FaceBox] | None, bool]:
         """Return the faces, None if it is not this frame's turn to be searched, and whether a shot begins."""
         cut = self._cuts.is_cut(image)
+        if cut and self._keep_tracks:
+            self.cuts_seconds.append(self._seconds)
         if self._unsearched > 0 and not cut:
             self._unsearched -= 1
             return None, cut
