@@ -27,9 +27,10 @@ from ifdd.data.tracking import TrackPoint
 from ifdd.data.video import iter_frames, probe
 from ifdd.errors import InputError
 from ifdd.inference import Recognition, RecognizedTrack, RecognizedVideo, Segment, TimelineEntry
-from ifdd.inference.layout import UNCERTAIN, UNCERTAIN_COLOR, assign_rows, class_colors
+from ifdd.inference.layout import UNCERTAIN_COLOR, assign_rows, class_colors
 from ifdd.inference.outputs import FORMATS, parse_formats
 from ifdd.inference.plot import plot_timeline
+from ifdd.inference.timeline import UNCERTAIN
 from tests.helpers.videos import moving_frames, write_frame_folder, write_video
 
 CLASSES = ("glücklich & froh", "悲しい", 'so < "b"', "neutral")

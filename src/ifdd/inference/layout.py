@@ -3,13 +3,10 @@
 from collections.abc import Sequence
 
 from ifdd.inference.recognition import RecognizedTrack
-from ifdd.inference.timeline import Segment
-
-UNCERTAIN = "uncertain"
-"""What is shown for a stretch in which the model abstains."""
+from ifdd.inference.timeline import UNCERTAIN, Segment
 
 UNCERTAIN_COLOR = (125, 130, 138)
-"""Its colour (RGB); it is hatched too."""
+"""Colour (RGB) of a stretch in which the model abstains; it is hatched too."""
 
 _COLORS: dict[tuple[str, ...], tuple[int, int, int]] = {
     ("happy", "happiness"): (240, 200, 40),

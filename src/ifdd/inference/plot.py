@@ -9,9 +9,9 @@ import numpy as np
 
 from ifdd.errors import InputError
 from ifdd.files import atomic_path
-from ifdd.inference.layout import UNCERTAIN, UNCERTAIN_COLOR, assign_rows, class_colors, is_abstention, name_of
+from ifdd.inference.layout import UNCERTAIN_COLOR, assign_rows, class_colors, is_abstention, name_of
 from ifdd.inference.recognition import Recognition, RecognizedTrack
-from ifdd.inference.timeline import Segment, time_course
+from ifdd.inference.timeline import UNCERTAIN, Segment, time_course
 
 if TYPE_CHECKING:
     import matplotlib.axes

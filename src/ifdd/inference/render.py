@@ -302,9 +302,14 @@ class _Painter:
                 track = person.track
                 if person.row == row and track.end_seconds > start and track.start_seconds < start + view:
                     self._draw_lane(lane, person, times, now)
-        x = self._left + round((now - start) / view * columns)
         bottom = 2 * self._gap + self._rows * (self._lane + self._gap) - self._gap
         half = self._pixels(1)
+        for cut in self._recognition.cuts_seconds:
+            if start < cut < start + view:  # a dashed line
+                x = self._left + round((cut - start) / view * columns)
+                dashes = np.arange(2 * self._gap, bottom) % self._pixels(7) < self._pixels(4)
+                panel[2 * self._gap : bottom, x - half : x + half][dashes] = _FAINT
+        x = self._left + round((now - start) / view * columns)
         panel[self._gap : bottom + self._gap // 2, max(0, x - half) : x + half] = _INK
         cv2.circle(panel, (x, self._gap), self._pixels(4), _INK, -1, cv2.LINE_AA)
         self._draw_foot(panel, now, bottom)
