@@ -86,6 +86,7 @@ def run_command(command: str, words: Sequence[str]) -> None:
     if words and words[0].endswith((".yaml", ".yml")):
         parser_words.insert(0, "--config")
     function = _load(COMMANDS[command][0])
+    parser_words = _with_true(parser_words, function)
     parser = build_parser(command, function)
     try:
         parsed = parser.parse_args(parser_words)
@@ -114,12 +115,25 @@ def _with_underscores(word: str) -> str:
     return name[:2] + name[2:].replace("-", "_") + equals + value if word.startswith("--") else word
 
 
+def _with_true(words: list[str], function: Callable[..., None]) -> list[str]:
+    """Write "true" behind a switch that stands alone: --retry_failed is --retry_failed true."""
+    parameters = inspect.signature(function).parameters.values()
+    switches = {f"--{parameter.name}" for parameter in parameters if parameter.annotation is bool}
+    values = ("true", "false", "yes", "no")
+    result = []
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        result.append(word)
+        if word in switches and following.lower() not in values:
+            result.append("true")
+    return result
+
+
 def build_parser(command: str, function: Callable[..., None]) -> ArgumentParser:
     """Build the parser of one command from the signature and the docstring of its function.
 
-    A first argument of type ``list`` without a default becomes one or more words, one with the default None that is
-    not keyword-only becomes a word that may be left out; other required arguments become one word each, unless they
-    are keyword-only: those become required options.
+    A first argument of type ``list`` becomes one or more words, or none if it has a default; one with the default None
+    that is not keyword-only becomes a word that may be left out; other required arguments become one word each, unless
+    they are keyword-only: those become required options.
     """
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
     description, _, details = (inspect.getdoc(function) or "").partition("\n")
@@ -131,8 +145,9 @@ def build_parser(command: str, function: Callable[..., None]) -> ArgumentParser:
         "",
     )
     skip: set[str | int] = {first.name}
-    if first.default is first.empty and typing.get_origin(first.annotation) is list:
-        parser.add_argument(first.name, nargs="+", type=typing.get_args(first.annotation)[0], help=summary)
+    if typing.get_origin(first.annotation) is list:
+        word, least = typing.get_args(first.annotation)[0], "+" if first.default is first.empty else "*"
+        parser.add_argument(first.name, nargs=least, type=word, help=summary)
     elif first.default is None and first.kind is first.POSITIONAL_OR_KEYWORD:
         parser.add_argument(first.name, nargs="?", type=first.annotation, help=summary)
     else:

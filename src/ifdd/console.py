@@ -1,5 +1,7 @@
 """What a person sees in the terminal: one console, one style of progress bar."""
 
+import sys
+
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -43,4 +45,5 @@ def progress_bar(unit: str) -> Progress:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=error_console,
+        redirect_stdout=sys.stdout.isatty(),  # results that are piped stay in the pipe while a bar is shown
     )

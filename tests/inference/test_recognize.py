@@ -8,7 +8,6 @@ import pytest
 from ifdd.__main__ import main
 from ifdd.data.synth.config import PRESETS
 from ifdd.data.synth.story import StoryConfig, render_story
-from ifdd.inference.recognize import name_results
 from tests.helpers.faces import disc_frames
 from tests.helpers.videos import write_frame_folder, write_video
 
@@ -75,7 +74,7 @@ def test_bad_video_is_reported_and_the_others_are_done(
     assert line.startswith("ifdd recognize: 1 of 3 videos failed")
     assert "text.mp4" in line
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert written == ["first.csv", "first.json", "last.csv", "last.json"]
+    assert written == ["first.csv", "first.json", "last.csv", "last.json", "recognize.jsonl"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 4096])
@@ -126,16 +125,3 @@ def test_folder_that_cannot_be_written_is_named(
     line = failure(capfd, video, "--checkpoint", str(checkpoint), "--out", str(tmp_path / "file" / "out"))
     assert "cannot write" in line
     assert str(tmp_path / "file") in line
-
-
-def test_names_of_results_never_collide(tmp_path: Path) -> None:
-    folder = tmp_path / "clip.v2"
-    folder.mkdir()
-    videos = ["a/clip.mp4", "b/clip.mkv", "a/clip.mp4", "c/clip-2.mp4", str(folder), "d/clip.v2"]
-    assert name_results(videos) == [
-        ("a/clip.mp4", "clip"),
-        ("b/clip.mkv", "clip-2"),
-        ("c/clip-2.mp4", "clip-2-2"),
-        (str(folder), "clip.v2"),
-        ("d/clip.v2", "clip-3"),
-    ]

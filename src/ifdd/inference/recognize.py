@@ -1,102 +1,264 @@
-"""``ifdd recognize``: expressions in one's own videos, as JSON and CSV."""
+"""``ifdd recognize``: expressions in one's own videos, in the forms of ``outputs.py``."""
 
+import hashlib
+import importlib.metadata
+import json
+import signal
+import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from rich.progress import Progress
+
 from ifdd.console import console, error_console, progress_bar
-from ifdd.data.faces import best_detector
+from ifdd.data.faces import FaceDetector, HaarDetector, best_detector
+from ifdd.data.sources import CAMERA, SourceOptions, VideoSource, open_video
 from ifdd.data.tracking import TrackingOptions
 from ifdd.errors import InputError
+from ifdd.inference.batch import Job, Ledger, Outcome, find_videos, is_live_or_piped, name_results, run_in_processes
 from ifdd.inference.outputs import parse_formats
-from ifdd.inference.recognition import Recognition
+from ifdd.inference.recognition import SCHEMA_VERSION, Recognition
 from ifdd.inference.recognizer import ReadingOptions, Recognizer
 from ifdd.inference.timeline import Segment
 from ifdd.model import choose_device
 
+MANY = 10
+"""From this number of videos on, each is told of in one line."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a process needs to read videos."""
+
+    checkpoint: Path
+    detector_model: Path | None
+    device: str
+    reading: ReadingOptions
+    tracking: TrackingOptions
+    source: SourceOptions
+    out: Path
+    formats: tuple[str, ...]
+    brief: bool
+    haar: bool = False
+    """Take the Haar cascade, as the first process had to."""
+
+    def build(self) -> Recognizer:
+        """Return the recogniser; where no detector is to be had, say which one is taken instead."""
+        if self.haar:
+            detector: FaceDetector = HaarDetector()
+        else:
+            detector = best_detector(self.detector_model, lambda line: _print(line, error=True))
+        return Recognizer.from_checkpoint(self.checkpoint, detector, self.tracking, self.reading, self.device)
+
+    def start(self) -> "Reader":
+        """Return what reads one video after another."""
+        return Reader(self, self.build())
+
+    def results(self, job: Job) -> list[Path]:
+        """Return the files that a job writes."""
+        return [self.out / f"{job.name}.{form}" for form in self.formats]
+
+    def digest(self, recognizer: Recognizer) -> str:
+        """Return what changes if the results would change."""
+        model = None if self.detector_model is None else hashlib.sha256(self.detector_model.read_bytes()).hexdigest()
+        options = [asdict(part) for part in (self.reading, self.tracking, self.source)]
+        told = [importlib.metadata.version("ifdd"), SCHEMA_VERSION, recognizer.description, model, *options]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads videos and writes their results."""
+
+    settings: Settings
+    recognizer: Recognizer
+
+    def __call__(self, job: Job) -> Outcome:
+        """Read a video among many: nothing that is wrong with it stops the others."""
+        try:
+            return self.read(job)
+        except InputError as error:
+            return Outcome(job, error=str(error))
+        except Exception as error:
+            return Outcome(job, error=f"{job.video}: unexpected {type(error).__name__}: {' '.join(str(error).split())}")
+
+    def read(self, job: Job, progress: bool = False) -> Outcome:
+        """Read a video and write its results.
+
+        Raises:
+            InputError: the video is at fault.
+        """
+        started = time.perf_counter()
+        source = open_video(job.video, self.settings.source)
+        if progress:
+            recognition = _recognize_with_progress(self.recognizer, source)
+        else:
+            recognition = self.recognizer.recognize(source)
+        speed = recognition.video.duration_seconds / (time.perf_counter() - started)
+        paths = self.settings.results(job)
+        for path in paths:
+            try:
+                recognition.write(path)
+            except InputError as error:
+                if isinstance(error.__cause__, OSError):
+                    return Outcome(job, fatal=str(error))
+                raise
+        written = f"written: {', '.join(map(str, paths))}; {speed:.1f} x real time"
+        if not self.settings.brief:
+            return Outcome(job, f"{summarize(recognition)}\n  {written}")
+        notices = "".join(f"; notice: {notice}" for notice in recognition.video.notices)
+        return Outcome(job, f"{job.video}: {written}{notices}")
+
 
 def recognize(
-    videos: list[str],
+    videos: list[str] = [],  # noqa: B006 (not changed)
     *,
     checkpoint: Path,
     out: Path = Path("recognition"),
+    formats: str = "json,csv",
+    camera: int | None = None,
+    workers: int = 1,
+    retry_failed: bool = False,
+    again: bool = False,
     detector_model: Path | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
+    source: SourceOptions = SourceOptions(),  # noqa: B008 (frozen)
     reading: ReadingOptions = ReadingOptions(),  # noqa: B008 (frozen)
     tracking: TrackingOptions = TrackingOptions(),  # noqa: B008 (frozen)
-    formats: str = "json,csv",
 ) -> None:
     """Read a timeline of expressions from videos.
 
-    Every video gives OUT/NAME.json (people, boxes, probabilities over time, segments), OUT/NAME.csv (the
-    timeline alone), or the forms that --formats names. NAME is the video's name without its ending; where two
-    videos of one run share it, the later one gets NAME-2, NAME-3, ... Files of an earlier run are replaced.
+    Every video gives OUT/NAME.json (people, boxes, probabilities over time, segments) and OUT/NAME.csv (the
+    timeline alone), or the other forms that are asked for. NAME is the video's name without its ending, behind its
+    place in the directory that was searched; where another video has it, NAME-2, NAME-3, ... A video that was read
+    with the same settings is not read again: OUT/recognize.jsonl tells.
 
     Args:
-        videos: video files (mp4, mkv, gif, anything FFmpeg reads) or folders of numbered images
+        videos: video files (anything FFmpeg reads), folders of numbered images, directories of both, patterns such as
+            'clips/**/*.mp4', addresses (rtsp, http, ...), or - for standard input
         checkpoint: the trained model, a .safetensors file written by 'ifdd train'
         out: folder for the results
-        detector_model: YuNet's .onnx file; without it the public one is downloaded once, and where that fails OpenCV's
-            Haar cascade finds the faces
-        device: where the model runs; auto takes a GPU if there is one
-        reading: windows and segments
-        tracking: following faces
         formats: what to write, with commas between: json (everything), csv, parquet (the timeline), vtt, srt
             (captions), eaf, textgrid (for ELAN and Praat), png, svg (a plot), mp4 (the annotated video); where mp4
             would replace the video itself, it is refused
+        camera: number of a camera at this computer, usually 0; Ctrl-C ends the reading
+        workers: processes that read videos at the same time
+        retry_failed: try videos again that failed before
+        again: read videos again that are done
+        detector_model: YuNet's .onnx file; without it the public one is downloaded once, and where that fails OpenCV's
+            Haar cascade finds the faces
+        device: where the model runs; auto takes a GPU if there is one
+        source: frame rate of images, timeouts, the longest time
+        reading: windows and segments
+        tracking: following faces
 
     Raises:
         InputError: the checkpoint, the detector or an option is at fault, or the folder cannot be written to;
             or a video is at fault, which is said after all others were done.
     """
-    forms = parse_formats(formats)
-    recognizer = Recognizer.from_checkpoint(
-        checkpoint,
-        best_detector(detector_model, lambda line: _print(line, error=True)),
-        tracking,
-        reading,
-        choose_device(device),
+    if workers < 1:
+        raise InputError(f"workers must be at least 1, given {workers}")
+    words = [*videos, *([] if camera is None else [f"{CAMERA}{camera}"])]
+    if not words:
+        raise InputError("no video given; name files, folders, addresses, or --camera 0")
+    found = find_videos(words, out)
+    brief = len(found) >= MANY
+    device_name = str(choose_device(device))
+    settings = Settings(
+        checkpoint, detector_model, device_name, reading, tracking, source, out, tuple(parse_formats(formats)), brief
     )
-    names = name_results(videos)
-    failures: list[str] = []
-    for video, name in names:
-        started = time.perf_counter()
-        try:
-            recognition = _recognize_with_progress(recognizer, video)
-        except InputError as error:
-            if len(names) == 1:
-                raise
-            failures.append(video)
-            _print(f"{video}: failed: {error}", error=True)
-            continue
-        speed = recognition.video.duration_seconds / (time.perf_counter() - started)
-        for form in forms:
-            recognition.write(out / f"{name}.{form}")
-        _print(summarize(recognition))
-        _print(f"  written: {', '.join(str(out / f'{name}.{form}') for form in forms)}; {speed:.1f} x real time")
+    recognizer = settings.build()
+    ledger = Ledger(out, settings.digest(recognizer))
+    jobs = name_results(found, ledger.names)
+    if len(jobs) == 1:
+        _recognize_one(Reader(settings, recognizer), jobs[0], ledger, again)
+    else:
+        _recognize_many(Reader(settings, recognizer), jobs, ledger, _Batch(workers, retry_failed, again))
     if recognizer.trained_on_synthetic_faces:
         _print(f"note: {recognizer.description['notice']}")
-    if failures:
-        raise InputError(f"{len(failures)} of {len(names)} videos failed: {', '.join(failures)}; see above")
 
 
-def name_results(videos: list[str]) -> list[tuple[str, str]]:
-    """Return (video, name of its results) for every different video; no name occurs twice.
+@dataclass
+class _Batch:
+    """How many videos are read, and how far it has come."""
 
-    Args:
-        videos: paths as given; repeats are left out.
+    workers: int
+    retry_failed: bool
+    again: bool
+    done: int = 0
+    before: int = 0
+
+
+def _recognize_one(reader: Reader, job: Job, ledger: Ledger, again: bool) -> None:
+    """Read the only video; what is wrong with it is the error of the command."""
+    if not again and ledger.is_done(job, reader.settings.results(job)):
+        _print(f"{job.video}: done before, see {reader.settings.results(job)[0]}; --again reads it again")
+        return
+    outcome = reader.read(job, progress=True)
+    if outcome.fatal:
+        raise InputError(outcome.fatal)
+    ledger.add(job, None)
+    _print(outcome.text)
+
+
+def _recognize_many(reader: Reader, jobs: Sequence[Job], ledger: Ledger, batch: _Batch) -> None:
+    """Read what is left to be read, note it, and say at the end what failed."""
+    failed: list[str] = []
+    todo: list[Job] = []
+    for job in jobs:
+        error = ledger.error(job)
+        if not batch.again and ledger.is_done(job, reader.settings.results(job)):
+            batch.before += 1
+        elif error is not None and not batch.retry_failed:
+            _print(f"{job.video}: failed before: {error} (--retry-failed tries again)", error=True)
+            failed.append(job.video)
+        else:
+            todo.append(job)
+    with progress_bar("videos") as bar, closing(_outcomes(reader, todo, batch.workers)) as outcomes:
+        task = bar.add_task("reading", total=len(jobs), completed=len(jobs) - len(todo))
+        for outcome in outcomes:
+            _note(outcome, ledger, batch, failed, bar)
+            bar.advance(task)
+    total = len(jobs)
+    _print(f"{total} videos: {batch.done} read, {batch.before} done before, {len(failed)} failed")
+    if failed:
+        shown = ", ".join(failed[:MANY]) + (f" and {len(failed) - MANY} more" if len(failed) > MANY else "")
+        raise InputError(f"{len(failed)} of {total} videos failed: {shown}; see above")
+
+
+def _note(outcome: Outcome, ledger: Ledger, batch: _Batch, failed: list[str], bar: Progress) -> None:
+    """Write down and tell what came of a video.
+
+    Raises:
+        InputError: results cannot be written; those that are finished are kept.
     """
-    names: dict[str, str] = {}
-    for video in dict.fromkeys(videos):
-        path = Path(video)
-        base = path.resolve().name if path.is_dir() else path.stem
-        name, number = base, 1
-        while name in names.values():
-            number += 1
-            name = f"{base}-{number}"
-        names[video] = name
-    return list(names.items())
+    try:
+        if outcome.fatal:
+            raise InputError(outcome.fatal)
+        ledger.add(outcome.job, outcome.error)
+    except InputError as error:
+        raise InputError(f"{error}. {batch.done} videos were read and are kept; the same command goes on") from error
+    if outcome.error is None:
+        batch.done += 1
+        _print(outcome.text)
+    else:
+        failed.append(outcome.job.video)
+        _print(f"{outcome.job.video}: failed: {outcome.error}", error=True)
+
+
+def _outcomes(reader: Reader, jobs: Sequence[Job], workers: int) -> Generator[Outcome, None, None]:
+    """Read videos, in several processes if it is worth it; standard input and live sources in this one."""
+    here = [job for job in jobs if workers == 1 or is_live_or_piped(job.video)]
+    elsewhere = [job for job in jobs if job not in here]
+    if elsewhere:
+        settings = replace(reader.settings, haar=reader.recognizer.detector.name == HaarDetector.name)
+        yield from run_in_processes(settings.start, elsewhere, workers)
+    for job in here:
+        yield reader(job)
 
 
 def summarize(recognition: Recognition) -> str:
@@ -123,9 +285,9 @@ def _describe(segment: Segment) -> str:
     return f"    {times}  {segment.label} {segment.probability:.2f}"
 
 
-def _recognize_with_progress(recognizer: Recognizer, video: str) -> Recognition:
+def _recognize_with_progress(recognizer: Recognizer, source: VideoSource) -> Recognition:
     bar = progress_bar("frames")
-    task = bar.add_task(Path(video).name.replace("[", r"\["), total=None)
+    task = bar.add_task(Path(source.name).name.replace("[", r"\["), total=None)
     with ExitStack() as stack:
 
         def on_frame(done: int, total: int | None) -> None:
@@ -133,7 +295,27 @@ def _recognize_with_progress(recognizer: Recognizer, video: str) -> Recognition:
                 stack.enter_context(bar)
             bar.update(task, completed=done, total=total)
 
-        return recognizer.recognize(video, on_frame)
+        with _stopped_by_interruption(source):
+            return recognizer.recognize(source, on_frame)
+
+
+@contextmanager
+def _stopped_by_interruption(source: VideoSource) -> Iterator[None]:
+    """Let Ctrl-C end a live source, whose results are kept; the second Ctrl-C interrupts as always."""
+    if not source.live or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    usual = signal.getsignal(signal.SIGINT)
+
+    def stop(*_: object) -> None:
+        source.stop()
+        signal.signal(signal.SIGINT, usual)
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def _print(text: str, error: bool = False) -> None:

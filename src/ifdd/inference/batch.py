@@ -1,0 +1,312 @@
+"""Many videos: found, named, read by several processes, and never read twice.
+
+A ledger beside the results (``recognize.jsonl``) has one line for each attempt. A video is done if the ledger says so,
+the settings and the video are still the same, and its results are there.
+"""
+
+import json
+import multiprocessing
+import os
+import re
+import signal
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from glob import glob, has_magic
+from pathlib import Path
+
+import cv2
+import torch
+
+from ifdd.data.sources import CAMERA, STDIN, hide_password, is_address
+from ifdd.data.video import IMAGE_SUFFIXES
+from ifdd.errors import InputError
+
+LEDGER = "recognize.jsonl"
+"""Name of the ledger in the folder of the results."""
+
+# fmt: off
+VIDEO_SUFFIXES = (
+    ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".h264", ".hevc", ".ivf", ".m2ts", ".m2v",
+    ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogm", ".ogv", ".rm", ".rmvb",
+    ".ts", ".vob", ".webm", ".wmv", ".y4m",
+)
+# fmt: on
+"""Files of a directory with these endings are taken for videos; one that is named is read whatever its ending."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A video to be read."""
+
+    video: str
+    """A path, an address, ``-`` or a camera."""
+    name: str
+    """Of its results, without an ending; a folder may stand before it."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job."""
+
+    job: Job
+    """The job."""
+    text: str = ""
+    """What to tell of it, if all went well."""
+    error: str | None = None
+    """What was wrong with the video."""
+    fatal: str | None = None
+    """What was wrong with the place of the results, so that going on makes no sense."""
+
+
+def is_live_or_piped(video: str) -> bool:
+    """Say whether a source has no file, whose change could be noticed."""
+    return video == STDIN or video.startswith(CAMERA) or is_address(video)
+
+
+def find_videos(words: Sequence[str], out: Path) -> dict[str, str]:
+    """Return the videos that words of a person mean -> how their results would be named.
+
+    Args:
+        words: videos, folders of images, directories that are searched for both, patterns with ``*``, addresses, ``-``.
+        out: the folder of the results, which is not searched.
+
+    Raises:
+        InputError: a pattern fits nothing.
+    """
+    found: dict[str, str] = {}
+    for word in words:
+        if is_live_or_piped(word):
+            found.setdefault(word, _source_name(word))
+            continue
+        for path in _expand(word):
+            for video, name in _look_into(Path(path), out):
+                found.setdefault(video, name)
+    return found
+
+
+def name_results(found: dict[str, str], earlier: dict[str, str] | None = None) -> list[Job]:
+    """Give every video a name for its results; none occurs twice, and a video keeps the one it had.
+
+    Args:
+        found: as ``find_videos`` gives it.
+        earlier: the names that were given before, by the key of the video.
+    """
+    earlier = earlier or {}
+    names: dict[str, str] = {}
+    taken = set(earlier.values())
+    for video, base in found.items():
+        name, number = earlier.get(video_key(video), base), 1
+        while video_key(video) not in earlier and name in taken:
+            number += 1
+            name = f"{base}-{number}"
+        taken.add(name)
+        names[video] = name
+    return [Job(video, name) for video, name in names.items()]
+
+
+def video_key(video: str) -> str:
+    """Return what tells a video from others, wherever the command is run; passwords are left out."""
+    return hide_password(video) if is_live_or_piped(video) else str(Path(video).absolute())
+
+
+def fingerprint(video: str) -> list[int]:
+    """Return numbers that change when a video changes; none if it has no file."""
+    if is_live_or_piped(video):
+        return []
+    try:
+        state = Path(video).stat()
+        if not Path(video).is_dir():
+            return [state.st_size, state.st_mtime_ns]
+        images = [entry.stat() for entry in os.scandir(video) if entry.name.lower().endswith(IMAGE_SUFFIXES)]
+    except OSError:
+        return []
+    return [
+        len(images),
+        sum(image.st_size for image in images),
+        max((image.st_mtime_ns for image in images), default=0),
+    ]
+
+
+class Ledger:
+    """The attempts so far, in the folder of the results.
+
+    Args:
+        out: the folder.
+        settings: what tells these settings from others.
+    """
+
+    def __init__(self, out: Path, settings: str) -> None:
+        self.path = out / LEDGER
+        self.settings = settings
+        self._attempts: dict[str, dict[str, object]] = {}
+        for line in self._lines():
+            try:
+                attempt = json.loads(line)
+                self._attempts[attempt["video"]] = attempt
+            except (ValueError, TypeError, KeyError):
+                continue  # half a line, where an earlier run was cut off
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The names of the results, by the key of the video."""
+        return {key: str(attempt["name"]) for key, attempt in self._attempts.items() if "name" in attempt}
+
+    def is_done(self, job: Job, results: Iterable[Path]) -> bool:
+        """Say whether a video was read with the same settings, and its results are there."""
+        attempt = self._same(job)
+        return attempt is not None and attempt.get("error") is None and all(path.is_file() for path in results)
+
+    def error(self, job: Job) -> str | None:
+        """Return why a video could not be read with the same settings, if it could not."""
+        attempt = self._same(job)
+        return None if attempt is None or attempt.get("error") is None else str(attempt["error"])
+
+    def add(self, job: Job, error: str | None) -> None:
+        """Note an attempt.
+
+        Raises:
+            InputError: the folder cannot be written to or the disk is full.
+        """
+        attempt: dict[str, object] = {
+            "video": video_key(job.video),
+            "name": job.name,
+            "settings": self.settings,
+            "fingerprint": fingerprint(job.video),
+            "error": error,
+        }
+        self._attempts[video_key(job.video)] = attempt
+        line = json.dumps(attempt, ensure_ascii=False) + "\n"
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("ab+") as file:
+                if file.tell():
+                    file.seek(-1, os.SEEK_END)
+                    line = line if file.read(1) == b"\n" else "\n" + line
+                file.write(line.encode())
+        except OSError as error_:
+            raise InputError(
+                f"cannot write {self.path}: {error_.strerror}; free space or choose another folder"
+            ) from error_
+
+    def _lines(self) -> list[str]:
+        try:
+            return self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return []
+
+    def _same(self, job: Job) -> dict[str, object] | None:
+        attempt = self._attempts.get(video_key(job.video))
+        if attempt is None or is_live_or_piped(job.video) or attempt.get("settings") != self.settings:
+            return None
+        return attempt if attempt.get("fingerprint") == fingerprint(job.video) else None
+
+
+def run_in_processes(
+    start: Callable[[], Callable[[Job], Outcome]], jobs: Sequence[Job], workers: int
+) -> Generator[Outcome, None, None]:
+    """Do jobs in several processes; yield what came of them as they are finished.
+
+    An interruption, or closing the generator, ends the processes at once.
+
+    Args:
+        start: called once in each process (picklable); gives what does a job.
+        jobs: the jobs.
+        workers: number of processes.
+
+    Raises:
+        InputError: a process was killed, for example for its memory.
+    """
+    before = set(multiprocessing.active_children())
+    context = multiprocessing.get_context("spawn")
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), context, _start_process, (start, threads))
+    try:
+        for finished in as_completed([pool.submit(_do, job) for job in jobs]):
+            yield finished.result()
+    except BrokenProcessPool as error:
+        raise InputError(
+            "a process ended before its video was read, perhaps for want of memory; take fewer workers. "
+            "What is done is kept: the same command goes on with the rest"
+        ) from error
+    except BaseException:
+        for process in set(multiprocessing.active_children()) - before:
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_work: Callable[[Job], Outcome] | None = None  # of this process
+
+
+def _start_process(start: Callable[[], Callable[[Job], Outcome]], threads: int) -> None:
+    global _work
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the main one ends the others
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+    _work = start()
+
+
+def _do(job: Job) -> Outcome:
+    assert _work is not None  # _start_process was here
+    return _work(job)
+
+
+def _source_name(source: str) -> str:
+    """Return a name for the results of what has no file."""
+    if source == STDIN:
+        return "stdin"
+    address = re.split(r"[?#]", hide_password(source))[0].partition("://")
+    last = (address[2] or address[0]).replace("***@", "").rstrip("/").rsplit("/", 1)[-1]
+    return re.sub(r"[^\w.-]+", "-", Path(last).stem if address[2] else last) or "stream"
+
+
+def _expand(word: str) -> list[str]:
+    if Path(word).exists() or not has_magic(word):
+        return [word]
+    paths = sorted(glob(word, recursive=True))  # noqa: PTH207 (a pattern may be absolute)
+    if not paths:
+        raise InputError(f"no video fits the pattern {word}; check it")
+    return paths
+
+
+def _look_into(path: Path, out: Path) -> Iterator[tuple[str, str]]:
+    """Yield videos and names: the path itself, or what is in the directory."""
+    if not path.is_dir():
+        yield str(path), path.stem
+        return
+    if _is_folder_of_images(path):
+        yield str(path), path.resolve().name
+        return
+    videos = list(_search(path, out.resolve()))
+    if not videos:  # to be refused as an empty folder
+        yield str(path), path.resolve().name
+    for video in videos:
+        place = video.relative_to(path)
+        yield str(video), (place if video.is_dir() else place.with_suffix("")).as_posix()
+
+
+def _search(directory: Path, out: Path) -> Iterator[Path]:
+    """Yield the videos and the folders of images in a directory, in order."""
+    for place, folders, files in os.walk(directory):
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and (Path(place) / name).resolve() != out
+        )
+        videos = [name for name in files if name.lower().endswith(VIDEO_SUFFIXES) and not name.startswith(".")]
+        yield from (Path(place) / name for name in sorted(videos))
+        if Path(place) != directory and _is_folder_of_images(Path(place)):
+            folders.clear()
+            yield Path(place)
+
+
+def _is_folder_of_images(folder: Path) -> bool:
+    """Say whether a folder holds images and no videos."""
+    try:
+        names = [entry.name.lower() for entry in os.scandir(folder) if not entry.name.startswith(".")]
+    except OSError:
+        return False
+    return any(name.endswith(IMAGE_SUFFIXES) for name in names) and not any(
+        name.endswith(VIDEO_SUFFIXES) for name in names
+    )

@@ -1,0 +1,243 @@
+"""Many videos: found, named, read once, in several processes; what fails is told and may be tried again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ifdd.__main__ import main
+from ifdd.data import sources
+from ifdd.inference import recognize as command
+from ifdd.inference.batch import LEDGER, Job, Ledger, find_videos, name_results
+from tests.helpers.faces import disc_frames
+from tests.helpers.videos import write_frame_folder, write_video
+
+
+def run(checkpoint: Path, out: Path, *words: object) -> int:
+    """Run the command and return its exit code."""
+    options = ["--checkpoint", checkpoint, "--out", out, "--device", "cpu"]
+    try:
+        main(["recognize", *map(str, [*words, *options])])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def attempts(out: Path) -> list[str]:
+    """Return the names in the ledger, in the order of the attempts."""
+    return [json.loads(line)["name"] for line in (out / LEDGER).read_text().splitlines()]
+
+
+def write_videos(folder: Path, *names: str) -> list[Path]:
+    """Write tiny videos without faces."""
+    paths = [folder / name for name in names]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_video(path, disc_frames(4, {}))
+    return paths
+
+
+def test_names_of_results_never_collide(tmp_path: Path) -> None:
+    folder = write_frame_folder(tmp_path / "clip.v2", disc_frames(2, {}))
+    videos = ["a/clip.mp4", "b/clip.mkv", "a/clip.mp4", "c/clip-2.mp4", str(folder), "d/clip.v2"]
+    assert [(job.video, job.name) for job in name_results(find_videos(videos, tmp_path))] == [
+        ("a/clip.mp4", "clip"),
+        ("b/clip.mkv", "clip-2"),
+        ("c/clip-2.mp4", "clip-2-2"),
+        (str(folder), "clip.v2"),
+        ("d/clip.v2", "clip-3"),
+    ]
+    earlier = {str(Path("b/clip.mkv").absolute()): "clip"}
+    assert [job.name for job in name_results(find_videos(videos[:2], tmp_path), earlier)] == ["clip-2", "clip"]
+
+
+def test_directories_and_patterns_are_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("in/b.MP4", "in/a.mkv", "in/deep/a.webm", "in/notes.txt", "in/.hidden.mp4", "in/out/old.mp4"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+    write_frame_folder(Path("in/frames"), disc_frames(2, {}))
+    found = find_videos(["in"], Path("in/out"))
+    assert found == {"in/a.mkv": "a", "in/b.MP4": "b", "in/deep/a.webm": "deep/a", "in/frames": "frames"}
+    assert list(find_videos(["in/**/a.*", "in/a.mkv"], Path("out"))) == ["in/a.mkv", "in/deep/a.webm"]
+    others = ["-", "camera:1", "rtsp://me:secret@host:554/hall/cam 2.sdp?x=1", "http://host/"]
+    assert list(find_videos(others, Path("out")).values()) == ["stdin", "camera-1", "cam-2", "host"]
+    with pytest.raises(ValueError, match=r"no video fits the pattern in/\*\.avi"):
+        find_videos(["in/*.avi"], Path("out"))
+
+
+def test_a_video_done_is_not_done_again(checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write_videos(tmp_path / "in", "a.mp4", "b.mp4", "deep/a.mp4")
+    out = tmp_path / "out"
+    assert run(checkpoint, out, tmp_path / "in") == 0
+    assert attempts(out) == ["a", "b", "deep/a"]
+    assert "3 videos: 3 read, 0 done before, 0 failed" in capfd.readouterr().out
+    assert (out / "deep" / "a.csv").is_file()
+    assert run(checkpoint, out, tmp_path / "in") == 0
+    assert "3 videos: 0 read, 3 done before, 0 failed" in capfd.readouterr().out
+    (out / "b.csv").unlink()  # results are missing
+    write_video(tmp_path / "in" / "a.mp4", disc_frames(6, {}))  # the video is another one
+    assert run(checkpoint, out, tmp_path / "in") == 0
+    assert attempts(out)[3:] == ["a", "b"]
+    assert run(checkpoint, out, tmp_path / "in", "--reading.stride_seconds", "0.5") == 0  # the settings are others
+    assert run(checkpoint, out, tmp_path / "in", "--reading.stride_seconds", "0.5", "--again") == 0
+    assert len(attempts(out)) == 11
+    capfd.readouterr()
+    assert run(checkpoint, out, tmp_path / "in" / "b.mp4", "--reading.stride_seconds", "0.5") == 0
+    assert "done before" in capfd.readouterr().out
+
+
+def test_a_broken_video_is_skipped_and_tried_again_if_asked(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_videos(tmp_path / "in", "a.mp4", "c.mp4")
+    bad = tmp_path / "in" / "b.mp4"
+    bad.write_bytes(b"no video")
+    out = tmp_path / "out"
+    for words, tried in (([], 3), ([], 3), (["--retry-failed"], 4), (["--retry_failed", "true"], 5)):
+        assert run(checkpoint, out, tmp_path / "in", *words) == 2
+        assert len(attempts(out)) == tried
+        printed = capfd.readouterr()
+        assert "1 failed" in printed.out
+        assert printed.err.strip().splitlines()[-1] == f"ifdd recognize: 1 of 3 videos failed: {bad}; see above"
+    write_video(bad, disc_frames(4, {}))  # repaired: no need to ask
+    assert run(checkpoint, out, tmp_path / "in") == 0
+    assert "3 videos: 1 read, 2 done before, 0 failed" in capfd.readouterr().out
+
+
+def test_several_processes_give_the_same_results(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_videos(tmp_path / "in", *(f"{number}.mp4" for number in range(10)))
+    (tmp_path / "in" / "bad.mp4").write_bytes(b"no video")
+    assert run(checkpoint, tmp_path / "one", tmp_path / "in") == 2
+    assert run(checkpoint, tmp_path / "two", tmp_path / "in", "--workers", "2") == 2
+    assert "11 videos: 10 read, 0 done before, 1 failed" in capfd.readouterr().out
+    for path in (tmp_path / "one").glob("*.csv"):
+        assert (tmp_path / "two" / path.name).read_text() == path.read_text()
+    assert sorted(attempts(tmp_path / "one")) == sorted(attempts(tmp_path / "two"))
+
+
+def test_an_interrupted_run_ends_soon_and_goes_on_later(checkpoint: Path, tmp_path: Path) -> None:
+    write_videos(tmp_path / "in", *(f"{number}.mp4" for number in range(5)))
+    write_video(tmp_path / "in" / "9.mp4", disc_frames(6000, {}, [50] * 6000))
+    out = tmp_path / "out"
+    words = [tmp_path / "in", "--checkpoint", checkpoint, "--out", out, "--workers", "2", "--device", "cpu"]
+    code = "import sys; from ifdd.__main__ import main\nif __name__ == '__main__': main(['recognize', *sys.argv[1:]])"
+    script = tmp_path / "run.py"
+    script.write_text(code)
+    process = subprocess.Popen(
+        [sys.executable, script, *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "https_proxy": "http://127.0.0.1:9"},
+    )
+    deadline = time.monotonic() + 90
+    while not (out / LEDGER).is_file() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    done = attempts(out)
+    assert 1 <= len(done) <= 5
+    for name in done:
+        assert (out / f"{name}.json").is_file()
+
+
+def test_a_disk_that_fills_keeps_what_is_finished(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_videos(tmp_path / "in", "a.mp4", "b.mp4", "c.mp4")
+    usual = Path.write_text
+
+    def full(self: Path, text: str, **options: str) -> int:
+        if (tmp_path / "out" / "a.csv").exists():
+            raise OSError(28, "No space left on device", str(self))
+        return usual(self, text, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        assert run(checkpoint, tmp_path / "out", tmp_path / "in") == 2
+    line = capfd.readouterr().err.strip().splitlines()[-1]
+    assert "No space left on device; free space" in line
+    assert "1 videos were read and are kept" in line
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.csv", "a.json", LEDGER]
+    assert run(checkpoint, tmp_path / "out", tmp_path / "in") == 0
+    assert "3 videos: 2 read, 1 done before, 0 failed" in capfd.readouterr().out
+
+
+def test_a_ledger_that_was_cut_off_is_no_trouble(tmp_path: Path) -> None:
+    video = write_videos(tmp_path, "a.mp4")[0]
+    ledger = Ledger(tmp_path, "settings")
+    ledger.add(Job(str(video), "a"), None)
+    with ledger.path.open("a") as file:
+        file.write('{"video": "half a li')
+    ledger = Ledger(tmp_path, "settings")
+    assert ledger.is_done(Job(str(video), "a"), [video])
+    ledger.add(Job("b.mp4", "b"), "broken")
+    assert len(Ledger(tmp_path, "settings").names) == 2
+    assert not Ledger(tmp_path, "others").is_done(Job(str(video), "a"), [video])
+
+
+def test_standard_input_forms_and_a_limit(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = write_video(tmp_path / "a.mkv", disc_frames(50, {}))
+    with video.open("rb") as file:
+        monkeypatch.setattr(sys, "stdin", type("Stdin", (), {"buffer": file}))
+        words = ["-", "--formats", "json,vtt", "--source.maximum_seconds", "1"]
+        assert run(checkpoint, tmp_path / "out", *words) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"stdin.json", "stdin.vtt", LEDGER}
+    assert json.loads((tmp_path / "out" / "stdin.json").read_text())["video"]["frames"] == 25
+    assert run(checkpoint, tmp_path / "out", video, "--formats", "json,docx") == 2
+    assert "docx" in capfd.readouterr().err
+    assert run(checkpoint, tmp_path / "out") == 2
+    assert "no video given" in capfd.readouterr().err
+    assert run(checkpoint, tmp_path / "out", video, "--workers", "0") == 2
+
+
+def test_a_camera_is_read_until_it_is_interrupted(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Camera:
+        images = 0
+
+        def read(self) -> tuple[bool, object]:
+            self.images += 1
+            if self.images == 5:
+                os.kill(os.getpid(), signal.SIGINT)
+            return self.images < 500, disc_frames(1, {})[0]
+
+        def release(self) -> None:
+            pass
+
+    camera = Camera()
+    monkeypatch.setattr(sources, "_open_camera", lambda number: camera if number == 0 else None)
+    assert run(checkpoint, tmp_path / "out", "--camera", "0") == 0
+    assert camera.images < 20
+    assert json.loads((tmp_path / "out" / "camera-0.json").read_text())["video"]["path"] == "camera:0"
+    assert "no face found" in capfd.readouterr().out
+
+
+def test_a_surprise_in_one_video_does_not_stop_the_others(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_videos(tmp_path / "in", "a.mp4", "b.mp4")
+    usual = sources.open_video
+
+    def surprise(video: str, options: sources.SourceOptions) -> sources.VideoSource:
+        if video.endswith("a.mp4"):
+            raise MemoryError("too large")
+        return usual(video, options)
+
+    monkeypatch.setattr(command, "open_video", surprise)
+    assert run(checkpoint, tmp_path / "out", tmp_path / "in") == 2
+    assert "a.mp4: unexpected MemoryError: too large" in capfd.readouterr().err
+    assert (tmp_path / "out" / "b.json").is_file()
