@@ -251,11 +251,25 @@ def test_annotated_video_without_the_video(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def add_sound(video: Path, target: Path) -> Path:
+def test_sound_that_an_mp4_cannot_hold_is_made_aac(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.mp4", moving_frames(25))
+    source = add_sound(video, tmp_path / "b.mkv", "pcm_s16le")
+    recognition(source, [i / 25 for i in range(25)], 1.0, faces=False).write(tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.streams.audio[0].codec_context.name == "aac"
+        heard = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
+    assert len(heard) / 44100 == pytest.approx(1, abs=0.1)
+    loudest = np.abs(np.fft.rfft(heard)).argmax() * 44100 / len(heard)
+    assert loudest == pytest.approx(440, abs=3)
+
+
+def add_sound(video: Path, target: Path, codec: str = "aac") -> Path:
     """Copy the pictures and add a second of a tone."""
     with av.open(str(video)) as source, av.open(str(target), "w") as output:
         picture = output.add_stream_from_template(source.streams.video[0])
-        tone = output.add_stream("aac", rate=44100)
+        tone = output.add_stream(codec, rate=44100)
+        assert isinstance(tone, av.AudioStream)
+        tone.layout = "mono"
         for packet in source.demux(source.streams.video[0]):
             if packet.dts is not None:
                 packet.stream = picture

@@ -70,7 +70,7 @@ def plot_timeline(recognition: Recognition) -> "matplotlib.figure.Figure":
     more = f"  ({left_out} people more)" if left_out else ""
     figure.text(0.06, 1 - 0.3 / total, name + more, size=12, weight="bold", color=_INK, va="center", parse_math=False)
     if not recognition.tracks:
-        axes[0].text(0.5, 0.5, "no face found", transform=axes[0].transAxes, ha="center", va="center", color=_FAINT)
+        axes[0].text(0.5, 0.25, "no face found", transform=axes[0].transAxes, ha="center", va="center", color=_FAINT)
     _draw_legend(figure, recognition, total, 0.25 if notice else 0.0)
     if notice:
         figure.text(0.06, 0.13 / total, notice, size=8.5, color="#a03010", va="center", parse_math=False)

@@ -17,7 +17,8 @@ from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 from jaxtyping import Float, UInt8
 
-from ifdd.data.video import Frame, iter_frames
+from ifdd.data.sources import SourceOptions, open_video
+from ifdd.data.video import Frame
 from ifdd.errors import InputError
 from ifdd.files import atomic_path
 from ifdd.inference.layout import UNCERTAIN_COLOR, assign_rows, class_colors, describe, is_abstention, name_of
@@ -76,7 +77,8 @@ def draw_frames(recognition: Recognition, source: Path) -> Iterator[Frame]:
     """
     painter: _Painter | None = None
     zero = 0.0
-    for frame in iter_frames(source):
+    video = recognition.video  # as much of it as was read, and no more
+    for frame in open_video(source, SourceOptions(image_fps=video.fps, maximum_seconds=video.duration_seconds)):
         if painter is None:
             height, width = frame.image.shape[:2]
             painter, zero = _Painter(recognition, width, height), frame.seconds
@@ -138,7 +140,7 @@ class _Sound:
         else:
             stream = output.add_stream("aac", rate=origin.rate)
             assert isinstance(stream, AudioStream)
-            stream.layout = origin.layout
+            stream.layout = "mono" if origin.channels == 1 else "stereo"  # a source may leave its layout open
             self._target = stream
         self._packets = container.demux(origin)
         self._reached = -1.0
