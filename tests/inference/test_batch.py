@@ -8,10 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ifdd.__main__ import main
 from ifdd.data import sources
+from ifdd.data.video import probe
 from ifdd.inference import recognize as command
 from ifdd.inference.batch import LEDGER, Job, Ledger, find_videos, name_results
 from tests.helpers.faces import disc_frames
@@ -201,6 +203,23 @@ def test_standard_input_forms_and_a_limit(
     assert run(checkpoint, tmp_path / "out") == 2
     assert "no video given" in capfd.readouterr().err
     assert run(checkpoint, tmp_path / "out", video, "--workers", "0") == 2
+
+
+def test_of_a_truncated_video_the_part_that_was_read_is_annotated(checkpoint: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("PIL")
+    frames = disc_frames(60, {})
+    frames[:, :20] = np.random.default_rng(0).integers(0, 60, (60, 20, 128, 3))
+    video = write_video(tmp_path / "cut.mp4", frames, options={"movflags": "faststart"})
+    video.write_bytes(video.read_bytes()[: video.stat().st_size * 6 // 10])
+    assert run(checkpoint, tmp_path / "out", video, "--formats", "json,mp4", "--source.maximum_seconds", "0.8") == 0
+    form = json.loads((tmp_path / "out" / "cut.json").read_text())
+    assert form["video"]["frames"] == 20
+    assert probe(tmp_path / "out" / "cut.mp4").frames == 20
+    assert run(checkpoint, tmp_path / "out", video, "--formats", "json,mp4") == 0
+    form = json.loads((tmp_path / "out" / "cut.json").read_text())
+    assert any("truncated" in notice for notice in form["video"]["notices"])
+    assert probe(tmp_path / "out" / "cut.mp4").frames == form["video"]["frames"] > 20
 
 
 def test_a_camera_is_read_until_it_is_interrupted(
