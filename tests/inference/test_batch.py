@@ -175,6 +175,16 @@ def test_a_disk_that_fills_keeps_what_is_finished(
     assert "3 videos: 2 read, 1 done before, 0 failed" in capfd.readouterr().out
 
 
+def test_passwords_in_addresses_are_shown_nowhere(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["rtsp://me:secret@127.0.0.1:9/a", "gopher://me:secret@127.0.0.1/b", write_videos(tmp_path, "a.mp4")[0]]
+    assert run(checkpoint, tmp_path / "out", *words) == 2
+    printed = capfd.readouterr()
+    assert "rtsp://***@127.0.0.1:9/a: failed: " in printed.err
+    assert "secret" not in printed.out + printed.err + (tmp_path / "out" / LEDGER).read_text()
+
+
 def test_a_ledger_that_was_cut_off_is_no_trouble(tmp_path: Path) -> None:
     video = write_videos(tmp_path, "a.mp4")[0]
     ledger = Ledger(tmp_path, "settings")

@@ -206,7 +206,9 @@ def _open_address(address: str, options: SourceOptions) -> VideoSource:
     match = _ADDRESS.match(address)
     scheme = match.group(1).lower() if match else ""
     if scheme not in SCHEMES:
-        raise InputError(f"cannot read addresses of the kind {scheme}:// ({address}); choose of {', '.join(SCHEMES)}")
+        raise InputError(
+            f"cannot read addresses of the kind {scheme}:// ({hide_password(address)}); choose of {', '.join(SCHEMES)}"
+        )
     over_tcp = {"rtsp_transport": "tcp"} if scheme.startswith("rtsp") else {}  # lost packets would grey the picture
     source = _Container(hide_password(address), address, options, over_tcp)
     source.live = source.expected_seconds is None

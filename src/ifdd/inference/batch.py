@@ -45,6 +45,11 @@ class Job:
     name: str
     """Of its results, without an ending; a folder may stand before it."""
 
+    @property
+    def shown(self) -> str:
+        """The video as it may be told: without a password."""
+        return hide_password(self.video)
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -84,7 +84,7 @@ class Reader:
         except InputError as error:
             return Outcome(job, error=str(error))
         except Exception as error:
-            return Outcome(job, error=f"{job.video}: unexpected {type(error).__name__}: {' '.join(str(error).split())}")
+            return Outcome(job, error=f"{job.shown}: unexpected {type(error).__name__}: {' '.join(str(error).split())}")
 
     def read(self, job: Job, progress: bool = False) -> Outcome:
         """Read a video and write its results.
@@ -111,7 +111,7 @@ class Reader:
         if not self.settings.brief:
             return Outcome(job, f"{summarize(recognition)}\n  {written}")
         notices = "".join(f"; notice: {notice}" for notice in recognition.video.notices)
-        return Outcome(job, f"{job.video}: {written}{notices}")
+        return Outcome(job, f"{job.shown}: {written}{notices}")
 
 
 def recognize(
@@ -196,7 +196,7 @@ class _Batch:
 def _recognize_one(reader: Reader, job: Job, ledger: Ledger, again: bool) -> None:
     """Read the only video; what is wrong with it is the error of the command."""
     if not again and ledger.is_done(job, reader.settings.results(job)):
-        _print(f"{job.video}: done before, see {reader.settings.results(job)[0]}; --again reads it again")
+        _print(f"{job.shown}: done before, see {reader.settings.results(job)[0]}; --again reads it again")
         return
     outcome = reader.read(job, progress=True)
     if outcome.fatal:
@@ -214,8 +214,8 @@ def _recognize_many(reader: Reader, jobs: Sequence[Job], ledger: Ledger, batch: 
         if not batch.again and ledger.is_done(job, reader.settings.results(job)):
             batch.before += 1
         elif error is not None and not batch.retry_failed:
-            _print(f"{job.video}: failed before: {error} (--retry-failed tries again)", error=True)
-            failed.append(job.video)
+            _print(f"{job.shown}: failed before: {error} (--retry-failed tries again)", error=True)
+            failed.append(job.shown)
         else:
             todo.append(job)
     with progress_bar("videos") as bar, closing(_outcomes(reader, todo, batch.workers)) as outcomes:
@@ -246,8 +246,8 @@ def _note(outcome: Outcome, ledger: Ledger, batch: _Batch, failed: list[str], ba
         batch.done += 1
         _print(outcome.text)
     else:
-        failed.append(outcome.job.video)
-        _print(f"{outcome.job.video}: failed: {outcome.error}", error=True)
+        failed.append(outcome.job.shown)
+        _print(f"{outcome.job.shown}: failed: {outcome.error}", error=True)
 
 
 def _outcomes(reader: Reader, jobs: Sequence[Job], workers: int) -> Generator[Outcome, None, None]:
