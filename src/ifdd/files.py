@@ -73,6 +73,18 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, where they are not there yet.
+
+    Raises:
+        InputError: a file is in the way, or the place cannot be written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {path}: {error.strerror or error}; choose another one") from error
+
+
 def write_text(target: Path, text: str) -> None:
     """Write UTF-8 ``text`` to ``target``, whole or not at all.
 

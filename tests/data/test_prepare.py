@@ -65,6 +65,39 @@ def test_a_dataset_becomes_a_manifest(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "clip 16372 is on disk, but in no list" in printed
 
 
+def test_lines_and_lists_that_are_not_read_count_as_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, out = write_dfew(tmp_path / "DFEW"), tmp_path / "out"
+    edit(root / TRAIN, "\n3,2\n", "\nthree,2\n")
+    with pytest.raises(SystemExit):
+        prepare("dfew", root, out)
+    printed = capsys.readouterr().out
+    assert "Left out, not understood: 1 lines of 1 clips" in printed
+    assert "No clip is left out" not in printed
+    (excluded,) = record_of(out)["excluded"]
+    assert (excluded["clip_id"], excluded["reason"]) == ("", "not understood")
+    assert excluded["where"].startswith(f"{TRAIN}, line ")
+    edit(root / TRAIN, "\nthree,2\n", "\n3,2\n")
+    shutil.rmtree(next(root.glob("EmoLabel_DataSplit/test*")))
+    with pytest.raises(SystemExit):
+        prepare("dfew", root, out)
+    printed = capsys.readouterr().out
+    assert "The clips of lists that are missing or cannot be read are left out" in " ".join(printed.split())
+    assert "No clip is left out" not in printed
+
+
+def test_a_place_for_the_result_is_found_before_anything_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(SystemExit):
+        prepare("dfew", write_dfew(tmp_path / "DFEW"), tmp_path / "out")
+    printed = capsys.readouterr()
+    assert "cannot make the folder" in printed.err
+    assert printed.out == ""
+
+
 def test_everything_that_is_wrong_is_said_before_it_stops(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root, out = write_dfew(tmp_path / "DFEW"), tmp_path / "out"
     edit(root / TRAIN, "\n3,2\n", "\n3,2\n1,1\n")

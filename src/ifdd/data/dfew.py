@@ -131,7 +131,7 @@ def _read_list(listing: Listing, folder: Folder, name: str) -> list[Row]:
             continue
         clip = re.fullmatch(r"([0-9]+)(\.mp4)?", parts[0])
         if len(parts) != 2 or clip is None or not re.fullmatch(r"[0-9]+", parts[1]):
-            listing.find("lines", "wrong", f"{where}: {line!r} is not 'number,label'; correct the line")
+            listing.drop_line(where, f"{line!r} is not 'number,label'; correct the line")
             continue
         padded += len(clip[1]) > len(str(int(clip[1])))
         rows.append(Row(f"{int(clip[1]):05d}", int(parts[1]), where))

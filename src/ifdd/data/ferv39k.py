@@ -136,7 +136,7 @@ def _read_list(listing: Listing, folder: Folder, name: str, subset: str, scene: 
         parts = re.split(r"[ \t,]+", line)
         places = parts[0].replace("\\", "/").strip("/").split("/")
         if len(parts) != 2 or len(places) != 3:
-            listing.find("lines", "wrong", f"{where}: {line!r} is not 'Scene/Class/number Class'; correct the line")
+            listing.drop_line(where, f"{line!r} is not 'Scene/Class/number Class'; correct the line")
             continue
         if scene and places[0] != scene:
             continue

@@ -7,7 +7,7 @@ paths start at the file's folder.
 
 import csv
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ifdd.data.labels import SPELLINGS, parse_votes
 from ifdd.data.listing import (
@@ -64,7 +64,7 @@ def _present(listing: Listing) -> tuple[str, ...]:
 
 def _read_tree(listing: Listing, root: Path, usual: str) -> None:
     tree = {folder.relative: folder for folder in walk(root, depth=2)}
-    names = tree[""].folders
+    names = [name for name in tree[""].folders if not name.startswith(".")]
     subsets = {name: SUBSET_FOLDERS[plain(name)] for name in names if plain(name) in SUBSET_FOLDERS}
     for name in names:
         inner = tree.get(name)
@@ -112,8 +112,7 @@ def _read_csv(listing: Listing, file: Path, usual: str) -> None:
     for (number, _), cells in zip(lines[1:], rows, strict=False):
         where = f"{file.name}, line {number}"
         if len(cells) != len(header):
-            message = f"{where}: {len(cells)} columns where there must be {len(header)}; correct the line"
-            listing.find("lines", "wrong", message)
+            listing.drop_line(where, f"{len(cells)} columns where there must be {len(header)}; correct the line")
             continue
         row = dict.fromkeys(CSV_COLUMNS, "") | dict(zip(header, map(str.strip, cells), strict=True))
         _take_row(listing, row, where, place.path, usual)
@@ -126,12 +125,18 @@ def _take_row(listing: Listing, row: dict[str, str], where: str, base: Path, usu
     try:
         parse_votes(row["votes"])
     except InputError as error:
-        listing.find("lines", "wrong", f"{where}: {error}")
+        listing.drop_line(where, str(error))
         return
     if subset is None or not (fold.isascii() and fold.isdigit()) or not row["path"]:
-        message = f"{where}: path {row['path']!r}, subset {row['subset']!r}, fold {row['fold']!r}; give a path, train, "
-        listing.find("lines", "wrong", f"{message}validation or test, and a number or nothing")
+        message = f"path {row['path']!r}, subset {row['subset']!r}, fold {row['fold']!r}; give a path, train, "
+        listing.drop_line(where, f"{message}validation or test, and a number or nothing")
         return
     path = base / row["path"].replace("\\", "/")
-    clip_id = row["clip_id"] or Path(row["path"].replace("\\", "/")).with_suffix("").as_posix()
+    clip_id = row["clip_id"] or _id_of(row["path"])
     add(listing, Entry(clip_id, row["label"], subset, int(fold), where, path, row["subject"], row["votes"]))
+
+
+def _id_of(path: str) -> str:
+    """Return a path without its ending, and without what leads out of the folder: a name for a clip."""
+    parts = PurePosixPath(path.replace("\\", "/")).with_suffix("").parts
+    return "/".join(part for part in parts if part not in ("/", ".", ".."))

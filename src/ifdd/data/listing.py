@@ -54,6 +54,7 @@ class Excluded(NamedTuple):
     """A line whose clip is not in the manifest."""
 
     clip_id: str
+    """Empty, as the two below, for a line that cannot be understood."""
     subset: str
     fold: int
     where: str
@@ -103,6 +104,11 @@ class Listing:
     def exclude(self, entry: Entry, reason: str) -> None:
         """Note that a line is left out."""
         self.excluded.append(Excluded(entry.clip_id, entry.subset, entry.fold, entry.where, reason))
+
+    def drop_line(self, where: str, problem: str) -> None:
+        """Note that a line is left out because it cannot be understood."""
+        self.find("lines", "wrong", f"{where}: {problem}")
+        self.excluded.append(Excluded("", "", 0, where, "not understood"))
 
 
 class Options(NamedTuple):

@@ -140,7 +140,7 @@ def _read_list(listing: Listing, folder: Folder, name: str, fold: int, subset: s
         parts = line.split("\t") if "\t" in line else line.split()
         clip = re.fullmatch(r"([0-9]+)(?:\.mp4)?", parts[0].strip())
         if clip is None or len(parts) not in (2, 4):
-            listing.find("lines", "wrong", f"{where}: {line[:60]!r} is not '00025.mp4 anger'; correct the line")
+            listing.drop_line(where, f"{line[:60]!r} is not '00025.mp4 anger'; correct the line")
             continue
         clip_id = _number(clip[1])
         bare += parts[0].strip() != f"{clip_id}.mp4"

@@ -36,7 +36,7 @@ from ifdd.data.mafw import read_mafw
 from ifdd.data.manifest import SUBSETS, Sample, dataset_hash, write_manifest
 from ifdd.data.pack import Pack, write_pack
 from ifdd.errors import InputError
-from ifdd.files import write_text
+from ifdd.files import make_folder, write_text
 
 READERS: dict[str, Callable[[Path, Options], Listing]] = {
     "dfew": read_dfew,
@@ -63,6 +63,9 @@ SHOWN = 6
 
 SELDOM = 0.5
 """Share of the searched frames; clips whose face was found in fewer are noted."""
+
+UNREAD = ("lists", "encoding")
+"""Checks that fail where lines are not even seen."""
 
 COLOURS = {"ok": "green", "noted": "cyan", "wrong": "red", "refused": "bold red", "not checked": "yellow"}
 
@@ -127,6 +130,7 @@ def prepare(
         raise InputError(f"--face-size is {face_size}; it must be at least 1")
     if not root.exists():
         raise InputError(f"there is no {root}; give the folder that the dataset was unpacked to")
+    make_folder(out)
     processes = workers or os.cpu_count() or 1
     listing = READERS[dataset](root, options)
     synthetic = (root / "synth.json").exists()
@@ -336,7 +340,10 @@ def show(listing: Listing, samples: Sequence[Sample], checked: Sequence[Checked]
         reasons[excluded.reason.partition(":")[0]].append(excluded)
     for reason, group in reasons.items():
         _print_some(f"Left out, {reason}: {len(group)} lines of {_clips(group)} clips", map(_place, group))
-    if not listing.excluded:
+    unread = [check for check in checked if check.name in UNREAD and check.verdict in ("wrong", "refused")]
+    if unread:
+        console.print("The clips of lists that are missing or cannot be read are left out; nobody knows which.")
+    if not listing.excluded and not unread:
         console.print("No clip is left out.")
     console.print(f"Dataset hash {dataset_hash(samples)}", highlight=False)
 
@@ -423,7 +430,8 @@ def _refusal(failed: list[str], refused: list[str], out: Path, any_left: bool) -
     stale = " (the one that is there is of an earlier run)" if any(out.glob("manifest.*")) else ""
     where = f"no manifest was written{stale}; {out / 'prepare.json'} holds everything that was found"
     if not any_left:
-        return f"no clip is left: {', '.join(failed)}: {where}; repair the dataset"
+        why = ", ".join(failed) or "the lists name none of those that were asked for"
+        return f"no clip is left: {why}: {where}; repair the dataset or ask for others"
     if refused:
         return f"refused: {', '.join(refused)}: {where}; repair the lists"
     return f"wrong: {', '.join(failed)}: {where}; repair it, or go on without what is wrong: --allow-incomplete true"
@@ -452,11 +460,11 @@ def _cell(
 
 
 def _clips(group: Sequence[Excluded]) -> int:
-    return len({excluded.clip_id for excluded in group})
+    return len({excluded.clip_id or excluded.where for excluded in group})
 
 
 def _place(excluded: Excluded) -> str:
-    return f"{excluded.clip_id} ({excluded.where}): {excluded.reason}"
+    return f"{excluded.clip_id or 'a line'} ({excluded.where}): {excluded.reason}"
 
 
 def _print_some(title: str, lines: Iterable[str]) -> None:
