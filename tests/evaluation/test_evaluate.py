@@ -13,7 +13,7 @@ import torch
 from ifdd.__main__ import main
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.labels import LABEL_SETS
-from ifdd.data.manifest import Sample, read_manifest, write_manifest
+from ifdd.data.manifest import Sample, dataset_hash, read_manifest, write_manifest
 from ifdd.data.pack import write_pack
 from ifdd.errors import InputError
 from ifdd.evaluation.evaluate import evaluate, evaluate_model
@@ -146,7 +146,8 @@ def test_classes_are_matched_by_name(model: IFDD, manifest: Path, tmp_path: Path
     assert document["scores"]["support"]["happiness"] == 2
     samples = read_manifest(manifest)
     direct = evaluate_model(model, ClipDataset(samples, "ferv39k", 8, 32))
-    assert predictions_csv(direct, "test").splitlines()[1].split(",")[1] == "happy"
+    protocol = {"checkpoint": {"chosen_on": "validation"}, "clips_used_for": "nothing"}
+    assert predictions_csv(direct, protocol).splitlines()[1].split(",")[1] == "happy"
     assert document["scores"]["war"] == pytest.approx(direct.scores.war)
 
 
@@ -168,6 +169,42 @@ def test_several_folds_at_once_are_refused(checkpoint: Path, manifest: Path) -> 
     with pytest.raises(InputError, match="has the folds 1, 2; choose"):
         evaluate(checkpoint, folds)
     evaluate(checkpoint, folds, fold=2, workers=0)
+
+
+def test_clips_that_the_checkpoint_was_trained_on_are_refused_as_a_test_and_labelled_as_training_clips(
+    model: IFDD, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clips = read_manifest(manifest)
+    folds = [
+        replace(sample, fold=fold, subset="test" if index % 2 + 1 == fold else "train")
+        for fold in (1, 2)
+        for index, sample in enumerate(clips)
+    ]
+    table, trained = manifest.with_name("two_folds.csv"), tmp_path / "fold_1.safetensors"
+    write_manifest(table, folds)
+    description = {
+        "dataset": {"hash": dataset_hash(folds)},
+        "recipe": {"data": {"fold": 1}},
+        "chosen_on": "validation",
+    }
+    save_checkpoint(trained, model, LABEL_SETS["dfew"], 0.8, description)
+    words = ["evaluate", str(trained), str(table), "--workers", "0", "--out", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as stop:
+        main([*words, "--fold", "2"])
+    assert stop.value.code == 2
+    assert "was trained on fold 1, and fold 2's test clips are training clips there" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    for fold, subset, used_for in (("1", "test", "nothing"), ("1", "train", "training"), ("2", "train", "training")):
+        main([*words, "--fold", fold, "--subset", subset])
+        shown = [" ".join(capsys.readouterr().out.split()), (tmp_path / "out" / "evaluation.md").read_text()]
+        assert [("were trained on" in text) for text in shown] == [used_for == "training"] * 2
+        document = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+        assert document["protocol"]["clips_used_for"] == used_for
+    # the same folds of other clips: nothing is known of them
+    write_manifest(table, folds[:3] + folds[6:])
+    main([*words, "--fold", "2"])
+    document = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert document["protocol"]["clips_used_for"] == "not known"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from ifdd.data.labels import LABEL_SETS
 from ifdd.evaluation.metrics import scores_from_confusion
 from ifdd.evaluation.report import (
     CHOSEN_ON_TEST,
+    USED_FOR,
     Evaluation,
     evaluation_document,
     evaluation_markdown,
@@ -42,6 +43,7 @@ PROTOCOL: dict[str, Any] = {
     "subset": "test",
     "fold": 3,
     "clips": 3,
+    "clips_used_for": "nothing",
     "sampling": {
         "name": "spaced_clips",
         "meaning": "centre frames",
@@ -110,9 +112,21 @@ def test_a_checkpoint_chosen_on_the_test_clips_is_labelled_in_every_table_and_fi
     assert CHOSEN_ON_TEST in " ".join(capture.get().split())
     assert f"**{CHOSEN_ON_TEST}**" in evaluation_markdown(evaluation_of("dfew"), ON_TEST)
     assert CHOSEN_ON_TEST not in evaluation_markdown(evaluation_of("dfew"), PROTOCOL)
-    rows = predictions_csv(evaluation_of("dfew"), "test").splitlines()
-    assert rows[0].endswith(",checkpoint_chosen_on")
-    assert all(row.endswith(",test") for row in rows[1:])
+    rows = predictions_csv(evaluation_of("dfew"), ON_TEST).splitlines()
+    assert rows[0].endswith(",checkpoint_chosen_on,clips_used_for")
+    assert all(row.endswith(",test,nothing") for row in rows[1:])
+
+
+@pytest.mark.parametrize("used_for", USED_FOR)
+def test_clips_that_the_training_used_are_labelled_in_every_table_and_file(used_for: str) -> None:
+    protocol = PROTOCOL | {"subset": "train", "clips_used_for": used_for}
+    console = Console(width=80, record=True, file=None)
+    with console.capture() as capture:
+        console.print(evaluation_tables(evaluation_of("dfew"), protocol))
+    assert USED_FOR[used_for] in " ".join(capture.get().split())
+    assert f"**{USED_FOR[used_for]}**" in evaluation_markdown(evaluation_of("dfew"), protocol)
+    rows = predictions_csv(evaluation_of("dfew"), protocol).splitlines()[1:]
+    assert all(row.endswith(f",validation,{used_for}") for row in rows)
 
 
 def test_a_manifest_that_was_changed_after_it_was_prepared_is_called_so() -> None:
@@ -131,7 +145,8 @@ def test_the_document_is_plain_json() -> None:
 
 
 def test_predictions_by_hand() -> None:
-    lines = predictions_csv(evaluation_of("dfew"), "validation").splitlines()
-    assert lines[0] == "clip_id,target,prediction,happy,sad,neutral,angry,surprise,disgust,fear,checkpoint_chosen_on"
+    lines = predictions_csv(evaluation_of("dfew"), PROTOCOL).splitlines()
+    classes = "happy,sad,neutral,angry,surprise,disgust,fear"
+    assert lines[0] == f"clip_id,target,prediction,{classes},checkpoint_chosen_on,clips_used_for"
     assert lines[1].startswith("a,happy,happy,0.900000,0.010000,")
     assert lines[2].startswith('"b ""quoted"", with comma",happy,sad,')

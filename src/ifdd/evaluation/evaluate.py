@@ -1,6 +1,6 @@
 """``ifdd evaluate``: a checkpoint is measured on the clips of a manifest, and the protocol is said aloud."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from ifdd.data.labels import canonical_label
 from ifdd.data.manifest import Sample, read_manifest
 from ifdd.errors import InputError
 from ifdd.evaluation.metrics import confusion_matrix, scores_from_confusion
-from ifdd.evaluation.protocol import describe_protocol
+from ifdd.evaluation.protocol import clips_used_for, describe_dataset, describe_protocol, trained_fold
 from ifdd.evaluation.report import Evaluation, evaluation_tables, write_evaluation
 from ifdd.model import IFDD, choose_device, load_checkpoint
 
@@ -63,8 +63,8 @@ def evaluate(
 
     Args:
         checkpoint: The .safetensors file to measure.
-        manifest: CSV file of the clips, as 'ifdd synth' writes it.
-        subset: The part of the manifest to measure on.
+        manifest: CSV or Parquet file of the clips, as 'ifdd prepare' or 'ifdd synth' writes it.
+        subset: The part of the manifest to measure on; results on clips that were trained on are labelled so.
         fold: Number of the cross-validation fold, from 1; needed where the manifest has several.
         sampling: Frames of a clip: uniform_segments takes the centre frame of each of equal segments of the video;
             consecutive_clips averages over the clips that follow one another; spaced_clips averages over clips at
@@ -116,13 +116,16 @@ def measure(
         the result, and its protocol as ``describe_protocol`` gives it.
 
     Raises:
-        InputError: a file cannot be read, the checkpoint lacks classes, or there are no such clips.
+        InputError: a file cannot be read, the checkpoint lacks classes, there are no such clips, or they are the test
+            clips of another fold than the checkpoint's, which were trained on.
     """
     _check_numbers(batch_size=(batch_size, 1), workers=(workers, 0))
     loaded = load_checkpoint(checkpoint)
     samples = read_manifest(manifest, subset, fold)
     _check_folds(manifest, samples)
     _check_classes(checkpoint, loaded.classes, manifest, samples)
+    described = describe_dataset(manifest)
+    _check_not_trained_on(checkpoint, loaded.description, described["hash"], samples)
     config = loaded.model.config
     dataset = ClipDataset(
         samples,
@@ -138,7 +141,7 @@ def measure(
     with progress_bar("clips") as bar:
         task = bar.add_task("evaluating", total=len(dataset))
         evaluation = evaluate_model(model, dataset, batch_size, workers, lambda count: bar.advance(task, count))
-    return evaluation, describe_protocol(checkpoint, loaded, manifest, fold, dataset, evaluation)
+    return evaluation, describe_protocol(checkpoint, loaded, manifest, described, fold, dataset, evaluation)
 
 
 @torch.inference_mode()
@@ -209,6 +212,18 @@ def _check_folds(manifest: Path, samples: Sequence[Sample]) -> None:
         raise InputError(
             f"{manifest} has the folds {', '.join(map(str, folds))}; choose the checkpoint's with --fold, "
             "for the test clips of one fold are training clips of the others"
+        )
+
+
+def _check_not_trained_on(
+    checkpoint: Path, description: Mapping[str, Any], dataset: str, samples: Sequence[Sample]
+) -> None:
+    subset, fold = samples[0].subset, samples[0].fold
+    if subset == "test" and clips_used_for(description, dataset, samples) == "training":
+        trained = trained_fold(description)
+        raise InputError(
+            f"{checkpoint} was trained on fold {trained}, and fold {fold}'s test clips are training clips there; "
+            f"give --fold {trained}, or the checkpoint of fold {fold}"
         )
 
 

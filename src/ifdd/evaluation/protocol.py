@@ -5,13 +5,13 @@ import importlib.metadata
 import json
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.labels import LABEL_SETS
-from ifdd.data.manifest import dataset_hash, read_manifest
+from ifdd.data.manifest import Sample, dataset_hash, read_manifest
 from ifdd.data.sampling import describe_sampling
 from ifdd.errors import InputError
 from ifdd.evaluation.report import Evaluation
@@ -22,22 +22,29 @@ def describe_protocol(
     checkpoint: Path,
     loaded: Checkpoint,
     manifest: Path,
+    described: dict[str, Any],
     fold: int | None,
     dataset: ClipDataset,
     evaluation: Evaluation,
 ) -> dict[str, Any]:
     """Return everything that another person needs to repeat the measurement, as JSON can hold it.
 
-    ``{"checkpoint": {"path", "sha256", "clip_seconds", "chosen_on": "validation", "test", "none" (the last epoch) or
-    "not recorded", "seed": of its training or null, "description"}, "manifest": {"path", "sha256"}, "dataset": see
-    ``describe_dataset``, "classes": in the order of the logits, "label_order": name of the label set that has it,
-    "subset", "fold": number or null, "clips": number, "sampling": {"name", "stride": or null, "temporal_views": or
-    null, "crops", "meaning", "frames": of a clip, "size": pixels, "views": in all, "views_per_clip": [least, most],
-    "average": over the views}, "seed": null, for the test draws nothing at random, "versions": {"ifdd", "torch",
-    "python"}, "commit": of ifdd's checkout or null}``.
+    ``{"checkpoint": {"path", "sha256", "clip_seconds", "chosen_on": "validation", "test", "none" (the last epoch)
+    or "not recorded", "seed": of its training or null, "description"}, "manifest": {"path", "sha256"}, "dataset":
+    see ``describe_dataset``, "classes": in the order of the logits, "label_order": name of the label set that has
+    it, "subset", "fold": number or null, "clips": number, "clips_used_for": see ``clips_used_for``, "sampling":
+    {"name", "stride": or null, "temporal_views": or null, "crops", "meaning", "frames": of a clip, "size": pixels,
+    "views": in all, "views_per_clip": [least, most], "average": over the views}, "seed": null, for the test draws
+    nothing at random, "versions": {"ifdd", "torch", "python"}, "commit": of ifdd's checkout or null}``.
 
-    Raises:
-        InputError: the manifest, or the record of ``ifdd prepare`` beside it, is damaged.
+    Args:
+        checkpoint: the file.
+        loaded: what it holds.
+        manifest: the table of clips.
+        described: what ``describe_dataset`` says of it.
+        fold: number of the fold that was asked for, if any.
+        dataset: the clips that were measured.
+        evaluation: the result.
     """
     description = loaded.description
     return {
@@ -50,12 +57,13 @@ def describe_protocol(
             "description": description,
         },
         "manifest": {"path": str(manifest), "sha256": file_sha256(manifest)},
-        "dataset": describe_dataset(manifest),
+        "dataset": described,
         "classes": list(dataset.classes),
         "label_order": label_order(dataset.classes),
         "subset": dataset.samples[0].subset,
         "fold": fold,
         "clips": len(dataset),
+        "clips_used_for": clips_used_for(description, described["hash"], dataset.samples),
         "sampling": {
             **sampling_options(dataset.sampling, dataset.stride, dataset.views, dataset.crops),
             "meaning": describe_sampling(dataset.sampling, dataset.views, dataset.crops),
@@ -69,6 +77,34 @@ def describe_protocol(
         "versions": versions("ifdd", "torch", "python"),
         "commit": commit(),
     }
+
+
+def clips_used_for(description: Mapping[str, Any], dataset: str, samples: Sequence[Sample]) -> str:
+    """Return what a training did with the clips that its checkpoint is measured on.
+
+    Args:
+        description: what the checkpoint says of itself.
+        dataset: hash of the dataset that the clips are of.
+        samples: clips of one subset and one fold.
+
+    Returns:
+        "training" (or all but those held out of it), "choosing the checkpoint", "nothing", or "not known" where the
+        checkpoint is of another dataset or does not say of which. The fold's test clips count as "training" where the
+        training was of another fold, for they are training clips there.
+    """
+    if description.get("dataset", {}).get("hash") != dataset:
+        return "not known"
+    subset = samples[0].subset
+    trained = trained_fold(description)
+    if subset == "train" or trained not in (None, samples[0].fold):
+        return "training"
+    return "choosing the checkpoint" if subset == description.get("chosen_on") else "nothing"
+
+
+def trained_fold(description: Mapping[str, Any]) -> int | None:
+    """Return the fold that a checkpoint was trained on; None where its dataset has none, or it does not say."""
+    fold: int | None = description.get("recipe", {}).get("data", {}).get("fold")
+    return fold
 
 
 def sampling_options(name: str, stride: int, views: int, crops: int) -> dict[str, Any]:

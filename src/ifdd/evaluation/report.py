@@ -24,6 +24,12 @@ EVALUATION_FILE = "evaluation.json"
 CHOSEN_ON_TEST = "checkpoint chosen on the test clips, which flatters the result"
 """What stands over every table whose checkpoint was not chosen fairly."""
 
+USED_FOR = {
+    "training": "these clips were trained on, so the scores do not tell how new ones fare",
+    "choosing the checkpoint": "these clips chose the checkpoint, which flatters the result",
+}
+"""What stands over every table of clips that the training used, by what it did with them."""
+
 _COLUMN_LETTERS = 4  # enough to tell the emotions apart, and eleven of them fit a terminal
 
 
@@ -45,7 +51,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation, protocol: dict[str, A
     """Write ``evaluation.json``, ``evaluation.md`` and ``predictions.csv``, each whole or not at all.
 
     ``predictions.csv`` has the columns clip_id, target, prediction, one column of probabilities a class, and last on
-    which clips the checkpoint was chosen.
+    which clips the checkpoint was chosen and what its training used these for.
 
     Raises:
         InputError: the folder cannot be written to.
@@ -53,7 +59,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation, protocol: dict[str, A
     text = json.dumps(evaluation_document(evaluation, protocol), indent=2, allow_nan=False)
     write_text(folder / EVALUATION_FILE, text + "\n")
     write_text(folder / "evaluation.md", evaluation_markdown(evaluation, protocol))
-    write_text(folder / "predictions.csv", predictions_csv(evaluation, protocol["checkpoint"]["chosen_on"]))
+    write_text(folder / "predictions.csv", predictions_csv(evaluation, protocol))
 
 
 def read_evaluation(folder: Path) -> dict[str, Any]:
@@ -97,7 +103,7 @@ def evaluation_document(evaluation: Evaluation, protocol: dict[str, Any]) -> dic
 def evaluation_tables(evaluation: Evaluation, protocol: dict[str, Any]) -> Group:
     """Return the tables for the terminal: recall and confusions of each class, WAR, UAR, the protocol."""
     scores = evaluation.scores
-    warning = chosen_on_test(protocol["checkpoint"]["chosen_on"])
+    warning = _warning(protocol)
     title = "Clips by true class (rows) and prediction (columns)" + (f"; {warning}" if warning else "")
     table = class_table(scores, title)
     summary = Table.grid(padding=(0, 2))
@@ -127,7 +133,7 @@ def class_table(scores: Scores, title: str) -> Table:
 def evaluation_markdown(evaluation: Evaluation, protocol: dict[str, Any]) -> str:
     """Return the same tables as Markdown."""
     scores = evaluation.scores
-    warning = chosen_on_test(protocol["checkpoint"]["chosen_on"])
+    warning = _warning(protocol)
     header = ["true class", "clips", "recall %", *(f"as {name}" for name in scores.classes)]
     protocol_rows = [(name, f"`{value}`" if value else "") for name, value in _protocol_rows(protocol)]
     return "\n".join(
@@ -145,15 +151,16 @@ def evaluation_markdown(evaluation: Evaluation, protocol: dict[str, Any]) -> str
     )
 
 
-def predictions_csv(evaluation: Evaluation, chosen_on: str) -> str:
+def predictions_csv(evaluation: Evaluation, protocol: dict[str, Any]) -> str:
     """Return the predictions clip by clip as CSV text."""
+    chosen_on, used_for = protocol["checkpoint"]["chosen_on"], protocol["clips_used_for"]
     classes = evaluation.scores.classes
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["clip_id", "target", "prediction", *classes, "checkpoint_chosen_on"])
+    writer.writerow(["clip_id", "target", "prediction", *classes, "checkpoint_chosen_on", "clips_used_for"])
     for clip_id, target, row in zip(evaluation.clip_ids, evaluation.targets, evaluation.probabilities, strict=True):
         shares = (f"{value:.6f}" for value in row)
-        writer.writerow([clip_id, classes[target], classes[row.argmax()], *shares, chosen_on])
+        writer.writerow([clip_id, classes[target], classes[row.argmax()], *shares, chosen_on, used_for])
     return text.getvalue()
 
 
@@ -168,6 +175,12 @@ def class_rows(scores: Scores) -> Iterable[list[str]]:
 def chosen_on_test(chosen_on: str) -> str:
     """Return the warning that belongs over a table, empty where the checkpoint was not chosen on the test clips."""
     return CHOSEN_ON_TEST if chosen_on == "test" else ""
+
+
+def _warning(protocol: dict[str, Any]) -> str:
+    """Return what must stand over the tables of one evaluation, empty where the clips are new to a fair checkpoint."""
+    chosen, used_for = chosen_on_test(protocol["checkpoint"]["chosen_on"]), protocol["clips_used_for"]
+    return chosen if chosen and used_for != "training" else USED_FOR.get(used_for, "")
 
 
 def _protocol_rows(protocol: dict[str, Any]) -> Iterable[tuple[str, str]]:

@@ -31,7 +31,7 @@ class DataConfig:
     """Which clips, and how they become batches."""
 
     manifest: Path
-    """Manifest of the dataset (CSV)."""
+    """Manifest of the dataset, CSV or Parquet, as 'ifdd prepare' or 'ifdd synth' writes it."""
     name: str = "unnamed"
     """Name of the dataset, stored in the checkpoint."""
     synthetic: bool = False
