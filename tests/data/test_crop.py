@@ -14,7 +14,7 @@ from ifdd.data.tracking import overlap
 from ifdd.data.video import read_frames
 from ifdd.errors import InputError
 from tests.helpers.faces import REAL, DiscDetector, disc_frames, needs_real
-from tests.helpers.videos import write_video
+from tests.helpers.videos import write_frame_folder, write_video
 
 
 def sample(clip_id: str, path: Path, frames: int = 20, fold: int = 0) -> Sample:
@@ -105,6 +105,43 @@ def test_other_settings_and_other_videos_are_cropped_anew(videos: list[Sample], 
     again = crop(videos, faces, size=40)
     assert again.without_face == []
     assert again.samples[1].frames == 15
+
+
+def corner(cropped: Cropped) -> float:
+    """Return the grey of the first crop's corner."""
+    return float(read_frames(cropped.samples[0].path)[0, 0, 0, 0])
+
+
+def test_another_video_of_the_same_name_and_length_is_cropped_anew(tmp_path: Path) -> None:
+    for name, grey in (("a", 40), ("b", 200)):
+        write_frame_folder(tmp_path / name / "clip", disc_frames(6, greys=[grey] * 6), ".png")
+        cropped = crop([sample("clip", tmp_path / name / "clip")], tmp_path / "faces")
+        assert corner(cropped) == pytest.approx(grey, abs=6)
+
+
+def test_frames_overwritten_by_as_large_ones_are_cropped_anew(tmp_path: Path) -> None:
+    clip = tmp_path / "clip"
+    clip.mkdir()
+    for grey in (40, 200):
+        for file in write_frame_folder(tmp_path / str(grey), disc_frames(3, greys=[grey] * 3), ".bmp").iterdir():
+            file.replace(clip / file.name)
+        cropped = crop([sample("clip", clip)], tmp_path / "faces")
+        assert corner(cropped) == pytest.approx(grey, abs=6)
+
+
+class OtherDetector(DiscDetector):
+    name = "other discs"
+
+
+def test_another_detector_crops_anew(videos: list[Sample], tmp_path: Path) -> None:
+    crop(videos[:1], tmp_path / "faces")
+    before = stamps(tmp_path / "faces")
+    crop_faces(videos[:1], tmp_path / "faces", size=32, detector=OtherDetector)
+    after = stamps(tmp_path / "faces")
+    assert after.keys() == before.keys()
+    assert not after.items() & before.items()
+    crop_faces(videos[:1], tmp_path / "faces", size=32, detector=OtherDetector)
+    assert stamps(tmp_path / "faces") == after
 
 
 def test_a_clip_of_several_folds_is_cropped_once(videos: list[Sample], tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from ifdd.data.faces import CROP_FACTOR, FaceBox, FaceDetector, HaarDetector, cr
 from ifdd.data.main_face import Place, Search, choose_tracks, follow_face, search_faces, sightings
 from ifdd.data.manifest import Sample
 from ifdd.data.processes import in_processes
+from ifdd.data.stamps import source_stamp
 from ifdd.data.video import iter_frames
 from ifdd.errors import InputError
 from ifdd.files import atomic_folder
@@ -121,13 +122,12 @@ def crop_faces(
     missing = [(clip_id, path) for clip_id, path in clips.items() if clip_id not in records]
     # Closing stops the workers at once when the loop is interrupted.
     with closing(in_processes(partial(_crop_clip, folder, size, detector), missing, workers)) as done:
-        for group in done:
-            for clip_id, result in group:
-                if isinstance(result, FaceRecord):
-                    records[clip_id] = result
-                else:
-                    unreadable[clip_id] = result
-            advance(len(group))
+        for clip_id, result in done:
+            if isinstance(result, FaceRecord):
+                records[clip_id] = result
+            else:
+                unreadable[clip_id] = result
+            advance(1)
     cropped = [
         replace(sample, path=folder / sample.clip_id, frames=records[sample.clip_id].frames)
         for sample in samples
@@ -155,8 +155,7 @@ def _distinct_clips(samples: Sequence[Sample], folder: Path) -> dict[str, Path]:
 
 def _recipe(path: Path, size: int, detector: str) -> str:
     """Return a hash of everything that decides about the crops, as far as it can be known without reading the clip."""
-    extent = path.stat().st_size if path.is_file() else sum(1 for _ in path.glob("*"))
-    return hashlib.sha256(json.dumps([VERSION, path.name, extent, size, detector]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([VERSION, source_stamp(path), size, detector]).encode()).hexdigest()
 
 
 def _finished(target: Path, recipe: str) -> FaceRecord | None:
@@ -183,16 +182,19 @@ def _crop_clip(
     """Crop one clip, in two passes over its video; return its id and its record, or why it cannot be read."""
     clip_id, path = clip
     faces = _build(detector)
+    recipe = _recipe(path, size, faces.name)
     try:
         search = search_faces(iter_frames(path), faces)
     except InputError as error:
         return clip_id, str(error)
     places = follow_face(search)
     record = _make_record(clip_id, search, places)
-    content: dict[str, Any] = {"recipe": _recipe(path, size, faces.name), **asdict(record)}
+    content: dict[str, Any] = {"recipe": recipe, **asdict(record)}
     with atomic_folder(folder / clip_id) as temporary:
         for number, image in enumerate(_cropped_frames(path, places or _middles(search), size), start=1):
-            _, code = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
+            _, code = cv2.imencode(
+                ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY)
+            )
             (temporary / f"{number:05d}.jpg").write_bytes(code.tobytes())
         (temporary / RECORD).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return clip_id, record

@@ -210,8 +210,8 @@ def _write_missing(write: Callable[[Job], None], missing: list[Job], clips: int,
     # Closing stops the workers at once when the loop is interrupted.
     with progress_bar("clips") as progress, closing(in_processes(write, missing, workers)) as done:
         task = progress.add_task("synth", total=clips, completed=clips - len(missing))
-        for written in done:
-            progress.advance(task, len(written))
+        for _ in done:
+            progress.advance(task)
 
 
 def _write_clip(out: Path, config: SynthConfig, seed: int, format: str, preset: str, index: int) -> None:
