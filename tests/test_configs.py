@@ -44,6 +44,10 @@ def test_a_recipe_is_parsed_and_its_values_pass_their_checks(recipe: Path) -> No
     replace(PRESETS[options.model.preset], **options.model.overrides)
 
 
+def test_no_two_recipes_write_to_the_same_folder() -> None:
+    assert {options_of(recipe).out for recipe in RECIPES} == {Path("runs", recipe.stem) for recipe in RECIPES}
+
+
 @pytest.mark.parametrize("recipe", RECIPES, ids=name_of)
 def test_rare_classes_in_mind_change_three_settings_of_any_recipe(recipe: Path) -> None:
     plain, changed = options_of(recipe), options_of(recipe, CONFIGS / "uar.yaml")

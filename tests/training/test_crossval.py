@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -206,7 +207,7 @@ def test_a_dataset_without_folds_is_one_and_selection_on_its_test_clips_is_label
         assert "one split, no folds" in text
     assert CHOSEN_ON_TEST in (folder / "evaluation.md").read_text()
     for file in (folder / "predictions.csv", tmp_path / "out" / "crossval.csv"):
-        assert all(line.endswith(",test") for line in file.read_text().splitlines()[1:])
+        assert all(re.search(",test(,choosing the checkpoint)?$", line) for line in file.read_text().splitlines()[1:])
 
 
 @pytest.mark.parametrize(
@@ -216,6 +217,8 @@ def test_a_dataset_without_folds_is_one_and_selection_on_its_test_clips_is_label
         (["--folds", "one"], "--folds is 'one'; give numbers"),
         (["--gpus", "cuda:0"], "--gpus is 'cuda:0'; give numbers"),
         (["--gpus", "0", "--run.devices", "2"], "gives every fold one GPU"),
+        (["--gpus", "0,99", "--run.accelerator", "auto"], "--gpus is 0,99, but torch finds"),
+        (["--gpus", "99", "--run.accelerator", "gpu"], "--gpus is 99, but torch finds"),
         (["--data.fold", "1"], "data.fold is 1, but crossval does every fold"),
         (["--evaluation.views", "0"], "views"),
         (["--data.manifest", "/nowhere.csv"], "/nowhere.csv"),
@@ -231,6 +234,46 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
 def test_another_recipe_is_refused(recipe: Path, done: Path, capfd: pytest.CaptureFixture[str]) -> None:
     line = refusal(capfd, recipe, "--out", done, "--run.seed", "4")
     assert "another recipe (run.seed: 3 -> 4)" in line
+
+
+def test_a_dfew_of_three_folds_is_refused_unless_they_are_named(
+    recipe: Path, prepared: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    manifest = tmp_path / prepared.name
+    shutil.copy(prepared.with_name("prepare.json"), tmp_path)
+    write_manifest(manifest, [sample for sample in read_manifest(prepared) if sample.fold in (1, 2, 4)])
+    words = ["--data.manifest", str(manifest), "--out", str(tmp_path / "out")]
+    line = refusal(capfd, recipe, *words)
+    assert "lacks fold 3, 5 of the dataset's 5" in line
+    assert "--folds 1,2,4" in line
+    assert not (tmp_path / "out").exists()
+    assert crossval(recipe, tmp_path / "out", *words[:2], "--folds", "1")["missing"] == [2, 3, 4, 5]
+    assert "has the folds 1, 2, 4" in refusal(capfd, recipe, *words, "--folds", "3")
+
+
+def test_what_cannot_change_the_result_may_change_when_going_on(
+    recipe: Path, prepared: Path, copy: Path, tmp_path: Path
+) -> None:
+    moved = tmp_path / "moved" / "manifest.parquet"
+    shutil.copytree(prepared.parent, moved.parent)
+    record = json.loads((moved.parent / "prepare.json").read_text())
+    (moved.parent / "prepare.json").write_text(json.dumps(record | {"manifest": moved.name}))
+    write_manifest(moved, read_manifest(prepared))
+    before = times(copy / "fold_1")
+    words = ["--data.manifest", str(moved), "--data.workers", "1", "--data.cache", "false"]
+    document = crossval(recipe, copy, "--folds", "1", *words, "--run.accelerator", "auto")
+    assert document["missing"] == [3, 4, 5]
+    assert times(copy / "fold_1") == before
+
+
+def test_other_frames_of_the_same_clips_are_refused(
+    recipe: Path, prepared: Path, copy: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    record = json.loads(prepared.with_name("prepare.json").read_text())
+    (tmp_path / "prepare.json").write_text(json.dumps(record | {"frames": "clip_224x224"}))
+    write_manifest(tmp_path / "manifest.csv", read_manifest(prepared))
+    line = refusal(capfd, recipe, "--out", copy, "--data.manifest", tmp_path / "manifest.csv")
+    assert "prepared in another way" in line
 
 
 def test_a_fold_without_test_clips_is_refused(

@@ -10,15 +10,17 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import torch
 
 from ifdd.console import console
-from ifdd.data.manifest import Sample, dataset_hash, read_manifest
+from ifdd.data.manifest import Sample, read_manifest
 from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
 from ifdd.evaluation.crossval import FoldResult, cross_validation, crossval_tables, read_fold, write_crossval
 from ifdd.evaluation.evaluate import Device, SamplingConfig, measure
-from ifdd.evaluation.protocol import file_sha256, sampling_options
+from ifdd.evaluation.protocol import describe_dataset, file_sha256, sampling_options
 from ifdd.evaluation.report import EVALUATION_FILE, percent, write_evaluation
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 from ifdd.training.recipe import RECIPE_FILE, Recipe
@@ -28,6 +30,9 @@ LOG_FILE = "log.txt"
 POLL_SECONDS = 0.2
 STOP_SECONDS = 20.0
 """How long a fold that is told to stop may take; its files are whole at any moment, so it may also be killed."""
+
+PUBLISHED_FOLDS = {"dfew": (1, 2, 3, 4, 5), "mafw": (1, 2, 3, 4, 5)}
+"""Name of a dataset -> the folds over which its results are published."""
 
 DEVICES: dict[str, Device] = {"cpu": "cpu", "gpu": "cuda"}
 """Hardware of a training -> where its test runs, if not "auto"."""
@@ -77,19 +82,21 @@ def crossval(
         out: Folder for everything.
         folds: Numbers of the folds to do now, as 1,3; all of them without it.
         gpus: Numbers of GPUs, as 0,1: that many folds at once, each on one of them, with its output in
-            OUT/fold_K/log.txt; one after another without it. A number that comes twice has two folds at once.
+            OUT/fold_K/log.txt; one after another without it. A number that comes twice has two folds at once. With
+            run.accelerator cpu the numbers only say how many folds run at once.
     """
     recipe = Recipe(data, model, optimization, augmentation, mixup, run, evaluation)
     _check_options(recipe, gpus)
-    slots = _slots(gpus)
-    samples = read_manifest(data.manifest)
-    expected = folds_of(data.manifest, samples)
+    slots = _slots(gpus, run.accelerator)
+    if gpus and run.accelerator == "auto":
+        recipe = replace(recipe, run=replace(run, accelerator="gpu"))
+    found = describe_dataset(data.manifest)
+    there = folds_of(data.manifest, read_manifest(data.manifest))
+    expected = expected_folds(found, there)
     wanted = _numbers("folds", folds) or expected
-    if not set(wanted) <= set(expected):
-        raise InputError(f"--folds {folds}: {data.manifest} has the folds {', '.join(map(str, expected))}")
+    _check_wanted(data.manifest, folds, wanted, there)
     _claim(out, recipe)
-    every = [_fold(out, recipe, number, expected) for number in expected]
-    found = dataset_hash(samples)
+    every = [_fold(out, recipe, number, there) for number in there]
     done = {fold.number: result for fold in every if (result := finished(fold, found)) is not None}
     todo = [fold for fold in every if fold.number in wanted and fold.number not in done]
     for number in sorted(set(wanted) & set(done)):
@@ -125,12 +132,24 @@ def folds_of(manifest: Path, samples: Sequence[Sample]) -> tuple[int, ...]:
     return tuple(sorted(subsets))
 
 
-def finished(fold: Fold, dataset: str) -> FoldResult | None:
+def expected_folds(dataset: dict[str, Any], there: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the numbers of the folds that a whole cross-validation has.
+
+    Args:
+        dataset: what ``describe_dataset`` says; DFEW and MAFW have five folds, whatever the manifest holds.
+        there: folds of the manifest.
+    """
+    prepared = dataset["prepared"]
+    published = PUBLISHED_FOLDS.get(prepared["dataset"], ()) if prepared else ()
+    return tuple(sorted({*published, *there}))
+
+
+def finished(fold: Fold, dataset: dict[str, Any]) -> FoldResult | None:
     """Return the result of a fold if it is trained and tested as its recipe says; None if there is work left.
 
     Args:
         fold: the fold.
-        dataset: hash of the dataset.
+        dataset: what ``describe_dataset`` says of its clips.
 
     Raises:
         InputError: its folder is damaged, or holds results of another recipe or dataset.
@@ -151,7 +170,7 @@ def finished(fold: Fold, dataset: str) -> FoldResult | None:
     options = sampling_options(how.sampling, how.stride, how.views, how.crops)
     same = all(seen.get(name) == value for name, value in options.items())
     of_this = result.protocol["checkpoint"]["sha256"] == file_sha256(checkpoint)
-    return result if same and of_this and result.protocol["dataset"]["hash"] == dataset else None
+    return result if same and of_this and result.protocol["dataset"]["hash"] == dataset["hash"] else None
 
 
 def run_fold(fold: Fold) -> None:
@@ -195,9 +214,32 @@ def _numbers(name: str, text: str) -> tuple[int, ...]:
     return tuple(map(int, words))
 
 
-def _slots(gpus: str) -> list[str | None]:
+def _check_wanted(manifest: Path, folds: str, wanted: Sequence[int], there: Sequence[int]) -> None:
+    """Refuse folds that the manifest does not have."""
+    missing = [str(number) for number in wanted if number not in there]
+    if missing and folds:
+        raise InputError(f"--folds {folds}: {manifest} has the folds {', '.join(map(str, there))}")
+    if missing:
+        raise InputError(
+            f"{manifest} lacks fold {', '.join(missing)} of the dataset's {len(wanted)}; prepare it with all its "
+            f"lists, or do those that are there: --folds {','.join(map(str, there))}"
+        )
+
+
+def _slots(gpus: str, accelerator: str) -> list[str | None]:
     """Return what ``CUDA_VISIBLE_DEVICES`` is for each of the folds that run at once; None leaves it as it is."""
-    return [str(number) for number in _numbers("gpus", gpus)] or [None]
+    numbers = _numbers("gpus", gpus)
+    if not numbers or accelerator == "cpu":
+        return [str(number) for number in numbers] or [None]
+    count = torch.cuda.device_count()
+    if max(numbers) >= count:
+        found = "only GPU 0" if count == 1 else f"only the GPUs 0 to {count - 1}" if count else "no GPU"
+        raise InputError(
+            f"--gpus is {gpus}, but torch finds {found}; leave it out to do one fold after another, or set "
+            "run.accelerator to cpu"
+        )
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")  # the numbers count among these
+    return [visible[number].strip() if visible != [""] else str(number) for number in numbers]
 
 
 def _claim(out: Path, recipe: Recipe) -> None:

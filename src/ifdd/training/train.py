@@ -86,7 +86,7 @@ def train_recipe(recipe: Recipe, out: Path, resume: bool) -> None:
     data, model, run = recipe.data, recipe.model, recipe.run
     dataset = describe_dataset(data.manifest)
     if is_first_process():
-        known = known_training(recipe, out, dataset["hash"], resume)
+        known = known_training(recipe, out, dataset, resume)
         if known is not None and known["state"] == "done":
             _print_best(out, known["best"])
             return
@@ -206,13 +206,13 @@ def _print_best(out: Path, best: dict[str, Any]) -> None:
     )
 
 
-def known_training(recipe: Recipe, out: Path, dataset: str, resume: bool = True) -> dict[str, Any] | None:
+def known_training(recipe: Recipe, out: Path, dataset: dict[str, Any], resume: bool = True) -> dict[str, Any] | None:
     """Return what is known about the training in a folder, after checking that it may go on; None if there is none.
 
     Args:
         recipe: what is to be trained.
         out: the folder.
-        dataset: hash of the dataset.
+        dataset: what ``describe_dataset`` says of the clips.
         resume: whether to go on is what the user wants.
 
     Raises:
@@ -224,12 +224,27 @@ def known_training(recipe: Recipe, out: Path, dataset: str, resume: bool = True)
     if not resume:
         raise InputError(f"{out} holds a training already; add --resume true to go on, or choose another --out")
     recipe.check_same(out)
-    if known is not None and known["dataset"]["hash"] != dataset:
-        raise InputError(
-            f"the training in {out} is of another dataset: since it began, clips, labels or folds of "
-            f"{recipe.data.manifest} have changed; choose another --out"
-        )
+    if known is not None:
+        _check_same_clips(known["dataset"], dataset, recipe.data.manifest, out)
     return known
+
+
+def _check_same_clips(before: dict[str, Any], now: dict[str, Any], manifest: Path, out: Path) -> None:
+    """Refuse other clips, or the same ones prepared in another way."""
+    if before["hash"] != now["hash"]:
+        changed = f"clips, labels or folds of {manifest} have changed"
+    elif _frames(before) != _frames(now):
+        changed = f"the frames of {manifest} are prepared in another way (kind of frames, faces or size)"
+    else:
+        return
+    raise InputError(f"the training in {out} is of another dataset: since it began, {changed}; choose another --out")
+
+
+def _frames(dataset: dict[str, Any]) -> dict[str, Any]:
+    """Return what a description of a dataset says of the frames; packing alone does not change them."""
+    prepared = dataset["prepared"] or {}
+    found = {name: prepared.get(name) for name in ("dataset", "frames", "faces")}
+    return found | {"size": (prepared.get("pack") or {}).get("size")}
 
 
 def _resume_point(out: Path, resume: bool) -> Path | None:
