@@ -4,7 +4,7 @@ import hashlib
 import json
 import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -222,7 +222,8 @@ class PublicServer:
         request.send_response(self.status)
         request.send_header("Content-Length", str(self.length))
         request.end_headers()
-        request.wfile.write(self.content)
+        with suppress(ConnectionError):  # a client that has seen enough
+            request.wfile.write(self.content)
 
     def stop(self) -> None:
         """Stop answering: the port is closed."""
