@@ -176,6 +176,73 @@ def test_a_pack_of_other_clips_or_settings_is_never_overwritten(samples: list[Sa
         write_pack(path.parent / "notes.pack", samples)
 
 
+@pytest.mark.usefixtures("small_shards")
+def test_only_what_changed_or_is_damaged_is_written_anew(tmp_path: Path, path: Path) -> None:
+    samples = [folder_sample(tmp_path, f"clip{index}", 12) for index in range(6)]
+    write_pack(path, samples)
+    whole = {file.name: file.read_bytes() for file in path.iterdir()}
+
+    def rewritten() -> set[str]:
+        before = {file: file.stat().st_mtime_ns for file in path.glob("*.zip")}
+        write_pack(path, samples)
+        verify_pack(path)
+        return {file.name for file in path.glob("*.zip") if before.get(file) != file.stat().st_mtime_ns}
+
+    assert rewritten() == set()
+    damaged = path / "00001.zip"
+    for data in (
+        bytes(3000).join([whole[damaged.name][:2000], whole[damaged.name][5000:]]),  # frames
+        whole[damaged.name][:-10],  # the list of what is in it
+        b"",
+    ):
+        damaged.write_bytes(data)
+        assert rewritten() == {damaged.name}
+    damaged.unlink()
+    assert rewritten() == {damaged.name}
+    index = path / "00002.jsonl"
+    for data in (b"", b"\xff\n", whole[index.name].replace(b"[", b"[1", 1), whole[index.name][:-300]):
+        index.write_bytes(data)
+        assert rewritten() == {"00002.zip"}
+    (path / "pack.json").write_text("{")
+    assert rewritten() == set()
+    assert {file.name: file.read_bytes() for file in path.iterdir()} == whole
+
+    other = moving_frames(12, 32, 32, seed=99)
+    cv2.imwrite(str(samples[1].path / "3.jpg"), other[2])
+    assert rewritten() == {"00000.zip"}
+    assert np.array_equal(Pack(path).read_frames("clip1"), read_frames(samples[1].path))
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_clips_that_became_shorter_leave_nothing_of_the_longer_ones(tmp_path: Path, path: Path) -> None:
+    samples = [folder_sample(tmp_path, f"clip{index}", 20) for index in range(3)]
+    write_pack(path, samples)
+    for sample in samples:
+        for number in range(6, 21):
+            (sample.path / f"{number}.jpg").unlink()
+    shorter = [replace(sample, frames=5) for sample in samples]
+    write_pack(path, shorter)
+    assert {file.name for file in path.iterdir()} == {"00000.jsonl", "00000.zip", "pack.json"}
+    assert Pack(path).frames("clip2") == 5
+    verify_pack(path)
+
+
+def test_a_changed_pack_that_cannot_be_made_is_not_read_as_it_was(samples: list[Sample], path: Path) -> None:
+    write_pack(path, samples)
+    image_files(samples[0].path)[3].write_bytes(b"no image")
+    with pytest.raises(InputError, match="is not a readable image"):
+        write_pack(path, samples)
+    with pytest.raises(InputError, match="unfinished pack"):
+        Pack(path)
+
+
+@pytest.mark.parametrize("clip_id", ["../a", "/etc/a", "a/../../b", "..", "a//b", r"..\a", ""])
+def test_clips_whose_frames_would_lie_outside_are_refused(samples: list[Sample], path: Path, clip_id: str) -> None:
+    with pytest.raises(InputError, match=r"is no name for a folder within a zip file; rename the clip"):
+        write_pack(path, [replace(samples[0], clip_id=clip_id)])
+    assert not path.exists()
+
+
 def test_damage_is_found_and_named(samples: list[Sample], path: Path) -> None:
     write_pack(path, samples)
     assert verify_pack(path) == Pack(path).sha256

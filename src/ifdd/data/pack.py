@@ -4,12 +4,15 @@ A pack is a folder whose name ends in ``.pack``::
 
     pack.json      what the pack is; written last: a folder without it is unfinished
     00000.zip      frames as <clip id>/00001.jpg, <clip id>/00002.jpg, ..., stored without compression
-    00000.jsonl    where they are in 00000.zip: a line of settings, then one line a clip, in the order of the zip file
+    00000.jsonl    where they are in 00000.zip: a line about its making, then one line a clip, in the order of the zip
+                   file
     00001.zip ...
 
 ``pack.json``: ``{"format": "ifdd pack", "version": 1, "size": pixels or null, "quality": 1 to 100 or null, "clips",
 "frames", "sha256", "shards": [{"file": "00000.zip", "bytes"}, ...]}``. The pack's ``sha256`` is that of the lines
-``<sha256 of the clip> <clip id>`` of all clips, each ended by a line feed. A clip's line: ``{"clip_id", "sha256": of
+``<sha256 of the clip> <clip id>`` of all clips, each ended by a line feed. The first line of an index: ``{"purpose",
+"recipe": hashes of the clips wanted and of the state of their files, "sha256": of the zip file and the lines that
+follow}``; readers need none of it. A clip's line: ``{"clip_id", "sha256": of
 the bytes of its frames one after another, "offsets": of the frames in bytes from the start of the zip file,
 "lengths": in bytes}``. Frames are JPEG or, where ``quality`` is null, uncompressed PPM (P6, RGB).
 
@@ -23,17 +26,15 @@ matters is fewer pixels (``size``) and no decoding (``quality`` None). ``benchma
 
 import hashlib
 import json
-import multiprocessing
 import os
-import signal
+import re
 import weakref
 import zipfile
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,6 +43,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ifdd.data.manifest import Sample
+from ifdd.data.processes import in_processes
+from ifdd.data.stamps import source_stamp
 from ifdd.data.video import decode_image, image_files, iter_frames, read_image_bytes, resize_shorter_side
 from ifdd.errors import InputError
 from ifdd.files import atomic_path, write_text
@@ -222,6 +225,9 @@ def write_pack(
 ) -> list[Sample]:
     """Write the frames of samples into a pack; an interrupted writing goes on where it was.
 
+    Zip files of an earlier run are kept if their hash is right and their clips' files have not changed since; others
+    are written anew.
+
     Every frame is decoded once, so a finished pack holds no unreadable ones. A JPEG that is not too large is
     stored byte by byte, so that it loses nothing. A clip that several samples share, in several folds, is stored once.
 
@@ -230,8 +236,8 @@ def write_pack(
         samples: their ``frames`` must be right.
         size: pixels of the shorter side that larger frames are shrunk to; None: frames as they are. None are
             enlarged, and nothing is cut off.
-        quality: of the JPEG frames that have to be made, 1 to 100; None: uncompressed frames, 5 to 15 times as large
-            and several times as fast to read.
+        quality: of the JPEG frames that have to be made, 1 to 100; None: uncompressed frames, about ten times as
+            large and several times as fast to read from memory.
         workers: processes that decode and encode.
         advance: called with the number of clips done, for a progress bar; those of earlier runs count too.
 
@@ -240,22 +246,29 @@ def write_pack(
 
     Raises:
         InputError: a frame cannot be read, a clip has not the frames that its sample says or frames of several
-            sizes, or one clip id stands for two paths; the folder holds something else, or cannot be written.
+            sizes, one clip id stands for two paths or leads out of a folder; the folder holds something else, or cannot
+            be written.
     """
     path = Path(path)
     _check_settings(path, size, quality, workers)
-    shards = _cut(_distinct_clips(samples), SHARD_FRAMES)
-    recipes = [_recipe(shard, size, quality) for shard in shards]
-    done = _finished_shards(path, recipes)
+    clips = _distinct_clips(samples)
+    shards = _cut(clips, SHARD_FRAMES)
+    purpose = _purpose(clips, size, quality)
+    recipes = [_recipe(shard) for shard in shards]
+    done = _finished_shards(path, purpose, recipes)
     advance(sum(len(shards[number]) for number in done))
     missing = [number for number in range(len(shards)) if number not in done]
-    clips = [sample for number in missing for sample in shards[number]]
+    if missing:
+        _remove_stale(path, done)
+    batches = _cut([sample for number in missing for sample in shards[number]], BATCH_FRAMES)
+    encode = partial(_encode_batch, size=size, quality=quality)
     # Closing stops the workers at once when the loop is interrupted.
-    with closing(_encoded_clips(clips, size, quality, workers)) as encoded:
+    with closing(in_processes(encode, batches, workers, ahead=2)) as encoded:
+        one_by_one = chain.from_iterable(encoded)
         for number in missing:
-            _write_shard(path, number, recipes[number], islice(encoded, len(shards[number])), advance)
-    if missing or not (path / "pack.json").exists():
-        _finish(path, len(shards), size, quality)
+            settings = {"purpose": purpose, "recipe": recipes[number]}
+            _write_shard(path, number, settings, islice(one_by_one, len(shards[number])), advance)
+    _finish(path, len(shards), size, quality)
     return [replace(sample, path=path) for sample in samples]
 
 
@@ -282,6 +295,8 @@ def _distinct_clips(samples: Sequence[Sample]) -> list[Sample]:
             )
         if is_pack(sample.path):
             raise InputError(f"clip {sample.clip_id!r} lies in the pack {sample.path}; pack its source instead")
+        if {"", ".", ".."} & set(re.split(r"[/\\]", sample.clip_id)):
+            raise InputError(f"clip id {sample.clip_id!r} is no name for a folder within a zip file; rename the clip")
     if not clips:
         raise InputError("there are no clips to pack; check the manifest")
     return list(clips.values())
@@ -300,29 +315,59 @@ def _cut(clips: Sequence[Sample], frames: int) -> list[list[Sample]]:
     return runs
 
 
-def _recipe(shard: Sequence[Sample], size: int | None, quality: int | None) -> str:
-    """Return a hash of what a shard is made of."""
-    clips = [[clip.clip_id, str(clip.path.absolute()), clip.frames] for clip in shard]
-    return hashlib.sha256(json.dumps([VERSION, size, quality, clips]).encode()).hexdigest()
+def _purpose(clips: Sequence[Sample], size: int | None, quality: int | None) -> str:
+    """Return a hash of what a pack is to hold; what has another purpose is never overwritten."""
+    places = [[clip.clip_id, str(clip.path.absolute())] for clip in clips]
+    return hashlib.sha256(json.dumps([VERSION, size, quality, places]).encode()).hexdigest()
 
 
-def _finished_shards(path: Path, recipes: Sequence[str]) -> set[int]:
-    """Return the shards that an earlier run finished; refuse a folder that holds anything else."""
-    done = set()
-    if path.exists():
-        files = list(path.iterdir()) if path.is_dir() else [path]
-        foreign = [file for file in files if file.name != "pack.json" and not _is_part(file)]
-        if foreign:
-            raise InputError(f"{path} holds {foreign[0].name}, which is no part of a pack; choose another name")
-        for index in (file for file in files if file.suffix == ".jsonl"):
-            number = int(index.stem)
-            if number >= len(recipes) or _read_settings(index).get("recipe") != recipes[number]:
-                raise InputError(
-                    f"{path} is a pack, or a part of one, of other clips or settings; remove it or choose another name"
-                )
-            if index.with_suffix(".zip").exists():
-                done.add(number)
-    return done
+def _recipe(shard: Sequence[Sample]) -> str:
+    """Return a hash of the state of the clips that a shard is made of; it is written anew when they change."""
+    clips = [[clip.clip_id, clip.frames, source_stamp(clip.path)] for clip in shard]
+    return hashlib.sha256(json.dumps(clips).encode()).hexdigest()
+
+
+def _finished_shards(path: Path, purpose: str, recipes: Sequence[str]) -> set[int]:
+    """Return the shards that an earlier run finished, undamaged; refuse a folder that holds anything else."""
+    files = list(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
+    foreign = [file for file in files if file.name != "pack.json" and not _is_part(file)]
+    if foreign:
+        raise InputError(f"{path} holds {foreign[0].name}, which is no part of a pack; choose another name")
+    settings = {int(file.stem): _read_settings(file) for file in files if file.suffix == ".jsonl"}
+    if any(of_shard.get("purpose", purpose if not of_shard else None) != purpose for of_shard in settings.values()):
+        raise InputError(
+            f"{path} is a pack, or a part of one, of other clips or settings; remove it or choose another name"
+        )
+    return {
+        number
+        for number, of_shard in settings.items()
+        if number < len(recipes)
+        and of_shard.get("recipe") == recipes[number]
+        and of_shard.get("sha256") == _shard_hash(path / _shard_name(number))
+    }
+
+
+def _remove_stale(path: Path, done: Collection[int]) -> None:
+    """Remove what is not done, the mark of completeness first: what is damaged or of clips as they were is not read."""
+    for file in (path / "pack.json", *sorted(path.glob("[0-9]*"))):
+        if not (file.stem.isdigit() and int(file.stem) in done):
+            file.unlink(missing_ok=True)
+
+
+def _shard_hash(file: Path) -> str:
+    """Return the hash of a zip file and, after it, the lines of its clips."""
+    if not file.exists():
+        return ""
+    with file.with_suffix(".jsonl").open("rb") as index:
+        index.readline()
+        return _hash_with(file, index.read())
+
+
+def _hash_with(file: Path, lines: bytes) -> str:
+    with file.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256")
+    found.update(lines)
+    return found.hexdigest()
 
 
 def _is_part(file: Path) -> bool:
@@ -340,11 +385,11 @@ def _read_settings(index: Path) -> dict[str, Any]:
 
 
 def _write_shard(
-    path: Path, number: int, recipe: str, clips: Iterator[_EncodedClip], advance: Callable[[int], object]
+    path: Path, number: int, settings: dict[str, str], clips: Iterator[_EncodedClip], advance: Callable[[int], object]
 ) -> None:
     """Write a zip file and then its index, which makes it count."""
     file = path / _shard_name(number)
-    lines = [json.dumps({"recipe": recipe})]
+    lines = ""
     with atomic_path(file) as temporary, temporary.open("wb") as stream, zipfile.ZipFile(stream, "w") as archive:
         for clip in clips:
             offsets = []
@@ -353,9 +398,10 @@ def _write_shard(
                 archive.writestr(zipfile.ZipInfo(f"{clip.clip_id}/{index + 1:05}{suffix}"), data)
                 offsets.append(stream.tell() - len(data))
             line = {"clip_id": clip.clip_id, "sha256": clip.sha256, "offsets": offsets}
-            lines.append(json.dumps(line | {"lengths": [len(data) for data in clip.files]}))
+            lines += json.dumps(line | {"lengths": [len(data) for data in clip.files]}) + "\n"
             advance(1)
-    write_text(file.with_suffix(".jsonl"), "\n".join(lines) + "\n")
+    settings = settings | {"sha256": _hash_with(file, lines.encode())}
+    write_text(file.with_suffix(".jsonl"), json.dumps(settings) + "\n" + lines)
 
 
 def _finish(path: Path, shards: int, size: int | None, quality: int | None) -> None:
@@ -386,36 +432,7 @@ def _finish(path: Path, shards: int, size: int | None, quality: int | None) -> N
     write_text(path / "pack.json", json.dumps(description, indent=1) + "\n")
 
 
-def _encoded_clips(
-    clips: Sequence[Sample], size: int | None, quality: int | None, workers: int
-) -> Generator[_EncodedClip, None, None]:
-    """Yield the clips in order, encoded; no more than a few batches wait in memory."""
-    batches = _cut(clips, BATCH_FRAMES)
-    if workers == 1 or len(batches) < 2:
-        for clip in clips:
-            yield from _encode_batch([clip], size, quality)
-        return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(batches)), mp_context=context, initializer=_start_worker)
-    waiting: deque[Future[list[_EncodedClip]]] = deque()
-    try:
-        for batch in batches:
-            if len(waiting) > 2 * workers:
-                yield from waiting.popleft().result()
-            waiting.append(pool.submit(_encode_batch, batch, size, quality))
-        while waiting:
-            yield from waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    cv2.setNumThreads(1)
-    # Ctrl-C reaches every process; the main one stops the others after the batch they are at.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _encode_batch(clips: Sequence[Sample], size: int | None, quality: int | None) -> list[_EncodedClip]:
+def _encode_batch(clips: Sequence[Sample], *, size: int | None, quality: int | None) -> list[_EncodedClip]:
     encoded = []
     for clip in clips:
         files = list(_encoded_frames(clip, size, quality))
