@@ -34,13 +34,13 @@ demo: $(VENV)/.ready  ## generate, train, evaluate and recognise, end to end (VI
 	$(if $(VIDEO),$(BIN)/ifdd recognize '$(VIDEO)' --checkpoint demo/training/best.safetensors --out demo/recognition)
 
 test: $(VENV)/.ready  ## run the tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 check: $(VENV)/.ready  ## format, lint, types and tests: what CI runs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 format: $(VENV)/.ready  ## rewrite the code in the house's format
 	$(BIN)/ruff format .

@@ -26,6 +26,13 @@ TINY = {
 }
 
 
+OPTIONS = {
+    "dfew": [],
+    "ferv39k": ["--manifest_format", "parquet"],
+    "mafw": ["--faces", "keep"],  # cropping has tests of its own
+}
+
+
 class Prepared(NamedTuple):
     name: str
     manifest: Path
@@ -37,9 +44,9 @@ def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.mktemp(name)
     words = ["--clips", str(CLIPS[name]), "--size", "40", "--preset", "easy", "--workers", "1"]
     main(["synth", str(folder / "tree"), "--layout", name, *words])
-    words = ["--allow_incomplete", "true", "--workers", "1", "--face_size", "40"]
+    words = ["--allow_incomplete", "true", "--workers", "1", *OPTIONS[name]]
     main(["prepare", name, str(folder / "tree"), str(folder / "out"), *words])
-    return Prepared(name, folder / "out" / "manifest.csv")
+    return Prepared(name, next((folder / "out").glob("manifest.*")))
 
 
 def train(prepared: Prepared, out: Path, *words: str) -> dict[str, Any]:
