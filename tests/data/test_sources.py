@@ -65,17 +65,19 @@ def test_a_picture_of_8k(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_damage_in_the_middle_is_passed_over_and_counted(tmp_path: Path, suffix: str) -> None:
     path = write_video(tmp_path / f"good{suffix}", moving_frames(100, 120, 160))
-    data = bytearray(path.read_bytes())
-    rng = np.random.default_rng(0)
-    for position in rng.integers(len(data) * 3 // 10, len(data) * 6 // 10, 5):
-        data[position] ^= 255
+    with av.open(str(path)) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    data = path.read_bytes()
+    for packet in (packets[40], packets[55], packets[56]):
+        assert data.count(packet) == 1
+        data = data.replace(packet, b"\xff" * len(packet))
     path.write_bytes(data)
     video = open_video(path)
     frames = list(video)
     assert 50 <= len(frames) <= 100
     assert frames[-1].seconds == pytest.approx(99 / 25, abs=0.1)
     assert [frame.index for frame in frames] == list(range(len(frames)))
-    assert 1 <= video.info().damaged <= 60
+    assert 3 <= video.info().damaged <= 60
     assert video.info().notices[0].startswith(f"{video.damaged} damaged packets")
 
 
