@@ -112,7 +112,8 @@ def prepare(
         faces: crop cuts the main face out of every frame, upright, into OUT/faces; an interrupted run goes on where it
             was. keep takes the frames as they are. auto crops MAFW and clips of one's own, which show whole scenes.
         face_size: Side of the crops in pixels.
-        detector_model: YuNet's .onnx file; without it OpenCV's Haar cascade finds the faces, and misses more.
+        detector_model: YuNet's .onnx file; without it the one in torch's cache of weights is taken, and where there
+            is none OpenCV's Haar cascade, which misses more.
         pack: Also write all frames into a few large files, OUT/frames.pack; the manifest then names the pack. JPEG
             frames of 224 pixels are read hardly faster from it; larger ones are, several times, once --pack-size
             shrinks them. What is there is checked, and made anew where it is damaged or its frames have changed.
