@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ifdd.data.faces import FaceBox
-from ifdd.data.tracking import CutDetector, Track, Tracker, TrackingOptions, overlap
+from ifdd.data.tracking import CutDetector, SearchTurns, Track, Tracker, TrackingOptions, overlap
 from ifdd.errors import InputError
 from tests.helpers.faces import REAL, needs_real
 
@@ -232,3 +232,18 @@ def test_forgetting_changes_nothing_but_the_points() -> None:
     (one,), (other,) = kept.finish(4.0), forgotten.finish(4.0)
     assert other.points[-1] == one.points[-1]
     assert (other.id, other.start_seconds, other.end_seconds) == (one.id, one.start_seconds, one.end_seconds)
+
+
+@pytest.mark.parametrize(
+    ("every", "fps", "step"),
+    [(None, 1, 1), (None, 10, 1), (None, 25, 3), (None, 30, 3), (None, 60, 7), (1, 25, 1), (4, 25, 4)],
+)
+def test_turns_to_search_by_time_and_by_number(every: int | None, fps: int, step: int) -> None:
+    turns = SearchTurns(every)
+    assert [i for i in range(100) if turns.is_turn(i / fps)] == list(range(0, 100, step))
+
+
+@pytest.mark.parametrize("every", [None, 3])
+def test_cut_is_searched_and_turns_count_from_it(every: int | None) -> None:
+    turns = SearchTurns(every)
+    assert [i for i in range(12) if turns.is_turn(i / FPS, cut=i == 4)] == [0, 3, 4, 7, 10]

@@ -28,8 +28,9 @@ class TrackingOptions:
         InputError: a value is outside its range.
     """
 
-    detect_every: int = 1
-    """Faces are looked for in every so many frames, and after a cut; in between they are taken to move on steadily."""
+    detect_every: int | None = None
+    """Faces are looked for in every so many frames (about 8 times a second when none is given), and after a cut; in
+    between they are taken to move on steadily."""
     start_score: float = 0.5
     """Detector score, 0 to 1, from which a detection may start a track; weaker ones only continue tracks."""
     minimum_overlap: float = 0.2
@@ -47,7 +48,7 @@ class TrackingOptions:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if self.detect_every < 1:
+        if self.detect_every is not None and self.detect_every < 1:
             raise InputError(f"tracking.detect_every must be 1 or more, given {self.detect_every}")
         for name in ("gap_seconds", "minimum_seconds", "smoothing_seconds", "cut_threshold"):
             if not getattr(self, name) >= 0:
@@ -55,6 +56,43 @@ class TrackingOptions:
         for name in ("start_score", "minimum_overlap", "minimum_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"tracking.{name} must be between 0 and 1, given {getattr(self, name)}")
+
+
+SEARCH_SECONDS = 0.12
+"""Time between two searches for faces, unless told otherwise: as many frames as fit in it."""
+
+
+class SearchTurns:
+    """Tells which frames are searched for faces.
+
+    Args:
+        every: the first of so many frames; None: by time, at most ``SEARCH_SECONDS`` apart where frames are that close.
+    """
+
+    def __init__(self, every: int | None = None) -> None:
+        self._every = every
+        self._unsearched = 0
+        self._searched = -math.inf
+        self._before = -math.inf
+
+    def is_turn(self, seconds: float, cut: bool = False) -> bool:
+        """Whether the next frame is searched; to be asked about each frame once, in order.
+
+        Args:
+            seconds: its time.
+            cut: it is the first of a new shot, and searched in any case.
+        """
+        next_seconds = 2 * seconds - self._before  # if frames keep their distance
+        late = next_seconds - self._searched > SEARCH_SECONDS + _CLOCK
+        turn = cut or (late if self._every is None else self._unsearched == 0)
+        self._before = seconds
+        if turn:
+            self._searched, self._unsearched = seconds, self._every or 1
+        self._unsearched -= 1
+        return turn
+
+
+_CLOCK = 1e-6  # seconds that are no difference
 
 
 class TrackPoint(NamedTuple):

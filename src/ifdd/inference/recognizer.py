@@ -304,7 +304,7 @@ class Stream:
         if self._unsearched > 0 and not cut:
             self._unsearched -= 1
             return None, cut
-        self._unsearched = self._recognizer.tracking.detect_every - 1
+        self._unsearched = (self._recognizer.tracking.detect_every or 1) - 1
         return self._recognizer.detector.detect(image), cut
 
     def _add_crop(self, track: Track, image: UInt8[np.ndarray, "height width 3"]) -> None:
