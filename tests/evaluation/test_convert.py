@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from ifdd import load_checkpoint, load_official
+from ifdd import create_model, load_checkpoint, load_official
 from ifdd.__main__ import main
+from ifdd.model import save_checkpoint
 from tests.helpers.official import official_state_dict
 
 
@@ -79,3 +80,25 @@ def test_many_entries_with_one_reason_are_counted(tmp_path: Path, capsys: pytest
     printed = capsys.readouterr().out
     assert f"and {len(state_dict) - 12} more like online_model." in printed
     assert printed.count("online_model.") == 13
+
+
+def test_a_checkpoint_of_ours_becomes_half_as_large(tmp_path: Path) -> None:
+    whole, half = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
+    save_checkpoint(whole, create_model("ifdd_tiny", size=32), ("a", "b", "c", "d", "e", "f", "g"), 1.6, {"epoch": 3})
+    main(["convert", str(whole), str(half), "--half", "true"])
+    assert 0.5 < half.stat().st_size / whole.stat().st_size < 0.52
+    first, second = load_checkpoint(whole), load_checkpoint(half)
+    assert (first.classes, first.clip_seconds, first.description) == second[1:]
+    weights = second.model.state_dict()
+    for name, value in first.model.state_dict().items():
+        expected = value.half().float() if value.ndim > 1 else value
+        assert weights[name].dtype == value.dtype
+        assert torch.equal(weights[name], expected)
+
+
+def test_options_of_the_release_do_not_go_with_a_checkpoint_of_ours(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["convert", str(tmp_path / "ours.safetensors"), str(tmp_path / "out.safetensors"), "--classes", "dfew"])
+    assert "give no option but --half true" in capsys.readouterr().err

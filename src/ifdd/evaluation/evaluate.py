@@ -62,7 +62,7 @@ def evaluate(
     The frames of each clip are chosen without randomness, so the result repeats.
 
     Args:
-        checkpoint: The .safetensors file to measure.
+        checkpoint: The .safetensors file to measure, or ifdd_tiny_synth, which ships with the package.
         manifest: CSV or Parquet file of the clips, as 'ifdd prepare' or 'ifdd synth' writes it.
         subset: The part of the manifest to measure on; results on clips that were trained on are labelled so.
         fold: Number of the cross-validation fold, from 1; needed where the manifest has several.

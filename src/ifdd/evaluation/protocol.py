@@ -15,7 +15,7 @@ from ifdd.data.manifest import Sample, dataset_hash, read_manifest
 from ifdd.data.sampling import describe_sampling
 from ifdd.errors import InputError
 from ifdd.evaluation.report import Evaluation
-from ifdd.model import Checkpoint
+from ifdd.model import Checkpoint, find_checkpoint
 
 
 def describe_protocol(
@@ -38,7 +38,7 @@ def describe_protocol(
     nothing at random, "versions": {"ifdd", "torch", "python"}, "commit": of ifdd's checkout or null}``.
 
     Args:
-        checkpoint: the file.
+        checkpoint: the file, or the name of one that ships with the package.
         loaded: what it holds.
         manifest: the table of clips.
         described: what ``describe_dataset`` says of it.
@@ -50,7 +50,7 @@ def describe_protocol(
     return {
         "checkpoint": {
             "path": str(checkpoint),
-            "sha256": file_sha256(checkpoint),
+            "sha256": file_sha256(find_checkpoint(checkpoint)),
             "clip_seconds": loaded.clip_seconds,
             "chosen_on": description.get("chosen_on", "not recorded"),
             "seed": description.get("recipe", {}).get("run", {}).get("seed"),

@@ -8,11 +8,20 @@ from ifdd.model.kinetics import KINETICS, kinetics_classifier, load_kinetics
 from ifdd.model.losses import IFDDLoss, Losses, classification_loss, lifting_loss
 from ifdd.model.official import Conversion, convert_official, load_official
 from ifdd.model.outputs import FrameSplit, IFDDOutput, Lifted, StageShape
-from ifdd.model.weights import Checkpoint, load_checkpoint, save_checkpoint
+from ifdd.model.weights import (
+    BUNDLED,
+    DEMONSTRATION,
+    Checkpoint,
+    find_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
 
 __all__ = [
     "ABLATIONS",
     "BACKBONES",
+    "BUNDLED",
+    "DEMONSTRATION",
     "IFDD",
     "KINETICS",
     "PRESETS",
@@ -30,6 +39,7 @@ __all__ = [
     "classification_loss",
     "convert_official",
     "create_model",
+    "find_checkpoint",
     "kinetics_classifier",
     "lifting_loss",
     "load_checkpoint",

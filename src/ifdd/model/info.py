@@ -41,7 +41,7 @@ from ifdd.model.config import PRESETS, IFDDConfig
 from ifdd.model.device import choose_device
 from ifdd.model.ifdd import IFDD, create_model
 from ifdd.model.outputs import StageShape
-from ifdd.model.weights import Checkpoint, load_checkpoint
+from ifdd.model.weights import BUNDLED, Checkpoint, load_checkpoint
 
 SCHEMA_VERSION = 1
 MATMUL_SIZE = {"cpu": 2048, "cuda": 8192}
@@ -96,7 +96,8 @@ def info(
     it: without the Python process, PyTorch's own code and the scratch space inside of kernels.
 
     Args:
-        model: A preset, or a .safetensors checkpoint of ifdd; all presets without it.
+        model: A preset, a .safetensors checkpoint of ifdd, or the one that ships with it, ifdd_tiny_synth; all presets
+            without it.
         ablation: Row of the paper's ablations: full, backbone_only, issm_only, even_odd, predictor_first, ...
         overrides: Further fields of the model's configuration that differ from the preset, e.g. {size: 112}.
         batch_size: Clips that the model sees at once.
@@ -208,7 +209,7 @@ def _load(model: str, ablation: str, overrides: dict[str, Any]) -> tuple[IFDD, C
     """Return the model in evaluation mode, and the checkpoint that it comes from."""
     if model.endswith((".pth", ".pt")):
         raise InputError(f"{model} is no checkpoint of ifdd; 'ifdd convert' makes one of an official checkpoint")
-    if not model.endswith(".safetensors"):
+    if not model.endswith(".safetensors") and model not in BUNDLED:
         return create_model(model, ablation=ablation, **overrides).eval(), None
     if ablation != "full" or overrides:
         raise InputError(f"{model} is a checkpoint, which is complete: leave out --ablation and --overrides")

@@ -20,6 +20,11 @@ from ifdd.model.state_dicts import load_strictly
 FORMAT = "ifdd-checkpoint-1"
 """What a checkpoint file of ours says of itself."""
 
+BUNDLED = {"ifdd_tiny_synth": Path(__file__).parent / "bundled" / "ifdd_tiny_synth.safetensors"}
+"""Checkpoints that ship with the package, by name; docs/checkpoints.md says what each is for."""
+
+DEMONSTRATION = "ifdd_tiny_synth"
+"""What reads videos where no checkpoint is named: it knows drawn faces only."""
 
 PICKLES = (".pth", ".pt", ".ckpt", ".bin")
 
@@ -38,7 +43,13 @@ class Checkpoint(NamedTuple):
 
 
 def save_checkpoint(
-    path: str | Path, model: IFDD, classes: Iterable[str], clip_seconds: float, description: Mapping[str, Any]
+    path: str | Path,
+    model: IFDD,
+    classes: Iterable[str],
+    clip_seconds: float,
+    description: Mapping[str, Any],
+    *,
+    half: bool = False,
 ) -> None:
     """Write a complete checkpoint, one .safetensors file, whole or not at all.
 
@@ -48,6 +59,8 @@ def save_checkpoint(
         classes: class names in the order of the logits.
         clip_seconds: the time that one clip spans, in seconds.
         description: anything that JSON can hold: training data, settings, scores.
+        half: store matrices and kernels as 16-bit floats, which halves the file; what has one dimension (biases,
+            norms and their statistics) stays exact. Once read, all are 32-bit again.
 
     Raises:
         InputError: the number of classes is not the model's, the time is not positive, or the file cannot be
@@ -63,6 +76,8 @@ def save_checkpoint(
         "description": json.dumps(dict(description)),
     }
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    if half:
+        weights = {name: value.half() if value.ndim > 1 else value for name, value in weights.items()}
     try:
         with atomic_path(path) as temporary:
             save_file(weights, temporary, metadata)
@@ -70,22 +85,33 @@ def save_checkpoint(
         raise InputError(f"cannot write {path}: {error}; free space or choose another folder") from error
 
 
-def load_checkpoint(path: str | Path) -> Checkpoint:
+def find_checkpoint(checkpoint: str | Path) -> Path:
+    """Return the file of a checkpoint that ships with the package, if that is its name; else the path itself."""
+    return BUNDLED.get(str(checkpoint), Path(checkpoint))
+
+
+def load_checkpoint(checkpoint: str | Path) -> Checkpoint:
     """Read a checkpoint of ours.
+
+    Args:
+        checkpoint: a .safetensors file, or the name of one that ships with the package (``BUNDLED``).
 
     Raises:
         InputError: the file is missing, unreadable, not an ifdd checkpoint, or its weights do not fit its config.
     """
-    if Path(path).suffix in PICKLES:
+    path = find_checkpoint(checkpoint)
+    if path.suffix in PICKLES:
         raise InputError(f"{path} is a PyTorch pickle; 'ifdd convert' makes an official checkpoint one of ifdd")
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError as error:
-        raise InputError(f"no checkpoint at {path}; train one with 'ifdd train'") from error
+        raise InputError(
+            f"no checkpoint at {path}; train one with 'ifdd train', or take {DEMONSTRATION}, which knows drawn faces"
+        ) from error
     except (SafetensorError, OSError) as error:
-        reason = "it is a folder" if Path(path).is_dir() else str(error)
+        reason = "it is a folder" if path.is_dir() else str(error)
         raise InputError(f"cannot read {path} as a .safetensors checkpoint: {reason}") from error
     if metadata.get("format") != FORMAT:
         raise InputError(f"{path} is not an ifdd checkpoint (format {metadata.get('format')!r}, expected {FORMAT!r})")
