@@ -3,7 +3,8 @@
 from ifdd.data.faces import CROP_FACTOR, FaceBox, FaceDetector, HaarDetector, YuNetDetector, crop_face
 from ifdd.data.tracking import CutDetector, Track, Tracker, TrackingOptions, TrackPoint
 from ifdd.inference.recognition import SCHEMA_VERSION, Recognition, RecognizedTrack, RecognizedVideo
-from ifdd.inference.recognizer import ReadingOptions, Recognizer, Stream
+from ifdd.inference.recognizer import Recognizer
+from ifdd.inference.stream import ReadingOptions, Stream
 from ifdd.inference.timeline import UNCERTAIN, Segment, TimelineEntry
 
 __all__ = [

@@ -22,7 +22,8 @@ from ifdd.errors import InputError
 from ifdd.inference.batch import Job, Ledger, Outcome, find_videos, is_live_or_piped, name_results, run_in_processes
 from ifdd.inference.outputs import parse_formats
 from ifdd.inference.recognition import SCHEMA_VERSION, Recognition
-from ifdd.inference.recognizer import ReadingOptions, Recognizer
+from ifdd.inference.recognizer import Recognizer
+from ifdd.inference.stream import ReadingOptions
 from ifdd.inference.timeline import Segment
 from ifdd.model import choose_device
 

@@ -1,0 +1,267 @@
+"""Reading the frames of a video as they come: faces found and followed, their crops, and the windows that they fill.
+
+Crops are kept for about one window of each person, so memory does not grow with the length of the video.
+"""
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from ifdd.data.faces import FaceBox, FaceDetector, crop_face
+from ifdd.data.tracking import CutDetector, SearchTurns, Track, Tracker, TrackingOptions
+from ifdd.errors import InputError
+from ifdd.inference.alignment import HeadTilt
+from ifdd.inference.timeline import CLOCK, TimelineEntry, frames_in_window, last_window
+
+
+@dataclass(frozen=True)
+class ReadingOptions:
+    """How windows slide over a track, and how their readings become segments.
+
+    Raises:
+        InputError: a value is outside its range.
+    """
+
+    stride_seconds: float | None = None
+    """Time from one window to the next; a quarter of the clip when none is given."""
+    minimum_segment_seconds: float = 0.5
+    """Shortest segment; shorter ones are given to a neighbour."""
+    minimum_probability: float = 0.0
+    """Where no class is as probable as this, 0 to 1, the segment's label is "uncertain"."""
+    upright: bool = True
+    """Turn faces upright by the line through their eyes, where the detector finds eyes."""
+    flip: bool = False
+    """Read each window a second time with left and right exchanged, and take the mean."""
+    batch_size: int = 8
+    """Windows that go through the model together."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.stride_seconds is not None and not self.stride_seconds > 0:
+            raise InputError(f"reading.stride_seconds must be above 0, given {self.stride_seconds}")
+        if not self.minimum_segment_seconds >= 0:
+            raise InputError(f"reading.minimum_segment_seconds must be 0 or more, given {self.minimum_segment_seconds}")
+        if not 0 <= self.minimum_probability <= 1:
+            raise InputError(f"reading.minimum_probability must be 0 to 1, given {self.minimum_probability}")
+        if self.batch_size < 1:
+            raise InputError(f"reading.batch_size must be at least 1, given {self.batch_size}")
+
+
+@runtime_checkable
+class ClipReader(Protocol):
+    """What reads clips, and how; the ``Recognizer`` is one."""
+
+    detector: FaceDetector
+    tracking: TrackingOptions
+    reading: ReadingOptions
+    clip_seconds: float
+    stride_seconds: float
+
+    @property
+    def frames(self) -> int:
+        """Frames of a clip."""
+
+    @property
+    def size(self) -> int:
+        """Side of a clip in pixels."""
+
+    def read_clips(self, clips: UInt8[np.ndarray, "clips frames height width 3"]) -> Float[Tensor, "clips classes"]:
+        """Return the class probabilities of RGB clips of this length and size."""
+
+
+class Look(NamedTuple):
+    """What is seen in one frame alone."""
+
+    faces: list[FaceBox] | None
+    """The faces; None if it was not this frame's turn to be searched."""
+    cut: bool
+    """Whether a shot begins."""
+
+
+class Watcher:
+    """Looks at each frame for cuts, and at those whose turn it is for faces.
+
+    Args:
+        detector: what finds faces.
+        tracking: which frames are searched, and what a cut is.
+    """
+
+    def __init__(self, detector: FaceDetector, tracking: TrackingOptions) -> None:
+        self._detector = detector
+        self._cuts = CutDetector(tracking.cut_threshold)
+        self._turns = SearchTurns(tracking.detect_every)
+
+    def look(self, image: UInt8[np.ndarray, "height width 3"], seconds: float) -> Look:
+        """Look at the next frame (RGB, its time)."""
+        cut = self._cuts.is_cut(image)
+        return Look(self._detector.detect(image) if self._turns.is_turn(seconds, cut) else None, cut)
+
+
+class Window(NamedTuple):
+    """A clip that waits for the model."""
+
+    track: int
+    start_seconds: float
+    end_seconds: float
+    clip: np.ndarray
+
+
+@dataclass
+class _Crops:
+    """The newest crops of one track, and how far its windows have come."""
+
+    next_start: float
+    covered: float
+    tilt: HeadTilt
+    seconds: deque[float] = field(default_factory=deque)
+    images: deque[np.ndarray] = field(default_factory=deque)
+
+
+class Stream:
+    """Reads the frames of a video as they come, in memory that does not grow with their number.
+
+    Args:
+        reader: the model, and how it reads.
+        batch_size: windows that wait for each other; those of one frame are always read together.
+        keep_tracks: keep every box of every person, the people who left, and the times of cuts.
+    """
+
+    def __init__(self, reader: ClipReader, batch_size: int = 1, keep_tracks: bool = False) -> None:
+        self._reader = reader
+        self._batch_size = batch_size
+        self._keep_tracks = keep_tracks
+        self._tracker = Tracker(reader.tracking)
+        self._watcher = Watcher(reader.detector, reader.tracking)
+        self._crops: dict[int, _Crops] = {}  # by identity of the track: it has no number at first
+        self._waiting: list[Window] = []
+        self._frames = 0
+        self._seconds = -math.inf
+        self.tracks: list[Track] = []
+        """The people whose tracks ended, if they are kept."""
+        self.cuts_seconds: list[float] = []
+        """Times of the first frames after a cut, if they are kept."""
+        self.in_sight: list[Track] = []
+        """The people in the newest frame; number 0: not yet sure."""
+
+    @property
+    def latency_seconds(self) -> float:
+        """How long after the middle of its window a reading is given: half a window.
+
+        A window full of a face is read in the frame that fills it. While the face is hidden, the reading waits until it
+        is seen again or given up, at most ``tracking.gap_seconds`` later; a new face waits for
+        ``tracking.minimum_seconds`` at first. The time that the computer takes comes on top.
+        """
+        return self._reader.clip_seconds / 2
+
+    def read(self, image: UInt8[np.ndarray, "height width 3"], seconds: float) -> list[TimelineEntry]:
+        """Take in the next frame and return what was read in the windows that it filled.
+
+        Args:
+            image: RGB.
+            seconds: its time, not before that of the frame before; the readings are on this clock.
+
+        Raises:
+            InputError: the frame is earlier than the one before.
+        """
+        return self.read_windows(self.follow(image, seconds, self._watcher.look(image, seconds)))
+
+    def follow(self, image: UInt8[np.ndarray, "height width 3"], seconds: float, look: Look) -> list[Window]:
+        """Do the first half of ``read``: take in a frame that was looked at, and return a batch of windows, or none.
+
+        Args:
+            image: RGB.
+            seconds: its time.
+            look: what its ``Watcher`` saw in it.
+
+        Raises:
+            InputError: the frame is earlier than the one before.
+        """
+        if seconds < self._seconds:
+            raise InputError(f"a frame at {seconds} s follows one at {self._seconds} s; give frames in order of time")
+        self._seconds = seconds
+        if look.cut and self._keep_tracks:
+            self.cuts_seconds.append(seconds)
+        update = self._tracker.update(self._frames, seconds, look.faces, look.cut)
+        self._frames += 1
+        for track in update.ended:
+            self._end(track)
+        for track in update.active:
+            self._add_crop(track, image)
+            if track.id:
+                self._read_full_windows(track, track.last_seen_seconds)
+            if not self._keep_tracks:
+                track.forget()
+        alive = {id(track) for track in update.active}
+        self._crops = {key: crops for key, crops in self._crops.items() if key in alive}
+        self.in_sight = update.active
+        return self._take_windows() if len(self._waiting) >= self._batch_size else []
+
+    def finish(self, end_seconds: float) -> list[TimelineEntry]:
+        """End all tracks and return what is left to be read.
+
+        Args:
+            end_seconds: the end of the last frame.
+        """
+        for track in self._tracker.finish(end_seconds):
+            self._end(track)
+        self.in_sight = []
+        return self.read_windows(self._take_windows())
+
+    def _add_crop(self, track: Track, image: UInt8[np.ndarray, "height width 3"]) -> None:
+        """Keep the newest crop, and forget those that no window can need any more."""
+        reader, seconds, start = self._reader, track.points[-1].seconds, track.start_seconds
+        crops = self._crops.setdefault(id(track), _Crops(start, start, HeadTilt(reader.detector)))
+        tilt = crops.tilt.update(image, track.box, seconds) if reader.reading.upright else 0.0
+        crops.seconds.append(seconds)
+        crops.images.append(crop_face(image, track.box, reader.size, tilt))
+        oldest = min(crops.next_start, track.last_seen_seconds - self._reader.clip_seconds)
+        while len(crops.seconds) > 1 and crops.seconds[1] <= oldest:
+            crops.seconds.popleft()
+            crops.images.popleft()
+
+    def _read_full_windows(self, track: Track, until_seconds: float) -> None:
+        crops = self._crops[id(track)]
+        while crops.next_start + self._reader.clip_seconds <= until_seconds + CLOCK:
+            crops.covered = crops.next_start + self._reader.clip_seconds
+            self._queue(track, crops.next_start, crops.covered)
+            crops.next_start += self._reader.stride_seconds
+
+    def _end(self, track: Track) -> None:
+        """Read what is left of a track that ended."""
+        if self._keep_tracks:
+            self.tracks.append(track)
+        self._read_full_windows(track, track.end_seconds)
+        covered = self._crops[id(track)].covered
+        rest = last_window(track.start_seconds, covered, track.end_seconds, self._reader.clip_seconds)
+        if rest is not None:
+            self._queue(track, *rest)
+        del self._crops[id(track)]
+
+    def _queue(self, track: Track, start_seconds: float, end_seconds: float) -> None:
+        crops = self._crops[id(track)]
+        count = self._reader.frames
+        positions = frames_in_window(crops.seconds, start_seconds, end_seconds, count)
+        clip = np.stack([crops.images[position] for position in positions])
+        self._waiting.append(Window(track.id, start_seconds, end_seconds, clip))
+
+    def _take_windows(self) -> list[Window]:
+        windows, self._waiting = self._waiting, []
+        return windows
+
+    def read_windows(self, windows: Sequence[Window]) -> list[TimelineEntry]:
+        """Do the second half of ``read``: return what the model reads in windows, at most a batch at a time."""
+        size = self._reader.reading.batch_size
+        entries = []
+        for batch in (windows[first : first + size] for first in range(0, len(windows), size)):
+            probabilities = self._reader.read_clips(np.stack([window.clip for window in batch]))
+            entries += [
+                TimelineEntry(window.track, window.start_seconds, window.end_seconds, tuple(row))
+                for window, row in zip(batch, probabilities.tolist(), strict=True)
+            ]
+        return entries
