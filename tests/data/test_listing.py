@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from ifdd.data.listing import Folder, Listing, choose_variant, clips_in, find_folder, read_lines, walk
+from ifdd.data.video import VIDEO_SUFFIXES
 from ifdd.errors import InputError
 
 TEXT = "00025.mp4 anger\n\n 00028.mp4 fear\t\n"
@@ -94,3 +95,11 @@ def test_two_places_for_one_clip_are_a_finding(tmp_path: Path) -> None:
     listing.put_on_disk(clips_in(walk(tmp_path)[0]))
     assert listing.on_disk == {"a": tmp_path / "a", "b": tmp_path / "b.MOV"}
     assert [finding.message for finding in listing.findings] == ["clip a is there twice, as a and a.mp4; keep one"]
+
+
+def test_videos_of_every_ending_are_clips() -> None:
+    """One table says what a video is, for datasets and for one's own videos."""
+    names = [f"clip{suffix}" for suffix in VIDEO_SUFFIXES]
+    assert len(clips_in(Folder(Path("clips"), "", [], [*names, "CLIP.WMV", "clip.ts.txt", "mp4"]))) == len(names) + 1
+    assert {".mp4", ".wmv", ".gif", ".webm", ".avi", ".ts", ".qt"} < set(VIDEO_SUFFIXES)
+    assert list(VIDEO_SUFFIXES) == sorted(set(VIDEO_SUFFIXES))

@@ -198,6 +198,16 @@ def test_a_ledger_that_was_cut_off_is_no_trouble(tmp_path: Path) -> None:
     assert not Ledger(tmp_path, "others").is_done(Job(str(video), "a"), [video])
 
 
+def test_a_video_that_changed_while_it_was_read_is_read_again(tmp_path: Path) -> None:
+    video = write_videos(tmp_path, "a.mp4")[0]
+    job = Job(str(video), "a")
+    ledger = Ledger(tmp_path, "settings")
+    assert not ledger.is_done(job, [video])  # asked before it is read
+    os.utime(video, ns=(1, 1))
+    ledger.add(job, None)
+    assert not Ledger(tmp_path, "settings").is_done(job, [video])
+
+
 def test_standard_input_forms_and_a_limit(
     checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 
 from ifdd.data.labels import SPELLINGS, parse_votes
 from ifdd.data.listing import (
-    VIDEO_SUFFIXES,
     Entry,
     Folder,
     Listing,
@@ -22,7 +21,7 @@ from ifdd.data.listing import (
     read_lines,
     walk,
 )
-from ifdd.data.video import IMAGE_SUFFIXES
+from ifdd.data.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from ifdd.errors import InputError
 
 SUBSET_FOLDERS = {

@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
 from ifdd.data.labels import SPELLINGS, canonical_label
+from ifdd.data.video import VIDEO_SUFFIXES
 from ifdd.errors import InputError
 
 Key = TypeVar("Key")
 Severity = Literal["note", "wrong", "refused"]
 """note: harmless, but said; wrong: makes numbers wrong; refused: labels would be wrong, so nothing may go on."""
-
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".flv", ".wmv", ".gif")
-"""Files with these endings are clips; what is in them is seen when they are read."""
 
 
 class Finding(NamedTuple):

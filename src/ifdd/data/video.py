@@ -23,6 +23,15 @@ from ifdd.errors import InputError
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 """Files of a folder with other endings are no frames, and are passed over."""
 
+# fmt: off
+VIDEO_SUFFIXES = (
+    ".264", ".265", ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".h264", ".h265", ".hevc",
+    ".ivf", ".m2ts", ".m2v", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut",
+    ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".y4m",
+)
+# fmt: on
+"""Files of a folder with these endings are taken for videos; one that is named is read whatever its ending."""
+
 FOLDER_FPS = 25.0
 """Frames a second assumed for a folder of images, which does not say."""
 

@@ -20,20 +20,12 @@ import cv2
 import torch
 
 from ifdd.data.sources import CAMERA, STDIN, hide_password, is_address
-from ifdd.data.video import IMAGE_SUFFIXES
+from ifdd.data.stamps import source_stamp
+from ifdd.data.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from ifdd.errors import InputError
 
 LEDGER = "recognize.jsonl"
 """Name of the ledger in the folder of the results."""
-
-# fmt: off
-VIDEO_SUFFIXES = (
-    ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".h264", ".hevc", ".ivf", ".m2ts", ".m2v",
-    ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogm", ".ogv", ".rm", ".rmvb",
-    ".ts", ".vob", ".webm", ".wmv", ".y4m",
-)
-# fmt: on
-"""Files of a directory with these endings are taken for videos; one that is named is read whatever its ending."""
 
 
 @dataclass(frozen=True)
@@ -116,24 +108,6 @@ def video_key(video: str) -> str:
     return hide_password(video) if is_live_or_piped(video) else str(Path(video).absolute())
 
 
-def fingerprint(video: str) -> list[int]:
-    """Return numbers that change when a video changes; none if it has no file."""
-    if is_live_or_piped(video):
-        return []
-    try:
-        state = Path(video).stat()
-        if not Path(video).is_dir():
-            return [state.st_size, state.st_mtime_ns]
-        images = [entry.stat() for entry in os.scandir(video) if entry.name.lower().endswith(IMAGE_SUFFIXES)]
-    except OSError:
-        return []
-    return [
-        len(images),
-        sum(image.st_size for image in images),
-        max((image.st_mtime_ns for image in images), default=0),
-    ]
-
-
 class Ledger:
     """The attempts so far, in the folder of the results.
 
@@ -146,6 +120,7 @@ class Ledger:
         self.path = out / LEDGER
         self.settings = settings
         self._attempts: dict[str, dict[str, object]] = {}
+        self._stamps: dict[str, str] = {}
         for line in self._lines():
             try:
                 attempt = json.loads(line)
@@ -178,7 +153,7 @@ class Ledger:
             "video": video_key(job.video),
             "name": job.name,
             "settings": self.settings,
-            "fingerprint": fingerprint(job.video),
+            "stamp": self._stamp(job),
             "error": error,
         }
         self._attempts[video_key(job.video)] = attempt
@@ -202,10 +177,17 @@ class Ledger:
             return []
 
     def _same(self, job: Job) -> dict[str, object] | None:
+        stamp = self._stamp(job)
         attempt = self._attempts.get(video_key(job.video))
-        if attempt is None or is_live_or_piped(job.video) or attempt.get("settings") != self.settings:
+        if attempt is None or not stamp or attempt.get("settings") != self.settings:
             return None
-        return attempt if attempt.get("fingerprint") == fingerprint(job.video) else None
+        return attempt if attempt.get("stamp") == stamp else None
+
+    def _stamp(self, job: Job) -> str:
+        """Return what changes with the video, as it was when first asked for: before it was read; "" without a file."""
+        if job.video not in self._stamps:
+            self._stamps[job.video] = "" if is_live_or_piped(job.video) else source_stamp(Path(job.video))
+        return self._stamps[job.video]
 
 
 def run_in_processes(
