@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -91,8 +91,17 @@ def write_text(target: Path, text: str) -> None:
     Raises:
         InputError: the folder cannot be written to or the disk is full.
     """
-    with atomic_path(target) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_pieces(target, [text])
+
+
+def write_pieces(target: Path, pieces: Iterable[str]) -> None:
+    """Write text that comes piece by piece as UTF-8 to ``target``, whole or not at all.
+
+    Raises:
+        InputError: the folder cannot be written to or the disk is full.
+    """
+    with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.writelines(pieces)
 
 
 def _umask() -> int:

@@ -157,15 +157,15 @@ def test_a_disk_that_fills_keeps_what_is_finished(
     checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_videos(tmp_path / "in", "a.mp4", "b.mp4", "c.mp4")
-    usual = Path.write_text
+    usual = Path.open
 
-    def full(self: Path, text: str, **options: str) -> int:
-        if (tmp_path / "out" / "a.csv").exists():
+    def full(self: Path, mode: str = "r", **options: str) -> object:
+        if mode == "w" and (tmp_path / "out" / "a.csv").exists():
             raise OSError(28, "No space left on device", str(self))
-        return usual(self, text, **options)
+        return usual(self, mode, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_text", full)
+        patch.setattr(Path, "open", full)
         assert run(checkpoint, tmp_path / "out", tmp_path / "in") == 2
     line = capfd.readouterr().err.strip().splitlines()[-1]
     assert "No space left on device; free space" in line

@@ -27,6 +27,7 @@ from ifdd.data.tracking import TrackPoint
 from ifdd.data.video import iter_frames, probe
 from ifdd.errors import InputError
 from ifdd.inference import Recognition, RecognizedTrack, RecognizedVideo, Segment, TimelineEntry
+from ifdd.inference.boxes import Boxes
 from ifdd.inference.layout import UNCERTAIN_COLOR, assign_rows, class_colors
 from ifdd.inference.outputs import FORMATS, parse_formats
 from ifdd.inference.plot import plot_timeline
@@ -51,7 +52,7 @@ def recognition(path: Path, times: list[float], end: float, faces: bool = True, 
             TrackPoint(i, times[i], FaceBox(4.0 + 20 * id, 8.0, 16.0, 20.0, 0.0 if i == half else 0.9))
             for i in range(first, len(times))
         )
-        return RecognizedTrack(id, times[first], end, points)
+        return RecognizedTrack(id, times[first], end, Boxes.of(points))
 
     timeline = (
         TimelineEntry(1, times[0], times[half], (0.7, 0.1, 0.1, 0.1)),
@@ -333,7 +334,7 @@ def test_unknown_ending_is_named(result: Recognition, tmp_path: Path) -> None:
 
 def test_rows_hold_one_person_at_a_time() -> None:
     spans = [(0.0, 2.0), (0.0, 1.0), (1.0, 3.0), (2.0, 4.0), (2.5, 3.5)]
-    tracks = [RecognizedTrack(id, start, end, ()) for id, (start, end) in enumerate(spans, 1)]
+    tracks = [RecognizedTrack(id, start, end, Boxes.of(())) for id, (start, end) in enumerate(spans, 1)]
     assert assign_rows(tracks) == {1: 0, 2: 1, 3: 1, 4: 0, 5: 2}
 
 

@@ -215,6 +215,7 @@ def test_json_has_exactly_the_documented_fields(checkpoint: Path, tmp_path: Path
     video = write_video(tmp_path / "a.mp4", disc_frames(50))
     recognition = Recognizer.from_checkpoint(checkpoint, DiscDetector()).recognize(video)
     form = json.loads(recognition.to_json())
+    assert form == recognition.to_dict()
     assert form.keys() == {
         "schema_version",
         "video",

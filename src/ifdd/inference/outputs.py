@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ifdd.errors import InputError
-from ifdd.files import atomic_path, write_text
+from ifdd.files import atomic_path, write_pieces, write_text
 from ifdd.inference.annotations import to_eaf, to_textgrid
 from ifdd.inference.captions import to_srt, to_webvtt
 from ifdd.inference.plot import write_plot
@@ -39,8 +39,8 @@ def _write_parquet(recognition: Recognition, path: Path) -> None:
 
 
 FORMATS: dict[str, Callable[[Recognition, Path], None]] = {
-    "json": lambda recognition, path: write_text(path, recognition.to_json()),
-    "csv": lambda recognition, path: write_text(path, recognition.to_csv()),
+    "json": lambda recognition, path: write_pieces(path, recognition.json_pieces()),
+    "csv": lambda recognition, path: write_pieces(path, recognition.csv_pieces()),
     "parquet": _write_parquet,
     "vtt": lambda recognition, path: write_text(path, to_webvtt(recognition)),
     "srt": lambda recognition, path: write_text(path, to_srt(recognition)),

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from ifdd.data.tracking import TrackPoint
 from ifdd.errors import InputError
+from ifdd.inference.boxes import Boxes
 from ifdd.inference.timeline import CLOCK, Segment, TimelineEntry
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class RecognizedTrack:
     """Time of the first frame with the face."""
     end_seconds: float
     """End of the last frame with the face."""
-    boxes: tuple[TrackPoint, ...]
+    boxes: Boxes
     """The face in every frame from the first to the last; score 0 where it was not seen but predicted."""
 
 
@@ -79,11 +80,42 @@ class Recognition:
     @property
     def face_share(self) -> float:
         """Share of the video's frames in which a face of some track was seen, 0 to 1."""
-        seen = {point.frame for track in self.tracks for point in track.boxes if point.box.score > 0}
-        return len(seen) / self.video.frames
+        seen = [track.boxes.seen_frames for track in self.tracks]
+        return len(np.unique(np.concatenate(seen))) / self.video.frames if seen else 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form: seconds to 0.1 ms, pixels to 0.01, scores and probabilities to 1e-6."""
+        """Return the JSON form: seconds to 0.1 ms, pixels to 0.01, scores and probabilities to 1e-6.
+
+        An hour of video may take some GB in this form; ``write`` and ``json_pieces`` need none of it.
+        """
+        return {
+            **self._head_to_dict(),
+            "tracks": [
+                {**_track_to_dict(track), "boxes": [_point_to_dict(point) for point in track.boxes]}
+                for track in self.tracks
+            ],
+            "timeline": [_entry_to_dict(entry) for entry in self.timeline],
+            "segments": [_segment_to_dict(segment) for segment in self.segments],
+        }
+
+    def to_json(self) -> str:
+        """Return the JSON form as text."""
+        return "".join(self.json_pieces())
+
+    def json_pieces(self) -> Iterator[str]:
+        """Yield the JSON form piece by piece; each box, window and segment has a line of its own."""
+        yield "{\n"
+        for name, value in self._head_to_dict().items():
+            yield f'"{name}": {_dump(value)},\n'
+        yield '"tracks": '
+        yield from _array(_track_pieces(track) for track in self.tracks)
+        yield ',\n"timeline": '
+        yield from _array([_dump(_entry_to_dict(entry))] for entry in self.timeline)
+        yield ',\n"segments": '
+        yield from _array([_dump(_segment_to_dict(segment))] for segment in self.segments)
+        yield "\n}\n"
+
+    def _head_to_dict(self) -> dict[str, Any]:
         return {
             "schema_version": SCHEMA_VERSION,
             "video": {
@@ -97,40 +129,7 @@ class Recognition:
             "cuts_seconds": [round(seconds, 4) for seconds in self.cuts_seconds],
             "model": self.model,
             "classes": list(self.classes),
-            "tracks": [
-                {
-                    "id": track.id,
-                    "start_seconds": round(track.start_seconds, 4),
-                    "end_seconds": round(track.end_seconds, 4),
-                    "boxes": [_point_to_dict(point) for point in track.boxes],
-                }
-                for track in self.tracks
-            ],
-            "timeline": [
-                {
-                    "track": entry.track,
-                    "start_seconds": round(entry.start_seconds, 4),
-                    "end_seconds": round(entry.end_seconds, 4),
-                    "probabilities": [round(probability, 6) for probability in entry.probabilities],
-                }
-                for entry in self.timeline
-            ],
-            "segments": [
-                {
-                    "track": segment.track,
-                    "start_seconds": round(segment.start_seconds, 4),
-                    "end_seconds": round(segment.end_seconds, 4),
-                    "label": segment.label,
-                    "probability": round(segment.probability, 6),
-                    "peak_seconds": None if segment.peak_seconds is None else round(segment.peak_seconds, 4),
-                }
-                for segment in self.segments
-            ],
         }
-
-    def to_json(self) -> str:
-        """Return the JSON form as text."""
-        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     @property
     def table_columns(self) -> dict[str, type]:
@@ -145,10 +144,9 @@ class Recognition:
         on screen in the window), the probability of each class, and notice: what the model is not fit for, or "".
         """
         boxes = {track.id: track.boxes for track in self.tracks}
-        times = {id: np.array([point.seconds for point in points]) for id, points in boxes.items()}
         notice = SYNTHETIC if "notice" in self.model else ""
         for entry in self.timeline:
-            seconds = times[entry.track]
+            seconds = boxes[entry.track].seconds
             first = max(0, int(np.searchsorted(seconds, entry.start_seconds + CLOCK, side="right")) - 1)
             last = max(first, int(np.searchsorted(seconds, entry.end_seconds - CLOCK)) - 1)
             yield {
@@ -163,11 +161,19 @@ class Recognition:
 
     def to_csv(self) -> str:
         """Return the timeline as CSV text; a video without faces gives the header alone."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(self.table_columns), lineterminator="\n")
+        return "".join(self.csv_pieces())
+
+    def csv_pieces(self) -> Iterator[str]:
+        """Yield the timeline as CSV line by line."""
+        line = io.StringIO()
+        writer = csv.DictWriter(line, list(self.table_columns), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.timeline_rows())
-        return text.getvalue()
+        yield line.getvalue()
+        for row in self.timeline_rows():
+            line.seek(0)
+            line.truncate()
+            writer.writerow(row)
+            yield line.getvalue()
 
     def to_dataframe(self) -> "pandas.DataFrame":
         """Return the timeline as a table of pandas, with the columns of ``timeline_rows``.
@@ -205,6 +211,53 @@ class Recognition:
         from ifdd.inference.outputs import write
 
         write(self, Path(path))
+
+
+_dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
+def _array(items: Iterable[Iterable[str]]) -> Iterator[str]:
+    """Yield a JSON array of items that come in pieces."""
+    mark = "["
+    for item in items:
+        yield mark + "\n"
+        yield from item
+        mark = ","
+    yield "[]" if mark == "[" else "\n]"
+
+
+def _track_pieces(track: RecognizedTrack) -> Iterator[str]:
+    yield _dump(_track_to_dict(track)).removesuffix("}") + ', "boxes": '
+    yield from _array([_dump(_point_to_dict(point))] for point in track.boxes)
+    yield "}"
+
+
+def _track_to_dict(track: RecognizedTrack) -> dict[str, int | float]:
+    return {
+        "id": track.id,
+        "start_seconds": round(track.start_seconds, 4),
+        "end_seconds": round(track.end_seconds, 4),
+    }
+
+
+def _entry_to_dict(entry: TimelineEntry) -> dict[str, Any]:
+    return {
+        "track": entry.track,
+        "start_seconds": round(entry.start_seconds, 4),
+        "end_seconds": round(entry.end_seconds, 4),
+        "probabilities": [round(probability, 6) for probability in entry.probabilities],
+    }
+
+
+def _segment_to_dict(segment: Segment) -> dict[str, Any]:
+    return {
+        "track": segment.track,
+        "start_seconds": round(segment.start_seconds, 4),
+        "end_seconds": round(segment.end_seconds, 4),
+        "label": segment.label,
+        "probability": round(segment.probability, 6),
+        "peak_seconds": None if segment.peak_seconds is None else round(segment.peak_seconds, 4),
+    }
 
 
 def _point_to_dict(point: TrackPoint) -> dict[str, int | float]:

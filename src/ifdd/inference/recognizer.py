@@ -15,7 +15,7 @@ from ifdd.data.sources import SourceOptions, VideoSource, open_video
 from ifdd.data.tracking import TrackingOptions
 from ifdd.data.video import VideoInfo
 from ifdd.errors import InputError
-from ifdd.inference.recognition import Recognition, RecognizedTrack, RecognizedVideo
+from ifdd.inference.recognition import Recognition, RecognizedVideo
 from ifdd.inference.stream import ReadingOptions, Stream
 from ifdd.inference.timeline import TimelineEntry, find_segments
 from ifdd.model import PRESETS, Checkpoint, IFDDConfig, load_checkpoint
@@ -139,7 +139,9 @@ class Recognizer:
 
     def _put_together(self, info: VideoInfo, stream: Stream, timeline: list[TimelineEntry]) -> Recognition:
         tracks = sorted(stream.tracks, key=lambda track: track.id)
-        by_track = {track.id: [entry for entry in timeline if entry.track == track.id] for track in tracks}
+        by_track: dict[int, list[TimelineEntry]] = {track.id: [] for track in tracks}
+        for entry in timeline:
+            by_track[entry.track].append(entry)
         shortest, least = self.reading.minimum_segment_seconds, self.reading.minimum_probability
         return Recognition(
             video=RecognizedVideo(
@@ -147,10 +149,7 @@ class Recognizer:
             ),
             model=self.description,
             classes=self.classes,
-            tracks=tuple(
-                RecognizedTrack(track.id, track.start_seconds, track.end_seconds, tuple(track.points))
-                for track in tracks
-            ),
+            tracks=tuple(tracks),
             timeline=tuple(sorted(timeline, key=lambda entry: (entry.start_seconds, entry.track))),
             segments=tuple(
                 segment

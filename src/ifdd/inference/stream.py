@@ -17,6 +17,8 @@ from ifdd.data.faces import FaceBox, FaceDetector, crop_face
 from ifdd.data.tracking import CutDetector, SearchTurns, Track, Tracker, TrackingOptions
 from ifdd.errors import InputError
 from ifdd.inference.alignment import HeadTilt
+from ifdd.inference.boxes import BoxRecorder
+from ifdd.inference.recognition import RecognizedTrack
 from ifdd.inference.timeline import CLOCK, TimelineEntry, frames_in_window, last_window
 
 
@@ -114,13 +116,14 @@ class Window(NamedTuple):
 
 @dataclass
 class _Crops:
-    """The newest crops of one track, and how far its windows have come."""
+    """The newest crops of one track, how far its windows have come, and where it was."""
 
     next_start: float
     covered: float
     tilt: HeadTilt
     seconds: deque[float] = field(default_factory=deque)
     images: deque[np.ndarray] = field(default_factory=deque)
+    boxes: BoxRecorder = field(default_factory=BoxRecorder)
 
 
 class Stream:
@@ -142,7 +145,7 @@ class Stream:
         self._waiting: list[Window] = []
         self._frames = 0
         self._seconds = -math.inf
-        self.tracks: list[Track] = []
+        self.tracks: list[RecognizedTrack] = []
         """The people whose tracks ended, if they are kept."""
         self.cuts_seconds: list[float] = []
         """Times of the first frames after a cut, if they are kept."""
@@ -195,8 +198,9 @@ class Stream:
             self._add_crop(track, image)
             if track.id:
                 self._read_full_windows(track, track.last_seen_seconds)
-            if not self._keep_tracks:
-                track.forget()
+            if self._keep_tracks:
+                self._crops[id(track)].boxes.add(track.points[1 : track.last_seen])
+            track.forget()
         alive = {id(track) for track in update.active}
         self._crops = {key: crops for key, crops in self._crops.items() if key in alive}
         self.in_sight = update.active
@@ -216,7 +220,10 @@ class Stream:
     def _add_crop(self, track: Track, image: UInt8[np.ndarray, "height width 3"]) -> None:
         """Keep the newest crop, and forget those that no window can need any more."""
         reader, seconds, start = self._reader, track.points[-1].seconds, track.start_seconds
-        crops = self._crops.setdefault(id(track), _Crops(start, start, HeadTilt(reader.detector)))
+        if id(track) not in self._crops:
+            self._crops[id(track)] = _Crops(start, start, HeadTilt(reader.detector))
+            self._crops[id(track)].boxes.add(track.points[:1])
+        crops = self._crops[id(track)]
         tilt = crops.tilt.update(image, track.box, seconds) if reader.reading.upright else 0.0
         crops.seconds.append(seconds)
         crops.images.append(crop_face(image, track.box, reader.size, tilt))
@@ -234,13 +241,14 @@ class Stream:
 
     def _end(self, track: Track) -> None:
         """Read what is left of a track that ended."""
-        if self._keep_tracks:
-            self.tracks.append(track)
         self._read_full_windows(track, track.end_seconds)
-        covered = self._crops[id(track)].covered
-        rest = last_window(track.start_seconds, covered, track.end_seconds, self._reader.clip_seconds)
+        crops = self._crops[id(track)]
+        rest = last_window(track.start_seconds, crops.covered, track.end_seconds, self._reader.clip_seconds)
         if rest is not None:
             self._queue(track, *rest)
+        if self._keep_tracks:
+            crops.boxes.add(track.points[1:])
+            self.tracks.append(RecognizedTrack(track.id, track.start_seconds, track.end_seconds, crops.boxes.boxes()))
         del self._crops[id(track)]
 
     def _queue(self, track: Track, start_seconds: float, end_seconds: float) -> None:
