@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ifdd.data.crop import Cropped, crop_faces
-from ifdd.data.faces import CROP_FACTOR, DetectorChoice, FaceBox, YuNetDetector, choose_detector
+from ifdd.data.faces import CROP_FACTOR, DetectorChoice, FaceBox, YuNetDetector
 from ifdd.data.manifest import Sample
 from ifdd.data.synth.synth import synth
 from ifdd.data.tracking import overlap
@@ -206,19 +206,6 @@ def test_synthetic_mafw_is_cropped_to_its_faces(tmp_path: Path) -> None:
         x, y, width, height = np.median(boxes, axis=0).tolist()
         assert overlap(FaceBox(*face.box, score=1.0), FaceBox(x, y, width, height, 1.0)) > 0.6
         assert record.face_share > 0.9
-
-
-def test_yunet_is_taken_when_it_is_given_or_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    assert choose_detector(None) == DetectorChoice(None)
-    assert choose_detector(None)().name == "haar"
-    cached = tmp_path / "hub" / "checkpoints" / "yunet_n_640_640.onnx"
-    cached.parent.mkdir(parents=True)
-    cached.write_bytes(b"")
-    assert choose_detector(None) == DetectorChoice(cached)
-    assert choose_detector(tmp_path / "mine.onnx") == DetectorChoice(tmp_path / "mine.onnx")
-    with pytest.raises(InputError, match=r"mine\.onnx"):
-        choose_detector(tmp_path / "mine.onnx")()
 
 
 @needs_real

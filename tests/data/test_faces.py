@@ -18,7 +18,7 @@ from ifdd.data.faces import (
     FaceBox,
     HaarDetector,
     YuNetDetector,
-    best_detector,
+    choose_detector,
     crop_face,
     fetch_yunet,
 )
@@ -197,7 +197,7 @@ def test_without_a_network_haar_finds_the_faces_and_a_notice_says_so(served: tup
         "no network": "http://nowhere.invalid/x.onnx",
     }[what]
     told: list[str] = []
-    assert best_detector(None, told.append, url).name == "haar"
+    assert choose_detector(None, told.append, url)().name == "haar"
     assert told[-1].startswith("notice: cannot download YuNet")
     assert "Haar" in told[-1]
 
@@ -205,7 +205,7 @@ def test_without_a_network_haar_finds_the_faces_and_a_notice_says_so(served: tup
 def test_a_model_that_was_asked_for_and_is_absent_is_an_error(tmp_path: Path) -> None:
     told: list[str] = []
     with pytest.raises(InputError, match="no face detector model at"):
-        best_detector(tmp_path / "absent.onnx", told.append)
+        choose_detector(tmp_path / "absent.onnx", told.append)()
     assert told == []
 
 
@@ -213,4 +213,4 @@ def test_a_model_that_was_asked_for_and_is_absent_is_an_error(tmp_path: Path) ->
 def test_public_file_is_yunet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     url = (REAL / "models" / YUNET_FILE).as_uri()
-    assert best_detector(None, lambda line: None, url).name == "yunet"
+    assert choose_detector(None, lambda line: None, url)().name == "yunet"

@@ -1,3 +1,7 @@
+import os
+import signal
+import subprocess
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -5,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from ifdd.data.processes import in_processes
+from ifdd.errors import InputError
+from ifdd.files import atomic_path
 
 
 def mark(folder: Path, seconds: float, job: int) -> int:
@@ -36,11 +42,78 @@ def test_the_error_of_a_job_is_raised_after_the_results_before_it(tmp_path: Path
         next(done)
 
 
-def test_closing_waits_only_for_the_jobs_that_are_being_done(tmp_path: Path) -> None:
-    done = in_processes(partial(mark, tmp_path, 0.3), range(20), 2)
+def test_results_come_as_they_are_there_if_no_order_is_asked_for(tmp_path: Path) -> None:
+    done = list(in_processes(partial(mark, tmp_path, 0.1), range(6), 2, ordered=False))
+    assert sorted(done) == [0, 1, 4, 9, 16, 25]
+    assert done[0] != 0  # the first takes longest
+
+
+def write_slowly(folder: Path, job: int) -> int:
+    """Begin a file; the first is soon finished, the others take forever."""
+    with atomic_path(folder / str(job)):
+        time.sleep(100 if job else 0)
+    return job
+
+
+def test_closing_ends_the_jobs_at_once_and_they_tidy_up(tmp_path: Path) -> None:
+    done = in_processes(partial(write_slowly, tmp_path), range(20), 2)
     assert next(done) == 0
+    while len(list(tmp_path.iterdir())) < 3:
+        time.sleep(0.05)
+    started = time.monotonic()
     done.close()
-    begun = len(list(tmp_path.iterdir()))
-    assert begun < 9  # the other process did up to four while the first job took its time
-    time.sleep(0.5)
-    assert len(list(tmp_path.iterdir())) == begun
+    assert time.monotonic() - started < 10
+    assert [file.name for file in tmp_path.iterdir()] == ["0"]
+
+
+def tell_process(folder: Path, job: int) -> None:
+    (folder / str(os.getpid())).touch()
+    time.sleep(100)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
+def test_no_process_outlives_the_one_that_started_it(tmp_path: Path, ending: signal.Signals) -> None:
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import sys\nfrom functools import partial\nfrom pathlib import Path\n"
+        "from ifdd.data.processes import in_processes\nfrom tests.data.test_processes import tell_process\n"
+        "if __name__ == '__main__':\n    list(in_processes(partial(tell_process, Path(sys.argv[1])), range(9), 2))\n"
+    )
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    root = str(Path(__file__).parents[2])
+    with (tmp_path / "errors").open("wb") as errors:
+        run = subprocess.Popen(
+            [sys.executable, str(script), str(marks)],
+            env={**os.environ, "PYTHONPATH": root},
+            stderr=errors,
+            start_new_session=True,
+        )
+    while len(list(marks.iterdir())) < 2:
+        assert run.poll() is None
+        time.sleep(0.05)
+    os.killpg(run.pid, ending) if ending == signal.SIGINT else run.send_signal(ending)  # Ctrl-C reaches all
+    run.wait(timeout=20)
+    deadline = time.monotonic() + 10
+    workers = [int(file.name) for file in marks.iterdir()]
+    while any(map(is_alive, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(is_alive, workers))
+    told = (tmp_path / "errors").read_text()
+    assert told.count("Traceback") == (ending == signal.SIGINT), told  # of the script alone, which catches nothing
+
+
+def vanish(job: int) -> int:
+    return job if job != 1 else os._exit(9)
+
+
+def test_a_process_that_was_killed_is_told() -> None:
+    with pytest.raises(InputError, match=r"take fewer workers\. What is done is kept"):
+        list(in_processes(vanish, range(5), 2))

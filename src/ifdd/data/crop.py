@@ -102,7 +102,7 @@ def crop_faces(
         samples: clips of whole scenes.
         folder: where the folders ``<clip id>/`` go.
         size: side of the crops in pixels.
-        detector: builds the detector in each process, for instance ``choose_detector(None)``.
+        detector: builds the detector in each process, for instance a ``DetectorChoice``.
         workers: number of processes.
         advance: called with the number of clips done, for a progress bar; those of earlier runs count too.
 

@@ -184,31 +184,21 @@ class DetectorChoice:
         return HaarDetector() if self.model is None else YuNetDetector(self.model)
 
 
-def choose_detector(model: Path | None) -> DetectorChoice:
-    """Return YuNet with the file given, else with the one in torch's cache of weights, else the Haar cascade."""
-    cached = _yunet_path()
-    return DetectorChoice(cached if model is None and cached.is_file() else model)
-
-
-def best_detector(model: Path | None, notify: Callable[[str], object], url: str = YUNET_URL) -> FaceDetector:
+def choose_detector(model: Path | None, notify: Callable[[str], object], url: str = YUNET_URL) -> DetectorChoice:
     """Return YuNet with the file given, else with the public one, downloaded once, else the Haar cascade.
 
     Args:
         model: YuNet's .onnx file, if there is a wish.
         notify: given a line to show, where something is downloaded or Haar must do.
-        url: where the public file is.
-
-    Raises:
-        InputError: the file that was asked for is absent or not a YuNet model. That the public file cannot be
-            had is no error.
+        url: where the public file is. That it cannot be had is no error.
     """
     if model is not None:
-        return YuNetDetector(model)
+        return DetectorChoice(model)
     try:
-        return YuNetDetector(fetch_yunet(notify, url))
+        return DetectorChoice(fetch_yunet(notify, url))
     except InputError as error:
         notify(f"notice: {error}. OpenCV's Haar cascade finds the faces, which misses turned, tilted and small ones")
-        return HaarDetector()
+        return DetectorChoice()
 
 
 def fetch_yunet(notify: Callable[[str], object], url: str = YUNET_URL) -> Path:

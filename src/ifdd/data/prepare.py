@@ -13,7 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from ifdd.console import console, progress_bar
+from ifdd.console import console, error_console, progress_bar
 from ifdd.data.checks import (
     CHECKS,
     SHORT,
@@ -112,8 +112,8 @@ def prepare(
         faces: crop cuts the main face out of every frame, upright, into OUT/faces; an interrupted run goes on where it
             was. keep takes the frames as they are. auto crops MAFW and clips of one's own, which show whole scenes.
         face_size: Side of the crops in pixels.
-        detector_model: YuNet's .onnx file; without it the one in torch's cache of weights is taken, and where there
-            is none OpenCV's Haar cascade, which misses more.
+        detector_model: YuNet's .onnx file; without it the public one is downloaded once, and where that fails OpenCV's
+            Haar cascade finds the faces, which misses more.
         pack: Also write all frames into a few large files, OUT/frames.pack; the manifest then names the pack. JPEG
             frames of 224 pixels are read hardly faster from it; larger ones are, several times, once --pack-size
             shrinks them. What is there is checked, and made anew where it is damaged or its frames have changed.
@@ -144,7 +144,8 @@ def prepare(
         if _stops(listing, allow_incomplete):
             skipped["faces"] = "after the other checks"
         else:
-            crops = crop(listing, stocks, out / "faces", face_size, choose_detector(detector_model), processes)
+            detector = choose_detector(detector_model, _notify)
+            crops = crop(listing, stocks, out / "faces", face_size, detector, processes)
     else:
         skipped["faces"] = "frames as they are"
     check_lengths(listing, stocks)
@@ -394,6 +395,10 @@ def checks_table(checked: Sequence[Checked]) -> Table:
         found = check.reason or str(len(check.findings) or "")
         table.add_row(check.name, CHECKS[check.name], f"[{colour}]{check.verdict}[/]", found)
     return table
+
+
+def _notify(line: str) -> None:
+    error_console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _check_choices(dataset: str, options: Options) -> None:

@@ -1,23 +1,16 @@
-"""Many videos: found, named, read by several processes, and never read twice.
+"""Many videos: found, named, and never read twice.
 
 A ledger beside the results (``recognize.jsonl``) has one line for each attempt. A video is done if the ledger says so,
 the settings and the video are still the same, and its results are there.
 """
 
 import json
-import multiprocessing
 import os
 import re
-import signal
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
-
-import cv2
-import torch
 
 from ifdd.data.sources import CAMERA, STDIN, hide_password, is_address
 from ifdd.data.stamps import source_stamp
@@ -188,57 +181,6 @@ class Ledger:
         if job.video not in self._stamps:
             self._stamps[job.video] = "" if is_live_or_piped(job.video) else source_stamp(Path(job.video))
         return self._stamps[job.video]
-
-
-def run_in_processes(
-    start: Callable[[], Callable[[Job], Outcome]], jobs: Sequence[Job], workers: int
-) -> Generator[Outcome, None, None]:
-    """Do jobs in several processes; yield what came of them as they are finished.
-
-    An interruption, or closing the generator, ends the processes at once.
-
-    Args:
-        start: called once in each process (picklable); gives what does a job.
-        jobs: the jobs.
-        workers: number of processes.
-
-    Raises:
-        InputError: a process was killed, for example for its memory.
-    """
-    before = set(multiprocessing.active_children())
-    context = multiprocessing.get_context("spawn")
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), context, _start_process, (start, threads))
-    try:
-        for finished in as_completed([pool.submit(_do, job) for job in jobs]):
-            yield finished.result()
-    except BrokenProcessPool as error:
-        raise InputError(
-            "a process ended before its video was read, perhaps for want of memory; take fewer workers. "
-            "What is done is kept: the same command goes on with the rest"
-        ) from error
-    except BaseException:
-        for process in set(multiprocessing.active_children()) - before:
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-_work: Callable[[Job], Outcome] | None = None  # of this process
-
-
-def _start_process(start: Callable[[], Callable[[Job], Outcome]], threads: int) -> None:
-    global _work
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the main one ends the others
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(threads)
-    _work = start()
-
-
-def _do(job: Job) -> Outcome:
-    assert _work is not None  # _start_process was here
-    return _work(job)
 
 
 def _source_name(source: str) -> str:

@@ -3,23 +3,27 @@
 import hashlib
 import importlib.metadata
 import json
+import os
 import signal
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
+import torch
 from rich.progress import Progress
 
 from ifdd.console import console, error_console, progress_bar
-from ifdd.data.faces import FaceDetector, HaarDetector, best_detector
+from ifdd.data.faces import DetectorChoice, choose_detector
+from ifdd.data.processes import in_processes
 from ifdd.data.sources import CAMERA, SourceOptions, VideoSource, open_video
 from ifdd.data.tracking import TrackingOptions
 from ifdd.errors import InputError
-from ifdd.inference.batch import Job, Ledger, Outcome, find_videos, is_live_or_piped, name_results, run_in_processes
+from ifdd.inference.batch import Job, Ledger, Outcome, find_videos, is_live_or_piped, name_results
 from ifdd.inference.outputs import parse_formats
 from ifdd.inference.recognition import SCHEMA_VERSION, Recognition
 from ifdd.inference.recognizer import Recognizer
@@ -36,7 +40,7 @@ class Settings:
     """What a process needs to read videos."""
 
     checkpoint: Path
-    detector_model: Path | None
+    detector: DetectorChoice
     device: str
     reading: ReadingOptions
     tracking: TrackingOptions
@@ -44,20 +48,10 @@ class Settings:
     out: Path
     formats: tuple[str, ...]
     brief: bool
-    haar: bool = False
-    """Take the Haar cascade, as the first process had to."""
 
     def build(self) -> Recognizer:
-        """Return the recogniser; where no detector is to be had, say which one is taken instead."""
-        if self.haar:
-            detector: FaceDetector = HaarDetector()
-        else:
-            detector = best_detector(self.detector_model, lambda line: _print(line, error=True))
-        return Recognizer.from_checkpoint(self.checkpoint, detector, self.tracking, self.reading, self.device)
-
-    def start(self) -> "Reader":
-        """Return what reads one video after another."""
-        return Reader(self, self.build())
+        """Return the recogniser."""
+        return Recognizer.from_checkpoint(self.checkpoint, self.detector(), self.tracking, self.reading, self.device)
 
     def results(self, job: Job) -> list[Path]:
         """Return the files that a job writes."""
@@ -65,7 +59,7 @@ class Settings:
 
     def digest(self, recognizer: Recognizer) -> str:
         """Return what changes if the results would change."""
-        model = None if self.detector_model is None else hashlib.sha256(self.detector_model.read_bytes()).hexdigest()
+        model = None if self.detector.model is None else hashlib.sha256(self.detector.model.read_bytes()).hexdigest()
         options = [asdict(part) for part in (self.reading, self.tracking, self.source)]
         told = [importlib.metadata.version("ifdd"), SCHEMA_VERSION, recognizer.description, model, *options]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
@@ -169,8 +163,9 @@ def recognize(
     found = find_videos(words, out)
     brief = len(found) >= MANY
     device_name = str(choose_device(device))
+    detector = choose_detector(detector_model, lambda line: _print(line, error=True))
     settings = Settings(
-        checkpoint, detector_model, device_name, reading, tracking, source, out, tuple(parse_formats(formats)), brief
+        checkpoint, detector, device_name, reading, tracking, source, out, tuple(parse_formats(formats)), brief
     )
     recognizer = settings.build()
     ledger = Ledger(out, settings.digest(recognizer))
@@ -253,13 +248,25 @@ def _note(outcome: Outcome, ledger: Ledger, batch: _Batch, failed: list[str], ba
 
 def _outcomes(reader: Reader, jobs: Sequence[Job], workers: int) -> Generator[Outcome, None, None]:
     """Read videos, in several processes if it is worth it; standard input and live sources in this one."""
-    here = [job for job in jobs if workers == 1 or is_live_or_piped(job.video)]
-    elsewhere = [job for job in jobs if job not in here]
+    alone = workers == 1 or len(jobs) == 1
+    elsewhere = [job for job in jobs if not alone and not is_live_or_piped(job.video)]
     if elsewhere:
-        settings = replace(reader.settings, haar=reader.recognizer.detector.name == HaarDetector.name)
-        yield from run_in_processes(settings.start, elsewhere, workers)
-    for job in here:
-        yield reader(job)
+        threads = max(1, (os.cpu_count() or 1) // workers)
+        yield from in_processes(partial(_read, reader.settings, threads), elsewhere, workers, ordered=False)
+    for job in jobs:
+        if alone or is_live_or_piped(job.video):
+            yield reader(job)
+
+
+def _read(settings: Settings, threads: int, job: Job) -> Outcome:
+    """Read a video in a process of its own."""
+    return _build_reader(settings, threads)(job)
+
+
+@lru_cache(maxsize=1)
+def _build_reader(settings: Settings, threads: int) -> Reader:
+    torch.set_num_threads(threads)
+    return Reader(settings, settings.build())
 
 
 def summarize(recognition: Recognition) -> str:
