@@ -22,7 +22,7 @@ import torch
 
 from ifdd.data.faces import FaceDetector, HaarDetector, YuNetDetector
 from ifdd.data.sources import SourceOptions
-from ifdd.inference import RecognizedTrack, Recognition, Recognizer
+from ifdd.inference import Recognition, RecognizedTrack, Recognizer
 from ifdd.model import DEMONSTRATION, find_checkpoint
 
 Spots = Mapping[int, tuple[float, float]]
