@@ -175,7 +175,7 @@ def test_no_face_is_a_result_in_every_form(tmp_path: Path, form: str) -> None:
                 "int64",
                 *["double"] * 2,
                 *["int64"] * 2,
-                *["double"] * 4,
+                *["double"] * 5,
                 "string",
             ]
         case "vtt":

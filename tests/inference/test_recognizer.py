@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from ifdd.data.faces import FaceBox
 from ifdd.data.tracking import TrackingOptions
 from ifdd.errors import InputError
 from ifdd.inference import ReadingOptions, Recognition, Recognizer, YuNetDetector
@@ -185,10 +186,38 @@ def test_improbable_readings_are_uncertain_and_the_peak_lies_in_its_segment(chec
     folder = write_frame_folder(tmp_path / "frames", disc_frames(60))
     (unsure,) = listener(checkpoint, minimum_probability=1.0).recognize(folder).segments
     assert unsure.label == "uncertain"
-    for segment in listener(checkpoint).recognize(folder).segments:
+    for segment in listener(checkpoint, minimum_quality=0.0).recognize(folder).segments:
         assert segment.label in CLASSES
         assert segment.peak_seconds is not None
         assert segment.start_seconds < segment.peak_seconds < segment.end_seconds
+
+
+class StillDetector(DiscDetector):
+    """Finds a disc in the middle, in any light."""
+
+    def detect(self, image: np.ndarray) -> list[FaceBox]:
+        return [FaceBox(52.0, 36.0, 25.0, 25.0, 0.9)]
+
+
+def test_quality_is_that_of_the_frames_in_the_window(checkpoint: Path, tmp_path: Path) -> None:
+    plain = disc_frames(50, greys=[0] * 50)
+    gone = plain.copy()
+    gone[20:35] = 0  # hidden, and the track goes on
+    reading = ReadingOptions(stride_seconds=1.0)
+
+    def read(name: str, frames: np.ndarray, detector: DiscDetector) -> list[tuple[float, str]]:
+        recognizer = Recognizer.from_checkpoint(checkpoint, detector, TrackingOptions(detect_every=1), reading)
+        recognition = recognizer.recognize(write_frame_folder(tmp_path / name, frames))
+        return [(entry.quality, entry.flaw) for entry in recognition.timeline]
+
+    (whole, flaw), (same, _) = read("plain", plain, DiscDetector())
+    assert flaw == "small"  # the crop's side is 1.35 x 25 = 34 pixels of the model's 64
+    assert whole == same
+    assert 0.3 < whole < 34 / 64
+    (first, _), (second, flaw) = read("gone", gone, DiscDetector())
+    assert first == pytest.approx(whole * 13 / 16, abs=0.01)  # 3 of 16 frames lie in 0.8 to 1 s
+    assert second == pytest.approx(whole * 10 / 16, abs=0.01)  # 6 of 16 frames lie in 1 to 1.4 s
+    assert read("dark", (plain * 0.2).astype(np.uint8), StillDetector())[0][1] == "badly lit"
 
 
 def test_no_face_gives_an_empty_timeline(checkpoint: Path, tmp_path: Path) -> None:
@@ -196,7 +225,7 @@ def test_no_face_gives_an_empty_timeline(checkpoint: Path, tmp_path: Path) -> No
     recognition = listener(checkpoint).recognize(video)
     assert (recognition.tracks, recognition.timeline, recognition.segments) == ((), (), ())
     assert recognition.face_share == 0
-    header = ["track", "start_seconds", "end_seconds", "start_frame", "end_frame", *CLASSES, "notice"]
+    header = ["track", "start_seconds", "end_seconds", "start_frame", "end_frame", *CLASSES, "quality", "notice"]
     assert recognition.to_csv() == ",".join(header) + "\n"
 
 
@@ -249,7 +278,7 @@ def test_json_has_exactly_the_documented_fields(checkpoint: Path, tmp_path: Path
     }
     assert form["tracks"][0].keys() == {"id", "start_seconds", "end_seconds", "boxes"}
     assert form["tracks"][0]["boxes"][0].keys() == {"frame", "seconds", "x", "y", "width", "height", "score"}
-    assert form["timeline"][0].keys() == {"track", "start_seconds", "end_seconds", "probabilities"}
+    assert form["timeline"][0].keys() == {"track", "start_seconds", "end_seconds", "probabilities", "quality", "flaw"}
     assert form["segments"][0].keys() == {
         "track",
         "start_seconds",
@@ -257,6 +286,9 @@ def test_json_has_exactly_the_documented_fields(checkpoint: Path, tmp_path: Path
         "label",
         "probability",
         "peak_seconds",
+        "quality",
+        "confidence",
+        "flaw",
     }
     for entry in form["timeline"]:
         assert sum(entry["probabilities"]) == pytest.approx(1, abs=1e-5)
@@ -273,7 +305,7 @@ def test_rows_are_the_timeline(checkpoint: Path, tmp_path: Path) -> None:
     recognition = listener(checkpoint).recognize(write_video(tmp_path / "a.mp4", disc_frames(50)))
     rows = list(recognition.timeline_rows())
     first = ["track", "start_seconds", "end_seconds", "start_frame", "end_frame"]
-    assert list(rows[0]) == [*first, *CLASSES, "notice"]
+    assert list(rows[0]) == [*first, *CLASSES, "quality", "notice"]
     lines = recognition.to_csv().splitlines()
     assert len(lines) == 1 + len(rows) == 1 + len(recognition.timeline)
     assert lines[1].split(",") == [str(value) for value in rows[0].values()]
@@ -294,7 +326,13 @@ def test_stride_longer_than_a_clip_is_refused(checkpoint: Path) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"stride_seconds": 0.0}, {"minimum_segment_seconds": -1.0}, {"batch_size": 0}, {"minimum_probability": 1.5}],
+    [
+        {"stride_seconds": 0.0},
+        {"minimum_segment_seconds": -1.0},
+        {"batch_size": 0},
+        {"minimum_probability": 1.5},
+        {"minimum_quality": -0.1},
+    ],
 )
 def test_options_out_of_range_are_named(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):

@@ -1,4 +1,5 @@
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -21,6 +22,10 @@ AB = ("a", "b")
 
 def entry(start: float, end: float, *probabilities: float) -> TimelineEntry:
     return TimelineEntry(1, start, end, probabilities)
+
+
+def rated(quality: float, start: float, end: float, *probabilities: float) -> TimelineEntry:
+    return TimelineEntry(1, start, end, probabilities, quality)
 
 
 @given(st.integers(1, 60), st.sampled_from([8, 16, 32]), st.sampled_from([12.5, 25.0, 29.97, 30.0]))
@@ -48,9 +53,55 @@ def test_last_window_by_hand() -> None:
 
 
 def test_time_course_is_the_mean_of_the_windows_that_cover_an_instant() -> None:
-    edges, means = time_course([entry(0, 2, 1.0, 0.0), entry(1, 3, 0.5, 0.5), entry(2, 4, 0.0, 1.0)])
-    assert edges.tolist() == [0, 1, 2, 3, 4]
-    np.testing.assert_allclose(means, np.array([[1, 0], [0.75, 0.25], [0.25, 0.75], [0, 1]]))
+    course = time_course([entry(0, 2, 1.0, 0.0), entry(1, 3, 0.5, 0.5), entry(2, 4, 0.0, 1.0)])
+    assert course.edges.tolist() == [0, 1, 2, 3, 4]
+    np.testing.assert_allclose(course.probabilities, np.array([[1, 0], [0.75, 0.25], [0.25, 0.75], [0, 1]]))
+    assert course.quality.tolist() == [1, 1, 1, 1]
+
+
+def test_windows_weigh_by_quality_and_alike_where_there_is_none() -> None:
+    entries = [
+        rated(0.9, 0, 2, 1.0, 0.0),
+        rated(0.3, 1, 3, 0.0, 1.0),
+        rated(0.0, 2, 4, 1.0, 0.0),
+        entry(4, 5, 0.0, 1.0),
+    ]
+    course = time_course([*entries, rated(0.0, 3, 5, 0.5, 0.5)])
+    np.testing.assert_allclose(course.quality, [0.9, 0.6, 0.15, 0.0, 0.5], atol=1e-12)
+    np.testing.assert_allclose(course.probabilities[:, 0], [1, 0.75, 0, 0.75, 0], atol=1e-12)
+
+
+@given(spans=st.lists(st.tuples(st.integers(0, 30), st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=30))
+def test_time_course_is_what_adding_up_instant_by_instant_gives(spans: list[tuple[int, float, float]]) -> None:
+    entries = [rated(quality, 0.1 * start, 0.1 * start + 1, p, 1 - p) for start, p, quality in spans]
+    entries.append(entry(0, 4, 0.5, 0.5))  # so that there is no hole
+    course = time_course(entries)
+    for middle, probabilities, quality in zip(course.middles, course.probabilities, course.quality, strict=True):
+        here = [e for e in entries if e.start_seconds <= middle < e.end_seconds]
+        weights = [e.quality * (e.quality >= 1e-3) for e in here]
+        np.testing.assert_allclose(quality, np.mean([e.quality for e in here]), atol=1e-9)
+        expected = np.average([e.probabilities for e in here], axis=0, weights=weights)
+        np.testing.assert_allclose(probabilities, expected, atol=1e-9)
+
+
+@given(
+    rows=st.lists(st.floats(0, 1), min_size=1, max_size=20), quality=st.floats(0, 1), stride=st.sampled_from([0.1, 0.7])
+)
+def test_equal_qualities_change_nothing(rows: list[float], quality: float, stride: float) -> None:
+    entries = [entry(i * stride, i * stride + 1, p, 1 - p) for i, p in enumerate(rows)]
+    course = time_course(entries)
+    rated = time_course([e._replace(quality=quality) for e in entries])
+    np.testing.assert_allclose(rated.probabilities, course.probabilities, atol=1e-9)
+    np.testing.assert_allclose(rated.quality, quality, atol=1e-9)
+
+
+def test_an_hour_of_windows_is_cut_into_segments_at_once() -> None:
+    rng = np.random.default_rng(0)
+    entries = [entry(0.25 * i, 0.25 * i + 1, p, 1 - p) for i, p in enumerate(rng.random(14_400))]
+    started = time.process_time()
+    segments = find_segments(entries, AB, 0.5)
+    assert time.process_time() - started < 5  # a quadratic way takes minutes
+    assert sum(s.end_seconds - s.start_seconds for s in segments) == pytest.approx(3600.75)
 
 
 def test_segments_by_hand() -> None:
@@ -68,6 +119,23 @@ def test_where_no_class_is_probable_enough_the_segment_is_uncertain() -> None:
     assert segments[1].probability == pytest.approx((0.6 + 0.55) / 2)
     assert segments[1].peak_seconds == 3.5
     assert [segment.label for segment in find_segments(entries, AB, 2.5, 0.7)] == ["a", "b"]  # too short to stand
+
+
+def test_where_the_face_cannot_be_read_the_segment_is_uncertain_and_says_why() -> None:
+    dark = entry(3, 5, 0.9, 0.1)._replace(quality=0.1, flaw="badly lit")
+    small = entry(4, 6, 0.9, 0.1)._replace(quality=0.15, flaw="small")
+    entries = [entry(0, 3, 0.9, 0.1)._replace(quality=0.8, flaw="blurred"), dark, small]
+    first, second = find_segments(entries, AB, 0.5, minimum_quality=0.2)
+    assert first[1:4] == (0, 3, "a")
+    assert first.confidence == pytest.approx(0.9 * 0.8)
+    assert first.flaw == ""
+    assert second[1:4] == (3, 6, UNCERTAIN)
+    assert second.flaw == "badly lit"  # it takes 1.8 of the seconds, and smallness 1.7
+    assert second.quality == pytest.approx((0.1 + 0.125 + 0.15) / 3)
+    assert second.probability == pytest.approx(0.9)
+    assert [s.label for s in find_segments(entries, AB, 0.5)] == ["a"]
+    (improbable,) = find_segments([entry(0, 1, 0.5, 0.5)._replace(quality=0.5, flaw="small")], AB, 0.5, 0.7, 0.2)
+    assert (improbable.label, improbable.flaw) == (UNCERTAIN, "")
 
 
 def test_short_segment_goes_to_the_neighbour_that_is_more_probable_in_it() -> None:

@@ -98,9 +98,9 @@ def _draw_row(area: "matplotlib.axes.Axes", tracks: Sequence[RecognizedTrack], r
         entries = [entry for entry in recognition.timeline if entry.track == track.id]
         if not entries:
             continue
-        edges, means = time_course(entries)
-        middles = np.array([edges[0], *(edges[:-1] + edges[1:]) / 2, edges[-1]])  # level up to both ends
-        means = np.pad(means, ((1, 1), (0, 0)), mode="edge")
+        course = time_course(entries)
+        middles = np.array([course.edges[0], *course.middles, course.edges[-1]])  # level up to both ends
+        means = np.pad(course.probabilities, ((1, 1), (0, 0)), mode="edge")
         for index, name in enumerate(recognition.classes):
             area.plot(middles, means[:, index], color=colors[name], linewidth=1.2, zorder=4)
         for segment in recognition.segments:

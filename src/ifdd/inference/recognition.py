@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import matplotlib.figure
     import pandas
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 """Version of the JSON form; the first number changes when a field changes or goes."""
 
 SYNTHETIC = "trained on synthetic faces: a demonstration"
@@ -135,13 +135,14 @@ class Recognition:
     def table_columns(self) -> dict[str, type]:
         """The timeline's columns as a table, and their types."""
         first = {"track": int, "start_seconds": float, "end_seconds": float, "start_frame": int, "end_frame": int}
-        return {**first, **dict.fromkeys(self.classes, float), "notice": str}
+        return {**first, **dict.fromkeys(self.classes, float), "quality": float, "notice": str}
 
     def timeline_rows(self) -> Iterator[dict[str, int | float | str]]:
         """Yield the timeline as flat rows, one for each window of each person.
 
         They hold track, start_seconds, end_seconds, start_frame and end_frame (the first and the last frame that is
-        on screen in the window), the probability of each class, and notice: what the model is not fit for, or "".
+        on screen in the window), the probability of each class, quality (how well the face can be read, 0 to 1), and
+        notice: what the model is not fit for, or "".
         """
         boxes = {track.id: track.boxes for track in self.tracks}
         notice = SYNTHETIC if "notice" in self.model else ""
@@ -156,6 +157,7 @@ class Recognition:
                 "start_frame": boxes[entry.track][first].frame,
                 "end_frame": boxes[entry.track][last].frame,
                 **{name: round(value, 6) for name, value in zip(self.classes, entry.probabilities, strict=True)},
+                "quality": round(entry.quality, 4),
                 "notice": notice,
             }
 
@@ -246,6 +248,8 @@ def _entry_to_dict(entry: TimelineEntry) -> dict[str, Any]:
         "start_seconds": round(entry.start_seconds, 4),
         "end_seconds": round(entry.end_seconds, 4),
         "probabilities": [round(probability, 6) for probability in entry.probabilities],
+        "quality": round(entry.quality, 4),
+        "flaw": entry.flaw,
     }
 
 
@@ -257,6 +261,9 @@ def _segment_to_dict(segment: Segment) -> dict[str, Any]:
         "label": segment.label,
         "probability": round(segment.probability, 6),
         "peak_seconds": None if segment.peak_seconds is None else round(segment.peak_seconds, 4),
+        "quality": round(segment.quality, 4),
+        "confidence": round(segment.confidence, 6),
+        "flaw": segment.flaw,
     }
 
 

@@ -142,7 +142,8 @@ class Recognizer:
         by_track: dict[int, list[TimelineEntry]] = {track.id: [] for track in tracks}
         for entry in timeline:
             by_track[entry.track].append(entry)
-        shortest, least = self.reading.minimum_segment_seconds, self.reading.minimum_probability
+        reading = self.reading
+        least = reading.minimum_segment_seconds, reading.minimum_probability, reading.minimum_quality
         return Recognition(
             video=RecognizedVideo(
                 str(info.path), info.duration_seconds, info.frames, info.fps, info.damaged, info.notices
@@ -152,9 +153,7 @@ class Recognizer:
             tracks=tuple(tracks),
             timeline=tuple(sorted(timeline, key=lambda entry: (entry.start_seconds, entry.track))),
             segments=tuple(
-                segment
-                for entries in by_track.values()
-                for segment in find_segments(entries, self.classes, shortest, least)
+                segment for entries in by_track.values() for segment in find_segments(entries, self.classes, *least)
             ),
             cuts_seconds=tuple(stream.cuts_seconds),
         )

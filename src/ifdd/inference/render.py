@@ -370,9 +370,9 @@ def _people(recognition: Recognition) -> list[_Person]:
     for track in recognition.tracks:
         entries = [entry for entry in recognition.timeline if entry.track == track.id]
         if entries:
-            edges, means = time_course(entries)
+            course = time_course(entries)
             segments = [segment for segment in recognition.segments if segment.track == track.id]
-            people.append(_Person(track, segments, (edges[:-1] + edges[1:]) / 2, means, rows[track.id]))
+            people.append(_Person(track, segments, course.middles, course.probabilities, rows[track.id]))
     return people
 
 

@@ -18,6 +18,7 @@ from ifdd.data.tracking import CutDetector, SearchTurns, Track, Tracker, Trackin
 from ifdd.errors import InputError
 from ifdd.inference.alignment import HeadTilt
 from ifdd.inference.boxes import BoxRecorder
+from ifdd.inference.quality import FaceQuality, TrackQuality, average
 from ifdd.inference.recognition import RecognizedTrack
 from ifdd.inference.timeline import CLOCK, TimelineEntry, frames_in_window, last_window
 
@@ -36,6 +37,8 @@ class ReadingOptions:
     """Shortest segment; shorter ones are given to a neighbour."""
     minimum_probability: float = 0.0
     """Where no class is as probable as this, 0 to 1, the segment's label is "uncertain"."""
+    minimum_quality: float = 0.2
+    """Where the face can be read less well than this, 0 to 1, the segment's label is "uncertain"."""
     upright: bool = True
     """Turn faces upright by the line through their eyes, where the detector finds eyes."""
     flip: bool = False
@@ -49,8 +52,9 @@ class ReadingOptions:
             raise InputError(f"reading.stride_seconds must be above 0, given {self.stride_seconds}")
         if not self.minimum_segment_seconds >= 0:
             raise InputError(f"reading.minimum_segment_seconds must be 0 or more, given {self.minimum_segment_seconds}")
-        if not 0 <= self.minimum_probability <= 1:
-            raise InputError(f"reading.minimum_probability must be 0 to 1, given {self.minimum_probability}")
+        for name in ("minimum_probability", "minimum_quality"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"reading.{name} must be 0 to 1, given {getattr(self, name)}")
         if self.batch_size < 1:
             raise InputError(f"reading.batch_size must be at least 1, given {self.batch_size}")
 
@@ -112,6 +116,10 @@ class Window(NamedTuple):
     start_seconds: float
     end_seconds: float
     clip: np.ndarray
+    quality: float
+    """How well the face can be read in its frames, on average."""
+    flaw: str
+    """What is worst about the face."""
 
 
 @dataclass
@@ -123,6 +131,8 @@ class _Crops:
     tilt: HeadTilt
     seconds: deque[float] = field(default_factory=deque)
     images: deque[np.ndarray] = field(default_factory=deque)
+    qualities: deque[FaceQuality] = field(default_factory=deque)
+    quality: TrackQuality = field(default_factory=TrackQuality)
     boxes: BoxRecorder = field(default_factory=BoxRecorder)
 
 
@@ -227,10 +237,12 @@ class Stream:
         tilt = crops.tilt.update(image, track.box, seconds) if reader.reading.upright else 0.0
         crops.seconds.append(seconds)
         crops.images.append(crop_face(image, track.box, reader.size, tilt))
+        crops.qualities.append(crops.quality.update(crops.images[-1], track.box))
         oldest = min(crops.next_start, track.last_seen_seconds - self._reader.clip_seconds)
         while len(crops.seconds) > 1 and crops.seconds[1] <= oldest:
             crops.seconds.popleft()
             crops.images.popleft()
+            crops.qualities.popleft()
 
     def _read_full_windows(self, track: Track, until_seconds: float) -> None:
         crops = self._crops[id(track)]
@@ -256,7 +268,9 @@ class Stream:
         count = self._reader.frames
         positions = frames_in_window(crops.seconds, start_seconds, end_seconds, count)
         clip = np.stack([crops.images[position] for position in positions])
-        self._waiting.append(Window(track.id, start_seconds, end_seconds, clip))
+        qualities = [crops.qualities[position] for position in positions]
+        score = sum(quality.score for quality in qualities) / count
+        self._waiting.append(Window(track.id, start_seconds, end_seconds, clip, score, average(qualities).flaw))
 
     def _take_windows(self) -> list[Window]:
         windows, self._waiting = self._waiting, []
@@ -269,7 +283,9 @@ class Stream:
         for batch in (windows[first : first + size] for first in range(0, len(windows), size)):
             probabilities = self._reader.read_clips(np.stack([window.clip for window in batch]))
             entries += [
-                TimelineEntry(window.track, window.start_seconds, window.end_seconds, tuple(row))
+                TimelineEntry(
+                    window.track, window.start_seconds, window.end_seconds, tuple(row), window.quality, window.flaw
+                )
                 for window, row in zip(batch, probabilities.tolist(), strict=True)
             ]
         return entries

@@ -4,7 +4,9 @@ A window is a stretch of a track that makes one clip. Frames are chosen by time,
 or of changing frame rate is read at the speed that the model was trained for.
 """
 
+import heapq
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +15,10 @@ from jaxtyping import Float64, Int64
 CLOCK = 1e-6
 """Times that differ by less are the same (seconds)."""
 
+_NO_QUALITY = 1e-3  # below it a window has no weight, so that sums are exact
+
 UNCERTAIN = "uncertain"
-"""The label of a segment in which no class is probable enough."""
+"""The label of a segment in which no class is probable enough, or the face cannot be read."""
 
 
 class TimelineEntry(NamedTuple):
@@ -28,6 +32,10 @@ class TimelineEntry(NamedTuple):
     """End of the window."""
     probabilities: tuple[float, ...]
     """One for each class, in the order of the classes; they add up to 1."""
+    quality: float = 1.0
+    """How well the face can be read in its frames on average, 0 to 1; frames in which it was not seen count 0."""
+    flaw: str = ""
+    """What is worst about the face."""
 
 
 class Segment(NamedTuple):
@@ -45,6 +53,39 @@ class Segment(NamedTuple):
     """Mean probability of that class over the segment; of the most probable class, where the label is UNCERTAIN."""
     peak_seconds: float | None = None
     """Middle of the part of the segment in which that probability is highest."""
+    quality: float = 1.0
+    """How well the face can be read on average, 0 to 1."""
+    flaw: str = ""
+    """What is worst about the face, where the quality alone is a reason for UNCERTAIN."""
+
+    @property
+    def confidence(self) -> float:
+        """Probability times quality, 0 to 1: what is read from a face that is hardly to be seen counts little."""
+        return self.probability * self.quality
+
+
+class TimeCourse(NamedTuple):
+    """What the windows of one track say of each instant."""
+
+    edges: Float64[np.ndarray, " parts+1"]
+    """Seconds; between each two of them, the same windows cover every instant."""
+    probabilities: Float64[np.ndarray, "parts classes"]
+    """Mean of those windows, each weighing as much as its quality."""
+    quality: Float64[np.ndarray, " parts"]
+    """Mean of their qualities."""
+
+    @property
+    def middles(self) -> Float64[np.ndarray, " parts"]:
+        """Middles between the edges."""
+        return (self.edges[:-1] + self.edges[1:]) / 2
+
+    def mean(
+        self, values: Float64[np.ndarray, "parts columns"], start: int, stop: int
+    ) -> Float64[np.ndarray, " columns"]:
+        """Average values, a row for each part, from part ``start`` to before part ``stop``, by length."""
+        lengths = np.diff(self.edges[start : stop + 1])
+        average: np.ndarray = lengths @ values[start:stop] / lengths.sum()
+        return average
 
 
 def frames_in_window(
@@ -84,46 +125,44 @@ def last_window(
 
 
 def find_segments(
-    entries: Sequence[TimelineEntry], classes: Sequence[str], minimum_seconds: float, minimum_probability: float = 0.0
+    entries: Sequence[TimelineEntry],
+    classes: Sequence[str],
+    minimum_seconds: float,
+    minimum_probability: float = 0.0,
+    minimum_quality: float = 0.0,
 ) -> list[Segment]:
     """Cut the time course of one track into stretches of one expression.
 
-    Each instant gets the mean of the windows that cover it and the class that is largest there. Equal
+    Each instant gets the class that is largest in the time course. Where none reaches ``minimum_probability``, or
+    the quality does not reach ``minimum_quality``, UNCERTAIN takes the place of a class with that probability. Equal
     neighbours are joined. While a stretch is shorter than ``minimum_seconds``, the shortest one is given to the
-    neighbour whose class is more probable in it. Where no class reaches ``minimum_probability``, UNCERTAIN
-    takes the place of a class with that probability.
+    neighbour whose class is more probable in it.
 
     Args:
         entries: the windows of one track, in any order, without a hole between them.
         classes: class names in the order of the probabilities.
         minimum_seconds: shortest segment; a track that is shorter still gives one segment.
         minimum_probability: least probability of a class, 0 to 1.
+        minimum_quality: least quality of the face, 0 to 1.
     """
     if not entries:
         return []
-    edges, probabilities = time_course(entries)
-    means = np.concatenate([probabilities, np.full((len(probabilities), 1), minimum_probability)], axis=1)
-    labels = [int(label) for label in means.argmax(1)]
-    stretches = _join(labels, list(range(len(labels) + 1)))
-    while len(stretches) > 1:
-        lengths = [edges[stretch.stop] - edges[stretch.start] for stretch in stretches]
-        shortest = int(np.argmin(lengths))
-        if lengths[shortest] >= minimum_seconds - CLOCK:
-            break
-        course = _mean(edges, means, stretches[shortest])
-        beside = [i for i in (shortest - 1, shortest + 1) if 0 <= i < len(stretches)]
-        taker = max(beside, key=lambda i: course[stretches[i].label])
-        stretches[shortest] = stretches[shortest]._replace(label=stretches[taker].label)
-        stretches = _join([s.label for s in stretches], [s.start for s in stretches] + [stretches[-1].stop])
-    return [_segment(entries[0].track, edges, probabilities, stretch, classes) for stretch in stretches]
+    course = time_course(entries)
+    chances = np.pad(course.probabilities, ((0, 0), (0, 1)), constant_values=minimum_probability)
+    labels = np.where(course.quality < minimum_quality - 1e-9, len(classes), chances.argmax(1))
+    stretches = _join_short(_join_equal(labels), course, chances, minimum_seconds)
+    segments = [_segment(entries[0].track, course, stretch, classes) for stretch in stretches]
+    return [
+        segment._replace(flaw=_worst_flaw(entries, segment)) if segment.quality < minimum_quality - 1e-9 else segment
+        for segment in segments
+    ]
 
 
-def time_course(
-    entries: Sequence[TimelineEntry],
-) -> tuple[Float64[np.ndarray, " edges"], Float64[np.ndarray, "edges-1 classes"]]:
-    """Return the smoothed probabilities of one track: edges in seconds, and the mean between each two of them.
+def time_course(entries: Sequence[TimelineEntry]) -> TimeCourse:
+    """Return the smoothed probabilities of one track.
 
-    Between two successive edges the same windows cover every instant; their mean is what is returned.
+    Every instant gets the mean of the windows that cover it, weighted by quality; the plain mean where all of them have
+    a quality of 0.
 
     Args:
         entries: the windows of one track, at least one.
@@ -132,10 +171,21 @@ def time_course(
     ends = np.array([entry.end_seconds for entry in entries], float)
     edges = np.unique(np.concatenate([starts, ends]))
     edges = edges[np.concatenate([[True], np.diff(edges) > CLOCK])]
-    middles = (edges[:-1] + edges[1:]) / 2
-    covers = (starts <= middles[:, None]) & (middles[:, None] < ends)
-    probabilities = np.array([entry.probabilities for entry in entries])
-    return edges, covers @ probabilities / covers.sum(1, keepdims=True)
+    spans = [np.searchsorted(edges, times + CLOCK, side="right") - 1 for times in (starts, ends)]
+
+    def add_up(values: Float64[np.ndarray, "windows columns"]) -> Float64[np.ndarray, "parts columns"]:
+        steps = np.zeros((len(edges), values.shape[1]))
+        np.add.at(steps, spans[0], values)
+        np.subtract.at(steps, spans[1], values)
+        return steps.cumsum(0)[:-1]
+
+    probabilities = np.array([entry.probabilities for entry in entries], float)
+    quality = np.array([[entry.quality] for entry in entries], float)
+    weights = np.where(quality < _NO_QUALITY, 0.0, quality)
+    count, readable = add_up(np.ones_like(weights)), add_up(np.sign(weights)) > 0
+    plain = add_up(probabilities) / count
+    weighted = add_up(probabilities * weights) / np.where(readable, add_up(weights), 1.0)
+    return TimeCourse(edges, np.where(readable, weighted, plain), (add_up(quality) / count)[:, 0])
 
 
 class _Stretch(NamedTuple):
@@ -146,42 +196,65 @@ class _Stretch(NamedTuple):
     label: int
 
 
-def _segment(
-    track: int,
-    edges: Float64[np.ndarray, " edges"],
-    probabilities: Float64[np.ndarray, "edges-1 classes"],
-    stretch: _Stretch,
-    classes: Sequence[str],
-) -> Segment:
-    uncertain = stretch.label == len(classes)
-    course = probabilities.max(1) if uncertain else probabilities[:, stretch.label]
-    peak = stretch.start + int(course[stretch.start : stretch.stop].argmax())
+def _segment(track: int, course: TimeCourse, stretch: _Stretch, classes: Sequence[str]) -> Segment:
+    start, stop, label = stretch
+    uncertain = label == len(classes)
+    chances = course.probabilities.max(1) if uncertain else course.probabilities[:, label]
+    peak = start + int(chances[start:stop].argmax())
+    probability, quality = course.mean(np.stack([chances, course.quality], axis=1), start, stop).tolist()
     return Segment(
         track,
-        float(edges[stretch.start]),
-        float(edges[stretch.stop]),
-        UNCERTAIN if uncertain else classes[stretch.label],
-        float(_mean(edges, course[:, None], stretch)[0]),
-        float((edges[peak] + edges[peak + 1]) / 2),
+        float(course.edges[start]),
+        float(course.edges[stop]),
+        UNCERTAIN if uncertain else classes[label],
+        probability,
+        float(course.edges[peak : peak + 2].mean()),
+        quality,
     )
 
 
-def _join(labels: Sequence[int], edges: Sequence[int]) -> list[_Stretch]:
-    """Join neighbours of equal label; stretch i runs from ``edges[i]`` to ``edges[i + 1]``."""
-    stretches: list[_Stretch] = []
-    for label, start, stop in zip(labels, edges[:-1], edges[1:], strict=True):
-        if stretches and stretches[-1].label == label:
-            stretches[-1] = stretches[-1]._replace(stop=stop)
-        else:
-            stretches.append(_Stretch(start, stop, label))
-    return stretches
+def _worst_flaw(entries: Sequence[TimelineEntry], segment: Segment) -> str:
+    """Return the flaw that takes most from the quality of a segment."""
+    losses: dict[str, float] = {}
+    for entry in entries:
+        shared = min(entry.end_seconds, segment.end_seconds) - max(entry.start_seconds, segment.start_seconds)
+        losses[entry.flaw] = losses.get(entry.flaw, 0.0) + max(0.0, shared) * (1 - entry.quality)
+    return max(losses, key=lambda flaw: losses[flaw])
 
 
-def _mean(
-    edges: Float64[np.ndarray, " edges"], means: Float64[np.ndarray, "edges-1 classes"], stretch: _Stretch
-) -> Float64[np.ndarray, " classes"]:
-    """Average a time course over a stretch, by length."""
-    part = slice(stretch.start, stretch.stop)
-    lengths = np.diff(edges)[part]
-    average: np.ndarray = lengths @ means[part] / lengths.sum()
-    return average
+def _join_equal(labels: Int64[np.ndarray, " parts"]) -> list[_Stretch]:
+    """Join neighbours of equal label."""
+    starts = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
+    return [_Stretch(start, stop, int(labels[start])) for start, stop in pairwise(starts)]
+
+
+def _join_short(
+    stretches: Sequence[_Stretch],
+    course: TimeCourse,
+    chances: Float64[np.ndarray, "parts labels"],
+    minimum_seconds: float,
+) -> list[_Stretch]:
+    """Give stretches that are too short to a neighbour, the shortest first, until none is left or all are one."""
+    by_start = {stretch.start: stretch for stretch in stretches}
+    by_stop = {stretch.stop: stretch for stretch in stretches}
+
+    def length(stretch: _Stretch) -> float:
+        return float(course.edges[stretch.stop] - course.edges[stretch.start])
+
+    waiting = [(length(stretch), stretch) for stretch in stretches if length(stretch) < minimum_seconds - CLOCK]
+    heapq.heapify(waiting)
+    while waiting:
+        _, short = heapq.heappop(waiting)
+        beside = [s for s in (by_stop.get(short.start), by_start.get(short.stop)) if s is not None]
+        if by_start.get(short.start) != short or not beside:  # it was joined to another, or is all there is
+            continue
+        mean = course.mean(chances, short.start, short.stop)
+        label = max(beside, key=lambda stretch: mean[stretch.label]).label
+        joined = [short, *(stretch for stretch in beside if stretch.label == label)]
+        for stretch in joined:
+            del by_start[stretch.start], by_stop[stretch.stop]
+        whole = _Stretch(min(s.start for s in joined), max(s.stop for s in joined), label)
+        by_start[whole.start] = by_stop[whole.stop] = whole
+        if length(whole) < minimum_seconds - CLOCK:
+            heapq.heappush(waiting, (length(whole), whole))
+    return [by_start[start] for start in sorted(by_start)]
