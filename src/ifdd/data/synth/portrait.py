@@ -147,6 +147,7 @@ class PortraitRig:
         body = smooth(
             np.array([(half_neck * 1.02, 1.20), (half_neck * 1.5, 1.36), (1.25, 1.55), (1.65, 1.85), (1.85, 3.2)]), 24
         )
+        body = np.concatenate([body, [(1.9, 9.0)]])  # down to the floor, for those who are seen from afar
         light = state.light
         # A headscarf covers the neck.
         throat = who.hair_colour if who.hair_style == "scarf" else who.skin

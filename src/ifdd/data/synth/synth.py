@@ -1,4 +1,4 @@
-"""The command: write a SynthDFER set, or a story, to a folder."""
+"""The command: write a SynthDFER set, a story or a crowd to a folder."""
 
 import json
 import os
@@ -14,6 +14,7 @@ from ifdd.data.labels import canonical_label
 from ifdd.data.manifest import Sample, write_manifest
 from ifdd.data.processes import in_processes
 from ifdd.data.synth.config import PRESETS, Preset, SynthConfig, changed
+from ifdd.data.synth.crowd import CrowdConfig, write_crowd
 from ifdd.data.synth.encode import write_images, write_video
 from ifdd.data.synth.plan import person_identity, plan_clip
 from ifdd.data.synth.render import Clip, render_clip, truth_record
@@ -49,6 +50,8 @@ def synth(
     workers: int = 0,
     story: str = "",
     story_video: StoryConfig = StoryConfig(),  # noqa: B008 -- frozen; gives the options their defaults
+    crowd: bool = False,
+    crowd_video: CrowdConfig = CrowdConfig(),  # noqa: B008
 ) -> None:
     """Generate SynthDFER: labelled face videos whose every cause is known.
 
@@ -79,14 +82,16 @@ def synth(
         workers: processes; 0: one for each core
         story: emotions separated by commas, for one long video of one person: OUT/story.mp4 and OUT/story.json
         story_video: the video of --story
+        crowd: one video of several people, for scoring how people are followed: OUT/crowd.mp4 and OUT/crowd.json
+        crowd_video: the video of --crowd
     """
     if preset not in PRESETS:
         raise InputError(f"preset {preset!r} does not exist; choose one of {', '.join(PRESETS)}")
     labels = [name.strip() for name in story.split(",") if name.strip()]
     for label in labels:
         canonical_label(label)
-    if clips < 0 or (clips == 0 and not labels):
-        raise InputError("nothing to do: give --clips N, or --story happy,sad,...")
+    if clips < 0 or (clips == 0 and not labels and not crowd):
+        raise InputError("nothing to do: give --clips N, --story happy,sad,... or --crowd true")
     if seed < 0 or workers < 0:
         raise InputError("seed and workers cannot be negative")
     config = SynthConfig(
@@ -115,6 +120,10 @@ def synth(
     if labels:
         write_story(out, labels, Preset(config.behaviour, config.scene), seed, story_video)
         console.print(f"{out / 'story.mp4'}: {len(labels) * story_video.seconds:g} s, truth in story.json")
+    if crowd:
+        write_crowd(out, Preset(config.behaviour, config.scene), seed, crowd_video)
+        seconds = crowd_video.frames / crowd_video.person.fps
+        console.print(f"{out / 'crowd.mp4'}: {seconds:g} s, truth in crowd.json")
 
 
 def write_set(out: Path, config: SynthConfig, clips: int, seed: int, format: str, workers: int, preset: str) -> None:
