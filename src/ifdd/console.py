@@ -1,6 +1,7 @@
 """What a person sees in the terminal: one console, one style of progress bar."""
 
 import sys
+from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import (
@@ -46,4 +47,66 @@ def progress_bar(unit: str) -> Progress:
         TimeRemainingColumn(),
         console=error_console,
         redirect_stdout=sys.stdout.isatty(),  # results that are piped stay in the pipe while a bar is shown
+    )
+
+
+class _VideoColumn(ProgressColumn):
+    """What is told of a task that is a video (its unit is a second, ``faces`` one of its fields) and of a count."""
+
+    def render(self, task: Task) -> Text:
+        """Render a task of either kind."""
+        return Text(self.of_video(task) if "faces" in task.fields else self.of_count(task), style="progress.data.speed")
+
+    def of_video(self, task: Task) -> str:
+        raise NotImplementedError
+
+    def of_count(self, task: Task) -> str:
+        return ""
+
+
+class _Done(_VideoColumn):
+    def of_video(self, task: Task) -> str:
+        done, total = (
+            None if value is None else timedelta(seconds=round(value)) for value in (task.completed, task.total)
+        )
+        return str(done) if total is None else f"{done} of {total}"
+
+    def of_count(self, task: Task) -> str:
+        return f"{task.completed:.0f} of {task.total:.0f}"
+
+
+class _Pace(_VideoColumn):
+    def of_video(self, task: Task) -> str:
+        speed = task.finished_speed or task.speed
+        return "" if speed is None else f"{speed:.1f} x real time"
+
+
+class _Faces(_VideoColumn):
+    def of_video(self, task: Task) -> str:
+        count = task.fields["faces"]
+        return f"{count} {'face' if count == 1 else 'faces'} in sight"
+
+
+class _Left(TimeRemainingColumn):
+    def render(self, task: Task) -> Text:
+        """Render the time left; nothing where the end is not known."""
+        return Text("") if task.total is None else super().render(task)
+
+
+def video_bar() -> Progress:
+    """Return a progress bar for videos that are read, and for their number.
+
+    A task with a field ``faces`` is a video: it shows the time done and the whole, its speed as a multiple of
+    real time, the faces in sight and the time left. Any other task is a count.
+    """
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        _Done(),
+        _Pace(),
+        _Faces(),
+        _Left(),
+        console=error_console,
+        redirect_stdout=sys.stdout.isatty(),
+        refresh_per_second=4,  # drawing takes time from reading
     )

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -157,9 +158,9 @@ def test_a_disk_that_fills_keeps_what_is_finished(
     checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_videos(tmp_path / "in", "a.mp4", "b.mp4", "c.mp4")
-    usual = Path.open
+    usual: Any = Path.open
 
-    def full(self: Path, mode: str = "r", **options: str) -> object:
+    def full(self: Path, mode: str = "r", **options: Any) -> object:
         if mode == "w" and (tmp_path / "out" / "a.csv").exists():
             raise OSError(28, "No space left on device", str(self))
         return usual(self, mode, **options)

@@ -8,6 +8,10 @@ import pytest
 from ifdd.__main__ import main
 from ifdd.data.synth.config import PRESETS
 from ifdd.data.synth.story import StoryConfig, render_story
+from ifdd.inference import Recognition, RecognizedTrack, RecognizedVideo, Segment
+from ifdd.inference.boxes import Boxes
+from ifdd.inference.recognize import summarize
+from ifdd.model import DEMONSTRATION
 from tests.helpers.faces import disc_frames
 from tests.helpers.videos import write_frame_folder, write_video
 
@@ -114,7 +118,6 @@ def test_bad_checkpoint_detector_and_options_are_named(
     assert "absent.onnx" in failure(capfd, video, *good, "--detector_model", str(tmp_path / "absent.onnx"))
     assert "stride_seconds" in failure(capfd, video, *good, "--reading.stride_seconds", "9")
     assert "gap_seconds" in failure(capfd, video, *good, "--tracking.gap_seconds", "-1")
-    assert "checkpoint" in failure(capfd, video)
 
 
 def test_folder_that_cannot_be_written_is_named(
@@ -125,3 +128,37 @@ def test_folder_that_cannot_be_written_is_named(
     line = failure(capfd, video, "--checkpoint", str(checkpoint), "--out", str(tmp_path / "file" / "out"))
     assert "cannot write" in line
     assert str(tmp_path / "file") in line
+
+
+def test_without_a_checkpoint_the_demonstration_reads_and_says_so(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    video = write_video(tmp_path / "a.mp4", disc_frames(5, {}))
+    main(["recognize", str(video), "--out", str(tmp_path / "out"), "--device", "cpu"])
+    printed = capfd.readouterr()
+    assert "no checkpoint given" in printed.err
+    assert "synthetic" in printed.out
+    model = json.loads((tmp_path / "out" / "a.json").read_text())["model"]
+    assert model["checkpoint"] == DEMONSTRATION
+    assert "docs/checkpoints.md" in model["notice"]
+
+
+@pytest.mark.parametrize("source", ["-", "camera:0", "rtsp://me:secret@127.0.0.1:9/a"])
+def test_what_can_be_read_only_once_is_not_annotated(
+    checkpoint: Path, tmp_path: Path, source: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    options = ["--checkpoint", str(checkpoint), "--out", str(tmp_path / "out"), "--formats", "json,mp4"]
+    line = failure(capfd, source, str(write_video(tmp_path / "a.mp4", disc_frames(5, {}))), *options)
+    assert "can be read only once" in line
+    assert "secret" not in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_many_people_are_told_of_in_few_lines() -> None:
+    tracks = tuple(RecognizedTrack(id, float(id), id + 1.0, Boxes.of(())) for id in range(1, 500))
+    segments = tuple(Segment(id, float(id), id + 1.0, "happy", 0.9) for id in range(1, 500))
+    video = RecognizedVideo("a.mp4", 501.0, 500, 1.0)
+    lines = summarize(Recognition(video, {}, ("happy",), tracks, (), segments)).splitlines()
+    assert len(lines) < 100
+    assert "459 more" in lines[-1]

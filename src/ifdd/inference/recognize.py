@@ -7,32 +7,39 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
 import torch
-from rich.progress import Progress
+from rich.markup import escape
+from rich.progress import Progress as Bar
+from rich.progress import TaskID
 
-from ifdd.console import console, error_console, progress_bar
+from ifdd.console import console, error_console, video_bar
 from ifdd.data.faces import DetectorChoice, choose_detector
 from ifdd.data.processes import in_processes
-from ifdd.data.sources import CAMERA, SourceOptions, VideoSource, open_video
+from ifdd.data.sources import CAMERA, SourceOptions, VideoSource, hide_password, open_video
 from ifdd.data.tracking import TrackingOptions
 from ifdd.errors import InputError
 from ifdd.inference.batch import Job, Ledger, Outcome, find_videos, is_live_or_piped, name_results
 from ifdd.inference.outputs import parse_formats
+from ifdd.inference.pipeline import Progress
 from ifdd.inference.recognition import SCHEMA_VERSION, Recognition
 from ifdd.inference.recognizer import Recognizer
 from ifdd.inference.stream import ReadingOptions
 from ifdd.inference.timeline import Segment
-from ifdd.model import choose_device
+from ifdd.model import DEMONSTRATION, choose_device
 
 MANY = 10
 """From this number of videos on, each is told of in one line."""
+
+MANY_SEGMENTS = 40
+"""After this number of segments, those of further people are not told of one by one."""
 
 
 @dataclass(frozen=True)
@@ -72,27 +79,29 @@ class Reader:
     settings: Settings
     recognizer: Recognizer
 
-    def __call__(self, job: Job) -> Outcome:
+    def __call__(self, job: Job, bar: Bar | None = None) -> Outcome:
         """Read a video among many: nothing that is wrong with it stops the others."""
         try:
-            return self.read(job)
+            return self.read(job, bar)
         except InputError as error:
             return Outcome(job, error=str(error))
         except Exception as error:
             return Outcome(job, error=f"{job.shown}: unexpected {type(error).__name__}: {' '.join(str(error).split())}")
 
-    def read(self, job: Job, progress: bool = False) -> Outcome:
+    def read(self, job: Job, bar: Bar | None = None) -> Outcome:
         """Read a video and write its results.
+
+        Args:
+            job: the video.
+            bar: where progress is shown.
 
         Raises:
             InputError: the video is at fault.
         """
         started = time.perf_counter()
         source = open_video(job.video, self.settings.source)
-        if progress:
-            recognition = _recognize_with_progress(self.recognizer, source)
-        else:
-            recognition = self.recognizer.recognize(source)
+        with _shown(source, bar) as on_frame, _stopped_by_interruption(source):
+            recognition = self.recognizer.recognize(source, on_frame)
         speed = recognition.video.duration_seconds / (time.perf_counter() - started)
         paths = self.settings.results(job)
         for path in paths:
@@ -112,7 +121,7 @@ class Reader:
 def recognize(
     videos: list[str] = [],  # noqa: B006 (not changed)
     *,
-    checkpoint: Path,
+    checkpoint: Path = Path(DEMONSTRATION),
     out: Path = Path("recognition"),
     formats: str = "json,csv",
     camera: int | None = None,
@@ -135,7 +144,8 @@ def recognize(
     Args:
         videos: video files (anything FFmpeg reads), folders of numbered images, directories of both, patterns such as
             'clips/**/*.mp4', addresses (rtsp, http, ...), or - for standard input
-        checkpoint: the trained model, a .safetensors file written by 'ifdd train'
+        checkpoint: the trained model, a .safetensors file written by 'ifdd train'; the one that ships with ifdd
+            knows drawn faces only
         out: folder for the results
         formats: what to write, with commas between: json (everything), csv, parquet (the timeline), vtt, srt
             (captions), eaf, textgrid (for ELAN and Praat), png, svg (a plot), mp4 (the annotated video); where mp4
@@ -161,12 +171,16 @@ def recognize(
     if not words:
         raise InputError("no video given; name files, folders, addresses, or --camera 0")
     found = find_videos(words, out)
+    forms = tuple(parse_formats(formats))
+    _refuse_to_annotate([video for video in found if is_live_or_piped(video)] if "mp4" in forms else [])
     brief = len(found) >= MANY
+    if checkpoint == Path(DEMONSTRATION):
+        _print(
+            f"no checkpoint given: the demonstration {DEMONSTRATION} reads, which knows drawn faces only", error=True
+        )
     device_name = str(choose_device(device))
     detector = choose_detector(detector_model, lambda line: _print(line, error=True))
-    settings = Settings(
-        checkpoint, detector, device_name, reading, tracking, source, out, tuple(parse_formats(formats)), brief
-    )
+    settings = Settings(checkpoint, detector, device_name, reading, tracking, source, out, forms, brief)
     recognizer = settings.build()
     ledger = Ledger(out, settings.digest(recognizer))
     jobs = name_results(found, ledger.names)
@@ -176,6 +190,15 @@ def recognize(
         _recognize_many(Reader(settings, recognizer), jobs, ledger, _Batch(workers, retry_failed, again))
     if recognizer.trained_on_synthetic_faces:
         _print(f"note: {recognizer.description['notice']}")
+
+
+def _refuse_to_annotate(videos: Sequence[str]) -> None:
+    """Say before anything is read that what can be read only once cannot be annotated."""
+    if videos:
+        raise InputError(
+            f"the annotated video (mp4) needs the video a second time, and {hide_password(videos[0])} can be read only "
+            "once; choose other formats, or record it to a file first"
+        )
 
 
 @dataclass
@@ -194,7 +217,11 @@ def _recognize_one(reader: Reader, job: Job, ledger: Ledger, again: bool) -> Non
     if not again and ledger.is_done(job, reader.settings.results(job)):
         _print(f"{job.shown}: done before, see {reader.settings.results(job)[0]}; --again reads it again")
         return
-    outcome = reader.read(job, progress=True)
+    bar = video_bar()
+    try:
+        outcome = reader.read(job, bar)
+    finally:
+        bar.stop()
     if outcome.fatal:
         raise InputError(outcome.fatal)
     ledger.add(job, None)
@@ -214,10 +241,10 @@ def _recognize_many(reader: Reader, jobs: Sequence[Job], ledger: Ledger, batch: 
             failed.append(job.shown)
         else:
             todo.append(job)
-    with progress_bar("videos") as bar, closing(_outcomes(reader, todo, batch.workers)) as outcomes:
-        task = bar.add_task("reading", total=len(jobs), completed=len(jobs) - len(todo))
+    with video_bar() as bar, closing(_outcomes(reader, todo, batch.workers, bar)) as outcomes:
+        task = bar.add_task("videos", total=len(jobs), completed=len(jobs) - len(todo))
         for outcome in outcomes:
-            _note(outcome, ledger, batch, failed, bar)
+            _note(outcome, ledger, batch, failed)
             bar.advance(task)
     total = len(jobs)
     _print(f"{total} videos: {batch.done} read, {batch.before} done before, {len(failed)} failed")
@@ -226,7 +253,7 @@ def _recognize_many(reader: Reader, jobs: Sequence[Job], ledger: Ledger, batch: 
         raise InputError(f"{len(failed)} of {total} videos failed: {shown}; see above")
 
 
-def _note(outcome: Outcome, ledger: Ledger, batch: _Batch, failed: list[str], bar: Progress) -> None:
+def _note(outcome: Outcome, ledger: Ledger, batch: _Batch, failed: list[str]) -> None:
     """Write down and tell what came of a video.
 
     Raises:
@@ -246,7 +273,7 @@ def _note(outcome: Outcome, ledger: Ledger, batch: _Batch, failed: list[str], ba
         _print(f"{outcome.job.shown}: failed: {outcome.error}", error=True)
 
 
-def _outcomes(reader: Reader, jobs: Sequence[Job], workers: int) -> Generator[Outcome, None, None]:
+def _outcomes(reader: Reader, jobs: Sequence[Job], workers: int, bar: Bar) -> Generator[Outcome, None, None]:
     """Read videos, in several processes if it is worth it; standard input and live sources in this one."""
     alone = workers == 1 or len(jobs) == 1
     elsewhere = [job for job in jobs if not alone and not is_live_or_piped(job.video)]
@@ -255,7 +282,7 @@ def _outcomes(reader: Reader, jobs: Sequence[Job], workers: int) -> Generator[Ou
         yield from in_processes(partial(_read, reader.settings, threads), elsewhere, workers, ordered=False)
     for job in jobs:
         if alone or is_live_or_piped(job.video):
-            yield reader(job)
+            yield reader(job, bar)
 
 
 def _read(settings: Settings, threads: int, job: Job) -> Outcome:
@@ -282,9 +309,17 @@ def summarize(recognition: Recognition) -> str:
             f"  {count} {'track' if count == 1 else 'tracks'} (a person between two cuts), a face in "
             f"{recognition.face_share:.0%} of the frames"
         )
-    for track in recognition.tracks:
+    by_track: dict[int, list[Segment]] = defaultdict(list)
+    for segment in recognition.segments:
+        by_track[segment.track].append(segment)
+    told = 0
+    for number, track in enumerate(recognition.tracks):
+        if told >= MANY_SEGMENTS:
+            lines.append(f"  and {len(recognition.tracks) - number} more tracks")
+            break
+        told += len(by_track[track.id])
         lines.append(f"  track {track.id}: {track.start_seconds:.1f} to {track.end_seconds:.1f} s")
-        lines += [_describe(segment) for segment in recognition.segments if segment.track == track.id]
+        lines += [_describe(segment) for segment in by_track[track.id]]
     return "\n".join(lines)
 
 
@@ -293,18 +328,27 @@ def _describe(segment: Segment) -> str:
     return f"    {times}  {segment.label} {segment.probability:.2f}"
 
 
-def _recognize_with_progress(recognizer: Recognizer, source: VideoSource) -> Recognition:
-    bar = progress_bar("frames")
-    task = bar.add_task(Path(source.name).name.replace("[", r"\["), total=None)
-    with ExitStack() as stack:
+@contextmanager
+def _shown(source: VideoSource, bar: Bar | None) -> Iterator[Callable[[Progress], None] | None]:
+    """Give what shows on a bar how far the reading of a video has come; one among others leaves the bar at its end."""
+    if bar is None:
+        yield None
+        return
+    alone = not bar.tasks
+    task: TaskID | None = None
 
-        def on_frame(done: int, total: int | None) -> None:
-            if done == 1:  # not before: a video that cannot be read has no progress
-                stack.enter_context(bar)
-            bar.update(task, completed=done, total=total)
+    def show(progress: Progress) -> None:
+        nonlocal task
+        if task is None:  # not before: a video that cannot be read has no progress
+            task = bar.add_task(escape(Path(source.name).name), faces=0)
+            bar.start()
+        bar.update(task, completed=progress.seconds, total=progress.expected_seconds, faces=progress.faces)
 
-        with _stopped_by_interruption(source):
-            return recognizer.recognize(source, on_frame)
+    try:
+        yield show
+    finally:
+        if task is not None and not alone:
+            bar.remove_task(task)
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """The Recognizer: from the frames of a video to the expressions of its people over time."""
 
 import hashlib
+import logging
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +12,16 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ifdd.data.faces import FaceDetector, HaarDetector
+from ifdd.data.faces import FaceDetector, choose_detector
 from ifdd.data.sources import SourceOptions, VideoSource, open_video
 from ifdd.data.tracking import TrackingOptions
 from ifdd.data.video import VideoInfo
 from ifdd.errors import InputError
+from ifdd.inference.pipeline import Progress, follow_ahead
 from ifdd.inference.recognition import Recognition, RecognizedVideo
 from ifdd.inference.stream import ReadingOptions, Stream
 from ifdd.inference.timeline import TimelineEntry, find_segments
-from ifdd.model import PRESETS, Checkpoint, IFDDConfig, load_checkpoint
+from ifdd.model import DEMONSTRATION, PRESETS, Checkpoint, IFDDConfig, find_checkpoint, load_checkpoint
 
 
 class Recognizer:
@@ -26,7 +29,8 @@ class Recognizer:
 
     Args:
         checkpoint: model, class names and clip length.
-        detector: what finds faces; the Haar cascade when None.
+        detector: what finds faces; when None, YuNet, whose file is downloaded once, or where that fails the Haar
+            cascade. Either is said through ``logging``.
         tracking: when tracks begin and end.
         reading: how windows slide, and how segments are made.
         device: where the model runs.
@@ -49,7 +53,7 @@ class Recognizer:
         self.model = checkpoint.model.to(self.device).eval()
         self.classes = checkpoint.classes
         self.clip_seconds = checkpoint.clip_seconds
-        self.detector = detector or HaarDetector()
+        self.detector = detector or choose_detector(None, logging.getLogger(__name__).warning)()
         self.tracking = tracking or TrackingOptions()
         self.reading = reading or ReadingOptions()
         self.stride_seconds = self.reading.stride_seconds or self.clip_seconds / 4
@@ -63,7 +67,7 @@ class Recognizer:
     @classmethod
     def from_checkpoint(
         cls,
-        path: str | Path,
+        path: str | Path = DEMONSTRATION,
         detector: FaceDetector | None = None,
         tracking: TrackingOptions | None = None,
         reading: ReadingOptions | None = None,
@@ -72,8 +76,9 @@ class Recognizer:
         """Build a recogniser from a checkpoint file.
 
         Args:
-            path: a .safetensors file written by ``ifdd train``.
-            detector: what finds faces; the Haar cascade when None.
+            path: a .safetensors file written by ``ifdd train``, or the name of one that ships with the package; when
+                none is given, the demonstration, which knows drawn faces only.
+            detector: what finds faces; as the class says.
             tracking: when tracks begin and end.
             reading: how windows slide, and how segments are made.
             device: where the model runs.
@@ -82,7 +87,7 @@ class Recognizer:
             InputError: the checkpoint is missing, unreadable or of another model; or as the class says.
         """
         checkpoint = load_checkpoint(path)
-        with Path(path).open("rb") as file:
+        with find_checkpoint(path).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         origin = {"checkpoint": Path(path).name, "checkpoint_sha256": digest}
         return cls(checkpoint, detector, tracking, reading, device, origin)
@@ -105,16 +110,18 @@ class Recognizer:
     def recognize(
         self,
         video: str | Path | VideoSource,
-        on_frame: Callable[[int, int | None], None] | None = None,
+        on_frame: Callable[[Progress], object] | None = None,
         source: SourceOptions | None = None,
     ) -> Recognition:
         """Read the expressions of all people in a video, in one pass. What is damaged is passed over and counted.
 
+        Decoding, looking for faces, following them and the model work side by side, in a thread each, a few frames
+        apart; results are the same as if they took turns. The threads have ended when this returns or raises.
+
         Args:
             video: a file of any kind that FFmpeg reads, a folder of numbered images, an address, ``-`` for standard
                 input, ``camera:0``; or what ``open_video`` gave for one of them.
-            on_frame: called after every frame with the number of frames done and about how many there are, None where
-                nobody knows.
+            on_frame: called after every frame with how far the reading has come.
             source: how the video is opened; not for one that is open.
 
         Raises:
@@ -122,13 +129,12 @@ class Recognizer:
         """
         opened = video if isinstance(video, VideoSource) else open_video(video, source)
         stream = Stream(self, self.reading.batch_size, keep_tracks=True)
-        zero: float | None = None
         timeline: list[TimelineEntry] = []
-        for frame in opened:
-            zero = frame.seconds if zero is None else zero
-            timeline += stream.read(frame.image, frame.seconds - zero)
-            if on_frame is not None:
-                on_frame(frame.index + 1, opened.expected_frames)
+        with closing(follow_ahead(opened, stream)) as followed:
+            for progress, windows in followed:
+                timeline += stream.read_windows(windows)
+                if on_frame is not None:
+                    on_frame(progress)
         info = opened.info()
         timeline += stream.finish(info.duration_seconds)
         return self._put_together(info, stream, timeline)
@@ -184,7 +190,7 @@ def _describe(checkpoint: Checkpoint, detector: str, origin: dict[str, Any]) -> 
     if checkpoint.description.get("synthetic"):
         description["notice"] = (
             "This model was trained on synthetic, drawn faces. On real people it is a demonstration; "
-            "do not rely on what it says."
+            "do not rely on what it says. See docs/checkpoints.md."
         )
     return description
 

@@ -7,6 +7,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -90,6 +91,19 @@ class Look(NamedTuple):
     """Whether a shot begins."""
 
 
+class _TakingTurns:
+    """A detector that two threads share, one at a time: one for whole frames, the other for the angle of heads."""
+
+    def __init__(self, detector: FaceDetector) -> None:
+        self.name = detector.name
+        self._detector = detector
+        self._turn = Lock()
+
+    def detect(self, image: UInt8[np.ndarray, "height width 3"]) -> list[FaceBox]:
+        with self._turn:
+            return self._detector.detect(image)
+
+
 class Watcher:
     """Looks at each frame for cuts, and at those whose turn it is for faces.
 
@@ -150,7 +164,9 @@ class Stream:
         self._batch_size = batch_size
         self._keep_tracks = keep_tracks
         self._tracker = Tracker(reader.tracking)
-        self._watcher = Watcher(reader.detector, reader.tracking)
+        self._detector = _TakingTurns(reader.detector)
+        self.watcher = Watcher(self._detector, reader.tracking)
+        """Looks at the frames, and may do so ahead of ``follow`` in another thread."""
         self._crops: dict[int, _Crops] = {}  # by identity of the track: it has no number at first
         self._waiting: list[Window] = []
         self._frames = 0
@@ -182,7 +198,7 @@ class Stream:
         Raises:
             InputError: the frame is earlier than the one before.
         """
-        return self.read_windows(self.follow(image, seconds, self._watcher.look(image, seconds)))
+        return self.read_windows(self.follow(image, seconds, self.watcher.look(image, seconds)))
 
     def follow(self, image: UInt8[np.ndarray, "height width 3"], seconds: float, look: Look) -> list[Window]:
         """Do the first half of ``read``: take in a frame that was looked at, and return a batch of windows, or none.
@@ -231,7 +247,7 @@ class Stream:
         """Keep the newest crop, and forget those that no window can need any more."""
         reader, seconds, start = self._reader, track.points[-1].seconds, track.start_seconds
         if id(track) not in self._crops:
-            self._crops[id(track)] = _Crops(start, start, HeadTilt(reader.detector))
+            self._crops[id(track)] = _Crops(start, start, HeadTilt(self._detector))
             self._crops[id(track)].boxes.add(track.points[:1])
         crops = self._crops[id(track)]
         tilt = crops.tilt.update(image, track.box, seconds) if reader.reading.upright else 0.0

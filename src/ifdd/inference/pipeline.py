@@ -1,0 +1,103 @@
+"""The stages of reading a video, side by side: decoding, looking for faces, following them; the model is the caller's.
+
+Each stage is a generator that takes what the one before gives, and that a thread of its own runs ahead, within bounds.
+Every item passes the stages in order, so results do not depend on who is faster.
+"""
+
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from typing import Any, NamedTuple, TypeVar, cast
+
+from ifdd.data.sources import VideoSource
+from ifdd.data.video import Frame
+from ifdd.inference.stream import Look, Stream, Window
+
+MOST_AHEAD = 12
+"""Frames between two stages: enough to bridge a search for faces and a batch of the model."""
+
+LIVE_AHEAD = 2
+"""The same for a live source, which shall not lag."""
+
+AHEAD_BYTES = 50_000_000
+"""Bytes between two stages: few of the largest frames, but at least one."""
+
+Item = TypeVar("Item")
+_END = object()
+
+
+class Progress(NamedTuple):
+    """How far the reading of a video has come."""
+
+    frames: int
+    """Frames read."""
+    seconds: float
+    """Time from the first frame to the newest one."""
+    expected_seconds: float | None
+    """About how much is to be read; None where nobody knows."""
+    faces: int
+    """Faces in sight."""
+
+
+def follow_ahead(video: VideoSource, stream: Stream) -> Generator[tuple[Progress, list[Window]], None, None]:
+    """Yield what each frame of a video brought: how far the reading is, and the windows that are full.
+
+    When it ends or is closed, the threads have ended and the video is closed.
+
+    Raises:
+        InputError: as the video.
+    """
+    with ExitStack() as stages:  # they end in the opposite order: nobody is left to wait for anybody
+        stages.enter_context(closing(video))
+        frames = iter(video)
+        first = next(frames)
+        count = LIVE_AHEAD if video.live else max(1, min(MOST_AHEAD, AHEAD_BYTES // first.image.nbytes))
+        decoded = stages.enter_context(_ahead(_decode(first, frames), count))
+        looked = stages.enter_context(_ahead(_look(decoded, stream), count))
+        yield from stages.enter_context(_ahead(_follow(looked, stream, video), count))
+
+
+@contextmanager
+def _ahead(items: Generator[Item, None, None], count: int) -> Iterator[Iterator[Item]]:
+    """Give what a generator yields, computed by a thread of its own up to ``count`` items before they are asked for.
+
+    An error of the generator is raised where its item would have come. At the end, the thread finishes the item that it
+    is at, and the generator is closed.
+    """
+    with closing(items), ThreadPoolExecutor(1) as thread:
+        waiting: deque[Future[Any]] = deque(thread.submit(next, items, _END) for _ in range(count))
+
+        def take() -> Iterator[Item]:
+            while (item := waiting.popleft().result()) is not _END:
+                waiting.append(thread.submit(next, items, _END))
+                yield cast(Item, item)
+
+        try:
+            yield take()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _decode(first: Frame, others: Iterator[Frame]) -> Generator[Frame, None, None]:
+    yield first._replace(seconds=0.0)
+    for frame in others:
+        yield frame._replace(seconds=frame.seconds - first.seconds)
+
+
+def _look(frames: Iterator[Frame], stream: Stream) -> Generator[tuple[Frame, Look], None, None]:
+    for frame in frames:
+        yield frame, stream.watcher.look(frame.image, frame.seconds)
+
+
+def _follow(
+    looked: Iterator[tuple[Frame, Look]], stream: Stream, video: VideoSource
+) -> Generator[tuple[Progress, list[Window]], None, None]:
+    for frame, look in looked:
+        windows = stream.follow(frame.image, frame.seconds, look)
+        expected = min(
+            (seconds for seconds in (video.expected_seconds, video.options.maximum_seconds) if seconds is not None),
+            default=None,
+        )
+        yield Progress(frame.index + 1, frame.seconds, expected, len(stream.in_sight)), windows

@@ -1,0 +1,195 @@
+"""Reading with stages side by side: the same results, one error, no thread left, little read ahead."""
+
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ifdd.data.faces import FaceBox
+from ifdd.data.sources import SourceOptions, VideoSource
+from ifdd.data.tracking import TrackingOptions
+from ifdd.data.video import Frame
+from ifdd.errors import InputError
+from ifdd.inference import ReadingOptions, Recognizer
+from ifdd.inference.pipeline import LIVE_AHEAD, MOST_AHEAD, Progress, follow_ahead
+from ifdd.inference.stream import Stream
+from ifdd.model import load_checkpoint
+from tests.helpers.faces import DiscDetector, disc_frames
+
+TWO = disc_frames(75, {i: (30 + 0.1 * i, 48.0) for i in range(75)}, [40] * 40 + [200] * 35)
+TWO[20:, 20:76, 80:120] = TWO[20:, 20:76, 15:55]
+
+
+class Generated(VideoSource):
+    """Frames that are made when they are asked for; counts them."""
+
+    def __init__(self, count: int, make: Callable[[int], np.ndarray], fps: float = 25.0) -> None:
+        super().__init__("generated", SourceOptions())
+        self.made = 0
+        self.closed = False
+        self._count, self._make, self._fps = count, make, fps
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _read(self) -> Iterator[tuple[Frame, float]]:
+        for index in range(self._count):
+            self.made = index + 1
+            yield Frame(index, 3 + index / self._fps, self._make(index)), 3 + (index + 1) / self._fps
+
+
+def recognizer(checkpoint: Path) -> Recognizer:
+    return Recognizer(load_checkpoint(checkpoint), DiscDetector())
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    assert set(threading.enumerate()) <= before
+
+
+@pytest.mark.parametrize("hurry", ["decoder", "detector", "model"])
+def test_results_are_those_of_stages_that_take_turns(checkpoint: Path, hurry: str) -> None:
+    """Whichever stage is slow, every number is the same."""
+
+    def dawdle(stage: str) -> None:
+        time.sleep(0.004 if stage != hurry else 0)
+
+    class Detector(DiscDetector):
+        def detect(self, image: np.ndarray) -> list[FaceBox]:
+            dawdle("detector")
+            return super().detect(image)
+
+    class Slow(Recognizer):
+        def read_clips(self, clips: np.ndarray) -> torch.Tensor:
+            dawdle("model")
+            return super().read_clips(clips)
+
+    def make(index: int) -> np.ndarray:
+        dawdle("decoder")
+        return TWO[index]
+
+    tracking = TrackingOptions(detect_every=2)
+    reader = Slow(load_checkpoint(checkpoint), Detector(), tracking, ReadingOptions(batch_size=3))
+    recognition = reader.recognize(Generated(75, make))
+    stream = Stream(reader, batch_size=3, keep_tracks=True)
+    expected = [entry for index in range(75) for entry in stream.read(TWO[index], (3 + index / 25) - 3)]
+    expected += stream.finish((3 + 75 / 25) - 3)
+    assert recognition.timeline == tuple(sorted(expected, key=lambda entry: (entry.start_seconds, entry.track)))
+    assert recognition.tracks == tuple(sorted(stream.tracks, key=lambda track: track.id))
+    assert len(recognition.tracks) == 4
+    assert recognition.cuts_seconds == tuple(stream.cuts_seconds)
+    assert recognition.cuts_seconds == pytest.approx((1.6,))
+
+
+@pytest.mark.parametrize("stage", ["decoder", "detector", "model", "listener"])
+def test_an_error_of_any_stage_is_raised_once_and_ends_all(checkpoint: Path, stage: str) -> None:
+    class Detector(DiscDetector):
+        def detect(self, image: np.ndarray) -> list[FaceBox]:
+            if stage == "detector" and image[0, 0, 0] > 100:
+                raise InputError("detector")
+            return super().detect(image)
+
+    class Failing(Recognizer):
+        def read_clips(self, clips: np.ndarray) -> torch.Tensor:
+            if stage == "model":
+                raise InputError("model")
+            return super().read_clips(clips)
+
+    def make(index: int) -> np.ndarray:
+        if stage == "decoder" and index == 50:
+            raise InputError("decoder")
+        return TWO[index]
+
+    def listen(progress: Progress) -> None:
+        if stage == "listener" and progress.frames == 30:
+            raise InputError("listener")
+
+    source = Generated(75, make)
+    with pytest.raises(InputError, match=stage):
+        Failing(load_checkpoint(checkpoint), Detector()).recognize(source, listen)
+    assert source.closed
+
+
+def test_an_interruption_ends_all(checkpoint: Path) -> None:
+    def interrupt(progress: Progress) -> None:
+        if progress.frames == 10:
+            raise KeyboardInterrupt
+
+    source = Generated(10_000, lambda index: TWO[0])
+    with pytest.raises(KeyboardInterrupt):
+        recognizer(checkpoint).recognize(source, interrupt)
+    assert source.closed
+    assert source.made < 100
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_little_is_read_ahead(checkpoint: Path, live: bool) -> None:
+    source = Generated(10_000, lambda index: TWO[0])
+    source.live = live
+    with closing(follow_ahead(source, recognizer(checkpoint).stream())) as followed:
+        for _ in range(30):
+            progress, _ = next(followed)
+            time.sleep(0.005)
+            # three stages between source and caller, each with its queue and the frame that it is at
+            assert source.made - progress.frames <= 3 * ((LIVE_AHEAD if live else MOST_AHEAD) + 1)
+    assert source.closed
+
+
+def test_frames_of_8k_are_read_one_at_a_time(checkpoint: Path) -> None:
+    class Blind:
+        name = "blind"
+
+        def detect(self, image: np.ndarray) -> list[FaceBox]:
+            return []
+
+    source = Generated(100, lambda index: np.zeros((4320, 7680, 3), np.uint8))
+    with closing(follow_ahead(source, Recognizer(load_checkpoint(checkpoint), Blind()).stream())) as followed:
+        next(followed)
+        time.sleep(0.2)
+        assert source.made <= 7
+
+
+def test_memory_does_not_grow_with_the_video(checkpoint: Path) -> None:
+    """The boxes of the result apart, and its windows."""
+
+    def peak(count: int) -> int:
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        recognizer(checkpoint).recognize(Generated(count, lambda index: TWO[0].copy()))
+        return tracemalloc.get_traced_memory()[1] - before
+
+    tracemalloc.start()
+    try:
+        peak(50)
+        short, long = peak(150), peak(450)
+    finally:
+        tracemalloc.stop()
+    assert long - short < 300_000  # 300 frames are 11 MB, their crops 3.7 MB
+
+
+def test_progress_tells_frames_time_and_faces(checkpoint: Path) -> None:
+    told: list[Progress] = []
+    source = Generated(50, lambda index: TWO[index])
+    source.expected_seconds = 2.0
+    recognizer(checkpoint).recognize(source, told.append)
+    assert [progress.frames for progress in told] == list(range(1, 51))
+    assert told[0] == (1, 0.0, 2.0, 1)
+    assert told[-1].seconds == pytest.approx(1.96)
+    assert told[30].faces == 2
+
+
+def test_expected_time_is_the_one_that_was_asked_for(checkpoint: Path) -> None:
+    source = Generated(50, lambda index: TWO[0])
+    source.options = SourceOptions(maximum_seconds=1.0)
+    told: list[Progress] = []
+    recognizer(checkpoint).recognize(source, told.append)
+    assert {progress.expected_seconds for progress in told} == {1.0}
+    assert len(told) == 25
