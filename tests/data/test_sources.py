@@ -2,15 +2,16 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 import cv2
@@ -79,6 +80,100 @@ def test_damage_in_the_middle_is_passed_over_and_counted(tmp_path: Path, suffix:
     assert [frame.index for frame in frames] == list(range(len(frames)))
     assert 3 <= video.info().damaged <= 60
     assert video.info().notices[0].startswith(f"{video.damaged} damaged packets")
+
+
+def test_frames_that_a_decoder_drops_without_a_word_are_counted(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "video.mkv", moving_frames(40), codec="mpeg2video")
+    with av.open(str(path)) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    data = path.read_bytes()
+    for number in (15, 25, 26):
+        data = data.replace(packets[number], b"\xff" * len(packets[number]))
+    path.write_bytes(data)
+    video = open_video(path)
+    assert len(list(video)) == 37
+    assert video.info().damaged == 3
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".avi"])
+@pytest.mark.parametrize("codec", ["libx264", "mpeg2video", "mjpeg"])
+def test_no_damage_is_seen_in_good_videos(
+    tmp_path: Path, suffix: str, codec: Literal["libx264", "mpeg2video", "mjpeg"]
+) -> None:
+    """Frames out of order, of varying rate, before the beginning of the edit list."""
+    pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    if (suffix, codec) == (".ts", "mjpeg"):
+        pytest.skip("no such files")
+    options = {"bf": "3", "g": "12"} if codec != "mjpeg" else {}
+    with av.open(str(tmp_path / f"video{suffix}"), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, pixels
+        for index, image in enumerate(moving_frames(80)):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            pause = 50 * (index > 40) if suffix != ".avi" else 0
+            frame.pts = index - (10 if suffix == ".mp4" and codec == "libx264" else 0) + pause
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    video = open_video(tmp_path / f"video{suffix}")
+    seconds = [frame.seconds for frame in video]
+    assert len(seconds) in (70, 80)
+    assert seconds == sorted(seconds)
+    assert video.damaged == 0
+
+
+def test_a_long_gap_in_a_steady_video_is_told(tmp_path: Path) -> None:
+    times = [index / 25 + 2 * (index >= 30) for index in range(60)]
+    gap = open_video(write_video(tmp_path / "gap.mkv", moving_frames(60), times=times))
+    assert len(list(gap)) == 60
+    assert gap.info().notices == ("there are no pictures from 1.16 to 3.20 s, though they come evenly elsewhere",)
+    slides = open_video(write_video(tmp_path / "slides.mkv", moving_frames(60), times=[2 * t for t in range(60)]))
+    assert len(list(slides)) == 60
+    assert slides.info().notices == ()
+
+
+def write_stamp(data: bytearray, place: int, ticks: int) -> None:
+    """Write a time stamp of a transport stream: 33 bits in five bytes, which keep their marks."""
+    parts = (ticks >> 29 & 0xE, ticks >> 22, ticks >> 14 & 0xFE, ticks >> 7, ticks << 1 & 0xFE)
+    for offset, (part, marks) in enumerate(zip(parts, (0xF1, 0, 1, 0, 1), strict=True)):
+        data[place + offset] = data[place + offset] & marks | part & 0xFF
+
+
+@pytest.mark.parametrize("frames", [[0], [20], [59], range(30, 40), range(30, 60)])
+def test_time_stamps_ten_hours_ahead_make_no_video_of_ten_hours(tmp_path: Path, frames: Iterable[int]) -> None:
+    path = write_video(tmp_path / "leap.ts", moving_frames(60), codec="mpeg2video")
+    data = bytearray(path.read_bytes())
+    pictures = [match.start() for match in re.finditer(rb"\x00\x00\x01\xe0", data)]
+    assert len(pictures) == 60
+    for frame in frames:
+        both = data[pictures[frame] + 7] & 0x40  # presentation and decoding
+        for place in (9, 14) if both else (9,):
+            write_stamp(data, pictures[frame] + place, 36_000 * 90_000 + 3600 * frame)
+    path.write_bytes(data)
+    video = open_video(path)
+    seconds = [frame.seconds for frame in video]
+    assert np.diff(seconds) == pytest.approx(np.full(59, 0.04), abs=0.045)
+    assert video.info().duration_seconds == pytest.approx(2.4, abs=0.1)
+    assert video.info().damaged >= 1
+
+
+def test_time_goes_on_where_recordings_are_joined(tmp_path: Path) -> None:
+    """Their time stamps begin anew, or leap to the time of day."""
+    one = write_video(tmp_path / "one.ts", moving_frames(30), codec="mpeg2video").read_bytes()
+    with av.open(str(tmp_path / "two.ts"), "w") as container:
+        stream = container.add_stream("mpeg2video", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        for index, image in enumerate(moving_frames(30)):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts = 500_000 + index
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(one + (tmp_path / "two.ts").read_bytes() + one)
+    video = open_video(joined)
+    seconds = [frame.seconds for frame in video]
+    assert len(seconds) == 90
+    assert np.diff(seconds) == pytest.approx(np.full(89, 0.04), abs=0.05)
+    assert video.info().duration_seconds == pytest.approx(3.6, abs=0.2)
 
 
 @pytest.mark.parametrize("name", ["cut.mkv", "cut.mp4"])

@@ -1,3 +1,4 @@
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -8,7 +9,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ifdd.data.video import iter_frames, probe, read_frames
 from ifdd.errors import InputError
-from tests.helpers.videos import frame_number, moving_frames, write_frame_folder, write_video
+from tests.helpers.videos import frame_number, moving_frames, set_display_matrix, write_frame_folder, write_video
 
 REAL = Path(__file__).parents[3] / "shared" / "real" / "videos"
 needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="the real videos are not here")
@@ -50,6 +51,40 @@ def test_rotation_is_honoured(tmp_path: Path) -> None:
     assert [frame_number(image) for image in frames] == list(range(5))
     assert np.abs(frames.astype(int) - upright).mean() < 10
     assert (probe(path).width, probe(path).height) == (64, 48)
+
+
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_turned_and_mirrored_videos_are_shown_as_players_show_them(tmp_path: Path, turns: int, mirrored: bool) -> None:
+    """The eight display matrices, against a map of points done one by one."""
+    image = np.repeat(np.repeat(np.random.default_rng(0).integers(0, 2, (3, 4), np.uint8) * 200 + 20, 16, 0), 16, 1)
+    path = write_video(tmp_path / "video.mp4", np.repeat(np.repeat(image[None, :, :, None], 3, 3), 2, 0))
+    across, down = (-1, 0) if mirrored else (1, 0), (0, 1)  # where a step to the right and a step down go
+    for _ in range(turns):
+        across, down = (-across[1], across[0]), (-down[1], down[0])
+    set_display_matrix(path, *across, *down)
+    points = {
+        (x, y): np.array([across[0] * x + down[0] * y, across[1] * x + down[1] * y]) for x, y in np.ndindex(64, 48)
+    }
+    corner = np.min(list(points.values()), axis=0)
+    width, height = np.max(list(points.values()), axis=0) - corner + 1
+    expected = np.empty((height, width), np.uint8)
+    for (x, y), place in points.items():
+        column, row = place - corner
+        expected[row, column] = image[y, x]
+    frames = read_frames(path)
+    assert (probe(path).width, probe(path).height) == (width, height)
+    assert frames.shape == (2, height, width, 3)
+    assert np.abs(frames[1].astype(int) - expected[:, :, None]).mean() < 12
+
+
+@pytest.mark.parametrize(("shape", "size"), [("64/45", (91, 48)), ("8/9", (64, 54)), ("1/1000", (64, 48))])
+def test_pixels_that_are_not_square_are_stretched(tmp_path: Path, shape: str, size: tuple[int, int]) -> None:
+    path = write_video(tmp_path / "video.mp4", moving_frames(3), pixel_shape=Fraction(shape))
+    assert (probe(path).width, probe(path).height) == size
+    assert [frame_number(image) for image in read_frames(path)] == [0, 1, 2]
+    set_display_matrix(path, 0, 1, -1, 0)
+    assert read_frames(path).shape[1:3] == size  # turned: width and height are exchanged
 
 
 @pytest.mark.parametrize("kind", ["video.mp4", "video.gif", "folder"])

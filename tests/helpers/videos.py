@@ -4,6 +4,7 @@ import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import av
 import cv2
@@ -42,8 +43,10 @@ def write_video(
     times: Sequence[float] | None = None,
     clockwise_turn: int = 0,
     options: dict[str, str] | None = None,
+    codec: Literal["libx264", "mpeg2video"] = "libx264",
+    pixel_shape: Fraction | None = None,
 ) -> Path:
-    """Encode (N, H, W, 3) uint8 RGB frames with even H and W as mp4, mkv or gif, by the suffix.
+    """Encode (N, H, W, 3) uint8 RGB frames with even H and W as mp4, mkv or gif, or another container, by the suffix.
 
     Args:
         path: the file to write.
@@ -52,15 +55,19 @@ def write_video(
         times: presentation time of each frame in seconds, in steps of 1 ms; 1 / fps apart when None.
         clockwise_turn: 0 or 90: the turn in degrees that an mp4's display matrix asks of players.
         options: of the container format, such as {"movflags": "faststart"}.
+        codec: the encoder, except of gif.
+        pixel_shape: width of a pixel in multiples of its height, if the file shall tell it.
     """
     gif = path.suffix == ".gif"
     rate = Fraction(fps).limit_denominator(1001)
     with av.open(str(path), "w", options=options or {}) as container:
-        stream = container.add_stream("gif" if gif else "libx264", rate=rate)
+        stream = container.add_stream("gif" if gif else codec, rate=rate)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "rgb8" if gif else "yuv420p"
         base = 1 / rate if times is None else Fraction(1, 1000)
         stream.codec_context.time_base = base
+        if pixel_shape is not None:
+            stream.codec_context.sample_aspect_ratio = pixel_shape
         for index, image in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts = index if times is None else round(times[index] * 1000)
@@ -68,15 +75,15 @@ def write_video(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     if clockwise_turn:
-        _turn_mp4(path)
+        set_display_matrix(path, 0, 1, -1, 0)  # as telephones do
     return path
 
 
-def _turn_mp4(path: Path) -> None:
-    """Make the mp4's track header ask for a quarter turn clockwise, as telephones do."""
+def set_display_matrix(path: Path, a: int, b: int, c: int, d: int) -> None:
+    """Make an mp4 ask players to show the point (column, row) at (a column + c row, b column + d row)."""
     data = bytearray(path.read_bytes())
     matrix = data.index(b"tkhd") - 4 + 48
-    data[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
+    data[matrix : matrix + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
     path.write_bytes(data)
 
 

@@ -7,6 +7,7 @@ are passed over and counted, and what was wrong is told as notices. Every source
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,7 +31,6 @@ from ifdd.data.video import (
     quiet_opencv,
     read_image_bytes,
     timed_frames,
-    to_rgb,
     video_stream,
 )
 from ifdd.errors import InputError
@@ -46,6 +46,24 @@ SCHEMES = ("http", "https", "rtsp", "rtsps", "rtmp", "rtmps", "srt", "tcp", "udp
 
 MOST_FAILURES = 100
 """Unreadable packets in a row after which the rest of a video is given up; images of a camera likewise."""
+
+ONE_PICTURE_A_PACKET = ("av1", "h264", "hevc", "mjpeg", "mpeg2video", "vp9")
+"""Codecs each of whose packets gives one frame, unless it is interlaced."""
+
+LONGEST_DELAY = 64
+"""Packets after which a decoder has given the frame of one, or never will."""
+
+GAP_SECONDS = 1.0
+"""A video whose pictures come evenly lacks some where it has none for this long."""
+
+EVEN_SHARE = 0.95
+"""Share of the steps between pictures that are alike where pictures come evenly."""
+
+ROUNDING_MS = 2
+"""Containers round times to milliseconds."""
+
+MOST_GAPS = 3
+"""Gaps that are told."""
 
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _PASSWORD = re.compile(r"//[^/@]*@")
@@ -280,27 +298,38 @@ class _Container(VideoSource):
             self.expected_frames = self._stream.frames or (round(self.expected_seconds * rate) if rate else None)
 
     def _read(self) -> Iterator[tuple[Frame, float]]:
-        size = None
-        for number, seconds, end_seconds, frame in timed_frames(self._decode(), self._container, self._stream):
-            size = size or (frame.width, frame.height)
-            yield Frame(number, seconds, to_rgb(frame, size)), end_seconds
-        self._tell_truncation()
+        false_stamps = 0
+        gaps = _Gaps()
+        for timed in timed_frames(self._decode(), self._container, self._stream):
+            false_stamps += timed.leapt
+            self.damaged += timed.leapt
+            gaps.take(timed.seconds)
+            yield Frame(timed.number, timed.seconds, timed.to_rgb()), timed.end_seconds
+        self._notices += gaps.notices()
+        if not false_stamps:  # else the length that the container tells may be false too
+            self._tell_truncation()
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         """Yield what can be decoded; frames that the decoder had to mend are among them."""
         failures = 0
+        promised = _Promised(self._stream.codec_context.name)
         while True:
             try:
                 for packet in self._container.demux(self._stream):
                     failures = 0
+                    self.damaged += packet.is_corrupt
                     try:
                         frames = packet.decode()
                     except av.error.FFmpegError:
-                        self.damaged += 1
+                        self.damaged += not packet.is_corrupt
                         continue
+                    if packet.size and packet.pts is not None and not packet.is_discard:
+                        self.damaged += promised.expect(packet.pts)
                     for frame in frames:
+                        promised.keep(frame)
                         self.damaged += frame.is_corrupt
                         yield frame
+                self.damaged += promised.missing()
                 return
             except av.error.InvalidDataError as error:
                 self.damaged += 1
@@ -340,6 +369,79 @@ class _Container(VideoSource):
                 why = f"no answer within {self.options.timeout_seconds:g} s"
             remedy = "check the address and the connection"
         raise InputError(f"cannot read the video {self.name}: {why}; {remedy}") from error
+
+
+class _Promised:
+    """Packets whose frames have not come yet: decoders drop damaged ones without a word.
+
+    Only what is certain is counted: frames between others that came, of codecs that have one picture in a packet; not
+    of interlaced video, which may have half a picture in each.
+    """
+
+    def __init__(self, codec: str) -> None:
+        self._counts = codec in ONE_PICTURE_A_PACKET
+        self._waiting: dict[int, None] = {}
+        self._first: int | None = None
+        self._newest = 0
+
+    def expect(self, pts: int) -> int:
+        """Expect the frame of a packet; return the number of frames for which it is too late now."""
+        if self._counts:
+            self._waiting[pts] = None
+        return self._give_up(LONGEST_DELAY)
+
+    def keep(self, frame: av.VideoFrame) -> None:
+        """Take note of a frame that came."""
+        if frame.interlaced_frame or frame.pts is None:
+            self._counts = False
+            self._waiting.clear()
+            return
+        self._first = frame.pts if self._first is None else self._first
+        self._newest = max(self._newest, frame.pts)
+        self._waiting.pop(frame.pts, None)
+
+    def missing(self) -> int:
+        """Return the number of frames that have not come, once the video is over."""
+        return self._give_up(0)
+
+    def _give_up(self, left: int) -> int:
+        """Forget the oldest packets; return how many should have been a frame between others."""
+        late = [pts for pts, _ in zip(self._waiting, range(len(self._waiting) - left), strict=False)]
+        for pts in late:
+            del self._waiting[pts]
+        return sum(self._first is not None and self._first < pts < self._newest for pts in late)
+
+
+class _Gaps:
+    """Stretches without pictures in a video whose pictures come evenly; what is lost there leaves no other trace."""
+
+    def __init__(self) -> None:
+        self._seconds: float | None = None
+        self._steps: Counter[int] = Counter()  # milliseconds; shorter than a gap, so there are few
+        self._gaps: list[tuple[float, float]] = []
+        self._count = 0
+
+    def take(self, seconds: float) -> None:
+        """Take note of when a frame begins."""
+        before, self._seconds = self._seconds, seconds
+        if before is None:
+            return
+        if seconds - before < GAP_SECONDS:
+            self._steps[round(1000 * (seconds - before))] += 1
+            return
+        self._count += 1
+        if len(self._gaps) < MOST_GAPS:
+            self._gaps.append((before, seconds))
+
+    def notices(self) -> list[str]:
+        """Return a line about the gaps; nothing where pictures come as they please."""
+        usual = max(self._steps, key=lambda step: self._steps[step], default=0)
+        even = sum(count for step, count in self._steps.items() if abs(step - usual) <= ROUNDING_MS)
+        if not self._count or even < EVEN_SHARE * (self._steps.total() + self._count):
+            return []
+        shown = ", ".join(f"{start:.2f} to {end:.2f} s" for start, end in self._gaps)
+        more = f" and {self._count - len(self._gaps)} times more" if self._count > len(self._gaps) else ""
+        return [f"there are no pictures from {shown}{more}, though they come evenly elsewhere"]
 
 
 class _Camera(VideoSource):

@@ -3,12 +3,14 @@
 Videos are decoded one frame at a time, so memory does not grow with their length.
 """
 
+import math
 import re
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import av
 import cv2
@@ -39,6 +41,18 @@ _NOT_VIDEO_FORMATS = ("tty",)  # FFmpeg draws plain text files as moving ANSI ar
 
 MISSING_SECONDS = 0.5
 """Containers round their durations; a gap above this is a truncated file."""
+
+LEAP_SECONDS = 10.0
+"""A time stamp this far behind the end of the frame before is looked at closely."""
+
+LONGEST_PAUSE = 3600.0
+"""No video shows one picture for longer than this (seconds)."""
+
+BACK_SECONDS = 1.0
+"""A time stamp this far before the one before is not rounded but wrong."""
+
+PIXEL_SHAPES = (0.25, 4.0)
+"""Widths of pixels, in multiples of their heights, that may be true."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +88,32 @@ class Frame(NamedTuple):
     """RGB, upright."""
 
 
+class Pose(NamedTuple):
+    """How the frames of a video become upright images of one size, with square pixels: as players show them."""
+
+    width: int
+    """Of the frames as they lie in the file, with square pixels."""
+    height: int
+    """Likewise."""
+    crossed: bool
+    """Rows become columns; what follows is done after that."""
+    mirrored: bool
+    """Left and right are exchanged."""
+    upended: bool
+    """Top and bottom are exchanged."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the images."""
+        return (self.height, self.width) if self.crossed else (self.width, self.height)
+
+    def image_of(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "height width 3"]:
+        """Convert a frame, whose size a stream may change on its way, to RGB."""
+        image = frame.to_ndarray(format="rgb24", width=self.width, height=self.height, threads=1)
+        image = image.swapaxes(0, 1) if self.crossed else image
+        return np.ascontiguousarray(image[:: -1 if self.upended else 1, :: -1 if self.mirrored else 1])
+
+
 class TimedFrame(NamedTuple):
     """A frame in the decoder's own format."""
 
@@ -81,6 +121,14 @@ class TimedFrame(NamedTuple):
     seconds: float
     end_seconds: float
     frame: av.VideoFrame
+    pose: Pose
+    """The same for all frames of a video."""
+    leapt: bool
+    """Its time stamp cannot be true; its time is made up."""
+
+    def to_rgb(self) -> UInt8[np.ndarray, "height width 3"]:
+        """Return the frame as an upright image."""
+        return self.pose.image_of(self.frame)
 
 
 def probe(path: str | Path, folder_fps: float = FOLDER_FPS) -> VideoInfo:
@@ -103,11 +151,8 @@ def probe(path: str | Path, folder_fps: float = FOLDER_FPS) -> VideoInfo:
         first = first or last
     assert first is not None  # _decode refuses videos without frames
     assert last is not None
-    width, height = first.frame.width, first.frame.height
-    if quarter_turns(first.frame) % 2:
-        width, height = height, width
     duration = last.end_seconds - first.seconds
-    return VideoInfo(path, last.number + 1, (last.number + 1) / duration, duration, width, height)
+    return VideoInfo(path, last.number + 1, (last.number + 1) / duration, duration, *first.pose.size)
 
 
 def iter_frames(path: str | Path, folder_fps: float = FOLDER_FPS) -> Iterator[Frame]:
@@ -126,10 +171,8 @@ def iter_frames(path: str | Path, folder_fps: float = FOLDER_FPS) -> Iterator[Fr
         for index, image in enumerate(_read_images(image_files(path))):
             yield Frame(index, index / folder_fps, image)
         return
-    size = None
-    for index, seconds, _, frame in _decode(path):
-        size = size or (frame.width, frame.height)
-        yield Frame(index, seconds, to_rgb(frame, size))
+    for timed in _decode(path):
+        yield Frame(timed.number, timed.seconds, timed.to_rgb())
 
 
 def read_frames(
@@ -186,13 +229,11 @@ def _read_chosen(path: Path, wanted: set[int]) -> dict[int, UInt8[np.ndarray, "h
         images = dict(zip(chosen, _read_images([files[index] for index in chosen]), strict=True))
     else:
         count = 0
-        size = None
-        for index, _, _, frame in _decode(path):
+        for timed in _decode(path):
             count += 1
-            size = size or (frame.width, frame.height)
-            if index in wanted:
-                images[index] = to_rgb(frame, size)
-            if index == last:
+            if timed.number in wanted:
+                images[timed.number] = timed.to_rgb()
+            if timed.number == last:
                 break
     if last not in images:
         raise InputError(f"{path} has {count} frames, so there is no frame {last}; correct the number of frames")
@@ -311,7 +352,7 @@ def video_stream(name: str | Path, container: InputContainer) -> VideoStream:
     codec = stream.codec_context
     if codec is None:
         raise InputError(f"no decoder for the kind of video in {name}; convert it to mp4 (H.264)")
-    # Threads, here and in to_rgb, gain little (nothing at 640x360); one that is left, held by an exception for
+    # Threads, here and in Pose, gain little (nothing at 640x360); one that is left, held by an exception for
     # example, hangs a data loader's worker that is forked later and frees it.
     codec.thread_count = 1
     return stream
@@ -320,16 +361,83 @@ def video_stream(name: str | Path, container: InputContainer) -> VideoStream:
 def timed_frames(
     frames: Iterable[av.VideoFrame], container: InputContainer, stream: VideoStream
 ) -> Iterator[TimedFrame]:
-    """Yield frames with seconds since the container's start; missing and backward times are made up for."""
-    start = (container.start_time or 0) / av.time_base
-    interval = float(1 / (stream.average_rate or stream.guessed_rate or FOLDER_FPS))
-    end = 0.0
-    seconds = 0.0
-    for index, frame in enumerate(frames):
-        seconds = end if frame.time is None else max(frame.time - start, seconds)
-        length = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else interval
-        end = seconds + length
-        yield TimedFrame(index, seconds, end, frame)
+    """Yield frames with seconds since the container's start; missing and false times are made up for."""
+    clock = _Clock(container, stream)
+    source = iter(frames)
+    frame, number = next(source, None), 0
+    pose = None if frame is None else _pose_of(frame, stream)
+    while frame is not None:
+        assert pose is not None  # there is a frame
+        stamp = clock.stamp(frame)
+        if clock.leaps(stamp):  # the next frame tells whether that is true
+            following = next(source, None)
+            leapt = clock.leap(stamp, None if following is None else clock.stamp(following))
+            yield TimedFrame(number, *clock.go_on(frame), frame, pose, leapt)
+            frame = following
+        else:
+            clock.seconds = max(stamp, clock.seconds)
+            yield TimedFrame(number, *clock.go_on(frame), frame, pose, False)
+            frame = next(source, None)
+        number += 1
+
+
+class _Clock:
+    """Makes times that never decrease of the time stamps of frames.
+
+    A stamp that leaps is false if the next one goes on from before the leap, if it leaps back, beyond the end that the
+    container tells, or over the longest pause. Where others go on from a false one, time goes on as if none had leapt.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+        self._start = (container.start_time or 0) / av.time_base
+        self._interval = float(1 / (stream.average_rate or stream.guessed_rate or FOLDER_FPS))
+        self._latest = math.inf if not container.duration else container.duration / av.time_base + LEAP_SECONDS
+        self._offset = 0.0
+        self._end = 0.0
+        self._longest = math.inf  # streams may begin at any time
+        self._by_decoding = False
+        self.seconds = 0.0
+        """Time of the newest frame."""
+
+    def stamp(self, frame: av.VideoFrame) -> float:
+        """Return the time that a frame has by its stamp; without one it follows the frame before."""
+        stamp: float | None = frame.time
+        if self._by_decoding and frame.dts is not None and frame.time_base:
+            stamp = float(frame.dts * frame.time_base)
+        if stamp is None:
+            return self._end
+        stamp += self._offset - self._start
+        if self._offset and self.leaps(stamp) and not self.leaps(stamp - self._offset):
+            stamp, self._offset = stamp - self._offset, 0.0  # back from where it had leapt to
+        # Containers without presentation times (avi) have them guessed, wrongly; decoding went on evenly.
+        self._by_decoding = self._by_decoding or self.seconds - BACK_SECONDS < stamp < self.seconds
+        return stamp
+
+    def leaps(self, stamp: float) -> bool:
+        """Say whether a time is far from the newest frame's."""
+        return not self.seconds - BACK_SECONDS <= stamp <= self._end + LEAP_SECONDS
+
+    def leap(self, stamp: float, following: float | None) -> bool:
+        """Take in a stamp that leaps; say whether it is false.
+
+        Args:
+            stamp: the stamp.
+            following: the one after it.
+        """
+        alone = following is not None and not self.leaps(following)
+        false = alone or not self.seconds <= stamp <= min(self._latest, self._end + self._longest)
+        if false and not alone:
+            self._offset += self._end - stamp
+        self.seconds = self._end if false else stamp
+        return false
+
+    def go_on(self, frame: av.VideoFrame) -> tuple[float, float]:
+        """Return when the newest frame begins and ends."""
+        length = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else self._interval
+        is_true = length <= LONGEST_PAUSE and self.seconds + length <= self._latest
+        self._end = self.seconds + (length if is_true else self._interval)
+        self._longest = LONGEST_PAUSE
+        return self.seconds, self._end
 
 
 def declared_end(container: InputContainer, stream: VideoStream) -> float | None:
@@ -346,12 +454,17 @@ def declared_end(container: InputContainer, stream: VideoStream) -> float | None
     return None
 
 
-def to_rgb(frame: av.VideoFrame, size: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
-    """Convert a frame to upright RGB of (width, height) ``size``, which a stream may change on its way."""
-    image = frame.to_ndarray(format="rgb24", width=size[0], height=size[1], threads=1)
-    return np.ascontiguousarray(np.rot90(image, quarter_turns(frame)))
-
-
-def quarter_turns(frame: av.VideoFrame) -> int:
-    """Return the counterclockwise quarter turns that the file's display matrix asks for."""
-    return round(frame.rotation / 90)
+def _pose_of(frame: av.VideoFrame, stream: VideoStream) -> Pose:
+    """Read the shape of the pixels, and the display matrix, which may turn and mirror."""
+    width, height = frame.width, frame.height
+    shape = float(stream.sample_aspect_ratio or 1)
+    if PIXEL_SHAPES[0] <= shape <= PIXEL_SHAPES[1]:
+        width, height = max(width, round(width * shape)), max(height, round(height / shape))
+    matrix = cast(bytes | None, frame.side_data.get("DISPLAYMATRIX"))
+    if matrix is None:
+        return Pose(width, height, False, False, False)
+    # A point (column, row) goes to (a column + c row, b column + d row).
+    a, b, _, c, d = struct.unpack_from("=5i", matrix)
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        return Pose(width, height, True, c < 0, b < 0)
+    return Pose(width, height, False, a < 0, d < 0)
