@@ -315,7 +315,7 @@ def test_the_page_names_every_form_and_column() -> None:
     table = page.split("## All forms")[1].split("\n\n")[1]
     assert re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in table.splitlines())) == list(FORMATS)
     columns = page.split("### The tables")[1].split("### ")[0]
-    assert {"track", "start_seconds", "end_seconds", "start_frame", "end_frame", "notice"} <= set(
+    assert {"track", "start_seconds", "end_seconds", "start_frame", "end_frame", "quality", "notice"} <= set(
         re.findall(r"`(\w+)`", columns)
     )
 

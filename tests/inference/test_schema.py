@@ -1,0 +1,108 @@
+"""The JSON form against its schema, and the schema against the page."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from ifdd.inference import SCHEMA_VERSION, ReadingOptions, Recognizer
+from ifdd.inference.quality import FLAWS
+from ifdd.model import load_checkpoint
+from tests.helpers.faces import DiscDetector, disc_frames
+from tests.helpers.videos import write_frame_folder, write_video
+
+SCHEMA = json.loads((files("ifdd.inference") / "recognition.schema.json").read_text("utf-8"))
+VALIDATOR = Draft202012Validator(SCHEMA)
+PAGE = Path(__file__).parents[2] / "docs" / "recognize.md"
+
+
+def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, bool]]:
+    """Yield the path of every field that holds a value or values, and whether it is always there."""
+    for name, field in schema.get("properties", {}).items():
+        inner = field["items"] if field.get("items", {}).get("properties") else field
+        place = f"{path}{name}" + ("[]" if inner is not field else "")
+        if "properties" in inner:
+            yield from fields(inner, place + ".")
+        else:
+            yield place, name in schema["required"]
+
+
+def listed(cell: str) -> list[str]:
+    """Return the fields that a cell such as `a.b`, `c` names: a.b and a.c."""
+    names = re.findall(r"`([^`]+)`", cell)
+    prefix = names[0].rpartition(".")[0]
+    return [names[0], *(f"{prefix}.{name}" if prefix else name for name in names[1:])]
+
+
+@pytest.fixture(scope="module")
+def form(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a real run gives, of a model that has a notice."""
+    video = write_video(tmp_path_factory.mktemp("video") / "a.mp4", disc_frames(60, greys=[20] * 30 + [200] * 30))
+    loaded = load_checkpoint(checkpoint)._replace(description={"synthetic": True})
+    origin = {"checkpoint": "a.safetensors", "checkpoint_sha256": "0" * 64}
+    reading = ReadingOptions(stride_seconds=0.2)
+    recognition = Recognizer(loaded, DiscDetector(), reading=reading, origin=origin).recognize(video)
+    written: dict[str, Any] = json.loads(recognition.to_json())
+    return written
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    assert SCHEMA["properties"]["schema_version"]["const"] == SCHEMA_VERSION
+    assert SCHEMA["$id"].endswith(SCHEMA_VERSION)
+    assert SCHEMA["$defs"]["flaw"]["enum"] == ["", *FLAWS.values()]
+
+
+def test_a_real_result_is_valid_and_has_every_field(form: dict[str, Any]) -> None:
+    VALIDATOR.validate(form)
+    assert len(form["tracks"]) == 2
+    assert form["cuts_seconds"] != []
+    for path, _ in fields(SCHEMA):
+        value: Any = form
+        for name in path.split("."):
+            value = value[name.removesuffix("[]")]
+            value = value[0] if name.endswith("[]") else value
+
+
+def test_no_face_and_a_model_without_origin_are_valid(checkpoint: Path, tmp_path: Path) -> None:
+    folder = write_frame_folder(tmp_path / "frames", disc_frames(5, {}))
+    recognition = Recognizer(load_checkpoint(checkpoint), DiscDetector()).recognize(folder)
+    written = json.loads(recognition.to_json())
+    VALIDATOR.validate(written)
+    assert written["segments"] == []
+    assert "notice" not in written["model"]
+
+
+BREAKS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "a field more": lambda form: form.update(colour="red"),
+    "a field more in a box": lambda form: form["tracks"][0]["boxes"][0].update(z=1.0),
+    "a field less": lambda form: form["segments"][0].pop("confidence"),
+    "another version": lambda form: form.update(schema_version="2.0"),
+    "above 1": lambda form: form["timeline"][0].update(quality=1.5),
+    "text for a number": lambda form: form["video"].update(fps="25"),
+    "an unknown flaw": lambda form: form["timeline"][0].update(flaw="ugly"),
+    "no number": lambda form: form["segments"][0].update(probability=None),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_broken_result_is_not_valid(form: dict[str, Any], name: str) -> None:
+    broken = json.loads(json.dumps(form))
+    BREAKS[name](broken)
+    assert not VALIDATOR.is_valid(broken)
+
+
+def test_the_page_has_the_fields_of_the_schema_and_no_others() -> None:
+    table = PAGE.read_text("utf-8").split("## The JSON file")[1].split("|---|---|\n")[1].split("\n\n")[0]
+    rows = [line.split("|")[1] for line in table.splitlines()]
+    assert [name for row in rows for name in listed(row)] == [path for path, _ in fields(SCHEMA)]
+
+
+def test_only_what_the_page_says_may_be_absent() -> None:
+    optional = {path for path, always in fields(SCHEMA) if not always}
+    assert optional == {"model.checkpoint", "model.checkpoint_sha256", "model.notice"}
