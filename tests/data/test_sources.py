@@ -302,6 +302,16 @@ def test_standard_input_through_a_real_pipe(tmp_path: Path) -> None:
     assert run.stdout.split() == ["30", "standard", "input"]
 
 
+def test_standard_input_that_ends_early_or_is_closed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = write_video(tmp_path / "video.mkv", moving_frames(60)).read_bytes()
+    video = open_video("-", stdin=io.BytesIO(whole[: len(whole) * 6 // 10]))
+    assert 20 < len(list(video)) < 60
+    assert "truncated: it ends at" in video.info().notices[-1]
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(InputError, match="standard input is closed"):
+        open_video("-")
+
+
 def test_standard_input_without_a_video_is_named() -> None:
     for content in (b"", b"no video" * 500):
         with pytest.raises(InputError, match="cannot read the video standard input"):

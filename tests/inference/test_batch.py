@@ -74,6 +74,31 @@ def test_directories_and_patterns_are_searched(tmp_path: Path, monkeypatch: pyte
         find_videos(["in/*.avi"], Path("out"))
 
 
+def test_directories_that_cannot_be_read_or_hold_nothing_are_named(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_videos(tmp_path / "in", "a.mp4", "locked/b.mp4")
+    (tmp_path / "empty").mkdir()
+    listdir, scandir = os.listdir, os.scandir
+
+    def refusing(usual: Any) -> Any:
+        def read(path: Any) -> Any:
+            if Path(path).name == "locked":
+                raise PermissionError(13, "Permission denied", str(path))
+            return usual(path)
+
+        return read
+
+    monkeypatch.setattr(os, "listdir", refusing(listdir))  # root may read everything
+    monkeypatch.setattr(os, "scandir", refusing(scandir))
+    assert run(checkpoint, tmp_path / "out", tmp_path / "in", tmp_path / "empty") == 2
+    errors = capfd.readouterr().err
+    assert f"cannot read the folder {tmp_path / 'in' / 'locked'}: Permission denied; check its permissions" in errors
+    assert f"the folder {tmp_path / 'empty'} holds no frames; put images in it" in errors
+    assert "or name one with videos" in errors
+    assert (tmp_path / "out" / "a.json").is_file()
+
+
 def test_a_video_done_is_not_done_again(checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     write_videos(tmp_path / "in", "a.mp4", "b.mp4", "deep/a.mp4")
     out = tmp_path / "out"

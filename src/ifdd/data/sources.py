@@ -196,6 +196,8 @@ def open_video(
     options = options or SourceOptions()
     name = str(source)
     if name == STDIN:
+        if stdin is None and sys.stdin is None:
+            raise InputError("standard input is closed; pipe a video into it")
         return _Container("standard input", stdin or cast(BufferedIOBase, sys.stdin.buffer), options, {})
     if name.startswith(CAMERA):
         return _Camera(name, options, capture)
@@ -283,7 +285,7 @@ class _Container(VideoSource):
         except InputError:
             self._container.close()
             raise
-        self._declared_end = declared_end(self._container, self._stream) if self._is_file else None
+        self._declared_end = declared_end(self._container, self._stream)
         self._expect()
 
     def close(self) -> None:

@@ -209,7 +209,8 @@ def image_files(folder: Path) -> list[Path]:
     except OSError as error:
         raise InputError(f"cannot read the folder {folder}: {error.strerror}; check its permissions") from error
     if not files:
-        raise InputError(f"the folder {folder} holds no frames; put images in it ({', '.join(IMAGE_SUFFIXES)})")
+        endings = ", ".join(IMAGE_SUFFIXES)
+        raise InputError(f"the folder {folder} holds no frames; put images in it ({endings}), or name one with videos")
     return sorted(files, key=lambda file: (_natural_key(file.stem), file.name))
 
 

@@ -209,17 +209,15 @@ def _look_into(path: Path, out: Path) -> Iterator[tuple[str, str]]:
     if _is_folder_of_images(path):
         yield str(path), path.resolve().name
         return
-    videos = list(_search(path, out.resolve()))
-    if not videos:  # to be refused as an empty folder
-        yield str(path), path.resolve().name
-    for video in videos:
-        place = video.relative_to(path)
+    for video in list(_search(path, out.resolve())) or [path]:  # an empty folder is to be refused
+        place = Path(path.resolve().name) if video == path else video.relative_to(path)
         yield str(video), (place if video.is_dir() else place.with_suffix("")).as_posix()
 
 
 def _search(directory: Path, out: Path) -> Iterator[Path]:
     """Yield the videos and the folders of images in a directory, in order."""
-    for place, folders, files in os.walk(directory):
+    unreadable: list[Path] = []
+    for place, folders, files in os.walk(directory, onerror=lambda error: unreadable.append(Path(error.filename))):
         folders[:] = sorted(
             name for name in folders if not name.startswith(".") and (Path(place) / name).resolve() != out
         )
@@ -228,6 +226,7 @@ def _search(directory: Path, out: Path) -> Iterator[Path]:
         if Path(place) != directory and _is_folder_of_images(Path(place)):
             folders.clear()
             yield Path(place)
+    yield from sorted(unreadable)  # to be refused one by one
 
 
 def _is_folder_of_images(folder: Path) -> bool:
