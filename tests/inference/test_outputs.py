@@ -4,6 +4,7 @@ import csv
 import itertools
 import json
 import re
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,32 @@ def test_captions(result: Recognition, tmp_path: Path, form: str) -> None:
     starts = [line.split(" --> ") for line in path.read_text("utf-8").splitlines() if "-->" in line]
     read = [tuple(round(frame_at(seconds_of(clock)), 1) for clock in pair) for pair in starts]
     assert read == [frames for _, frames in expected]
+
+
+def test_captions_and_plot_say_why_a_face_could_not_be_read(result: Recognition, tmp_path: Path) -> None:
+    unreadable = result.segments[2]._replace(quality=0.1, flaw="badly lit")
+    poor = replace(result, segments=(*result.segments[:2], unreadable, *result.segments[3:]))
+    poor.write(tmp_path / "a.vtt")
+    assert "#2 uncertain (badly lit)" in (tmp_path / "a.vtt").read_text("utf-8")
+    words = [text.get_text() for area in poor.plot().axes for text in area.texts]
+    assert "uncertain: badly lit" in words
+
+
+def test_poor_quality_makes_the_plot_faint_and_the_video_grey(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "a.mp4", moving_frames(50))
+    clear = recognition(source, [i / 25 for i in range(50)], 2.0)
+    poor = replace(clear, timeline=tuple(entry._replace(quality=0.1) for entry in clear.timeline))
+    for suffix, area in (("png", (slice(40, -150), slice(100, -50))), ("mp4", (slice(-150, None), slice(None)))):
+        spread = []
+        for result in (clear, poor):
+            result.write(tmp_path / f"out.{suffix}")
+            path = str(tmp_path / f"out.{suffix}")
+            image = cv2.imread(path) if suffix == "png" else next(iter_frames(Path(path))).image
+            assert image is not None
+            colourful = np.ptp(image[area].astype(int), axis=2)
+            spread.append(float(colourful.mean()))
+        assert spread[1] < 0.6 * spread[0]
+    assert "faint: hard to read" in [text.get_text() for text in poor.plot().legends[0].get_texts()]
 
 
 def seconds_of(clock: str) -> float:

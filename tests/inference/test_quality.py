@@ -139,10 +139,12 @@ def test_a_track_remembers_the_pose_and_a_hidden_face_counts_nothing(side: int) 
     assert track.update(crop, box).pose == 1  # a detector without landmarks
     turned = track.update(crop, box._replace(landmarks=landmarks(60, 0)))
     assert turned == FaceQuality(1.0, 1.0, 1.0, pytest.approx(0.5), pytest.approx(1.0, abs=0.1))  # type: ignore[arg-type]
-    assert (turned.flaw, turned.score) == ("turned away", pytest.approx(turned.pose * turned.light))
+    assert turned.flaw == "turned away"
+    assert turned.score == pytest.approx(turned.pose * turned.light)
     assert track.update(crop, box) == turned
     assert track.update(crop, box._replace(score=0.0)) == HIDDEN
     assert (HIDDEN.score, HIDDEN.flaw) == (0, "hidden")
+    assert FaceQuality(1.0, 0.95, 0.99, 0.92, 1.0).flaw == ""
     assert average([turned, HIDDEN, HIDDEN]).seen == pytest.approx(1 / 3)
 
 

@@ -59,6 +59,8 @@ def name_of(segment: Segment, classes: Sequence[str]) -> str:
 
 
 def describe(segment: Segment, classes: Sequence[str]) -> str:
-    """Return the words for a segment, such as ``happy 83%``, on one line."""
+    """Return the words for a segment, such as ``happy 83%`` or ``uncertain (badly lit)``, on one line."""
     name = name_of(segment, classes)
-    return name if is_abstention(segment, classes) else f"{name} {segment.probability:.0%}"
+    if is_abstention(segment, classes):
+        return f"{name} ({segment.flaw})" if segment.flaw else name
+    return f"{name} {segment.probability:.0%}"

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from ifdd.errors import InputError
 from ifdd.files import atomic_path
 from ifdd.inference.layout import UNCERTAIN_COLOR, assign_rows, class_colors, is_abstention, name_of
 from ifdd.inference.recognition import Recognition, RecognizedTrack
-from ifdd.inference.timeline import UNCERTAIN, Segment, time_course
+from ifdd.inference.timeline import UNCERTAIN, Segment, TimeCourse, time_course
 
 if TYPE_CHECKING:
     import matplotlib.axes
@@ -22,6 +23,12 @@ WIDTH = 11.0
 
 LARGEST_ROWS = 24
 """People at one time that are drawn; those who are left are counted."""
+
+THICKEST_VEIL = 0.75
+"""How much of the colour is lost where a face cannot be read at all."""
+
+VEILED = 0.5
+"""Below this quality, the legend explains why areas are faint."""
 
 _INK = "#22262b"
 _FAINT = "#8a9099"
@@ -44,7 +51,8 @@ def write_plot(recognition: Recognition, path: Path) -> None:
 def plot_timeline(recognition: Recognition) -> "matplotlib.figure.Figure":
     """Draw the timeline, one row for each person in sight; people who follow each other share a row.
 
-    The height is the probability of the segment's class, the colour its name; thin lines are the other classes.
+    The height is the probability of the segment's class, the colour its name; thin lines are the other classes. Areas
+    are the fainter, the less well the face can be read.
 
     Raises:
         InputError: matplotlib is not installed.
@@ -106,10 +114,21 @@ def _draw_row(area: "matplotlib.axes.Axes", tracks: Sequence[RecognizedTrack], r
         for segment in recognition.segments:
             if segment.track == track.id:
                 _draw_segment(area, segment, recognition, middles, means, colors)
+        _draw_veil(area, course)
         area.annotate(
             f"#{track.id}", (track.start_seconds, 1.0), xytext=(1, 2), textcoords="offset points", size=9,
             weight="bold", color=_INK, annotation_clip=False,
         )  # fmt: skip
+
+
+def _draw_veil(area: "matplotlib.axes.Axes", course: TimeCourse) -> None:
+    """Lay white over the areas, the thicker, the less well the face can be read."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    veil = LinearSegmentedColormap.from_list("veil", [(1, 1, 1, THICKEST_VEIL), (1, 1, 1, 0)])
+    area.pcolormesh(
+        course.edges, [0.03, 1], course.quality[None], cmap=veil, vmin=0, vmax=1, zorder=3.5, rasterized=True
+    )
 
 
 def _draw_segment(
@@ -132,17 +151,18 @@ def _draw_segment(
         area.fill_between(seconds, heights, color=color, alpha=0.55, linewidth=0, zorder=3)
     area.plot([start, end], [0.012, 0.012], color=color, linewidth=3, solid_capstyle="butt", zorder=4)
     area.axvline(start, color="white", linewidth=1.2, zorder=4)
-    name = name_of(segment, recognition.classes)
     inches = (end - start) / recognition.video.duration_seconds * WIDTH * 0.925
-    _write_name(area, name, (start + end) / 2, inches)
+    name = name_of(segment, recognition.classes)
+    names = [f"{name}: {segment.flaw}", name] if segment.flaw else [name]
+    _write_name(area, names, (start + end) / 2, inches)
 
 
-def _write_name(area: "matplotlib.axes.Axes", name: str, seconds: float, inches: float) -> None:
-    """Write a name into a segment: smaller, or upright, where it is narrow, and not at all where it is too narrow."""
+def _write_name(area: "matplotlib.axes.Axes", names: Sequence[str], seconds: float, inches: float) -> None:
+    """Write the first name that fits into a segment: smaller, or upright, where it is narrow; none if too narrow."""
     height = area.get_window_extent().height / area.figure.dpi
     choices = [(9.5, 0, inches), (7.5, 0, inches), (7.5, 90, height if inches > 0.17 else 0.0)]
     paper = {"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.82, "linewidth": 0}
-    for size, turn, room in choices:
+    for name, (size, turn, room) in product(names, choices):
         if size * 0.0085 * len(name) + 0.06 < room:
             area.text(
                 seconds, 0.07, name, ha="center", va="bottom", size=size, rotation=turn, color=_INK, zorder=6,
@@ -161,6 +181,8 @@ def _draw_legend(figure: "matplotlib.figure.Figure", recognition: Recognition, t
     ]
     if any(is_abstention(segment, recognition.classes) for segment in recognition.segments):
         handles.append(Patch(facecolor="#eceef0", edgecolor=_unit(UNCERTAIN_COLOR), hatch="////", label=UNCERTAIN))
+    if any(entry.quality < VEILED for entry in recognition.timeline):
+        handles.append(Patch(facecolor=_FAINT, alpha=0.55 * (1 - THICKEST_VEIL), label="faint: hard to read"))
     if recognition.cuts_seconds:
         handles.append(Line2D([], [], color=_INK, linewidth=0.9, linestyle=(0, (4, 3)), label="cut"))
     legend = figure.legend(

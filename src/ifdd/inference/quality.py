@@ -34,6 +34,9 @@ NOSE_PLACE = 0.55
 NOSE_REACH = 0.5
 """How far the tip of the nose lies before the eyes, in distances from eyes to mouth."""
 
+SOUND = 0.9
+"""A part from which on nothing is amiss."""
+
 _FACE = (slice(SIDE // 8, SIDE - SIDE // 8), slice(SIDE * 7 // 32, SIDE - SIDE * 7 // 32))  # the face box in its crop
 _FINE, _COARSE = 0.7, 1.6  # standard deviations in pixels of both smoothings
 _DIFFERENCE_OF_LAPLACIANS = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
@@ -60,8 +63,9 @@ class FaceQuality(NamedTuple):
 
     @property
     def flaw(self) -> str:
-        """What is worst about the face, as a word for a reader."""
-        return FLAWS[self._fields[int(np.argmin(self))]]
+        """What is worst about the face, as a word for a reader; empty where nothing is amiss."""
+        worst = min(self._fields, key=lambda name: float(getattr(self, name)))
+        return FLAWS[worst] if getattr(self, worst) < SOUND else ""
 
 
 FLAWS = {"seen": "hidden", "size": "small", "sharpness": "blurred", "pose": "turned away", "light": "badly lit"}

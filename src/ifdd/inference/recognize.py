@@ -325,7 +325,8 @@ def summarize(recognition: Recognition) -> str:
 
 def _describe(segment: Segment) -> str:
     times = f"{segment.start_seconds:7.1f} to {segment.end_seconds:6.1f} s"
-    return f"    {times}  {segment.label} {segment.probability:.2f}"
+    reason = f" ({segment.flaw})" if segment.flaw else ""
+    return f"    {times}  {segment.label} {segment.probability:.2f}{reason}"
 
 
 @contextmanager

@@ -194,6 +194,7 @@ class _Person(NamedTuple):
     segments: list[Segment]
     middles: Float[np.ndarray, " parts"]
     means: Float[np.ndarray, "parts classes"]
+    quality: Float[np.ndarray, " parts"]
     row: int
 
     def segment_at(self, seconds: float) -> Segment | None:
@@ -241,6 +242,12 @@ class _Painter:
     def _pixels(self, units: int) -> int:
         return max(1, round(units * self._unit))
 
+    def _color_at(self, person: _Person, seconds: float) -> Color:
+        """Return the colour of what is said of a face at a time."""
+        quality = np.interp([seconds], person.middles, person.quality)
+        red, green, blue = _greyed(self._color(person.segment_at(seconds)), quality)[0].tolist()
+        return round(red), round(green), round(blue)
+
     def _color(self, segment: Segment | None) -> Color:
         if segment is None or is_abstention(segment, self._recognition.classes):
             return UNCERTAIN_COLOR
@@ -258,7 +265,7 @@ class _Painter:
         seen = person.track.boxes[index].box.score > 0
         thick = self._pixels(3) if seen else 1  # a thin box is a guess
         _rounded(picture, place, self._pixels(10), (0, 0, 0), thick + self._pixels(2))
-        _rounded(picture, place, self._pixels(10), self._color(person.segment_at(seconds)), thick)
+        _rounded(picture, place, self._pixels(10), self._color_at(person, seconds), thick)
 
     def _draw_label(self, picture: Picture, person: _Person, index: int, seconds: float, taken: Sequence[Box]) -> Box:
         """Write number and expression above or below a face, where no other label is; return that place."""
@@ -277,7 +284,7 @@ class _Painter:
         choices = [(x, y, x + width, y + height) for y in tops if 0 <= y <= lowest]
         choices = choices or [(x, max(0, lowest), x + width, max(0, lowest) + height)]
         place = next((choice for choice in choices if not any(_overlap(choice, other) for other in taken)), choices[0])
-        color = self._color(segment)
+        color = self._color_at(person, seconds)
         _fill(picture, place, color)
         _blend(picture, text, place[0] + padding, place[1] + padding // 2, _readable_on(color))
         return place
@@ -317,7 +324,10 @@ class _Painter:
         self._draw_foot(panel, now, bottom)
 
     def _draw_lane(self, lane: Picture, person: _Person, times: Float[np.ndarray, " columns"], now: float) -> None:
-        """Draw one person's part of a row: height is probability, colour is class; what is to come is dimmer."""
+        """Draw one person's part of a row: height is probability, colour is class.
+
+        What is to come is dimmer, and the less well the face can be read, the greyer the colour.
+        """
         height = lane.shape[0]
         levels = np.arange(height, 0, -1)[:, None]
         classes = self._recognition.classes
@@ -336,7 +346,8 @@ class _Painter:
                 slant = (np.arange(first, last) + levels) % self._pixels(8) < self._pixels(3)
                 cover = cover * np.where(slant, 0.9, 0.25)
             cover = cover * np.where(times[first:last] <= now, 1.0, 0.45)
-            part[:] = part + (np.array(self._color(segment)) - part) * cover[..., None]
+            quality = np.interp(times[first:last], person.middles, person.quality)
+            part[:] = part + (_greyed(self._color(segment), quality) - part) * cover[..., None]
             part[:, :1] = _GROUND
             tags.append((int(first), int(last), name_of(segment, classes)))
         for place, (first, last, words) in enumerate(tags):
@@ -372,7 +383,9 @@ def _people(recognition: Recognition) -> list[_Person]:
         if entries:
             course = time_course(entries)
             segments = [segment for segment in recognition.segments if segment.track == track.id]
-            people.append(_Person(track, segments, course.middles, course.probabilities, rows[track.id]))
+            people.append(
+                _Person(track, segments, course.middles, course.probabilities, course.quality, rows[track.id])
+            )
     return people
 
 
@@ -444,6 +457,12 @@ def _rounded(image: Picture, box: Box, radius: int, color: Color, thick: int) ->
     corners += [(right - radius, bottom - radius, 0), (left + radius, bottom - radius, 90)]
     outline = np.concatenate([cv2.ellipse2Poly((x, y), (radius, radius), 0, a, a + 90, 10) for x, y, a in corners])
     cv2.polylines(image, [outline], True, color, thick, cv2.LINE_AA)
+
+
+def _greyed(color: Color, quality: Float[np.ndarray, " times"]) -> Float[np.ndarray, "times 3"]:
+    """Return a colour that is the greyer, the lower the quality."""
+    grey = np.array(UNCERTAIN_COLOR, float)
+    return grey + (np.array(color) - grey) * quality[:, None]
 
 
 def _readable_on(color: Color) -> Color:

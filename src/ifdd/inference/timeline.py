@@ -35,7 +35,7 @@ class TimelineEntry(NamedTuple):
     quality: float = 1.0
     """How well the face can be read in its frames on average, 0 to 1; frames in which it was not seen count 0."""
     flaw: str = ""
-    """What is worst about the face."""
+    """What is worst about the face; empty where nothing is amiss."""
 
 
 class Segment(NamedTuple):
@@ -218,8 +218,9 @@ def _worst_flaw(entries: Sequence[TimelineEntry], segment: Segment) -> str:
     losses: dict[str, float] = {}
     for entry in entries:
         shared = min(entry.end_seconds, segment.end_seconds) - max(entry.start_seconds, segment.start_seconds)
-        losses[entry.flaw] = losses.get(entry.flaw, 0.0) + max(0.0, shared) * (1 - entry.quality)
-    return max(losses, key=lambda flaw: losses[flaw])
+        if entry.flaw:
+            losses[entry.flaw] = losses.get(entry.flaw, 0.0) + max(0.0, shared) * (1 - entry.quality)
+    return max(losses, key=lambda flaw: losses[flaw], default="")
 
 
 def _join_equal(labels: Int64[np.ndarray, " parts"]) -> list[_Stretch]:
