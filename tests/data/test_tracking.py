@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -73,7 +74,8 @@ def test_moving_face_is_met_again_after_a_gap() -> None:
 
 def test_long_gap_ends_the_track_at_the_last_sighting() -> None:
     detections = [[] if 25 <= i < 60 else [box(100)] for i in range(100)]
-    first, second = follow(detections)
+    assert len(follow(detections)) == 1
+    first, second = follow(detections, replace(PLAIN, gap_seconds=1.0))
     assert frames_of(first) == list(range(25))
     assert first.end_seconds == pytest.approx(25 / FPS)
     assert frames_of(second) == list(range(60, 100))
@@ -213,7 +215,7 @@ def test_faces_move_on_in_frames_that_are_not_searched(every: int) -> None:
 def test_track_that_ends_unseen_between_searches_ends_before_the_search_that_missed_it() -> None:
     tracker = Tracker(PLAIN)
     ended: list[Track] = []
-    for i in range(90):
+    for i in range(105):
         detections = None if i % 3 else [box(100)] if i < 45 else []
         ended += tracker.update(i, i / FPS, detections).ended
     (track,) = ended
@@ -247,3 +249,53 @@ def test_turns_to_search_by_time_and_by_number(every: int | None, fps: int, step
 def test_cut_is_searched_and_turns_count_from_it(every: int | None) -> None:
     turns = SearchTurns(every)
     assert [i for i in range(12) if turns.is_turn(i / FPS, cut=i == 4)] == [0, 3, 4, 7, 10]
+
+
+RED, BLUE, GREEN = (200, 30, 30), (20, 40, 210), (30, 160, 60)
+
+
+def scene(*people: tuple[FaceBox, tuple[int, int, int]]) -> np.ndarray:
+    """Return a picture of coloured people before a grey wall, the nearest last."""
+    image = np.full((240, 400, 3), 128, np.uint8)
+    for face, colour in people:
+        left, top = max(round(face.x), 0), max(round(face.y), 0)
+        image[top : top + 120, left : left + round(face.width)] = colour
+    return image
+
+
+def follow_people(
+    frames: list[list[tuple[FaceBox, tuple[int, int, int]]]], hidden: set[tuple[int, int]]
+) -> list[Track]:
+    """Follow people whose faces are found but where (frame, number) is hidden."""
+    tracker = Tracker(PLAIN)
+    tracks: list[Track] = []
+    for i, people in enumerate(frames):
+        faces = [face for number, (face, _) in enumerate(people) if (i, number) not in hidden]
+        tracks += tracker.update(i, i / FPS, faces, image=scene(*people)).ended
+    return sorted(tracks + tracker.finish(len(frames) / FPS), key=lambda track: track.id)
+
+
+def test_person_hidden_for_long_is_found_again_by_looks_where_nobody_expects_it() -> None:
+    """Red walks behind blue, turns round there, and comes out on the side where red went in."""
+    red = [min(60 + 4 * i, 200 - 4 * max(i - 50, 0)) for i in range(80)]
+    frames = [[(box(x), RED), (box(200, 100, 60), BLUE)] for x in red]
+    hidden = {(i, 0) for i, x in enumerate(red) if x > 150}
+    tracks = follow_people(frames, hidden)
+    assert len(tracks) == 2
+    first = min(tracks, key=lambda track: track.points[0].box.center[0])
+    assert len(first.points) == 80
+    assert first.points[-1].box.center[0] == pytest.approx(red[-1], abs=3)
+
+
+def test_stranger_who_comes_where_somebody_was_lost_is_a_new_person() -> None:
+    frames = [[(box(100), RED)] if i < 30 else [(box(102), GREEN)] if i >= 40 else [] for i in range(80)]
+    first, second = follow_people(frames, set())
+    assert frames_of(first) == list(range(30))
+    assert frames_of(second) == list(range(40, 80))
+    images_unknown = follow([[face for face, _ in people] for people in frames])
+    assert len(images_unknown) == 1  # by place alone they are one
+
+
+def test_person_in_sight_may_change_colour() -> None:
+    (track,) = follow_people([[(box(100), RED if i < 30 else GREEN)] for i in range(60)], set())
+    assert len(track.points) == 60

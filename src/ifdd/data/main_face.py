@@ -39,7 +39,7 @@ UPRIGHT_DEGREES = 4.0
 UPRIGHT_SIDE = 160
 """Side in pixels of the crops in which eyes are looked for."""
 
-TRACKING = TrackingOptions(minimum_seconds=0.2, smoothing_seconds=0.0)
+TRACKING = TrackingOptions(gap_seconds=1.0, minimum_seconds=0.2, smoothing_seconds=0.0)
 """Clips are short and so are their shots; smoothing follows later, when both sides of a moment are known."""
 
 

@@ -1,15 +1,18 @@
 """Following faces from frame to frame.
 
-A track is one person between two cuts. Detections are given to tracks by overlap with the predicted position,
-in two rounds as in ByteTrack (Zhang et al., ECCV 2022): sure detections first, then the weak ones, which may
-continue a track but never start one. Positions are smoothed by a critically damped g-h filter (Brookner,
-"Tracking and Kalman Filtering Made Easy", 1998, section 1.2), which follows a steady motion without lag and
-predicts where a face is while nothing sees it.
+A track is one person between two cuts. Detections are given to tracks by overlap with the predicted position, in
+rounds as in ByteTrack (Zhang et al., ECCV 2022): sure detections first, then the weak ones, which may continue a
+track but never start one. Looks decide with the overlap where people meet, as in BoT-SORT (Aharon et al., arXiv
+2206.14651), with colours in place of a network; and as in DeepSORT (Wojke et al., ICIP 2017), a face that was hidden is
+found again by its looks where no overlap tells. Positions are smoothed by a critically damped g-h filter (Brookner,
+"Tracking and Kalman Filtering Made Easy", 1998, section 1.2), which follows a steady motion without lag and predicts
+where a face is while nothing sees it.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 import cv2
@@ -17,6 +20,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from ifdd.data.faces import FaceBox
+from ifdd.data.looks import Looks, person_looks, unlikeness
 from ifdd.errors import InputError
 
 
@@ -35,7 +39,7 @@ class TrackingOptions:
     """Detector score, 0 to 1, from which a detection may start a track; weaker ones only continue tracks."""
     minimum_overlap: float = 0.2
     """Least overlap (intersection over union of the boxes, both enlarged by half) of a detection with its track."""
-    gap_seconds: float = 1.0
+    gap_seconds: float = 2.0
     """A face unseen for longer than this ends its track; shorter gaps are bridged."""
     minimum_seconds: float = 0.5
     """Tracks shorter than this are dropped (half the video's length, where that is less)."""
@@ -142,6 +146,8 @@ class Track:
     """Time of the frame after the last point, once the track has ended."""
     motion: Motion = STILL
     """Estimated speed in the newest frame."""
+    looks: Looks | None = None
+    """How the person looked, newer sightings counting more; None where no images were given."""
 
     @property
     def start_seconds(self) -> float:
@@ -188,7 +194,12 @@ class Tracker:
         self._first_seconds: float | None = None
 
     def update(
-        self, frame: int, seconds: float, detections: Sequence[FaceBox] | None, cut: bool = False
+        self,
+        frame: int,
+        seconds: float,
+        detections: Sequence[FaceBox] | None,
+        cut: bool = False,
+        image: UInt8[np.ndarray, "height width 3"] | None = None,
     ) -> TrackUpdate:
         """Take in one frame; frames must come in order.
 
@@ -197,6 +208,7 @@ class Tracker:
             seconds: its time; later than that of the frame before.
             detections: the faces found in it; None if it was not searched.
             cut: the frame is the first of a new shot: all tracks end before it. Such a frame is to be searched.
+            image: the frame, RGB; without it people are told apart by place and motion alone.
         """
         if self._first_seconds is None:
             self._first_seconds = seconds
@@ -207,13 +219,17 @@ class Tracker:
             for track, predicted in zip(self._tracks, predictions, strict=True):
                 self._carry_on(track, frame, seconds, predicted)
             return TrackUpdate(list(self._tracks), ended)
-        matches = self._match(predictions, detections)
+        looks = [None if image is None else person_looks(image, detection) for detection in detections]
+        matches = self._match(predictions, detections, looks, seconds)
         for index, track in enumerate(self._tracks):
             detection = detections[matches[index]] if index in matches else None
             self._extend(track, frame, seconds, predictions[index], detection)
+            if index in matches and _stands_apart(matches[index], detections):
+                _remember(track, looks[matches[index]])
         for index, detection in enumerate(detections):
             if index not in matches.values() and self._is_new_face(detection):
-                self._tracks.append(Track([TrackPoint(frame, seconds, detection)], detected_seconds=seconds))
+                point = TrackPoint(frame, seconds, detection)
+                self._tracks.append(Track([point], detected_seconds=seconds, looks=looks[index]))
         for track in list(self._tracks):
             self._judge(track, seconds)
         return TrackUpdate(list(self._tracks), ended)
@@ -258,19 +274,33 @@ class Tracker:
             self._believed += 1
             track.id = self._believed
 
-    def _match(self, predictions: Sequence[FaceBox], detections: Sequence[FaceBox]) -> dict[int, int]:
-        """Return track number -> detection number: sure detections choose first, the best overlap first of all."""
-        sure = {i for i, box in enumerate(detections) if box.score >= self.options.start_score}
-        pairs = [
-            (detection not in sure, -overlap(_enlarge(predicted), _enlarge(detections[detection])), track, detection)
-            for track, predicted in enumerate(predictions)
-            for detection in range(len(detections))
-        ]
+    def _match(
+        self,
+        predictions: Sequence[FaceBox],
+        detections: Sequence[FaceBox],
+        looks: Sequence[Looks | None],
+        seconds: float,
+    ) -> dict[int, int]:
+        """Return track number -> detection number.
+
+        Sure detections that overlap a prediction choose first, then weak ones, then those that look like somebody who
+        was lost; within each round the best match first of all.
+        """
+        ranks: list[tuple[int, float, int, int]] = []
+        for (number, track), (index, detection) in product(enumerate(self._tracks), enumerate(detections)):
+            sure, predicted = detection.score >= self.options.start_score, predictions[number]
+            unlike = _unlikeness(track.looks, looks[index])
+            shared = overlap(_enlarge(predicted), _enlarge(detection))
+            if track.box.score == 0 and (unlike or 0.0) > MOST_UNLIKE:
+                continue  # in sight, a person may change: by another light, or a hand before the face
+            if shared > 0 and shared >= self.options.minimum_overlap:
+                ranks.append((_BY_PLACE if sure else _WEAK, (unlike or 0.0) - shared, number, index))
+            elif unlike is not None and sure and _can_have_gone(track, predicted, detection, seconds):
+                ranks.append((_BY_LOOKS, unlike, number, index))
         matches: dict[int, int] = {}
-        for _, negative_overlap, track, detection in sorted(pairs):
-            enough = -negative_overlap >= self.options.minimum_overlap and negative_overlap < 0
-            if enough and track not in matches and detection not in matches.values():
-                matches[track] = detection
+        for _, _, number, index in sorted(ranks):
+            if number not in matches and index not in matches.values():
+                matches[number] = index
         return matches
 
     def _extend(self, track: Track, frame: int, seconds: float, predicted: FaceBox, detection: FaceBox | None) -> None:
@@ -303,7 +333,15 @@ class Tracker:
         return all(track.box.score == 0 or _covered_share(detection, track.box) < _SAME_FACE for track in self._tracks)
 
 
-_COASTING_SECONDS = 0.2  # an unseen face is taken to slow down with this time constant
+MOST_UNLIKE = 0.65
+"""Somebody who comes into sight and looks further from a lost person than this (``unlikeness``) is another one."""
+
+_BY_PLACE, _WEAK, _BY_LOOKS = range(3)  # rounds in which detections choose
+_REACH = 4.0  # widths of the face that an unseen person may be off the prediction, a second
+_SIZE_CHANGE = 0.6  # least ratio of heights at which a face that was lost may be the one that is found
+_MEMORY = 0.1  # share that a sighting has in what is remembered of a person's looks
+_TOUCH = 0.1  # overlap of enlarged boxes from which one person's colours may be another's
+_COASTING_SECONDS = 0.5  # an unseen face is taken to slow down with this time constant
 _SAME_FACE = 0.6  # share of the smaller box inside the other from which two boxes show one face
 
 
@@ -327,12 +365,20 @@ class CutDetector:
 
     def is_cut(self, image: UInt8[np.ndarray, "height width 3"]) -> bool:
         """Whether an RGB frame starts a new shot; the first frame of all does not."""
-        small = cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA)
+        small = _shrink(image)
         now = _Look(small, cv2.calcHist([small], [0, 1, 2], None, [8, 8, 8], [0, 256] * 3))
         before, self._before = self._before, now
         if before is None or float(cv2.absdiff(before.small, small).mean()) < self.SMALLEST_DIFFERENCE:
             return False
         return cv2.compareHist(before.colours, now.colours, cv2.HISTCMP_BHATTACHARYYA) >= self.threshold
+
+
+def _shrink(image: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "64 64 3"]:
+    """Return the image in 64 x 64 pixels, by halves first: that is several times as fast as all at once."""
+    while min(image.shape[:2]) >= 128:
+        height, width = (side // 2 for side in image.shape[:2])
+        image = cv2.resize(image[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA)
 
 
 class _Look(NamedTuple):
@@ -365,6 +411,32 @@ def _enlarge(box: FaceBox) -> FaceBox:
     return box._replace(
         x=box.x - box.width / 4, y=box.y - box.height / 4, width=1.5 * box.width, height=1.5 * box.height
     )
+
+
+def _unlikeness(a: Looks | None, b: Looks | None) -> float | None:
+    """Return the distance of two looks; None where one is not known."""
+    return None if a is None or b is None else unlikeness(a, b)
+
+
+def _can_have_gone(track: Track, predicted: FaceBox, detection: FaceBox, seconds: float) -> bool:
+    """Whether a person who is out of sight can have come to where a face was found."""
+    away = math.dist(predicted.center, detection.center) / max(predicted.width, detection.width)
+    sizes = sorted((predicted.height, detection.height))
+    near = away < _REACH * (0.5 + seconds - track.detected_seconds)
+    return track.box.score == 0 and near and sizes[0] > _SIZE_CHANGE * sizes[1]
+
+
+def _stands_apart(number: int, detections: Sequence[FaceBox]) -> bool:
+    """Whether nobody else is so near that one hides the other."""
+    box = _enlarge(detections[number])
+    return all(index == number or overlap(box, _enlarge(other)) < _TOUCH for index, other in enumerate(detections))
+
+
+def _remember(track: Track, looks: Looks | None) -> None:
+    if track.looks is None or looks is None:
+        track.looks = looks
+    else:
+        track.looks = track.looks + np.float32(_MEMORY) * (looks - track.looks)
 
 
 def _slow_down(track: Track, seconds: float) -> None:

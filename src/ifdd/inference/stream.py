@@ -216,7 +216,7 @@ class Stream:
         self._seconds = seconds
         if look.cut and self._keep_tracks:
             self.cuts_seconds.append(seconds)
-        update = self._tracker.update(self._frames, seconds, look.faces, look.cut)
+        update = self._tracker.update(self._frames, seconds, look.faces, look.cut, image)
         self._frames += 1
         for track in update.ended:
             self._end(track)
