@@ -1,7 +1,6 @@
 """What a person sees in the terminal: one console, one style of progress bar."""
 
 import sys
-from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import (
@@ -14,6 +13,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 console = Console()
@@ -51,7 +51,10 @@ def progress_bar(unit: str) -> Progress:
 
 
 class _VideoColumn(ProgressColumn):
-    """What is told of a task that is a video (its unit is a second, ``faces`` one of its fields) and of a count."""
+    """What is told of a task that is a video (its unit is a second, ``faces`` one of its fields), and of a count."""
+
+    def __init__(self) -> None:
+        super().__init__(Column(no_wrap=True))
 
     def render(self, task: Task) -> Text:
         """Render a task of either kind."""
@@ -66,42 +69,41 @@ class _VideoColumn(ProgressColumn):
 
 class _Done(_VideoColumn):
     def of_video(self, task: Task) -> str:
-        done, total = (
-            None if value is None else timedelta(seconds=round(value)) for value in (task.completed, task.total)
-        )
-        return str(done) if total is None else f"{done} of {total}"
+        done = _clock(task.completed)
+        return done if task.total is None else f"{done}/{_clock(task.total)}"
 
     def of_count(self, task: Task) -> str:
-        return f"{task.completed:.0f} of {task.total:.0f}"
+        return f"{task.completed:.0f}/{task.total:.0f}"
 
 
 class _Pace(_VideoColumn):
     def of_video(self, task: Task) -> str:
         speed = task.finished_speed or task.speed
-        return "" if speed is None else f"{speed:.1f} x real time"
+        return "" if speed is None else f"{speed:.1f}x real time"
 
 
 class _Faces(_VideoColumn):
     def of_video(self, task: Task) -> str:
         count = task.fields["faces"]
-        return f"{count} {'face' if count == 1 else 'faces'} in sight"
+        return f"{count} {'face' if count == 1 else 'faces'}"
 
 
-class _Left(TimeRemainingColumn):
-    def render(self, task: Task) -> Text:
-        """Render the time left; nothing where the end is not known."""
-        return Text("") if task.total is None else super().render(task)
+class _Left(_VideoColumn):
+    def of_video(self, task: Task) -> str:
+        return "" if task.time_remaining is None else f"{_clock(task.time_remaining)} left"
+
+    of_count = of_video
 
 
 def video_bar() -> Progress:
-    """Return a progress bar for videos that are read, and for their number.
+    """Return a progress bar for videos that are read, and for their number; it fits 80 columns.
 
     A task with a field ``faces`` is a video: it shows the time done and the whole, its speed as a multiple of
     real time, the faces in sight and the time left. Any other task is a count.
     """
     return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", max_width=20)),
+        BarColumn(bar_width=12),
         _Done(),
         _Pace(),
         _Faces(),
@@ -110,3 +112,10 @@ def video_bar() -> Progress:
         redirect_stdout=sys.stdout.isatty(),
         refresh_per_second=4,  # drawing takes time from reading
     )
+
+
+def _clock(seconds: int | float) -> str:
+    """Return minutes and seconds, such as ``2:05``, and hours where there are any."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

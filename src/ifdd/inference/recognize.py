@@ -15,6 +15,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import torch
 from rich.markup import escape
 from rich.progress import Progress as Bar
@@ -181,6 +182,7 @@ def recognize(
     device_name = str(choose_device(device))
     detector = choose_detector(detector_model, lambda line: _print(line, error=True))
     settings = Settings(checkpoint, detector, device_name, reading, tracking, source, out, forms, brief)
+    share_cores()
     recognizer = settings.build()
     ledger = Ledger(out, settings.digest(recognizer))
     jobs = name_results(found, ledger.names)
@@ -190,6 +192,17 @@ def recognize(
         _recognize_many(Reader(settings, recognizer), jobs, ledger, _Batch(workers, retry_failed, again))
     if recognizer.trained_on_synthetic_faces:
         _print(f"note: {recognizer.description['notice']}")
+
+
+def share_cores() -> None:
+    """Give each library as many threads as the stages of one video leave it.
+
+    On few cores decoding, looking, following and the model keep all of them busy with one thread each; pools within the
+    stages would only wait for each other. Of many cores, those that the stages leave free help the model.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(max(1, cores - 3))
+    cv2.setNumThreads(1)
 
 
 def _refuse_to_annotate(videos: Sequence[str]) -> None:

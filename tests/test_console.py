@@ -1,0 +1,53 @@
+"""The bar of videos says what is promised, on one line of a usual terminal."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from ifdd import console
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    text = io.StringIO()
+    monkeypatch.setattr(console, "error_console", Console(file=text, width=80, force_terminal=True, color_system=None))
+    return text
+
+
+def show(total: float | None, done: float, faces: int, seconds: float) -> str:
+    """Draw the bar of a video that was read at constant speed for so many seconds."""
+    now = [0.0]
+    bar = console.video_bar()
+    bar.get_time = lambda: now[0]
+    task = bar.add_task("a video with quite a long name.mp4", total=total, faces=0)
+    for step in range(11):
+        now[0] = seconds * step / 10
+        bar.update(task, completed=done * step / 10, faces=faces)
+    with bar.console.capture() as captured:
+        bar.console.print(bar.get_renderable())
+    (line,) = captured.get().rstrip("\n").split("\n")
+    return " ".join(line.split())
+
+
+def test_time_speed_faces_and_time_left_are_shown(screen: io.StringIO) -> None:
+    line = show(7200.0, 3605.0, 12, 20.0)
+    assert "1:00:05/2:00:00 180.2x real time 12 faces 0:20 left" in line
+    assert "…" in line
+
+
+def test_a_live_source_has_no_end(screen: io.StringIO) -> None:
+    line = show(None, 20.0, 1, 20.0)
+    assert line.endswith("0:20 1.0x real time 1 face")
+
+
+def test_a_count_is_shown_beside_a_video(screen: io.StringIO) -> None:
+    bar = console.video_bar()
+    bar.add_task("videos", total=3, completed=1)
+    bar.add_task("b.mp4", total=10.0, completed=5, faces=2)
+    with bar.console.capture() as captured:
+        bar.console.print(bar.get_renderable())
+    count, video = captured.get().rstrip("\n").split("\n")
+    assert count.split()[-1] == "1/3"
+    assert "0:05/0:10" in video
+    assert "2 faces" in video
