@@ -28,6 +28,7 @@ from ifdd.data.tracking import overlap
 from ifdd.data.video import read_frames
 from ifdd.errors import InputError
 from tests.helpers.faces import REAL, needs_real
+from tests.helpers.videos import moving_frames
 
 
 @pytest.fixture(scope="module")
@@ -214,3 +215,10 @@ def test_public_file_is_yunet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     url = (REAL / "models" / YUNET_FILE).as_uri()
     assert choose_detector(None, lambda line: None, url)().name == "yunet"
+
+
+@needs_real
+def test_faces_in_slivers_are_finite() -> None:
+    sliver = np.ascontiguousarray(moving_frames(1, 4, 1001)[0, :3])
+    for box in YuNetDetector(REAL / "models" / YUNET_FILE).detect(sliver):
+        assert np.isfinite(box[:5]).all()

@@ -319,8 +319,26 @@ def test_standard_input_without_a_video_is_named() -> None:
 
 
 class _Quiet(SimpleHTTPRequestHandler):
+    """Serves files; of those named so, it asks for a password, or falls silent in the middle."""
+
     def log_message(self, *_: Any) -> None:
         pass
+
+    def do_GET(self) -> None:
+        if "secret" in self.path:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="videos"')
+            self.end_headers()
+        elif "half" in self.path:
+            data = Path(self.translate_path(self.path)).read_bytes()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data[: len(data) // 2])
+            self.wfile.flush()
+            self.connection.recv(1)  # until the other side hangs up
+        else:
+            super().do_GET()
 
 
 @pytest.fixture
@@ -341,6 +359,20 @@ def test_a_video_behind_an_address(tmp_path: Path, address: str) -> None:
     assert not video.live
     with pytest.raises(InputError, match=r"404.*check the address"):
         open_video(f"{address}/absent.mp4")
+
+
+def test_an_address_that_falls_silent_is_read_so_far(tmp_path: Path, address: str) -> None:
+    write_video(tmp_path / "half.mkv", moving_frames(60, 120, 160))
+    video = open_video(f"{address}/half.mkv", SourceOptions(timeout_seconds=0.5))
+    assert 10 < len(list(video)) < 60
+    (notice,) = video.info().notices
+    assert re.match(r"the video broke off at \d\.\d\d of 2\.40 s \(nothing came for 0\.5 s\); what came before", notice)
+
+
+def test_an_address_that_asks_for_a_password_is_named(address: str) -> None:
+    with pytest.raises(InputError, match=r"//\*\*\*@127.*secret\.mkv: Server returned 401") as caught:
+        open_video(address.replace("//", "//me:pass@") + "/secret.mkv")
+    assert "pass@" not in str(caught.value)
 
 
 def test_addresses_that_do_not_answer_are_named() -> None:

@@ -120,8 +120,10 @@ class YuNetDetector:
         """Return the faces of an RGB image, with landmarks."""
         sized, scale = _bound_size(image)
         self._detector.setInputSize((sized.shape[1], sized.shape[0]))
-        _, rows = self._detector.detect(cv2.cvtColor(sized, cv2.COLOR_RGB2BGR))
-        return [] if rows is None else [_yunet_box(row, scale) for row in rows.astype(float)]
+        _, found = self._detector.detect(cv2.cvtColor(sized, cv2.COLOR_RGB2BGR))
+        rows = np.zeros((0, 15)) if found is None else found.astype(float)
+        # In images a few pixels high some boxes are astronomical, or infinite.
+        return [_yunet_box(row, scale) for row in rows if np.abs(row).max() < 4 * LARGEST_DETECTION_SIDE]
 
 
 class HaarDetector:

@@ -347,7 +347,11 @@ class _Container(VideoSource):
         """Keep what was read, if anything was."""
         if not self._frames:
             self._refuse(error)
-        self._notices.append(f"the video broke off at {self._end:.2f} s ({error.strerror}); what came before was read")
+        silent = isinstance(error, av.error.ExitError)  # FFmpeg's word for our timeout
+        why = f"nothing came for {self.options.timeout_seconds:g} s" if silent else error.strerror
+        declared = "" if self._declared_end is None else f" of {self._declared_end:.2f}"
+        self._notices.append(f"the video broke off at {self._end:.2f}{declared} s ({why}); what came before was read")
+        self._declared_end = None  # all is said
 
     def _tell_truncation(self) -> None:
         declared = self._declared_end
@@ -362,6 +366,8 @@ class _Container(VideoSource):
         why = error.strerror
         if isinstance(error, PermissionError):
             remedy = "check its permissions"
+        elif isinstance(error, av.error.ProtocolNotFoundError):
+            remedy = "the FFmpeg that comes with PyAV here has none of that kind; choose another one"
         elif self._is_file:
             remedy = "it is damaged, truncated or no video: replace it or convert it to mp4 anew"
         elif self.name == "standard input":
