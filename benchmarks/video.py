@@ -59,7 +59,7 @@ STAGES = {
     "model": ("stream.py", "read_windows"),
     "write": ("recognition.py", "write"),
 }
-"""Stage -> the function that does it. To look at a frame is to look for cuts and faces; "align" has crops of its own."""
+"""Stage -> the function that does it. To look is to look for cuts and for faces; "align" has crops of its own."""
 
 
 @dataclass(frozen=True)
