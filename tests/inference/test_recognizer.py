@@ -349,3 +349,12 @@ def test_people_of_real_videos(checkpoint: Path, name: str, tracks: int, share: 
     recognition = Recognizer.from_checkpoint(checkpoint, detector).recognize(REAL / "videos" / name)
     assert len(recognition.tracks) == tracks
     assert recognition.face_share == pytest.approx(share, abs=0.02)
+
+
+def test_without_a_detector_the_best_one_is_taken_and_logged(
+    checkpoint: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recognizer = Recognizer.from_checkpoint(checkpoint)
+    assert recognizer.detector.name == "haar"  # no network in the tests
+    assert "Haar cascade finds the faces" in caplog.text
+    assert Recognizer.from_checkpoint().trained_on_synthetic_faces
