@@ -1,8 +1,8 @@
-"""Make the pictures of docs/recognize.md: two drawn people side by side, read by a trained model.
+"""Make the pictures of docs/recognize.md: two drawn people side by side, read by a trained model; one light goes out.
 
 python docs/make_recognize_figures.py demo/training/best.safetensors
 
-The checkpoint is the one that 'make demo' trains.
+The checkpoint is the one that 'make demo' trains. A second word names YuNet's file, where it cannot be downloaded.
 """
 
 import sys
@@ -16,17 +16,20 @@ import numpy as np
 
 from ifdd.data.synth import PRESETS
 from ifdd.data.synth.story import StoryConfig, render_story
-from ifdd.inference import Recognizer
+from ifdd.inference import Recognizer, YuNetDetector
 from ifdd.inference.render import draw_frames
 
 IMAGES = Path(__file__).parent / "images"
 STORIES = {11: ["neutral", "happy", "surprise", "sad"], 4: ["angry", "neutral", "disgust", "happy"]}
 FRAME = 225
+DARK = (7.5, 11.5)
+"""When the light of the second person is out (seconds); it fades for a second before and after."""
 
 
 def main() -> None:
     """Make both pictures."""
-    recognizer = Recognizer.from_checkpoint(Path(sys.argv[1]))
+    detector = YuNetDetector(Path(sys.argv[2])) if len(sys.argv) > 2 else None
+    recognizer = Recognizer.from_checkpoint(Path(sys.argv[1]), detector)
     with tempfile.TemporaryDirectory() as folder:
         video = Path(folder) / "two_people.mp4"
         write_video(video)
@@ -45,8 +48,10 @@ def write_video(path: Path) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height = 400 * len(STORIES), 360
-        for pictures in zip(*shots, strict=True):
+        for index, pictures in enumerate(zip(*shots, strict=True)):
             image = np.concatenate([picture for picture, _ in pictures], axis=1)
+            light = np.interp(index / 25, (DARK[0] - 1, DARK[0], DARK[1], DARK[1] + 1), (1.0, 0.1, 0.1, 1.0))
+            image[:, 400:] = (image[:, 400:] * light).astype(np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode(None))
 

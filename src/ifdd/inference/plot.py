@@ -1,5 +1,6 @@
 """The timeline as a picture: who shows what when, how probable it is, where the model abstains, where cuts are."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from itertools import product
@@ -12,7 +13,7 @@ from ifdd.errors import InputError
 from ifdd.files import atomic_path
 from ifdd.inference.layout import UNCERTAIN_COLOR, assign_rows, class_colors, is_abstention, name_of
 from ifdd.inference.recognition import Recognition, RecognizedTrack
-from ifdd.inference.timeline import UNCERTAIN, Segment, TimeCourse, time_course
+from ifdd.inference.timeline import UNCERTAIN, Segment, time_course
 
 if TYPE_CHECKING:
     import matplotlib.axes
@@ -114,21 +115,21 @@ def _draw_row(area: "matplotlib.axes.Axes", tracks: Sequence[RecognizedTrack], r
         for segment in recognition.segments:
             if segment.track == track.id:
                 _draw_segment(area, segment, recognition, middles, means, colors)
-        _draw_veil(area, course)
+        _draw_veil(area, middles, np.pad(course.quality, 1, mode="edge"))
         area.annotate(
             f"#{track.id}", (track.start_seconds, 1.0), xytext=(1, 2), textcoords="offset points", size=9,
             weight="bold", color=_INK, annotation_clip=False,
         )  # fmt: skip
 
 
-def _draw_veil(area: "matplotlib.axes.Axes", course: TimeCourse) -> None:
+def _draw_veil(area: "matplotlib.axes.Axes", middles: np.ndarray, quality: np.ndarray) -> None:
     """Lay white over the areas, the thicker, the less well the face can be read."""
     from matplotlib.colors import LinearSegmentedColormap
 
     veil = LinearSegmentedColormap.from_list("veil", [(1, 1, 1, THICKEST_VEIL), (1, 1, 1, 0)])
-    area.pcolormesh(
-        course.edges, [0.03, 1], course.quality[None], cmap=veil, vmin=0, vmax=1, zorder=3.5, rasterized=True
-    )
+    start, end = float(middles[0]), float(middles[-1])
+    course = np.interp(np.linspace(start, end, 1000), middles, quality)
+    area.imshow(course[None], veil, vmin=0, vmax=1, extent=(start, end, 0.03, 1), aspect="auto", zorder=3.5)
 
 
 def _draw_segment(
@@ -185,8 +186,9 @@ def _draw_legend(figure: "matplotlib.figure.Figure", recognition: Recognition, t
         handles.append(Patch(facecolor=_FAINT, alpha=0.55 * (1 - THICKEST_VEIL), label="faint: hard to read"))
     if recognition.cuts_seconds:
         handles.append(Line2D([], [], color=_INK, linewidth=0.9, linestyle=(0, (4, 3)), label="cut"))
+    columns = math.ceil(len(handles) / math.ceil(len(handles) / 8))
     legend = figure.legend(
-        handles=handles, loc="lower center", bbox_to_anchor=(0.52, (0.08 + raised) / total), ncols=min(len(handles), 8),
+        handles=handles, loc="lower center", bbox_to_anchor=(0.52, (0.08 + raised) / total), ncols=columns,
         frameon=False, fontsize=9, handlelength=1.2, columnspacing=1.3, labelcolor=_INK,
     )  # fmt: skip
     for text in legend.get_texts():

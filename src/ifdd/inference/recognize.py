@@ -42,6 +42,9 @@ MANY = 10
 MANY_SEGMENTS = 40
 """After this number of segments, those of further people are not told of one by one."""
 
+GOOD_QUALITY = 0.8
+"""Below it, the summary tells how well a face can be read."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -338,8 +341,10 @@ def summarize(recognition: Recognition) -> str:
 
 def _describe(segment: Segment) -> str:
     times = f"{segment.start_seconds:7.1f} to {segment.end_seconds:6.1f} s"
-    reason = f" ({segment.flaw})" if segment.flaw else ""
-    return f"    {times}  {segment.label} {segment.probability:.2f}{reason}"
+    line = f"    {times}  {segment.label} {segment.probability:.2f}"
+    if segment.flaw:
+        return f"{line} ({segment.flaw})"
+    return line if segment.quality >= GOOD_QUALITY else f"{line}, quality {segment.quality:.2f}"
 
 
 @contextmanager
