@@ -95,15 +95,18 @@ def test_frames_that_a_decoder_drops_without_a_word_are_counted(tmp_path: Path) 
     assert video.info().damaged == 3
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".avi"])
-@pytest.mark.parametrize("codec", ["libx264", "mpeg2video", "mjpeg"])
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [
+        *((suffix, codec) for suffix in (".mp4", ".mkv", ".ts", ".avi") for codec in ("libx264", "mpeg2video")),
+        *((suffix, "mjpeg") for suffix in (".mp4", ".mkv", ".avi")),
+    ],
+)
 def test_no_damage_is_seen_in_good_videos(
     tmp_path: Path, suffix: str, codec: Literal["libx264", "mpeg2video", "mjpeg"]
 ) -> None:
     """Frames out of order, of varying rate, before the beginning of the edit list."""
     pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
-    if (suffix, codec) == (".ts", "mjpeg"):
-        pytest.skip("no such files")
     options = {"bf": "3", "g": "12"} if codec != "mjpeg" else {}
     with av.open(str(tmp_path / f"video{suffix}"), "w") as container:
         stream = container.add_stream(codec, rate=25, options=options)
