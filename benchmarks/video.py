@@ -4,7 +4,7 @@ The video is a drawn crowd: four people side by side in shots of 15 s with hard 
 H.264. One minute is drawn and encoded; its packets are copied until the video is as long as asked. It is read as ``ifdd
 recognize`` reads it, and the JSON is written. Each measurement has a fresh process.
 
-    python benchmarks/video.py --checkpoint demo/training/best.safetensors --detector-model yunet_n_640_640.onnx
+    python benchmarks/video.py --detector-model yunet_n_640_640.onnx
 
 Shares are those of CPU time where the stages take turns in one thread. Speed and memory are those of the pipeline, in
 which they work side by side.
@@ -42,7 +42,7 @@ from ifdd.inference import Recognizer
 from ifdd.inference.pipeline import Progress
 from ifdd.inference.recognize import share_cores
 from ifdd.inference.stream import Stream
-from ifdd.model import Checkpoint, create_model, load_checkpoint
+from ifdd.model import DEMONSTRATION, Checkpoint, create_model, load_checkpoint
 
 CROWD = CrowdConfig(shots=4, people=4, emotions=3, person=StoryConfig(seconds=5.0, width=320, height=720, face=0.27))
 ENCODING = {"libx264": {"crf": "20", "preset": "veryfast"}, "mpeg4": {"qscale": "3"}}
@@ -66,7 +66,7 @@ STAGES = {
 class Setup:
     """What reads; handed to each process."""
 
-    checkpoint: Path
+    checkpoint: str
     detector_model: Path | None
     preset: str | None = None
     """Instead of the checkpoint: an untrained model of this preset, for clips of a second."""
@@ -82,7 +82,7 @@ class Setup:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", type=Path, required=True, help="of ifdd_tiny")
+    parser.add_argument("--checkpoint", default=DEMONSTRATION, help="of ifdd_tiny; the one that ships with ifdd")
     parser.add_argument("--detector-model", type=Path, help="YuNet's .onnx file")
     parser.add_argument("--minutes", type=float, default=60.0, help="length of the video")
     parser.add_argument("--part-seconds", type=float, default=60.0, help="of it read for shares and the comparison")
@@ -112,7 +112,25 @@ def main() -> None:
         }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(report, indent=1))
+    print(table(report))
+
+
+def table(report: dict[str, Any]) -> str:
+    """Return the tables of docs/recognize.md."""
+    whole, memory = report["whole"], report["whole"]["memory_megabytes"]
+    rows = [
+        ("length of the video", f"{report['video']['minutes']:g} min"),
+        ("speed", f"{whole['x_real_time']:.1f} x real time"),
+        ("CPU time for a second of video", f"{whole['cpu_seconds'] / report['video']['minutes'] / 60:.2f} s"),
+        ("speed against stages that take turns", f"{report['pipeline_to_turns']:.2f} x"),
+        ("memory after 10 %, 50 %, 100 %", ", ".join(str(memory[mark]) for mark in ("10%", "50%", "100%")) + " MB"),
+        ("most memory", f"{whole['peak_megabytes']} MB"),
+        ("JSON file", f"{whole['json_megabytes']:.0f} MB"),
+    ]
+    shares = report["stages"]["shares"]
+    lines = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows), ""]
+    lines += [f"| {' | '.join(shares)} |", "|---" * len(shares) + "|"]
+    return "\n".join([*lines, f"| {' | '.join(f'{share:.0%}'.replace('%', ' %') for share in shares.values())} |"])
 
 
 def in_process(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -207,6 +225,7 @@ def read_whole(setup: Setup, video: Path) -> dict[str, Any]:
         taken = clocked(open_video(video).expected_seconds or 0.0, work)
         size = path.stat().st_size
     assert recognition is not None
+    marks[1.0] = memory()
     return {
         "frames": recognition.video.frames,
         "tracks": len(recognition.tracks),
