@@ -35,6 +35,17 @@ def test_missed_and_false_faces_by_hand() -> None:
     assert scores.pairs == {1: 1}
 
 
+def test_boxes_on_hidden_people_do_not_count() -> None:
+    hidden = [{2: at(50.0)}] * 4
+    found = [{1: at(0.0), 7: at(51.0)}, {1: at(0.0)}, {1: at(0.0), 7: at(90.0)}, {1: at(51.0)}]
+    scores = score_identities([{1: at(0.0)}] * 4, found, hidden=hidden)
+    assert (scores.precision, scores.recall) == (3 / 4, 3 / 4)  # the box at 90 is wrong, the person in frame 3 missed
+    near = score_identities([{1: at(48.0)}], [{1: at(49.0)}], hidden=[{2: at(50.0)}])
+    assert near.idf1 == 1  # it is also on somebody who counts
+    with pytest.raises(InputError, match="hidden 1"):
+        score_identities([{}] * 2, [{}] * 2, hidden=[{}])
+
+
 def test_nobody_found_where_nobody_is_is_right() -> None:
     assert score_identities([{}] * 3, [{}] * 3).idf1 == 1
     assert score_identities([{1: at(0.0)}], [{}]).idf1 == 0

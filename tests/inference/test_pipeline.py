@@ -22,7 +22,8 @@ from ifdd.inference.stream import Stream
 from ifdd.model import load_checkpoint
 from tests.helpers.faces import DiscDetector, disc_frames
 
-TWO = disc_frames(75, {i: (30 + 0.1 * i, 48.0) for i in range(75)}, [40] * 40 + [200] * 35)
+PLACES = {i: (30 + 0.1 * i, 48.0) if i < 40 else (38.0, 33.0) for i in range(75)}
+TWO = disc_frames(75, PLACES, [40] * 40 + [200] * 35)
 TWO[20:, 20:76, 80:120] = TWO[20:, 20:76, 15:55]
 
 

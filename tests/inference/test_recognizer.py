@@ -295,7 +295,8 @@ def test_json_has_exactly_the_documented_fields(checkpoint: Path, tmp_path: Path
 
 
 def test_cut_is_told_and_ends_the_track(checkpoint: Path, tmp_path: Path) -> None:
-    folder = write_frame_folder(tmp_path / "frames", disc_frames(60, greys=[20] * 30 + [200] * 30))
+    places = {i: (40.0 if i < 30 else 90.0, 48.0) for i in range(60)}
+    folder = write_frame_folder(tmp_path / "frames", disc_frames(60, places, greys=[20] * 30 + [200] * 30))
     recognition = listener(checkpoint).recognize(folder)
     assert recognition.to_dict()["cuts_seconds"] == [1.2]
     assert [track.start_seconds for track in recognition.tracks] == [0, pytest.approx(1.2)]

@@ -42,7 +42,9 @@ def listed(cell: str) -> list[str]:
 @pytest.fixture(scope="module")
 def form(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a real run gives, of a model that has a notice."""
-    video = write_video(tmp_path_factory.mktemp("video") / "a.mp4", disc_frames(60, greys=[20] * 30 + [200] * 30))
+    places = {i: (40.0 if i < 30 else 90.0, 48.0) for i in range(60)}
+    frames = disc_frames(60, places, greys=[20] * 30 + [200] * 30)
+    video = write_video(tmp_path_factory.mktemp("video") / "a.mp4", frames)
     loaded = load_checkpoint(checkpoint)._replace(description={"synthetic": True})
     origin = {"checkpoint": "a.safetensors", "checkpoint_sha256": "0" * 64}
     reading = ReadingOptions(stride_seconds=0.2)

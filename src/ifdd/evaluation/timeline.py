@@ -62,19 +62,37 @@ class SegmentScores(NamedTuple):
         return median(abs(error) for error in self.onset_errors) if self.onset_errors else None
 
 
-def score_identities(truth: Sequence[Boxes], found: Sequence[Boxes], minimum_overlap: float = 0.5) -> IdentityScores:
+def score_identities(
+    truth: Sequence[Boxes],
+    found: Sequence[Boxes],
+    minimum_overlap: float = 0.5,
+    hidden: Sequence[Boxes] | None = None,
+) -> IdentityScores:
     """Compare tracks with people, frame by frame.
 
     Args:
         truth: each frame's people.
         found: each frame's tracks; as many frames.
         minimum_overlap: intersection over union from which two boxes show the same face.
+        hidden: people who need not be found: boxes on them, and on nobody of ``truth``, do not count; as many frames.
 
     Raises:
         InputError: the numbers of frames differ, or SciPy is not installed.
     """
-    if len(truth) != len(found):
-        raise InputError(f"the truth has {len(truth)} frames and the tracks have {len(found)}; give the same video's")
+    hidden = [{}] * len(truth) if hidden is None else hidden
+    if not len(truth) == len(found) == len(hidden):
+        raise InputError(
+            f"the truth has {len(truth)} frames and the tracks have {len(found)} (hidden {len(hidden)}); "
+            "give the same video's"
+        )
+    found = [
+        {
+            track: box
+            for track, box in tracks.items()
+            if not _covers(box, unasked, minimum_overlap) or _covers(box, people, minimum_overlap)
+        }
+        for people, unasked, tracks in zip(truth, hidden, found, strict=True)
+    ]
     agree: Counter[tuple[int, int]] = Counter()
     last: dict[int, int] = {}
     switches = 0
@@ -169,6 +187,10 @@ def _pair_greedily(overlaps: Mapping[tuple[int, int], float]) -> dict[int, int]:
         if person not in pairs and track not in pairs.values():
             pairs[person] = track
     return pairs
+
+
+def _covers(box: Box, people: Boxes, minimum_overlap: float) -> bool:
+    return any(_overlap(box, other) >= minimum_overlap for other in people.values())
 
 
 def _overlap(a: Box, b: Box) -> float:

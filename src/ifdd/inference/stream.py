@@ -119,7 +119,7 @@ class Watcher:
 
     def look(self, image: UInt8[np.ndarray, "height width 3"], seconds: float) -> Look:
         """Look at the next frame (RGB, its time)."""
-        cut = self._cuts.is_cut(image)
+        cut = self._cuts.is_cut(image, seconds)
         return Look(self._detector.detect(image) if self._turns.is_turn(seconds, cut) else None, cut)
 
 
