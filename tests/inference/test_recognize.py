@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from ifdd.__main__ import main
+from ifdd.console import video_bar
+from ifdd.data.sources import SourceOptions, VideoSource
 from ifdd.data.synth.config import PRESETS
 from ifdd.data.synth.story import StoryConfig, render_story
 from ifdd.inference import Recognition, RecognizedTrack, RecognizedVideo, Segment
 from ifdd.inference.boxes import Boxes
-from ifdd.inference.recognize import summarize
+from ifdd.inference.pipeline import Progress
+from ifdd.inference.recognize import shown, summarize
 from ifdd.model import DEMONSTRATION
 from tests.helpers.faces import disc_frames
 from tests.helpers.videos import write_frame_folder, write_video
@@ -178,3 +181,22 @@ def test_segments_of_faces_that_are_hard_to_read_say_so() -> None:
         "happy 0.90, quality 0.40",
         "uncertain 0.50 (badly lit)",
     ]
+
+
+def test_the_bar_knows_no_end_of_a_live_source() -> None:
+    bar = video_bar()
+    bar.disable = True
+    try:
+        with shown(VideoSource("camera:0", SourceOptions()), bar) as show:
+            assert show is not None
+            show(Progress(1, 0.0, None, 2))
+            (task,) = bar.tasks
+            assert (task.total, task.fields["faces"]) == (None, 2)
+        bar.add_task("videos", total=2)
+        with shown(VideoSource("b.mp4", SourceOptions()), bar) as show:
+            assert show is not None
+            show(Progress(25, 1.0, 3.0, 0))
+            assert (bar.tasks[-1].completed, bar.tasks[-1].total) == (1.0, 3.0)
+        assert [task.description for task in bar.tasks] == ["camera:0", "videos"]
+    finally:
+        bar.stop()

@@ -104,7 +104,7 @@ class Reader:
         """
         started = time.perf_counter()
         source = open_video(job.video, self.settings.source)
-        with _shown(source, bar) as on_frame, _stopped_by_interruption(source):
+        with shown(source, bar) as on_frame, _stopped_by_interruption(source):
             recognition = self.recognizer.recognize(source, on_frame)
         speed = recognition.video.duration_seconds / (time.perf_counter() - started)
         paths = self.settings.results(job)
@@ -348,7 +348,7 @@ def _describe(segment: Segment) -> str:
 
 
 @contextmanager
-def _shown(source: VideoSource, bar: Bar | None) -> Iterator[Callable[[Progress], None] | None]:
+def shown(source: VideoSource, bar: Bar | None) -> Iterator[Callable[[Progress], None] | None]:
     """Give what shows on a bar how far the reading of a video has come; one among others leaves the bar at its end."""
     if bar is None:
         yield None
@@ -359,7 +359,7 @@ def _shown(source: VideoSource, bar: Bar | None) -> Iterator[Callable[[Progress]
     def show(progress: Progress) -> None:
         nonlocal task
         if task is None:  # not before: a video that cannot be read has no progress
-            task = bar.add_task(escape(Path(source.name).name), faces=0)
+            task = bar.add_task(escape(Path(source.name).name), total=None, faces=0)
             bar.start()
         bar.update(task, completed=progress.seconds, total=progress.expected_seconds, faces=progress.faces)
 
