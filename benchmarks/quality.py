@@ -8,7 +8,7 @@ out as ``ifdd recognize`` cuts faces out, judged and read by the model. Landmark
              accuracy by quality, accuracy of the best shares by quality (accuracy-rejection curve, Nadeem et al.,
              Machine Learning in Systems Biology 2010), and the effect of weighing windows by it
 
-    python benchmarks/quality.py --checkpoint demo/training/best.safetensors
+    python benchmarks/quality.py
 """
 
 import argparse
@@ -31,6 +31,7 @@ from ifdd.data.synth import PRESETS, SynthConfig
 from ifdd.data.synth.render import Clip, FrameTruth, render_clip
 from ifdd.inference import Recognizer
 from ifdd.inference.quality import FaceQuality, TrackQuality, average
+from ifdd.model import DEMONSTRATION
 
 SEED = 777
 SIDE = 160
@@ -156,8 +157,8 @@ def five_points(truth: FrameTruth, scale: float) -> Landmarks:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", type=Path, required=True, help="a model of the seven basic emotions")
-    parser.add_argument("--clips", type=int, default=210)
+    parser.add_argument("--checkpoint", default=DEMONSTRATION, help="a model of the seven basic emotions")
+    parser.add_argument("--clips", type=int, default=147)
     parser.add_argument("--draws", type=int, default=6, help="mixed degradations of each clip")
     parser.add_argument("--out", type=Path, default=Path("results/quality.json"))
     options = parser.parse_args()
