@@ -29,13 +29,8 @@ def test_figures_are_those_of_the_result_file() -> None:
     assert f"tracks of {people} people" in PAGE
     for crowd in ("standing", "walking"):
         (plain,) = (row for row in report["timeline"] if not row["flip"] and row["crowd"] == crowd)
-        cells = (
-            crowd,
-            f"{100 * plain['segment_f1']['0.5']:.1f} %",
-            f"{100 * plain['right_time']:.1f} %",
-            f"{plain['median_onset_error_ms']} ms",
-        )
-        assert "| " + " | ".join(cells) + " |" in PAGE
+        f1, right = (f"{100 * value:.1f} %" for value in (plain["segment_f1"]["0.5"], plain["right_time"]))
+        assert f"| {crowd} | {f1} | {right} | {plain['median_onset_error_ms']} ms |" in PAGE
 
 
 def test_figures_of_real_videos_are_those_of_the_result_file() -> None:
