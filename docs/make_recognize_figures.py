@@ -1,8 +1,8 @@
 """Make the pictures of docs/recognize.md: two drawn people side by side, read by a trained model; one light goes out.
 
-python docs/make_recognize_figures.py demo/training/best.safetensors
+python docs/make_recognize_figures.py
 
-The checkpoint is the one that 'make demo' trains. A second word names YuNet's file, where it cannot be downloaded.
+The checkpoint is the one in the box. A word names YuNet's file, where it cannot be downloaded.
 """
 
 import sys
@@ -28,8 +28,8 @@ DARK = (7.5, 11.5)
 
 def main() -> None:
     """Make both pictures."""
-    detector = YuNetDetector(Path(sys.argv[2])) if len(sys.argv) > 2 else None
-    recognizer = Recognizer.from_checkpoint(Path(sys.argv[1]), detector)
+    detector = YuNetDetector(Path(sys.argv[1])) if len(sys.argv) > 1 else None
+    recognizer = Recognizer.from_checkpoint(detector=detector)
     with tempfile.TemporaryDirectory() as folder:
         video = Path(folder) / "two_people.mp4"
         write_video(video)
