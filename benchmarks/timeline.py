@@ -24,12 +24,13 @@ from typing import Any, NamedTuple
 import cv2
 import torch
 
+from ifdd.data.cuts import CutDetector
 from ifdd.data.faces import FaceDetector, HaarDetector, YuNetDetector
 from ifdd.data.synth.config import PRESETS
 from ifdd.data.synth.crowd import CrowdConfig, CrowdFrame, render_crowd
 from ifdd.data.synth.encode import write_video
 from ifdd.data.synth.story import StoryConfig
-from ifdd.data.tracking import CutDetector, SearchTurns, Track, Tracker
+from ifdd.data.tracking import SearchTurns, Track, Tracker
 from ifdd.data.video import iter_frames
 from ifdd.evaluation.timeline import Box, Stretch, score_identities, score_segments, score_time
 from ifdd.inference import ReadingOptions, Recognizer

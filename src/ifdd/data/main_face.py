@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from ifdd.data.cuts import CutDetector
 from ifdd.data.faces import CROP_FACTOR, FaceBox, FaceDetector, Landmarks, crop_face
-from ifdd.data.tracking import CutDetector, Track, Tracker, TrackingOptions, TrackPoint
+from ifdd.data.tracking import Track, Tracker, TrackingOptions, TrackPoint
 from ifdd.data.video import Frame
 
 DETECTION_SECONDS = 0.1

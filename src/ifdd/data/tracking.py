@@ -10,18 +10,18 @@ where a face is while nothing sees it.
 """
 
 import math
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
 
-import cv2
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import UInt8
 
+from ifdd.data.cuts import CUT_THRESHOLD
 from ifdd.data.faces import FaceBox
 from ifdd.data.looks import Looks, person_looks, unlikeness
+from ifdd.data.video import CLOCK
 from ifdd.errors import InputError
 
 
@@ -48,7 +48,7 @@ class TrackingOptions:
     """Tracks whose face is seen in less than this share of their frames are dropped."""
     smoothing_seconds: float = 0.1
     """Time constant of the smoothing of boxes; 0 leaves them as detected."""
-    cut_threshold: float = 0.2
+    cut_threshold: float = CUT_THRESHOLD
     """Difference of colour histograms, 0 to 1, from which two frames belong to different shots; above 1 never."""
 
     def __post_init__(self) -> None:
@@ -88,16 +88,13 @@ class SearchTurns:
             cut: it is the first of a new shot, and searched in any case.
         """
         next_seconds = 2 * seconds - self._before  # if frames keep their distance
-        late = next_seconds - self._searched > SEARCH_SECONDS + _CLOCK
+        late = next_seconds - self._searched > SEARCH_SECONDS + CLOCK
         turn = cut or (late if self._every is None else self._unsearched == 0)
         self._before = seconds
         if turn:
             self._searched, self._unsearched = seconds, self._every or 1
         self._unsearched -= 1
         return turn
-
-
-_CLOCK = 1e-6  # seconds that are no difference
 
 
 class TrackPoint(NamedTuple):
@@ -344,113 +341,6 @@ _MEMORY = 0.1  # share that a sighting has in what is remembered of a person's l
 _TOUCH = 0.1  # overlap of enlarged boxes from which one person's colours may be another's
 _COASTING_SECONDS = 0.5  # an unseen face is taken to slow down with this time constant
 _SAME_FACE = 0.6  # share of the smaller box inside the other from which two boxes show one face
-
-
-class CutDetector:
-    """Tells the first frame of a new shot by the change of its colours; of a dissolve or a fade, about the middle.
-
-    A hard cut: two measures of successive frames must agree: the Bhattacharyya distance of their colour histograms (8
-    levels for each of R, G, B), and the mean difference of their pixels. The first alone takes a plain wall that grows
-    a little darker for a cut, the second alone a fast movement. On eight real videos they are below 0.13 and 13
-    levels of 255 within shots, above 0.25 and 26 at all three cuts.
-
-    A dissolve or fade: over 0.4 s each pixel goes straight from one picture to another, so the frame in the middle is
-    the mean of the outer ones, which motion never makes it (the idea of Petersohn, "Dissolve shot boundary
-    determination", 2004). The cut is told within 0.25 s of the middle; only where frames are at most 0.1 s apart.
-
-    In both cases the pictures must differ by more than their light: a lamp or a flash is no cut.
-
-    Args:
-        threshold: histogram distance, 0 to 1, from which a frame starts a shot.
-    """
-
-    SMALLEST_DIFFERENCE = 8.0  # mean of |difference|, of 255
-    DISSOLVING_SECONDS = 0.4
-    LARGEST_BEND = 0.25  # how far the middle frame may be off the mean of the outer ones, relative to their difference
-    DISSOLVED = 2.0  # times the threshold: what a dissolve changes within that time
-    SAME_SCENE = 0.9  # correlation of two pictures that differ only by their light;
-    FLASHED_SCENE = 0.4  # the same where light burns the picture out: then all of it becomes brighter, or all darker
-    FLASHED_SHARE = 0.95  # of the values
-    LONGEST_SECONDS = 1.0  # from the first sign of a dissolve or fade to its end
-    SHORTEST_SECONDS = 0.1  # between two cuts; a fade has one for the frame that is black
-
-    def __init__(self, threshold: float = TrackingOptions.cut_threshold) -> None:
-        self.threshold = threshold
-        self._looks: deque[_Look] = deque()
-        self._cut_seconds = -math.inf
-
-    def is_cut(self, image: UInt8[np.ndarray, "height width 3"], seconds: float = math.nan) -> bool:
-        """Whether an RGB frame starts a new shot; the first frame of all does not.
-
-        Args:
-            image: the next frame.
-            seconds: its time; hard cuts alone are found without it.
-        """
-        small = _shrink(image)
-        now = _Look(seconds, small, cv2.calcHist([small], [0, 1, 2], None, [8, 8, 8], [0, 256] * 3))
-        before = self._looks[-1] if self._looks else None
-        hard = before is not None and self._differ(before, now, self.threshold)
-        if hard or math.isnan(seconds):
-            self._looks.clear()
-        while len(self._looks) > 1 and self._looks[1].seconds <= seconds - self.DISSOLVING_SECONDS + _CLOCK:
-            self._looks.popleft()
-        self._looks.append(now)
-        least = self.SHORTEST_SECONDS if hard else self.LONGEST_SECONDS
-        cut = (hard or self._dissolves()) and not seconds - self._cut_seconds < least
-        if cut:
-            self._cut_seconds = seconds
-        return cut
-
-    def _differ(self, before: "_Look", now: "_Look", distance: float) -> bool:
-        if float(cv2.absdiff(before.small, now.small).mean()) < self.SMALLEST_DIFFERENCE:
-            return False
-        if cv2.compareHist(before.colours, now.colours, cv2.HISTCMP_BHATTACHARYYA) < distance:
-            return False
-        return not self._is_same_scene(before.small.astype(np.float32), now.small.astype(np.float32))
-
-    def _is_same_scene(self, a: Float32[np.ndarray, "64 64 3"], b: Float32[np.ndarray, "64 64 3"]) -> bool:
-        """Whether two pictures differ by their light alone."""
-        alike = _correlation(a, b)
-        if alike >= self.SAME_SCENE:
-            return True
-        brighter, darker = ((step >= -self.SMALLEST_DIFFERENCE).mean() for step in (b - a, a - b))
-        return bool(alike >= self.FLASHED_SCENE and max(brighter, darker) >= self.FLASHED_SHARE)
-
-    def _dissolves(self) -> bool:
-        """Whether the newest frames go straight from one picture to another."""
-        looks = self._looks
-        first, middle, last = looks[0], looks[len(looks) // 2], looks[-1]
-        if len(looks) < 5 or last.seconds - first.seconds < 0.75 * self.DISSOLVING_SECONDS:
-            return False
-        if not self._differ(first, last, min(1.0, self.DISSOLVED * self.threshold)):
-            return False
-        a, b, c = (look.small.astype(np.float32) for look in (first, middle, last))
-        share = (middle.seconds - first.seconds) / (last.seconds - first.seconds)
-        bend = np.abs(b - (1 - share) * a - share * c).mean() / np.abs(c - a).mean()
-        return float(bend) <= self.LARGEST_BEND
-
-
-def _correlation(a: Float32[np.ndarray, "*shape"], b: Float32[np.ndarray, "*shape"]) -> float:
-    """Return the correlation of two pictures, 0 where one is plain."""
-    a, b = a - a.mean(axis=(0, 1)), b - b.mean(axis=(0, 1))
-    size = float(np.sqrt(np.square(a).mean() * np.square(b).mean()))
-    return float((a * b).mean()) / size if size > 1 else 0.0
-
-
-def _shrink(image: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "64 64 3"]:
-    """Return the image in 64 x 64 pixels, by halves first: that is several times as fast as all at once."""
-    while min(image.shape[:2]) >= 128:
-        height, width = (side // 2 for side in image.shape[:2])
-        image = cv2.resize(image[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-class _Look(NamedTuple):
-    """What the cut detector remembers of a frame."""
-
-    seconds: float
-    small: UInt8[np.ndarray, "64 64 3"]
-    colours: Float32[np.ndarray, "8 8 8"]
 
 
 def overlap(a: FaceBox, b: FaceBox) -> float:

@@ -34,6 +34,9 @@ VIDEO_SUFFIXES = (
 # fmt: on
 """Files of a folder with these endings are taken for videos; one that is named is read whatever its ending."""
 
+CLOCK = 1e-6
+"""Times that differ by less are the same (seconds)."""
+
 FOLDER_FPS = 25.0
 """Frames a second assumed for a folder of images, which does not say."""
 

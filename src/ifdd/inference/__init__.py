@@ -1,7 +1,8 @@
 """Expressions in videos: faces found, followed, and read over time."""
 
+from ifdd.data.cuts import CutDetector
 from ifdd.data.faces import CROP_FACTOR, FaceBox, FaceDetector, HaarDetector, YuNetDetector, crop_face
-from ifdd.data.tracking import CutDetector, Track, Tracker, TrackingOptions, TrackPoint
+from ifdd.data.tracking import Track, Tracker, TrackingOptions, TrackPoint
 from ifdd.inference.recognition import SCHEMA_VERSION, Recognition, RecognizedTrack, RecognizedVideo
 from ifdd.inference.recognizer import Recognizer
 from ifdd.inference.stream import ReadingOptions, Stream

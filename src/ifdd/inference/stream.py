@@ -14,8 +14,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from ifdd.data.cuts import CutDetector
 from ifdd.data.faces import FaceBox, FaceDetector, crop_face
-from ifdd.data.tracking import CutDetector, SearchTurns, Track, Tracker, TrackingOptions
+from ifdd.data.tracking import SearchTurns, Track, Tracker, TrackingOptions
 from ifdd.errors import InputError
 from ifdd.inference.alignment import HeadTilt
 from ifdd.inference.boxes import BoxRecorder

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from ifdd.__main__ import main
+from ifdd.data.cuts import CutDetector
 from ifdd.data.synth.config import PRESETS
 from ifdd.data.synth.crowd import CrowdConfig, render_crowd
 from ifdd.data.synth.story import StoryConfig
-from ifdd.data.tracking import CutDetector
 from ifdd.data.video import iter_frames
 from ifdd.errors import InputError
 

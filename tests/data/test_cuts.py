@@ -1,0 +1,75 @@
+import cv2
+import numpy as np
+import pytest
+
+from ifdd.data.cuts import CutDetector
+from tests.helpers.faces import REAL, needs_real
+
+FPS = 25.0
+
+
+def test_cut_detector_sees_a_new_scene_and_not_a_moving_light() -> None:
+    rng = np.random.default_rng(0)
+    scene, other = rng.integers(0, 120, (48, 64, 3), np.uint8), rng.integers(100, 256, (48, 64, 3), np.uint8)
+    detector = CutDetector()
+    brighter = [np.clip(scene.astype(int) + step, 0, 255).astype(np.uint8) for step in range(0, 12, 2)]
+    assert not any(detector.is_cut(image) for image in brighter)
+    wall = [np.full((48, 64, 3), level, np.uint8) for level in range(20, 80, 3)]
+    plain = CutDetector()
+    assert not any(plain.is_cut(image) for image in wall)
+    assert detector.is_cut(other)
+    assert not detector.is_cut(other)
+
+
+def smooth_scene(seed: int) -> np.ndarray:
+    """Return a picture (90, 160, 3) of soft blobs."""
+    blobs = np.random.default_rng(seed).uniform(0, 255, (6, 9, 3)).astype(np.float32)
+    return np.clip(cv2.resize(blobs, (160, 90), interpolation=cv2.INTER_CUBIC), 0, 255)
+
+
+def cuts_in(frames: list[np.ndarray]) -> list[int]:
+    detector = CutDetector()
+    pictures = [np.clip(frame, 0, 255).astype(np.uint8) for frame in frames]
+    return [i for i, picture in enumerate(pictures) if detector.is_cut(picture, i / FPS)]
+
+
+@pytest.mark.parametrize("length", [8, 15, 25])
+@pytest.mark.parametrize("black", [False, True])
+def test_dissolves_and_fades_are_cuts_at_their_middle(length: int, black: bool) -> None:
+    old, new = smooth_scene(1), smooth_scene(2)
+    frames = [old] * 40
+    for i in range(1, length):
+        share = i / length
+        weights = (max(0.0, 1 - 2 * share), max(0.0, 2 * share - 1)) if black else (1 - share, share)
+        frames.append(weights[0] * old + weights[1] * new)
+    (cut,) = cuts_in(frames + [new] * 40)
+    assert abs(cut - (40 + length / 2)) <= 0.25 * FPS
+
+
+def test_light_and_movement_are_no_cuts() -> None:
+    still, wide = smooth_scene(1), smooth_scene(3)
+    flash = [still * 2.5 + 120 if i == 30 else still for i in range(60)]
+    lamp = [still * (1.0 if i < 30 else 0.5) for i in range(60)]
+    dimming = [still * (1 - 0.5 * np.clip((i - 20) / 10, 0, 1)) for i in range(60)]
+    pan = [np.roll(wide, 6 * i, axis=1) for i in range(60)]
+    assert [cuts_in(frames) for frames in (flash, lamp, dimming, pan)] == [[], [], [], []]
+
+
+def test_slow_frames_have_hard_cuts_only() -> None:
+    old, new = smooth_scene(1).astype(np.uint8), smooth_scene(2).astype(np.uint8)
+    detector = CutDetector()
+    assert [detector.is_cut(image, i / 2) for i, image in enumerate([old, old, new, new])] == [
+        False,
+        False,
+        True,
+        False,
+    ]
+
+
+@needs_real
+def test_cuts_of_a_real_video() -> None:
+    from ifdd.data.video import iter_frames
+
+    detector = CutDetector()
+    frames = iter_frames(REAL / "videos" / "shot_cuts_and_crowd.mp4")
+    assert [frame.index for frame in frames if detector.is_cut(frame.image, frame.seconds)] == [20, 82, 211]
