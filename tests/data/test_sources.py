@@ -315,6 +315,13 @@ def test_standard_input_that_ends_early_or_is_closed_is_told(tmp_path: Path, mon
         open_video("-")
 
 
+def test_a_video_is_read_once(tmp_path: Path) -> None:
+    video = open_video(write_video(tmp_path / "video.mkv", moving_frames(5)))
+    assert len(list(video)) == 5
+    with pytest.raises(InputError, match=r"video\.mkv was read already.*open it anew"):
+        list(video)
+
+
 def test_standard_input_without_a_video_is_named() -> None:
     for content in (b"", b"no video" * 500):
         with pytest.raises(InputError, match="cannot read the video standard input"):

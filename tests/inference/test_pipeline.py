@@ -1,5 +1,6 @@
 """Reading with stages side by side: the same results, one error, no thread left, little read ahead."""
 
+import os
 import threading
 import time
 import tracemalloc
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from ifdd.data.faces import FaceBox
-from ifdd.data.sources import SourceOptions, VideoSource
+from ifdd.data.sources import SourceOptions, VideoSource, open_video
 from ifdd.data.tracking import TrackingOptions
 from ifdd.data.video import Frame
 from ifdd.errors import InputError
@@ -21,6 +22,7 @@ from ifdd.inference.pipeline import LIVE_AHEAD, MOST_AHEAD, Progress, follow_ahe
 from ifdd.inference.stream import Stream
 from ifdd.model import load_checkpoint
 from tests.helpers.faces import DiscDetector, disc_frames
+from tests.helpers.videos import write_video
 
 PLACES = {i: (30 + 0.1 * i, 48.0) if i < 40 else (38.0, 33.0) for i in range(75)}
 TWO = disc_frames(75, PLACES, [40] * 40 + [200] * 35)
@@ -129,6 +131,29 @@ def test_an_interruption_ends_all(checkpoint: Path) -> None:
         recognizer(checkpoint).recognize(source, interrupt)
     assert source.closed
     assert source.made < 100
+
+
+def test_an_interruption_ends_a_pipe_that_is_silent(checkpoint: Path, tmp_path: Path) -> None:
+    """Both the thread that waits for the pipe and those that wait for that one."""
+    content = write_video(tmp_path / "a.mkv", disc_frames(75)).read_bytes()
+    reading_end, writing_end = os.pipe()
+    reading, writing = os.fdopen(reading_end, "rb"), os.fdopen(writing_end, "wb")
+    late = threading.Timer(5.0, writing.close)  # else a failure would never end
+    late.start()
+
+    def interrupt(progress: Progress) -> None:
+        if progress.frames == 40:
+            time.sleep(0.5)  # by now all waits for more frames
+            raise KeyboardInterrupt
+
+    writing.write(content[: len(content) * 9 // 10])
+    writing.flush()
+    with reading, writing:
+        with pytest.raises(KeyboardInterrupt):
+            recognizer(checkpoint).recognize(open_video("-", stdin=reading), interrupt)
+        assert late.is_alive()
+        late.cancel()
+    late.join()
 
 
 @pytest.mark.parametrize("live", [False, True])

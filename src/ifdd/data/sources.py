@@ -4,11 +4,14 @@
 are passed over and counted, and what was wrong is told as notices. Every source is read once, frame by frame.
 """
 
+import os
 import re
+import select
+import stat
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BufferedIOBase
@@ -22,6 +25,7 @@ from av.container import InputContainer
 
 from ifdd.data.video import (
     FOLDER_FPS,
+    IMAGE_SUFFIXES,
     MISSING_SECONDS,
     Frame,
     VideoInfo,
@@ -64,6 +68,9 @@ ROUNDING_MS = 2
 
 MOST_GAPS = 3
 """Gaps that are told."""
+
+WAKE_SECONDS = 0.1
+"""How often reading that waits for a pipe looks whether it shall end."""
 
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _PASSWORD = re.compile(r"//[^/@]*@")
@@ -126,14 +133,20 @@ class VideoSource:
         self._start = 0.0
         self._end = 0.0
         self._size = (0, 0)
+        self._begun = False
         self._stopped = False
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames that can be decoded, in order, upright, with their true times.
 
         Raises:
-            InputError: there is none, or the source is at fault as a whole.
+            InputError: there is none, or the source is at fault as a whole, or was read before.
         """
+        if self._begun:
+            raise InputError(
+                f"the video {self.name} was read already, and an opened one can be read once; open it anew"
+            )
+        self._begun = True
         try:
             for frame, end_seconds in self._read():
                 if not self._frames:
@@ -150,7 +163,7 @@ class VideoSource:
             raise InputError(f"the video {self.name} has no frames that can be decoded; replace it")
 
     def stop(self) -> None:
-        """End the video after the present frame."""
+        """End the video after the present frame; a silent pipe ends at once, a silent address after its timeout."""
         self._stopped = True
 
     def close(self) -> None:
@@ -205,9 +218,11 @@ def open_video(
         return _open_address(name, options)
     path = Path(source)
     if path.is_dir():
-        return _Folder(path, options)
+        return _Images(name, image_files(path), options)
     if not path.exists():
         raise InputError(f"no such video: {path}; check the path")
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return _Images(name, [path], options)
     # An absolute path: no file name can be taken for a protocol.
     return _Container(name, str(path.absolute()), options, {})
 
@@ -235,12 +250,12 @@ def _open_address(address: str, options: SourceOptions) -> VideoSource:
     return source
 
 
-class _Folder(VideoSource):
-    """A folder of numbered images."""
+class _Images(VideoSource):
+    """Images, one after the other: those of a folder, or a single one."""
 
-    def __init__(self, folder: Path, options: SourceOptions) -> None:
-        super().__init__(str(folder), options)
-        self._files = image_files(folder)
+    def __init__(self, name: str, files: Sequence[Path], options: SourceOptions) -> None:
+        super().__init__(name, options)
+        self._files = files
         self.expected_frames = len(self._files)
         self.expected_seconds = len(self._files) / options.image_fps
 
@@ -271,12 +286,13 @@ class _Container(VideoSource):
         self, name: str, place: str | BufferedIOBase, options: SourceOptions, settings: dict[str, str]
     ) -> None:
         super().__init__(name, options)
+        pipe = None if isinstance(place, str) else _interruptible(place, lambda: self._stopped)
         self._is_file = isinstance(place, str) and not is_address(place)
         self._asked = time.monotonic()
         timeout = None if self._is_file or not isinstance(place, str) else options.timeout_seconds
         try:
             self._container: InputContainer = av.open(
-                place, "r", metadata_errors="ignore", options=settings, timeout=timeout
+                pipe or place, "r", metadata_errors="ignore", options=settings, timeout=timeout
             )
         except av.error.FFmpegError as error:
             self._refuse(error)
@@ -377,6 +393,30 @@ class _Container(VideoSource):
                 why = f"no answer within {self.options.timeout_seconds:g} s"
             remedy = "check the address and the connection"
         raise InputError(f"cannot read the video {self.name}: {why}; {remedy}") from error
+
+
+def _interruptible(file: BufferedIOBase, is_stopped: Callable[[], bool]) -> "BufferedIOBase | _Pipe":
+    """Return a file whose reading never waits for longer than until it is stopped."""
+    try:
+        is_pipe = stat.S_ISFIFO(os.fstat(file.fileno()).st_mode)
+    except OSError:  # it is no file of the system
+        is_pipe = False
+    return _Pipe(file, is_stopped) if is_pipe else file
+
+
+class _Pipe:
+    """A pipe as FFmpeg reads it; it ends where the reading is stopped, even while nothing comes."""
+
+    def __init__(self, file: BufferedIOBase, is_stopped: Callable[[], bool]) -> None:
+        self._file = file
+        self._is_stopped = is_stopped
+
+    def read(self, count: int) -> bytes:
+        """Return up to so many bytes, as soon as there are any; none at the end."""
+        while not self._is_stopped():
+            if select.select([self._file], [], [], WAKE_SECONDS)[0]:
+                return self._file.read1(count)
+        return b""
 
 
 class _Promised:

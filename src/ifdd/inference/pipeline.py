@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
+from inspect import GEN_RUNNING, getgeneratorstate
 from typing import Any, NamedTuple, TypeVar, cast
 
 from ifdd.data.sources import VideoSource
@@ -43,7 +44,8 @@ class Progress(NamedTuple):
 def follow_ahead(video: VideoSource, stream: Stream) -> Generator[tuple[Progress, list[Window]], None, None]:
     """Yield what each frame of a video brought: how far the reading is, and the windows that are full.
 
-    When it ends or is closed, the threads have ended and the video is closed.
+    When it ends or is closed, the threads have ended and the video is closed. This waits for the frames at work, and
+    for a silent address until its timeout.
 
     Raises:
         InputError: as the video.
@@ -55,7 +57,9 @@ def follow_ahead(video: VideoSource, stream: Stream) -> Generator[tuple[Progress
         count = LIVE_AHEAD if video.live else max(1, min(MOST_AHEAD, AHEAD_BYTES // first.image.nbytes))
         decoded = stages.enter_context(_ahead(_decode(first, frames), count))
         looked = stages.enter_context(_ahead(_look(decoded, stream), count))
-        yield from stages.enter_context(_ahead(_follow(looked, stream, video), count))
+        followed = stages.enter_context(_ahead(_follow(looked, stream, video), count))
+        stages.callback(video.stop)  # first of all: the threads may wait for a pipe that is silent
+        yield from followed
 
 
 @contextmanager
@@ -65,19 +69,23 @@ def _ahead(items: Generator[Item, None, None], count: int) -> Iterator[Iterator[
     An error of the generator is raised where its item would have come. At the end, the thread finishes the item that it
     is at, and the generator is closed.
     """
-    with closing(items), ThreadPoolExecutor(1) as thread:
-        waiting: deque[Future[Any]] = deque(thread.submit(next, items, _END) for _ in range(count))
+    try:
+        with ThreadPoolExecutor(1) as thread:
+            waiting: deque[Future[Any]] = deque(thread.submit(next, items, _END) for _ in range(count))
 
-        def take() -> Iterator[Item]:
-            while (item := waiting.popleft().result()) is not _END:
-                waiting.append(thread.submit(next, items, _END))
-                yield cast(Item, item)
+            def take() -> Iterator[Item]:
+                while (item := waiting.popleft().result()) is not _END:
+                    waiting.append(thread.submit(next, items, _END))
+                    yield cast(Item, item)
 
-        try:
-            yield take()
-        finally:
-            for future in waiting:
-                future.cancel()
+            try:
+                yield take()
+            finally:
+                for future in waiting:
+                    future.cancel()
+    finally:
+        if getgeneratorstate(items) != GEN_RUNNING:  # it runs if a second interruption came, which waits for nothing
+            items.close()
 
 
 def _decode(first: Frame, others: Iterator[Frame]) -> Generator[Frame, None, None]:
