@@ -11,6 +11,7 @@ import os
 import sys
 import typing
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 
@@ -121,7 +122,7 @@ def _with_true(words: list[str], function: Callable[..., None]) -> list[str]:
     switches = {f"--{parameter.name}" for parameter in parameters if parameter.annotation is bool}
     values = ("true", "false", "yes", "no")
     result = []
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip_longest(words, words[1:], fillvalue=""):
         result.append(word)
         if word in switches and following.lower() not in values:
             result.append("true")
