@@ -78,6 +78,8 @@ class VideoInfo:
     """Packets, frames and images that could not be read as they should be; 0 unless these are passed over."""
     notices: tuple[str, ...] = ()
     """What else was wrong with it, in one line each."""
+    start_seconds: float = 0.0
+    """Time of the first frame on the clock of a player; not 0 where the sound begins before the picture."""
 
 
 class Frame(NamedTuple):
@@ -155,7 +157,9 @@ def probe(path: str | Path, folder_fps: float = FOLDER_FPS) -> VideoInfo:
     assert first is not None  # _decode refuses videos without frames
     assert last is not None
     duration = last.end_seconds - first.seconds
-    return VideoInfo(path, last.number + 1, (last.number + 1) / duration, duration, *first.pose.size)
+    return VideoInfo(
+        path, last.number + 1, (last.number + 1) / duration, duration, *first.pose.size, start_seconds=first.seconds
+    )
 
 
 def iter_frames(path: str | Path, folder_fps: float = FOLDER_FPS) -> Iterator[Frame]:
@@ -464,7 +468,11 @@ def _pose_of(frame: av.VideoFrame, stream: VideoStream) -> Pose:
     shape = float(stream.sample_aspect_ratio or 1)
     if PIXEL_SHAPES[0] <= shape <= PIXEL_SHAPES[1]:
         width, height = max(width, round(width * shape)), max(height, round(height / shape))
-    matrix = cast(bytes | None, frame.side_data.get("DISPLAYMATRIX"))
+    try:
+        matrix = cast(bytes | None, frame.side_data.get("DISPLAYMATRIX"))
+    except ValueError:  # beside it lies a kind of data, such as EXIF, that PyAV has no name for
+        turn = frame.rotation  # degrees, anticlockwise; without the mirroring
+        return Pose(width, height, abs(turn) == 90, turn in (-90, 180, -180), turn in (90, 180, -180))
     if matrix is None:
         return Pose(width, height, False, False, False)
     # A point (column, row) goes to (a column + c row, b column + d row).
