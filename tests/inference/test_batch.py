@@ -251,6 +251,28 @@ def test_standard_input_forms_and_a_limit(
     assert run(checkpoint, tmp_path / "out", video, "--workers", "0") == 2
 
 
+def test_standard_input_replaces_no_earlier_results(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for length in (3, 4, 5):
+        video = write_video(tmp_path / "a.mkv", disc_frames(length, {}))
+        with video.open("rb") as file:
+            monkeypatch.setattr(sys, "stdin", type("Stdin", (), {"buffer": file}))
+            assert run(checkpoint, tmp_path / "out", "-") == 0
+    assert attempts(tmp_path / "out") == ["stdin", "stdin-2", "stdin-3"]
+    forms = [json.loads((tmp_path / "out" / f"{name}.json").read_text()) for name in attempts(tmp_path / "out")]
+    assert [form["video"]["frames"] for form in forms] == [3, 4, 5]
+
+
+def test_an_address_that_failed_keeps_its_name(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, "settings")
+    ledger.add(Job("rtsp://x/a", "a"), "no answer")
+    found = find_videos(["rtsp://x/a"], tmp_path)
+    assert [job.name for job in name_results(found, ledger.names, ledger.kept)] == ["a"]
+    ledger.add(Job("rtsp://x/a", "a"), None)
+    assert [job.name for job in name_results(found, ledger.names, ledger.kept)] == ["a-2"]
+
+
 def test_of_a_truncated_video_the_part_that_was_read_is_annotated(checkpoint: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     pytest.importorskip("PIL")

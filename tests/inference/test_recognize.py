@@ -11,6 +11,7 @@ from ifdd.data.sources import SourceOptions, VideoSource
 from ifdd.data.synth.config import PRESETS
 from ifdd.data.synth.story import StoryConfig, render_story
 from ifdd.inference import Recognition, RecognizedTrack, RecognizedVideo, Segment
+from ifdd.inference.batch import refuse_unwritable
 from ifdd.inference.boxes import Boxes
 from ifdd.inference.pipeline import Progress
 from ifdd.inference.recognize import shown, summarize
@@ -95,6 +96,9 @@ def test_unreadable_video_is_named(
     line = failure(capfd, str(video), "--checkpoint", str(checkpoint), "--out", str(tmp_path / "out"))
     assert line.startswith("ifdd recognize: cannot read the video")
     assert "bad.mp4" in line
+    with pytest.raises(SystemExit):
+        main(["recognize", str(video), "--checkpoint", str(checkpoint), "--out", str(tmp_path / "out")])
+    assert "" not in capfd.readouterr().err.splitlines()
     assert not (tmp_path / "out").exists()
 
 
@@ -115,7 +119,10 @@ def test_bad_checkpoint_detector_and_options_are_named(
     video = str(write_video(tmp_path / "a.mp4", disc_frames(5)))
     text = tmp_path / "text.safetensors"
     text.write_text("hello")
-    assert "text.safetensors" in failure(capfd, video, "--checkpoint", str(text))
+    with pytest.raises(SystemExit):
+        main(["recognize", video, "--checkpoint", str(text)])
+    (line,) = capfd.readouterr().err.splitlines()  # no word about a detector before
+    assert "text.safetensors" in line
     assert "absent" in failure(capfd, video, "--checkpoint", str(tmp_path / "absent.safetensors"))
     good = ["--checkpoint", str(checkpoint)]
     assert "absent.onnx" in failure(capfd, video, *good, "--detector_model", str(tmp_path / "absent.onnx"))
@@ -126,11 +133,20 @@ def test_bad_checkpoint_detector_and_options_are_named(
 def test_folder_that_cannot_be_written_is_named(
     checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    video = str(write_video(tmp_path / "a.mp4", disc_frames(5, {})))
     (tmp_path / "file").write_text("in the way")
-    line = failure(capfd, video, "--checkpoint", str(checkpoint), "--out", str(tmp_path / "file" / "out"))
-    assert "cannot write" in line
-    assert str(tmp_path / "file") in line
+    video = str(tmp_path / "absent.mp4")  # the folder is looked at first
+    for out in (tmp_path / "file", tmp_path / "file" / "out", Path("/proc/out")):
+        line = failure(capfd, video, "--checkpoint", str(checkpoint), "--out", str(out))
+        assert line.startswith(f"ifdd recognize: cannot write results to the folder {out}: ")
+
+
+def test_it_is_known_before_reading_whether_results_can_be_written(tmp_path: Path) -> None:
+    refuse_unwritable(tmp_path / "new" / "out")
+    assert not list(tmp_path.iterdir())
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    refuse_unwritable(kept)
+    assert kept.is_dir()
 
 
 def test_without_a_checkpoint_the_demonstration_reads_and_says_so(
@@ -156,6 +172,14 @@ def test_what_can_be_read_only_once_is_not_annotated(
     assert "can be read only once" in line
     assert "secret" not in line
     assert not (tmp_path / "out").exists()
+
+
+def test_the_help_on_videos_is_whole(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["recognize", "--help"])
+    assert "directories, patterns 'in/**/*.mp4', addresses, or - for standard input" in " ".join(
+        capfd.readouterr().out.split()
+    )
 
 
 def test_many_people_are_told_of_in_few_lines() -> None:

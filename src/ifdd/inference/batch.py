@@ -7,7 +7,10 @@ the settings and the video are still the same, and its results are there.
 import json
 import os
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
@@ -76,16 +79,43 @@ def find_videos(words: Sequence[str], out: Path) -> dict[str, str]:
     return found
 
 
-def name_results(found: dict[str, str], earlier: dict[str, str] | None = None) -> list[Job]:
+def refuse_unwritable(out: Path) -> None:
+    """Find out before anything is read whether results can be written to a folder; it is left as it was.
+
+    Raises:
+        InputError: they cannot.
+    """
+    made: list[Path] = []
+    try:
+        made = [folder for folder in (out, *out.parents) if not folder.exists()]
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"cannot write results to the folder {out}: {error.strerror}; choose another one with --out"
+        ) from error
+    finally:
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def name_results(
+    found: dict[str, str], earlier: dict[str, str] | None = None, kept: AbstractSet[str] = frozenset()
+) -> list[Job]:
     """Give every video a name for its results; none occurs twice, and a video keeps the one it had.
+
+    What is live or piped has a new name each time, as it is another video each time.
 
     Args:
         found: as ``find_videos`` gives it.
         earlier: the names that were given before, by the key of the video.
+        kept: names of results that are there.
     """
-    earlier = earlier or {}
+    earlier = {key: name for key, name in (earlier or {}).items() if not is_live_or_piped(key)}
     names: dict[str, str] = {}
-    taken = set(earlier.values())
+    taken = {*earlier.values(), *kept}
     for video, base in found.items():
         name, number = earlier.get(video_key(video), base), 1
         while video_key(video) not in earlier and name in taken:
@@ -113,11 +143,12 @@ class Ledger:
         self.path = out / LEDGER
         self.settings = settings
         self._attempts: dict[str, dict[str, object]] = {}
+        self.kept: set[str] = set()
+        """The names of all results that were ever written."""
         self._stamps: dict[str, str] = {}
         for line in self._lines():
             try:
-                attempt = json.loads(line)
-                self._attempts[attempt["video"]] = attempt
+                self._remember(json.loads(line))
             except (ValueError, TypeError, KeyError):
                 continue  # half a line, where an earlier run was cut off
 
@@ -149,7 +180,7 @@ class Ledger:
             "stamp": self._stamp(job),
             "error": error,
         }
-        self._attempts[video_key(job.video)] = attempt
+        self._remember(attempt)
         line = json.dumps(attempt, ensure_ascii=False) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -162,6 +193,12 @@ class Ledger:
             raise InputError(
                 f"cannot write {self.path}: {error_.strerror}; free space or choose another folder"
             ) from error_
+
+    def _remember(self, attempt: dict[str, object]) -> None:
+        """Take an attempt into account."""
+        self._attempts[str(attempt["video"])] = attempt
+        if "name" in attempt and attempt.get("error") is None:
+            self.kept.add(str(attempt["name"]))
 
     def _lines(self) -> list[str]:
         try:

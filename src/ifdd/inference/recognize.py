@@ -27,14 +27,14 @@ from ifdd.data.processes import in_processes
 from ifdd.data.sources import CAMERA, SourceOptions, VideoSource, hide_password, open_video
 from ifdd.data.tracking import TrackingOptions
 from ifdd.errors import InputError
-from ifdd.inference.batch import Job, Ledger, Outcome, find_videos, is_live_or_piped, name_results
+from ifdd.inference.batch import Job, Ledger, Outcome, find_videos, is_live_or_piped, name_results, refuse_unwritable
 from ifdd.inference.outputs import parse_formats
 from ifdd.inference.pipeline import Progress
 from ifdd.inference.recognition import SCHEMA_VERSION, Recognition
 from ifdd.inference.recognizer import Recognizer
 from ifdd.inference.stream import ReadingOptions
 from ifdd.inference.timeline import Segment
-from ifdd.model import DEMONSTRATION, choose_device
+from ifdd.model import DEMONSTRATION, choose_device, load_checkpoint
 
 MANY = 10
 """From this number of videos on, each is told of in one line."""
@@ -146,8 +146,7 @@ def recognize(
     with the same settings is not read again: OUT/recognize.jsonl tells.
 
     Args:
-        videos: video files (anything FFmpeg reads), folders of numbered images, directories of both, patterns such as
-            'clips/**/*.mp4', addresses (rtsp, http, ...), or - for standard input
+        videos: video files, folders of images, directories, patterns 'in/**/*.mp4', addresses, or - for standard input
         checkpoint: the trained model, a .safetensors file written by 'ifdd train'; the one that ships with ifdd
             knows drawn faces only
         out: folder for the results
@@ -183,12 +182,14 @@ def recognize(
             f"no checkpoint given: the demonstration {DEMONSTRATION} reads, which knows drawn faces only", error=True
         )
     device_name = str(choose_device(device))
+    load_checkpoint(checkpoint)  # what is wrong with it is told before a detector is downloaded
+    refuse_unwritable(out)
     detector = choose_detector(detector_model, lambda line: _print(line, error=True))
     settings = Settings(checkpoint, detector, device_name, reading, tracking, source, out, forms, brief)
     share_cores()
     recognizer = settings.build()
     ledger = Ledger(out, settings.digest(recognizer))
-    jobs = name_results(found, ledger.names)
+    jobs = name_results(found, ledger.names, ledger.kept)
     if len(jobs) == 1:
         _recognize_one(Reader(settings, recognizer), jobs[0], ledger, again)
     else:
@@ -237,7 +238,8 @@ def _recognize_one(reader: Reader, job: Job, ledger: Ledger, again: bool) -> Non
     try:
         outcome = reader.read(job, bar)
     finally:
-        bar.stop()
+        if bar.live.is_started:  # else it would leave an empty line
+            bar.stop()
     if outcome.fatal:
         raise InputError(outcome.fatal)
     ledger.add(job, None)
