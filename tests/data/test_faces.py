@@ -2,6 +2,7 @@ import hashlib
 import http.server
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -86,6 +87,17 @@ def test_yunet_and_haar_agree_on_real_faces(yunet: YuNetDetector) -> None:
 
 
 @needs_real
+@pytest.mark.parametrize("name", ["yunet", "haar"])
+def test_two_threads_may_ask_one_detector(
+    name: str, portrait: tuple[np.ndarray, FaceBox], request: pytest.FixtureRequest
+) -> None:
+    detector = request.getfixturevalue("yunet") if name == "yunet" else HaarDetector()
+    pictures = [cv2.resize(portrait[0], size, interpolation=cv2.INTER_AREA) for size in ((320, 180), (200, 160))]
+    expected = [detector.detect(picture) for picture in pictures]
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(detector.detect, 15 * pictures)) == 15 * expected
+
+
 def test_file_that_is_no_yunet_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     cut = tmp_path / "cut.onnx"
     cut.write_bytes((REAL / "models" / "yunet_n_640_640.onnx").read_bytes()[:200_000])

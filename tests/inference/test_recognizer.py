@@ -1,5 +1,6 @@
 import hashlib
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,24 @@ def test_memory_holds_crops_for_one_window_only(checkpoint: Path, tmp_path: Path
         assert stream._waiting == []
     stream.finish(8.0)
     assert stream.tracks == []
+
+
+def test_a_face_on_screen_for_minutes_takes_little_memory(checkpoint: Path) -> None:
+    """As in slide shows and recordings of screens, whose frames may be minutes long."""
+    stream = listener(checkpoint).stream()
+    image = disc_frames(1)[0]
+    stream.follow(image, 0.0, stream.watcher.look(image, 0.0))
+    stream.follow(image, 0.1, stream.watcher.look(image, 0.1))
+    tracemalloc.start()
+    try:
+        windows = stream.follow(image, 600.0, stream.watcher.look(image, 600.0))
+        assert len(windows) > 2000
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000  # a clip alone is 200 kB
+    finally:
+        tracemalloc.stop()
+    assert stream.read_windows(windows[-2:])[1].end_seconds == pytest.approx(600, abs=0.25)
+    for window in (windows[0], windows[-1]):
+        assert (window.clip == window.clip[0]).all()
 
 
 @pytest.mark.parametrize("detect_every", [1, 3])

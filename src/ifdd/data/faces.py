@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple, Protocol, runtime_checkable
 from urllib.request import urlopen
 
@@ -85,7 +86,10 @@ class FaceDetector(Protocol):
     """What it is called in notices and results."""
 
     def detect(self, image: UInt8[np.ndarray, "height width 3"]) -> list[FaceBox]:
-        """Return the faces of an RGB image, in YuNet's box convention, in no particular order."""
+        """Return the faces of an RGB image, in YuNet's box convention, in no particular order.
+
+        Two threads may ask at the same time: one for whole frames, one for the angle of heads.
+        """
         ...
 
 
@@ -105,6 +109,7 @@ class YuNetDetector:
     name = "yunet"
 
     def __init__(self, model_path: Path, score_threshold: float = 0.3) -> None:
+        self._turn = Lock()  # OpenCV's detector has one size at a time
         if not model_path.is_file():
             raise InputError(f"no face detector model at {model_path}; give YuNet's .onnx file, or none for Haar")
         try:
@@ -119,8 +124,9 @@ class YuNetDetector:
     def detect(self, image: UInt8[np.ndarray, "height width 3"]) -> list[FaceBox]:
         """Return the faces of an RGB image, with landmarks."""
         sized, scale = _bound_size(image)
-        self._detector.setInputSize((sized.shape[1], sized.shape[0]))
-        _, found = self._detector.detect(cv2.cvtColor(sized, cv2.COLOR_RGB2BGR))
+        with self._turn:
+            self._detector.setInputSize((sized.shape[1], sized.shape[0]))
+            _, found = self._detector.detect(cv2.cvtColor(sized, cv2.COLOR_RGB2BGR))
         rows = np.zeros((0, 15)) if found is None else found.astype(float)
         # In images a few pixels high some boxes are astronomical, or infinite.
         return [_yunet_box(row, scale) for row in rows if np.abs(row).max() < 4 * LARGEST_DETECTION_SIDE]
@@ -144,18 +150,17 @@ class HaarDetector:
     LOWEST_WEIGHT, WEIGHT_RANGE = 54.5, 4.0
 
     def __init__(self) -> None:
+        self._turn = Lock()  # OpenCV's cascade works in buffers of its own
         self._cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_alt2.xml")
 
     def detect(self, image: UInt8[np.ndarray, "height width 3"]) -> list[FaceBox]:
         """Return the frontal faces of an RGB image, without landmarks; scores lie in 0.5 to 1."""
         sized, scale = _bound_size(image)
-        squares, _, weights = self._cascade.detectMultiScale3(
-            cv2.cvtColor(sized, cv2.COLOR_RGB2GRAY),
-            scaleFactor=1.1,
-            minNeighbors=3,
-            minSize=(24, 24),
-            outputRejectLevels=True,
-        )
+        grey = cv2.cvtColor(sized, cv2.COLOR_RGB2GRAY)
+        with self._turn:
+            squares, _, weights = self._cascade.detectMultiScale3(
+                grey, scaleFactor=1.1, minNeighbors=3, minSize=(24, 24), outputRejectLevels=True
+            )
         return [
             self._convert(np.asarray(square, float) / scale, float(weight))
             for square, weight in zip(squares, np.ravel(weights), strict=True)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from ifdd.data.sources import VideoSource
 from ifdd.data.video import Frame
-from ifdd.inference.stream import Look, Stream, Window
+from ifdd.inference.stream import Sighting, Stream, Window
 
 MOST_AHEAD = 12
 """Frames between two stages: enough to bridge a search for faces and a batch of the model."""
@@ -94,16 +94,16 @@ def _decode(first: Frame, others: Iterator[Frame]) -> Generator[Frame, None, Non
         yield frame._replace(seconds=frame.seconds - first.seconds)
 
 
-def _look(frames: Iterator[Frame], stream: Stream) -> Generator[tuple[Frame, Look], None, None]:
+def _look(frames: Iterator[Frame], stream: Stream) -> Generator[tuple[Frame, Sighting], None, None]:
     for frame in frames:
         yield frame, stream.watcher.look(frame.image, frame.seconds)
 
 
 def _follow(
-    looked: Iterator[tuple[Frame, Look]], stream: Stream, video: VideoSource
+    looked: Iterator[tuple[Frame, Sighting]], stream: Stream, video: VideoSource
 ) -> Generator[tuple[Progress, list[Window]], None, None]:
-    for frame, look in looked:
-        windows = stream.follow(frame.image, frame.seconds, look)
+    for frame, sighting in looked:
+        windows = stream.follow(frame.image, frame.seconds, sighting)
         expected = min(
             (seconds for seconds in (video.expected_seconds, video.options.maximum_seconds) if seconds is not None),
             default=None,

@@ -7,7 +7,6 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -83,26 +82,13 @@ class ClipReader(Protocol):
         """Return the class probabilities of RGB clips of this length and size."""
 
 
-class Look(NamedTuple):
+class Sighting(NamedTuple):
     """What is seen in one frame alone."""
 
     faces: list[FaceBox] | None
     """The faces; None if it was not this frame's turn to be searched."""
     cut: bool
     """Whether a shot begins."""
-
-
-class _TakingTurns:
-    """A detector that two threads share, one at a time: one for whole frames, the other for the angle of heads."""
-
-    def __init__(self, detector: FaceDetector) -> None:
-        self.name = detector.name
-        self._detector = detector
-        self._turn = Lock()
-
-    def detect(self, image: UInt8[np.ndarray, "height width 3"]) -> list[FaceBox]:
-        with self._turn:
-            return self._detector.detect(image)
 
 
 class Watcher:
@@ -118,19 +104,21 @@ class Watcher:
         self._cuts = CutDetector(tracking.cut_threshold)
         self._turns = SearchTurns(tracking.detect_every)
 
-    def look(self, image: UInt8[np.ndarray, "height width 3"], seconds: float) -> Look:
+    def look(self, image: UInt8[np.ndarray, "height width 3"], seconds: float) -> Sighting:
         """Look at the next frame (RGB, its time)."""
         cut = self._cuts.is_cut(image, seconds)
-        return Look(self._detector.detect(image) if self._turns.is_turn(seconds, cut) else None, cut)
+        return Sighting(self._detector.detect(image) if self._turns.is_turn(seconds, cut) else None, cut)
 
 
 class Window(NamedTuple):
     """A clip that waits for the model."""
 
     track: int
+    """Number of the person."""
     start_seconds: float
     end_seconds: float
-    clip: np.ndarray
+    clip: UInt8[np.ndarray, "frames size size 3"]
+    """RGB; not to be written to, because its frames may be one and the same."""
     quality: float
     """How well the face can be read in its frames, on average."""
     flaw: str
@@ -141,13 +129,19 @@ class Window(NamedTuple):
 class _Crops:
     """The newest crops of one track, how far its windows have come, and where it was."""
 
+    track: Track
+    """Kept here, so that no other track can have its identity."""
     next_start: float
+    """Time at which the next window starts."""
     covered: float
+    """Time up to which windows were read."""
     tilt: HeadTilt
     seconds: deque[float] = field(default_factory=deque)
-    images: deque[np.ndarray] = field(default_factory=deque)
+    """Times of the crops."""
+    images: deque[UInt8[np.ndarray, "size size 3"]] = field(default_factory=deque)
     qualities: deque[FaceQuality] = field(default_factory=deque)
     quality: TrackQuality = field(default_factory=TrackQuality)
+    """Measures the qualities."""
     boxes: BoxRecorder = field(default_factory=BoxRecorder)
 
 
@@ -165,8 +159,7 @@ class Stream:
         self._batch_size = batch_size
         self._keep_tracks = keep_tracks
         self._tracker = Tracker(reader.tracking)
-        self._detector = _TakingTurns(reader.detector)
-        self.watcher = Watcher(self._detector, reader.tracking)
+        self.watcher = Watcher(reader.detector, reader.tracking)
         """Looks at the frames, and may do so ahead of ``follow`` in another thread."""
         self._crops: dict[int, _Crops] = {}  # by identity of the track: it has no number at first
         self._waiting: list[Window] = []
@@ -201,13 +194,13 @@ class Stream:
         """
         return self.read_windows(self.follow(image, seconds, self.watcher.look(image, seconds)))
 
-    def follow(self, image: UInt8[np.ndarray, "height width 3"], seconds: float, look: Look) -> list[Window]:
+    def follow(self, image: UInt8[np.ndarray, "height width 3"], seconds: float, sighting: Sighting) -> list[Window]:
         """Do the first half of ``read``: take in a frame that was looked at, and return a batch of windows, or none.
 
         Args:
             image: RGB.
             seconds: its time.
-            look: what its ``Watcher`` saw in it.
+            sighting: what its ``Watcher`` saw in it.
 
         Raises:
             InputError: the frame is earlier than the one before.
@@ -215,9 +208,9 @@ class Stream:
         if seconds < self._seconds:
             raise InputError(f"a frame at {seconds} s follows one at {self._seconds} s; give frames in order of time")
         self._seconds = seconds
-        if look.cut and self._keep_tracks:
+        if sighting.cut and self._keep_tracks:
             self.cuts_seconds.append(seconds)
-        update = self._tracker.update(self._frames, seconds, look.faces, look.cut, image)
+        update = self._tracker.update(self._frames, seconds, sighting.faces, sighting.cut, image)
         self._frames += 1
         for track in update.ended:
             self._end(track)
@@ -248,7 +241,7 @@ class Stream:
         """Keep the newest crop, and forget those that no window can need any more."""
         reader, seconds, start = self._reader, track.points[-1].seconds, track.start_seconds
         if id(track) not in self._crops:
-            self._crops[id(track)] = _Crops(start, start, HeadTilt(self._detector))
+            self._crops[id(track)] = _Crops(track, start, start, HeadTilt(reader.detector))
             self._crops[id(track)].boxes.add(track.points[:1])
         crops = self._crops[id(track)]
         tilt = crops.tilt.update(image, track.box, seconds) if reader.reading.upright else 0.0
@@ -284,7 +277,9 @@ class Stream:
         crops = self._crops[id(track)]
         count = self._reader.frames
         positions = frames_in_window(crops.seconds, start_seconds, end_seconds, count)
-        clip = np.stack([crops.images[position] for position in positions])
+        images = [crops.images[position] for position in positions]
+        still = positions[0] == positions[-1]  # one picture may be on screen for thousands of windows: it is not copied
+        clip = np.broadcast_to(images[0], (count, *images[0].shape)) if still else np.stack(images)
         qualities = [crops.qualities[position] for position in positions]
         score = sum(quality.score for quality in qualities) / count
         self._waiting.append(Window(track.id, start_seconds, end_seconds, clip, score, average(qualities).flaw))
