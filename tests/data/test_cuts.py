@@ -1,8 +1,12 @@
+from itertools import permutations
+
 import cv2
 import numpy as np
 import pytest
 
 from ifdd.data.cuts import CutDetector
+from ifdd.data.synth import PRESETS, SynthConfig
+from ifdd.data.synth.render import render_clip
 from tests.helpers.faces import REAL, needs_real
 
 FPS = 25.0
@@ -53,6 +57,25 @@ def test_light_and_movement_are_no_cuts() -> None:
     dimming = [still * (1 - 0.5 * np.clip((i - 20) / 10, 0, 1)) for i in range(60)]
     pan = [np.roll(wide, 6 * i, axis=1) for i in range(60)]
     assert [cuts_in(frames) for frames in (flash, lamp, dimming, pan)] == [[], [], [], []]
+
+
+@pytest.mark.parametrize("light", [1.0, 0.5, 0.3, 0.15])
+def test_cuts_between_dark_and_bright_shots_of_people_are_no_flashes(light: float) -> None:
+    config = SynthConfig(PRESETS["standard"].behaviour, PRESETS["standard"].scene)
+    people = [render_clip(config, 5, number).frames[0] for number in range(8)]
+    for one, other in permutations(people, 2):
+        dark = (one * light).astype(np.uint8)
+        assert cuts_in([dark] * 5 + [other] * 5 + [dark] * 5) == [5, 10]
+
+
+@pytest.mark.parametrize("length", [8, 15])
+def test_dissolves_and_fades_into_brighter_shots_are_cuts(length: int) -> None:
+    config = SynthConfig(PRESETS["standard"].behaviour, PRESETS["standard"].scene)
+    people = [render_clip(config, 5, number).frames[0] for number in range(5)]
+    for one, other in permutations(people, 2):
+        dark = 0.3 * one
+        mixtures = [dark + i / length * (other - dark) for i in range(1, length)]
+        assert len(cuts_in([dark] * 15 + mixtures + [other] * 15)) == 1
 
 
 def test_slow_frames_have_hard_cuts_only() -> None:
