@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,11 +13,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ifdd.data.faces import FaceBox, Landmarks
+from ifdd.data.faces import CROP_FACTOR, FaceBox, FaceDetector, Landmarks
 from ifdd.data.synth import PRESETS, SynthConfig
 from ifdd.data.synth.plan import person_identity, plan_clip
 from ifdd.data.synth.render import render_clip
-from ifdd.inference.quality import FLAWS, HIDDEN, FaceQuality, TrackQuality, average, light, pose, sharpness, size
+from ifdd.inference import ReadingOptions, Recognizer
+from ifdd.inference.quality import (
+    FLAWS,
+    HIDDEN,
+    SOUND,
+    FaceQuality,
+    TrackQuality,
+    average,
+    light,
+    pose,
+    sharpness,
+    size,
+)
+from tests.helpers.videos import write_frame_folder
+
+
+class WholeImageDetector(FaceDetector):
+    """Finds a face whose crop is the whole image."""
+
+    name = "whole image"
+
+    def detect(self, image: np.ndarray) -> list[FaceBox]:
+        side = len(image) / CROP_FACTOR
+        return [FaceBox((len(image) - side) / 2, (len(image) - side) / 2, side, side, 0.9)]
+
 
 CONFIG = SynthConfig(PRESETS["easy"].behaviour, PRESETS["easy"].scene, size=256, frames=1)
 CLIPS = st.integers(0, 5)
@@ -139,14 +164,29 @@ def test_a_track_remembers_the_pose_and_a_hidden_face_counts_nothing(side: int) 
     assert track.update(crop, box).pose == 1  # a detector without landmarks
     turned = track.update(crop, box._replace(landmarks=landmarks(60, 0)))
     assert turned == FaceQuality(1.0, 1.0, 1.0, pytest.approx(0.5), pytest.approx(1.0, abs=0.1))  # type: ignore[arg-type]
-    assert turned.flaw == "turned away"
+    assert turned.worst == "turned away"
     assert turned.score == pytest.approx(turned.pose * turned.light)
     assert track.update(crop, box) == turned
     assert track.update(crop, box._replace(score=0.0)) == HIDDEN
-    assert (HIDDEN.score, HIDDEN.flaw) == (0, "hidden")
-    assert FaceQuality(1.0, 0.95, 0.99, 0.92, 1.0).flaw == ""
+    assert (HIDDEN.score, HIDDEN.worst) == (0, "hidden")
+    assert FaceQuality(1.0, 0.95, 0.99, 0.92, 1.0).worst == "turned away"
     assert average([turned, HIDDEN, HIDDEN]).seen == pytest.approx(1 / 3)
 
 
 def test_every_part_has_a_word() -> None:
     assert list(FLAWS) == list(FaceQuality._fields)
+
+
+def test_what_is_uncertain_for_its_quality_always_has_a_flaw(checkpoint: Path, tmp_path: Path) -> None:
+    crop = cv2.convertScaleAbs(drawn_face(4), alpha=0.9)
+    folder = write_frame_folder(tmp_path / "frames", np.stack([crop] * 30))
+
+    def read(least: float) -> tuple[float, str, set[tuple[str, str]]]:
+        reading = ReadingOptions(minimum_quality=least)
+        recognition = Recognizer.from_checkpoint(checkpoint, WholeImageDetector(), reading=reading).recognize(folder)
+        (segment,) = recognition.segments
+        return segment.quality, segment.flaw, {(segment.label, entry.flaw) for entry in recognition.timeline}
+
+    quality, flaw, _ = read(0.2)
+    assert (quality >= SOUND, flaw) == (True, "")
+    assert read((1 + quality) / 2)[1:] == ("badly lit", {("uncertain", "badly lit")})

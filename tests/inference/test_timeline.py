@@ -138,6 +138,40 @@ def test_where_the_face_cannot_be_read_the_segment_is_uncertain_and_says_why() -
     assert (improbable.label, improbable.flaw) == (UNCERTAIN, "")
 
 
+def with_qualities(qualities: list[float], *probabilities: float) -> list[TimelineEntry]:
+    flaw = "hidden"
+    return [
+        TimelineEntry(1, 0.4 * i, 0.4 * i + 0.4, probabilities, quality, flaw if quality < 0.9 else "")
+        for i, quality in enumerate(qualities)
+    ]
+
+
+def test_a_flaw_is_told_of_what_is_uncertain_for_its_quality_and_of_nothing_else() -> None:
+    (read,) = find_segments(with_qualities([0.21, 0.21, 0, 0.21, 0.21], 0.9, 0.1), AB, 0.5, 0.0, 0.2)
+    assert (read.label, read.flaw) == ("a", "")  # a moment too short to stand; the mean quality is below the least
+    (poor,) = find_segments(with_qualities([0.1, 0.1, 1, 0.1, 0.1], 0.9, 0.1), AB, 0.5, 0.0, 0.2)
+    assert (poor.label, poor.flaw) == (UNCERTAIN, "hidden")  # the mean quality is not
+    improbable = with_qualities([0.3, 0.3, 0.3, 0.1], 0.5, 0.5)
+    assert [s[3:4] + s[7:] for s in find_segments(improbable, AB, 0.5, 0.7, 0.2)] == [(UNCERTAIN, "")]
+    assert [s[3:4] + s[7:] for s in find_segments(improbable, AB, 0.5, 0.7, 0.5)] == [(UNCERTAIN, "hidden")]
+
+
+def test_the_flaw_is_that_of_the_parts_that_are_too_poor() -> None:
+    small = [entry(i, i + 1, 0.5, 0.5)._replace(quality=0.3, flaw="small") for i in range(2)]
+    dark = [entry(i, i + 1, 0.5, 0.5)._replace(quality=0.19, flaw="badly lit") for i in range(2, 4)]
+    (segment,) = find_segments([*small, small[0]._replace(end_seconds=2), *dark], AB, 0.5, 0.7, 0.2)
+    assert segment.flaw == "badly lit"  # smallness takes more, but not where the quality is below 0.2
+
+
+def test_flaws_of_an_hour_are_found_at_once() -> None:
+    entries = [rated(0.05 if i // 8 % 2 else 1.0, i / 4, i / 4 + 1.6, 0.9, 0.1) for i in range(14_400)]
+    entries = [e._replace(flaw="small" if e.quality < 0.9 else "") for e in entries]
+    started = time.process_time()
+    segments = find_segments(entries, AB, 0.5, 0.0, 0.2)
+    assert time.process_time() - started < 2
+    assert sum(segment.flaw == "small" for segment in segments) == 900
+
+
 def test_short_segment_goes_to_the_neighbour_that_is_more_probable_in_it() -> None:
     classes = ("a", "b", "c")
     entries = [entry(0, 2, 0.8, 0.1, 0.1), entry(2, 2.2, 0.1, 0.6, 0.3), entry(2.2, 4, 0.1, 0.1, 0.8)]

@@ -35,7 +35,7 @@ NOSE_REACH = 0.5
 """How far the tip of the nose lies before the eyes, in distances from eyes to mouth."""
 
 SOUND = 0.9
-"""A part from which on nothing is amiss."""
+"""A quality from which on nothing is amiss."""
 
 _FACE = (slice(SIDE // 8, SIDE - SIDE // 8), slice(SIDE * 7 // 32, SIDE - SIDE * 7 // 32))  # the face box in its crop
 _FINE, _COARSE = 0.7, 1.6  # standard deviations in pixels of both smoothings
@@ -62,10 +62,9 @@ class FaceQuality(NamedTuple):
         return math.prod(self)
 
     @property
-    def flaw(self) -> str:
-        """What is worst about the face, as a word for a reader; empty where nothing is amiss."""
-        worst = min(self._fields, key=lambda name: float(getattr(self, name)))
-        return FLAWS[worst] if getattr(self, worst) < SOUND else ""
+    def worst(self) -> str:
+        """The part that is worst, as a word for a reader, however good it is."""
+        return FLAWS[min(self._fields, key=lambda name: float(getattr(self, name)))]
 
 
 FLAWS = {"seen": "hidden", "size": "small", "sharpness": "blurred", "pose": "turned away", "light": "badly lit"}

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ifdd.data.tracking import TrackPoint
+from ifdd.data.video import CLOCK
 from ifdd.errors import InputError
 from ifdd.inference.boxes import Boxes
-from ifdd.inference.timeline import CLOCK, Segment, TimelineEntry
+from ifdd.inference.timeline import Segment, TimelineEntry
 
 if TYPE_CHECKING:
     import matplotlib.figure

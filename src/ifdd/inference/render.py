@@ -18,12 +18,12 @@ from av.video.stream import VideoStream
 from jaxtyping import Float, UInt8
 
 from ifdd.data.sources import SourceOptions, open_video
-from ifdd.data.video import Frame
+from ifdd.data.video import CLOCK, Frame
 from ifdd.errors import InputError
 from ifdd.files import atomic_path
 from ifdd.inference.layout import UNCERTAIN_COLOR, assign_rows, class_colors, describe, is_abstention, name_of
 from ifdd.inference.recognition import Recognition, RecognizedTrack
-from ifdd.inference.timeline import CLOCK, Segment, time_course
+from ifdd.inference.timeline import Segment, time_course
 
 if TYPE_CHECKING:
     import PIL.ImageFont

@@ -16,12 +16,13 @@ from torch import Tensor
 from ifdd.data.cuts import CutDetector
 from ifdd.data.faces import FaceBox, FaceDetector, crop_face
 from ifdd.data.tracking import SearchTurns, Track, Tracker, TrackingOptions
+from ifdd.data.video import CLOCK
 from ifdd.errors import InputError
 from ifdd.inference.alignment import HeadTilt
 from ifdd.inference.boxes import BoxRecorder
-from ifdd.inference.quality import FaceQuality, TrackQuality, average
+from ifdd.inference.quality import SOUND, FaceQuality, TrackQuality, average
 from ifdd.inference.recognition import RecognizedTrack
-from ifdd.inference.timeline import CLOCK, TimelineEntry, frames_in_window, last_window
+from ifdd.inference.timeline import TimelineEntry, frames_in_window, last_window
 
 
 @dataclass(frozen=True)
@@ -282,7 +283,9 @@ class Stream:
         clip = np.broadcast_to(images[0], (count, *images[0].shape)) if still else np.stack(images)
         qualities = [crops.qualities[position] for position in positions]
         score = sum(quality.score for quality in qualities) / count
-        self._waiting.append(Window(track.id, start_seconds, end_seconds, clip, score, average(qualities).flaw))
+        is_sound = score >= max(SOUND, self._reader.reading.minimum_quality)
+        flaw = "" if is_sound else average(qualities).worst
+        self._waiting.append(Window(track.id, start_seconds, end_seconds, clip, score, flaw))
 
     def _take_windows(self) -> list[Window]:
         windows, self._waiting = self._waiting, []

@@ -6,14 +6,14 @@ or of changing frame rate is read at the speed that the model was trained for.
 
 import heapq
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
-CLOCK = 1e-6
-"""Times that differ by less are the same (seconds)."""
+from ifdd.data.video import CLOCK
 
 _NO_QUALITY = 1e-3  # below it a window has no weight, so that sums are exact
 
@@ -35,7 +35,7 @@ class TimelineEntry(NamedTuple):
     quality: float = 1.0
     """How well the face can be read in its frames on average, 0 to 1; frames in which it was not seen count 0."""
     flaw: str = ""
-    """What is worst about the face; empty where nothing is amiss."""
+    """What is worst about the face; empty where nothing is amiss, never where the quality is below the least asked."""
 
 
 class Segment(NamedTuple):
@@ -56,7 +56,7 @@ class Segment(NamedTuple):
     quality: float = 1.0
     """How well the face can be read on average, 0 to 1."""
     flaw: str = ""
-    """What is worst about the face, where the quality alone is a reason for UNCERTAIN."""
+    """What is worst about the face, where its quality is the reason for UNCERTAIN."""
 
     @property
     def confidence(self) -> float:
@@ -80,11 +80,11 @@ class TimeCourse(NamedTuple):
         return (self.edges[:-1] + self.edges[1:]) / 2
 
     def mean(
-        self, values: Float64[np.ndarray, "parts columns"], start: int, stop: int
+        self, values: Float64[np.ndarray, "rows columns"], start: int, stop: int
     ) -> Float64[np.ndarray, " columns"]:
-        """Average values, a row for each part, from part ``start`` to before part ``stop``, by length."""
+        """Average values, a row for each part from ``start`` to before ``stop``, by length."""
         lengths = np.diff(self.edges[start : stop + 1])
-        average: np.ndarray = lengths @ values[start:stop] / lengths.sum()
+        average: np.ndarray = lengths @ values / lengths.sum()
         return average
 
 
@@ -136,7 +136,8 @@ def find_segments(
     Each instant gets the class that is largest in the time course. Where none reaches ``minimum_probability``, or
     the quality does not reach ``minimum_quality``, UNCERTAIN takes the place of a class with that probability. Equal
     neighbours are joined. While a stretch is shorter than ``minimum_seconds``, the shortest one is given to the
-    neighbour whose class is more probable in it.
+    neighbour whose class is more probable in it. Where a stretch is UNCERTAIN for its quality at least as long as for
+    its probability, it gets the flaw that takes most from the quality meanwhile.
 
     Args:
         entries: the windows of one track, in any order, without a hole between them.
@@ -149,13 +150,11 @@ def find_segments(
         return []
     course = time_course(entries)
     chances = np.pad(course.probabilities, ((0, 0), (0, 1)), constant_values=minimum_probability)
-    labels = np.where(course.quality < minimum_quality - 1e-9, len(classes), chances.argmax(1))
+    improbable, poor = chances.argmax(1) == len(classes), course.quality < minimum_quality - 1e-9
+    labels = np.where(poor, len(classes), chances.argmax(1))
+    doubts = _find_doubts(entries, course, improbable, poor)
     stretches = _join_short(_join_equal(labels), course, chances, minimum_seconds)
-    segments = [_segment(entries[0].track, course, stretch, classes) for stretch in stretches]
-    return [
-        segment._replace(flaw=_worst_flaw(entries, segment)) if segment.quality < minimum_quality - 1e-9 else segment
-        for segment in segments
-    ]
+    return [_segment(entries[0].track, course, stretch, classes, doubts) for stretch in stretches]
 
 
 def time_course(entries: Sequence[TimelineEntry]) -> TimeCourse:
@@ -171,14 +170,7 @@ def time_course(entries: Sequence[TimelineEntry]) -> TimeCourse:
     ends = np.array([entry.end_seconds for entry in entries], float)
     edges = np.unique(np.concatenate([starts, ends]))
     edges = edges[np.concatenate([[True], np.diff(edges) > CLOCK])]
-    spans = [np.searchsorted(edges, times + CLOCK, side="right") - 1 for times in (starts, ends)]
-
-    def add_up(values: Float64[np.ndarray, "windows columns"]) -> Float64[np.ndarray, "parts columns"]:
-        steps = np.zeros((len(edges), values.shape[1]))
-        np.add.at(steps, spans[0], values)
-        np.subtract.at(steps, spans[1], values)
-        return steps.cumsum(0)[:-1]
-
+    add_up = partial(_add_up, entries, edges)
     probabilities = np.array([entry.probabilities for entry in entries], float)
     quality = np.array([[entry.quality] for entry in entries], float)
     weights = np.where(quality < _NO_QUALITY, 0.0, quality)
@@ -186,6 +178,41 @@ def time_course(entries: Sequence[TimelineEntry]) -> TimeCourse:
     plain = add_up(probabilities) / count
     weighted = add_up(probabilities * weights) / np.where(readable, add_up(weights), 1.0)
     return TimeCourse(edges, np.where(readable, weighted, plain), (add_up(quality) / count)[:, 0])
+
+
+def _add_up(
+    entries: Sequence[TimelineEntry],
+    edges: Float64[np.ndarray, " edges"],
+    values: Float64[np.ndarray, "windows columns"],
+) -> Float64[np.ndarray, "parts columns"]:
+    """Return, for each part, the sums of the rows of the windows that cover it."""
+    starts, ends = np.array([(entry.start_seconds, entry.end_seconds) for entry in entries], float).T
+    steps = np.zeros((len(edges), values.shape[1]))
+    np.add.at(steps, np.searchsorted(edges, starts + CLOCK, side="right") - 1, values)
+    np.subtract.at(steps, np.searchsorted(edges, ends + CLOCK, side="right") - 1, values)
+    return steps.cumsum(0)[:-1]
+
+
+class _Doubts(NamedTuple):
+    """Why the parts of a time course are uncertain."""
+
+    flaws: tuple[str, ...]
+    """The flaws that occur."""
+    columns: Float64[np.ndarray, "parts flaws+1"]
+    """The reason (1: the quality, -1: only the want of a probable class, 0: there is no doubt), and what each flaw takes
+    from the quality where that is too low."""
+
+
+def _find_doubts(
+    entries: Sequence[TimelineEntry],
+    course: TimeCourse,
+    improbable: Bool[np.ndarray, " parts"],
+    poor: Bool[np.ndarray, " parts"],
+) -> _Doubts:
+    flaws = sorted({entry.flaw for entry in entries if entry.flaw}) if poor.any() else []
+    losses = np.array([[(entry.flaw == flaw) * (1 - entry.quality) for flaw in flaws] for entry in entries], float)
+    losses = _add_up(entries, course.edges, losses) * poor[:, None]
+    return _Doubts(tuple(flaws), np.column_stack([np.where(poor, 1.0, -1.0 * improbable), losses]))
 
 
 class _Stretch(NamedTuple):
@@ -196,12 +223,13 @@ class _Stretch(NamedTuple):
     label: int
 
 
-def _segment(track: int, course: TimeCourse, stretch: _Stretch, classes: Sequence[str]) -> Segment:
+def _segment(track: int, course: TimeCourse, stretch: _Stretch, classes: Sequence[str], doubts: _Doubts) -> Segment:
     start, stop, label = stretch
     uncertain = label == len(classes)
-    chances = course.probabilities.max(1) if uncertain else course.probabilities[:, label]
-    peak = start + int(chances[start:stop].argmax())
-    probability, quality = course.mean(np.stack([chances, course.quality], axis=1), start, stop).tolist()
+    probabilities = course.probabilities[start:stop]
+    chances = probabilities.max(1) if uncertain else probabilities[:, label]
+    peak = start + int(chances.argmax())
+    probability, quality = course.mean(np.stack([chances, course.quality[start:stop]], axis=1), start, stop).tolist()
     return Segment(
         track,
         float(course.edges[start]),
@@ -210,17 +238,14 @@ def _segment(track: int, course: TimeCourse, stretch: _Stretch, classes: Sequenc
         probability,
         float(course.edges[peak : peak + 2].mean()),
         quality,
+        _worst_flaw(course, stretch, doubts) if uncertain else "",
     )
 
 
-def _worst_flaw(entries: Sequence[TimelineEntry], segment: Segment) -> str:
-    """Return the flaw that takes most from the quality of a segment."""
-    losses: dict[str, float] = {}
-    for entry in entries:
-        shared = min(entry.end_seconds, segment.end_seconds) - max(entry.start_seconds, segment.start_seconds)
-        if entry.flaw:
-            losses[entry.flaw] = losses.get(entry.flaw, 0.0) + max(0.0, shared) * (1 - entry.quality)
-    return max(losses, key=lambda flaw: losses[flaw], default="")
+def _worst_flaw(course: TimeCourse, stretch: _Stretch, doubts: _Doubts) -> str:
+    """Return the flaw that takes most from the quality, if that is the main reason for the doubts."""
+    reason, *losses = course.mean(doubts.columns[stretch.start : stretch.stop], stretch.start, stretch.stop).tolist()
+    return doubts.flaws[losses.index(max(losses))] if losses and reason >= 0 else ""
 
 
 def _join_equal(labels: Int64[np.ndarray, " parts"]) -> list[_Stretch]:
@@ -249,7 +274,7 @@ def _join_short(
         beside = [s for s in (by_stop.get(short.start), by_start.get(short.stop)) if s is not None]
         if by_start.get(short.start) != short or not beside:  # it was joined to another, or is all there is
             continue
-        mean = course.mean(chances, short.start, short.stop)
+        mean = course.mean(chances[short.start : short.stop], short.start, short.stop)
         label = max(beside, key=lambda stretch: mean[stretch.label]).label
         joined = [short, *(stretch for stretch in beside if stretch.label == label)]
         for stretch in joined:
