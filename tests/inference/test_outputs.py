@@ -22,17 +22,28 @@ from pympi import Eaf, TextGrid
 from ifdd.__main__ import main
 from ifdd.data.faces import FaceBox
 from ifdd.data.labels import LABEL_SETS
+from ifdd.data.sources import SourceOptions
 from ifdd.data.synth.config import PRESETS
 from ifdd.data.synth.story import StoryConfig, render_story
 from ifdd.data.tracking import TrackPoint
 from ifdd.data.video import iter_frames, probe
 from ifdd.errors import InputError
-from ifdd.inference import Recognition, RecognizedTrack, RecognizedVideo, Segment, TimelineEntry
+from ifdd.inference import (
+    ReadingOptions,
+    Recognition,
+    RecognizedTrack,
+    RecognizedVideo,
+    Recognizer,
+    Segment,
+    TimelineEntry,
+)
 from ifdd.inference.boxes import Boxes
 from ifdd.inference.layout import UNCERTAIN_COLOR, assign_rows, class_colors
 from ifdd.inference.outputs import FORMATS, parse_formats
 from ifdd.inference.plot import plot_timeline
+from ifdd.inference.render import draw_frames
 from ifdd.inference.timeline import UNCERTAIN
+from tests.helpers.faces import REAL, DiscDetector, disc_frames, needs_real
 from tests.helpers.videos import moving_frames, write_frame_folder, write_video
 
 CLASSES = ("glücklich & froh", "悲しい", 'so < "b"', "neutral")
@@ -259,6 +270,44 @@ def test_annotated_video_keeps_times_and_sound(tmp_path: Path) -> None:
     assert sound(source) == sound(tmp_path / "out.mp4") != []
     box = after[0].image[200, 238:246].astype(int)  # the left side of the first person's box, ten times enlarged
     assert np.abs(box - class_colors(CLASSES)[CLASSES[0]]).sum(1).min() < 60
+
+
+def test_forms_for_players_count_from_where_the_sound_begins(checkpoint: Path, tmp_path: Path) -> None:
+    times = [0.52 + i / 25 for i in range(30)]
+    pictures = write_video(tmp_path / "a.mp4", disc_frames(30, greys=[50] * 30), times=times)
+    source = add_sound(pictures, tmp_path / "b.mkv")
+    reading = ReadingOptions(minimum_quality=0.0, minimum_segment_seconds=2.0)  # one segment
+    result = Recognizer.from_checkpoint(checkpoint, DiscDetector(), reading=reading).recognize(source)
+    (segment,) = result.segments
+    assert segment.start_seconds == 0
+    assert segment.end_seconds == pytest.approx(1.2)
+    assert result.to_dict()["video"]["start_seconds"] == probe(source).start_seconds == pytest.approx(0.52)
+    for form in ("vtt", "eaf", "textgrid", "csv"):
+        result.write(tmp_path / f"a.{form}")
+    (cue,) = webvtt.read(str(tmp_path / "a.vtt")).captions
+    assert (cue.start, cue.end) == ("00:00:00.520", "00:00:01.720")
+    (annotation,) = Eaf(str(tmp_path / "a.eaf")).get_annotation_data_for_tier("person 1")
+    assert annotation[:2] == (520, 1720)
+    tier = TextGrid(str(tmp_path / "a.textgrid"), codec="utf-8").get_tier(1)
+    assert [interval[:2] for interval in tier.get_all_intervals()] == [(0, 0.52), (0.52, 1.72)]
+    assert pandas.read_csv(tmp_path / "a.csv")["start_seconds"].iloc[0] == 0
+
+
+@needs_real
+def test_captions_of_a_real_video_whose_sound_begins_before_the_picture(checkpoint: Path) -> None:
+    source = SourceOptions(maximum_seconds=0.6)
+    video = REAL / "videos" / "shot_cuts_and_crowd.mp4"
+    result = Recognizer.from_checkpoint(checkpoint, DiscDetector()).recognize(video, source=source)
+    assert result.video.start_seconds == pytest.approx(0.844, abs=1e-3)
+
+
+def test_the_clock_of_the_annotated_video_is_that_of_players(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "a.mp4", moving_frames(13))
+    punctual = recognition(source, [i / 25 for i in range(13)], 0.52, faces=False)
+    late = replace(punctual, video=replace(punctual.video, duration_seconds=0.32, start_seconds=0.2))
+    clocks = [[frame.image[-18:, -150:] for frame in draw_frames(result, source)] for result in (late, punctual)]
+    assert np.array_equal(clocks[0][0], clocks[1][5])  # 0:00.2 / 0:00.5
+    assert not np.array_equal(clocks[0][0], clocks[1][0])
 
 
 @pytest.mark.parametrize("kind", ["gif", "folder"])

@@ -277,6 +277,7 @@ def test_json_has_exactly_the_documented_fields(checkpoint: Path, tmp_path: Path
     assert form["cuts_seconds"] == []
     assert form["video"] == {
         "path": str(video),
+        "start_seconds": 0.0,
         "duration_seconds": 2.0,
         "frames": 50,
         "fps": 25.0,

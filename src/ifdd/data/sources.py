@@ -172,9 +172,8 @@ class VideoSource:
     def info(self) -> VideoInfo:
         """Return what was found in the frames read so far, at least one."""
         duration = max(self._end - self._start, 1e-6)
-        return VideoInfo(
-            self.name, self._frames, self._frames / duration, duration, *self._size, self.damaged, self.notices
-        )
+        fps, size = self._frames / duration, self._size
+        return VideoInfo(self.name, self._frames, fps, duration, *size, self.damaged, self.notices, self._start)
 
     @property
     def notices(self) -> tuple[str, ...]:

@@ -1,10 +1,10 @@
-"""Files of annotation tools: ELAN's .eaf (EAF 3.0) and Praat's .TextGrid. One tier for each person."""
+"""Files of annotation tools: ELAN's .eaf (EAF 3.0) and Praat's .TextGrid. A tier for each person; times of players."""
 
 from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
-from ifdd.inference.layout import name_of
+from ifdd.inference.layout import name_of, played_segments
 from ifdd.inference.recognition import Recognition
 from ifdd.inference.timeline import Segment
 
@@ -33,7 +33,8 @@ def to_eaf(recognition: Recognition) -> str:
         ElementTree.SubElement(header, "MEDIA_DESCRIPTOR", media)
     if "notice" in recognition.model:
         ElementTree.SubElement(header, "PROPERTY", {"NAME": "notice"}).text = recognition.model["notice"]
-    times = sorted({_milliseconds(edge) for s in recognition.segments for edge in (s.start_seconds, s.end_seconds)})
+    segments = played_segments(recognition)
+    times = sorted({_milliseconds(edge) for s in segments for edge in (s.start_seconds, s.end_seconds)})
     slots = {time: f"ts{number}" for number, time in enumerate(times, 1)}
     order = ElementTree.SubElement(root, "TIME_ORDER")
     for time, slot in slots.items():
@@ -42,7 +43,7 @@ def to_eaf(recognition: Recognition) -> str:
     for track in recognition.tracks:
         attributes = {"LINGUISTIC_TYPE_REF": "expression", "TIER_ID": f"person {track.id}"}
         tier = ElementTree.SubElement(root, "TIER", attributes)
-        for segment in _of_track(recognition, track.id):
+        for segment in _of_track(segments, track.id):
             number += 1
             reference = {
                 "ANNOTATION_ID": f"a{number}",
@@ -64,13 +65,13 @@ def to_textgrid(recognition: Recognition) -> str:
     The model's notice is a tier of its own. Praat wants at least one tier, so a video without faces and a model
     without a notice give one empty tier.
     """
-    end = recognition.video.duration_seconds
+    segments, end = played_segments(recognition), recognition.video.end_seconds
     tiers = [
         (
             f"person {track.id}",
             [
                 (segment.start_seconds, segment.end_seconds, name_of(segment, recognition.classes))
-                for segment in _of_track(recognition, track.id)
+                for segment in _of_track(segments, track.id)
             ],
         )
         for track in recognition.tracks
@@ -122,8 +123,8 @@ def _fill(intervals: list[tuple[float, float, str]], end: float) -> list[tuple[f
     return filled
 
 
-def _of_track(recognition: Recognition, track: int) -> list[Segment]:
-    return [segment for segment in recognition.segments if segment.track == track]
+def _of_track(segments: list[Segment], track: int) -> list[Segment]:
+    return [segment for segment in segments if segment.track == track]
 
 
 def _milliseconds(seconds: float) -> int:

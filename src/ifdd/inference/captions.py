@@ -1,8 +1,8 @@
-"""Captions: WebVTT (W3C) and SubRip. One cue for each segment; times to the millisecond."""
+"""Captions: WebVTT (W3C) and SubRip. One cue for each segment; times of players, to the millisecond."""
 
 from collections.abc import Iterator
 
-from ifdd.inference.layout import describe
+from ifdd.inference.layout import describe, played_segments
 from ifdd.inference.recognition import Recognition
 
 NOTICE_SECONDS = 4.0
@@ -30,8 +30,8 @@ def to_srt(recognition: Recognition) -> str:
 def _cues(recognition: Recognition) -> Iterator[tuple[float, float, str]]:
     """Yield start, end (seconds) and text of every cue, by start."""
     if "notice" in recognition.model:
-        yield 0.0, min(NOTICE_SECONDS, recognition.video.duration_seconds), recognition.model["notice"]
-    for segment in sorted(recognition.segments, key=lambda segment: (segment.start_seconds, segment.track)):
+        yield 0.0, min(NOTICE_SECONDS, recognition.video.end_seconds), recognition.model["notice"]
+    for segment in sorted(played_segments(recognition), key=lambda segment: (segment.start_seconds, segment.track)):
         text = f"#{segment.track} {describe(segment, recognition.classes)}"
         yield segment.start_seconds, segment.end_seconds, text
 

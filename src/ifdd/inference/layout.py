@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ifdd.inference.recognition import RecognizedTrack
+from ifdd.inference.recognition import Recognition, RecognizedTrack
 from ifdd.inference.timeline import UNCERTAIN, Segment
 
 UNCERTAIN_COLOR = (125, 130, 138)
@@ -46,6 +46,15 @@ def assign_rows(tracks: Sequence[RecognizedTrack]) -> dict[int, int]:
         free_from[row:] = [track.end_seconds, *free_from[row + 1 :]]
         rows[track.id] = row
     return rows
+
+
+def played_segments(recognition: Recognition) -> list[Segment]:
+    """Return the segments with the times of a player, whose clock begins with the sound if that comes first."""
+    shift = recognition.video.start_seconds
+    return [
+        s._replace(start_seconds=s.start_seconds + shift, end_seconds=s.end_seconds + shift)
+        for s in recognition.segments
+    ]
 
 
 def is_abstention(segment: Segment, classes: Sequence[str]) -> bool:

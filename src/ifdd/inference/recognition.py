@@ -43,6 +43,13 @@ class RecognizedVideo:
     """Packets, frames and images that were passed over or had to be repaired."""
     notices: tuple[str, ...] = ()
     """What was wrong with it, in one line each."""
+    start_seconds: float = 0.0
+    """Time of the first frame on the clock of a player; not 0 where the sound begins before the picture."""
+
+    @property
+    def end_seconds(self) -> float:
+        """End of the last frame on the clock of a player."""
+        return self.start_seconds + self.duration_seconds
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,7 @@ class Recognition:
             "schema_version": SCHEMA_VERSION,
             "video": {
                 "path": self.video.path,
+                "start_seconds": round(self.video.start_seconds, 4),
                 "duration_seconds": round(self.video.duration_seconds, 4),
                 "frames": self.video.frames,
                 "fps": round(self.video.fps, 4),

@@ -152,7 +152,13 @@ class Recognizer:
         least = reading.minimum_segment_seconds, reading.minimum_probability, reading.minimum_quality
         return Recognition(
             video=RecognizedVideo(
-                str(info.path), info.duration_seconds, info.frames, info.fps, info.damaged, info.notices
+                str(info.path),
+                info.duration_seconds,
+                info.frames,
+                info.fps,
+                info.damaged,
+                info.notices,
+                info.start_seconds,
             ),
             model=self.description,
             classes=self.classes,

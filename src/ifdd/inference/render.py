@@ -361,9 +361,9 @@ class _Painter:
 
     def _draw_foot(self, panel: Picture, now: float, top: int) -> None:
         y = top + self._gap + self._pixels(3)
-        clock = _text(
-            f"{_minutes(now)} / {_minutes(self._recognition.video.duration_seconds)}", self._pixels(13), False
-        )
+        video = self._recognition.video
+        now = now + video.start_seconds  # as players count
+        clock = _text(f"{_minutes(now)} / {_minutes(video.end_seconds)}", self._pixels(13), False)
         _blend(panel, clock, self._right - clock.shape[1], y, _FAINT)
         if not self._recognition.tracks:
             _blend(panel, _text("no face found", self._pixels(13), False), self._left, y, _FAINT)
