@@ -78,6 +78,15 @@ def test_dissolves_and_fades_into_brighter_shots_are_cuts(length: int) -> None:
         assert len(cuts_in([dark] * 15 + mixtures + [other] * 15)) == 1
 
 
+def test_threshold_above_one_finds_no_cuts_at_all() -> None:
+    dark, bright = smooth_scene(1) / 4, 190 + smooth_scene(2) / 4
+    mixtures = [dark + i / 12 * (bright - dark) for i in range(1, 12)]
+    frames = [frame.astype(np.uint8) for frame in [dark] * 20 + mixtures + [bright] * 20 + [dark] * 20]
+    for threshold, cuts in ((0.5, 2), (1.5, 0)):
+        detector = CutDetector(threshold)
+        assert sum(detector.is_cut(frame, i / FPS) for i, frame in enumerate(frames)) == cuts
+
+
 def test_slow_frames_have_hard_cuts_only() -> None:
     old, new = smooth_scene(1).astype(np.uint8), smooth_scene(2).astype(np.uint8)
     detector = CutDetector()

@@ -103,7 +103,7 @@ class CutDetector:
         first, middle, last = thumbnails[0], thumbnails[len(thumbnails) // 2], thumbnails[-1]
         if len(thumbnails) < 5 or last.seconds - first.seconds < 0.75 * DISSOLVING_SECONDS:
             return False
-        if not _differ(first, last, min(1.0, DISSOLVED * self.threshold)):
+        if not _differ(first, last, max(self.threshold, min(1.0, DISSOLVED * self.threshold))):
             return False
         a, b, c = (one.small.astype(np.float32) for one in (first, middle, last))
         if _correlation(a, c) >= SAME_SCENE:
