@@ -264,6 +264,21 @@ def test_person_hidden_for_long_is_found_again_by_looks_where_nobody_expects_it(
     assert first.points[-1].box.center[0] == pytest.approx(red[-1], abs=3)
 
 
+@pytest.mark.parametrize("hidden", [5, 13, 38])
+@pytest.mark.parametrize("away", [120, 170])
+def test_face_found_again_by_its_looks_does_not_fly_on(hidden: int, away: int) -> None:
+    places = [100] * 26 + [None] * hidden + [100 + away] * 30
+    tracker, turns = Tracker(), SearchTurns()
+    for i, x in enumerate(places):
+        people = [] if x is None else [(box(x, size=60), RED)]
+        faces = [face for face, _ in people] if turns.is_turn(i / FPS) else None
+        tracker.update(i, i / FPS, faces, image=scene(*people))
+    (track,) = tracker.finish(len(places) / FPS)
+    after = [point.box for point in track.points if point.frame >= 26 + hidden + 3]
+    assert after
+    assert all(face.score > 0 and overlap(face, box(100 + away, size=60)) > 0.9 for face in after)
+
+
 def test_stranger_who_comes_where_somebody_was_lost_is_a_new_person() -> None:
     frames = [[(box(100), RED)] if i < 30 else [(box(102), GREEN)] if i >= 40 else [] for i in range(80)]
     first, second = follow_people(frames, set())

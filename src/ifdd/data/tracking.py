@@ -288,10 +288,10 @@ class Tracker:
         for (number, track), (index, detection) in product(enumerate(self._tracks), enumerate(detections)):
             sure, predicted = detection.score >= self.options.start_score, predictions[number]
             unlike = _unlikeness(track.looks, looks[index])
-            shared = overlap(_enlarge(predicted), _enlarge(detection))
+            shared = _shared(predicted, detection)
             if track.box.score == 0 and (unlike or 0.0) > MOST_UNLIKE:
                 continue  # in sight, a person may change: by another light, or a hand before the face
-            if shared > 0 and shared >= self.options.minimum_overlap:
+            if self._is_expected(shared):
                 ranks.append((_BY_PLACE if sure else _WEAK, (unlike or 0.0) - shared, number, index))
             elif unlike is not None and sure and _can_have_gone(track, predicted, detection, seconds):
                 ranks.append((_BY_LOOKS, unlike, number, index))
@@ -301,6 +301,10 @@ class Tracker:
                 matches[number] = index
         return matches
 
+    def _is_expected(self, shared: float) -> bool:
+        """Whether this overlap tells that a face is where a track was predicted."""
+        return bool(shared > 0 and shared >= self.options.minimum_overlap)
+
     def _extend(self, track: Track, frame: int, seconds: float, predicted: FaceBox, detection: FaceBox | None) -> None:
         """Add a searched frame's point to a track: the detection, smoothed, or the prediction."""
         track.looked += 1
@@ -308,6 +312,8 @@ class Tracker:
             _slow_down(track, seconds)
             track.points.append(TrackPoint(frame, seconds, predicted))
             return
+        if not self._is_expected(_shared(predicted, detection)):
+            predicted, track.motion = detection, STILL  # found again by its looks: the jump is no speed
         step = seconds - track.detected_seconds  # after a gap the detection counts more
         box, track.motion = _smooth(predicted, track.motion, detection, step, self.options.smoothing_seconds)
         track.points.append(TrackPoint(frame, seconds, box))
@@ -362,10 +368,15 @@ def _intersection(a: FaceBox, b: FaceBox) -> float:
 
 
 def _enlarge(box: FaceBox) -> FaceBox:
-    """Enlarge a box by half: a face that moved fast still meets its prediction."""
+    """Enlarge a box by half."""
     return box._replace(
         x=box.x - box.width / 4, y=box.y - box.height / 4, width=1.5 * box.width, height=1.5 * box.height
     )
+
+
+def _shared(predicted: FaceBox, detection: FaceBox) -> float:
+    """Return the overlap of two boxes, both enlarged by half: a face that moved fast still meets its prediction."""
+    return overlap(_enlarge(predicted), _enlarge(detection))
 
 
 def _unlikeness(a: Looks | None, b: Looks | None) -> float | None:
