@@ -1,22 +1,26 @@
 import csv
 import json
+import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import torch
 
 from ifdd.__main__ import main
 from ifdd.console import video_bar
+from ifdd.data.faces import DetectorChoice
 from ifdd.data.sources import SourceOptions, VideoSource
 from ifdd.data.synth.config import PRESETS
 from ifdd.data.synth.story import StoryConfig, render_story
-from ifdd.inference import Recognition, RecognizedTrack, RecognizedVideo, Segment
-from ifdd.inference.batch import refuse_unwritable
-from ifdd.inference.boxes import Boxes
+from ifdd.data.tracking import TrackingOptions
+from ifdd.inference import ReadingOptions, Recognizer
+from ifdd.inference.batch import Job, refuse_unwritable
 from ifdd.inference.pipeline import Progress
-from ifdd.inference.recognize import shown, summarize
+from ifdd.inference.recognize import Reader, Settings, _outcomes, share_cores, shown
 from ifdd.model import DEMONSTRATION
-from tests.helpers.faces import disc_frames
+from tests.helpers.faces import DiscDetector, disc_frames
 from tests.helpers.videos import write_frame_folder, write_video
 
 
@@ -155,7 +159,7 @@ def test_without_a_checkpoint_the_demonstration_reads_and_says_so(
     video = write_video(tmp_path / "a.mp4", disc_frames(5, {}))
     main(["recognize", str(video), "--out", str(tmp_path / "out"), "--device", "cpu"])
     printed = capfd.readouterr()
-    assert "no checkpoint given" in printed.err
+    assert f"the model is the demonstration {DEMONSTRATION}" in printed.err
     assert "synthetic" in printed.out
     model = json.loads((tmp_path / "out" / "a.json").read_text())["model"]
     assert model["checkpoint"] == DEMONSTRATION
@@ -182,29 +186,33 @@ def test_the_help_on_videos_is_whole(capfd: pytest.CaptureFixture[str]) -> None:
     )
 
 
-def test_many_people_are_told_of_in_few_lines() -> None:
-    tracks = tuple(RecognizedTrack(id, float(id), id + 1.0, Boxes.of(())) for id in range(1, 500))
-    segments = tuple(Segment(id, float(id), id + 1.0, "happy", 0.9) for id in range(1, 500))
-    video = RecognizedVideo("a.mp4", 501.0, 500, 1.0)
-    lines = summarize(Recognition(video, {}, ("happy",), tracks, (), segments)).splitlines()
-    assert len(lines) < 100
-    assert "459 more" in lines[-1]
+def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+    usual = torch.get_num_threads(), cv2.getNumThreads()
+    try:
+        for processes, threads in ((1, 13), (2, 5), (8, 1)):
+            share_cores(processes)
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(usual[0])
+        cv2.setNumThreads(usual[1])
 
 
-def test_segments_of_faces_that_are_hard_to_read_say_so() -> None:
-    video = RecognizedVideo("a.mp4", 3.0, 3, 1.0)
-    segments = (
-        Segment(1, 0.0, 1.0, "happy", 0.9, quality=0.95),
-        Segment(1, 1.0, 2.0, "happy", 0.9, quality=0.4),
-        Segment(1, 2.0, 3.0, "uncertain", 0.5, quality=0.1, flaw="badly lit"),
+def test_one_file_beside_a_live_source_is_read_in_this_process(checkpoint: Path, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.mkv", disc_frames(50))
+    tracking, reading = TrackingOptions(), ReadingOptions()
+    settings = Settings(
+        checkpoint, DetectorChoice(), "cpu", reading, tracking, SourceOptions(), tmp_path / "out", ("json",), True
     )
-    track = RecognizedTrack(1, 0.0, 3.0, Boxes.of(()))
-    lines = summarize(Recognition(video, {}, ("happy",), (track,), (), segments)).splitlines()
-    assert [line.split(" s  ")[1] for line in lines[-3:]] == [
-        "happy 0.90",
-        "happy 0.90, quality 0.40",
-        "uncertain 0.50 (badly lit)",
-    ]
+    reader = Reader(settings, Recognizer.from_checkpoint(checkpoint, DiscDetector()))
+    jobs = [Job(str(video), "a"), Job("rtsp://127.0.0.1:9/a", "b")]
+    bar = video_bar()
+    bar.disable = True
+    file, address = _outcomes(reader, jobs, 2, bar)
+    assert address.error is not None
+    assert file.error is None
+    (track,) = json.loads((tmp_path / "out" / "a.json").read_text())["tracks"]  # discs are no faces to the others
+    assert len(track["boxes"]) == 50
 
 
 def test_the_bar_knows_no_end_of_a_live_source() -> None:

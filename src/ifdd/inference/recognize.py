@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -30,20 +29,14 @@ from ifdd.errors import InputError
 from ifdd.inference.batch import Job, Ledger, Outcome, find_videos, is_live_or_piped, name_results, refuse_unwritable
 from ifdd.inference.outputs import parse_formats
 from ifdd.inference.pipeline import Progress
-from ifdd.inference.recognition import SCHEMA_VERSION, Recognition
+from ifdd.inference.recognition import SCHEMA_VERSION
 from ifdd.inference.recognizer import Recognizer
 from ifdd.inference.stream import ReadingOptions
-from ifdd.inference.timeline import Segment
+from ifdd.inference.summary import summarize
 from ifdd.model import DEMONSTRATION, choose_device, load_checkpoint
 
 MANY = 10
 """From this number of videos on, each is told of in one line."""
-
-MANY_SEGMENTS = 40
-"""After this number of segments, those of further people are not told of one by one."""
-
-GOOD_QUALITY = 0.8
-"""Below it, the summary tells how well a face can be read."""
 
 
 @dataclass(frozen=True)
@@ -178,9 +171,7 @@ def recognize(
     _refuse_to_annotate([video for video in found if is_live_or_piped(video)] if "mp4" in forms else [])
     brief = len(found) >= MANY
     if checkpoint == Path(DEMONSTRATION):
-        _print(
-            f"no checkpoint given: the demonstration {DEMONSTRATION} reads, which knows drawn faces only", error=True
-        )
+        _print(f"the model is the demonstration {DEMONSTRATION}, which knows drawn faces only", error=True)
     device_name = str(choose_device(device))
     load_checkpoint(checkpoint)  # what is wrong with it is told before a detector is downloaded
     refuse_unwritable(out)
@@ -198,14 +189,17 @@ def recognize(
         _print(f"note: {recognizer.description['notice']}")
 
 
-def share_cores() -> None:
+def share_cores(processes: int = 1) -> None:
     """Give each library as many threads as the stages of one video leave it.
 
     On few cores decoding, looking, following and the model keep all of them busy with one thread each; pools within the
     stages would only wait for each other. Of many cores, those that the stages leave free help the model.
+
+    Args:
+        processes: how many read a video each, and share the cores among them.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(max(1, cores - 3))
+    torch.set_num_threads(max(1, cores // processes - 3))
     cv2.setNumThreads(1)
 
 
@@ -292,61 +286,25 @@ def _note(outcome: Outcome, ledger: Ledger, batch: _Batch, failed: list[str]) ->
 
 
 def _outcomes(reader: Reader, jobs: Sequence[Job], workers: int, bar: Bar) -> Generator[Outcome, None, None]:
-    """Read videos, in several processes if it is worth it; standard input and live sources in this one."""
-    alone = workers == 1 or len(jobs) == 1
-    elsewhere = [job for job in jobs if not alone and not is_live_or_piped(job.video)]
-    if elsewhere:
-        threads = max(1, (os.cpu_count() or 1) // workers)
-        yield from in_processes(partial(_read, reader.settings, threads), elsewhere, workers, ordered=False)
-    for job in jobs:
-        if alone or is_live_or_piped(job.video):
+    """Read videos, those that are files in several processes if there are several; the others in this one."""
+    is_file = [not is_live_or_piped(job.video) for job in jobs]
+    many = workers > 1 and sum(is_file) > 1
+    elsewhere = [job for job, there in zip(jobs, is_file, strict=True) if many and there]
+    yield from in_processes(partial(_read, reader.settings, workers), elsewhere, workers, ordered=False)
+    for job, there in zip(jobs, is_file, strict=True):
+        if not many or not there:
             yield reader(job, bar)
 
 
-def _read(settings: Settings, threads: int, job: Job) -> Outcome:
-    """Read a video in a process of its own."""
-    return _build_reader(settings, threads)(job)
+def _read(settings: Settings, processes: int, job: Job) -> Outcome:
+    """Read a video in a process of its own, one of several."""
+    return _build_reader(settings, processes)(job)
 
 
 @lru_cache(maxsize=1)
-def _build_reader(settings: Settings, threads: int) -> Reader:
-    torch.set_num_threads(threads)
+def _build_reader(settings: Settings, processes: int) -> Reader:
+    share_cores(processes)
     return Reader(settings, settings.build())
-
-
-def summarize(recognition: Recognition) -> str:
-    """Return the results of a video as a few lines to read."""
-    video = recognition.video
-    lines = [f"{video.path}: {video.duration_seconds:.1f} s, {video.frames} frames"]
-    lines += [f"  notice: {notice}" for notice in video.notices]
-    if not recognition.tracks:
-        lines.append("  no face found: the timeline is empty")
-    else:
-        count = len(recognition.tracks)
-        lines.append(
-            f"  {count} {'track' if count == 1 else 'tracks'} (a person between two cuts), a face in "
-            f"{recognition.face_share:.0%} of the frames"
-        )
-    by_track: dict[int, list[Segment]] = defaultdict(list)
-    for segment in recognition.segments:
-        by_track[segment.track].append(segment)
-    told = 0
-    for number, track in enumerate(recognition.tracks):
-        if told >= MANY_SEGMENTS:
-            lines.append(f"  and {len(recognition.tracks) - number} more tracks")
-            break
-        told += len(by_track[track.id])
-        lines.append(f"  track {track.id}: {track.start_seconds:.1f} to {track.end_seconds:.1f} s")
-        lines += [_describe(segment) for segment in by_track[track.id]]
-    return "\n".join(lines)
-
-
-def _describe(segment: Segment) -> str:
-    times = f"{segment.start_seconds:7.1f} to {segment.end_seconds:6.1f} s"
-    line = f"    {times}  {segment.label} {segment.probability:.2f}"
-    if segment.flaw:
-        return f"{line} ({segment.flaw})"
-    return line if segment.quality >= GOOD_QUALITY else f"{line}, quality {segment.quality:.2f}"
 
 
 @contextmanager
