@@ -105,7 +105,9 @@ def _encode(recognition: Recognition, source: Path, target: Path) -> None:
             output.mux(stream.encode(None))
             sound.finish()
     except av.error.FFmpegError as error:
-        raise InputError(f"cannot write an annotated video of {source}: {error.strerror}; free space?") from error
+        raise InputError(
+            f"cannot write an annotated video of {source}: {error.strerror}; free space or choose another folder"
+        ) from error
 
 
 def _add_video(output: OutputContainer, image: Picture, fps: float) -> VideoStream:
