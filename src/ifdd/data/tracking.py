@@ -45,7 +45,8 @@ class TrackingOptions:
     minimum_seconds: float = 0.5
     """Tracks shorter than this are dropped (half the video's length, where that is less)."""
     minimum_share: float = 0.5
-    """Tracks whose face is seen in less than this share of their frames are dropped."""
+    """Least share of the searched frames in which a face is seen, or its track is dropped; judged once, at the first
+    sighting after ``minimum_seconds``."""
     smoothing_seconds: float = 0.1
     """Time constant of the smoothing of boxes; 0 leaves them as detected."""
     cut_threshold: float = CUT_THRESHOLD
@@ -71,7 +72,8 @@ class SearchTurns:
     """Tells which frames are searched for faces.
 
     Args:
-        every: the first of so many frames; None: by time, at most ``SEARCH_SECONDS`` apart where frames are that close.
+        every: the first of so many frames; None: by time, at most ``SEARCH_SECONDS`` apart where frames are that close;
+            where they come unevenly, the next is guessed from the last, and a search may be late by a frame.
     """
 
     def __init__(self, every: int | None = None) -> None:
