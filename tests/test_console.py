@@ -11,8 +11,13 @@ from ifdd import console
 @pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     text = io.StringIO()
-    monkeypatch.setattr(console, "error_console", Console(file=text, width=80, force_terminal=True, color_system=None))
+    resize(text, monkeypatch, console.USUAL_WIDTH)
     return text
+
+
+def resize(screen: io.StringIO, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    terminal = Console(file=screen, width=width, force_terminal=True, color_system=None)
+    monkeypatch.setattr(console, "error_console", terminal)
 
 
 def show(total: float | None, done: float, faces: int, seconds: float) -> str:
@@ -34,6 +39,25 @@ def test_time_speed_faces_and_time_left_are_shown(screen: io.StringIO) -> None:
     line = show(7200.0, 3605.0, 12, 20.0)
     assert "1:00:05/2:00:00 180.2x real time 12 faces 0:20 left" in line
     assert "…" in line
+
+
+@pytest.mark.parametrize("width", [50, 60, 70])
+def test_in_a_narrow_terminal_the_name_alone_is_cut(
+    screen: io.StringIO, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    resize(screen, monkeypatch, width)
+    line = show(7200.0, 3605.0, 12, 20.0)
+    assert line.endswith("… 1:00:05/2:00:00 180.2x 12 faces 0:20 left")
+    assert line.startswith("a vide")
+
+
+def test_in_a_wide_terminal_the_name_is_whole_and_the_bar_long(
+    screen: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resize(screen, monkeypatch, 200)
+    line = show(7200.0, 3605.0, 12, 20.0)
+    assert line.startswith("a video with quite a long name.mp4 ━")
+    assert line.count("━") > 20  # half of it is done
 
 
 def test_a_live_source_has_no_end(screen: io.StringIO) -> None:

@@ -23,6 +23,10 @@ error_console = Console(stderr=True)
 """Progress, notices and errors go to standard error, so that results can be piped."""
 
 
+USUAL_WIDTH = 80
+"""Columns of a usual terminal."""
+
+
 class SpeedColumn(ProgressColumn):
     """Items a second, in the unit of the bar."""
 
@@ -77,9 +81,13 @@ class _Done(_VideoColumn):
 
 
 class _Pace(_VideoColumn):
+    def __init__(self, words: str) -> None:
+        super().__init__()
+        self.words = words
+
     def of_video(self, task: Task) -> str:
         speed = task.finished_speed or task.speed
-        return "" if speed is None else f"{speed:.1f}x real time"
+        return "" if speed is None else f"{speed:.1f}x{self.words}"
 
 
 class _Faces(_VideoColumn):
@@ -96,16 +104,19 @@ class _Left(_VideoColumn):
 
 
 def video_bar() -> Progress:
-    """Return a progress bar for videos that are read, and for their number; it fits 80 columns.
+    """Return a progress bar for videos that are read, and for their number; it fits 50 columns, and fills up to 200.
 
     A task with a field ``faces`` is a video: it shows the time done and the whole, its speed as a multiple of
     real time, the faces in sight and the time left. Any other task is a count.
     """
+    room = error_console.width - USUAL_WIDTH
+    longest = min(80, 20 + room * 2 // 3) if room >= 0 else max(7, error_console.width - 43)  # 43: times, faces
+    name = Column(no_wrap=True, overflow="ellipsis", max_width=longest)
     return Progress(
-        TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", max_width=20)),
-        BarColumn(bar_width=12),
+        TextColumn("{task.description}", table_column=name),
+        *([BarColumn(bar_width=min(52, 12 + room // 3))] if room >= 0 else []),  # in narrow ones the name counts more
         _Done(),
-        _Pace(),
+        _Pace(" real time" if room >= 0 else ""),
         _Faces(),
         _Left(),
         console=error_console,
