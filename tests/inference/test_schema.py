@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from ifdd.inference import SCHEMA_VERSION, ReadingOptions, Recognizer
-from ifdd.inference.quality import FLAWS
+from ifdd.inference.quality import FLAWS, TOO_FEW
 from ifdd.model import load_checkpoint
 from tests.helpers.faces import DiscDetector, disc_frames
 from tests.helpers.videos import write_frame_folder, write_video
@@ -57,7 +57,7 @@ def test_the_schema_is_one() -> None:
     Draft202012Validator.check_schema(SCHEMA)
     assert SCHEMA["properties"]["schema_version"]["const"] == SCHEMA_VERSION
     assert SCHEMA["$id"].endswith(SCHEMA_VERSION)
-    assert SCHEMA["$defs"]["flaw"]["enum"] == ["", *FLAWS.values()]
+    assert SCHEMA["$defs"]["flaw"]["enum"] == ["", *FLAWS.values(), TOO_FEW]
 
 
 def test_a_real_result_is_valid_and_has_every_field(form: dict[str, Any]) -> None:

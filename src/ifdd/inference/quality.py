@@ -70,6 +70,9 @@ class FaceQuality(NamedTuple):
 FLAWS = {"seen": "hidden", "size": "small", "sharpness": "blurred", "pose": "turned away", "light": "badly lit"}
 """Field of ``FaceQuality`` -> the word for a face that is poor in it."""
 
+TOO_FEW = "too few frames"
+"""The word for a clip that shows too few different pictures."""
+
 HIDDEN = FaceQuality(0.0, 1.0, 1.0, 1.0, 1.0)
 """A face that was not seen."""
 
@@ -99,6 +102,23 @@ class TrackQuality:
 def average(qualities: Sequence[FaceQuality]) -> FaceQuality:
     """Return the mean of each part, over at least one frame."""
     return FaceQuality(*np.mean(qualities, axis=0).tolist())
+
+
+def judge(qualities: Sequence[FaceQuality], pictures: int, sound: float = SOUND) -> tuple[float, str]:
+    """Return how well a face can be read in a clip, 0 to 1, and what takes most from that, or "" where it is sound.
+
+    The mean over the frames, times the share of different pictures: one that stays on screen says nothing of dynamics.
+
+    Args:
+        qualities: one for each frame of the clip.
+        pictures: how many of the frames are different pictures.
+        sound: quality from which on nothing is amiss.
+    """
+    mean, share = average(qualities), pictures / len(qualities)
+    score = share * sum(quality.score for quality in qualities) / len(qualities)
+    if score >= sound:
+        return score, ""
+    return score, TOO_FEW if share < min(mean) else mean.worst
 
 
 def size(box: FaceBox, crop_size: int) -> float:

@@ -20,7 +20,7 @@ from ifdd.data.video import CLOCK
 from ifdd.errors import InputError
 from ifdd.inference.alignment import HeadTilt
 from ifdd.inference.boxes import BoxRecorder
-from ifdd.inference.quality import SOUND, FaceQuality, TrackQuality, average
+from ifdd.inference.quality import SOUND, FaceQuality, TrackQuality, judge
 from ifdd.inference.recognition import RecognizedTrack
 from ifdd.inference.timeline import TimelineEntry, frames_in_window, last_window
 
@@ -121,9 +121,9 @@ class Window(NamedTuple):
     clip: UInt8[np.ndarray, "frames size size 3"]
     """RGB; not to be written to, because its frames may be one and the same."""
     quality: float
-    """How well the face can be read in its frames, on average."""
+    """How well the face can be read in it."""
     flaw: str
-    """What is worst about the face."""
+    """What is worst about it."""
 
 
 @dataclass
@@ -282,9 +282,8 @@ class Stream:
         still = positions[0] == positions[-1]  # one picture may be on screen for thousands of windows: it is not copied
         clip = np.broadcast_to(images[0], (count, *images[0].shape)) if still else np.stack(images)
         qualities = [crops.qualities[position] for position in positions]
-        score = sum(quality.score for quality in qualities) / count
-        is_sound = score >= max(SOUND, self._reader.reading.minimum_quality)
-        flaw = "" if is_sound else average(qualities).worst
+        pictures = len(np.unique(positions))
+        score, flaw = judge(qualities, pictures, max(SOUND, self._reader.reading.minimum_quality))
         self._waiting.append(Window(track.id, start_seconds, end_seconds, clip, score, flaw))
 
     def _take_windows(self) -> list[Window]:

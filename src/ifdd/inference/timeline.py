@@ -33,7 +33,8 @@ class TimelineEntry(NamedTuple):
     probabilities: tuple[float, ...]
     """One for each class, in the order of the classes; they add up to 1."""
     quality: float = 1.0
-    """How well the face can be read in its frames on average, 0 to 1; frames in which it was not seen count 0."""
+    """How well the face can be read, 0 to 1: the mean over the window's frames (0 where it was not seen), times the
+    share of them that are different pictures."""
     flaw: str = ""
     """What is worst about the face; empty where nothing is amiss, never where the quality is below the least asked."""
 
@@ -199,7 +200,7 @@ class _Doubts(NamedTuple):
     flaws: tuple[str, ...]
     """The flaws that occur."""
     columns: Float64[np.ndarray, "parts flaws+1"]
-    """The reason (1: the quality, -1: only the want of a probable class, 0: there is no doubt), and what each flaw takes
+    """The reason (1: the quality, -1: only that no class is probable, 0: there is no doubt), and what each flaw takes
     from the quality where that is too low."""
 
 
