@@ -195,10 +195,17 @@ def test_a_disk_that_fills_keeps_what_is_finished(
         assert run(checkpoint, tmp_path / "out", tmp_path / "in") == 2
     line = capfd.readouterr().err.strip().splitlines()[-1]
     assert "No space left on device; free space" in line
-    assert "1 videos were read and are kept" in line
+    assert line.endswith("; 1 video was read and is kept, the same command goes on")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.csv", "a.json", LEDGER]
     assert run(checkpoint, tmp_path / "out", tmp_path / "in") == 0
     assert "3 videos: 2 read, 1 done before, 0 failed" in capfd.readouterr().out
+
+
+def test_drawn_faces_are_told_of_though_a_video_fails(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    video = write_videos(tmp_path, "a.mp4")[0]
+    with pytest.raises(SystemExit):
+        main(["recognize", str(video), str(tmp_path / "absent.mp4"), "--out", str(tmp_path / "out")])
+    assert "\nnote: " in capfd.readouterr().out
 
 
 def test_passwords_in_addresses_are_shown_nowhere(
@@ -214,7 +221,7 @@ def test_passwords_in_addresses_are_shown_nowhere(
 def test_a_ledger_that_was_cut_off_is_no_trouble(tmp_path: Path) -> None:
     video = write_videos(tmp_path, "a.mp4")[0]
     ledger = Ledger(tmp_path, "settings")
-    ledger.add(Job(str(video), "a"), None)
+    ledger.add(Job(str(video), "a"), None, [video])
     with ledger.path.open("a") as file:
         file.write('{"video": "half a li')
     ledger = Ledger(tmp_path, "settings")
@@ -230,7 +237,7 @@ def test_a_video_that_changed_while_it_was_read_is_read_again(tmp_path: Path) ->
     ledger = Ledger(tmp_path, "settings")
     assert not ledger.is_done(job, [video])  # asked before it is read
     os.utime(video, ns=(1, 1))
-    ledger.add(job, None)
+    ledger.add(job, None, [video])
     assert not Ledger(tmp_path, "settings").is_done(job, [video])
 
 
@@ -249,6 +256,33 @@ def test_standard_input_forms_and_a_limit(
     assert run(checkpoint, tmp_path / "out") == 2
     assert "no video given" in capfd.readouterr().err
     assert run(checkpoint, tmp_path / "out", video, "--workers", "0") == 2
+
+
+def test_results_of_other_settings_are_kept_and_told(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "in"  # beside the videos, which are no results
+    videos = write_videos(tmp_path / "in", "a.mp4", "b.mp4")
+    (out / "c.csv").write_text("a table of somebody")
+    write_videos(tmp_path / "in", "c.mp4")
+    assert run(checkpoint, out, *videos, "--formats", "json,csv,vtt") == 0
+    csv = (out / "b.csv").read_text()
+    other = ["--reading.stride_seconds", "0.2"]
+    assert run(checkpoint, out, *videos, "--formats", "json", *other) == 0
+    assert (
+        f"left as they were, of other settings or an earlier video: {out / 'b.csv'}, {out / 'b.vtt'}\n"
+        in capfd.readouterr().out
+    )
+    assert (out / "b.csv").read_text() == csv
+    assert run(checkpoint, out, videos[0], out / "c.mp4", "--formats", "json,srt", *other) == 0
+    printed = capfd.readouterr().out
+    assert f"earlier video: {out / 'a.csv'}, {out / 'a.vtt'}\n" in printed
+    assert "c.csv" not in printed
+    assert run(checkpoint, out, videos[0], "--formats", "json,csv", *other) == 0  # that of other settings is replaced
+    assert json.loads((out / LEDGER).read_text().splitlines()[-1])["endings"] == [".csv", ".json", ".srt"]
+    assert f"earlier video: {out / 'a.vtt'}\n" in capfd.readouterr().out
+    assert run(checkpoint, out, videos[0], "--formats", "json,csv,srt", *other) == 0
+    assert "done before" in capfd.readouterr().out
 
 
 def test_standard_input_replaces_no_earlier_results(

@@ -8,8 +8,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from glob import glob, has_magic
@@ -101,9 +100,7 @@ def refuse_unwritable(out: Path) -> None:
                 folder.rmdir()
 
 
-def name_results(
-    found: dict[str, str], earlier: dict[str, str] | None = None, kept: AbstractSet[str] = frozenset()
-) -> list[Job]:
+def name_results(found: dict[str, str], earlier: dict[str, str] | None = None, kept: Collection[str] = ()) -> list[Job]:
     """Give every video a name for its results; none occurs twice, and a video keeps the one it had.
 
     What is live or piped has a new name each time, as it is another video each time.
@@ -143,8 +140,8 @@ class Ledger:
         self.path = out / LEDGER
         self.settings = settings
         self._attempts: dict[str, dict[str, object]] = {}
-        self.kept: set[str] = set()
-        """The names of all results that were ever written."""
+        self.kept: dict[str, set[str]] = {}
+        """The names of all results that were ever written, and the endings that each of them has."""
         self._stamps: dict[str, str] = {}
         for line in self._lines():
             try:
@@ -160,15 +157,27 @@ class Ledger:
     def is_done(self, job: Job, results: Iterable[Path]) -> bool:
         """Say whether a video was read with the same settings, and its results are there."""
         attempt = self._same(job)
-        return attempt is not None and attempt.get("error") is None and all(path.is_file() for path in results)
+        if attempt is None or attempt.get("error") is not None:
+            return False
+        return all(path.suffix in _endings(attempt) and path.is_file() for path in results)
 
     def error(self, job: Job) -> str | None:
         """Return why a video could not be read with the same settings, if it could not."""
         attempt = self._same(job)
         return None if attempt is None or attempt.get("error") is None else str(attempt["error"])
 
-    def add(self, job: Job, error: str | None) -> None:
+    def stale(self, job: Job) -> list[str]:
+        """Return the endings of results that were once written for a job, but not with the newest settings."""
+        newest = self._attempts.get(video_key(job.video), {})
+        return sorted(self.kept.get(job.name, set()) - _endings(newest))
+
+    def add(self, job: Job, error: str | None, results: Iterable[Path] = ()) -> None:
         """Note an attempt.
+
+        Args:
+            job: the video.
+            error: why it could not be read, if it could not.
+            results: what was written. What was written before with the same settings is as good.
 
         Raises:
             InputError: the folder cannot be written to or the disk is full.
@@ -179,6 +188,7 @@ class Ledger:
             "settings": self.settings,
             "stamp": self._stamp(job),
             "error": error,
+            "endings": sorted({path.suffix for path in results} | _endings(self._same(job) or {})),
         }
         self._remember(attempt)
         line = json.dumps(attempt, ensure_ascii=False) + "\n"
@@ -198,7 +208,7 @@ class Ledger:
         """Take an attempt into account."""
         self._attempts[str(attempt["video"])] = attempt
         if "name" in attempt and attempt.get("error") is None:
-            self.kept.add(str(attempt["name"]))
+            self.kept.setdefault(str(attempt["name"]), set()).update(_endings(attempt))
 
     def _lines(self) -> list[str]:
         try:
@@ -218,6 +228,12 @@ class Ledger:
         if job.video not in self._stamps:
             self._stamps[job.video] = "" if is_live_or_piped(job.video) else source_stamp(Path(job.video))
         return self._stamps[job.video]
+
+
+def _endings(attempt: dict[str, object]) -> set[str]:
+    """Return the endings of the results that an attempt wrote."""
+    endings = attempt.get("endings")
+    return set(map(str, endings)) if isinstance(endings, list) else set()
 
 
 def _source_name(source: str) -> str:

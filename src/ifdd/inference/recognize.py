@@ -185,8 +185,6 @@ def recognize(
         _recognize_one(Reader(settings, recognizer), jobs[0], ledger, again)
     else:
         _recognize_many(Reader(settings, recognizer), jobs, ledger, _Batch(workers, retry_failed, again))
-    if recognizer.trained_on_synthetic_faces:
-        _print(f"note: {recognizer.description['notice']}")
 
 
 def share_cores(processes: int = 1) -> None:
@@ -236,8 +234,8 @@ def _recognize_one(reader: Reader, job: Job, ledger: Ledger, again: bool) -> Non
             bar.stop()
     if outcome.fatal:
         raise InputError(outcome.fatal)
-    ledger.add(job, None)
-    _print(outcome.text)
+    _keep(outcome, reader, ledger)
+    _warn_of_drawn_faces(reader.recognizer)
 
 
 def _recognize_many(reader: Reader, jobs: Sequence[Job], ledger: Ledger, batch: _Batch) -> None:
@@ -256,16 +254,17 @@ def _recognize_many(reader: Reader, jobs: Sequence[Job], ledger: Ledger, batch: 
     with video_bar() as bar, closing(_outcomes(reader, todo, batch.workers, bar)) as outcomes:
         task = bar.add_task("videos", total=len(jobs), completed=len(jobs) - len(todo))
         for outcome in outcomes:
-            _note(outcome, ledger, batch, failed)
+            _note(outcome, reader, ledger, batch, failed)
             bar.advance(task)
     total = len(jobs)
     _print(f"{total} videos: {batch.done} read, {batch.before} done before, {len(failed)} failed")
+    _warn_of_drawn_faces(reader.recognizer)
     if failed:
         shown = ", ".join(failed[:MANY]) + (f" and {len(failed) - MANY} more" if len(failed) > MANY else "")
         raise InputError(f"{len(failed)} of {total} videos failed: {shown}; see above")
 
 
-def _note(outcome: Outcome, ledger: Ledger, batch: _Batch, failed: list[str]) -> None:
+def _note(outcome: Outcome, reader: Reader, ledger: Ledger, batch: _Batch, failed: list[str]) -> None:
     """Write down and tell what came of a video.
 
     Raises:
@@ -274,15 +273,33 @@ def _note(outcome: Outcome, ledger: Ledger, batch: _Batch, failed: list[str]) ->
     try:
         if outcome.fatal:
             raise InputError(outcome.fatal)
-        ledger.add(outcome.job, outcome.error)
+        if outcome.error is None:
+            _keep(outcome, reader, ledger)
+        else:
+            ledger.add(outcome.job, outcome.error)
     except InputError as error:
-        raise InputError(f"{error}. {batch.done} videos were read and are kept; the same command goes on") from error
+        kept = "1 video was read and is kept" if batch.done == 1 else f"{batch.done} videos were read and are kept"
+        raise InputError(f"{error}; {kept}, the same command goes on") from error
     if outcome.error is None:
         batch.done += 1
-        _print(outcome.text)
     else:
         failed.append(outcome.job.shown)
         _print(f"{outcome.job.shown}: failed: {outcome.error}", error=True)
+
+
+def _keep(outcome: Outcome, reader: Reader, ledger: Ledger) -> None:
+    """Note that a video was read; tell what was written, and what of other settings lies beside it."""
+    ledger.add(outcome.job, None, reader.settings.results(outcome.job))
+    _print(outcome.text)
+    places = [reader.settings.out / f"{outcome.job.name}{ending}" for ending in ledger.stale(outcome.job)]
+    older = [str(path) for path in places if path.is_file()]
+    if older:
+        _print(f"  left as they were, of other settings or an earlier video: {', '.join(older)}")
+
+
+def _warn_of_drawn_faces(recognizer: Recognizer) -> None:
+    if recognizer.trained_on_synthetic_faces:
+        _print(f"note: {recognizer.description['notice']}")
 
 
 def _outcomes(reader: Reader, jobs: Sequence[Job], workers: int, bar: Bar) -> Generator[Outcome, None, None]:
