@@ -111,9 +111,33 @@ def test_no_process_outlives_the_one_that_started_it(tmp_path: Path, ending: sig
 
 
 def vanish(job: int) -> int:
-    return job if job != 1 else os._exit(9)
+    """Do a job, if it is none of two that end their process."""
+    return job if job not in (1, 4) else os._exit(9)
 
 
-def test_a_process_that_was_killed_is_told() -> None:
-    with pytest.raises(InputError, match=r"take fewer workers\. What is done is kept"):
-        list(in_processes(vanish, range(5), 2))
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_job_that_kills_its_process_is_told_and_the_others_are_done(ordered: bool) -> None:
+    done = list(in_processes(vanish, range(9), 2, ordered=ordered, killed=lambda job: -job))
+    assert (done if ordered else sorted(done, key=abs)) == [0, -1, 2, 3, -4, 5, 6, 7, 8]
+
+
+def test_a_job_that_kills_its_process_is_an_error_if_nobody_asks_for_it() -> None:
+    done = in_processes(vanish, range(5), 2)
+    assert next(done) == 0
+    with pytest.raises(InputError, match=r"killed twice.* What is done is kept"):
+        next(done)
+
+
+def vanish_beside(folder: Path, ending: signal.Signals, job: int) -> int:
+    """Do a job; the first one ends its process unless it is alone."""
+    (folder / str(job)).touch()
+    time.sleep(0.2)
+    if job == 0 and (folder / "1").exists():
+        (folder / "1").unlink()
+        os.kill(os.getpid(), ending)
+    return job
+
+
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM])
+def test_what_is_too_much_at_the_same_time_is_done_one_by_one(tmp_path: Path, ending: signal.Signals) -> None:
+    assert list(in_processes(partial(vanish_beside, tmp_path, ending), range(4), 2)) == [0, 1, 2, 3]
