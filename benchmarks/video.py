@@ -41,7 +41,6 @@ from ifdd.data.synth.story import StoryConfig
 from ifdd.inference import Recognizer
 from ifdd.inference.pipeline import Progress
 from ifdd.inference.recognize import share_cores
-from ifdd.inference.stream import Stream
 from ifdd.model import DEMONSTRATION, Checkpoint, create_model, load_checkpoint
 
 CROWD = CrowdConfig(shots=4, people=4, emotions=3, person=StoryConfig(seconds=5.0, width=320, height=720, face=0.27))
@@ -50,7 +49,7 @@ ENCODING = {"libx264": {"crf": "20", "preset": "veryfast"}, "mpeg4": {"qscale": 
 
 STAGES = {
     "decode": ("sources.py", "__iter__"),
-    "cuts": ("tracking.py", "is_cut"),
+    "cuts": ("cuts.py", "is_cut"),
     "detect": ("stream.py", "look"),
     "follow": ("tracking.py", "update"),
     "align": ("alignment.py", "update"),
@@ -145,7 +144,7 @@ def measure_shares(setup: Setup, video: Path, seconds: float) -> dict[str, Any]:
     profile = cProfile.Profile(time.process_time)
     with tempfile.TemporaryDirectory() as folder:
         profile.enable()
-        recognition = read_in_turns(recognizer, video, seconds)
+        recognition = recognizer.recognize(video, source=SourceOptions(maximum_seconds=seconds), in_turns=True)
         recognition.write(Path(folder) / "a.json")
         profile.disable()
     stats: Any = pstats.Stats(profile)
@@ -170,25 +169,19 @@ def cumulative(stats: dict[tuple[str, int, str], Any], file: str, name: str) -> 
     return taken
 
 
-def read_in_turns(recognizer: Recognizer, video: Path, seconds: float) -> Any:
-    """Read as ``Recognizer.recognize`` does, without threads."""
-    stream = Stream(recognizer, recognizer.reading.batch_size, keep_tracks=True)
-    source = open_video(video, SourceOptions(maximum_seconds=seconds))
-    timeline = [entry for frame in source for entry in stream.read(frame.image, frame.seconds)]
-    timeline += stream.finish(source.info().duration_seconds)
-    return recognizer._put_together(source.info(), stream, timeline)
-
-
 def time_turns(setup: Setup, video: Path, seconds: float) -> dict[str, Any]:
     """Return the speed of the first part where the stages take turns."""
-    recognizer = setup.build()
-    return clocked(seconds, lambda: read_in_turns(recognizer, video, seconds))
+    return time_reading(setup, video, seconds, in_turns=True)
 
 
 def time_pipeline(setup: Setup, video: Path, seconds: float) -> dict[str, Any]:
     """Return the speed of the first part where the stages work side by side."""
-    recognizer = setup.build()
-    return clocked(seconds, lambda: recognizer.recognize(video, source=SourceOptions(maximum_seconds=seconds)))
+    return time_reading(setup, video, seconds, in_turns=False)
+
+
+def time_reading(setup: Setup, video: Path, seconds: float, in_turns: bool) -> dict[str, Any]:
+    recognizer, options = setup.build(), SourceOptions(maximum_seconds=seconds)
+    return clocked(seconds, lambda: recognizer.recognize(video, source=options, in_turns=in_turns))
 
 
 PARTS = {"stages": measure_shares, "in_turns": time_turns, "side_by_side": time_pipeline}

@@ -91,6 +91,12 @@ def test_results_are_those_of_stages_that_take_turns(checkpoint: Path, hurry: st
     assert recognition.cuts_seconds == tuple(stream.cuts_seconds)
     assert recognition.cuts_seconds == pytest.approx((1.6,))
 
+    def alone(_: Progress) -> None:
+        assert threading.active_count() == threads
+
+    threads = threading.active_count()
+    assert reader.recognize(Generated(75, make), alone, in_turns=True) == recognition
+
 
 @pytest.mark.parametrize("stage", ["decoder", "detector", "model", "listener"])
 def test_an_error_of_any_stage_is_raised_once_and_ends_all(checkpoint: Path, stage: str) -> None:

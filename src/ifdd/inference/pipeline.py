@@ -19,7 +19,11 @@ MOST_AHEAD = 12
 """Frames between two stages: enough to bridge a search for faces and a batch of the model."""
 
 LIVE_AHEAD = 2
-"""The same for a live source, which shall not lag."""
+"""The same for a live source, where what waits is late.
+
+No frame is left out: where the computer is too slow, the rest waits in the network or at the camera, and readings come
+later and later.
+"""
 
 AHEAD_BYTES = 50_000_000
 """Bytes between two stages: few of the largest frames, but at least one."""
@@ -60,6 +64,17 @@ def follow_ahead(video: VideoSource, stream: Stream) -> Generator[tuple[Progress
         followed = stages.enter_context(_ahead(_follow(looked, stream, video), count))
         stages.callback(video.stop)  # first of all: the threads may wait for a pipe that is silent
         yield from followed
+
+
+def follow_in_turns(video: VideoSource, stream: Stream) -> Generator[tuple[Progress, list[Window]], None, None]:
+    """Yield the same without threads: each stage waits for the one before.
+
+    Raises:
+        InputError: as the video.
+    """
+    with closing(video):
+        frames = iter(video)
+        yield from _follow(_look(_decode(next(frames), frames), stream), stream, video)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from ifdd.data.sources import SourceOptions, VideoSource, open_video
 from ifdd.data.tracking import TrackingOptions
 from ifdd.data.video import VideoInfo
 from ifdd.errors import InputError
-from ifdd.inference.pipeline import Progress, follow_ahead
+from ifdd.inference.pipeline import Progress, follow_ahead, follow_in_turns
 from ifdd.inference.recognition import Recognition, RecognizedVideo
 from ifdd.inference.stream import ReadingOptions, Stream
 from ifdd.inference.timeline import TimelineEntry, find_segments
@@ -112,6 +112,7 @@ class Recognizer:
         video: str | Path | VideoSource,
         on_frame: Callable[[Progress], object] | None = None,
         source: SourceOptions | None = None,
+        in_turns: bool = False,
     ) -> Recognition:
         """Read the expressions of all people in a video, in one pass. What is damaged is passed over and counted.
 
@@ -123,6 +124,7 @@ class Recognizer:
                 input, ``camera:0``; or what ``open_video`` gave for one of them.
             on_frame: called after every frame with how far the reading has come.
             source: how the video is opened; not for one that is open.
+            in_turns: let everything take turns in this thread, to measure or debug it.
 
         Raises:
             InputError: the video is missing, unreadable or empty.
@@ -130,7 +132,8 @@ class Recognizer:
         opened = video if isinstance(video, VideoSource) else open_video(video, source)
         stream = Stream(self, self.reading.batch_size, keep_tracks=True)
         timeline: list[TimelineEntry] = []
-        with closing(follow_ahead(opened, stream)) as followed:
+        follow = follow_in_turns if in_turns else follow_ahead
+        with closing(follow(opened, stream)) as followed:
             for progress, windows in followed:
                 timeline += stream.read_windows(windows)
                 if on_frame is not None:
