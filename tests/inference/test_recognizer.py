@@ -1,5 +1,6 @@
 import hashlib
 import json
+import math
 import tracemalloc
 from pathlib import Path
 
@@ -191,6 +192,25 @@ def test_stream_refuses_frames_out_of_order(checkpoint: Path) -> None:
     stream.read(image, 1.0)
     with pytest.raises(InputError, match="in order of time"):
         stream.read(image, 0.9)
+    for seconds in (math.nan, math.inf):
+        with pytest.raises(InputError, match="in order of time"):
+            stream.read(image, seconds)
+
+
+def test_stream_refuses_what_is_no_frame_and_goes_on(checkpoint: Path) -> None:
+    stream, clean = listener(checkpoint).stream(), listener(checkpoint).stream()
+    frames = disc_frames(30)
+    with pytest.raises(InputError, match=r"height x width x 3 values of uint8, given 96 x 128 of uint8"):
+        stream.read(frames[0, ..., 0], 0.0)
+    given, expected = [], []
+    for index, image in enumerate(frames):
+        given += stream.read(image, index / 25)
+        expected += clean.read(image, index / 25)
+        for bad in (image[..., 0], image.astype(np.float32), image[:-1], image[:0], np.dstack([image, image])):
+            with pytest.raises(InputError, match="a frame of this stream has 96 x 128 x 3 values of uint8"):
+                stream.read(bad, index / 25)
+    assert given == expected
+    assert given
 
 
 def test_flip_is_the_mean_of_both_readings(checkpoint: Path) -> None:

@@ -166,6 +166,7 @@ class Stream:
         self._waiting: list[Window] = []
         self._frames = 0
         self._seconds = -math.inf
+        self._shape: tuple[int, ...] | None = None
         self.tracks: list[RecognizedTrack] = []
         """The people whose tracks ended, if they are kept."""
         self.cuts_seconds: list[float] = []
@@ -183,16 +184,19 @@ class Stream:
         """
         return self._reader.clip_seconds / 2
 
-    def read(self, image: UInt8[np.ndarray, "height width 3"], seconds: float) -> list[TimelineEntry]:
+    def read(self, image: np.ndarray, seconds: float) -> list[TimelineEntry]:
         """Take in the next frame and return what was read in the windows that it filled.
 
         Args:
-            image: RGB.
+            image: RGB, height x width x 3 of 8 bits, of one size throughout.
             seconds: its time, not before that of the frame before; the readings are on this clock.
 
         Raises:
-            InputError: the frame is earlier than the one before.
+            InputError: the frame is no such image, or earlier than the one before; it is as if it had not been given.
         """
+        self._refuse_shape(image)
+        self._refuse_time(seconds)
+        self._shape = image.shape
         return self.read_windows(self.follow(image, seconds, self.watcher.look(image, seconds)))
 
     def follow(self, image: UInt8[np.ndarray, "height width 3"], seconds: float, sighting: Sighting) -> list[Window]:
@@ -206,8 +210,7 @@ class Stream:
         Raises:
             InputError: the frame is earlier than the one before.
         """
-        if seconds < self._seconds:
-            raise InputError(f"a frame at {seconds} s follows one at {self._seconds} s; give frames in order of time")
+        self._refuse_time(seconds)
         self._seconds = seconds
         if sighting.cut and self._keep_tracks:
             self.cuts_seconds.append(seconds)
@@ -226,6 +229,19 @@ class Stream:
         self._crops = {key: crops for key, crops in self._crops.items() if key in alive}
         self.in_sight = update.active
         return self._take_windows() if len(self._waiting) >= self._batch_size else []
+
+    def _refuse_shape(self, image: np.ndarray) -> None:
+        good = image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size > 0
+        if not good or self._shape not in (None, image.shape):
+            height, width, _ = self._shape or ("height", "width", 3)
+            raise InputError(
+                f"a frame of this stream has {height} x {width} x 3 values of uint8, given "
+                f"{' x '.join(map(str, image.shape))} of {image.dtype}; convert it, or take another stream"
+            )
+
+    def _refuse_time(self, seconds: float) -> None:
+        if not self._seconds <= seconds < math.inf:  # nor NaN
+            raise InputError(f"a frame at {seconds} s follows one at {self._seconds} s; give frames in order of time")
 
     def finish(self, end_seconds: float) -> list[TimelineEntry]:
         """End all tracks and return what is left to be read.
