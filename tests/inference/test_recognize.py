@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import signal
 from pathlib import Path
 
 import cv2
@@ -10,13 +11,14 @@ import torch
 
 from ifdd.__main__ import main
 from ifdd.console import video_bar
-from ifdd.data.faces import DetectorChoice
+from ifdd.data.faces import DetectorChoice, FaceBox
+from ifdd.data.processes import KILLED
 from ifdd.data.sources import SourceOptions, VideoSource
 from ifdd.data.synth.config import PRESETS
 from ifdd.data.synth.story import StoryConfig, render_story
 from ifdd.data.tracking import TrackingOptions
 from ifdd.inference import ReadingOptions, Recognizer
-from ifdd.inference.batch import Job, refuse_unwritable
+from ifdd.inference.batch import Job, Outcome, refuse_unwritable
 from ifdd.inference.pipeline import Progress
 from ifdd.inference.recognize import Reader, Settings, _outcomes, share_cores, shown
 from ifdd.model import DEMONSTRATION
@@ -198,17 +200,47 @@ def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
         cv2.setNumThreads(usual[1])
 
 
-def test_one_file_beside_a_live_source_is_read_in_this_process(checkpoint: Path, tmp_path: Path) -> None:
-    video = write_video(tmp_path / "a.mkv", disc_frames(50))
-    tracking, reading = TrackingOptions(), ReadingOptions()
-    settings = Settings(
-        checkpoint, DetectorChoice(), "cpu", reading, tracking, SourceOptions(), tmp_path / "out", ("json",), True
-    )
-    reader = Reader(settings, Recognizer.from_checkpoint(checkpoint, DiscDetector()))
-    jobs = [Job(str(video), "a"), Job("rtsp://127.0.0.1:9/a", "b")]
+def outcomes(checkpoint: Path, detector: DetectorChoice, out: Path, jobs: list[Job]) -> list[Outcome]:
+    """Read videos with two workers; in this process, discs are the faces."""
+    options = ReadingOptions(), TrackingOptions(), SourceOptions()
+    settings = Settings(checkpoint, detector, "cpu", *options, out, ("json",), True)
     bar = video_bar()
     bar.disable = True
-    file, address = _outcomes(reader, jobs, 2, bar)
+    return list(_outcomes(Reader(settings, Recognizer.from_checkpoint(checkpoint, DiscDetector())), jobs, 2, bar))
+
+
+class DeadlyDetector(DiscDetector):
+    """Ends the process at the sight of white."""
+
+    def detect(self, image: np.ndarray) -> list[FaceBox]:
+        if image.mean() > 250:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().detect(image)
+
+
+class DeadlyChoice(DetectorChoice):
+    """Chooses it."""
+
+    def __call__(self) -> DeadlyDetector:
+        return DeadlyDetector()
+
+
+def test_a_video_that_kills_its_process_has_failed_and_the_others_are_read(checkpoint: Path, tmp_path: Path) -> None:
+    for name in "acd":
+        write_frame_folder(tmp_path / name, disc_frames(20))
+    write_frame_folder(tmp_path / "b", np.full((3, 64, 64, 3), 255, np.uint8))
+    jobs = [Job(str(tmp_path / name), name) for name in "abcd"]
+    found = outcomes(checkpoint, DeadlyChoice(), tmp_path / "out", jobs)
+    errors = {outcome.job.name: outcome.error for outcome in found}
+    assert errors.pop("b") == f"{tmp_path / 'b'}: {KILLED}"
+    assert errors == dict.fromkeys("acd")
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["a.json", "c.json", "d.json"]
+
+
+def test_one_file_beside_a_live_source_is_read_in_this_process(checkpoint: Path, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.mkv", disc_frames(50))
+    jobs = [Job(str(video), "a"), Job("rtsp://127.0.0.1:9/a", "b")]
+    file, address = outcomes(checkpoint, DetectorChoice(), tmp_path / "out", jobs)
     assert address.error is not None
     assert file.error is None
     (track,) = json.loads((tmp_path / "out" / "a.json").read_text())["tracks"]  # discs are no faces to the others

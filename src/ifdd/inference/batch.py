@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
 
+from ifdd.data.processes import KILLED
 from ifdd.data.sources import CAMERA, STDIN, hide_password, is_address
 from ifdd.data.stamps import source_stamp
 from ifdd.data.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES
@@ -50,6 +51,11 @@ class Outcome:
     """What was wrong with the video."""
     fatal: str | None = None
     """What was wrong with the place of the results, so that going on makes no sense."""
+
+    @classmethod
+    def killed(cls, job: Job) -> "Outcome":
+        """Return what came of a job whose process was killed."""
+        return cls(job, error=f"{job.shown}: {KILLED}")
 
 
 def is_live_or_piped(video: str) -> bool:

@@ -307,7 +307,8 @@ def _outcomes(reader: Reader, jobs: Sequence[Job], workers: int, bar: Bar) -> Ge
     is_file = [not is_live_or_piped(job.video) for job in jobs]
     many = workers > 1 and sum(is_file) > 1
     elsewhere = [job for job, there in zip(jobs, is_file, strict=True) if many and there]
-    yield from in_processes(partial(_read, reader.settings, workers), elsewhere, workers, ordered=False)
+    read = partial(_read, reader.settings, workers)
+    yield from in_processes(read, elsewhere, workers, ordered=False, killed=Outcome.killed)
     for job, there in zip(jobs, is_file, strict=True):
         if not many or not there:
             yield reader(job, bar)
