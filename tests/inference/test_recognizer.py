@@ -89,7 +89,7 @@ def test_short_video_is_one_stretched_window(checkpoint: Path, tmp_path: Path) -
 
 
 def test_two_people_come_and_go(checkpoint: Path, tmp_path: Path) -> None:
-    left = disc_frames(75, dict.fromkeys(range(75), (30.0, 40.0)))
+    left = disc_frames(75, dict.fromkeys(range(75), (30.0, 40.0)), greys=[50] * 75)
     both = left.copy()
     for index in range(30, 75):
         both[index, 20:60, 80:120] = left[index, 20:60, 10:50]
