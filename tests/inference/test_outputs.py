@@ -157,8 +157,8 @@ def test_eaf(result: Recognition, tmp_path: Path) -> None:
     Path(result.video.path).touch()
     result.write(tmp_path / "a.eaf")
     eaf = Eaf(str(tmp_path / "a.eaf"))
-    assert list(eaf.get_tier_names()) == ["person 1", "person 2"]
-    read = [row for tier in ("person 1", "person 2") for row in sorted(eaf.get_annotation_data_for_tier(tier))]
+    assert list(eaf.get_tier_names()) == ["track 1", "track 2"]
+    read = [row for tier in ("track 1", "track 2") for row in sorted(eaf.get_annotation_data_for_tier(tier))]
     assert [row[2] for row in read] == names(result)
     assert [tuple(round(frame_at(time / 1000), 1) for time in row[:2]) for row in read] == edges(result)
     assert eaf.get_linked_files()[0]["MEDIA_URL"].startswith("file:///")
@@ -167,7 +167,7 @@ def test_eaf(result: Recognition, tmp_path: Path) -> None:
 def test_textgrid(result: Recognition, tmp_path: Path) -> None:
     result.write(tmp_path / "a.TextGrid")
     grid = TextGrid(str(tmp_path / "a.TextGrid"), codec="utf-8")
-    assert [name for _, name in grid.get_tier_name_num()] == ["person 1", "person 2"]
+    assert [name for _, name in grid.get_tier_name_num()] == ["track 1", "track 2"]
     tiers = [list(grid.get_tier(number).get_all_intervals()) for number in (1, 2)]
     for tier in tiers:  # Praat wants no holes
         assert tier[0][0] == 0
@@ -286,7 +286,7 @@ def test_forms_for_players_count_from_where_the_sound_begins(checkpoint: Path, t
         result.write(tmp_path / f"a.{form}")
     (cue,) = webvtt.read(str(tmp_path / "a.vtt")).captions
     assert (cue.start, cue.end) == ("00:00:00.520", "00:00:01.720")
-    (annotation,) = Eaf(str(tmp_path / "a.eaf")).get_annotation_data_for_tier("person 1")
+    (annotation,) = Eaf(str(tmp_path / "a.eaf")).get_annotation_data_for_tier("track 1")
     assert annotation[:2] == (520, 1720)
     tier = TextGrid(str(tmp_path / "a.textgrid"), codec="utf-8").get_tier(1)
     assert [interval[:2] for interval in tier.get_all_intervals()] == [(0, 0.52), (0.52, 1.72)]
@@ -308,6 +308,19 @@ def test_the_clock_of_the_annotated_video_is_that_of_players(tmp_path: Path) -> 
     clocks = [[frame.image[-18:, -150:] for frame in draw_frames(result, source)] for result in (late, punctual)]
     assert np.array_equal(clocks[0][0], clocks[1][5])  # 0:00.2 / 0:00.5
     assert not np.array_equal(clocks[0][0], clocks[1][0])
+
+
+@pytest.mark.parametrize("left", [2, 138])
+def test_labels_at_the_border_of_the_picture_are_whole(tmp_path: Path, left: int) -> None:
+    source = write_frame_folder(tmp_path / "f", np.full((2, 120, 160, 3), 90, np.uint8))
+    boxes = Boxes.of([TrackPoint(i, i / 25, FaceBox(left, 40, 20, 20, 1.0)) for i in range(2)])
+    tracks = (RecognizedTrack(1, 0.0, 0.08, boxes),)
+    segments = (Segment(1, 0.0, 0.08, CLASSES[0], 0.9, quality=1.0),)
+    entries = (TimelineEntry(1, 0.0, 0.08, (0.9, *(0.1 / 6,) * 6), 1.0, ""),)
+    video = RecognizedVideo(str(source), 0.08, 2, 25.0)
+    picture = next(draw_frames(Recognition(video, {}, CLASSES, tracks, entries, segments), source)).image[:480]
+    assert (picture[:, [0, -1]] == 90).all()
+    assert (picture[:160] != 90).any()
 
 
 @pytest.mark.parametrize("kind", ["gif", "folder"])

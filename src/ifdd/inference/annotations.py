@@ -41,7 +41,7 @@ def to_eaf(recognition: Recognition) -> str:
         ElementTree.SubElement(order, "TIME_SLOT", {"TIME_SLOT_ID": slot, "TIME_VALUE": str(time)})
     number = 0
     for track in recognition.tracks:
-        attributes = {"LINGUISTIC_TYPE_REF": "expression", "TIER_ID": f"person {track.id}"}
+        attributes = {"LINGUISTIC_TYPE_REF": "expression", "TIER_ID": f"track {track.id}"}
         tier = ElementTree.SubElement(root, "TIER", attributes)
         for segment in _of_track(segments, track.id):
             number += 1
@@ -68,7 +68,7 @@ def to_textgrid(recognition: Recognition) -> str:
     segments, end = played_segments(recognition), recognition.video.end_seconds
     tiers = [
         (
-            f"person {track.id}",
+            f"track {track.id}",
             [
                 (segment.start_seconds, segment.end_seconds, name_of(segment, recognition.classes))
                 for segment in _of_track(segments, track.id)

@@ -280,10 +280,11 @@ class _Painter:
         text = _text(words, self._pixels(13 if small else 16), True)
         padding = self._pixels(4 if small else 6)
         height, width = text.shape[0] + padding, text.shape[1] + 2 * padding
-        x = min(max(0, left - self._pixels(2)), max(0, self._width - width))
-        lowest = self._height - height
+        edge = self._pixels(3)
+        x = max(0, min(max(edge, left - edge), self._width - width - edge))
+        lowest = self._height - height - edge
         tops = [top - height - self._pixels(5), bottom + self._pixels(5), top + self._pixels(4), bottom - height]
-        choices = [(x, y, x + width, y + height) for y in tops if 0 <= y <= lowest]
+        choices = [(x, y, x + width, y + height) for y in tops if edge <= y <= lowest]
         choices = choices or [(x, max(0, lowest), x + width, max(0, lowest) + height)]
         place = next((choice for choice in choices if not any(_overlap(choice, other) for other in taken)), choices[0])
         color = self._color_at(person, seconds)
