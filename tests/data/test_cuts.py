@@ -59,23 +59,37 @@ def test_light_and_movement_are_no_cuts() -> None:
     assert [cuts_in(frames) for frames in (flash, lamp, dimming, pan)] == [[], [], [], []]
 
 
-@pytest.mark.parametrize("light", [1.0, 0.5, 0.3, 0.15])
-def test_cuts_between_dark_and_bright_shots_of_people_are_no_flashes(light: float) -> None:
+@pytest.fixture(scope="module")
+def people() -> list[np.ndarray]:
+    """Return drawn people who all stand in the middle of the picture."""
     config = SynthConfig(PRESETS["standard"].behaviour, PRESETS["standard"].scene)
-    people = [render_clip(config, 5, number).frames[0] for number in range(8)]
+    return [render_clip(config, 5, number).frames[0] for number in range(6)]
+
+
+@pytest.mark.parametrize("light", [1.0, 0.5, 0.3, 0.15])
+def test_cuts_between_dark_and_bright_shots_of_people_are_no_flashes(people: list[np.ndarray], light: float) -> None:
     for one, other in permutations(people, 2):
         dark = (one * light).astype(np.uint8)
         assert cuts_in([dark] * 5 + [other] * 5 + [dark] * 5) == [5, 10]
 
 
 @pytest.mark.parametrize("length", [8, 15])
-def test_dissolves_and_fades_into_brighter_shots_are_cuts(length: int) -> None:
-    config = SynthConfig(PRESETS["standard"].behaviour, PRESETS["standard"].scene)
-    people = [render_clip(config, 5, number).frames[0] for number in range(5)]
-    for one, other in permutations(people, 2):
-        dark = 0.3 * one
-        mixtures = [dark + i / length * (other - dark) for i in range(1, length)]
-        assert len(cuts_in([dark] * 15 + mixtures + [other] * 15)) == 1
+@pytest.mark.parametrize("lights", [(0.3, 1.0), (1.0, 0.3)])
+def test_dissolves_between_dark_and_bright_shots_are_cuts(
+    people: list[np.ndarray], length: int, lights: tuple[float, float]
+) -> None:
+    for one, other in permutations(people[:4], 2):
+        old, new = lights[0] * one, lights[1] * other
+        mixtures = [old + i / length * (new - old) for i in range(1, length)]
+        assert len(cuts_in([old] * 15 + mixtures + [new] * 15)) == 1
+
+
+@pytest.mark.parametrize("seed", [1, 3, 5])
+def test_cut_of_a_fade_is_not_told_before_the_picture_is_black_though_it_moves(seed: int) -> None:
+    old, new = smooth_scene(seed), smooth_scene(seed + 1)
+    weights = [abs(1 - i / 10) if 0 < i < 20 else 1.0 for i in range(-30, 50)]
+    frames = [np.roll(old if i <= 40 else new, i, axis=1) * weight for i, weight in enumerate(weights)]
+    assert cuts_in(frames) == [40]
 
 
 def test_threshold_above_one_finds_no_cuts_at_all() -> None:

@@ -22,6 +22,10 @@ SAME_EDGES = 0.8
 SAME_SCENE = 0.9
 """The same for the ends of a dissolve: the correlation of two pictures. Mixtures of two have common edges, too."""
 
+FADING_SCENE, FADING_SHARE, FADING_STEP = 0.4, 0.95, 1.0
+"""While a picture goes dark it keeps this correlation with what it was, and this share of its values falls; as long as
+their mean falls by so many of 255 levels from frame to frame, the cut is still to come."""
+
 DISSOLVING_SECONDS = 0.4
 """Time over which dissolves and fades are looked for."""
 
@@ -56,7 +60,8 @@ class CutDetector:
 
     A dissolve or fade: over 0.4 s each pixel goes straight from one picture to another, so the frame in the middle is
     the mean of the outer ones, which motion never makes it (the idea of Petersohn, "Dissolve shot boundary
-    determination", 2004). The cut is told within 0.25 s of the middle; only where frames are at most 0.1 s apart.
+    determination", 2004). The cut is told within 0.25 s of the middle, or, while the old picture grows dark, when it
+    has gone; only where frames are at most 0.1 s apart.
 
     In both cases the pictures must differ by more than their light: a lamp or a flash is no cut, for edges stay where
     they are. Where that cannot be told, it counts as a cut: a flash that burns nearly all of the picture out, or light
@@ -106,11 +111,18 @@ class CutDetector:
         if not _differ(first, last, max(self.threshold, min(1.0, DISSOLVED * self.threshold))):
             return False
         a, b, c = (one.small.astype(np.float32) for one in (first, middle, last))
-        if _correlation(a, c) >= SAME_SCENE:
+        alike = _correlation(a, c)
+        if alike >= SAME_SCENE or (alike >= FADING_SCENE and self._darkens()):
             return False
         share = (middle.seconds - first.seconds) / (last.seconds - first.seconds)
         bend = np.abs(b - (1 - share) * a - share * c).mean() / np.abs(c - a).mean()
         return float(bend) <= LARGEST_BEND
+
+    def _darkens(self) -> bool:
+        """Whether the newest frame is darker than the first nearly everywhere, and than the one before."""
+        first, before, last = (self._thumbnails[i].small.astype(np.float32) for i in (0, -2, -1))
+        darker = (last <= first + SMALLEST_DIFFERENCE).mean() >= FADING_SHARE
+        return bool(darker and before.mean() - last.mean() >= FADING_STEP)
 
 
 def _differ(before: _Thumbnail, now: _Thumbnail, distance: float) -> bool:
