@@ -55,8 +55,8 @@ def follow_ahead(video: VideoSource, stream: Stream) -> Generator[tuple[Progress
         InputError: as the video.
     """
     with ExitStack() as stages:  # they end in the opposite order: nobody is left to wait for anybody
-        stages.enter_context(closing(video))
         frames = iter(video)
+        stages.callback(_close, frames)
         first = next(frames)
         count = LIVE_AHEAD if video.live else max(1, min(MOST_AHEAD, AHEAD_BYTES // first.image.nbytes))
         decoded = stages.enter_context(_ahead(_decode(first, frames), count))
@@ -72,8 +72,7 @@ def follow_in_turns(video: VideoSource, stream: Stream) -> Generator[tuple[Progr
     Raises:
         InputError: as the video.
     """
-    with closing(video):
-        frames = iter(video)
+    with closing(iter(video)) as frames:
         yield from _follow(_look(_decode(next(frames), frames), stream), stream, video)
 
 
@@ -99,8 +98,13 @@ def _ahead(items: Generator[Item, None, None], count: int) -> Iterator[Iterator[
                 for future in waiting:
                     future.cancel()
     finally:
-        if getgeneratorstate(items) != GEN_RUNNING:  # it runs if a second interruption came, which waits for nothing
-            items.close()
+        _close(items)
+
+
+def _close(items: Generator[Any, None, None]) -> None:
+    """Close a generator, unless a thread is still in it, because an interruption came while that was waited for."""
+    if getgeneratorstate(items) != GEN_RUNNING:
+        items.close()
 
 
 def _decode(first: Frame, others: Iterator[Frame]) -> Generator[Frame, None, None]:
