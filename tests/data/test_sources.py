@@ -429,6 +429,7 @@ def test_a_camera_gives_upright_time_and_colours() -> None:
     assert frames[0].image[0, 0].tolist() == [200, 0, 0]
     assert all(before.seconds < after.seconds for before, after in pairwise(frames))
     assert "the camera gave no more images" in video.info().notices[0]
+    assert video.info().start_seconds == 0 < frames[0].seconds
     assert camera.released
 
 

@@ -173,7 +173,8 @@ class VideoSource:
         """Return what was found in the frames read so far, at least one."""
         duration = max(self._end - self._start, 1e-6)
         fps, size = self._frames / duration, self._size
-        return VideoInfo(self.name, self._frames, fps, duration, *size, self.damaged, self.notices, self._start)
+        start = 0.0 if self.live else self._start  # no player shows again what was live
+        return VideoInfo(self.name, self._frames, fps, duration, *size, self.damaged, self.notices, start)
 
     @property
     def notices(self) -> tuple[str, ...]:
