@@ -10,7 +10,6 @@ import select
 import stat
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import cv2
 import numpy as np
 from av.container import InputContainer
 
+from ifdd.data.damage import DamageCounter, Gaps
 from ifdd.data.video import (
     FOLDER_FPS,
     IMAGE_SUFFIXES,
@@ -50,24 +50,6 @@ SCHEMES = ("http", "https", "rtsp", "rtsps", "rtmp", "rtmps", "srt", "tcp", "udp
 
 MOST_FAILURES = 100
 """Unreadable packets in a row after which the rest of a video is given up; images of a camera likewise."""
-
-ONE_PICTURE_A_PACKET = ("av1", "h264", "hevc", "mjpeg", "mpeg2video", "vp9")
-"""Codecs each of whose packets gives one frame, unless it is interlaced."""
-
-LONGEST_DELAY = 64
-"""Packets after which a decoder has given the frame of one, or never will."""
-
-GAP_SECONDS = 1.0
-"""A video whose pictures come evenly lacks some where it has none for this long."""
-
-EVEN_SHARE = 0.95
-"""Share of the steps between pictures that are alike where pictures come evenly."""
-
-ROUNDING_MS = 2
-"""Containers round times to milliseconds."""
-
-MOST_GAPS = 3
-"""Gaps that are told."""
 
 WAKE_SECONDS = 0.1
 """How often reading that waits for a pipe looks whether it shall end."""
@@ -317,7 +299,7 @@ class _Container(VideoSource):
 
     def _read(self) -> Iterator[tuple[Frame, float]]:
         false_stamps = 0
-        gaps = _Gaps()
+        gaps = Gaps()
         for timed in timed_frames(self._decode(), self._container, self._stream):
             false_stamps += timed.leapt
             self.damaged += timed.leapt
@@ -330,24 +312,21 @@ class _Container(VideoSource):
     def _decode(self) -> Iterator[av.VideoFrame]:
         """Yield what can be decoded; frames that the decoder had to mend are among them."""
         failures = 0
-        promised = _Promised(self._stream.codec_context.name)
+        counter = DamageCounter(self._stream.codec_context.name)
         while True:
             try:
                 for packet in self._container.demux(self._stream):
                     failures = 0
-                    self.damaged += packet.is_corrupt
                     try:
                         frames = packet.decode()
                     except av.error.FFmpegError:
-                        self.damaged += not packet.is_corrupt
+                        self.damaged += 1
                         continue
-                    if packet.size and packet.pts is not None and not packet.is_discard:
-                        self.damaged += promised.expect(packet.pts)
+                    self.damaged += counter.of_packet(packet)
                     for frame in frames:
-                        promised.keep(frame)
-                        self.damaged += frame.is_corrupt
+                        self.damaged += counter.of_frame(frame)
                         yield frame
-                self.damaged += promised.missing()
+                self.damaged += counter.at_end()
                 return
             except av.error.InvalidDataError as error:
                 self.damaged += 1
@@ -417,79 +396,6 @@ class _Pipe:
             if select.select([self._file], [], [], WAKE_SECONDS)[0]:
                 return self._file.read1(count)
         return b""
-
-
-class _Promised:
-    """Packets whose frames have not come yet: decoders drop damaged ones without a word.
-
-    Only what is certain is counted: frames between others that came, of codecs that have one picture in a packet; not
-    of interlaced video, which may have half a picture in each.
-    """
-
-    def __init__(self, codec: str) -> None:
-        self._counts = codec in ONE_PICTURE_A_PACKET
-        self._waiting: dict[int, None] = {}
-        self._first: int | None = None
-        self._newest = 0
-
-    def expect(self, pts: int) -> int:
-        """Expect the frame of a packet; return the number of frames for which it is too late now."""
-        if self._counts:
-            self._waiting[pts] = None
-        return self._give_up(LONGEST_DELAY)
-
-    def keep(self, frame: av.VideoFrame) -> None:
-        """Take note of a frame that came."""
-        if frame.interlaced_frame or frame.pts is None:
-            self._counts = False
-            self._waiting.clear()
-            return
-        self._first = frame.pts if self._first is None else self._first
-        self._newest = max(self._newest, frame.pts)
-        self._waiting.pop(frame.pts, None)
-
-    def missing(self) -> int:
-        """Return the number of frames that have not come, once the video is over."""
-        return self._give_up(0)
-
-    def _give_up(self, left: int) -> int:
-        """Forget the oldest packets; return how many should have been a frame between others."""
-        late = [pts for pts, _ in zip(self._waiting, range(len(self._waiting) - left), strict=False)]
-        for pts in late:
-            del self._waiting[pts]
-        return sum(self._first is not None and self._first < pts < self._newest for pts in late)
-
-
-class _Gaps:
-    """Stretches without pictures in a video whose pictures come evenly; what is lost there leaves no other trace."""
-
-    def __init__(self) -> None:
-        self._seconds: float | None = None
-        self._steps: Counter[int] = Counter()  # milliseconds; shorter than a gap, so there are few
-        self._gaps: list[tuple[float, float]] = []
-        self._count = 0
-
-    def take(self, seconds: float) -> None:
-        """Take note of when a frame begins."""
-        before, self._seconds = self._seconds, seconds
-        if before is None:
-            return
-        if seconds - before < GAP_SECONDS:
-            self._steps[round(1000 * (seconds - before))] += 1
-            return
-        self._count += 1
-        if len(self._gaps) < MOST_GAPS:
-            self._gaps.append((before, seconds))
-
-    def notices(self) -> list[str]:
-        """Return a line about the gaps; nothing where pictures come as they please."""
-        usual = max(self._steps, key=lambda step: self._steps[step], default=0)
-        even = sum(count for step, count in self._steps.items() if abs(step - usual) <= ROUNDING_MS)
-        if not self._count or even < EVEN_SHARE * (self._steps.total() + self._count):
-            return []
-        shown = ", ".join(f"{start:.2f} to {end:.2f} s" for start, end in self._gaps)
-        more = f" and {self._count - len(self._gaps)} times more" if self._count > len(self._gaps) else ""
-        return [f"there are no pictures from {shown}{more}, though they come evenly elsewhere"]
 
 
 class _Camera(VideoSource):
