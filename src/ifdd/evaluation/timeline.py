@@ -18,7 +18,7 @@ from ifdd.errors import InputError
 Box = tuple[float, float, float, float]
 """Left, top, width, height in pixels."""
 
-Boxes = Mapping[int, Box]
+FrameBoxes = Mapping[int, Box]
 """Id -> where that face is in one frame."""
 
 
@@ -63,10 +63,10 @@ class SegmentScores(NamedTuple):
 
 
 def score_identities(
-    truth: Sequence[Boxes],
-    found: Sequence[Boxes],
+    truth: Sequence[FrameBoxes],
+    found: Sequence[FrameBoxes],
     minimum_overlap: float = 0.5,
-    hidden: Sequence[Boxes] | None = None,
+    hidden: Sequence[FrameBoxes] | None = None,
 ) -> IdentityScores:
     """Compare tracks with people, frame by frame.
 
@@ -189,7 +189,7 @@ def _pair_greedily(overlaps: Mapping[tuple[int, int], float]) -> dict[int, int]:
     return pairs
 
 
-def _covers(box: Box, people: Boxes, minimum_overlap: float) -> bool:
+def _covers(box: Box, people: FrameBoxes, minimum_overlap: float) -> bool:
     return any(_overlap(box, other) >= minimum_overlap for other in people.values())
 
 
