@@ -34,6 +34,7 @@ from ifdd.data.video import (
     image_files,
     quiet_opencv,
     read_image_bytes,
+    refuse_other_size,
     timed_frames,
     video_stream,
 )
@@ -252,11 +253,7 @@ class _Images(VideoSource):
                 self.damaged += 1
                 continue
             first = first or (file, image.shape)
-            if image.shape != first[1]:
-                raise InputError(
-                    f"{file} is {image.shape[1]}x{image.shape[0]} pixels, {first[0].name} is "
-                    f"{first[1][1]}x{first[1][0]}; make all frames of a folder the same size"
-                )
+            refuse_other_size(file, image.shape, *first)
             yield Frame(count, position / self.options.image_fps, image), (position + 1) / self.options.image_fps
             count += 1
 

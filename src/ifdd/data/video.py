@@ -123,9 +123,13 @@ class TimedFrame(NamedTuple):
     """A frame in the decoder's own format."""
 
     number: int
+    """Position in the video, from 0."""
     seconds: float
+    """When it begins, on the clock that a video player shows; never decreases."""
     end_seconds: float
+    """When it ends."""
     frame: av.VideoFrame
+    """As it was decoded: neither upright nor RGB."""
     pose: Pose
     """The same for all frames of a video."""
     leapt: bool
@@ -254,12 +258,27 @@ def _read_images(files: Sequence[Path]) -> Iterator[UInt8[np.ndarray, "height wi
     for file in files:
         image = _read_image(file)
         shape = shape or image.shape
-        if image.shape != shape:
-            raise InputError(
-                f"{file} is {image.shape[1]}x{image.shape[0]} pixels, {files[0].name} is "
-                f"{shape[1]}x{shape[0]}; make all frames of a folder the same size"
-            )
+        refuse_other_size(file, image.shape, files[0], shape)
         yield image
+
+
+def refuse_other_size(file: Path, shape: Sequence[int], first: Path, first_shape: Sequence[int]) -> None:
+    """Refuse an image of a folder that is not as large as the first.
+
+    Args:
+        file: the image.
+        shape: its height and width in pixels, first.
+        first: the first image of the folder.
+        first_shape: its height and width likewise.
+
+    Raises:
+        InputError: it is larger or smaller.
+    """
+    if tuple(shape[:2]) != tuple(first_shape[:2]):
+        raise InputError(
+            f"{file} is {shape[1]}x{shape[0]} pixels, {first.name} is {first_shape[1]}x{first_shape[0]}; "
+            "make all frames of a folder the same size"
+        )
 
 
 def _read_image(file: Path) -> UInt8[np.ndarray, "height width 3"]:
