@@ -28,3 +28,8 @@ def test_sizes_are_those_of_the_result_files() -> None:
         found = json.loads((ROOT / "results" / f"info_{preset}.json").read_text())
         row = next(line for line in README.splitlines() if line.startswith(f"| `{preset}` |"))
         assert f"| {found['parameters']['total'] / 1e6:.1f} M | {found['gmac']:.1f} |" in row
+
+
+def test_an_hour_of_video_takes_what_the_result_file_says() -> None:
+    whole = json.loads((ROOT / "results" / "video.json").read_text())["whole"]
+    assert f"takes {whole['wall_seconds'] / 60:.0f} minutes and {whole['peak_megabytes']} MB" in README
