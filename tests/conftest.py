@@ -1,5 +1,6 @@
 """What holds for all tests."""
 
+import signal
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -14,6 +15,9 @@ from ifdd.data import faces
 # Two busy cores make single examples slow; a test is slow or wrong as a whole, not by one example's time.
 settings.register_profile("ifdd", deadline=None)
 settings.load_profile("ifdd")
+
+# A shell that runs the tests in the background lets them, and the commands that they start, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

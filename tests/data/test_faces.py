@@ -98,6 +98,7 @@ def test_two_threads_may_ask_one_detector(
         assert list(threads.map(detector.detect, 15 * pictures)) == 15 * expected
 
 
+@needs_real
 def test_file_that_is_no_yunet_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     cut = tmp_path / "cut.onnx"
     cut.write_bytes((REAL / "models" / "yunet_n_640_640.onnx").read_bytes()[:200_000])
