@@ -109,7 +109,7 @@ def test_blurring_and_shrinking_lower_the_sharpness(index: int) -> None:
     assert_falls(steps(sharpness, [cv2.resize(image, (64, 64)) for image in small]))
 
 
-@given(CLIPS, st.floats(0.25, 1.0), st.floats(0, 10))
+@given(CLIPS, st.floats(0.25, 1.0), st.floats(0, 6))
 @settings(max_examples=15, deadline=None)
 def test_contrast_and_noise_hardly_change_the_sharpness(index: int, contrast: float, noise: float) -> None:
     for sigma in (0.01, 8, 14):
@@ -117,7 +117,7 @@ def test_contrast_and_noise_hardly_change_the_sharpness(index: int, contrast: fl
         scores = [sharpness((face * contrast).astype(np.uint8))]
         disturbed = face + np.random.default_rng(0).normal(0, noise, face.shape)
         scores.append(sharpness(np.clip(disturbed, 0, 255).astype(np.uint8)))
-        assert scores == pytest.approx([sharpness(face)] * 2, abs=0.2)
+        assert scores == pytest.approx([sharpness(face)] * 2, abs=0.08)
 
 
 @given(CLIPS)

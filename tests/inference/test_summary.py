@@ -28,3 +28,8 @@ def test_segments_of_faces_that_are_hard_to_read_say_so() -> None:
         "happy 0.90, quality 0.40",
         "uncertain 0.50 (badly lit)",
     ]
+
+
+def test_a_photograph_has_one_frame() -> None:
+    photograph = Recognition(RecognizedVideo("a.jpg", 0.04, 1, 25.0), {}, ("happy",), (), (), ())
+    assert summarize(photograph).splitlines()[0] == "a.jpg: 0.0 s, 1 frame"

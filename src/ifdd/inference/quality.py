@@ -134,6 +134,7 @@ def sharpness(grey: UInt8[np.ndarray, "64 64"]) -> float:
     XII, 2007, and Zhuo and Sim, "Defocus map estimation from a single image", Pattern Recognition 44, 2011. Noise would
     be taken for detail; its share, known from its strength in the smooth half of the face (the mask is that of
     Immerkaer, "Fast noise variance estimation", Computer Vision and Image Understanding 64, 1996), is subtracted.
+    That holds up to about 8 grey levels in the crop; more noise makes a blurred face seem sharper than it is.
 
     Args:
         grey: the crop.

@@ -15,7 +15,8 @@ GOOD_QUALITY = 0.8
 def summarize(recognition: Recognition) -> str:
     """Return the results of a video as a few lines to read."""
     video = recognition.video
-    lines = [f"{video.path}: {video.duration_seconds:.1f} s, {video.frames} frames"]
+    frames = "1 frame" if video.frames == 1 else f"{video.frames} frames"
+    lines = [f"{video.path}: {video.duration_seconds:.1f} s, {frames}"]
     lines += [f"  notice: {notice}" for notice in video.notices]
     if not recognition.tracks:
         lines.append("  no face found: the timeline is empty")
