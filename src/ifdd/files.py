@@ -1,5 +1,6 @@
-"""Output files that appear whole or not at all."""
+"""Output files that appear whole or not at all; what tells files apart."""
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -108,3 +109,9 @@ def _umask() -> int:
     current = os.umask(0)
     os.umask(current)
     return current
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -22,7 +22,7 @@ from jaxtyping import UInt8
 
 from ifdd.data.video import quiet_opencv
 from ifdd.errors import InputError
-from ifdd.files import atomic_path
+from ifdd.files import atomic_path, file_sha256
 
 CROP_FACTOR = 1.35
 """Side of a model's square crop, in multiples of the longer side of the face box."""
@@ -242,7 +242,7 @@ def _yunet_path() -> Path:
 
 def _is_yunet(path: Path) -> bool:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest() == YUNET_SHA256
+        return file_sha256(path) == YUNET_SHA256
     except OSError:
         return False
 

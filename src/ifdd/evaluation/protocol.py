@@ -1,6 +1,5 @@
 """The protocol of a measurement: everything that another person needs to repeat it, or to know what it is worth."""
 
-import hashlib
 import importlib.metadata
 import json
 import platform
@@ -15,6 +14,7 @@ from ifdd.data.manifest import Sample, dataset_hash, read_manifest
 from ifdd.data.sampling import describe_sampling
 from ifdd.errors import InputError
 from ifdd.evaluation.report import Evaluation
+from ifdd.files import file_sha256
 from ifdd.model import Checkpoint, find_checkpoint
 
 
@@ -154,12 +154,6 @@ def label_order(classes: Sequence[str]) -> str:
 def versions(*names: str) -> dict[str, str]:
     """Return the versions of installed packages; "python" is the interpreter's."""
     return {name: platform.python_version() if name == "python" else importlib.metadata.version(name) for name in names}
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def commit() -> str | None:

@@ -26,6 +26,7 @@ from ifdd.data.processes import in_processes
 from ifdd.data.sources import CAMERA, SourceOptions, VideoSource, hide_password, open_video
 from ifdd.data.tracking import TrackingOptions
 from ifdd.errors import InputError
+from ifdd.files import file_sha256
 from ifdd.inference.batch import Job, Ledger, Outcome, find_videos, is_live_or_piped, name_results, refuse_unwritable
 from ifdd.inference.outputs import parse_formats
 from ifdd.inference.pipeline import Progress
@@ -63,7 +64,7 @@ class Settings:
 
     def digest(self, recognizer: Recognizer) -> str:
         """Return what changes if the results would change."""
-        model = None if self.detector.model is None else hashlib.sha256(self.detector.model.read_bytes()).hexdigest()
+        model = None if self.detector.model is None else file_sha256(self.detector.model)
         options = [asdict(part) for part in (self.reading, self.tracking, self.source)]
         told = [importlib.metadata.version("ifdd"), SCHEMA_VERSION, recognizer.description, model, *options]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

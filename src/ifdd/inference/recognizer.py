@@ -1,6 +1,5 @@
 """The Recognizer: from the frames of a video to the expressions of its people over time."""
 
-import hashlib
 import logging
 from collections.abc import Callable
 from contextlib import closing
@@ -17,6 +16,7 @@ from ifdd.data.sources import SourceOptions, VideoSource, open_video
 from ifdd.data.tracking import TrackingOptions
 from ifdd.data.video import VideoInfo
 from ifdd.errors import InputError
+from ifdd.files import file_sha256
 from ifdd.inference.pipeline import Progress, follow_ahead, follow_in_turns
 from ifdd.inference.recognition import Recognition, RecognizedVideo
 from ifdd.inference.stream import ReadingOptions, Stream
@@ -87,9 +87,7 @@ class Recognizer:
             InputError: the checkpoint is missing, unreadable or of another model; or as the class says.
         """
         checkpoint = load_checkpoint(path)
-        with find_checkpoint(path).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        origin = {"checkpoint": Path(path).name, "checkpoint_sha256": digest}
+        origin = {"checkpoint": Path(path).name, "checkpoint_sha256": file_sha256(find_checkpoint(path))}
         return cls(checkpoint, detector, tracking, reading, device, origin)
 
     @property

@@ -1,6 +1,5 @@
 """Kinetics-400 weights: torchvision's public files, for the backbones and for the plain networks they belong to."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch.nn import functional as F
 
 from ifdd.console import error_console
 from ifdd.errors import InputError
+from ifdd.files import file_sha256
 from ifdd.model.backbones.mvit import MVIT_S, MViTClassifier
 from ifdd.model.backbones.s3d import S3DClassifier
 from ifdd.model.state_dicts import load_strictly, read_pickle
@@ -164,8 +164,7 @@ def _read(path: Path, weights: KineticsWeights) -> Mapping[str, Tensor]:
 
 def _check_hash(path: Path, weights: KineticsWeights) -> None:
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_sha256(path)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; make it readable or delete it") from error
     if not digest.startswith(weights.sha256_prefix):

@@ -20,8 +20,9 @@ from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
 from ifdd.evaluation.crossval import FoldResult, cross_validation, crossval_tables, read_fold, write_crossval
 from ifdd.evaluation.evaluate import Device, SamplingConfig, measure
-from ifdd.evaluation.protocol import describe_dataset, file_sha256, sampling_options
+from ifdd.evaluation.protocol import describe_dataset, sampling_options
 from ifdd.evaluation.report import EVALUATION_FILE, percent, write_evaluation
+from ifdd.files import file_sha256
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 from ifdd.training.recipe import RECIPE_FILE, Recipe
 from ifdd.training.train import is_first_process, known_training, train_recipe
