@@ -33,9 +33,9 @@ from torch.utils.data import DataLoader
 from ifdd.data.dataset import ClipDataset, colour_planes, fit_frames
 from ifdd.data.manifest import Sample
 from ifdd.data.pack import Pack, write_pack
-from ifdd.data.synth import PRESETS, SynthConfig, render_clip
 from ifdd.data.transforms import AugmentationConfig, ClipAugmentation
-from ifdd.data.video import decode_image
+from ifdd.synth import PRESETS, SynthConfig, render_clip
+from ifdd.video.frames import decode_image
 
 FRAMES, SIZE = 16, 224
 SCENE = (1280, 720)

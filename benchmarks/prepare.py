@@ -25,10 +25,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ifdd.data.dfew import read_dfew
-from ifdd.data.ferv39k import read_ferv39k
-from ifdd.data.listing import Listing, Options
-from ifdd.data.mafw import read_mafw
+from ifdd.data.datasets.dfew import read_dfew
+from ifdd.data.datasets.ferv39k import read_ferv39k
+from ifdd.data.datasets.listing import Listing, Options
+from ifdd.data.datasets.mafw import read_mafw
 
 READERS: dict[str, tuple[str, str, Callable[[Path, Options], Listing], tuple[int, int]]] = {
     "dfew": ("DFEW", "Clip/clip_224x224_16f", read_dfew, (16, 16)),

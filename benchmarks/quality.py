@@ -26,12 +26,12 @@ import cv2
 import numpy as np
 import torch
 
-from ifdd.data.faces import CROP_FACTOR, FaceBox, Landmarks, crop_face
-from ifdd.data.synth import PRESETS, SynthConfig
-from ifdd.data.synth.render import Clip, FrameTruth, render_clip
+from ifdd.faces.detection import CROP_FACTOR, FaceBox, Landmarks, crop_face
+from ifdd.faces.quality import FaceQuality, TrackQuality, average
 from ifdd.inference import Recognizer
-from ifdd.inference.quality import FaceQuality, TrackQuality, average
 from ifdd.model import DEMONSTRATION
+from ifdd.synth import PRESETS, SynthConfig
+from ifdd.synth.render import Clip, FrameTruth, render_clip
 
 SEED = 777
 SIDE = 160

@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 import cv2
 import torch
 
-from ifdd.data.faces import FaceDetector, HaarDetector, YuNetDetector
-from ifdd.data.sources import SourceOptions
+from ifdd.faces.detection import FaceDetector, HaarDetector, YuNetDetector
 from ifdd.inference import Recognition, RecognizedTrack, Recognizer
 from ifdd.model import DEMONSTRATION, find_checkpoint
+from ifdd.video.sources import SourceOptions
 
 Spots = Mapping[int, tuple[float, float]]
 """Frame -> a point in the middle of a person's face, pixels."""

@@ -23,13 +23,13 @@ import torch
 from torch import nn
 
 from ifdd.model.backbones.s3d import S3DClassifier, s3d
-from ifdd.model.kinetics import kinetics_classifier, load_kinetics
+from ifdd.model.weights.kinetics import kinetics_classifier, load_kinetics
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.helpers.kinetics import kinetics_clip, outputs
 from tests.helpers.official import VARIANTS, formula_clip
-from tests.model.test_kinetics import TORCHVISION, formula_file
-from tests.model.test_official import COMPARED, RELEASE, load, run
+from tests.model.weights.test_kinetics import TORCHVISION, formula_file
+from tests.model.weights.test_official import COMPARED, RELEASE, load, run
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ifdd.data.synth import PRESETS, SynthConfig, render_clip
+from ifdd.synth import PRESETS, SynthConfig, render_clip
 
 
 def main() -> None:

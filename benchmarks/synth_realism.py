@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ifdd.data.synth import PRESETS, SynthConfig, render_clip
+from ifdd.synth import PRESETS, SynthConfig, render_clip
 
 ENLARGED, BORDER = 224, 56
 Box = tuple[float, float, float, float]

@@ -24,17 +24,17 @@ from typing import Any, NamedTuple
 import cv2
 import torch
 
-from ifdd.data.cuts import CutDetector
-from ifdd.data.faces import FaceDetector, HaarDetector, YuNetDetector
-from ifdd.data.synth.config import PRESETS
-from ifdd.data.synth.crowd import CrowdConfig, CrowdFrame, render_crowd
-from ifdd.data.synth.encode import write_video
-from ifdd.data.synth.story import StoryConfig
-from ifdd.data.tracking import SearchTurns, Track, Tracker
-from ifdd.data.video import iter_frames
 from ifdd.evaluation.timeline import Box, Stretch, score_identities, score_segments, score_time
+from ifdd.faces.detection import FaceDetector, HaarDetector, YuNetDetector
+from ifdd.faces.tracking import SearchTurns, Track, Tracker
 from ifdd.inference import ReadingOptions, Recognizer
 from ifdd.model import DEMONSTRATION, find_checkpoint
+from ifdd.synth.config import PRESETS
+from ifdd.synth.crowd import CrowdConfig, CrowdFrame, render_crowd
+from ifdd.synth.story import StoryConfig
+from ifdd.video.encode import write_video
+from ifdd.video.frames import iter_frames
+from ifdd.video.shots import CutDetector
 
 EVERY = {"yunet": (1, 2, 5, None), "haar": (1, None)}
 """Frames from one search to the next; None: by time, which is every third here."""

@@ -31,17 +31,17 @@ from typing import Any
 import av
 from av.video.stream import VideoStream
 
-from ifdd.data.faces import choose_detector
 from ifdd.data.labels import LABEL_SETS
-from ifdd.data.sources import SourceOptions, open_video
-from ifdd.data.synth.config import PRESETS
-from ifdd.data.synth.crowd import CrowdConfig, render_crowd
-from ifdd.data.synth.encode import best_encoder
-from ifdd.data.synth.story import StoryConfig
+from ifdd.faces.detection import choose_detector
 from ifdd.inference import Recognizer
 from ifdd.inference.pipeline import Progress
 from ifdd.inference.recognize import share_cores
 from ifdd.model import DEMONSTRATION, Checkpoint, create_model, load_checkpoint
+from ifdd.synth.config import PRESETS
+from ifdd.synth.crowd import CrowdConfig, render_crowd
+from ifdd.synth.story import StoryConfig
+from ifdd.video.encode import best_encoder
+from ifdd.video.sources import SourceOptions, open_video
 
 CROWD = CrowdConfig(shots=4, people=4, emotions=3, person=StoryConfig(seconds=5.0, width=320, height=720, face=0.27))
 ENCODING = {"libx264": {"crf": "20", "preset": "veryfast"}, "mpeg4": {"qscale": "3"}}

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ifdd.data.labels import LABEL_SETS
-from ifdd.data.synth import PRESETS, SynthConfig, render_clip
 from ifdd.model import BACKBONES, IFDD, IFDDOutput, create_model
+from ifdd.synth import PRESETS, SynthConfig, render_clip
 
 PICTURE = Path(__file__).parent / "images" / "model.png"
 PRESET, CLIP, LABEL = "ifdd_mvit_xs", 21, "surprise"

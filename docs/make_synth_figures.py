@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 
 from ifdd.data.labels import LABEL_SETS
-from ifdd.data.synth import PRESETS, SynthConfig, render_clip
-from ifdd.data.synth.action_units import ACTION_UNITS, activation_of, no_activation, sample_expression
-from ifdd.data.synth.geometry import BOX_SIDE, Pose
-from ifdd.data.synth.identity import Identity
-from ifdd.data.synth.plan import person_identity, plan_clip
-from ifdd.data.synth.portrait import PortraitRig
-from ifdd.data.synth.rig import FaceState, Light
+from ifdd.synth import PRESETS, SynthConfig, render_clip
+from ifdd.synth.action_units import ACTION_UNITS, activation_of, no_activation, sample_expression
+from ifdd.synth.drawn.portrait import PortraitRig
+from ifdd.synth.geometry import BOX_SIDE, Pose
+from ifdd.synth.identity import Identity
+from ifdd.synth.plan import person_identity, plan_clip
+from ifdd.synth.rig import FaceState, Light
 
 IMAGES = Path(__file__).parent / "images"
 EXTRA = ("contempt", "anxiety", "helplessness", "disappointment")

@@ -10,7 +10,7 @@ from urllib.request import urlopen
 import pytest
 from hypothesis import settings
 
-from ifdd.data import faces
+from ifdd.faces import detection as faces
 
 # Two busy cores make single examples slow; a test is slow or wrong as a whole, not by one example's time. The same
 # examples in every run: a change is to blame for what fails.

@@ -154,7 +154,7 @@ def test_differences_are_of_everything_that_can_be_compared() -> None:
     assert {name: differences.keys() for name, differences in result["release"].items()} == {
         name: outputs.keys() - about for name, outputs in release.items()
     }
-    networks = json.loads((ROOT / "tests" / "model" / "kinetics_outputs.json").read_text())
+    networks = json.loads((ROOT / "tests" / "model" / "weights" / "kinetics_outputs.json").read_text())
     assert {name: differences.keys() for name, differences in result["kinetics"].items()} == {
         name: outputs.keys() for name, outputs in networks.items() if "logits" in outputs
     }

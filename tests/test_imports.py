@@ -16,18 +16,21 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
 
-LEAVES = {"errors", "files", "console"}
+LEAVES = {"errors", "files", "console", "processes"}
 """Modules that every room may import, and that import nothing of ifdd but each other."""
 
 ARROWS = {
+    "video": set[str](),
+    "faces": {"video"},
     "model": set[str](),
-    "data": set[str](),
-    "evaluation": {"model", "data"},
-    "inference": {"model", "data"},
-    "training": {"model", "data", "evaluation"},
+    "data": {"faces", "video"},
+    "synth": {"data", "video"},
+    "evaluation": {"data", "model"},
+    "training": {"evaluation", "data", "model"},
+    "inference": {"faces", "video", "model"},
     "explanation": {"model", "data", "evaluation", "inference"},
     "": {"model", "inference"},  # the package itself: its public names
-    "__main__": {"model", "data", "evaluation", "inference", "training", "explanation"},
+    "__main__": {"data", "evaluation", "explanation", "inference", "model", "synth", "training"},
 }
 """Room -> the other rooms that it may import."""
 

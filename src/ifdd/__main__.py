@@ -19,7 +19,7 @@ from ifdd.errors import InputError
 
 COMMANDS = {
     "synth": (
-        "ifdd.data.synth.synth:synth",
+        "ifdd.synth.command:synth",
         "generate SynthDFER: labelled face videos whose every cause is known",
     ),
     "prepare": ("ifdd.data.prepare:prepare", "check a dataset as it is handed out, and write its manifest"),

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from ifdd.data.crop import Cropped, crop_faces
-from ifdd.data.faces import CROP_FACTOR, DetectorChoice, FaceBox, YuNetDetector
 from ifdd.data.manifest import Sample
-from ifdd.data.synth.synth import synth
-from ifdd.data.tracking import overlap
-from ifdd.data.video import read_frames
 from ifdd.errors import InputError
+from ifdd.faces.detection import CROP_FACTOR, DetectorChoice, FaceBox, YuNetDetector
+from ifdd.faces.tracking import overlap
+from ifdd.synth.command import synth
+from ifdd.video.frames import read_frames
 from tests.helpers.faces import REAL, DiscDetector, disc_frames, needs_real
 from tests.helpers.videos import write_frame_folder, write_video
 

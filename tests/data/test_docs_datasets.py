@@ -13,11 +13,11 @@ import pytest
 
 from ifdd.__main__ import COMMANDS, build_parser
 from ifdd.data.crop import FaceRecord
-from ifdd.data.faces import CROP_FACTOR, YUNET_FILE
 from ifdd.data.labels import LABEL_SETS
-from ifdd.data.main_face import DETECTION_SECONDS, HOLD_SECONDS
 from ifdd.data.manifest import COLUMNS
 from ifdd.data.prepare import COLOURS, SELDOM, prepare
+from ifdd.faces.detection import CROP_FACTOR, YUNET_FILE
+from ifdd.faces.main_face import DETECTION_SECONDS, HOLD_SECONDS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")

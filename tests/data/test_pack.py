@@ -12,8 +12,8 @@ import pytest
 from ifdd.data import pack as pack_module
 from ifdd.data.manifest import Sample, read_manifest, write_manifest
 from ifdd.data.pack import Pack, verify_pack, write_pack
-from ifdd.data.video import image_files, read_frames
 from ifdd.errors import InputError
+from ifdd.video.frames import image_files, read_frames
 from tests.helpers.videos import moving_frames, write_frame_folder, write_video
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from ifdd.__main__ import main
-from ifdd.data.listing import Options
+from ifdd.data.datasets.listing import Options
 from ifdd.data.manifest import Sample, dataset_hash, read_manifest
 from ifdd.data.prepare import READERS
-from ifdd.data.synth.config import PRESETS
-from ifdd.data.synth.story import StoryConfig, render_story
-from ifdd.data.video import read_frames
+from ifdd.synth.config import PRESETS
+from ifdd.synth.story import StoryConfig, render_story
+from ifdd.video.frames import read_frames
 from tests.helpers.layouts import edit, write_clip, write_dfew, write_ferv39k, write_mafw
 from tests.helpers.videos import write_frame_folder
 

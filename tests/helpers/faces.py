@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ifdd.data.faces import FaceBox
+from ifdd.faces.detection import FaceBox
 
 REAL = Path(__file__).parents[3] / "shared" / "real"
 needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="the real videos are not on this machine")

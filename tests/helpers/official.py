@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ifdd.model import IFDD, IFDDConfig
-from ifdd.model.official import official_name
+from ifdd.model.weights.official import official_name
 
 Config = dict[str, Any]
 StateDict = dict[str, torch.Tensor]

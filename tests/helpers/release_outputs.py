@@ -1,4 +1,4 @@
-"""Write what the official release computes: tests/model/release_outputs.json, which our models are compared with.
+"""Write tests/model/weights/release_outputs.json: what the official release computes, for comparison with our models.
 
     python -m tests.helpers.release_outputs CHECKOUT
 
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from tests.helpers.official import VARIANTS, Config, formula_clip, formula_weights
 
-OUTPUTS = Path(__file__).parents[1] / "model" / "release_outputs.json"
+OUTPUTS = Path(__file__).parents[1] / "model" / "weights" / "release_outputs.json"
 EMOTION_STEP = 8
 """All emotion features are kept for the full model, every 8th for the others."""
 FLAGS: dict[tuple[str, Any], dict[str, Any]] = {

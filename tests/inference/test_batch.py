@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from ifdd.__main__ import main
-from ifdd.data import sources
-from ifdd.data.video import probe
 from ifdd.inference import recognize as command
 from ifdd.inference.batch import LEDGER, Job, Ledger, find_videos, name_results
+from ifdd.video import sources
+from ifdd.video.frames import probe
 from tests.helpers.faces import disc_frames
 from tests.helpers.videos import write_frame_folder, write_video
 

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 import torch
 
-from ifdd.data.faces import FaceBox
-from ifdd.data.sources import SourceOptions, VideoSource, open_video
-from ifdd.data.tracking import TrackingOptions
-from ifdd.data.video import Frame
 from ifdd.errors import InputError
+from ifdd.faces.detection import FaceBox
+from ifdd.faces.tracking import TrackingOptions
 from ifdd.inference import ReadingOptions, Recognizer
 from ifdd.inference.pipeline import LIVE_AHEAD, MOST_AHEAD, Progress, follow_ahead
 from ifdd.inference.stream import Stream
 from ifdd.model import load_checkpoint
+from ifdd.video.frames import Frame
+from ifdd.video.sources import SourceOptions, VideoSource, open_video
 from tests.helpers.faces import DiscDetector, disc_frames
 from tests.helpers.videos import write_video
 

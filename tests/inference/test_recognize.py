@@ -11,17 +11,17 @@ import torch
 
 from ifdd.__main__ import main
 from ifdd.console import video_bar
-from ifdd.data.faces import DetectorChoice, FaceBox
-from ifdd.data.processes import KILLED
-from ifdd.data.sources import SourceOptions, VideoSource
-from ifdd.data.synth.config import PRESETS
-from ifdd.data.synth.story import StoryConfig, render_story
-from ifdd.data.tracking import TrackingOptions
+from ifdd.faces.detection import DetectorChoice, FaceBox
+from ifdd.faces.tracking import TrackingOptions
 from ifdd.inference import ReadingOptions, Recognizer
 from ifdd.inference.batch import Job, Outcome, refuse_unwritable
 from ifdd.inference.pipeline import Progress
 from ifdd.inference.recognize import Reader, Settings, _outcomes, share_cores, shown
 from ifdd.model import DEMONSTRATION
+from ifdd.processes import KILLED
+from ifdd.synth.config import PRESETS
+from ifdd.synth.story import StoryConfig, render_story
+from ifdd.video.sources import SourceOptions, VideoSource
 from tests.helpers.faces import DiscDetector, disc_frames
 from tests.helpers.videos import write_frame_folder, write_video
 

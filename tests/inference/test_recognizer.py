@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from ifdd.data.faces import FaceBox
-from ifdd.data.tracking import TrackingOptions
 from ifdd.errors import InputError
+from ifdd.faces.detection import FaceBox
+from ifdd.faces.tracking import TrackingOptions
 from ifdd.inference import ReadingOptions, Recognition, Recognizer, YuNetDetector
 from ifdd.inference.recognizer import Recognizer as RecognizerClass
 from ifdd.model import load_checkpoint

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from ifdd.faces.quality import FLAWS, TOO_FEW
 from ifdd.inference import SCHEMA_VERSION, ReadingOptions, Recognizer
-from ifdd.inference.quality import FLAWS, TOO_FEW
 from ifdd.model import load_checkpoint
 from tests.helpers.faces import DiscDetector, disc_frames
 from tests.helpers.videos import write_frame_folder, write_video

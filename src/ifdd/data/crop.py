@@ -21,14 +21,14 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from ifdd.data.faces import CROP_FACTOR, FaceBox, FaceDetector, HaarDetector, crop_face
-from ifdd.data.main_face import Place, Search, choose_tracks, follow_face, search_faces, sightings
 from ifdd.data.manifest import Sample
-from ifdd.data.processes import in_processes
-from ifdd.data.stamps import source_stamp
-from ifdd.data.video import iter_frames
 from ifdd.errors import InputError
+from ifdd.faces.detection import CROP_FACTOR, FaceBox, FaceDetector, HaarDetector, crop_face
+from ifdd.faces.main_face import Place, Search, choose_tracks, follow_face, search_faces, sightings
 from ifdd.files import atomic_folder
+from ifdd.processes import in_processes
+from ifdd.video.fingerprint import source_stamp
+from ifdd.video.frames import iter_frames
 
 RECORD = "face.json"
 VERSION = 1

@@ -15,8 +15,8 @@ from ifdd.data.labels import class_indices, class_names
 from ifdd.data.manifest import Sample
 from ifdd.data.pack import Pack, is_pack
 from ifdd.data.sampling import SAMPLERS, SEVERAL_VIEWS, crop_corners
-from ifdd.data.video import read_frames, resize_shorter_side
 from ifdd.errors import InputError
+from ifdd.video.frames import read_frames, resize_shorter_side
 
 
 class ClipDataset(Dataset[tuple[Tensor, int]]):

@@ -43,11 +43,11 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ifdd.data.manifest import Sample
-from ifdd.data.processes import in_processes
-from ifdd.data.stamps import source_stamp
-from ifdd.data.video import decode_image, image_files, iter_frames, read_image_bytes, resize_shorter_side
 from ifdd.errors import InputError
 from ifdd.files import atomic_path, write_text
+from ifdd.processes import in_processes
+from ifdd.video.fingerprint import source_stamp
+from ifdd.video.frames import decode_image, image_files, iter_frames, read_image_bytes, resize_shorter_side
 
 PACK_SUFFIX = ".pack"
 FORMAT, VERSION = "ifdd pack", 1

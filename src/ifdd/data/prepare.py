@@ -14,7 +14,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from ifdd.console import console, error_console, progress_bar
-from ifdd.data.checks import (
+from ifdd.data.crop import crop_faces
+from ifdd.data.datasets.checks import (
     CHECKS,
     SHORT,
     Checked,
@@ -25,17 +26,16 @@ from ifdd.data.checks import (
     count,
     verdicts,
 )
-from ifdd.data.crop import crop_faces
-from ifdd.data.dfew import read_dfew
-from ifdd.data.faces import DetectorChoice, choose_detector
-from ifdd.data.ferv39k import read_ferv39k
-from ifdd.data.folder import read_folder
-from ifdd.data.inventory import Stock, Thoroughness, take_stock
-from ifdd.data.listing import Excluded, Listing, Options
-from ifdd.data.mafw import read_mafw
+from ifdd.data.datasets.dfew import read_dfew
+from ifdd.data.datasets.ferv39k import read_ferv39k
+from ifdd.data.datasets.folder import read_folder
+from ifdd.data.datasets.inventory import Stock, Thoroughness, take_stock
+from ifdd.data.datasets.listing import Excluded, Listing, Options
+from ifdd.data.datasets.mafw import read_mafw
 from ifdd.data.manifest import SUBSETS, Sample, dataset_hash, write_manifest
 from ifdd.data.pack import verify_pack, write_pack
 from ifdd.errors import InputError
+from ifdd.faces.detection import DetectorChoice, choose_detector
 from ifdd.files import make_folder, write_text
 
 READERS: dict[str, Callable[[Path, Options], Listing]] = {

@@ -1,12 +1,12 @@
 """Expressions in videos: faces found, followed, and read over time."""
 
-from ifdd.data.cuts import CutDetector
-from ifdd.data.faces import CROP_FACTOR, FaceBox, FaceDetector, HaarDetector, YuNetDetector, crop_face
-from ifdd.data.tracking import Track, Tracker, TrackingOptions, TrackPoint
+from ifdd.faces.detection import CROP_FACTOR, FaceBox, FaceDetector, HaarDetector, YuNetDetector, crop_face
+from ifdd.faces.tracking import Track, Tracker, TrackingOptions, TrackPoint
 from ifdd.inference.recognition import SCHEMA_VERSION, Recognition, RecognizedTrack, RecognizedVideo
 from ifdd.inference.recognizer import Recognizer
+from ifdd.inference.segments import UNCERTAIN, Segment, TimelineEntry
 from ifdd.inference.stream import ReadingOptions, Stream
-from ifdd.inference.timeline import UNCERTAIN, Segment, TimelineEntry
+from ifdd.video.shots import CutDetector
 
 __all__ = [
     "CROP_FACTOR",

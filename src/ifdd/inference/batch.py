@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
 
-from ifdd.data.processes import KILLED
-from ifdd.data.sources import CAMERA, STDIN, hide_password, is_address
-from ifdd.data.stamps import source_stamp
-from ifdd.data.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from ifdd.errors import InputError
+from ifdd.processes import KILLED
+from ifdd.video.fingerprint import source_stamp
+from ifdd.video.frames import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from ifdd.video.sources import CAMERA, STDIN, hide_password, is_address
 
 LEDGER = "recognize.jsonl"
 """Name of the ledger in the folder of the results."""

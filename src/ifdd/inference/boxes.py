@@ -7,8 +7,8 @@ from typing import overload
 import numpy as np
 from jaxtyping import Float64
 
-from ifdd.data.faces import FaceBox
-from ifdd.data.tracking import TrackPoint
+from ifdd.faces.detection import FaceBox
+from ifdd.faces.tracking import TrackPoint
 
 _COLUMNS = 7  # frame, seconds, x, y, width, height, score
 

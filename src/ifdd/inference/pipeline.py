@@ -11,9 +11,9 @@ from contextlib import ExitStack, closing, contextmanager
 from inspect import GEN_RUNNING, getgeneratorstate
 from typing import Any, NamedTuple, TypeVar, cast
 
-from ifdd.data.sources import VideoSource
-from ifdd.data.video import Frame
 from ifdd.inference.stream import Sighting, Stream, Window
+from ifdd.video.frames import Frame
+from ifdd.video.sources import VideoSource
 
 MOST_AHEAD = 12
 """Frames between two stages: enough to bridge a search for faces and a batch of the model."""

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ifdd.data.tracking import TrackPoint
-from ifdd.data.video import CLOCK
 from ifdd.errors import InputError
+from ifdd.faces.tracking import TrackPoint
 from ifdd.inference.boxes import Boxes
-from ifdd.inference.timeline import Segment, TimelineEntry
+from ifdd.inference.segments import Segment, TimelineEntry
+from ifdd.video.frames import CLOCK
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -205,7 +205,7 @@ class Recognition:
         Raises:
             InputError: matplotlib is not installed.
         """
-        from ifdd.inference.plot import plot_timeline
+        from ifdd.inference.outputs.plot import plot_timeline
 
         return plot_timeline(self)
 
@@ -219,7 +219,7 @@ class Recognition:
             InputError: the ending is another one, a library that the form needs is not installed, the path cannot
                 be written to, or (.mp4) the video cannot be read again.
         """
-        from ifdd.inference.outputs import write
+        from ifdd.inference.outputs.write import write
 
         write(self, Path(path))
 

@@ -21,20 +21,20 @@ from rich.progress import Progress as Bar
 from rich.progress import TaskID
 
 from ifdd.console import console, error_console, video_bar
-from ifdd.data.faces import DetectorChoice, choose_detector
-from ifdd.data.processes import in_processes
-from ifdd.data.sources import CAMERA, SourceOptions, VideoSource, hide_password, open_video
-from ifdd.data.tracking import TrackingOptions
 from ifdd.errors import InputError
+from ifdd.faces.detection import DetectorChoice, choose_detector
+from ifdd.faces.tracking import TrackingOptions
 from ifdd.files import file_sha256
 from ifdd.inference.batch import Job, Ledger, Outcome, find_videos, is_live_or_piped, name_results, refuse_unwritable
-from ifdd.inference.outputs import parse_formats
+from ifdd.inference.outputs.summary import summarize
+from ifdd.inference.outputs.write import parse_formats
 from ifdd.inference.pipeline import Progress
 from ifdd.inference.recognition import SCHEMA_VERSION
 from ifdd.inference.recognizer import Recognizer
 from ifdd.inference.stream import ReadingOptions
-from ifdd.inference.summary import summarize
 from ifdd.model import DEMONSTRATION, choose_device, load_checkpoint
+from ifdd.processes import in_processes
+from ifdd.video.sources import CAMERA, SourceOptions, VideoSource, hide_password, open_video
 
 MANY = 10
 """From this number of videos on, each is told of in one line."""

@@ -11,17 +11,17 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ifdd.data.faces import FaceDetector, choose_detector
-from ifdd.data.sources import SourceOptions, VideoSource, open_video
-from ifdd.data.tracking import TrackingOptions
-from ifdd.data.video import VideoInfo
 from ifdd.errors import InputError
+from ifdd.faces.detection import FaceDetector, choose_detector
+from ifdd.faces.tracking import TrackingOptions
 from ifdd.files import file_sha256
 from ifdd.inference.pipeline import Progress, follow_ahead, follow_in_turns
 from ifdd.inference.recognition import Recognition, RecognizedVideo
+from ifdd.inference.segments import TimelineEntry, find_segments
 from ifdd.inference.stream import ReadingOptions, Stream
-from ifdd.inference.timeline import TimelineEntry, find_segments
 from ifdd.model import DEMONSTRATION, PRESETS, Checkpoint, IFDDConfig, find_checkpoint, load_checkpoint
+from ifdd.video.frames import VideoInfo
+from ifdd.video.sources import SourceOptions, VideoSource, open_video
 
 
 class Recognizer:

@@ -13,16 +13,16 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ifdd.data.cuts import CutDetector
-from ifdd.data.faces import FaceBox, FaceDetector, crop_face
-from ifdd.data.tracking import SearchTurns, Track, Tracker, TrackingOptions
-from ifdd.data.video import CLOCK
 from ifdd.errors import InputError
-from ifdd.inference.alignment import HeadTilt
+from ifdd.faces.alignment import HeadTilt
+from ifdd.faces.detection import FaceBox, FaceDetector, crop_face
+from ifdd.faces.quality import SOUND, FaceQuality, TrackQuality, judge
+from ifdd.faces.tracking import SearchTurns, Track, Tracker, TrackingOptions
 from ifdd.inference.boxes import BoxRecorder
-from ifdd.inference.quality import SOUND, FaceQuality, TrackQuality, judge
 from ifdd.inference.recognition import RecognizedTrack
-from ifdd.inference.timeline import TimelineEntry, frames_in_window, last_window
+from ifdd.inference.segments import TimelineEntry, frames_in_window, last_window
+from ifdd.video.frames import CLOCK
+from ifdd.video.shots import CutDetector
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,9 @@ from ifdd.model.backbones import BACKBONES, Backbone
 from ifdd.model.config import ABLATIONS, PRESETS, IFDDConfig, lookup
 from ifdd.model.device import choose_device
 from ifdd.model.ifdd import IFDD, create_model
-from ifdd.model.kinetics import KINETICS, kinetics_classifier, load_kinetics
 from ifdd.model.losses import IFDDLoss, Losses, classification_loss, lifting_loss
-from ifdd.model.official import Conversion, convert_official, load_official
 from ifdd.model.outputs import FrameSplit, IFDDOutput, Lifted, StageShape
-from ifdd.model.weights import (
+from ifdd.model.weights.checkpoint import (
     BUNDLED,
     DEMONSTRATION,
     Checkpoint,
@@ -16,6 +14,8 @@ from ifdd.model.weights import (
     load_checkpoint,
     save_checkpoint,
 )
+from ifdd.model.weights.kinetics import KINETICS, kinetics_classifier, load_kinetics
+from ifdd.model.weights.official import Conversion, convert_official, load_official
 
 __all__ = [
     "ABLATIONS",

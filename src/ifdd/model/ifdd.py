@@ -14,11 +14,11 @@ from ifdd.model.backbones import BACKBONES, Backbone
 from ifdd.model.config import ABLATIONS, PRESETS, IFDDConfig, from_plain, lookup
 from ifdd.model.head import Head
 from ifdd.model.issm import ISSM, EvenOddSplit, NoSplit
-from ifdd.model.kinetics import KINETICS, load_kinetics
 from ifdd.model.ladm import HEADS, LADM, MeanPooling, NoLifting, PredictorFirstLADM, TokenPooling, lifting_residual
 from ifdd.model.layers import as_column, maps_to_tokens
 from ifdd.model.outputs import IFDDOutput, StageShape
 from ifdd.model.pyramid import PyramidAggregation
+from ifdd.model.weights.kinetics import KINETICS, load_kinetics
 
 ROUNDING = 1e-3
 """How far a value may lie outside [0, 1]: what resizing in half precision leaves."""

@@ -41,7 +41,7 @@ from ifdd.model.config import PRESETS, IFDDConfig
 from ifdd.model.device import choose_device
 from ifdd.model.ifdd import IFDD, create_model
 from ifdd.model.outputs import StageShape
-from ifdd.model.weights import BUNDLED, Checkpoint, load_checkpoint
+from ifdd.model.weights.checkpoint import BUNDLED, Checkpoint, load_checkpoint
 
 SCHEMA_VERSION = 1
 MATMUL_SIZE = {"cpu": 2048, "cuda": 8192}

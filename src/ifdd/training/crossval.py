@@ -18,8 +18,8 @@ from ifdd.console import console
 from ifdd.data.manifest import Sample, read_manifest
 from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
-from ifdd.evaluation.crossval import FoldResult, cross_validation, crossval_tables, read_fold, write_crossval
 from ifdd.evaluation.evaluate import Device, SamplingConfig, measure
+from ifdd.evaluation.folds import FoldResult, cross_validation, crossval_tables, read_fold, write_crossval
 from ifdd.evaluation.protocol import describe_dataset, sampling_options
 from ifdd.evaluation.report import EVALUATION_FILE, percent, write_evaluation
 from ifdd.files import file_sha256

@@ -1,0 +1,204 @@
+"""The checks of a dataset before anything is trained: what makes numbers wrong, and what is only said."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from ifdd.data.datasets.inventory import Stock
+from ifdd.data.datasets.listing import Entry, Finding, Listing
+from ifdd.data.manifest import SUBSETS
+
+Verdict = Literal["ok", "noted", "wrong", "refused", "not checked"]
+
+CHECKS: dict[str, str] = {
+    "lists": "every fold has its lists",
+    "encoding": "the lists are text that can be read",
+    "lines": "every line is complete",
+    "label base": "labels are numbered as in the official lists",
+    "names": "every label is one of the classes",
+    "label set": "single and compound lists are not mixed",
+    "ids": "ids are written as in the official lists",
+    "duplicates": "no list names a clip twice",
+    "agreement": "a clip has the same label everywhere",
+    "votes": "annotators' votes for soft labels",
+    "subsets": "no clip is in two subsets of a fold",
+    "partition": "every clip is tested in exactly one fold",
+    "counts": "clips of each class are as many as published",
+    "frames": "every clip has frames",
+    "readable": "frames can be read",
+    "faces": "a face was found in every clip",
+    "length": "clips have 16 frames or more",
+    "unlisted": "every clip on disk is in a list",
+}
+"""Name of a check -> what is so when all is well."""
+
+SHORT = 16
+"""Frames; shorter clips are stretched, and listed."""
+
+
+class Checked(NamedTuple):
+    """The outcome of one check."""
+
+    name: str
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    reason: str = ""
+    """Why it could not be made; empty if it was."""
+
+
+def check_lists(listing: Listing) -> None:
+    """Check what the lists say by themselves; lines that contradict others leave ``listing.entries``."""
+    _drop_duplicates(listing)
+    _check_agreement(listing)
+    _drop_second_subsets(listing)
+    _check_partition(listing)
+    _check_counts(listing)
+
+
+def check_frames(listing: Listing, stocks: dict[str, Stock]) -> None:
+    """Check what is on disk; clips without frames that can be read leave ``listing.entries``."""
+    kept = []
+    for entry in listing.entries:
+        stock = stocks[entry.clip_id]
+        if stock.problem:
+            listing.exclude(entry, f"{'no frames' if stock.missing else 'unreadable'}: {stock.problem}")
+        else:
+            kept.append(entry)
+    for clip_id, source in {entry.clip_id: entry.source for entry in listing.entries}.items():
+        stock = stocks[clip_id]
+        if stock.missing:
+            message = f"clip {clip_id}: {stock.problem}: {source}; copy it from the dataset"
+            listing.find("frames", "wrong", message, clip_id)
+        elif stock.problem:
+            listing.find("readable", "wrong", f"clip {clip_id}: {stock.problem}", clip_id)
+    listing.entries = kept
+
+
+def check_lengths(listing: Listing, stocks: dict[str, Stock]) -> None:
+    """Note the clips under 16 frames; no code may drop them, and some does."""
+    for clip_id in dict.fromkeys(entry.clip_id for entry in listing.entries):
+        frames = stocks[clip_id].frames
+        if frames < SHORT:
+            message = f"clip {clip_id} has {frames} frames; it is kept, and stretched when it is read"
+            listing.find("length", "note", message, clip_id)
+
+
+def check_unlisted(listing: Listing, listed: Iterable[str]) -> None:
+    """Note the clips on disk that no list names."""
+    for clip_id in sorted(listing.on_disk.keys() - set(listed)):
+        listing.find("unlisted", "note", f"clip {clip_id} is on disk, but in no list; it is not used", clip_id)
+
+
+def verdicts(listing: Listing, skipped: dict[str, str]) -> list[Checked]:
+    """Return the outcome of every check; ``skipped`` says why some could not be made."""
+    of_check: dict[str, list[Finding]] = defaultdict(list)
+    for finding in listing.findings:
+        of_check[finding.check].append(finding)
+    return [_verdict(name, tuple(of_check[name]), skipped.get(name, "")) for name in CHECKS]
+
+
+def _verdict(name: str, findings: tuple[Finding, ...], skipped: str) -> Checked:
+    severities = {finding.severity for finding in findings}
+    if "refused" in severities:
+        return Checked(name, "refused", findings)
+    if "wrong" in severities:
+        return Checked(name, "wrong", findings)
+    if skipped:
+        return Checked(name, "not checked", findings, skipped)
+    return Checked(name, "noted" if findings else "ok", findings)
+
+
+def _drop_duplicates(listing: Listing) -> None:
+    """Keep the first of equal lines of a list; of lines that disagree, none."""
+    groups: dict[tuple[int, str, str], list[Entry]] = defaultdict(list)
+    for entry in listing.entries:
+        groups[entry.fold, entry.subset, entry.clip_id].append(entry)
+    dropped = set()
+    for (_, _, clip_id), group in groups.items():
+        if len(group) == 1:
+            continue
+        same = len({entry.label for entry in group}) == 1
+        reason = "named again" if same else f"named as {' and as '.join(entry.label for entry in group)}"
+        for entry in group[1 if same else 0 :]:
+            dropped.add(entry)
+            listing.exclude(entry, reason)
+        places = "; ".join(entry.where for entry in group)
+        listing.find("duplicates", "wrong", f"clip {clip_id} is {reason} ({places}); keep one line", clip_id)
+    listing.entries = [entry for entry in listing.entries if entry not in dropped]
+
+
+def _check_agreement(listing: Listing) -> None:
+    """Find clips whose label differs between folds or subsets."""
+    first: dict[str, Entry] = {}
+    for entry in listing.entries:
+        other = first.setdefault(entry.clip_id, entry)
+        if other.label != entry.label:
+            message = f"clip {entry.clip_id} is {other.label} in {other.where} and {entry.label} in {entry.where}"
+            listing.find("agreement", "wrong", f"{message}; see which is right", entry.clip_id)
+
+
+def _drop_second_subsets(listing: Listing) -> None:
+    """Take clips that a fold trains and tests on out of its training list."""
+    subsets: dict[tuple[int, str], dict[str, Entry]] = defaultdict(dict)
+    for entry in listing.entries:
+        subsets[entry.fold, entry.clip_id][entry.subset] = entry
+    dropped = set()
+    for (fold, clip_id), found in subsets.items():
+        if len(found) == 1:
+            continue
+        kept = min(found, key=("test", "validation", "train").index)
+        for subset, entry in found.items():
+            if subset != kept:
+                dropped.add(entry)
+                listing.exclude(entry, f"also in the {kept} list of the fold")
+        places = "; ".join(entry.where for entry in found.values())
+        message = f"clip {clip_id} is in {' and '.join(found)} of fold {fold} ({places}); take it out of one"
+        listing.find("subsets", "wrong", message, clip_id)
+    listing.entries = [entry for entry in listing.entries if entry not in dropped]
+
+
+def _check_partition(listing: Listing) -> None:
+    """Find clips that are tested in several folds or in none, where there are folds and all their lists."""
+    folds = {entry.fold for entry in listing.entries if entry.fold}
+    if not folds:
+        return
+    severity: Literal["note", "wrong"] = "wrong" if listing.dataset != "folder" else "note"
+    tested: dict[str, list[int]] = defaultdict(list)
+    for entry in listing.entries:
+        if entry.fold:
+            tests = tested[entry.clip_id]
+            if entry.subset == "test":
+                tests.append(entry.fold)
+    complete = {(entry.fold, entry.subset) for entry in listing.entries} >= set(listing.expected)
+    for clip_id, tests in tested.items():
+        if len(tests) > 1:
+            message = (
+                f"clip {clip_id} is tested in the folds {', '.join(map(str, sorted(tests)))}; a clip belongs to one"
+            )
+            listing.find("partition", severity, message, clip_id)
+        elif not tests and complete:
+            message = f"clip {clip_id} is tested in no fold; see whether a line of a test list is missing"
+            listing.find("partition", severity, message, clip_id)
+
+
+def _check_counts(listing: Listing) -> None:
+    """Compare the numbers of clips of each class with the published ones."""
+    counted = count(listing.entries, listing.labels)
+    for (fold, subset), published in listing.published.items():
+        where = f"fold {fold}, {subset}" if fold else subset
+        if (fold, subset) not in counted:
+            listing.find("counts", "wrong", f"{where}: no clips, published are {sum(published)}; take the list anew")
+            continue
+        for label, found, should in zip(listing.classes, counted[fold, subset], published, strict=True):
+            if found != should:
+                message = (
+                    f"{where}: {found} clips of {label}, published are {should}; take the list from the dataset anew"
+                )
+                listing.find("counts", "wrong", message)
+
+
+def count(entries: Sequence[Entry], labels: Sequence[str]) -> dict[tuple[int, str], tuple[int, ...]]:
+    """Return (fold, subset) -> number of clips of each label, in order of fold and subset."""
+    numbers = Counter((entry.fold, entry.subset, entry.label) for entry in entries)
+    pairs = sorted({(fold, subset) for fold, subset, _ in numbers}, key=lambda pair: (pair[0], SUBSETS.index(pair[1])))
+    return {(fold, subset): tuple(numbers[fold, subset, label] for label in labels) for fold, subset in pairs}

@@ -1,0 +1,141 @@
+"""Videos of one's own: folders named by class, or a CSV file.
+
+Folder: ``happy/clip.mp4`` or ``happy/clip/*.jpg``, with ``train/``, ``validation/`` and ``test/`` above if wanted.
+CSV: a header with ``path`` and ``label`` and, as known, ``clip_id``, ``subset``, ``fold``, ``subject``, ``votes``;
+paths start at the file's folder.
+"""
+
+import csv
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from ifdd.data.datasets.listing import (
+    Entry,
+    Folder,
+    Listing,
+    Options,
+    add,
+    clips_in,
+    plain,
+    read_lines,
+    walk,
+)
+from ifdd.data.labels import SPELLINGS, parse_votes
+from ifdd.errors import InputError
+from ifdd.video.frames import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+
+SUBSET_FOLDERS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
+"""Name of a folder -> subset."""
+
+CSV_COLUMNS = ("path", "label", "clip_id", "subset", "fold", "subject", "votes")
+
+
+def read_folder(root: Path, options: Options) -> Listing:
+    """Read a folder of classes or a CSV file.
+
+    Raises:
+        InputError: there is no such folder or file, it names no clips, or a CSV lacks a column.
+    """
+    listing = Listing("folder", "own", (), "own", ())
+    if root.is_file():
+        _read_csv(listing, root, options.subset)
+    else:
+        _read_tree(listing, root, options.subset)
+    if not listing.entries and not listing.findings:
+        raise InputError(f"{root} holds no clips; put videos or folders of images in folders named happy, sad, ...")
+    return replace(listing, classes=_present(listing))
+
+
+def _present(listing: Listing) -> tuple[str, ...]:
+    """Return the emotions that occur, in the order of the known ones, compounds last."""
+    present = {entry.label for entry in listing.entries}
+    known = [label for label in SPELLINGS if label in present]
+    return (*known, *sorted(present - set(known)))
+
+
+def _read_tree(listing: Listing, root: Path, usual: str) -> None:
+    tree = {folder.relative: folder for folder in walk(root, depth=2)}
+    names = [name for name in tree[""].folders if not name.startswith(".")]
+    subsets = {name: SUBSET_FOLDERS[plain(name)] for name in names if plain(name) in SUBSET_FOLDERS}
+    for name in names:
+        inner = tree.get(name)
+        if inner is None or (subsets and name not in subsets):
+            listing.find("unlisted", "note", f"the folder {name} is no subset and no emotion; it is not used")
+        elif not subsets:
+            _read_class(listing, inner, name, usual)
+        else:
+            for label in inner.folders:
+                if f"{name}/{label}" in tree:
+                    _read_class(listing, tree[f"{name}/{label}"], label, subsets[name])
+
+
+def _read_class(listing: Listing, folder: Folder, label: str, subset: str) -> None:
+    """Take the clips of one class's folder."""
+    clips = [(f"{folder.relative}/{name}", path) for name, path in clips_in(folder)]
+    for clip_id, path in clips:
+        add(listing, Entry(clip_id, label, subset, 0, f"{folder.relative}/{path.name}", path))
+    if not clips:
+        listing.find("unlisted", "note", f"the folder {folder.relative} holds no clips")
+    images = sum(name.lower().endswith(IMAGE_SUFFIXES) for name in folder.files)
+    others = sum(not name.lower().endswith((*VIDEO_SUFFIXES, *IMAGE_SUFFIXES)) for name in folder.files)
+    if images:
+        message = (
+            f"{folder.relative} holds {images} images beside the clips; put each clip's images in a folder of its own"
+        )
+        listing.find("unlisted", "note", message)
+    if others:
+        listing.find(
+            "unlisted", "note", f"{folder.relative} holds {others} files that are no videos; they are not used"
+        )
+
+
+def _read_csv(listing: Listing, file: Path, usual: str) -> None:
+    place = Folder(file.absolute().parent, "", [], [file.name])
+    lines = read_lines(listing, place, file.name)
+    if not lines:
+        raise InputError(
+            f"{file} is no CSV file of clips; its first line must be {','.join(CSV_COLUMNS)} or a part of it"
+        )
+    rows = csv.reader(text for _, text in lines)
+    header = [cell.strip().lower() for cell in next(rows)]
+    if not {"path", "label"} <= set(header) <= set(CSV_COLUMNS):
+        raise InputError(f"{file}: the first line must name path and label, and may name {', '.join(CSV_COLUMNS[2:])}")
+    for (number, _), cells in zip(lines[1:], rows, strict=False):
+        where = f"{file.name}, line {number}"
+        if len(cells) != len(header):
+            listing.drop_line(where, f"{len(cells)} columns where there must be {len(header)}; correct the line")
+            continue
+        row = dict.fromkeys(CSV_COLUMNS, "") | dict(zip(header, map(str.strip, cells), strict=True))
+        _take_row(listing, row, where, place.path, usual)
+
+
+def _take_row(listing: Listing, row: dict[str, str], where: str, base: Path, usual: str) -> None:
+    """Take one line of a CSV file, or say what is wrong with it."""
+    subset = SUBSET_FOLDERS.get(plain(row["subset"] or usual))
+    fold = row["fold"] or "0"
+    try:
+        parse_votes(row["votes"])
+    except InputError as error:
+        listing.drop_line(where, str(error))
+        return
+    if subset is None or not (fold.isascii() and fold.isdigit()) or not row["path"]:
+        message = f"path {row['path']!r}, subset {row['subset']!r}, fold {row['fold']!r}; give a path, train, "
+        listing.drop_line(where, f"{message}validation or test, and a number or nothing")
+        return
+    path = base / row["path"].replace("\\", "/")
+    clip_id = row["clip_id"] or _id_of(row["path"])
+    add(listing, Entry(clip_id, row["label"], subset, int(fold), where, path, row["subject"], row["votes"]))
+
+
+def _id_of(path: str) -> str:
+    """Return a path without its ending, and without what leads out of the folder: a name for a clip."""
+    parts = PurePosixPath(path.replace("\\", "/")).with_suffix("").parts
+    return "/".join(part for part in parts if part not in ("/", ".", ".."))

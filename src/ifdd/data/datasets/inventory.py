@@ -1,0 +1,99 @@
+"""What is on disk for each clip: how many frames, and whether they can be read."""
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import av
+
+from ifdd.errors import InputError
+from ifdd.video.frames import IMAGE_SUFFIXES, iter_frames, quiet_opencv, read_frames
+
+Thoroughness = Literal["none", "first", "all"]
+"""Which frames of a clip are decoded to see whether they can be read."""
+
+
+class Stock(NamedTuple):
+    """What is there of one clip."""
+
+    frames: int
+    """0 if there are none or they cannot be read."""
+    problem: str = ""
+    """Why there are none that can be read; empty if all is well."""
+    missing: bool = False
+    """There is nothing at all, or no frame in it."""
+
+
+def take_stock(
+    sources: Mapping[str, Path], decode: Thoroughness, workers: int, advance: Callable[[], object] = lambda: None
+) -> dict[str, Stock]:
+    """Count the frames of clips and try to read them, in parallel threads.
+
+    Image files are counted, in videos the packets, each of which holds a frame; only decoding all says more.
+
+    Args:
+        sources: clip id -> folder of images or video.
+        decode: which frames to decode.
+        workers: threads.
+        advance: called after each clip, for a progress bar.
+    """
+    found: dict[str, Stock] = {}
+    with quiet_opencv(), ThreadPoolExecutor(workers) as pool:
+        stocks = pool.map(lambda source: _stock(source, decode), sources.values(), chunksize=1)
+        for clip_id, stock in zip(sources, stocks, strict=True):
+            found[clip_id] = stock
+            advance()
+    return found
+
+
+def _stock(source: Path, decode: Thoroughness) -> Stock:
+    """Count and try the frames of one clip."""
+    try:
+        frames = _count_images(source)
+    except NotADirectoryError:
+        return _video_stock(source, decode)
+    except FileNotFoundError:
+        return Stock(0, "there is nothing at this place", missing=True)
+    except OSError as error:
+        return Stock(0, f"the folder cannot be read ({error.strerror})")
+    if not frames:
+        return Stock(0, "the folder holds no frames", missing=True)
+    return _tried(source, frames, decode)
+
+
+def _video_stock(source: Path, decode: Thoroughness) -> Stock:
+    try:
+        frames = _count_packets(source)
+    except av.error.FFmpegError as error:
+        return Stock(0, f"the video cannot be read ({error.strerror})")
+    if not frames:
+        return Stock(0, "the video holds no frames", missing=True)
+    return _tried(source, frames, decode)
+
+
+def _tried(source: Path, frames: int, decode: Thoroughness) -> Stock:
+    """Decode what is to be decoded; the number of frames is then that of the decoded ones."""
+    try:
+        if decode == "first":
+            read_frames(source, [0])
+        elif decode == "all":
+            frames = sum(1 for _ in iter_frames(source))
+    except InputError as error:
+        return Stock(0, str(error))
+    return Stock(frames)
+
+
+def _count_images(folder: Path) -> int:
+    """Count the files that ``video.image_files`` would list, without sorting them."""
+    with os.scandir(folder) as entries:
+        return sum(entry.name.lower().endswith(IMAGE_SUFFIXES) and entry.name[0] != "." for entry in entries)
+
+
+def _count_packets(video: Path) -> int:
+    with av.open(str(video.absolute()), metadata_errors="ignore") as container:
+        if not container.streams.video:
+            return 0
+        packets = container.demux(container.streams.video[0])
+        return sum(1 for packet in packets if packet.size and not packet.is_discard)

@@ -1,0 +1,52 @@
+"""Turning faces upright as they come, frame by frame, as the clips of the training are turned."""
+
+import math
+
+import numpy as np
+from jaxtyping import UInt8
+
+from ifdd.faces.detection import FaceBox, FaceDetector
+from ifdd.faces.main_face import TILT_SECONDS, find_eyes, head_tilt
+
+SMOOTHING_SECONDS = 0.12
+"""Time constant with which the angle follows what was seen last."""
+
+
+class HeadTilt:
+    """How far one head leans: looked at about every ``TILT_SECONDS``, and smoothed.
+
+    Preparing a clip knows what comes next and interpolates; here, the angle follows with a lag of up to
+    ``TILT_SECONDS + SMOOTHING_SECONDS``.
+
+    Args:
+        detector: what finds the faces; without landmarks of it, heads stay as they are.
+    """
+
+    def __init__(self, detector: FaceDetector) -> None:
+        self._detector = detector
+        self._looked = -math.inf
+        self._seconds = 0.0
+        self._goal: float | None = None
+        self.degrees = 0.0
+        """The newest angle, clockwise in the image; 0 until eyes were found."""
+
+    def update(self, image: UInt8[np.ndarray, "height width 3"], box: FaceBox, seconds: float) -> float:
+        """Take in the next frame and return the angle in it.
+
+        Args:
+            image: RGB.
+            box: the face in it.
+            seconds: time of the frame.
+        """
+        if box.landmarks is not None and seconds - self._looked >= TILT_SECONDS:
+            self._looked = seconds
+            eyes = find_eyes(image, box, self._detector)
+            seen = None if eyes is None else head_tilt(eyes)
+            if seen is not None and self._goal is None:
+                self.degrees = seen
+            self._goal = self._goal if seen is None else seen
+        if self._goal is not None:
+            memory = math.exp(-(seconds - self._seconds) / SMOOTHING_SECONDS)
+            self.degrees = self._goal + memory * (self.degrees - self._goal)
+        self._seconds = seconds
+        return self.degrees

@@ -1,0 +1,44 @@
+"""How a person looks: the colours of hair, face and shoulders. Enough to tell people of one shot apart, and no more."""
+
+import math
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from ifdd.faces.detection import FaceBox
+
+Looks = Float32[np.ndarray, " colours"]
+"""Share of each colour; they add up to 1."""
+
+LEVELS = 6
+"""Levels of red, green and blue that are told apart."""
+
+SIDES, ABOVE, BELOW = 0.1, 0.35, 0.9
+"""How much of a person beyond the face's box is looked at, in widths and heights of the box."""
+
+_SIZE = (24, 44)  # pixels, wide and high, to which that is reduced
+
+
+def person_looks(image: UInt8[np.ndarray, "height width 3"], face: FaceBox) -> Looks:
+    """Return how the person with this face looks.
+
+    Args:
+        image: RGB.
+        face: where the face is; may reach over the image's border.
+    """
+    height, width = image.shape[:2]
+    left, right = (_within(face.x + share * face.width, width) for share in (-SIDES, 1 + SIDES))
+    top, bottom = (_within(face.y + share * face.height, height) for share in (-ABOVE, 1 + BELOW))
+    part = cv2.resize(image[top : bottom + 1, left : right + 1], _SIZE, interpolation=cv2.INTER_AREA)
+    counts = cv2.calcHist([part], [0, 1, 2], None, [LEVELS] * 3, [0, 256] * 3).ravel()
+    return np.asarray(counts / counts.sum(), np.float32)
+
+
+def unlikeness(a: Looks, b: Looks) -> float:
+    """Return the Hellinger distance of two looks: 0 for the same colours, 1 for none in common."""
+    return math.sqrt(max(0.0, 1 - float(np.sqrt(a * b).sum())))
+
+
+def _within(value: float, size: int) -> int:
+    return min(max(int(value), 0), size - 1)

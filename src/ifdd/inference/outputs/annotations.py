@@ -1,0 +1,135 @@
+"""Files of annotation tools: ELAN's .eaf (EAF 3.0) and Praat's .TextGrid. A tier for each person; times of players."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from xml.etree import ElementTree
+
+from ifdd.inference.outputs.style import name_of, played_segments
+from ifdd.inference.recognition import Recognition
+from ifdd.inference.segments import Segment
+
+_SCHEMA = "http://www.w3.org/2001/XMLSchema-instance"
+_EAF = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
+
+
+def to_eaf(recognition: Recognition) -> str:
+    """Return ELAN's XML: the video linked, times to the millisecond, the model's notice as a property of the file."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    ElementTree.register_namespace("xsi", _SCHEMA)
+    root = ElementTree.Element(
+        "ANNOTATION_DOCUMENT",
+        {
+            "AUTHOR": "ifdd",
+            "DATE": now,
+            "FORMAT": "3.0",
+            "VERSION": "3.0",
+            f"{{{_SCHEMA}}}noNamespaceSchemaLocation": _EAF,
+        },
+    )
+    header = ElementTree.SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
+    video = Path(recognition.video.path)
+    if video.is_file():
+        media = {"MEDIA_URL": video.absolute().as_uri(), "MIME_TYPE": "video/mp4"}
+        ElementTree.SubElement(header, "MEDIA_DESCRIPTOR", media)
+    if "notice" in recognition.model:
+        ElementTree.SubElement(header, "PROPERTY", {"NAME": "notice"}).text = recognition.model["notice"]
+    segments = played_segments(recognition)
+    times = sorted({_milliseconds(edge) for s in segments for edge in (s.start_seconds, s.end_seconds)})
+    slots = {time: f"ts{number}" for number, time in enumerate(times, 1)}
+    order = ElementTree.SubElement(root, "TIME_ORDER")
+    for time, slot in slots.items():
+        ElementTree.SubElement(order, "TIME_SLOT", {"TIME_SLOT_ID": slot, "TIME_VALUE": str(time)})
+    number = 0
+    for track in recognition.tracks:
+        attributes = {"LINGUISTIC_TYPE_REF": "expression", "TIER_ID": f"track {track.id}"}
+        tier = ElementTree.SubElement(root, "TIER", attributes)
+        for segment in _of_track(segments, track.id):
+            number += 1
+            reference = {
+                "ANNOTATION_ID": f"a{number}",
+                "TIME_SLOT_REF1": slots[_milliseconds(segment.start_seconds)],
+                "TIME_SLOT_REF2": slots[_milliseconds(segment.end_seconds)],
+            }
+            annotation = ElementTree.SubElement(tier, "ANNOTATION")
+            aligned = ElementTree.SubElement(annotation, "ALIGNABLE_ANNOTATION", reference)
+            ElementTree.SubElement(aligned, "ANNOTATION_VALUE").text = name_of(segment, recognition.classes)
+    kind = {"GRAPHIC_REFERENCES": "false", "LINGUISTIC_TYPE_ID": "expression", "TIME_ALIGNABLE": "true"}
+    ElementTree.SubElement(root, "LINGUISTIC_TYPE", kind)
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def to_textgrid(recognition: Recognition) -> str:
+    """Return Praat's long text form: times to the microsecond, empty intervals where a person is not in sight.
+
+    The model's notice is a tier of its own. Praat wants at least one tier, so a video without faces and a model
+    without a notice give one empty tier.
+    """
+    segments, end = played_segments(recognition), recognition.video.end_seconds
+    tiers = [
+        (
+            f"track {track.id}",
+            [
+                (segment.start_seconds, segment.end_seconds, name_of(segment, recognition.classes))
+                for segment in _of_track(segments, track.id)
+            ],
+        )
+        for track in recognition.tracks
+    ]
+    if "notice" in recognition.model:
+        tiers.append(("notice", [(0.0, end, recognition.model["notice"])]))
+    tiers = tiers or [("no face", [])]
+    lines = [
+        'File type = "ooTextFile"',
+        'Object class = "TextGrid"',
+        "",
+        "xmin = 0",
+        f"xmax = {end:.6f}",
+        "tiers? <exists>",
+        f"size = {len(tiers)}",
+        "item []:",
+    ]
+    for number, (name, intervals) in enumerate(tiers, 1):
+        filled = _fill(intervals, end)
+        lines += [
+            f"    item [{number}]:",
+            '        class = "IntervalTier"',
+            f"        name = {_quote(name)}",
+            "        xmin = 0",
+            f"        xmax = {end:.6f}",
+            f"        intervals: size = {len(filled)}",
+        ]
+        for position, (start, stop, text) in enumerate(filled, 1):
+            lines += [
+                f"        intervals [{position}]:",
+                f"            xmin = {start:.6f}",
+                f"            xmax = {stop:.6f}",
+                f"            text = {_quote(text)}",
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def _fill(intervals: list[tuple[float, float, str]], end: float) -> list[tuple[float, float, str]]:
+    """Put empty intervals into the holes from 0 to ``end``; all times are rounded as they are written."""
+    filled: list[tuple[float, float, str]] = []
+    reached = 0.0
+    for start, stop, text in [*intervals, (end, end, "")]:
+        start, stop = round(start, 6), round(min(stop, end), 6)
+        if start > reached:
+            filled.append((reached, start, ""))
+        if stop > start:
+            filled.append((start, stop, text))
+            reached = stop
+    return filled
+
+
+def _of_track(segments: list[Segment], track: int) -> list[Segment]:
+    return [segment for segment in segments if segment.track == track]
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _quote(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'

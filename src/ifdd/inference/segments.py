@@ -1,0 +1,287 @@
+"""Windows in time, and what follows from what was read in them: pure functions of numbers.
+
+A window is a stretch of a track that makes one clip. Frames are chosen by time, never by number, so a video of any
+or of changing frame rate is read at the speed that the model was trained for.
+"""
+
+import heapq
+from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from ifdd.video.frames import CLOCK
+
+_NO_QUALITY = 1e-3  # below it a window has no weight, so that sums are exact
+
+UNCERTAIN = "uncertain"
+"""The label of a segment in which no class is probable enough, or the face cannot be read."""
+
+
+class TimelineEntry(NamedTuple):
+    """What the model reads in one window of one track."""
+
+    track: int
+    """Id of the track."""
+    start_seconds: float
+    """Start of the window, from the video's first frame."""
+    end_seconds: float
+    """End of the window."""
+    probabilities: tuple[float, ...]
+    """One for each class, in the order of the classes; they add up to 1."""
+    quality: float = 1.0
+    """How well the face can be read, 0 to 1: the mean over the window's frames (0 where it was not seen), times the
+    share of them that are different pictures."""
+    flaw: str = ""
+    """What is worst about the face; empty where nothing is amiss, never where the quality is below the least asked."""
+
+
+class Segment(NamedTuple):
+    """A stretch of a track with one expression."""
+
+    track: int
+    """Id of the track."""
+    start_seconds: float
+    """Start, from the video's first frame."""
+    end_seconds: float
+    """End."""
+    label: str
+    """Name of the class."""
+    probability: float
+    """Mean probability of that class over the segment; of the most probable class, where the label is UNCERTAIN."""
+    peak_seconds: float | None = None
+    """Middle of the part of the segment in which that probability is highest."""
+    quality: float = 1.0
+    """How well the face can be read on average, 0 to 1."""
+    flaw: str = ""
+    """What is worst about the face, where its quality is the reason for UNCERTAIN."""
+
+    @property
+    def confidence(self) -> float:
+        """Probability times quality, 0 to 1: what is read from a face that is hardly to be seen counts little."""
+        return self.probability * self.quality
+
+
+class TimeCourse(NamedTuple):
+    """What the windows of one track say of each instant."""
+
+    edges: Float64[np.ndarray, " parts+1"]
+    """Seconds; between each two of them, the same windows cover every instant."""
+    probabilities: Float64[np.ndarray, "parts classes"]
+    """Mean of those windows, each weighing as much as its quality."""
+    quality: Float64[np.ndarray, " parts"]
+    """Mean of their qualities."""
+
+    @property
+    def middles(self) -> Float64[np.ndarray, " parts"]:
+        """Middles between the edges."""
+        return (self.edges[:-1] + self.edges[1:]) / 2
+
+    def mean(
+        self, values: Float64[np.ndarray, "rows columns"], start: int, stop: int
+    ) -> Float64[np.ndarray, " columns"]:
+        """Average values, a row for each part from ``start`` to before ``stop``, by length."""
+        lengths = np.diff(self.edges[start : stop + 1])
+        average: np.ndarray = lengths @ values / lengths.sum()
+        return average
+
+
+def frames_in_window(
+    seconds: Sequence[float], start_seconds: float, end_seconds: float, count: int
+) -> Int64[np.ndarray, " count"]:
+    """Return positions of the frames that are on screen in the middle of ``count`` equal parts of a window.
+
+    In a whole clip of constant frame rate these are the frames of ``ifdd.data.sampling.uniform_segments``.
+
+    Args:
+        seconds: times at which the frames appear, increasing; a frame stays until the next one.
+        start_seconds: start of the window; a time before the first frame stands for that frame.
+        end_seconds: end of the window.
+        count: frames of a clip.
+    """
+    middles = start_seconds + (np.arange(count) + 0.5) * (end_seconds - start_seconds) / count
+    return np.maximum(np.searchsorted(np.asarray(seconds), middles + CLOCK, side="right") - 1, 0)
+
+
+def last_window(
+    start_seconds: float, covered_seconds: float, end_seconds: float, clip_seconds: float
+) -> tuple[float, float] | None:
+    """Return the window that reads the end of a track, or None if the windows before it reach that end.
+
+    It ends with the track and overlaps the window before it. A track shorter than a clip is read in one
+    window from its start to its end: it is stretched to a clip.
+
+    Args:
+        start_seconds: start of the track.
+        covered_seconds: end of the last window so far; the track's start if there is none.
+        end_seconds: end of the track.
+        clip_seconds: length of a window.
+    """
+    if covered_seconds >= end_seconds - CLOCK:
+        return None
+    return max(start_seconds, end_seconds - clip_seconds), end_seconds
+
+
+def find_segments(
+    entries: Sequence[TimelineEntry],
+    classes: Sequence[str],
+    minimum_seconds: float,
+    minimum_probability: float = 0.0,
+    minimum_quality: float = 0.0,
+) -> list[Segment]:
+    """Cut the time course of one track into stretches of one expression.
+
+    Each instant gets the class that is largest in the time course. Where none reaches ``minimum_probability``, or
+    the quality does not reach ``minimum_quality``, UNCERTAIN takes the place of a class with that probability. Equal
+    neighbours are joined. While a stretch is shorter than ``minimum_seconds``, the shortest one is given to the
+    neighbour whose class is more probable in it. Where a stretch is UNCERTAIN for its quality at least as long as for
+    its probability, it gets the flaw that takes most from the quality meanwhile.
+
+    Args:
+        entries: the windows of one track, in any order, without a hole between them.
+        classes: class names in the order of the probabilities.
+        minimum_seconds: shortest segment; a track that is shorter still gives one segment.
+        minimum_probability: least probability of a class, 0 to 1.
+        minimum_quality: least quality of the face, 0 to 1.
+    """
+    if not entries:
+        return []
+    course = time_course(entries)
+    chances = np.pad(course.probabilities, ((0, 0), (0, 1)), constant_values=minimum_probability)
+    improbable, poor = chances.argmax(1) == len(classes), course.quality < minimum_quality - 1e-9
+    labels = np.where(poor, len(classes), chances.argmax(1))
+    doubts = _find_doubts(entries, course, improbable, poor)
+    stretches = _join_short(_join_equal(labels), course, chances, minimum_seconds)
+    return [_segment(entries[0].track, course, stretch, classes, doubts) for stretch in stretches]
+
+
+def time_course(entries: Sequence[TimelineEntry]) -> TimeCourse:
+    """Return the smoothed probabilities of one track.
+
+    Every instant gets the mean of the windows that cover it, weighted by quality; the plain mean where all of them have
+    a quality of 0.
+
+    Args:
+        entries: the windows of one track, at least one.
+    """
+    starts = np.array([entry.start_seconds for entry in entries], float)
+    ends = np.array([entry.end_seconds for entry in entries], float)
+    edges = np.unique(np.concatenate([starts, ends]))
+    edges = edges[np.concatenate([[True], np.diff(edges) > CLOCK])]
+    add_up = partial(_add_up, entries, edges)
+    probabilities = np.array([entry.probabilities for entry in entries], float)
+    quality = np.array([[entry.quality] for entry in entries], float)
+    weights = np.where(quality < _NO_QUALITY, 0.0, quality)
+    count, readable = add_up(np.ones_like(weights)), add_up(np.sign(weights)) > 0
+    plain = add_up(probabilities) / count
+    weighted = add_up(probabilities * weights) / np.where(readable, add_up(weights), 1.0)
+    return TimeCourse(edges, np.where(readable, weighted, plain), (add_up(quality) / count)[:, 0])
+
+
+def _add_up(
+    entries: Sequence[TimelineEntry],
+    edges: Float64[np.ndarray, " edges"],
+    values: Float64[np.ndarray, "windows columns"],
+) -> Float64[np.ndarray, "parts columns"]:
+    """Return, for each part, the sums of the rows of the windows that cover it."""
+    starts, ends = np.array([(entry.start_seconds, entry.end_seconds) for entry in entries], float).T
+    steps = np.zeros((len(edges), values.shape[1]))
+    np.add.at(steps, np.searchsorted(edges, starts + CLOCK, side="right") - 1, values)
+    np.subtract.at(steps, np.searchsorted(edges, ends + CLOCK, side="right") - 1, values)
+    return steps.cumsum(0)[:-1]
+
+
+class _Doubts(NamedTuple):
+    """Why the parts of a time course are uncertain."""
+
+    flaws: tuple[str, ...]
+    """The flaws that occur."""
+    columns: Float64[np.ndarray, "parts flaws+1"]
+    """The reason (1: the quality, -1: only that no class is probable, 0: there is no doubt), and what each flaw takes
+    from the quality where that is too low."""
+
+
+def _find_doubts(
+    entries: Sequence[TimelineEntry],
+    course: TimeCourse,
+    improbable: Bool[np.ndarray, " parts"],
+    poor: Bool[np.ndarray, " parts"],
+) -> _Doubts:
+    flaws = sorted({entry.flaw for entry in entries if entry.flaw}) if poor.any() else []
+    losses = np.array([[(entry.flaw == flaw) * (1 - entry.quality) for flaw in flaws] for entry in entries], float)
+    losses = _add_up(entries, course.edges, losses) * poor[:, None]
+    return _Doubts(tuple(flaws), np.column_stack([np.where(poor, 1.0, -1.0 * improbable), losses]))
+
+
+class _Stretch(NamedTuple):
+    """Parts ``start`` to ``stop`` (not included) of a time course, with one label."""
+
+    start: int
+    stop: int
+    label: int
+
+
+def _segment(track: int, course: TimeCourse, stretch: _Stretch, classes: Sequence[str], doubts: _Doubts) -> Segment:
+    start, stop, label = stretch
+    uncertain = label == len(classes)
+    probabilities = course.probabilities[start:stop]
+    chances = probabilities.max(1) if uncertain else probabilities[:, label]
+    peak = start + int(chances.argmax())
+    probability, quality = course.mean(np.stack([chances, course.quality[start:stop]], axis=1), start, stop).tolist()
+    return Segment(
+        track,
+        float(course.edges[start]),
+        float(course.edges[stop]),
+        UNCERTAIN if uncertain else classes[label],
+        probability,
+        float(course.edges[peak : peak + 2].mean()),
+        quality,
+        _worst_flaw(course, stretch, doubts) if uncertain else "",
+    )
+
+
+def _worst_flaw(course: TimeCourse, stretch: _Stretch, doubts: _Doubts) -> str:
+    """Return the flaw that takes most from the quality, if that is the main reason for the doubts."""
+    reason, *losses = course.mean(doubts.columns[stretch.start : stretch.stop], stretch.start, stretch.stop).tolist()
+    return doubts.flaws[losses.index(max(losses))] if losses and reason >= 0 else ""
+
+
+def _join_equal(labels: Int64[np.ndarray, " parts"]) -> list[_Stretch]:
+    """Join neighbours of equal label."""
+    starts = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
+    return [_Stretch(start, stop, int(labels[start])) for start, stop in pairwise(starts)]
+
+
+def _join_short(
+    stretches: Sequence[_Stretch],
+    course: TimeCourse,
+    chances: Float64[np.ndarray, "parts labels"],
+    minimum_seconds: float,
+) -> list[_Stretch]:
+    """Give stretches that are too short to a neighbour, the shortest first, until none is left or all are one."""
+    by_start = {stretch.start: stretch for stretch in stretches}
+    by_stop = {stretch.stop: stretch for stretch in stretches}
+
+    def length(stretch: _Stretch) -> float:
+        return float(course.edges[stretch.stop] - course.edges[stretch.start])
+
+    waiting = [(length(stretch), stretch) for stretch in stretches if length(stretch) < minimum_seconds - CLOCK]
+    heapq.heapify(waiting)
+    while waiting:
+        _, short = heapq.heappop(waiting)
+        beside = [s for s in (by_stop.get(short.start), by_start.get(short.stop)) if s is not None]
+        if by_start.get(short.start) != short or not beside:  # it was joined to another, or is all there is
+            continue
+        mean = course.mean(chances[short.start : short.stop], short.start, short.stop)
+        label = max(beside, key=lambda stretch: mean[stretch.label]).label
+        joined = [short, *(stretch for stretch in beside if stretch.label == label)]
+        for stretch in joined:
+            del by_start[stretch.start], by_stop[stretch.stop]
+        whole = _Stretch(min(s.start for s in joined), max(s.stop for s in joined), label)
+        by_start[whole.start] = by_stop[whole.stop] = whole
+        if length(whole) < minimum_seconds - CLOCK:
+            heapq.heappush(waiting, (length(whole), whole))
+    return [by_start[start] for start in sorted(by_start)]

@@ -1,0 +1,182 @@
+"""Checkpoints of ours, in and out."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ifdd.errors import InputError
+from ifdd.files import atomic_path
+from ifdd.model.config import IFDDConfig, from_plain
+from ifdd.model.ifdd import IFDD
+from ifdd.model.weights.state_dicts import load_strictly
+
+FORMAT = "ifdd-checkpoint-1"
+"""What a checkpoint file of ours says of itself."""
+
+BUNDLED = {"ifdd_tiny_synth": Path(__file__).parent / "bundled" / "ifdd_tiny_synth.safetensors"}
+"""Checkpoints that ship with the package, by name; docs/checkpoints.md says what each is for."""
+
+DEMONSTRATION = "ifdd_tiny_synth"
+"""What reads videos where no checkpoint is named: it knows drawn faces only."""
+
+PICKLES = (".pth", ".pt", ".ckpt", ".bin")
+
+
+class Checkpoint(NamedTuple):
+    """A model that is ready to use, and what is known about it."""
+
+    model: IFDD
+    """In evaluation mode; its ``config`` gives frames, size and normalisation."""
+    classes: tuple[str, ...]
+    """Class names in the order of the logits."""
+    clip_seconds: float
+    """The time that one clip of ``model.config.frames`` frames spans."""
+    description: dict[str, Any]
+    """Where the weights come from: training data, settings, scores."""
+
+
+def save_checkpoint(
+    path: str | Path,
+    model: IFDD,
+    classes: Iterable[str],
+    clip_seconds: float,
+    description: Mapping[str, Any],
+    *,
+    half: bool = False,
+) -> None:
+    """Write a complete checkpoint, one .safetensors file, whole or not at all.
+
+    Args:
+        path: the file.
+        model: weights and configuration.
+        classes: class names in the order of the logits.
+        clip_seconds: the time that one clip spans, in seconds.
+        description: anything that JSON can hold: training data, settings, scores.
+        half: store matrices and kernels as 16-bit floats, which halves the file; what has one dimension (biases,
+            norms and their statistics) stays exact. Once read, all are 32-bit again.
+
+    Raises:
+        InputError: the number of classes is not the model's, the time is not positive, or the file cannot be
+            written.
+    """
+    names, path = list(classes), Path(path)
+    _check_labels(model.config, names, clip_seconds)
+    metadata = {
+        "format": FORMAT,
+        "config": json.dumps(asdict(model.config)),
+        "classes": json.dumps(names),
+        "clip_seconds": json.dumps(clip_seconds),
+        "description": json.dumps(dict(description)),
+    }
+    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    if half:
+        weights = {name: value.half() if value.ndim > 1 else value for name, value in weights.items()}
+    try:
+        with atomic_path(path) as temporary:
+            save_file(weights, temporary, metadata)
+    except SafetensorError as error:  # how this library reports a full disk
+        raise InputError(f"cannot write {path}: {error}; free space or choose another folder") from error
+
+
+def find_checkpoint(checkpoint: str | Path) -> Path:
+    """Return the file of a checkpoint that ships with the package, if that is its name; else the path itself."""
+    return BUNDLED.get(str(checkpoint), Path(checkpoint))
+
+
+def load_checkpoint(checkpoint: str | Path) -> Checkpoint:
+    """Read a checkpoint of ours.
+
+    Args:
+        checkpoint: a .safetensors file, or the name of one that ships with the package (``BUNDLED``).
+
+    Raises:
+        InputError: the file is missing, unreadable, not an ifdd checkpoint, or its weights do not fit its config.
+    """
+    path = find_checkpoint(checkpoint)
+    if path.suffix in PICKLES:
+        raise InputError(f"{path} is a PyTorch pickle; 'ifdd convert' makes an official checkpoint one of ifdd")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except FileNotFoundError as error:
+        raise InputError(
+            f"no checkpoint at {path}; train one with 'ifdd train', or take {DEMONSTRATION}, which knows drawn faces"
+        ) from error
+    except (SafetensorError, OSError) as error:
+        reason = "it is a folder" if path.is_dir() else str(error)
+        raise InputError(f"cannot read {path} as a .safetensors checkpoint: {reason}") from error
+    if metadata.get("format") != FORMAT:
+        raise InputError(f"{path} is not an ifdd checkpoint (format {metadata.get('format')!r}, expected {FORMAT!r})")
+    described = _parse(metadata, path)
+    _check_fits(described, weights, path)
+    model = IFDD(described.config)
+    load_strictly(model, weights, str(path))
+    return Checkpoint(model.eval(), described.classes, described.clip_seconds, described.description)
+
+
+class _Described(NamedTuple):
+    """The metadata of a checkpoint file."""
+
+    config: IFDDConfig
+    classes: tuple[str, ...]
+    clip_seconds: float
+    description: dict[str, Any]
+
+
+def _parse(metadata: Mapping[str, str], path: str | Path) -> _Described:
+    """Read the metadata.
+
+    Raises:
+        InputError: an entry is missing, damaged or of another kind, or was written by another version.
+    """
+    values = {}
+    for name, kind in (("config", dict), ("classes", list), ("clip_seconds", (int, float)), ("description", dict)):
+        try:
+            values[name] = json.loads(metadata[name])
+        except (KeyError, ValueError) as error:
+            raise InputError(f"{path} is damaged: its {name} is missing or unreadable") from error
+        if not isinstance(values[name], kind):
+            raise InputError(f"{path} is damaged: its {name} is {values[name]!r}")
+    unknown = values["config"].keys() - {field.name for field in fields(IFDDConfig)}
+    if unknown:
+        raise InputError(f"{path} was written by another version of ifdd: unknown model options {sorted(unknown)}")
+    try:
+        config = IFDDConfig(**from_plain(values["config"]))
+        _check_labels(config, values["classes"], float(values["clip_seconds"]))
+    except InputError as error:
+        raise InputError(f"{path} is damaged: {error}") from error
+    return _Described(config, tuple(values["classes"]), float(values["clip_seconds"]), values["description"])
+
+
+def _check_labels(config: IFDDConfig, classes: list[Any], clip_seconds: float) -> None:
+    """Check what is stored beside the weights.
+
+    Raises:
+        InputError: the number of names is not the model's, or the time is none.
+    """
+    if len(classes) != config.num_classes or not all(isinstance(name, str) for name in classes):
+        raise InputError(f"the model has {config.num_classes} classes, given {len(classes)} names: {classes}")
+    if not (math.isfinite(clip_seconds) and clip_seconds > 0):
+        raise InputError(f"clip_seconds must be a positive number of seconds, given {clip_seconds}")
+
+
+def _check_fits(described: _Described, weights: Mapping[str, Tensor], path: str | Path) -> None:
+    """Check the size of the classifier before a model of a damaged file's size is built.
+
+    Raises:
+        InputError: the file has no classifier, or one for another number of classes.
+    """
+    classifier = weights.get("head.classifier.weight")
+    given = None if classifier is None or classifier.ndim != 2 else len(classifier)
+    if given != described.config.num_classes:
+        raise InputError(
+            f"{path} is damaged: its classifier has {given} classes, expected {described.config.num_classes}"
+        )

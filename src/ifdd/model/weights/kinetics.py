@@ -1,0 +1,191 @@
+"""Kinetics-400 weights: torchvision's public files, for the backbones and for the plain networks they belong to."""
+
+from collections.abc import Callable, Mapping
+from http.client import HTTPException
+from pathlib import Path
+from typing import NamedTuple
+from urllib.error import URLError
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ifdd.console import error_console
+from ifdd.errors import InputError
+from ifdd.files import file_sha256
+from ifdd.model.backbones.mvit import MVIT_S, MViTClassifier
+from ifdd.model.backbones.s3d import S3DClassifier
+from ifdd.model.weights.state_dicts import load_strictly, read_pickle
+
+PUBLIC = "kinetics400"
+"""The source that means the public file."""
+CLASSES = 400
+HEADS = ("head.", "classifier.")
+"""How the names of the classifiers' parameters start."""
+POSITION_TABLE = ".rel_pos_"
+
+
+class KineticsWeights(NamedTuple):
+    """A public file, and what a backbone takes from it."""
+
+    url: str
+    """Its name ends with the first digits of its SHA-256."""
+    mean: tuple[float, float, float]
+    """RGB mean that the weights expect to be subtracted from a clip in [0, 1]."""
+    std: tuple[float, float, float]
+    """RGB standard deviation that they expect it to be divided by."""
+    plain: Callable[[], nn.Module]
+    """Builds the network that the whole file belongs to."""
+    blocks: tuple[int, ...] = ()
+    """The file's numbers of the transformer blocks that the backbone has, in the backbone's order."""
+
+    @property
+    def file_name(self) -> str:
+        """Name of the public file."""
+        return self.url.rsplit("/", 1)[1]
+
+    @property
+    def sha256_prefix(self) -> str:
+        """First hexadecimal digits of the public file's SHA-256."""
+        return self.file_name.removesuffix(".pth").rsplit("-", 1)[1]
+
+
+MVIT_V2_S = KineticsWeights(
+    url="https://download.pytorch.org/models/mvit_v2_s-ae3be167.pth",
+    mean=(0.45, 0.45, 0.45),
+    std=(0.225, 0.225, 0.225),
+    plain=lambda: MViTClassifier(MVIT_S, CLASSES),
+    blocks=tuple(range(16)),
+)
+KINETICS: dict[str, KineticsWeights] = {
+    "mvit_xs": MVIT_V2_S._replace(blocks=(*range(8), 14, 15)),
+    "mvit_s": MVIT_V2_S,
+    "s3d": KineticsWeights(
+        url="https://download.pytorch.org/models/s3d-d76dad2f.pth",
+        mean=(0.43216, 0.394666, 0.37645),
+        std=(0.22803, 0.22145, 0.216989),
+        plain=lambda: S3DClassifier(CLASSES),
+    ),
+}
+"""Backbone -> its public weights. ``mvit_xs`` takes the first eight blocks of ``mvit_s`` and the last two."""
+
+
+def load_kinetics(backbone: nn.Module, name: str, source: str | Path = PUBLIC) -> None:
+    """Give a backbone the Kinetics-400 weights that are public for it.
+
+    The classifier is left out, and for ``mvit_xs`` the blocks that it does not have. Every other value is the
+    file's, to the bit; only where the input is not 224 pixels high and wide, the tables of relative positions are
+    brought to their new length by linear interpolation, the way torchvision does it.
+
+    Args:
+        backbone: what ``BACKBONES[name]`` builds, for any number of frames; changed in place.
+        name: a name in ``KINETICS``.
+        source: "kinetics400" for the public file (downloaded once, then kept where torch keeps weights, see
+            the environment variable TORCH_HOME), or the path of a file with the same names. A file that bears the
+            public file's name must have its SHA-256; one of any other name is taken as it is.
+
+    Raises:
+        InputError: there are no weights for this backbone, they cannot be downloaded or read, or names or shapes
+            are not those of the public file.
+    """
+    weights = _weights_for(name)
+    own = backbone.state_dict()
+    values = {}
+    for name_in_file, value in kinetics_classifier(name, source).state_dict().items():
+        own_name = _name_in_backbone(name_in_file, weights.blocks)
+        if own_name is not None:
+            values[own_name] = _fit(own_name, value, own)
+    load_strictly(backbone, values, f"Kinetics-400 for {name}")
+
+
+def kinetics_classifier(name: str, source: str | Path = PUBLIC) -> nn.Module:
+    """Return the whole network that a backbone's public weights belong to, in evaluation mode.
+
+    It gives what torchvision's network gives, ``mvit_v2_s`` for "mvit_xs" and "mvit_s" and ``s3d`` for "s3d": scores
+    of the 400 classes, (batch, 400), for clips (batch, 3, frames, 224, 224), which the caller has normalised with
+    ``KINETICS[name].mean`` and ``.std``. For proof, and to compare features with.
+
+    Args:
+        name: a name in ``KINETICS``.
+        source: as in :func:`load_kinetics`.
+
+    Raises:
+        InputError: as in :func:`load_kinetics`.
+    """
+    weights = _weights_for(name)
+    path = _download(weights) if source == PUBLIC else Path(source).expanduser()
+    network = weights.plain()
+    load_strictly(network, _read(path, weights), str(path))
+    return network.eval()
+
+
+def _weights_for(name: str) -> KineticsWeights:
+    if name not in KINETICS:
+        raise InputError(
+            f"backbone {name!r} has no public Kinetics-400 weights; backbones that have are {', '.join(KINETICS)}"
+        )
+    return KINETICS[name]
+
+
+def _download(weights: KineticsWeights) -> Path:
+    """Return the public file in torch's cache, and bring it there if it is not."""
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    path = folder / weights.file_name
+    if path.exists():
+        return path
+    error_console.print(f"downloading {weights.url} to {folder}", soft_wrap=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(weights.url, str(path), weights.sha256_prefix)
+    except (URLError, HTTPException, ConnectionError, TimeoutError, RuntimeError) as error:  # the last: a wrong hash
+        raise InputError(
+            f"cannot download {weights.url}: {error}; try again, or fetch the file in another way "
+            f"and give its path instead of {PUBLIC!r}"
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"cannot keep {weights.file_name} in {folder}: {error.strerror or error}; "
+            "free space, or set the environment variable TORCH_HOME to another folder"
+        ) from error
+    return path
+
+
+def _read(path: Path, weights: KineticsWeights) -> Mapping[str, Tensor]:
+    """Return the state dict of a file; one that bears the public name must be the public file."""
+    if not path.is_file():
+        raise InputError(f"no weights at {path}; give {PUBLIC!r}, or the path of a copy of {weights.url}")
+    if path.name == weights.file_name:
+        _check_hash(path, weights)
+    values = read_pickle(path)
+    if not isinstance(values, Mapping) or not all(isinstance(value, Tensor) for value in values.values()):
+        raise InputError(f"{path} holds no state dict; expected the content of {weights.url}")
+    return values
+
+
+def _check_hash(path: Path, weights: KineticsWeights) -> None:
+    try:
+        digest = file_sha256(path)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; make it readable or delete it") from error
+    if not digest.startswith(weights.sha256_prefix):
+        raise InputError(
+            f"{path} is damaged: its SHA-256 starts with {digest[:8]}, expected {weights.sha256_prefix}; "
+            f"delete it and fetch {weights.url} again"
+        )
+
+
+def _name_in_backbone(name: str, blocks: tuple[int, ...]) -> str | None:
+    """Return the backbone's name for one of the file's, None for what the backbone does not have."""
+    if name.startswith(HEADS):
+        return None
+    if not name.startswith("blocks."):
+        return name
+    _, number, rest = name.split(".", 2)
+    return f"blocks.{blocks.index(int(number))}.{rest}" if int(number) in blocks else None
+
+
+def _fit(name: str, value: Tensor, own: Mapping[str, Tensor]) -> Tensor:
+    """Return a table of relative positions at the backbone's length, (entries, dim); everything else as it is."""
+    if POSITION_TABLE not in name or name not in own or len(own[name]) == len(value):
+        return value
+    return F.interpolate(value.T[None], size=len(own[name]), mode="linear")[0].T

@@ -1,0 +1,225 @@
+"""Checkpoints of the official IFDD release (facts about its names and files; none of its code)."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+from torch import Tensor
+
+from ifdd.errors import InputError
+from ifdd.model.config import IFDDConfig, lookup
+from ifdd.model.ifdd import IFDD
+from ifdd.model.weights.state_dicts import load_strictly, read_pickle
+
+logger = logging.getLogger(__name__)
+
+Order = Literal["updater_first", "predictor_first"]
+Part = Literal["model", "ema"]
+
+OFFICIAL_NAMES = {
+    "embed.conv_proj.": "backbone.conv_proj.",
+    "backbone.backbone.": "backbone.",
+    "backbone.PANLayer.0.": "pyramid.reduce.",
+    "backbone.CatConv.": "pyramid.fuse.",
+    "backbone.WaveLifts.adapt_split.dim_project.0.": "split.tokenizer.",
+    "backbone.WaveLifts.adapt_split.offset_project_approx.0.": "split.static_offset.",
+    "backbone.WaveLifts.adapt_split.offset_project_detail.0.": "split.dynamic_offset.",
+    "backbone.WaveLifts.xa_norm.": "lifting.static_norm.",
+    "backbone.WaveLifts.xd_norm.": "lifting.dynamic_norm.",
+    "backbone.WaveLifts.q_a.": "lifting.updater.query.",
+    "backbone.WaveLifts.kv_d.": "lifting.updater.key_value.",
+    "backbone.WaveLifts.project_a.0.": "lifting.updater.project.",
+    "backbone.WaveLifts.q_d.": "lifting.predictor.query.",
+    "backbone.WaveLifts.kv_a.": "lifting.predictor.key_value.",
+    "backbone.WaveLifts.project_d.0.": "lifting.predictor.project.",
+    "backbone.WaveLifts.out_norm1.": "lifting.refinement.norm1.",
+    "backbone.WaveLifts.out_norm2.": "lifting.refinement.norm2.",
+    "backbone.WaveLifts.qkv.": "lifting.refinement.qkv.",
+    "backbone.WaveLifts.project.0.": "lifting.refinement.project.",
+    "backbone.WaveLifts.mlp.": "lifting.refinement.mlp.",
+    "backbone.WaveLifts.project_compress.": "pooling.weigh.",
+    "head.head.1.": "head.classifier.",
+}
+"""Prefix of the release's names -> prefix of ours."""
+
+NEVER_READ = "never read by the release's forward"
+CONSTANT = "a constant, which ifdd computes"
+AVERAGING = "state of the averaging, no weight"
+MEASURED = "left by the tool that measured the release's size"
+
+OFFICIAL_UNUSED = {
+    "backbone.WaveLifts.spatial_pos": NEVER_READ,
+    "backbone.WaveLifts.temporal_pos": NEVER_READ,
+    "backbone.WaveLifts.class_pos": NEVER_READ,
+    "backbone.WaveLifts.adapt_split.time_project.": NEVER_READ,
+    "backbone.WaveLifts.adapt_split.index_even": CONSTANT,
+    "backbone.WaveLifts.adapt_split.index_odd": CONSTANT,
+    "online_model.": "the weights before averaging",
+    "initted": AVERAGING,
+    "step": AVERAGING,
+}
+"""Prefix of a name that is in the release's files and in no model of ours -> why."""
+
+MEASURED_NAMES = ("total_ops", "total_params")
+LISTED = 20
+OLDER_ISSM = ".adapt_split.dim_project.2."
+"""The release's first commit (a9e8501) had another tokenizer, of two linear layers, and one softmax for both maps."""
+STEM = "embed.conv_proj.weight"
+"""The name that every model of the release has: what stands before it is the file's prefix."""
+
+
+class Conversion(NamedTuple):
+    """An official checkpoint as a model of ours, and what became of its entries."""
+
+    model: IFDD
+    """In evaluation mode."""
+    used: dict[str, str]
+    """The release's name -> ours."""
+    unused: dict[str, str]
+    """The release's name -> why it was left out."""
+
+
+def load_official(
+    path_or_state_dict: str | Path | Mapping[str, Any],
+    frames: int = 16,
+    num_classes: int | None = None,
+    order: Order = "updater_first",
+    part: Part | None = None,
+) -> IFDD:
+    """Build the model of an official IFDD checkpoint, in evaluation mode.
+
+    Backbone, ISSM, LADM and the number of classes are read off names and shapes; the sampling is the official. The
+    names that were not used are logged with the reason (logger ``ifdd.model.weights.official``, level WARNING).
+
+    Args:
+        path_or_state_dict: a .pth file of the release or its content: a state dict, bare, under "model" (as the
+            release saves its best epochs) or under "ema", with the prefix of the averaged weights or without.
+        frames: the clip length it was trained for, 8, 16 or 32, which its weights do not tell.
+        num_classes: what is expected; None takes what the checkpoint has.
+        order: which lifting step comes first, which its weights do not tell either.
+        part: "model" or "ema" where the file holds both; None takes "model".
+
+    Raises:
+        InputError: the file is unreadable, has another number of classes, or a name is unknown, missing or of
+            another shape.
+    """
+    model, _, unused = convert_official(path_or_state_dict, frames, num_classes, order, part)
+    if unused:
+        listed = "".join(f"\n  {name}: {reason}" for name, reason in unused.items())
+        logger.warning("%d entries of the official checkpoint are not used:%s", len(unused), listed)
+    return model
+
+
+def convert_official(
+    path_or_state_dict: str | Path | Mapping[str, Any],
+    frames: int = 16,
+    num_classes: int | None = None,
+    order: Order = "updater_first",
+    part: Part | None = None,
+) -> Conversion:
+    """Build the model as :func:`load_official` does, and return with it what became of every entry.
+
+    Raises:
+        InputError: as in :func:`load_official`.
+    """
+    lookup(dict.fromkeys(get_args(Order)), order, "order")
+    official, origin = _read(path_or_state_dict, part)
+    prefix = _prefix(official)
+    used: dict[str, str] = {}
+    unused: dict[str, str] = {}
+    unknown = []
+    for name in official:
+        bare = name.removeprefix(prefix)
+        if our_name := _our_name(bare):
+            used[name] = our_name
+        elif reason := _reason_unused(bare):
+            unused[name] = reason
+        else:
+            unknown.append(name)
+    if any(OLDER_ISSM in name for name in unknown):
+        raise InputError(f"{origin} has the ISSM of the release's first commit, which its later commits and ifdd lack")
+    if unknown:
+        raise InputError(f"{origin} holds names that no IFDD release has: {_listed(sorted(unknown))}")
+    weights = {our_name: official[name] for name, our_name in used.items()}
+    config = _infer_config(weights, origin, frames, order)
+    if num_classes not in (None, config.num_classes):
+        raise InputError(f"{origin} has {config.num_classes} classes, expected {num_classes}")
+    model = IFDD(config)
+    load_strictly(model, weights, origin, official_name)
+    return Conversion(model.eval(), used, unused)
+
+
+def _listed(names: Sequence[object]) -> str:
+    """Return names for a message, the first ones of many."""
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(map(str, names[:LISTED])) + more if names else "nothing"
+
+
+def official_name(name: str) -> str:
+    """Return the release's name of a parameter of ours."""
+    for theirs, ours in OFFICIAL_NAMES.items():
+        if name.startswith(ours):
+            return theirs + name.removeprefix(ours)
+    raise KeyError(name)
+
+
+def _our_name(official: str) -> str | None:
+    theirs = max((each for each in OFFICIAL_NAMES if official.startswith(each)), key=len, default=None)
+    if theirs is None or official.endswith(MEASURED_NAMES):
+        return None
+    return OFFICIAL_NAMES[theirs] + official.removeprefix(theirs)
+
+
+def _reason_unused(official: str) -> str | None:
+    if official.endswith(MEASURED_NAMES):
+        return MEASURED
+    return next((reason for start, reason in OFFICIAL_UNUSED.items() if official.startswith(start)), None)
+
+
+def _read(given: str | Path | Mapping[str, Any], part: Part | None) -> tuple[dict[str, Tensor], str]:
+    """Return the state dict and what to call it."""
+    origin = "the state dict"
+    if isinstance(given, (str, Path)):
+        origin = str(given)
+        if origin.endswith(".safetensors"):
+            raise InputError(f"{origin} is no file of the release; a checkpoint of ifdd is read by load_checkpoint")
+        given = read_pickle(given)
+    if isinstance(given, Mapping):
+        parts = [name for name in ("model", "ema") if isinstance(given.get(name), Mapping)]
+        if part is not None and part not in parts:
+            raise InputError(f"{origin} holds no weights under {part!r}; it has {_listed(list(given))}")
+        if parts:
+            given = given[part or parts[0]]
+    if not isinstance(given, Mapping) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in given.items()
+    ):
+        raise InputError(f"{origin} holds no state dict, bare or under 'model' or 'ema'")
+    return dict(given), origin
+
+
+def _prefix(official: Mapping[str, Tensor]) -> str:
+    """Return what stands before the names: "ema_model." in averaged weights, "module." in parallel ones, mostly ""."""
+    return min((name.removesuffix(STEM) for name in official if name.endswith(STEM)), default="")
+
+
+def _infer_config(
+    weights: Mapping[str, Tensor],
+    origin: str,
+    frames: int,
+    order: Order,
+) -> IFDDConfig:
+    if "head.classifier.weight" not in weights:
+        raise InputError(f"{origin} has no classifier 'head.head.1.weight': it is no IFDD checkpoint")
+    blocks = sum(name.endswith(".norm1.weight") and name.startswith("backbone.blocks.") for name in weights)
+    by_blocks = {10: "mvit_xs", 16: "mvit_s"}
+    if blocks not in by_blocks:
+        raise InputError(f"{origin} has {blocks} backbone blocks; the release's variants have {list(by_blocks)}")
+    return IFDDConfig(
+        backbone=by_blocks[blocks],
+        num_classes=weights["head.classifier.weight"].shape[0],
+        frames=frames,
+        split="issm" if any(name.startswith("split.") for name in weights) else "even_odd",
+        lifting=order if any(name.startswith("lifting.") for name in weights) else "none",
+        sampling="official",
+    )

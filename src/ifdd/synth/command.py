@@ -1,0 +1,272 @@
+"""The command: write a SynthDFER set, a story or a crowd to a folder."""
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from ifdd.console import console, progress_bar
+from ifdd.data.labels import canonical_label
+from ifdd.data.manifest import Sample, write_manifest
+from ifdd.errors import InputError
+from ifdd.files import write_text
+from ifdd.processes import in_processes
+from ifdd.synth.config import PRESETS, Preset, SynthConfig, changed
+from ifdd.synth.crowd import CrowdConfig, write_crowd
+from ifdd.synth.plan import person_identity, plan_clip
+from ifdd.synth.render import Clip, render_clip, truth_record
+from ifdd.synth.story import StoryConfig, write_story
+from ifdd.synth.tree import TreeClip, plan_tree, render_tree_clip, tree_config, write_lists
+from ifdd.video.encode import write_images, write_video
+
+SCHEMA_VERSION = 1
+
+Job = TypeVar("Job")
+"""What a worker needs to know to write one clip."""
+
+
+def synth(
+    out: Path,
+    *,
+    clips: int = 0,
+    layout: Literal["", "dfew", "ferv39k", "mafw"] = "",
+    preset: str = "standard",
+    seed: int = 0,
+    label_set: Literal["dfew", "ferv39k", "mafw"] = "dfew",
+    format: Literal["mp4", "frames"] = "mp4",
+    size: int = 112,
+    frames: int = 16,
+    fps: float = 10.0,
+    balance: Literal["uniform", "dfew"] = "uniform",
+    identities: int = 400,
+    validation: float = 0.1,
+    test: float = 0.2,
+    behaviour: dict[str, Any] | None = None,
+    scene: dict[str, Any] | None = None,
+    workers: int = 0,
+    story: str = "",
+    story_video: StoryConfig = StoryConfig(),  # noqa: B008 -- frozen; gives the options their defaults
+    crowd: bool = False,
+    crowd_video: CrowdConfig = CrowdConfig(),  # noqa: B008
+) -> None:
+    """Generate SynthDFER: labelled face videos whose every cause is known.
+
+    Writes OUT/manifest.csv, OUT/clips/<id>.mp4 (or a folder of PNG images) and OUT/clips/<id>.json (the truth: action
+    units, intensity, pose, gaze, speech, occlusion, landmarks, face box of every frame). The same seed gives the
+    same frames, whatever the number of clips and workers. An interrupted run goes on where it stopped.
+
+    Args:
+        out: folder to write to
+        clips: number of clips
+        layout: write the folders and lists of this dataset, for ifdd prepare, instead of a manifest: cropped faces, or
+            for mafw scenes with a face in them; label set, number of frames and folds are then the dataset's
+        preset: easy, standard or wild: how much besides the emotion happens
+        seed: number from which everything follows
+        label_set: names of the classes: dfew and ferv39k have 7, mafw 11
+        format: mp4 videos, or folders of numbered PNG images; a layout of dfew or ferv39k has folders of JPEG images
+        size: side of the square frames, pixels
+        frames: frames of a clip
+        fps: frames per second
+        balance: uniform classes, or dfew: the proportions of DFEW's first test set
+        identities: number of people; each subset has its own
+        validation: share of clips and people for validation
+        test: share of clips and people for the test
+        behaviour: changes to the preset, for example --behaviour.speech 0.8; one of visible, strength, speech,
+            blinks, gaze, yaw, sway (docs/synth.md says what they mean)
+        scene: changes to the preset, for example --scene.occlusion 0.5; one of backgrounds, light_angle,
+            light_contrast, light_tint, light_drift, shake, jitter, zoom, occlusion, blur, noise, jpeg
+        workers: processes; 0: one for each core
+        story: emotions separated by commas, for one long video of one person: OUT/story.mp4 and OUT/story.json
+        story_video: the video of --story
+        crowd: one video of several people, for scoring how people are followed: OUT/crowd.mp4 and OUT/crowd.json
+        crowd_video: the video of --crowd
+    """
+    if preset not in PRESETS:
+        raise InputError(f"preset {preset!r} does not exist; choose one of {', '.join(PRESETS)}")
+    labels = [name.strip() for name in story.split(",") if name.strip()]
+    for label in labels:
+        canonical_label(label)
+    if clips < 0 or (clips == 0 and not labels and not crowd):
+        raise InputError("nothing to do: give --clips N, --story happy,sad,... or --crowd true")
+    if seed < 0 or workers < 0:
+        raise InputError("seed and workers cannot be negative")
+    config = SynthConfig(
+        behaviour=changed(PRESETS[preset].behaviour, behaviour or {}, "behaviour"),
+        scene=changed(PRESETS[preset].scene, scene or {}, "scene"),
+        label_set=layout or label_set,
+        size=size,
+        frames=frames,
+        fps=fps,
+        balance=balance,
+        identities=identities,
+        validation=0.0 if layout else validation,
+        test=0.0 if layout else test,
+    )
+    if layout in ("dfew", "ferv39k"):
+        format = "frames"
+    if layout and not clips:
+        raise InputError(f"layout {layout} is for clips; say how many with --clips N")
+    if format == "mp4" and size % 2:
+        raise InputError(f"size is {size}; mp4 needs an even number of pixels, or choose --format frames")
+    workers = workers or os.cpu_count() or 1
+    if clips and layout:
+        write_tree(out, layout, tree_config(layout, config), clips, seed, format, workers, preset)
+    elif clips:
+        write_set(out, config, clips, seed, format, workers, preset)
+    if labels:
+        write_story(out, labels, Preset(config.behaviour, config.scene), seed, story_video)
+        console.print(f"{out / 'story.mp4'}: {len(labels) * story_video.seconds:g} s, truth in story.json")
+    if crowd:
+        write_crowd(out, Preset(config.behaviour, config.scene), seed, crowd_video)
+        seconds = crowd_video.frames / crowd_video.person.fps
+        console.print(f"{out / 'crowd.mp4'}: {seconds:g} s, truth in crowd.json")
+
+
+def write_set(out: Path, config: SynthConfig, clips: int, seed: int, format: str, workers: int, preset: str) -> None:
+    """Write ``clips`` clips, their truth and the manifest to ``out``; keep those that are there already.
+
+    Raises:
+        InputError: the folder holds a set with other settings, or it cannot be written.
+    """
+    _claim(out, _settings(config, seed, format, preset), ("manifest.csv", "clips"))
+    missing = [index for index in range(clips) if not _is_done(out, config, seed, index, format)]
+    _write_missing(partial(_write_clip, out, config, seed, format, preset), missing, clips, workers)
+    samples = []
+    for index in range(clips):
+        plan = plan_clip(config, seed, index)
+        path = _clip_path(out, plan.clip_id, format)
+        samples.append(Sample(plan.clip_id, path, config.frames, plan.label, plan.subset, 0, plan.subject))
+    write_manifest(out / "manifest.csv", samples)
+    counts = ", ".join(
+        f"{sum(sample.subset == subset for sample in samples)} {subset}" for subset in config.subset_people()
+    )
+    console.print(f"{out / 'manifest.csv'}: {clips} clips ({counts})")
+
+
+def write_tree(
+    out: Path, layout: str, config: SynthConfig, clips: int, seed: int, format: str, workers: int, preset: str
+) -> None:
+    """Write ``clips`` clips in the folders of an official dataset, its lists, and beside them the truth.
+
+    Raises:
+        InputError: the folder holds a set with other settings, or it cannot be written.
+    """
+    plans = plan_tree(layout, config, seed, clips, format)
+    settings = {"layout": layout, **_settings(config, seed, format, preset)}
+    _claim(out, settings, ("manifest.csv", "truth", *sorted({plan.path.partition("/")[0] for plan in plans})))
+    missing = [plan for plan in plans if not (_truth_path(out, plan).exists() and (out / plan.path).exists())]
+    _write_missing(partial(_write_tree_clip, out, layout, config, seed, preset), missing, clips, workers)
+    write_lists(out, layout, plans, seed)
+    console.print(
+        f"{out}: {clips} clips as {layout} hands them out; now: ifdd prepare {layout} {out} OUT", soft_wrap=True
+    )
+
+
+def _settings(config: SynthConfig, seed: int, format: str, preset: str) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "seed": seed,
+        "preset": preset,
+        "format": format,
+        "config": asdict(config),
+    }
+
+
+def _claim(out: Path, settings: dict[str, Any], results: tuple[str, ...]) -> None:
+    """Check that ``out`` has none of the results yet, or a set with the same settings; note the settings there."""
+    note = out / "synth.json"
+    wanted = json.loads(json.dumps(settings))
+    if note.exists():
+        try:
+            found = json.loads(note.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{note} cannot be read ({error}); choose another folder") from error
+        if found != wanted:
+            raise InputError(
+                f"{out} holds a set with other settings ({_difference(found, wanted)}); choose another folder"
+            )
+        return
+    if any((out / name).exists() for name in results):
+        raise InputError(f"{out} holds another dataset; choose another folder")
+    write_text(note, json.dumps(wanted, indent=1))
+
+
+def _difference(found: Any, wanted: Any, name: str = "") -> str:
+    """Return the first setting that differs, as "name: found, not wanted"."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for key in {**found, **wanted}:
+            if found.get(key) != wanted.get(key):
+                return _difference(found.get(key), wanted.get(key), f"{name}.{key}" if name else str(key))
+    return f"{name}: {found}, not {wanted}"
+
+
+def _clip_path(out: Path, clip_id: str, format: str) -> Path:
+    return out / "clips" / (f"{clip_id}.mp4" if format == "mp4" else clip_id)
+
+
+def _is_done(out: Path, config: SynthConfig, seed: int, index: int, format: str) -> bool:
+    clip_id = plan_clip(config, seed, index).clip_id
+    # The truth is written last.
+    return (out / "clips" / f"{clip_id}.json").exists() and _clip_path(out, clip_id, format).exists()
+
+
+def _write_missing(write: Callable[[Job], None], missing: list[Job], clips: int, workers: int) -> None:
+    """Write the clips that are not there, and show how far it has come."""
+    # Closing stops the workers at once when the loop is interrupted.
+    with progress_bar("clips") as progress, closing(in_processes(write, missing, workers)) as done:
+        task = progress.add_task("synth", total=clips, completed=clips - len(missing))
+        for _ in done:
+            progress.advance(task)
+
+
+def _write_clip(out: Path, config: SynthConfig, seed: int, format: str, preset: str, index: int) -> None:
+    clip = render_clip(config, seed, index)
+    path = _clip_path(out, clip.plan.clip_id, format)
+    if format == "mp4":
+        write_video(path, clip.frames, config.fps)
+    else:
+        write_images(path, clip.frames)
+    write_text(out / "clips" / f"{clip.plan.clip_id}.json", json.dumps(clip_record(clip, config, seed, preset)))
+
+
+def _write_tree_clip(out: Path, layout: str, config: SynthConfig, seed: int, preset: str, plan: TreeClip) -> None:
+    clip = render_tree_clip(layout, plan, config, seed)
+    path = out / plan.path
+    if path.suffix == ".mp4":
+        write_video(path, clip.frames, config.fps)
+    elif layout == "mafw":
+        write_images(path, clip.frames)
+    else:
+        write_images(path, clip.frames, suffix=".jpg", digits=1)
+    record = clip_record(clip, config, seed, preset)
+    height, width = clip.frames.shape[1:3]
+    record |= {"path": plan.path, "test_fold": plan.fold, "width": width, "height": height}
+    write_text(_truth_path(out, plan), json.dumps(record))
+
+
+def _truth_path(out: Path, plan: TreeClip) -> Path:
+    return out / "truth" / f"{plan.plan.clip_id}.json"
+
+
+def clip_record(clip: Clip, config: SynthConfig, seed: int, preset: str) -> dict[str, Any]:
+    """Return a clip's truth in the form that goes to the JSON file."""
+    plan = clip.plan
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "clip_id": plan.clip_id,
+        "label": plan.label,
+        "subset": plan.subset,
+        "subject": plan.subject,
+        "seed": seed,
+        "index": plan.number,
+        "preset": preset,
+        "fps": config.fps,
+        "size": config.size,
+        "landmark_scheme": "ibug68",
+        "identity": asdict(person_identity(seed, plan.person)),
+        "frames": [truth_record(frame) for frame in clip.truth],
+    }

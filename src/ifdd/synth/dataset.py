@@ -1,0 +1,47 @@
+"""SynthDFER in memory: clips rendered when they are asked for."""
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ifdd.errors import InputError
+from ifdd.synth.config import SynthConfig
+from ifdd.synth.plan import ClipPlan, plan_clip
+from ifdd.synth.render import Clip, render_clip
+
+
+class SynthDataset(Dataset[tuple[UInt8[Tensor, "3 frames height width"], int]]):
+    """Clips of a SynthDFER set without files: the same clips that ``ifdd synth`` writes.
+
+    Args:
+        config: the set.
+        count: number of clips over all subsets.
+        seed: number from which everything follows.
+        subset: train, validation or test; None: all clips.
+
+    Raises:
+        InputError: ``count`` is negative or the set has no such subset.
+    """
+
+    def __init__(self, config: SynthConfig, count: int, seed: int, subset: str | None = None) -> None:
+        if count < 0:
+            raise InputError(f"count is {count}; choose at least 0 clips")
+        if subset is not None and subset not in config.subset_people():
+            raise InputError(f"the set has no subset {subset!r}; choose one of {', '.join(config.subset_people())}")
+        self.config, self.seed = config, seed
+        plans = [plan_clip(config, seed, index) for index in range(count)]
+        self.plans: list[ClipPlan] = [plan for plan in plans if subset is None or plan.subset == subset]
+        self.classes = config.classes
+
+    def __len__(self) -> int:
+        return len(self.plans)
+
+    def __getitem__(self, index: int) -> tuple[UInt8[Tensor, "3 frames height width"], int]:
+        """Return the clip (RGB) and the number of its class."""
+        clip = self.render(index)
+        return torch.from_numpy(clip.frames).permute(3, 0, 1, 2).contiguous(), self.classes.index(clip.plan.label)
+
+    def render(self, index: int) -> Clip:
+        """Return a clip with its truth."""
+        return render_clip(self.config, self.seed, self.plans[index].number)

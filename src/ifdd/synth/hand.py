@@ -1,0 +1,128 @@
+"""A hand that comes before the face: emotion-irrelevant occlusion."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from ifdd.synth.drawing import fill, mix, smooth, stroke
+from ifdd.synth.geometry import Pose
+from ifdd.synth.identity import Colour
+from ifdd.synth.rig import Light
+
+FINGERS: tuple[tuple[float, float, float, float, float], ...] = (
+    (-0.27, -0.05, -0.20, 0.40, 0.078),
+    (-0.10, -0.15, -0.06, 0.52, 0.082),
+    (0.08, -0.16, 0.06, 0.55, 0.082),
+    (0.25, -0.08, 0.18, 0.48, 0.076),
+)
+"""Root x and y, lean, length and half width of each finger, in head units around the middle of the palm."""
+
+
+class HandCourse(NamedTuple):
+    """When and where the hand is: comes in, stays, leaves."""
+
+    start: float
+    end: float
+    place: tuple[float, float]
+    """Where the palm rests, in head units from the middle of the face box."""
+    turn: float
+    """Rotation in degrees."""
+    side: int
+
+    def presence(self, time: float) -> float:
+        """Return 0 (away) to 1 (on the face) at ``time`` seconds."""
+        return float(np.clip(min((time - self.start) / 0.3, (self.end - time) / 0.3), 0, 1))
+
+
+def sample_hand(probability: float, duration: float, rng: np.random.Generator) -> HandCourse | None:
+    """Draw a hand that hides cheek, chin or mouth for 30 to 80 % of the time, or none."""
+    comes, start, length = (
+        rng.random() < probability,
+        float(rng.uniform(-0.2, 0.5)) * duration,
+        float(rng.uniform(0.3, 0.8)) * duration,
+    )
+    side = int(rng.choice((-1, 1)))
+    place = (side * float(rng.uniform(0.15, 0.5)), float(rng.uniform(0.35, 0.75)))
+    turn = side * float(rng.uniform(-50, -15))
+    return HandCourse(start, start + length, place, turn, side) if comes else None
+
+
+def draw_hand(
+    picture: UInt8[np.ndarray, "h w 3"], course: HandCourse, time: float, skin: Colour, pose: Pose, light: Light
+) -> float:
+    """Draw the hand over the picture; return how present it is (0..1)."""
+    presence = course.presence(time)
+    if presence <= 0:
+        return 0.0
+    away = (1 - presence) ** 2
+    place = np.array(course.place) + away * np.array([course.side * 0.9, 1.5])
+    level = [a + 0.75 * c for a, c in zip(light.ambient, light.colour, strict=True)]
+    lit: Colour = (min(255.0, skin[0] * level[0]), min(255.0, skin[1] * level[1]), min(255.0, skin[2] * level[2]))
+    turn = np.deg2rad(course.turn)
+    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+
+    def px(points: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "points 2"]:
+        mirrored = points * (-course.side, 1)
+        return np.asarray((mirrored @ matrix.T + place) * pose.scale + (pose.x, pose.y))
+
+    dark, pale = mix(lit, (30, 10, 8), 0.45), mix(lit, (255, 235, 225), 0.14)
+    line = 0.022 * pose.scale
+    arm = np.array([(-0.22, 0.2), (-0.24, 2.5), (0.24, 2.5), (0.22, 0.2)])
+    fill(picture, px(arm), mix(lit, (30, 10, 8), 0.12))
+    palm = smooth(
+        np.array(
+            [
+                (-0.35, -0.05),
+                (-0.33, 0.25),
+                (-0.22, 0.52),
+                (0.0, 0.58),
+                (0.22, 0.52),
+                (0.32, 0.2),
+                (0.33, -0.08),
+                (0.0, -0.20),
+                (-0.35, -0.05),
+            ]
+        ),
+        40,
+    )
+    fill(picture, px(palm), lit)
+    stroke(picture, px(palm), dark, line)
+    thumb = (-0.30, 0.25, -0.75, 0.36, 0.09)
+    for x, y, lean, length, half in (thumb, *FINGERS):
+        outline = _finger(x, y, lean, length, half)
+        fill(picture, px(outline), lit)
+        stroke(picture, px(outline[2:-2]), dark, line)
+        ridge = _finger(x, y, lean, length * 0.9, half * 0.35)
+        fill(picture, px(ridge), pale)
+        tip = _finger(x + lean * length * 0.78, y - length * 0.80, lean, length * 0.13, half * 0.52)
+        fill(picture, px(tip), mix(pale, (255, 214, 208), 0.45))
+        for share in (0.36, 0.64):
+            middle, level_y = x + lean * length * share, y - length * share
+            stroke(picture, px(np.array([(middle - 0.45 * half, level_y), (middle + 0.45 * half, level_y)])), dark, 1.0)
+    return presence
+
+
+def _finger(x: float, y: float, lean: float, length: float, half: float) -> Float[np.ndarray, "points 2"]:
+    """Return the outline of a finger from its root, over the round tip, back to the root."""
+    along = np.array([lean, -1.0]) / np.hypot(lean, 1)
+    across = np.array([along[1], -along[0]])
+    angle = np.linspace(-np.pi / 2, np.pi / 2, 13)
+    cap = np.outer(np.sin(angle), -across) * half * 0.86 + np.outer(np.cos(angle), along) * half * 0.9
+    root, tip = np.array([x, y]), np.array([x, y]) + along * (length - half)
+    knuckle = root + along * length * 0.5
+    return np.concatenate(
+        [[root + across * half, knuckle + across * half], cap + tip, [knuckle - across * half, root - across * half]]
+    )
+
+
+def hidden_share(
+    picture_before: UInt8[np.ndarray, "h w 3"],
+    picture_after: UInt8[np.ndarray, "h w 3"],
+    box: tuple[float, float, float, float],
+) -> float:
+    """Return the share of the face box that changed between both pictures: what the hand hides."""
+    x, y, width, height = (round(value) for value in box)
+    rows, columns = slice(max(y, 0), max(y + height, 0)), slice(max(x, 0), max(x + width, 0))
+    changed = np.any(picture_before[rows, columns] != picture_after[rows, columns], axis=-1)
+    return float(changed.mean()) if changed.size else 0.0

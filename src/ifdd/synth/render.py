@@ -1,0 +1,165 @@
+"""A clip = behaviour + rig + scene."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from ifdd.data.labels import canonical_label
+from ifdd.synth.action_units import ACTION_UNITS
+from ifdd.synth.behaviour import Behaviour, Moments, clip_event
+from ifdd.synth.config import SceneConfig, SynthConfig
+from ifdd.synth.drawn.portrait import PortraitRig
+from ifdd.synth.geometry import BOX_SIDE, Pose
+from ifdd.synth.hand import draw_hand, hidden_share, sample_hand
+from ifdd.synth.identity import Identity
+from ifdd.synth.plan import ClipPlan, person_identity, plan_clip
+from ifdd.synth.rig import FaceState, FaceTruth, Rig
+from ifdd.synth.scene import MARGIN, LightCourse, Transmission, make_background, make_camera
+
+RIGS: dict[str, Callable[[Identity, float], Rig]] = {"portrait": PortraitRig}
+"""Name -> maker of a rig from an identity and the scale (pixels per head unit) at which it will be seen."""
+
+Picture = UInt8[np.ndarray, "height width 3"]
+
+
+class FrameTruth(NamedTuple):
+    """What is true of one frame."""
+
+    seconds: float
+    activation: Float[np.ndarray, "sides=2 units"]
+    intensity: float
+    yaw: float
+    pitch: float
+    roll: float
+    gaze: tuple[float, float]
+    speech: float
+    occlusion: float
+    """Share of the face box that the hand hides."""
+    face: FaceTruth
+
+
+class Clip(NamedTuple):
+    """A rendered clip."""
+
+    plan: ClipPlan
+    frames: UInt8[np.ndarray, "frames height width 3"]
+    truth: tuple[FrameTruth, ...]
+
+
+class Stage:
+    """One person before one background: everything that stays the same during a clip or a video.
+
+    Args:
+        identity: the person.
+        config: the context.
+        size: picture height and width in pixels.
+        unit: pixels per head unit, before the drawn zoom.
+        duration: seconds, within which the hand may come.
+        rig: name of the rig.
+        rng: draws the context.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        config: SceneConfig,
+        size: tuple[int, int],
+        unit: float,
+        duration: float,
+        rig: str,
+        rng: np.random.Generator,
+    ) -> None:
+        self.identity, self.size = identity, size
+        height, width = size
+        self.scale = unit * float(rng.uniform(*config.zoom))
+        middle = np.array([width, height]) / 2
+        self.place = middle - 0.5 + rng.uniform(-1, 1, 2) * config.jitter * min(size)
+        kind = config.backgrounds[int(rng.integers(len(config.backgrounds)))]
+        self.margin = int(np.ceil(MARGIN * max(size)))
+        self.background = make_background(kind, (height + 2 * self.margin, width + 2 * self.margin), rng)
+        # Like a camera's automatic exposure: dark faces are lifted a little, very light ones held back.
+        wanted = 165 / float(np.dot(identity.skin, (0.3, 0.59, 0.11)))
+        exposure = wanted**0.3 if wanted > 1 else wanted**0.6
+        self.light = LightCourse(config, exposure, rng)
+        self.camera = make_camera(config, rng)
+        self.hand = sample_hand(config.occlusion, duration, rng)
+        self.transmission = Transmission(config, size, rng)
+        self.rig = RIGS[rig](identity, self.scale)
+
+    def film(self, behaviour: Behaviour, times: Float[np.ndarray, " times"]) -> Iterator[tuple[Picture, FrameTruth]]:
+        """Yield picture and truth of each time (seconds)."""
+        moments = behaviour.at(times)
+        for index, shift in enumerate(self.camera.offset(times) * min(self.size)):
+            yield self._frame(moments, index, float(times[index]), shift)
+
+    def _frame(
+        self, moments: Moments, index: int, time: float, shift: Float[np.ndarray, "2"]
+    ) -> tuple[Picture, FrameTruth]:
+        across, down = (self.margin - round(float(value)) for value in shift)
+        picture = self.background[down : down + self.size[0], across : across + self.size[1]].copy()
+        yaw, pitch, roll = (float(angles[index]) for angles in (moments.yaw, moments.pitch, moments.roll))
+        pose = Pose(yaw, pitch, roll, float(self.place[0] + shift[0]), float(self.place[1] + shift[1]), self.scale)
+        gaze = (float(moments.gaze[index, 0]), float(moments.gaze[index, 1]))
+        light = self.light.at(time)
+        activation = moments.activation[index].astype(np.float32)
+        face = self.rig.draw(picture, FaceState(activation, pose, gaze, light))
+        hidden = 0.0
+        if self.hand is not None:
+            before = picture.copy()
+            if draw_hand(picture, self.hand, time, self.identity.skin, pose, light) > 0:
+                hidden = hidden_share(before, picture, face.box)
+        truth = FrameTruth(
+            time,
+            activation,
+            float(moments.intensity[index]),
+            yaw,
+            pitch,
+            roll,
+            gaze,
+            float(moments.speech[index]),
+            hidden,
+            face,
+        )
+        return self.transmission.apply(picture), truth
+
+
+def render_clip(config: SynthConfig, seed: int, index: int) -> Clip:
+    """Render clip ``index`` of the set with this seed. The same arguments give the same bytes."""
+    return render_plan(plan_clip(config, seed, index), config, seed, (config.size, config.size))
+
+
+def render_plan(plan: ClipPlan, config: SynthConfig, seed: int, size: tuple[int, int]) -> Clip:
+    """Render a planned clip in pictures of height and width ``size``.
+
+    The face is as large as in the square pictures of ``config.size``, whatever the size of these.
+    """
+    rng = np.random.default_rng([seed, 15, plan.number])
+    duration = config.frames / config.fps
+    events = clip_event(canonical_label(plan.label), config.behaviour, duration, rng)
+    behaviour = Behaviour(events, config.behaviour, duration, rng)
+    identity = person_identity(seed, plan.person)
+    stage = Stage(identity, config.scene, size, config.size / BOX_SIDE, duration, config.rig, rng)
+    shots = list(stage.film(behaviour, np.arange(config.frames) / config.fps))
+    return Clip(plan, np.stack([picture for picture, _ in shots]), tuple(truth for _, truth in shots))
+
+
+def truth_record(truth: FrameTruth) -> dict[str, Any]:
+    """Return one frame's truth in the form that goes to the JSON file."""
+    left, right = truth.activation
+    return {
+        "seconds": round(truth.seconds, 4),
+        "intensity": round(truth.intensity, 4),
+        "action_units": {
+            str(number): [round(float(left[column]), 3), round(float(right[column]), 3)]
+            for column, number in enumerate(ACTION_UNITS)
+            if left[column] > 0.0005 or right[column] > 0.0005
+        },
+        "pose": {"yaw": round(truth.yaw, 2), "pitch": round(truth.pitch, 2), "roll": round(truth.roll, 2)},
+        "gaze": {"yaw": round(truth.gaze[0], 2), "pitch": round(truth.gaze[1], 2)},
+        "speech": round(truth.speech, 3),
+        "occlusion": round(truth.occlusion, 3),
+        "box": dict(zip(("x", "y", "width", "height"), (round(value, 2) for value in truth.face.box), strict=True)),
+        "landmarks": truth.face.landmarks.round(2).tolist(),
+    }

@@ -1,0 +1,157 @@
+"""What is not the face: background, light, camera, and what the picture goes through until it is a file."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from ifdd.synth.config import BackgroundKind, SceneConfig
+from ifdd.synth.drawing import blurred
+from ifdd.synth.rig import Light
+
+Picture = UInt8[np.ndarray, "height width 3"]
+Times = Float[np.ndarray, " times"]
+MARGIN = 0.15
+"""Share by which the background is larger than the picture on each side, so that the camera can shake."""
+
+
+def make_background(kind: BackgroundKind, size: tuple[int, int], rng: np.random.Generator) -> Picture:
+    """Return a background of height x width pixels."""
+    height, width = size
+    first, second = _muted(rng), _muted(rng)
+    if kind == "plain":
+        return np.broadcast_to(first.astype(np.uint8), (height, width, 3)).copy()
+    if kind == "texture":
+        coarse = (rng.normal(0, 18, (14, 14, 1)) + rng.normal(0, 7, (14, 14, 3))).astype(np.float32)
+        noise = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+        return np.clip(first + noise, 0, 255).astype(np.uint8)
+    down = np.linspace(0, 1, height)[:, None, None]
+    across = np.linspace(0, 1, width)[None, :, None] * float(rng.uniform(-0.5, 0.5))
+    picture = np.clip(first + (second - first) * (down + across), 0, 255).astype(np.uint8)
+    if kind == "gradient":
+        return picture
+    if kind == "lights":
+        picture = (picture * 0.5).astype(np.uint8)
+        for _ in range(14):
+            glow = rng.uniform(90, 255, 3)
+            _disc(picture, rng.uniform(0, 1, 2), rng.uniform(0.03, 0.11), 0.5 * picture.mean(axis=(0, 1)) + 0.5 * glow)
+        return np.asarray(cv2.GaussianBlur(picture, (0, 0), 0.012 * width + 0.3))
+    if kind == "room":
+        for _ in range(7):
+            low = rng.uniform(-0.1, 0.9, 2)
+            high = low + rng.uniform(0.08, 0.45, 2)
+            corners = [(round(x * width), round(y * height)) for x, y in (low, high)]
+            cv2.rectangle(picture, corners[0], corners[1], _muted(rng).tolist(), -1)
+        return np.asarray(cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.006, 0.025)) * width))
+    horizon = int(rng.uniform(0.35, 0.7) * height)
+    sky, ground = np.array([170, 200, 230]) * rng.uniform(0.7, 1.08), np.array([96, 112, 70]) * rng.uniform(0.6, 1.3)
+    picture[:horizon] = np.clip(sky, 0, 255)
+    picture[horizon:] = np.clip(ground, 0, 255)
+    for _ in range(16):
+        leaf = np.clip(np.array([60, 92, 48]) * rng.uniform(0.5, 1.5, 3), 0, 255)
+        _disc(
+            picture,
+            np.array([rng.uniform(0, 1), rng.normal(horizon / height - 0.05, 0.1)]),
+            rng.uniform(0.04, 0.14),
+            leaf,
+        )
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.008, 0.025)) * width))
+
+
+def _muted(rng: np.random.Generator) -> Float[np.ndarray, "3"]:
+    """Return a colour of medium saturation, as rooms and streets have."""
+    return np.asarray(np.clip(rng.uniform(35, 215) + rng.normal(0, 22, 3), 5, 250))
+
+
+def _disc(picture: Picture, place: Float[np.ndarray, "2"], radius: float, colour: Float[np.ndarray, "3"]) -> None:
+    height, width = picture.shape[:2]
+    cv2.circle(
+        picture,
+        (round(place[0] * width), round(place[1] * height)),
+        round(radius * width),
+        colour.tolist(),
+        -1,
+        cv2.LINE_AA,
+    )
+
+
+class LightCourse:
+    """The light of one clip: a direction and colour, and a slow drift.
+
+    ``exposure`` is the camera's: it brightens the pictures of dark faces, and dims those of light ones.
+    """
+
+    def __init__(self, config: SceneConfig, exposure: float, rng: np.random.Generator) -> None:
+        angle, around = np.deg2rad(config.light_angle) * np.sqrt(rng.random()), rng.uniform(np.pi, 2 * np.pi)
+        self.direction = np.array([np.sin(angle) * np.cos(around), np.sin(angle) * np.sin(around), np.cos(angle)])
+        contrast, level = float(rng.uniform(*config.light_contrast)), exposure * float(rng.uniform(0.9, 1.06))
+        # Lamps and skies differ from warm to cool, hardly in green.
+        warm_to_cool = np.array([1.0, 0.1, -1.0])
+        self.colour = (
+            1.08 * contrast * level * (1 + config.light_tint * float(np.clip(rng.normal(), -1.5, 1.5)) * warm_to_cool)
+        )
+        self.ambient = (1 - contrast) * level * (
+            1 + 0.5 * config.light_tint * float(np.clip(rng.normal(), -1.5, 1.5)) * warm_to_cool
+        ) + 0.03
+        self.drift = config.light_drift * rng.normal(0, 1, 2)
+        self.rate, self.phase = rng.uniform(0.1, 0.6), rng.uniform(0, 2 * np.pi)
+
+    def at(self, time: float) -> Light:
+        """Return the light at ``time`` (seconds)."""
+        swing = float(np.sin(2 * np.pi * self.rate * time + self.phase))
+        direction = self.direction + np.array([self.drift[0] * swing, 0, 0])
+        factor = 1 + self.drift[1] * swing
+        return Light(
+            direction / np.linalg.norm(direction),
+            np.clip(self.colour * factor, 0, 1.5),
+            np.clip(self.ambient * factor, 0, 1),
+        )
+
+
+class Camera(NamedTuple):
+    """How the camera of one clip shakes: sums of three sines in x, y."""
+
+    amplitude: Float[np.ndarray, "2 3"]
+    rate: Float[np.ndarray, "2 3"]
+    phase: Float[np.ndarray, "2 3"]
+
+    def offset(self, times: Times) -> Float[np.ndarray, "times 2"]:
+        """Return the displacement of the picture, as a share of its side."""
+        waves = np.sin(2 * np.pi * self.rate[..., None] * times + self.phase[..., None])
+        return np.asarray(np.clip(np.sum(self.amplitude[..., None] * waves, axis=1), -MARGIN, MARGIN).T)
+
+
+def make_camera(config: SceneConfig, rng: np.random.Generator) -> Camera:
+    """Draw a camera."""
+    return Camera(rng.normal(0, config.shake, (2, 3)), rng.uniform(0.3, 3.0, (2, 3)), rng.uniform(0, 2 * np.pi, (2, 3)))
+
+
+class Transmission:
+    """Blur, noise and JPEG: the same strengths for a whole clip."""
+
+    def __init__(self, config: SceneConfig, size: tuple[int, int], rng: np.random.Generator) -> None:
+        self.blur = float(rng.uniform(*config.blur)) * min(size)
+        self.jpeg = round(float(rng.uniform(*config.jpeg)))
+        strength = float(rng.uniform(*config.noise))
+        self.noise = None
+        if strength > 0.2:
+            shape = (size[0] + 32, size[1] + 32, 3)
+            self.noise = (rng.standard_normal(shape, dtype=np.float32) * strength).round().astype(np.int16)
+        self.rng = rng
+
+    def apply(self, picture: Picture) -> Picture:
+        """Return the picture as the file shows it."""
+        if self.blur > 0.2:
+            picture = blurred(picture, self.blur)
+        if self.noise is not None:
+            down, across = (int(value) for value in self.rng.integers(0, 32, 2))
+            height, width = picture.shape[:2]
+            noise = self.noise[down : down + height, across : across + width]
+            picture = np.asarray(cv2.add(picture, noise, dtype=cv2.CV_8U))
+        if self.jpeg <= 99:
+            # OpenCV's files are BGR.
+            swapped = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+            _, code = cv2.imencode(".jpg", swapped, (cv2.IMWRITE_JPEG_QUALITY, self.jpeg))
+            picture = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR_RGB))
+        return picture

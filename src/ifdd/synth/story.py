@@ -1,0 +1,121 @@
+"""The story: one long video of one person showing several emotions, with its truth; for trying recognition."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from ifdd.console import progress_bar
+from ifdd.data.labels import canonical_label
+from ifdd.errors import InputError
+from ifdd.files import write_text
+from ifdd.synth.action_units import sample_expression
+from ifdd.synth.behaviour import Behaviour, Event
+from ifdd.synth.config import Preset
+from ifdd.synth.geometry import CHIN, FOREHEAD
+from ifdd.synth.identity import Identity
+from ifdd.synth.plan import person_identity
+from ifdd.synth.render import Stage, truth_record
+from ifdd.video.encode import write_video
+
+
+@dataclass(frozen=True)
+class StoryConfig:
+    """The video of --story."""
+
+    seconds: float = 4.0
+    """Length of each emotion in seconds."""
+    width: int = 640
+    """Width in pixels."""
+    height: int = 360
+    """Height in pixels."""
+    fps: float = 25.0
+    """Frames per second."""
+    face: float = 0.4
+    """Height of the face as a share of the height of the picture."""
+    person: int | None = None
+    """Number of the person; None: one whom no clip shows."""
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if not self.seconds >= 1.5:
+            raise InputError(f"story.seconds is {self.seconds}; an emotion needs at least 1.5 seconds")
+        if min(self.width, self.height) < 64 or self.width % 2 or self.height % 2:
+            raise InputError(f"story size is {self.width}x{self.height}; choose even numbers of at least 64 pixels")
+        if not 1 <= self.fps <= 240:
+            raise InputError(f"story.fps is {self.fps}; choose 1 to 240 frames per second")
+        if not 0.1 <= self.face <= 0.7:
+            raise InputError(f"story.face is {self.face}; choose 0.1 to 0.7 of the picture's height")
+
+
+STRANGER = 1_000_000
+"""Number of the story's person: beyond every pool."""
+
+
+def story_events(labels: list[str], config: StoryConfig, rng: np.random.Generator) -> tuple[Event, ...]:
+    """Return one event for each label, one after the other; faces return to rest in between."""
+    events = []
+    for index, label in enumerate(labels):
+        start, end = index * config.seconds, (index + 1) * config.seconds
+        expression = sample_expression(canonical_label(label), rng)
+        events.append(Event(canonical_label(label), start + 0.1, end - 0.1, 0.5, 0.5, expression))
+    return tuple(events)
+
+
+def render_story(
+    labels: list[str], context: Preset, seed: int, config: StoryConfig
+) -> tuple[Identity, Iterator[tuple[UInt8[np.ndarray, "height width 3"], dict[str, Any]]]]:
+    """Return the person, and picture and truth of each frame."""
+    duration = config.seconds * len(labels)
+    rng = np.random.default_rng([seed, 21])
+    events = story_events(labels, config, rng)
+    behaviour = Behaviour(events, replace(context.behaviour, yaw=min(context.behaviour.yaw, 12.0)), duration, rng)
+    identity = person_identity(seed, STRANGER if config.person is None else config.person)
+    unit = config.face * config.height / (CHIN - FOREHEAD)
+    # A camera on a tripod, and a face that nothing hides: the story is to show its emotions.
+    scene = replace(context.scene, occlusion=0.0, zoom=(1.0, 1.0), shake=min(context.scene.shake, 0.002), jitter=0.05)
+    stage = Stage(identity, scene, (config.height, config.width), unit, duration, "portrait", rng)
+    times = np.arange(round(duration * config.fps)) / config.fps
+    return identity, ((picture, truth_record(truth)) for picture, truth in stage.film(behaviour, times))
+
+
+def write_story(out: Path, labels: list[str], context: Preset, seed: int, config: StoryConfig) -> None:
+    """Write ``story.mp4`` and ``story.json`` (segments and per-frame truth) to the folder ``out``.
+
+    Raises:
+        InputError: a label is unknown, or the folder cannot be written.
+    """
+    identity, shots = render_story(labels, context, seed, config)
+    truths: list[dict[str, Any]] = []
+    with progress_bar("frames") as progress:
+        task = progress.add_task("story", total=round(config.seconds * len(labels) * config.fps))
+
+        def pictures() -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+            for picture, truth in shots:
+                truths.append(truth)
+                progress.advance(task)
+                yield picture
+
+        write_video(out / "story.mp4", pictures(), config.fps)
+    segments = [
+        {
+            "start_seconds": index * config.seconds,
+            "end_seconds": (index + 1) * config.seconds,
+            "label": canonical_label(label),
+        }
+        for index, label in enumerate(labels)
+    ]
+    record = {
+        "schema_version": 1,
+        "seed": seed,
+        "context": asdict(context),
+        "fps": config.fps,
+        "segments": segments,
+        "identity": asdict(identity),
+        "frames": truths,
+    }
+    write_text(out / "story.json", json.dumps(record))

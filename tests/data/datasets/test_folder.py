@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import pytest
+
+from ifdd.data.datasets.folder import read_folder
+from ifdd.data.datasets.listing import Listing, Options
+from ifdd.errors import InputError
+from tests.helpers.layouts import write_clip
+
+
+def messages(listing: Listing, check: str) -> list[str]:
+    return [finding.message for finding in listing.findings if finding.check == check]
+
+
+def test_folders_of_classes_hold_videos_and_folders_of_images(tmp_path: Path) -> None:
+    write_clip(tmp_path / "Happiness/a", 4, video=True)
+    write_clip(tmp_path / "sad/b", 3)
+    write_clip(tmp_path / "sad/0001", 3)
+    write_clip(tmp_path / "anger_disgust/c", 3)
+    listing = read_folder(tmp_path, Options(subset="train"))
+    assert [(e.clip_id, e.label, e.subset, e.fold) for e in listing.entries] == [
+        ("Happiness/a", "happy", "train", 0),
+        ("anger_disgust/c", "angry_disgust", "train", 0),
+        ("sad/0001", "sad", "train", 0),
+        ("sad/b", "sad", "train", 0),
+    ]
+    assert listing.entries[0].source == tmp_path / "Happiness/a.mp4"
+    assert listing.classes == ("happy", "sad", "angry_disgust")
+    assert listing.labels == listing.classes
+    assert listing.findings == []
+
+
+def test_folders_of_subsets_lie_above_the_classes(tmp_path: Path) -> None:
+    for place in ("train/happy/a", "val/happy/b", "Test/sad/a", "notes/sad/c"):
+        write_clip(tmp_path / place, 2)
+    listing = read_folder(tmp_path, Options())
+    assert {e.clip_id: e.subset for e in listing.entries} == {
+        "train/happy/a": "train",
+        "val/happy/b": "validation",
+        "Test/sad/a": "test",
+    }
+    assert messages(listing, "unlisted") == ["the folder notes is no subset and no emotion; it is not used"]
+
+
+def test_what_is_not_used_is_said(tmp_path: Path) -> None:
+    write_clip(tmp_path / "happy/a", 2)
+    write_clip(tmp_path / "bored/b", 2)
+    (tmp_path / "happy/1.jpg").touch()
+    (tmp_path / "happy/notes.txt").touch()
+    (tmp_path / "fear").mkdir()
+    (tmp_path / "2024").mkdir()
+    listing = read_folder(tmp_path, Options())
+    assert [e.clip_id for e in listing.entries] == ["happy/a"]
+    assert messages(listing, "names")[0].startswith("bored/b: clip bored/b has the label 'bored'; the classes are")
+    assert messages(listing, "unlisted") == [
+        "the folder 2024 is no subset and no emotion; it is not used",
+        "the folder fear holds no clips",
+        "happy holds 1 images beside the clips; put each clip's images in a folder of its own",
+        "happy holds 1 files that are no videos; they are not used",
+    ]
+
+
+def test_two_files_of_one_name_are_two_lines(tmp_path: Path) -> None:
+    write_clip(tmp_path / "happy/a", 2)
+    write_clip(tmp_path / "happy/a", 2, video=True)
+    assert [e.clip_id for e in read_folder(tmp_path, Options()).entries] == ["happy/a", "happy/a"]
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no clips; put videos or folders of images in folders named happy"):
+        read_folder(tmp_path, Options())
+
+
+def test_a_csv_says_what_is_known(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text(
+        "path,label,subset,fold,subject,votes,clip_id\n"
+        "videos/a.mp4,joy,train,1,anna,,\n"
+        '"videos/b, c",sad,Val,2,,sad:3 fear:1,x1\n'
+        "videos\\d,fear,,,,,\n"
+    )
+    listing = read_folder(tmp_path / "list.csv", Options())
+    assert listing.findings == []
+    assert [tuple(entry) for entry in listing.entries] == [
+        ("videos/a", "happy", "train", 1, "list.csv, line 2", tmp_path / "videos/a.mp4", "anna", ""),
+        ("x1", "sad", "validation", 2, "list.csv, line 3", tmp_path / "videos/b, c", "", "sad:3 fear:1"),
+        ("videos/d", "fear", "test", 0, "list.csv, line 4", tmp_path / "videos/d", "", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "check", "message"),
+    [
+        ("a.mp4,bored,train,1,", "names", "clip a has the label 'bored'"),
+        ("a.mp4,happy,training set,1,", "lines", "subset 'training set'"),
+        ("a.mp4,happy,train,one,", "lines", "fold 'one'"),
+        (",happy,train,1,", "lines", "path ''"),
+        ("a.mp4,happy", "lines", "2 columns where there must be 5"),
+        ("a.mp4,happy,train,1,happy", "lines", "votes are 'happy'; write them as"),
+    ],
+)
+def test_a_bad_line_of_a_csv_is_named(tmp_path: Path, line: str, check: str, message: str) -> None:
+    (tmp_path / "list.csv").write_text(f"path,label,subset,fold,votes\n{line}\n")
+    (found,) = messages(read_folder(tmp_path / "list.csv", Options()), check)
+    assert found.startswith("list.csv, line 2: ")
+    assert message in found
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is no CSV file of clips"),
+        ("file,label\n", "the first line must name path and label"),
+        ("path,label,emotion\n", "the first line must name path and label, and may name clip_id, subset"),
+    ],
+)
+def test_what_is_no_csv_of_clips_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_folder(tmp_path / "list.csv", Options())

@@ -1,0 +1,237 @@
+import hashlib
+import http.server
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ifdd.errors import InputError
+from ifdd.faces import detection as faces
+from ifdd.faces.detection import (
+    CROP_FACTOR,
+    YUNET_FILE,
+    FaceBox,
+    HaarDetector,
+    YuNetDetector,
+    choose_detector,
+    crop_face,
+    fetch_yunet,
+)
+from ifdd.faces.tracking import overlap
+from ifdd.synth.config import PRESETS
+from ifdd.synth.story import StoryConfig, render_story
+from ifdd.video.frames import read_frames
+from tests.helpers.faces import REAL, needs_real
+from tests.helpers.videos import moving_frames
+
+
+@pytest.fixture(scope="module")
+def portrait() -> tuple[np.ndarray, FaceBox]:
+    """A drawn person in a wide picture, and the truth about where the face is."""
+    _, shots = render_story(["neutral"], PRESETS["easy"], 0, StoryConfig(seconds=1.5, fps=1.0))
+    picture, truth = next(iter(shots))
+    return picture, FaceBox(**truth["box"], score=1.0)
+
+
+@pytest.fixture(scope="module")
+def yunet() -> YuNetDetector:
+    if not REAL.is_dir():
+        pytest.skip("the detector's model file is not on this machine")
+    return YuNetDetector(REAL / "models" / "yunet_n_640_640.onnx")
+
+
+def test_haar_finds_the_drawn_face(portrait: tuple[np.ndarray, FaceBox]) -> None:
+    picture, truth = portrait
+    best = max(HaarDetector().detect(picture), key=lambda box: box.score)
+    assert overlap(best, truth) > 0.5
+    assert 0.5 <= best.score <= 1
+
+
+@pytest.mark.parametrize("scale", [0.4, 2.5])
+def test_boxes_are_in_pixels_of_the_image_given(portrait: tuple[np.ndarray, FaceBox], scale: float) -> None:
+    picture, truth = portrait
+    scaled = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    best = max(HaarDetector().detect(scaled), key=lambda box: box.score)
+    expected = FaceBox(scale * truth.x, scale * truth.y, scale * truth.width, scale * truth.height, 1.0)
+    assert overlap(best, expected) > 0.5
+
+
+def test_nothing_is_found_in_plain_colour() -> None:
+    assert HaarDetector().detect(np.full((60, 80, 3), 128, np.uint8)) == []
+
+
+def test_yunet_gives_landmarks_inside_the_face(yunet: YuNetDetector, portrait: tuple[np.ndarray, FaceBox]) -> None:
+    picture, truth = portrait
+    best = max(yunet.detect(picture), key=lambda box: box.score)
+    assert overlap(best, truth) > 0.5
+    assert best.landmarks is not None
+    assert best.landmarks.right_eye[0] < best.landmarks.nose[0] < best.landmarks.left_eye[0]
+    assert best.landmarks.right_eye[1] < best.landmarks.nose[1] < best.landmarks.right_mouth[1]
+
+
+def test_yunet_and_haar_agree_on_real_faces(yunet: YuNetDetector) -> None:
+    (image,) = read_frames(REAL / "images")
+    by_yunet, by_haar = yunet.detect(image), HaarDetector().detect(image)
+    people = [box for box in by_yunet if box.score > 0.8]
+    assert len(people) == len(by_haar) == 5
+    for person in people:
+        other = max(by_haar, key=lambda box: overlap(box, person))
+        assert overlap(other, person) > 0.7
+
+
+@needs_real
+@pytest.mark.parametrize("name", ["yunet", "haar"])
+def test_two_threads_may_ask_one_detector(
+    name: str, portrait: tuple[np.ndarray, FaceBox], request: pytest.FixtureRequest
+) -> None:
+    detector = request.getfixturevalue("yunet") if name == "yunet" else HaarDetector()
+    pictures = [cv2.resize(portrait[0], size, interpolation=cv2.INTER_AREA) for size in ((320, 180), (200, 160))]
+    expected = [detector.detect(picture) for picture in pictures]
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(detector.detect, 15 * pictures)) == 15 * expected
+
+
+@needs_real
+def test_file_that_is_no_yunet_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    cut = tmp_path / "cut.onnx"
+    cut.write_bytes((REAL / "models" / "yunet_n_640_640.onnx").read_bytes()[:200_000])
+    with pytest.raises(InputError, match=r"cut\.onnx is not a YuNet model"):
+        YuNetDetector(cut)
+    assert capfd.readouterr().err == ""
+
+
+def test_text_and_missing_files_are_refused(tmp_path: Path) -> None:
+    text = tmp_path / "text.onnx"
+    text.write_text("hello")
+    with pytest.raises(InputError, match=r"text\.onnx is not a YuNet model"):
+        YuNetDetector(text)
+    with pytest.raises(InputError, match=r"no face detector model at .*absent\.onnx"):
+        YuNetDetector(tmp_path / "absent.onnx")
+
+
+def gradient(height: int, width: int) -> np.ndarray:
+    """Red grows by 1 a column, green by 1 a row."""
+    image = np.zeros((height, width, 3), np.uint8)
+    image[..., 0] = np.arange(width)
+    image[..., 1] = np.arange(height)[:, None]
+    return image
+
+
+@given(st.floats(60, 140), st.floats(60, 140), st.floats(20, 60), st.floats(20, 60), st.sampled_from([8, 32, 96, 112]))
+def test_crop_shows_the_square_round_the_box(x: float, y: float, width: float, height: float, size: int) -> None:
+    crop = crop_face(gradient(200, 200), FaceBox(x - width / 2, y - height / 2, width, height, 1.0), size)
+    side = CROP_FACTOR * max(width, height)
+    centers = (np.arange(size) + 0.5) / size * side - side / 2 - 0.5
+    assert crop.shape == (size, size, 3)
+    np.testing.assert_allclose(crop[size // 2, :, 0], x + centers, atol=1.1)
+    np.testing.assert_allclose(crop[:, size // 2, 1], y + centers, atol=1.1)
+
+
+def test_crop_beyond_the_image_repeats_the_border() -> None:
+    crop = crop_face(gradient(50, 60), FaceBox(-30.0, -30.0, 60.0, 60.0, 1.0), 32)
+    assert (crop[0, 0] == (0, 0, 0)).all()
+    outside = crop_face(gradient(50, 60), FaceBox(500.0, 500.0, 20.0, 20.0, 1.0), 16)
+    assert (outside == (59, 49, 0)).all()
+
+
+def test_reduction_averages_instead_of_skipping() -> None:
+    checks = (np.indices((256, 256)).sum(0) % 2 * 255).astype(np.uint8)
+    crop = crop_face(np.repeat(checks[..., None], 3, axis=2), FaceBox(50.0, 50.0, 150.0, 150.0, 1.0), 32)
+    assert np.abs(crop.astype(int) - 127).max() < 20
+
+
+def test_a_tilted_head_is_shown_upright() -> None:
+    rng = np.random.default_rng(0)
+    picture = cv2.GaussianBlur(rng.integers(0, 255, (120, 120, 3), dtype=np.uint8), (0, 0), 2)
+    box = FaceBox(40.0, 36.0, 36.0, 40.0, 1.0)
+    x, y = box.center[0] - 0.5, box.center[1] - 0.5  # in OpenCV's coordinates a pixel's centre is whole
+    leaning = cv2.warpAffine(picture, cv2.getRotationMatrix2D((x, y), -20.0, 1.0), (120, 120))
+    upright, crop = crop_face(picture, box, 32), crop_face(leaning, box, 32, tilt=20.0)
+    assert np.abs(upright.astype(int) - crop).mean() < 2
+    assert np.abs(upright.astype(int) - crop_face(leaning, box, 32)).mean() > 5
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
+    """A file on a local server that passes for YuNet, its address, and an empty cache."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    (tmp_path / "www").mkdir()
+    file = tmp_path / "www" / YUNET_FILE
+    file.write_bytes(b"a model")
+    monkeypatch.setattr(faces, "YUNET_SHA256", hashlib.sha256(b"a model").hexdigest())
+    handler = partial(QuietHandler, directory=str(tmp_path / "www"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield file, f"http://127.0.0.1:{server.server_port}/{YUNET_FILE}"
+        server.shutdown()
+        thread.join()
+
+
+def test_yunet_is_downloaded_once_and_again_when_damaged(served: tuple[Path, str], tmp_path: Path) -> None:
+    _, url = served
+    told: list[str] = []
+    path = fetch_yunet(told.append, url)
+    assert path == tmp_path / "torch" / "hub" / "checkpoints" / YUNET_FILE
+    assert path.read_bytes() == b"a model"
+    assert len(told) == 1
+    assert url in told[0]
+    assert fetch_yunet(told.append, url) == path
+    assert len(told) == 1
+    path.write_bytes(b"damaged")
+    assert fetch_yunet(told.append, url).read_bytes() == b"a model"
+    assert len(told) == 2
+
+
+def test_download_of_another_file_is_refused_and_not_kept(served: tuple[Path, str], tmp_path: Path) -> None:
+    file, url = served
+    file.write_bytes(b"another model")
+    with pytest.raises(InputError, match="is not YuNet: its SHA-256 starts with"):
+        fetch_yunet(lambda line: None, url)
+    assert not list((tmp_path / "torch").rglob("*.onnx"))
+
+
+@pytest.mark.parametrize("what", ["absent file", "no server", "no network"])
+def test_without_a_network_haar_finds_the_faces_and_a_notice_says_so(served: tuple[Path, str], what: str) -> None:
+    url = {
+        "absent file": served[1] + ".not",
+        "no server": "http://127.0.0.1:9/x.onnx",
+        "no network": "http://nowhere.invalid/x.onnx",
+    }[what]
+    told: list[str] = []
+    assert choose_detector(None, told.append, url)().name == "haar"
+    assert told[-1].startswith("notice: cannot download YuNet")
+    assert "Haar" in told[-1]
+
+
+def test_a_model_that_was_asked_for_and_is_absent_is_an_error(tmp_path: Path) -> None:
+    told: list[str] = []
+    with pytest.raises(InputError, match="no face detector model at"):
+        choose_detector(tmp_path / "absent.onnx", told.append)()
+    assert told == []
+
+
+@needs_real
+def test_public_file_is_yunet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    url = (REAL / "models" / YUNET_FILE).as_uri()
+    assert choose_detector(None, lambda line: None, url)().name == "yunet"
+
+
+@needs_real
+def test_faces_in_slivers_are_finite() -> None:
+    sliver = np.ascontiguousarray(moving_frames(1, 4, 1001)[0, :3])
+    for box in YuNetDetector(REAL / "models" / YUNET_FILE).detect(sliver):
+        assert np.isfinite(box[:5]).all()

@@ -1,0 +1,144 @@
+"""The command, end to end on tiny sets."""
+
+import json
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from ifdd.__main__ import main
+from ifdd.data.manifest import read_manifest
+from ifdd.errors import InputError
+from ifdd.synth.command import synth
+
+
+def read_all(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+
+
+def test_a_set_is_written_and_read(tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    main(["synth", str(out), "--clips", "8", "--size", "48", "--frames", "4", "--workers", "1", "--seed", "3"])
+    samples = read_manifest(out / "manifest.csv")
+    assert len(samples) == 8
+    for sample in samples:
+        with av.open(str(sample.path)) as container:
+            frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+            assert float(container.streams.video[0].average_rate or 0) == 10
+        assert len(frames) == sample.frames == 4
+        assert frames[0].shape == (48, 48, 3)
+        truth = json.loads((out / "clips" / f"{sample.clip_id}.json").read_text())
+        assert (truth["subject"], truth["subset"], truth["label"]) == (sample.subject, sample.subset, sample.label)
+        assert len(truth["frames"]) == 4
+        assert len(truth["frames"][0]["landmarks"]) == 68
+        assert truth["fps"] == 10
+        assert truth["identity"]["hair_style"]
+        assert (truth["seed"], truth["preset"]) == (3, "standard")
+
+
+def test_workers_and_number_of_clips_do_not_change_the_frames(tmp_path: Path) -> None:
+    options = {"size": 40, "frames": 2, "format": "frames"}
+    synth(tmp_path / "one", clips=17, workers=1, **options)  # type: ignore[arg-type]
+    synth(tmp_path / "two", clips=17, workers=2, **options)  # type: ignore[arg-type]
+    assert read_all(tmp_path / "one") == read_all(tmp_path / "two")
+    synth(tmp_path / "few", clips=5, workers=1, **options)  # type: ignore[arg-type]
+    many, few = read_all(tmp_path / "one" / "clips"), read_all(tmp_path / "few" / "clips")
+    assert few.items() <= many.items()
+    image = cv2.imread(str(tmp_path / "one" / "clips" / "000000" / "00002.png"))
+    assert image is not None
+    assert image.shape == (40, 40, 3)
+
+
+def test_an_interrupted_set_is_resumed_and_can_grow(tmp_path: Path) -> None:
+    def run(clips: int) -> None:
+        synth(tmp_path / "set", clips=clips, size=40, frames=2, workers=1)
+
+    run(4)
+    whole = read_all(tmp_path / "set")
+    kept = tmp_path / "set" / "clips" / "000000.mp4"
+    (tmp_path / "set" / "clips" / "000002.json").unlink()  # what an interruption leaves: a video without its truth
+    (tmp_path / "set" / "manifest.csv").unlink()
+    stamp = kept.stat().st_mtime_ns
+    run(4)
+    assert read_all(tmp_path / "set") == whole
+    assert kept.stat().st_mtime_ns == stamp
+    run(6)
+    assert len(read_manifest(tmp_path / "set" / "manifest.csv")) == 6
+    assert kept.stat().st_mtime_ns == stamp
+
+
+def test_other_settings_do_not_mix(tmp_path: Path) -> None:
+    synth(tmp_path / "set", clips=1, size=40, frames=2, workers=1)
+    with pytest.raises(InputError, match=r"config\.size: 40, not 48"):
+        synth(tmp_path / "set", clips=1, size=48, frames=2, workers=1)
+    with pytest.raises(InputError, match="seed"):
+        synth(tmp_path / "set", clips=1, size=40, frames=2, seed=1, workers=1)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "manifest.csv").write_text("mine")
+    with pytest.raises(InputError, match="another dataset"):
+        synth(other, clips=1, workers=1)
+    assert (other / "manifest.csv").read_text() == "mine"
+
+
+def test_a_preset_can_be_changed(tmp_path: Path) -> None:
+    words = ["--clips", "1", "--size", "48", "--frames", "2", "--workers", "1", "--preset", "easy"]
+    main(["synth", str(tmp_path), *words, "--scene.occlusion", "1", "--behaviour.visible", "[0.5, 0.6]"])
+    config = json.loads((tmp_path / "synth.json").read_text())["config"]
+    assert config["scene"]["occlusion"] == 1
+    assert config["behaviour"]["visible"] == [0.5, 0.6]
+    assert config["scene"]["backgrounds"] == ["plain"]
+
+
+def test_a_story_is_told(tmp_path: Path) -> None:
+    words = ["--story", "happy,neutral,surprise", "--story_video.seconds", "1.6", "--story_video.fps", "10"]
+    main(["synth", str(tmp_path), *words, "--story_video.width", "160", "--story_video.height", "90"])
+    with av.open(str(tmp_path / "story.mp4")) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    record = json.loads((tmp_path / "story.json").read_text())
+    assert frames[0].shape == (90, 160, 3)
+    assert len(frames) == len(record["frames"]) == 48
+    assert [segment["label"] for segment in record["segments"]] == ["happy", "neutral", "surprise"]
+    assert record["segments"][1] == {"start_seconds": 1.6, "end_seconds": 3.2, "label": "neutral"}
+    assert np.median([frame["box"]["height"] for frame in record["frames"]]) == pytest.approx(0.4 * 90, rel=0.2)
+    assert not list(tmp_path.glob(".partial-*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--clips", "2", "--preset", "hard"], "preset 'hard' does not exist; choose one of easy, standard, wild"),
+        ([], "nothing to do"),
+        (["--clips", "2", "--size", "41"], "even"),
+        (["--story", "happy,bored"], "bored"),
+        (["--story", "happy", "--story_video.width", "33"], "even"),
+        (["--clips", "-1"], "nothing to do"),
+        (["--clips", "1", "--workers", "-1"], "negative"),
+        (["--clips", "1", "--colour", "red"], "colour"),
+        (["--clips", "1", "--scene.fog", "1"], "scene.fog does not exist; choose one of backgrounds"),
+        (["--clips", "1", "--scene.occlusion", "often"], "scene.occlusion is 'often'; give a number"),
+        (["--clips", "1", "--scene.backgrounds", "[beach]"], "unknown background 'beach'"),
+        (["--clips", "1", "--behaviour.visible", "[0.5]"], "behaviour.visible is [0.5]; give a list"),
+        (["--clips", "1", "--behaviour.yaw", "90"], "yaw is 90"),
+    ],
+)
+def test_bad_input_gets_one_line(
+    options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["synth", str(tmp_path / "set"), *options])
+    assert stop.value.code == 2
+    errors = capsys.readouterr().err
+    assert message in errors
+    assert "Traceback" not in errors
+    assert not (tmp_path / "set" / "manifest.csv").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file"):
+        synth(tmp_path / "file" / "set", clips=1, size=40, frames=2, workers=1)

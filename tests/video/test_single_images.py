@@ -1,0 +1,71 @@
+"""A single image is a video of one frame, upright as its EXIF says; data that PyAV has no name for is passed over."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from jaxtyping import UInt8
+from PIL import Image
+
+from ifdd.errors import InputError
+from ifdd.video.frames import iter_frames
+from ifdd.video.sources import open_video
+
+BLUE, GREEN, RED, GREY = (0, 0, 255), (0, 255, 0), (255, 0, 0), (128, 128, 128)
+
+
+def quarters(image: UInt8[np.ndarray, "height width 3"]) -> list[list[int]]:
+    """Return the colours in the middle of the four quarters, by rows."""
+    height, width = image.shape[:2]
+    return [image[y, x].tolist() for y in (height // 4, 3 * height // 4) for x in (width // 4, 3 * width // 4)]
+
+
+def write(path: Path, orientation: int) -> None:
+    """Write 40 x 20 pixels of four colours, and how they are to be turned."""
+    picture = Image.new("RGB", (40, 20), GREY)
+    for corner, colour in (((0, 0), BLUE), ((20, 0), GREEN), ((0, 10), RED)):
+        picture.paste(colour, (*corner, corner[0] + 20, corner[1] + 10))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture.save(path, exif=exif, quality=95, subsampling=0)
+
+
+# EXIF 2.32, tag 0x0112: which side of the picture the first row and the first column are.
+UPRIGHT = {
+    1: [BLUE, GREEN, RED, GREY],
+    2: [GREEN, BLUE, GREY, RED],
+    3: [GREY, RED, GREEN, BLUE],
+    4: [RED, GREY, BLUE, GREEN],
+    5: [BLUE, RED, GREEN, GREY],
+    6: [RED, BLUE, GREY, GREEN],
+    7: [GREY, GREEN, RED, BLUE],
+    8: [GREEN, GREY, BLUE, RED],
+}
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_a_photograph_is_upright(tmp_path: Path, orientation: int) -> None:
+    path = tmp_path / "photo.JPG"
+    write(path, orientation)
+    frames = list(open_video(path))
+    assert len(frames) == 1
+    np.testing.assert_allclose(quarters(frames[0].image), UPRIGHT[orientation], atol=12)
+
+
+def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_text("no image")
+    with pytest.raises(InputError, match=r"photo\.jpg has no frames that can be decoded"):
+        list(open_video(path))
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_frames_with_data_of_an_unknown_kind_are_read_and_turned(tmp_path: Path, orientation: int) -> None:
+    path = tmp_path / "motion.mjpeg"  # FFmpeg gives each frame of it the EXIF, and PyAV has no name for that
+    write(tmp_path / "photo.jpg", orientation)
+    path.write_bytes(2 * (tmp_path / "photo.jpg").read_bytes())
+    with av.open(str(path)) as container, pytest.raises(ValueError, match="is not a valid Type"):
+        _ = next(container.decode(video=0)).side_data
+    for frame in iter_frames(path):
+        np.testing.assert_allclose(quarters(frame.image), UPRIGHT[orientation], atol=12)
