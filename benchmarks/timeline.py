@@ -27,14 +27,14 @@ import torch
 from ifdd.evaluation.timeline import Box, Stretch, score_identities, score_segments, score_time
 from ifdd.faces.detection import FaceDetector, HaarDetector, YuNetDetector
 from ifdd.faces.tracking import SearchTurns, Track, Tracker
-from ifdd.inference import ReadingOptions, Recognizer
+from ifdd.inference import Recognizer, WindowOptions
 from ifdd.model import DEMONSTRATION, find_checkpoint
 from ifdd.synth.config import PRESETS
 from ifdd.synth.crowd import CrowdConfig, CrowdFrame, render_crowd
 from ifdd.synth.story import StoryConfig
 from ifdd.video.encode import write_video
 from ifdd.video.frames import iter_frames
-from ifdd.video.shots import CutDetector
+from ifdd.video.shots import ShotBoundaryDetector
 
 EVERY = {"yunet": (1, 2, 5, None), "haar": (1, None)}
 """Frames from one search to the next; None: by time, which is every third here."""
@@ -164,13 +164,13 @@ def follow_all(crowds: Sequence[Crowd], detector: FaceDetector, every: int | Non
 
 def follow(path: Path, detector: FaceDetector, every: int | None) -> tuple[list[dict[int, Box]], list[int], int]:
     """Return the tracks' boxes of every frame, the cuts, and the number of tracks of one video."""
-    tracker, shots, turns = Tracker(), CutDetector(), SearchTurns(every)
+    tracker, shots, turns = Tracker(), ShotBoundaryDetector(), SearchTurns(every)
     tracks: list[Track] = []
     cuts: list[int] = []
     count, seconds, step = 0, 0.0, 0.0
     for frame in iter_frames(path):
         step, seconds, count = frame.seconds - seconds, frame.seconds, count + 1
-        cut = shots.is_cut(frame.image, frame.seconds)
+        cut = shots.is_boundary(frame.image, frame.seconds)
         cuts += [frame.index] if cut else []
         boxes = detector.detect(frame.image) if turns.is_turn(seconds, cut) else None
         tracks += tracker.update(frame.index, seconds, boxes, cut, frame.image).ended
@@ -189,7 +189,7 @@ def boxes_of(count: int, tracks: Sequence[tuple[int, Sequence[Any]]]) -> list[di
 
 def read_all(crowds: Sequence[Crowd], checkpoint: Path, detector: FaceDetector, flip: bool) -> dict[str, Any]:
     """Read the timelines of all videos; scores are means over videos, onset errors are pooled."""
-    recognizer = Recognizer.from_checkpoint(checkpoint, detector, reading=ReadingOptions(flip=flip))
+    recognizer = Recognizer.from_checkpoint(checkpoint, detector, reading=WindowOptions(flip=flip))
     scores: dict[float, list[float]] = {overlap: [] for overlap in OVERLAPS}
     onsets: list[float] = []
     right: list[float] = []

@@ -15,7 +15,7 @@ from ifdd.__main__ import COMMANDS, build_parser
 from ifdd.data.crop import FaceRecord
 from ifdd.data.labels import LABEL_SETS
 from ifdd.data.manifest import COLUMNS
-from ifdd.data.prepare import COLOURS, SELDOM, prepare
+from ifdd.data.prepare import COLOURS, RARELY_FOUND_SHARE, prepare
 from ifdd.faces.detection import CROP_FACTOR, YUNET_FILE
 from ifdd.faces.main_face import DETECTION_SECONDS, HOLD_SECONDS
 
@@ -137,7 +137,7 @@ def test_numbers_of_cropping_are_those_of_the_code() -> None:
     assert f"more than {HOLD_SECONDS:g} s from any sighting" in text
     assert f"{CROP_FACTOR} times the longer side" in text
     assert YUNET_FILE in text
-    assert SELDOM == 0.5
+    assert RARELY_FOUND_SHARE == 0.5
     assert "less than half of the searched frames" in text
     assert f"{inspect.signature(prepare).parameters['face_size'].default} pixels (`--face-size`)" in text
 

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ifdd.faces.alignment import HeadTilt
+from ifdd.faces.alignment import HeadRoll
 from ifdd.faces.detection import FaceBox, Landmarks, YuNetDetector
 from ifdd.synth.config import PRESETS
 from ifdd.synth.story import StoryConfig, render_story
@@ -32,17 +32,17 @@ class LeaningFace:
 
 def test_angle_is_taken_at_once_then_followed_smoothly_and_looked_at_now_and_then() -> None:
     detector = LeaningFace()
-    tilt = HeadTilt(detector)
-    assert tilt.update(IMAGE, detector.box(10), 0.0) == pytest.approx(10)
-    angles = [tilt.update(IMAGE, detector.box(20), i / 25) for i in range(1, 51)]
+    roll = HeadRoll(detector)
+    assert roll.update(IMAGE, detector.box(10), 0.0) == pytest.approx(10)
+    angles = [roll.update(IMAGE, detector.box(20), i / 25) for i in range(1, 51)]
     assert detector.looks == pytest.approx(2 / 0.3, abs=1.5)
     assert angles[-1] == pytest.approx(20, abs=0.01)
     assert max(np.diff([10, *angles])) < 3
 
 
 def test_without_landmarks_heads_stay_as_they_are() -> None:
-    tilt = HeadTilt(DiscDetector())
-    assert [tilt.update(IMAGE, FaceBox(10, 10, 50, 50, 0.9), i / 25) for i in range(30)] == [0.0] * 30
+    roll = HeadRoll(DiscDetector())
+    assert [roll.update(IMAGE, FaceBox(10, 10, 50, 50, 0.9), i / 25) for i in range(30)] == [0.0] * 30
 
 
 @needs_real
@@ -54,4 +54,4 @@ def test_turned_drawing_gives_its_angle() -> None:
     turned = cv2.warpAffine(picture, cv2.getRotationMatrix2D((width / 2, height / 2), -25, 1.0), (width, height))
     face = max(detector.detect(turned), key=lambda box: box.score)
     expected = 25 + truth["pose"]["roll"]
-    assert HeadTilt(detector).update(turned, face, 0.0) == pytest.approx(expected, abs=8)
+    assert HeadRoll(detector).update(turned, face, 0.0) == pytest.approx(expected, abs=8)

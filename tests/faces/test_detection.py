@@ -153,7 +153,7 @@ def test_a_tilted_head_is_shown_upright() -> None:
     box = FaceBox(40.0, 36.0, 36.0, 40.0, 1.0)
     x, y = box.center[0] - 0.5, box.center[1] - 0.5  # in OpenCV's coordinates a pixel's centre is whole
     leaning = cv2.warpAffine(picture, cv2.getRotationMatrix2D((x, y), -20.0, 1.0), (120, 120))
-    upright, crop = crop_face(picture, box, 32), crop_face(leaning, box, 32, tilt=20.0)
+    upright, crop = crop_face(picture, box, 32), crop_face(leaning, box, 32, roll=20.0)
     assert np.abs(upright.astype(int) - crop).mean() < 2
     assert np.abs(upright.astype(int) - crop_face(leaning, box, 32)).mean() > 5
 

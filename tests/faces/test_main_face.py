@@ -24,8 +24,8 @@ class Script:
 
     name = "script"
 
-    def __init__(self, faces: Callable[[int], Sequence[Face]], tilt: float = 0.0) -> None:
-        self.faces, self.tilt = faces, tilt
+    def __init__(self, faces: Callable[[int], Sequence[Face]], roll: float = 0.0) -> None:
+        self.faces, self.roll = faces, roll
         self.asked: list[int] = []
 
     def detect(self, image: np.ndarray) -> list[FaceBox]:
@@ -36,7 +36,7 @@ class Script:
         return [self._box(*face) for face in self.faces(number)]
 
     def _box(self, x: float, y: float, height: float) -> FaceBox:
-        across, down = (10 * math.cos(math.radians(self.tilt)), 10 * math.sin(math.radians(self.tilt)))
+        across, down = (10 * math.cos(math.radians(self.roll)), 10 * math.sin(math.radians(self.roll)))
         eyes = Landmarks((x - across, y - down), (x + across, y + down), (x, y), (x, y), (x, y))
         return FaceBox(x - 0.4 * height, y - height / 2, 0.8 * height, height, 0.9, eyes)
 
@@ -135,7 +135,7 @@ def test_every_shot_has_its_own_face_and_one_without_is_left_out() -> None:
 @pytest.mark.parametrize(("leaning", "expected"), [(12.0, 12.0), (-20.0, -20.0), (80.0, 0.0)])
 def test_the_tilt_is_that_of_the_eyes_unless_it_cannot_be(leaning: float, expected: float) -> None:
     places = follow_face(search(Script(lambda _: [(160.0, 120.0, 60.0)], leaning), 30))
-    assert places[15].tilt == pytest.approx(expected, abs=0.1)
+    assert places[15].roll == pytest.approx(expected, abs=0.1)
 
 
 @needs_real

@@ -15,9 +15,9 @@ from hypothesis.extra.numpy import arrays
 
 from ifdd.faces.detection import CROP_FACTOR, FaceBox, FaceDetector, Landmarks
 from ifdd.faces.quality import (
+    FLAWLESS_QUALITY,
     FLAWS,
     HIDDEN,
-    SOUND,
     TOO_FEW,
     FaceQuality,
     TrackQuality,
@@ -28,7 +28,7 @@ from ifdd.faces.quality import (
     sharpness,
     size,
 )
-from ifdd.inference import ReadingOptions, Recognizer
+from ifdd.inference import Recognizer, WindowOptions
 from ifdd.synth import PRESETS, SynthConfig
 from ifdd.synth.plan import person_identity, plan_clip
 from ifdd.synth.render import render_clip
@@ -185,13 +185,13 @@ def test_what_is_uncertain_for_its_quality_always_has_a_flaw(checkpoint: Path, t
     folder = write_frame_folder(tmp_path / "frames", np.stack([crop] * 30))
 
     def read(least: float) -> tuple[float, str, set[tuple[str, str]]]:
-        reading = ReadingOptions(minimum_quality=least)
+        reading = WindowOptions(minimum_quality=least)
         recognition = Recognizer.from_checkpoint(checkpoint, WholeImageDetector(), reading=reading).recognize(folder)
         (segment,) = recognition.segments
         return segment.quality, segment.flaw, {(segment.label, entry.flaw) for entry in recognition.timeline}
 
     quality, flaw, _ = read(0.2)
-    assert (quality >= SOUND, flaw) == (True, "")
+    assert (quality >= FLAWLESS_QUALITY, flaw) == (True, "")
     assert read((1 + quality) / 2)[1:] == ("badly lit", {("uncertain", "badly lit")})
 
 

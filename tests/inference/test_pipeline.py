@@ -15,7 +15,7 @@ import torch
 from ifdd.errors import InputError
 from ifdd.faces.detection import FaceBox
 from ifdd.faces.tracking import TrackingOptions
-from ifdd.inference import ReadingOptions, Recognizer
+from ifdd.inference import Recognizer, WindowOptions
 from ifdd.inference.pipeline import LIVE_AHEAD, MOST_AHEAD, Progress, follow_ahead
 from ifdd.inference.stream import Stream
 from ifdd.model import load_checkpoint
@@ -80,7 +80,7 @@ def test_results_are_those_of_stages_that_take_turns(checkpoint: Path, hurry: st
         return TWO[index]
 
     tracking = TrackingOptions(detect_every=2)
-    reader = Slow(load_checkpoint(checkpoint), Detector(), tracking, ReadingOptions(batch_size=3))
+    reader = Slow(load_checkpoint(checkpoint), Detector(), tracking, WindowOptions(batch_size=3))
     recognition = reader.recognize(Generated(75, make))
     stream = Stream(reader, batch_size=3, keep_tracks=True)
     expected = [entry for index in range(75) for entry in stream.read(TWO[index], (3 + index / 25) - 3)]

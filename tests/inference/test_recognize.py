@@ -13,7 +13,7 @@ from ifdd.__main__ import main
 from ifdd.console import video_bar
 from ifdd.faces.detection import DetectorChoice, FaceBox
 from ifdd.faces.tracking import TrackingOptions
-from ifdd.inference import ReadingOptions, Recognizer
+from ifdd.inference import Recognizer, WindowOptions
 from ifdd.inference.batch import Job, Outcome, refuse_unwritable
 from ifdd.inference.pipeline import Progress
 from ifdd.inference.recognize import Reader, Settings, _outcomes, share_cores, shown
@@ -202,7 +202,7 @@ def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def outcomes(checkpoint: Path, detector: DetectorChoice, out: Path, jobs: list[Job]) -> list[Outcome]:
     """Read videos with two workers; in this process, discs are the faces."""
-    options = ReadingOptions(), TrackingOptions(), SourceOptions()
+    options = WindowOptions(), TrackingOptions(), SourceOptions()
     settings = Settings(checkpoint, detector, "cpu", *options, out, ("json",), True)
     bar = video_bar()
     bar.disable = True

@@ -11,7 +11,7 @@ import torch
 from ifdd.errors import InputError
 from ifdd.faces.detection import FaceBox
 from ifdd.faces.tracking import TrackingOptions
-from ifdd.inference import ReadingOptions, Recognition, Recognizer, YuNetDetector
+from ifdd.inference import Recognition, Recognizer, WindowOptions, YuNetDetector
 from ifdd.inference.recognizer import Recognizer as RecognizerClass
 from ifdd.model import load_checkpoint
 from tests.helpers.faces import REAL, DiscDetector, disc_frames, needs_real
@@ -34,7 +34,7 @@ class Listener(RecognizerClass):
 
 
 def listener(checkpoint: Path, **options: float) -> Listener:
-    return Listener(load_checkpoint(checkpoint), DiscDetector(), reading=ReadingOptions(**options))  # type: ignore[arg-type]
+    return Listener(load_checkpoint(checkpoint), DiscDetector(), reading=WindowOptions(**options))  # type: ignore[arg-type]
 
 
 def windows(recognition: Recognition) -> list[tuple[float, float]]:
@@ -242,7 +242,7 @@ def test_quality_is_that_of_the_frames_in_the_window(checkpoint: Path, tmp_path:
     plain = disc_frames(50, greys=[0] * 50)
     gone = plain.copy()
     gone[20:35] = 0  # hidden, and the track goes on
-    reading = ReadingOptions(stride_seconds=1.0)
+    reading = WindowOptions(stride_seconds=1.0)
 
     def read(name: str, frames: np.ndarray, detector: DiscDetector) -> list[tuple[float, str]]:
         recognizer = Recognizer.from_checkpoint(checkpoint, detector, TrackingOptions(detect_every=1), reading)
@@ -377,7 +377,7 @@ def test_stride_longer_than_a_clip_is_refused(checkpoint: Path) -> None:
 )
 def test_options_out_of_range_are_named(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
-        ReadingOptions(**wrong)  # type: ignore[arg-type]
+        WindowOptions(**wrong)  # type: ignore[arg-type]
 
 
 @needs_real

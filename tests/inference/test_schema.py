@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from ifdd.faces.quality import FLAWS, TOO_FEW
-from ifdd.inference import SCHEMA_VERSION, ReadingOptions, Recognizer
+from ifdd.inference import SCHEMA_VERSION, Recognizer, WindowOptions
 from ifdd.model import load_checkpoint
 from tests.helpers.faces import DiscDetector, disc_frames
 from tests.helpers.videos import write_frame_folder, write_video
@@ -47,7 +47,7 @@ def form(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     video = write_video(tmp_path_factory.mktemp("video") / "a.mp4", frames)
     loaded = load_checkpoint(checkpoint)._replace(description={"synthetic": True})
     origin = {"checkpoint": "a.safetensors", "checkpoint_sha256": "0" * 64}
-    reading = ReadingOptions(stride_seconds=0.2)
+    reading = WindowOptions(stride_seconds=0.2)
     recognition = Recognizer(loaded, DiscDetector(), reading=reading, origin=origin).recognize(video)
     written: dict[str, Any] = json.loads(recognition.to_json())
     return written

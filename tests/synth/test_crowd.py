@@ -12,7 +12,7 @@ from ifdd.synth.config import PRESETS
 from ifdd.synth.crowd import CrowdConfig, render_crowd
 from ifdd.synth.story import StoryConfig
 from ifdd.video.frames import iter_frames
-from ifdd.video.shots import CutDetector
+from ifdd.video.shots import ShotBoundaryDetector
 
 SMALL = CrowdConfig(2, 3, 2, StoryConfig(seconds=1.5, width=96, height=120, fps=4.0))
 
@@ -34,8 +34,8 @@ def test_people_stand_side_by_side_and_change_at_the_cut() -> None:
 
 
 def test_cuts_look_like_cuts() -> None:
-    cuts = CutDetector()
-    found = [cuts.is_cut(frame.image) for frame in render_crowd(PRESETS["easy"], 5, SMALL)]
+    cuts = ShotBoundaryDetector()
+    found = [cuts.is_boundary(frame.image) for frame in render_crowd(PRESETS["easy"], 5, SMALL)]
     assert [index for index, cut in enumerate(found) if cut] == [12]
 
 

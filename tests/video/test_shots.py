@@ -6,7 +6,7 @@ import pytest
 
 from ifdd.synth import PRESETS, SynthConfig
 from ifdd.synth.render import render_clip
-from ifdd.video.shots import CutDetector
+from ifdd.video.shots import ShotBoundaryDetector
 from tests.helpers.faces import REAL, needs_real
 
 FPS = 25.0
@@ -15,14 +15,14 @@ FPS = 25.0
 def test_cut_detector_sees_a_new_scene_and_not_a_moving_light() -> None:
     rng = np.random.default_rng(0)
     scene, other = rng.integers(0, 120, (48, 64, 3), np.uint8), rng.integers(100, 256, (48, 64, 3), np.uint8)
-    detector = CutDetector()
+    detector = ShotBoundaryDetector()
     brighter = [np.clip(scene.astype(int) + step, 0, 255).astype(np.uint8) for step in range(0, 12, 2)]
-    assert not any(detector.is_cut(image) for image in brighter)
+    assert not any(detector.is_boundary(image) for image in brighter)
     wall = [np.full((48, 64, 3), level, np.uint8) for level in range(20, 80, 3)]
-    plain = CutDetector()
-    assert not any(plain.is_cut(image) for image in wall)
-    assert detector.is_cut(other)
-    assert not detector.is_cut(other)
+    plain = ShotBoundaryDetector()
+    assert not any(plain.is_boundary(image) for image in wall)
+    assert detector.is_boundary(other)
+    assert not detector.is_boundary(other)
 
 
 def smooth_scene(seed: int) -> np.ndarray:
@@ -32,9 +32,9 @@ def smooth_scene(seed: int) -> np.ndarray:
 
 
 def cuts_in(frames: list[np.ndarray]) -> list[int]:
-    detector = CutDetector()
+    detector = ShotBoundaryDetector()
     pictures = [np.clip(frame, 0, 255).astype(np.uint8) for frame in frames]
-    return [i for i, picture in enumerate(pictures) if detector.is_cut(picture, i / FPS)]
+    return [i for i, picture in enumerate(pictures) if detector.is_boundary(picture, i / FPS)]
 
 
 @pytest.mark.parametrize("length", [8, 15, 25])
@@ -97,14 +97,14 @@ def test_threshold_above_one_finds_no_cuts_at_all() -> None:
     mixtures = [dark + i / 12 * (bright - dark) for i in range(1, 12)]
     frames = [frame.astype(np.uint8) for frame in [dark] * 20 + mixtures + [bright] * 20 + [dark] * 20]
     for threshold, cuts in ((0.5, 2), (1.5, 0)):
-        detector = CutDetector(threshold)
-        assert sum(detector.is_cut(frame, i / FPS) for i, frame in enumerate(frames)) == cuts
+        detector = ShotBoundaryDetector(threshold)
+        assert sum(detector.is_boundary(frame, i / FPS) for i, frame in enumerate(frames)) == cuts
 
 
 def test_slow_frames_have_hard_cuts_only() -> None:
     old, new = smooth_scene(1).astype(np.uint8), smooth_scene(2).astype(np.uint8)
-    detector = CutDetector()
-    assert [detector.is_cut(image, i / 2) for i, image in enumerate([old, old, new, new])] == [
+    detector = ShotBoundaryDetector()
+    assert [detector.is_boundary(image, i / 2) for i, image in enumerate([old, old, new, new])] == [
         False,
         False,
         True,
@@ -116,6 +116,6 @@ def test_slow_frames_have_hard_cuts_only() -> None:
 def test_cuts_of_a_real_video() -> None:
     from ifdd.video.frames import iter_frames
 
-    detector = CutDetector()
+    detector = ShotBoundaryDetector()
     frames = iter_frames(REAL / "videos" / "shot_cuts_and_crowd.mp4")
-    assert [frame.index for frame in frames if detector.is_cut(frame.image, frame.seconds)] == [20, 82, 211]
+    assert [frame.index for frame in frames if detector.is_boundary(frame.image, frame.seconds)] == [20, 82, 211]

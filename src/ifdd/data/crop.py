@@ -204,7 +204,7 @@ def _cropped_frames(path: Path, places: Sequence[Place], size: int) -> Iterator[
     wanted = {place.frame: place for place in places}
     for frame in iter_frames(path):
         if frame.index in wanted:
-            yield crop_face(frame.image, wanted[frame.index].box, size, wanted[frame.index].tilt)
+            yield crop_face(frame.image, wanted[frame.index].box, size, wanted[frame.index].roll)
 
 
 def _middles(search: Search) -> list[Place]:

@@ -29,7 +29,7 @@ from ifdd.data.datasets.checks import (
 from ifdd.data.datasets.dfew import read_dfew
 from ifdd.data.datasets.ferv39k import read_ferv39k
 from ifdd.data.datasets.folder import read_folder
-from ifdd.data.datasets.inventory import Stock, Thoroughness, take_stock
+from ifdd.data.datasets.inventory import ClipState, Thoroughness, scan_clips
 from ifdd.data.datasets.listing import Excluded, Listing, Options
 from ifdd.data.datasets.mafw import read_mafw
 from ifdd.data.manifest import SUBSETS, Sample, dataset_hash, write_manifest
@@ -58,10 +58,10 @@ WHOLE_SCENES = ("mafw", "folder")
 """Datasets whose faces are cropped unless one wishes otherwise; the others ship crops."""
 
 SCHEMA_VERSION = 1
-SHOWN = 6
+FINDINGS_SHOWN = 6
 """Findings of one check, and clips of one reason, that the terminal shows; prepare.json has all."""
 
-SELDOM = 0.5
+RARELY_FOUND_SHARE = 0.5
 """Share of the searched frames; clips whose face was found in fewer are noted."""
 
 UNREAD = ("lists", "encoding")
@@ -137,7 +137,7 @@ def prepare(
     processes = workers or os.cpu_count() or 1
     listing = READERS[dataset](root, options)
     synthetic = (root / "synth.json").exists()
-    stocks = inspect(listing, check_frames, workers or 4 * processes, synthetic)
+    states = inspect(listing, check_frames, workers or 4 * processes, synthetic)
     skipped = _skipped(listing, check_frames, synthetic)
     crops = None
     if faces == "crop" or (faces == "auto" and dataset in WHOLE_SCENES):
@@ -145,12 +145,12 @@ def prepare(
             skipped["faces"] = "after the other checks"
         else:
             detector = choose_detector(detector_model, _notify)
-            crops = crop(listing, stocks, out / "faces", face_size, detector, processes)
+            crops = crop(listing, states, out / "faces", face_size, detector, processes)
     else:
         skipped["faces"] = "frames as they are"
-    check_lengths(listing, stocks)
+    check_lengths(listing, states)
     checked = verdicts(listing, skipped)
-    samples = samples_of(listing, stocks)
+    samples = samples_of(listing, states)
     show(listing, samples, checked)
     failed = [check.name for check in checked if check.verdict in ("wrong", "refused")]
     refused = [check.name for check in checked if check.verdict == "refused"]
@@ -163,7 +163,7 @@ def prepare(
         "manifest": None,
         "faces": crops,
         "pack": None,
-        **describe(listing, stocks, samples, checked),
+        **describe(listing, states, samples, checked),
     }
     if _stops(listing, allow_incomplete):
         _write_record(out, record)
@@ -178,7 +178,7 @@ def prepare(
     console.print(f"Written to {out}: {record['manifest']} ({len(samples)} lines), prepare.json", highlight=False)
 
 
-def inspect(listing: Listing, decode: Thoroughness, workers: int, synthetic: bool = False) -> dict[str, Stock]:
+def inspect(listing: Listing, decode: Thoroughness, workers: int, synthetic: bool = False) -> dict[str, ClipState]:
     """Make all checks; what is left in ``listing.entries`` can be learnt and tested.
 
     Args:
@@ -197,19 +197,19 @@ def inspect(listing: Listing, decode: Thoroughness, workers: int, synthetic: boo
     sources = {entry.clip_id: entry.source for entry in listing.entries}
     with progress_bar("clips") as bar:
         task = bar.add_task("checking frames", total=len(sources))
-        stocks = take_stock(sources, decode, workers, lambda: bar.advance(task))
-    check_frames(listing, stocks)
+        states = scan_clips(sources, decode, workers, lambda: bar.advance(task))
+    check_frames(listing, states)
     check_unlisted(listing, listed)
-    return stocks
+    return states
 
 
-def samples_of(listing: Listing, stocks: dict[str, Stock]) -> list[Sample]:
+def samples_of(listing: Listing, states: dict[str, ClipState]) -> list[Sample]:
     """Return the lines of the manifest, by fold, in the order of the lists."""
     return [
         Sample(
             clip_id=entry.clip_id,
             path=entry.source,
-            frames=stocks[entry.clip_id].frames,
+            frames=states[entry.clip_id].frames,
             label=entry.label,
             subset=entry.subset,
             fold=entry.fold,
@@ -221,7 +221,7 @@ def samples_of(listing: Listing, stocks: dict[str, Stock]) -> list[Sample]:
 
 
 def crop(
-    listing: Listing, stocks: dict[str, Stock], folder: Path, size: int, detector: DetectorChoice, workers: int
+    listing: Listing, states: dict[str, ClipState], folder: Path, size: int, detector: DetectorChoice, workers: int
 ) -> dict[str, Any]:
     """Crop the faces of all clips, with a progress bar; the crops take the place of the frames in both arguments.
 
@@ -231,7 +231,7 @@ def crop(
         ``{"folder": name, "size": pixels, "detector": name, "clips", "without_face", "several_people": numbers of
         clips, "frames_left_out": number of frames that do not show the face}``.
     """
-    samples = samples_of(listing, stocks)
+    samples = samples_of(listing, states)
     with progress_bar("clips") as bar:
         task = bar.add_task("cropping faces", total=len({sample.clip_id for sample in samples}))
         cropped = crop_faces(
@@ -242,21 +242,21 @@ def crop(
             workers=workers,
             advance=lambda count: bar.advance(task, count),
         )
-    stocks.update({clip_id: Stock(0, reason) for clip_id, reason in cropped.unreadable.items()})
-    stocks.update({clip_id: Stock(record.frames) for clip_id, record in cropped.records.items()})
-    check_frames(listing, stocks)
+    states.update({clip_id: ClipState(0, reason) for clip_id, reason in cropped.unreadable.items()})
+    states.update({clip_id: ClipState(record.frames) for clip_id, record in cropped.records.items()})
+    check_frames(listing, states)
     listing.entries = [entry._replace(source=folder / entry.clip_id) for entry in listing.entries]
     for clip_id in cropped.without_face:
         message = f"clip {clip_id}: no face was found; its frames are the middle squares of the pictures"
-        listing.find("faces", "note", message, clip_id)
+        listing.report("faces", "note", message, clip_id)
     followed = {clip_id: record for clip_id, record in cropped.records.items() if not record.centre_crop}
     for clip_id, record in followed.items():
-        if record.face_share < SELDOM:
+        if record.face_share < RARELY_FOUND_SHARE:
             message = (
                 f"clip {clip_id}: the face was found in {record.face_share:.0%} of the frames searched; "
                 f"{record.frames} of {record.source_frames} frames are kept"
             )
-            listing.find("faces", "note", message, clip_id)
+            listing.report("faces", "note", message, clip_id)
     return {
         "folder": folder.name,
         "size": size,
@@ -285,7 +285,7 @@ def pack_frames(
 
 
 def describe(
-    listing: Listing, stocks: dict[str, Stock], samples: Sequence[Sample], checked: Sequence[Checked]
+    listing: Listing, states: dict[str, ClipState], samples: Sequence[Sample], checked: Sequence[Checked]
 ) -> dict[str, Any]:
     """Return everything that was found, as JSON can hold it.
 
@@ -296,7 +296,7 @@ def describe(
     "clip_id"}]}], "excluded": [{"clip_id", "subset", "fold", "where", "reason"}]}``.
     """
     verdicts_ = {check.verdict for check in checked}
-    lengths = [stocks[clip_id].frames for clip_id in {sample.clip_id for sample in samples}]
+    lengths = [states[clip_id].frames for clip_id in {sample.clip_id for sample in samples}]
     return {
         "label_set": listing.label_set,
         "classes": list(listing.classes),
@@ -481,7 +481,7 @@ def _print_some(title: str, lines: Iterable[str]) -> None:
     if not all_lines:
         return
     console.print(f"[bold]{escape(title)}[/]")
-    for line in all_lines[:SHOWN]:
+    for line in all_lines[:FINDINGS_SHOWN]:
         console.print(f"  {line}", highlight=False, markup=False)
-    if len(all_lines) > SHOWN:
-        console.print(f"  ... and {len(all_lines) - SHOWN} more, all in prepare.json", highlight=False)
+    if len(all_lines) > FINDINGS_SHOWN:
+        console.print(f"  ... and {len(all_lines) - FINDINGS_SHOWN} more, all in prepare.json", highlight=False)

@@ -11,7 +11,7 @@ from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
 from ifdd.model import IFDD, Conversion, convert_official, load_checkpoint, save_checkpoint
 
-SHOWN = 12
+ENTRIES_SHOWN = 12
 """Entries that are listed one by one for a reason; the others are counted."""
 OFFICIAL_FPS = 25.0
 OFFICIAL_STRIDES = {8: 1, 16: 1, 32: 2}
@@ -97,10 +97,10 @@ def report(conversion: Conversion) -> Table:
     table.add_row("used", f"{len(conversion.used)} entries, {parameters:,} parameters")
     table.add_row("not used", f"{len(conversion.unused)} entries", end_section=True)
     for reason, names in names_by_reason(conversion.unused).items():
-        for name in names[:SHOWN]:
+        for name in names[:ENTRIES_SHOWN]:
             table.add_row(name, reason)
-        if len(names) > SHOWN:
-            table.add_row(f"and {len(names) - SHOWN} more like {names[-1]}", reason)
+        if len(names) > ENTRIES_SHOWN:
+            table.add_row(f"and {len(names) - ENTRIES_SHOWN} more like {names[-1]}", reason)
     return table
 
 

@@ -6,17 +6,17 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ifdd.faces.detection import FaceBox, FaceDetector
-from ifdd.faces.main_face import TILT_SECONDS, find_eyes, head_tilt
+from ifdd.faces.main_face import ROLL_SECONDS, find_eyes, head_roll
 
 SMOOTHING_SECONDS = 0.12
 """Time constant with which the angle follows what was seen last."""
 
 
-class HeadTilt:
-    """How far one head leans: looked at about every ``TILT_SECONDS``, and smoothed.
+class HeadRoll:
+    """How far one head leans: looked at about every ``ROLL_SECONDS``, and smoothed.
 
     Preparing a clip knows what comes next and interpolates; here, the angle follows with a lag of up to
-    ``TILT_SECONDS + SMOOTHING_SECONDS``.
+    ``ROLL_SECONDS + SMOOTHING_SECONDS``.
 
     Args:
         detector: what finds the faces; without landmarks of it, heads stay as they are.
@@ -38,10 +38,10 @@ class HeadTilt:
             box: the face in it.
             seconds: time of the frame.
         """
-        if box.landmarks is not None and seconds - self._looked >= TILT_SECONDS:
+        if box.landmarks is not None and seconds - self._looked >= ROLL_SECONDS:
             self._looked = seconds
             eyes = find_eyes(image, box, self._detector)
-            seen = None if eyes is None else head_tilt(eyes)
+            seen = None if eyes is None else head_roll(eyes)
             if seen is not None and self._goal is None:
                 self.degrees = seen
             self._goal = self._goal if seen is None else seen

@@ -8,7 +8,7 @@ from jaxtyping import Float32, UInt8
 
 from ifdd.faces.detection import FaceBox
 
-Looks = Float32[np.ndarray, " colours"]
+Appearance = Float32[np.ndarray, " colours"]
 """Share of each colour; they add up to 1."""
 
 LEVELS = 6
@@ -20,7 +20,7 @@ SIDES, ABOVE, BELOW = 0.1, 0.35, 0.9
 _SIZE = (24, 44)  # pixels, wide and high, to which that is reduced
 
 
-def person_looks(image: UInt8[np.ndarray, "height width 3"], face: FaceBox) -> Looks:
+def person_appearance(image: UInt8[np.ndarray, "height width 3"], face: FaceBox) -> Appearance:
     """Return how the person with this face looks.
 
     Args:
@@ -35,7 +35,7 @@ def person_looks(image: UInt8[np.ndarray, "height width 3"], face: FaceBox) -> L
     return np.asarray(counts / counts.sum(), np.float32)
 
 
-def unlikeness(a: Looks, b: Looks) -> float:
+def hellinger_distance(a: Appearance, b: Appearance) -> float:
     """Return the Hellinger distance of two looks: 0 for the same colours, 1 for none in common."""
     return math.sqrt(max(0.0, 1 - float(np.sqrt(a * b).sum())))
 

@@ -248,7 +248,7 @@ def _is_yunet(path: Path) -> bool:
 
 
 def crop_face(
-    image: UInt8[np.ndarray, "height width 3"], box: FaceBox, size: int, tilt: float = 0.0
+    image: UInt8[np.ndarray, "height width 3"], box: FaceBox, size: int, roll: float = 0.0
 ) -> UInt8[np.ndarray, "{size} {size} 3"]:
     """Cut out the square round a face that a model is trained on.
 
@@ -260,14 +260,14 @@ def crop_face(
         image: RGB.
         box: the face, in pixels of the image.
         size: side of the result in pixels.
-        tilt: angle in degrees by which the head leans clockwise in the image; the crop shows it upright.
+        roll: angle in degrees by which the head leans clockwise in the image; the crop shows it upright.
     """
     side = CROP_FACTOR * max(box.width, box.height)
     reduction = max(1, math.ceil(side / size))
     scale = side / (size * reduction)
     x, y = box.center
     # warpAffine maps centres of pixels: destination 0 is the centre of the crop's first pixel.
-    across, down = scale * math.cos(math.radians(tilt)), scale * math.sin(math.radians(tilt))
+    across, down = scale * math.cos(math.radians(roll)), scale * math.sin(math.radians(roll))
     middle = (size * reduction - 1) / 2
     to_source = np.array(
         [

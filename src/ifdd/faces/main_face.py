@@ -17,7 +17,7 @@ from jaxtyping import Float, UInt8
 from ifdd.faces.detection import CROP_FACTOR, FaceBox, FaceDetector, Landmarks, crop_face
 from ifdd.faces.tracking import Track, Tracker, TrackingOptions, TrackPoint
 from ifdd.video.frames import Frame
-from ifdd.video.shots import CutDetector
+from ifdd.video.shots import ShotBoundaryDetector
 
 DETECTION_SECONDS = 0.1
 """Time between two searches for faces; a cut is followed by one at once."""
@@ -28,10 +28,10 @@ HOLD_SECONDS = 1.0
 SMOOTHING_SECONDS = 0.12
 """Standard deviation of the smoothing of the face's course in time, which has no lag."""
 
-TILT_SECONDS = 0.3
+ROLL_SECONDS = 0.3
 """Time between two looks at how far the head leans, which take a look or two more."""
 
-LARGEST_TILT = 60.0
+LARGEST_ROLL = 60.0
 """Beyond it (degrees), the line through the eyes is one of a face in profile, or wrong."""
 
 UPRIGHT_DEGREES = 4.0
@@ -50,7 +50,7 @@ class Place(NamedTuple):
     frame: int
     box: FaceBox
     """In pixels; the score is 0."""
-    tilt: float
+    roll: float
     """Degrees by which the head leans clockwise in the image; 0 where the detector finds no eyes."""
 
 
@@ -80,14 +80,14 @@ def search_faces(frames: Iterable[Frame], detector: FaceDetector) -> Search:
         detector: what finds faces.
     """
     search = Search()
-    tracker, cuts = Tracker(TRACKING), CutDetector()
-    last_look, last_tilt, step = -math.inf, -math.inf, DETECTION_SECONDS
+    tracker, cuts = Tracker(TRACKING), ShotBoundaryDetector()
+    last_look, last_roll, step = -math.inf, -math.inf, DETECTION_SECONDS
     for frame in frames:
         search.height, search.width = frame.image.shape[:2]
         if search.seconds:
             step = frame.seconds - search.seconds[-1]
         search.seconds.append(frame.seconds)
-        cut = cuts.is_cut(frame.image)
+        cut = cuts.is_boundary(frame.image)
         if cut or not search.shots:
             search.shots.append(frame.index)
         # half a frame early is nearer to the interval than half a frame late
@@ -95,8 +95,8 @@ def search_faces(frames: Iterable[Frame], detector: FaceDetector) -> Search:
             last_look = frame.seconds
             search.looked.append(frame.index)
             boxes = detector.detect(frame.image)
-            if cut or frame.seconds - last_tilt > TILT_SECONDS - step / 2:
-                last_tilt = frame.seconds
+            if cut or frame.seconds - last_roll > ROLL_SECONDS - step / 2:
+                last_roll = frame.seconds
                 boxes = _with_exact_eyes(frame.image, boxes, detector)
             else:
                 boxes = [box._replace(landmarks=None) for box in boxes]
@@ -120,15 +120,15 @@ def find_eyes(image: UInt8[np.ndarray, "height width 3"], box: FaceBox, detector
     """
     landmarks = box.landmarks
     for _ in range(3):
-        tilt = None if landmarks is None else head_tilt(landmarks)
-        if tilt is None:
+        roll = None if landmarks is None else head_roll(landmarks)
+        if roll is None:
             return None
-        found = detector.detect(crop_face(image, box, UPRIGHT_SIDE, tilt))
+        found = detector.detect(crop_face(image, box, UPRIGHT_SIDE, roll))
         middle = [face for face in found if math.dist(face.center, [UPRIGHT_SIDE / 2] * 2) < UPRIGHT_SIDE / 4]
         face = max(middle, key=lambda face: face.score, default=None)
         if face is None or face.landmarks is None:
             return landmarks
-        landmarks = Landmarks(*(_from_crop(point, box, tilt) for point in face.landmarks))
+        landmarks = Landmarks(*(_from_crop(point, box, roll) for point in face.landmarks))
         if abs(_slope(face.landmarks)) < UPRIGHT_DEGREES:
             break
     return landmarks
@@ -181,10 +181,10 @@ def _with_exact_eyes(
     ]
 
 
-def _from_crop(point: tuple[float, float], box: FaceBox, tilt: float) -> tuple[float, float]:
+def _from_crop(point: tuple[float, float], box: FaceBox, roll: float) -> tuple[float, float]:
     """Return where in the image a point of its crop is."""
     scale = CROP_FACTOR * max(box.width, box.height) / UPRIGHT_SIDE
-    across, down = scale * math.cos(math.radians(tilt)), scale * math.sin(math.radians(tilt))
+    across, down = scale * math.cos(math.radians(roll)), scale * math.sin(math.radians(roll))
     x, y = point[0] - UPRIGHT_SIDE / 2, point[1] - UPRIGHT_SIDE / 2
     return box.center[0] + across * x - down * y, box.center[1] + down * x + across * y
 
@@ -236,11 +236,11 @@ def _course(points: Sequence[TrackPoint], frames: range, seconds: Sequence[float
     seen = np.array([point.seconds for point in points])
     values = _between(times, seen, np.array([[*p.box.center, p.box.width, p.box.height] for p in points]))
     known = [
-        (p.seconds, tilt) for p in points if p.box.landmarks and (tilt := head_tilt(p.box.landmarks)) is not None
+        (p.seconds, roll) for p in points if p.box.landmarks and (roll := head_roll(p.box.landmarks)) is not None
     ] or [(0.0, 0.0)]
-    tilts = _between(times, np.array([time for time, _ in known]), np.array([[tilt] for _, tilt in known]))
+    rolls = _between(times, np.array([time for time, _ in known]), np.array([[roll] for _, roll in known]))
     away = _away(times, seen)
-    smooth = _smooth(np.concatenate([values, tilts], axis=1), times)
+    smooth = _smooth(np.concatenate([values, rolls], axis=1), times)
     return [
         Place(frame, FaceBox(x - width / 2, y - height / 2, width, height, 0.0), angle)
         for frame, gap, (x, y, width, height, angle) in zip(frames, away.tolist(), smooth.tolist(), strict=True)
@@ -261,10 +261,10 @@ def _between(
     return np.stack([np.interp(times, seen, column) for column in values.T], axis=1)
 
 
-def head_tilt(landmarks: Landmarks) -> float | None:
+def head_roll(landmarks: Landmarks) -> float | None:
     """Return the angle of the line through the eyes in degrees, None if it is too steep to be true."""
     angle = _slope(landmarks)
-    return angle if abs(angle) <= LARGEST_TILT else None
+    return angle if abs(angle) <= LARGEST_ROLL else None
 
 
 def _slope(landmarks: Landmarks) -> float:

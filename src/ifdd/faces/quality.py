@@ -34,7 +34,7 @@ NOSE_PLACE = 0.55
 NOSE_REACH = 0.5
 """How far the tip of the nose lies before the eyes, in distances from eyes to mouth."""
 
-SOUND = 0.9
+FLAWLESS_QUALITY = 0.9
 """A quality from which on nothing is amiss."""
 
 _FACE = (slice(SIDE // 8, SIDE - SIDE // 8), slice(SIDE * 7 // 32, SIDE - SIDE * 7 // 32))  # the face box in its crop
@@ -104,7 +104,7 @@ def average(qualities: Sequence[FaceQuality]) -> FaceQuality:
     return FaceQuality(*np.mean(qualities, axis=0).tolist())
 
 
-def judge(qualities: Sequence[FaceQuality], pictures: int, sound: float = SOUND) -> tuple[float, str]:
+def judge(qualities: Sequence[FaceQuality], pictures: int, sound: float = FLAWLESS_QUALITY) -> tuple[float, str]:
     """Return how well a face can be read in a clip, 0 to 1, and what takes most from that, or "" where it is sound.
 
     The mean over the frames, times the share of different pictures: one that stays on screen says nothing of dynamics.

@@ -1,12 +1,12 @@
 """Following faces from frame to frame.
 
-A track is one person between two cuts. Detections are given to tracks by overlap with the predicted position, in
-rounds as in ByteTrack (Zhang et al., ECCV 2022): sure detections first, then the weak ones, which may continue a
-track but never start one. Looks decide with the overlap where people meet, as in BoT-SORT (Aharon et al., arXiv
+A track is one person within a shot. Detections are assigned to tracks by overlap with the predicted position, in rounds
+as in ByteTrack (Zhang et al., ECCV 2022): confident detections first, then weak ones, which may continue a track but
+never start one. Where people meet, appearance decides together with the overlap, as in BoT-SORT (Aharon et al., arXiv
 2206.14651), with colours in place of a network; and as in DeepSORT (Wojke et al., ICIP 2017), a face that was hidden is
-found again by its looks where no overlap tells. Positions are smoothed by a critically damped g-h filter (Brookner,
-"Tracking and Kalman Filtering Made Easy", 1998, section 1.2), which follows a steady motion without lag and predicts
-where a face is while nothing sees it.
+found again by its appearance where no overlap helps. Positions are smoothed by a critically damped g-h filter
+(Brookner, "Tracking and Kalman Filtering Made Easy", 1998, section 1.2), which follows a steady motion without lag and
+predicts where a face is while it is not detected.
 """
 
 import math
@@ -19,10 +19,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ifdd.errors import InputError
-from ifdd.faces.appearance import Looks, person_looks, unlikeness
+from ifdd.faces.appearance import Appearance, hellinger_distance, person_appearance
 from ifdd.faces.detection import FaceBox
-from ifdd.video.frames import CLOCK
-from ifdd.video.shots import CUT_THRESHOLD
+from ifdd.video.frames import TIME_TOLERANCE
+from ifdd.video.shots import SHOT_THRESHOLD
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ class TrackingOptions:
     sighting after ``minimum_seconds``."""
     smoothing_seconds: float = 0.1
     """Time constant of the smoothing of boxes; 0 leaves them as detected."""
-    cut_threshold: float = CUT_THRESHOLD
+    shot_threshold: float = SHOT_THRESHOLD
     """Difference of colour histograms, 0 to 1, from which two frames belong to different shots; above 1 never."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         if self.detect_every is not None and self.detect_every < 1:
             raise InputError(f"tracking.detect_every must be 1 or more, given {self.detect_every}")
-        for name in ("gap_seconds", "minimum_seconds", "smoothing_seconds", "cut_threshold"):
+        for name in ("gap_seconds", "minimum_seconds", "smoothing_seconds", "shot_threshold"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"tracking.{name} must be 0 or more, given {getattr(self, name)}")
         for name in ("start_score", "minimum_overlap", "minimum_share"):
@@ -90,7 +90,7 @@ class SearchTurns:
             cut: it is the first of a new shot, and searched in any case.
         """
         next_seconds = 2 * seconds - self._before  # if frames keep their distance
-        late = next_seconds - self._searched > SEARCH_SECONDS + CLOCK
+        late = next_seconds - self._searched > SEARCH_SECONDS + TIME_TOLERANCE
         turn = cut or (late if self._every is None else self._unsearched == 0)
         self._before = seconds
         if turn:
@@ -146,7 +146,7 @@ class Track:
     """Time of the frame after the last point, once the track has ended."""
     motion: Motion = STILL
     """Estimated speed in the newest frame."""
-    looks: Looks | None = None
+    appearance: Appearance | None = None
     """How the person looked, newer sightings counting more; None where no images were given."""
 
     @property
@@ -219,17 +219,17 @@ class Tracker:
             for track, predicted in zip(self._tracks, predictions, strict=True):
                 self._carry_on(track, frame, seconds, predicted)
             return TrackUpdate(list(self._tracks), ended)
-        looks = [None if image is None else person_looks(image, detection) for detection in detections]
-        matches = self._match(predictions, detections, looks, seconds)
+        appearances = [None if image is None else person_appearance(image, detection) for detection in detections]
+        matches = self._match(predictions, detections, appearances, seconds)
         for index, track in enumerate(self._tracks):
             detection = detections[matches[index]] if index in matches else None
             self._extend(track, frame, seconds, predictions[index], detection)
             if index in matches and _stands_apart(matches[index], detections):
-                _remember(track, looks[matches[index]])
+                _remember(track, appearances[matches[index]])
         for index, detection in enumerate(detections):
             if index not in matches.values() and self._is_new_face(detection):
                 point = TrackPoint(frame, seconds, detection)
-                self._tracks.append(Track([point], detected_seconds=seconds, looks=looks[index]))
+                self._tracks.append(Track([point], detected_seconds=seconds, appearance=appearances[index]))
         for track in list(self._tracks):
             self._judge(track, seconds)
         return TrackUpdate(list(self._tracks), ended)
@@ -278,7 +278,7 @@ class Tracker:
         self,
         predictions: Sequence[FaceBox],
         detections: Sequence[FaceBox],
-        looks: Sequence[Looks | None],
+        appearances: Sequence[Appearance | None],
         seconds: float,
     ) -> dict[int, int]:
         """Return track number -> detection number.
@@ -289,14 +289,14 @@ class Tracker:
         ranks: list[tuple[int, float, int, int]] = []
         for (number, track), (index, detection) in product(enumerate(self._tracks), enumerate(detections)):
             sure, predicted = detection.score >= self.options.start_score, predictions[number]
-            unlike = _unlikeness(track.looks, looks[index])
+            unlike = _appearance_distance(track.appearance, appearances[index])
             shared = _shared(predicted, detection)
-            if track.box.score == 0 and (unlike or 0.0) > MOST_UNLIKE:
+            if track.box.score == 0 and (unlike or 0.0) > LARGEST_APPEARANCE_DISTANCE:
                 continue  # in sight, a person may change: by another light, or a hand before the face
             if self._is_expected(shared):
                 ranks.append((_BY_PLACE if sure else _WEAK, (unlike or 0.0) - shared, number, index))
             elif unlike is not None and sure and _can_have_gone(track, predicted, detection, seconds):
-                ranks.append((_BY_LOOKS, unlike, number, index))
+                ranks.append((_BY_APPEARANCE, unlike, number, index))
         matches: dict[int, int] = {}
         for _, _, number, index in sorted(ranks):
             if number not in matches and index not in matches.values():
@@ -315,7 +315,7 @@ class Tracker:
             track.points.append(TrackPoint(frame, seconds, predicted))
             return
         if not self._is_expected(_shared(predicted, detection)):
-            predicted, track.motion = detection, STILL  # found again by its looks: the jump is no speed
+            predicted, track.motion = detection, STILL  # found again by its appearance: the jump is no speed
         step = seconds - track.detected_seconds  # after a gap the detection counts more
         box, track.motion = _smooth(predicted, track.motion, detection, step, self.options.smoothing_seconds)
         track.points.append(TrackPoint(frame, seconds, box))
@@ -339,13 +339,13 @@ class Tracker:
         return all(track.box.score == 0 or _covered_share(detection, track.box) < _SAME_FACE for track in self._tracks)
 
 
-MOST_UNLIKE = 0.65
-"""Somebody who comes into sight and looks further from a lost person than this (``unlikeness``) is another one."""
+LARGEST_APPEARANCE_DISTANCE = 0.65
+"""Appearance distance above which a face that comes into sight is not the person who was lost."""
 
-_BY_PLACE, _WEAK, _BY_LOOKS = range(3)  # rounds in which detections choose
+_BY_PLACE, _WEAK, _BY_APPEARANCE = range(3)  # rounds in which detections choose
 _REACH = 4.0  # widths of the face that an unseen person may be off the prediction, a second
 _SIZE_CHANGE = 0.6  # least ratio of heights at which a face that was lost may be the one that is found
-_MEMORY = 0.1  # share that a sighting has in what is remembered of a person's looks
+_MEMORY = 0.1  # share that a sighting has in what is remembered of a person's appearance
 _TOUCH = 0.1  # overlap of enlarged boxes from which one person's colours may be another's
 _COASTING_SECONDS = 0.5  # an unseen face is taken to slow down with this time constant
 _SAME_FACE = 0.6  # share of the smaller box inside the other from which two boxes show one face
@@ -381,9 +381,9 @@ def _shared(predicted: FaceBox, detection: FaceBox) -> float:
     return overlap(_enlarge(predicted), _enlarge(detection))
 
 
-def _unlikeness(a: Looks | None, b: Looks | None) -> float | None:
-    """Return the distance of two looks; None where one is not known."""
-    return None if a is None or b is None else unlikeness(a, b)
+def _appearance_distance(a: Appearance | None, b: Appearance | None) -> float | None:
+    """Return the distance of two appearances; None where one is not known."""
+    return None if a is None or b is None else hellinger_distance(a, b)
 
 
 def _can_have_gone(track: Track, predicted: FaceBox, detection: FaceBox, seconds: float) -> bool:
@@ -400,11 +400,11 @@ def _stands_apart(number: int, detections: Sequence[FaceBox]) -> bool:
     return all(index == number or overlap(box, _enlarge(other)) < _TOUCH for index, other in enumerate(detections))
 
 
-def _remember(track: Track, looks: Looks | None) -> None:
-    if track.looks is None or looks is None:
-        track.looks = looks
+def _remember(track: Track, appearance: Appearance | None) -> None:
+    if track.appearance is None or appearance is None:
+        track.appearance = appearance
     else:
-        track.looks = track.looks + np.float32(_MEMORY) * (looks - track.looks)
+        track.appearance = track.appearance + np.float32(_MEMORY) * (appearance - track.appearance)
 
 
 def _slow_down(track: Track, seconds: float) -> None:

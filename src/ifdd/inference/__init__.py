@@ -5,29 +5,29 @@ from ifdd.faces.tracking import Track, Tracker, TrackingOptions, TrackPoint
 from ifdd.inference.recognition import SCHEMA_VERSION, Recognition, RecognizedTrack, RecognizedVideo
 from ifdd.inference.recognizer import Recognizer
 from ifdd.inference.segments import UNCERTAIN, Segment, TimelineEntry
-from ifdd.inference.stream import ReadingOptions, Stream
-from ifdd.video.shots import CutDetector
+from ifdd.inference.stream import Stream, WindowOptions
+from ifdd.video.shots import ShotBoundaryDetector
 
 __all__ = [
     "CROP_FACTOR",
     "SCHEMA_VERSION",
     "UNCERTAIN",
-    "CutDetector",
     "FaceBox",
     "FaceDetector",
     "HaarDetector",
-    "ReadingOptions",
     "Recognition",
     "RecognizedTrack",
     "RecognizedVideo",
     "Recognizer",
     "Segment",
+    "ShotBoundaryDetector",
     "Stream",
     "TimelineEntry",
     "Track",
     "TrackPoint",
     "Tracker",
     "TrackingOptions",
+    "WindowOptions",
     "YuNetDetector",
     "crop_face",
 ]

@@ -14,7 +14,7 @@ from ifdd.errors import InputError
 from ifdd.faces.tracking import TrackPoint
 from ifdd.inference.boxes import Boxes
 from ifdd.inference.segments import Segment, TimelineEntry
-from ifdd.video.frames import CLOCK
+from ifdd.video.frames import TIME_TOLERANCE
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -157,8 +157,8 @@ class Recognition:
         notice = SYNTHETIC if "notice" in self.model else ""
         for entry in self.timeline:
             seconds = boxes[entry.track].seconds
-            first = max(0, int(np.searchsorted(seconds, entry.start_seconds + CLOCK, side="right")) - 1)
-            last = max(first, int(np.searchsorted(seconds, entry.end_seconds - CLOCK)) - 1)
+            first = max(0, int(np.searchsorted(seconds, entry.start_seconds + TIME_TOLERANCE, side="right")) - 1)
+            last = max(first, int(np.searchsorted(seconds, entry.end_seconds - TIME_TOLERANCE)) - 1)
             yield {
                 "track": entry.track,
                 "start_seconds": round(entry.start_seconds, 4),

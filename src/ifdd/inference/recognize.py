@@ -31,12 +31,12 @@ from ifdd.inference.outputs.write import parse_formats
 from ifdd.inference.pipeline import Progress
 from ifdd.inference.recognition import SCHEMA_VERSION
 from ifdd.inference.recognizer import Recognizer
-from ifdd.inference.stream import ReadingOptions
+from ifdd.inference.stream import WindowOptions
 from ifdd.model import DEMONSTRATION, choose_device, load_checkpoint
 from ifdd.processes import in_processes
 from ifdd.video.sources import CAMERA, SourceOptions, VideoSource, hide_password, open_video
 
-MANY = 10
+ONE_LINE_FROM_VIDEOS = 10
 """From this number of videos on, each is told of in one line."""
 
 
@@ -47,7 +47,7 @@ class Settings:
     checkpoint: Path
     detector: DetectorChoice
     device: str
-    reading: ReadingOptions
+    reading: WindowOptions
     tracking: TrackingOptions
     source: SourceOptions
     out: Path
@@ -129,7 +129,7 @@ def recognize(
     detector_model: Path | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     source: SourceOptions = SourceOptions(),  # noqa: B008 (frozen)
-    reading: ReadingOptions = ReadingOptions(),  # noqa: B008 (frozen)
+    reading: WindowOptions = WindowOptions(),  # noqa: B008 (frozen)
     tracking: TrackingOptions = TrackingOptions(),  # noqa: B008 (frozen)
 ) -> None:
     """Read a timeline of expressions from videos.
@@ -170,7 +170,7 @@ def recognize(
     found = find_videos(words, out)
     forms = tuple(parse_formats(formats))
     _refuse_to_annotate([video for video in found if is_live_or_piped(video)] if "mp4" in forms else [])
-    brief = len(found) >= MANY
+    brief = len(found) >= ONE_LINE_FROM_VIDEOS
     if checkpoint == Path(DEMONSTRATION):
         _print(f"the model is the demonstration {DEMONSTRATION}, which knows drawn faces only", error=True)
     device_name = str(choose_device(device))
@@ -261,7 +261,9 @@ def _recognize_many(reader: Reader, jobs: Sequence[Job], ledger: Ledger, batch: 
     _print(f"{total} videos: {batch.done} read, {batch.before} done before, {len(failed)} failed")
     _warn_of_drawn_faces(reader.recognizer)
     if failed:
-        shown = ", ".join(failed[:MANY]) + (f" and {len(failed) - MANY} more" if len(failed) > MANY else "")
+        shown = ", ".join(failed[:ONE_LINE_FROM_VIDEOS]) + (
+            f" and {len(failed) - ONE_LINE_FROM_VIDEOS} more" if len(failed) > ONE_LINE_FROM_VIDEOS else ""
+        )
         raise InputError(f"{len(failed)} of {total} videos failed: {shown}; see above")
 
 

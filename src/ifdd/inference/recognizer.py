@@ -18,7 +18,7 @@ from ifdd.files import file_sha256
 from ifdd.inference.pipeline import Progress, follow_ahead, follow_in_turns
 from ifdd.inference.recognition import Recognition, RecognizedVideo
 from ifdd.inference.segments import TimelineEntry, find_segments
-from ifdd.inference.stream import ReadingOptions, Stream
+from ifdd.inference.stream import Stream, WindowOptions
 from ifdd.model import DEMONSTRATION, PRESETS, Checkpoint, IFDDConfig, find_checkpoint, load_checkpoint
 from ifdd.video.frames import VideoInfo
 from ifdd.video.sources import SourceOptions, VideoSource, open_video
@@ -45,7 +45,7 @@ class Recognizer:
         checkpoint: Checkpoint,
         detector: FaceDetector | None = None,
         tracking: TrackingOptions | None = None,
-        reading: ReadingOptions | None = None,
+        reading: WindowOptions | None = None,
         device: str | torch.device = "cpu",
         origin: dict[str, Any] | None = None,
     ) -> None:
@@ -55,7 +55,7 @@ class Recognizer:
         self.clip_seconds = checkpoint.clip_seconds
         self.detector = detector or choose_detector(None, logging.getLogger(__name__).warning)()
         self.tracking = tracking or TrackingOptions()
-        self.reading = reading or ReadingOptions()
+        self.reading = reading or WindowOptions()
         self.stride_seconds = self.reading.stride_seconds or self.clip_seconds / 4
         if self.stride_seconds > self.clip_seconds:
             raise InputError(
@@ -70,7 +70,7 @@ class Recognizer:
         path: str | Path = DEMONSTRATION,
         detector: FaceDetector | None = None,
         tracking: TrackingOptions | None = None,
-        reading: ReadingOptions | None = None,
+        reading: WindowOptions | None = None,
         device: str | torch.device = "cpu",
     ) -> "Recognizer":
         """Build a recogniser from a checkpoint file.

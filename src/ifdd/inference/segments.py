@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from ifdd.video.frames import CLOCK
+from ifdd.video.frames import TIME_TOLERANCE
 
 _NO_QUALITY = 1e-3  # below it a window has no weight, so that sums are exact
 
@@ -103,7 +103,7 @@ def frames_in_window(
         count: frames of a clip.
     """
     middles = start_seconds + (np.arange(count) + 0.5) * (end_seconds - start_seconds) / count
-    return np.maximum(np.searchsorted(np.asarray(seconds), middles + CLOCK, side="right") - 1, 0)
+    return np.maximum(np.searchsorted(np.asarray(seconds), middles + TIME_TOLERANCE, side="right") - 1, 0)
 
 
 def last_window(
@@ -120,7 +120,7 @@ def last_window(
         end_seconds: end of the track.
         clip_seconds: length of a window.
     """
-    if covered_seconds >= end_seconds - CLOCK:
+    if covered_seconds >= end_seconds - TIME_TOLERANCE:
         return None
     return max(start_seconds, end_seconds - clip_seconds), end_seconds
 
@@ -170,7 +170,7 @@ def time_course(entries: Sequence[TimelineEntry]) -> TimeCourse:
     starts = np.array([entry.start_seconds for entry in entries], float)
     ends = np.array([entry.end_seconds for entry in entries], float)
     edges = np.unique(np.concatenate([starts, ends]))
-    edges = edges[np.concatenate([[True], np.diff(edges) > CLOCK])]
+    edges = edges[np.concatenate([[True], np.diff(edges) > TIME_TOLERANCE])]
     add_up = partial(_add_up, entries, edges)
     probabilities = np.array([entry.probabilities for entry in entries], float)
     quality = np.array([[entry.quality] for entry in entries], float)
@@ -189,8 +189,8 @@ def _add_up(
     """Return, for each part, the sums of the rows of the windows that cover it."""
     starts, ends = np.array([(entry.start_seconds, entry.end_seconds) for entry in entries], float).T
     steps = np.zeros((len(edges), values.shape[1]))
-    np.add.at(steps, np.searchsorted(edges, starts + CLOCK, side="right") - 1, values)
-    np.subtract.at(steps, np.searchsorted(edges, ends + CLOCK, side="right") - 1, values)
+    np.add.at(steps, np.searchsorted(edges, starts + TIME_TOLERANCE, side="right") - 1, values)
+    np.subtract.at(steps, np.searchsorted(edges, ends + TIME_TOLERANCE, side="right") - 1, values)
     return steps.cumsum(0)[:-1]
 
 
@@ -268,7 +268,9 @@ def _join_short(
     def length(stretch: _Stretch) -> float:
         return float(course.edges[stretch.stop] - course.edges[stretch.start])
 
-    waiting = [(length(stretch), stretch) for stretch in stretches if length(stretch) < minimum_seconds - CLOCK]
+    waiting = [
+        (length(stretch), stretch) for stretch in stretches if length(stretch) < minimum_seconds - TIME_TOLERANCE
+    ]
     heapq.heapify(waiting)
     while waiting:
         _, short = heapq.heappop(waiting)
@@ -282,6 +284,6 @@ def _join_short(
             del by_start[stretch.start], by_stop[stretch.stop]
         whole = _Stretch(min(s.start for s in joined), max(s.stop for s in joined), label)
         by_start[whole.start] = by_stop[whole.stop] = whole
-        if length(whole) < minimum_seconds - CLOCK:
+        if length(whole) < minimum_seconds - TIME_TOLERANCE:
             heapq.heappush(waiting, (length(whole), whole))
     return [by_start[start] for start in sorted(by_start)]

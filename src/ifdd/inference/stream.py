@@ -14,19 +14,19 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ifdd.errors import InputError
-from ifdd.faces.alignment import HeadTilt
+from ifdd.faces.alignment import HeadRoll
 from ifdd.faces.detection import FaceBox, FaceDetector, crop_face
-from ifdd.faces.quality import SOUND, FaceQuality, TrackQuality, judge
+from ifdd.faces.quality import FLAWLESS_QUALITY, FaceQuality, TrackQuality, judge
 from ifdd.faces.tracking import SearchTurns, Track, Tracker, TrackingOptions
 from ifdd.inference.boxes import BoxRecorder
 from ifdd.inference.recognition import RecognizedTrack
 from ifdd.inference.segments import TimelineEntry, frames_in_window, last_window
-from ifdd.video.frames import CLOCK
-from ifdd.video.shots import CutDetector
+from ifdd.video.frames import TIME_TOLERANCE
+from ifdd.video.shots import ShotBoundaryDetector
 
 
 @dataclass(frozen=True)
-class ReadingOptions:
+class WindowOptions:
     """How windows slide over a track, and how their readings become segments.
 
     Raises:
@@ -67,7 +67,7 @@ class ClipReader(Protocol):
 
     detector: FaceDetector
     tracking: TrackingOptions
-    reading: ReadingOptions
+    reading: WindowOptions
     clip_seconds: float
     stride_seconds: float
 
@@ -93,7 +93,7 @@ class Sighting(NamedTuple):
 
 
 class Watcher:
-    """Looks at each frame for cuts, and at those whose turn it is for faces.
+    """Appearance at each frame for cuts, and at those whose turn it is for faces.
 
     Args:
         detector: what finds faces.
@@ -102,12 +102,12 @@ class Watcher:
 
     def __init__(self, detector: FaceDetector, tracking: TrackingOptions) -> None:
         self._detector = detector
-        self._cuts = CutDetector(tracking.cut_threshold)
+        self._cuts = ShotBoundaryDetector(tracking.shot_threshold)
         self._turns = SearchTurns(tracking.detect_every)
 
     def look(self, image: UInt8[np.ndarray, "height width 3"], seconds: float) -> Sighting:
         """Look at the next frame (RGB, its time)."""
-        cut = self._cuts.is_cut(image, seconds)
+        cut = self._cuts.is_boundary(image, seconds)
         return Sighting(self._detector.detect(image) if self._turns.is_turn(seconds, cut) else None, cut)
 
 
@@ -136,7 +136,7 @@ class _Crops:
     """Time at which the next window starts."""
     covered: float
     """Time up to which windows were read."""
-    tilt: HeadTilt
+    roll: HeadRoll
     seconds: deque[float] = field(default_factory=deque)
     """Times of the crops."""
     images: deque[UInt8[np.ndarray, "size size 3"]] = field(default_factory=deque)
@@ -161,7 +161,7 @@ class Stream:
         self._keep_tracks = keep_tracks
         self._tracker = Tracker(reader.tracking)
         self.watcher = Watcher(reader.detector, reader.tracking)
-        """Looks at the frames, and may do so ahead of ``follow`` in another thread."""
+        """Appearance at the frames, and may do so ahead of ``follow`` in another thread."""
         self._crops: dict[int, _Crops] = {}  # by identity of the track: it has no number at first
         self._waiting: list[Window] = []
         self._frames = 0
@@ -258,12 +258,12 @@ class Stream:
         """Keep the newest crop, and forget those that no window can need any more."""
         reader, seconds, start = self._reader, track.points[-1].seconds, track.start_seconds
         if id(track) not in self._crops:
-            self._crops[id(track)] = _Crops(track, start, start, HeadTilt(reader.detector))
+            self._crops[id(track)] = _Crops(track, start, start, HeadRoll(reader.detector))
             self._crops[id(track)].boxes.add(track.points[:1])
         crops = self._crops[id(track)]
-        tilt = crops.tilt.update(image, track.box, seconds) if reader.reading.upright else 0.0
+        roll = crops.roll.update(image, track.box, seconds) if reader.reading.upright else 0.0
         crops.seconds.append(seconds)
-        crops.images.append(crop_face(image, track.box, reader.size, tilt))
+        crops.images.append(crop_face(image, track.box, reader.size, roll))
         crops.qualities.append(crops.quality.update(crops.images[-1], track.box))
         oldest = min(crops.next_start, track.last_seen_seconds - self._reader.clip_seconds)
         while len(crops.seconds) > 1 and crops.seconds[1] <= oldest:
@@ -273,7 +273,7 @@ class Stream:
 
     def _read_full_windows(self, track: Track, until_seconds: float) -> None:
         crops = self._crops[id(track)]
-        while crops.next_start + self._reader.clip_seconds <= until_seconds + CLOCK:
+        while crops.next_start + self._reader.clip_seconds <= until_seconds + TIME_TOLERANCE:
             crops.covered = crops.next_start + self._reader.clip_seconds
             self._queue(track, crops.next_start, crops.covered)
             crops.next_start += self._reader.stride_seconds
@@ -299,7 +299,7 @@ class Stream:
         clip = np.broadcast_to(images[0], (count, *images[0].shape)) if still else np.stack(images)
         qualities = [crops.qualities[position] for position in positions]
         pictures = len(np.unique(positions))
-        score, flaw = judge(qualities, pictures, max(SOUND, self._reader.reading.minimum_quality))
+        score, flaw = judge(qualities, pictures, max(FLAWLESS_QUALITY, self._reader.reading.minimum_quality))
         self._waiting.append(Window(track.id, start_seconds, end_seconds, clip, score, flaw))
 
     def _take_windows(self) -> list[Window]:

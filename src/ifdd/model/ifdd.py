@@ -14,7 +14,15 @@ from ifdd.model.backbones import BACKBONES, Backbone
 from ifdd.model.config import ABLATIONS, PRESETS, IFDDConfig, from_plain, lookup
 from ifdd.model.head import Head
 from ifdd.model.issm import ISSM, EvenOddSplit, NoSplit
-from ifdd.model.ladm import HEADS, LADM, MeanPooling, NoLifting, PredictorFirstLADM, TokenPooling, lifting_residual
+from ifdd.model.ladm import (
+    CLASSIFIER_PREFIXES,
+    LADM,
+    MeanPooling,
+    NoLifting,
+    PredictorFirstLADM,
+    TokenPooling,
+    lifting_residual,
+)
 from ifdd.model.layers import as_column, maps_to_tokens
 from ifdd.model.outputs import IFDDOutput, StageShape
 from ifdd.model.pyramid import PyramidAggregation
@@ -111,10 +119,10 @@ def check_stages(name: str, stages: Sequence[StageShape]) -> None:
             f"backbone {name!r}: the last stage {tuple(last)} must have the frames of the one before, {tuple(finer)}, "
             "and divide its height and width by the same number"
         )
-    if last.frames % 2 or last.channels % HEADS:
+    if last.frames % 2 or last.channels % CLASSIFIER_PREFIXES:
         raise InputError(
             f"backbone {name!r}: the last stage {tuple(last)} needs an even number of frames "
-            f"and channels divisible by {HEADS}"
+            f"and channels divisible by {CLASSIFIER_PREFIXES}"
         )
 
 

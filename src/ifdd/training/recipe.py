@@ -14,7 +14,7 @@ from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, Ru
 
 RECIPE_FILE = "recipe.yaml"
 
-FREE = ("data.manifest", "data.workers", "data.cache", "run.accelerator")
+MAY_CHANGE_ON_RESUME = ("data.manifest", "data.workers", "data.cache", "run.accelerator")
 """Settings that may change while a training goes on: where the clips lie (what they are is compared apart from this),
 how they are loaded, and on what hardware."""
 
@@ -48,7 +48,8 @@ class Recipe:
         """Refuse a folder whose results are those of another training.
 
         Raises:
-            InputError: its ``recipe.yaml`` is damaged, or differs in more than the evaluation and what is in ``FREE``.
+            InputError: its ``recipe.yaml`` is damaged, or differs in more than the evaluation and what is in
+                ``MAY_CHANGE_ON_RESUME``.
         """
         try:
             before = dict(yaml.safe_load((folder / RECIPE_FILE).read_text(encoding="utf-8")))
@@ -60,7 +61,9 @@ class Recipe:
             f"{group}.{key}: {before.get(group, {}).get(key)!r} -> {value!r}"
             for group, values in self.plain().items()
             for key, value in values.items()
-            if group != "evaluation" and f"{group}.{key}" not in FREE and before.get(group, {}).get(key) != value
+            if group != "evaluation"
+            and f"{group}.{key}" not in MAY_CHANGE_ON_RESUME
+            and before.get(group, {}).get(key) != value
         ]
         if changed:
             raise InputError(f"{folder} holds results of another recipe ({'; '.join(changed)}); choose another --out")

@@ -34,7 +34,7 @@ VIDEO_SUFFIXES = (
 # fmt: on
 """Files of a folder with these endings are taken for videos; one that is named is read whatever its ending."""
 
-CLOCK = 1e-6
+TIME_TOLERANCE = 1e-6
 """Times that differ by less are the same (seconds)."""
 
 FOLDER_FPS = 25.0
@@ -45,7 +45,7 @@ _NOT_VIDEO_FORMATS = ("tty",)  # FFmpeg draws plain text files as moving ANSI ar
 MISSING_SECONDS = 0.5
 """Containers round their durations; a gap above this is a truncated file."""
 
-LEAP_SECONDS = 10.0
+TIMESTAMP_JUMP_SECONDS = 10.0
 """A time stamp this far behind the end of the frame before is looked at closely."""
 
 LONGEST_PAUSE = 3600.0
@@ -93,30 +93,32 @@ class Frame(NamedTuple):
     """RGB, upright."""
 
 
-class Pose(NamedTuple):
+class Orientation(NamedTuple):
     """How the frames of a video become upright images of one size, with square pixels: as players show them."""
 
     width: int
     """Of the frames as they lie in the file, with square pixels."""
     height: int
     """Likewise."""
-    crossed: bool
+    transposed: bool
     """Rows become columns; what follows is done after that."""
-    mirrored: bool
+    flipped_horizontally: bool
     """Left and right are exchanged."""
-    upended: bool
+    flipped_vertically: bool
     """Top and bottom are exchanged."""
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the images."""
-        return (self.height, self.width) if self.crossed else (self.width, self.height)
+        return (self.height, self.width) if self.transposed else (self.width, self.height)
 
     def image_of(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "height width 3"]:
         """Convert a frame, whose size a stream may change on its way, to RGB."""
         image = frame.to_ndarray(format="rgb24", width=self.width, height=self.height, threads=1)
-        image = image.swapaxes(0, 1) if self.crossed else image
-        return np.ascontiguousarray(image[:: -1 if self.upended else 1, :: -1 if self.mirrored else 1])
+        image = image.swapaxes(0, 1) if self.transposed else image
+        return np.ascontiguousarray(
+            image[:: -1 if self.flipped_vertically else 1, :: -1 if self.flipped_horizontally else 1]
+        )
 
 
 class TimedFrame(NamedTuple):
@@ -130,14 +132,14 @@ class TimedFrame(NamedTuple):
     """When it ends."""
     frame: av.VideoFrame
     """As it was decoded: neither upright nor RGB."""
-    pose: Pose
+    orientation: Orientation
     """The same for all frames of a video."""
-    leapt: bool
+    jumped: bool
     """Its time stamp cannot be true; its time is made up."""
 
     def to_rgb(self) -> UInt8[np.ndarray, "height width 3"]:
         """Return the frame as an upright image."""
-        return self.pose.image_of(self.frame)
+        return self.orientation.image_of(self.frame)
 
 
 def probe(path: str | Path, folder_fps: float = FOLDER_FPS) -> VideoInfo:
@@ -162,7 +164,12 @@ def probe(path: str | Path, folder_fps: float = FOLDER_FPS) -> VideoInfo:
     assert last is not None
     duration = last.end_seconds - first.seconds
     return VideoInfo(
-        path, last.number + 1, (last.number + 1) / duration, duration, *first.pose.size, start_seconds=first.seconds
+        path,
+        last.number + 1,
+        (last.number + 1) / duration,
+        duration,
+        *first.orientation.size,
+        start_seconds=first.seconds,
     )
 
 
@@ -379,7 +386,7 @@ def video_stream(name: str | Path, container: InputContainer) -> VideoStream:
     codec = stream.codec_context
     if codec is None:
         raise InputError(f"no decoder for the kind of video in {name}; convert it to mp4 (H.264)")
-    # Threads, here and in Pose, gain little (nothing at 640x360); one that is left, held by an exception for
+    # Threads, here and in Orientation, gain little (nothing at 640x360); one that is left, held by an exception for
     # example, hangs a data loader's worker that is forked later and frees it.
     codec.thread_count = 1
     return stream
@@ -392,18 +399,18 @@ def timed_frames(
     clock = _Clock(container, stream)
     source = iter(frames)
     frame, number = next(source, None), 0
-    pose = None if frame is None else _pose_of(frame, stream)
+    orientation = None if frame is None else _orientation_of(frame, stream)
     while frame is not None:
-        assert pose is not None  # there is a frame
+        assert orientation is not None  # there is a frame
         stamp = clock.stamp(frame)
-        if clock.leaps(stamp):  # the next frame tells whether that is true
+        if clock.jumps(stamp):  # the next frame tells whether that is true
             following = next(source, None)
-            leapt = clock.leap(stamp, None if following is None else clock.stamp(following))
-            yield TimedFrame(number, *clock.go_on(frame), frame, pose, leapt)
+            jumped = clock.jump(stamp, None if following is None else clock.stamp(following))
+            yield TimedFrame(number, *clock.go_on(frame), frame, orientation, jumped)
             frame = following
         else:
             clock.seconds = max(stamp, clock.seconds)
-            yield TimedFrame(number, *clock.go_on(frame), frame, pose, False)
+            yield TimedFrame(number, *clock.go_on(frame), frame, orientation, False)
             frame = next(source, None)
         number += 1
 
@@ -411,14 +418,16 @@ def timed_frames(
 class _Clock:
     """Makes times that never decrease of the time stamps of frames.
 
-    A stamp that leaps is false if the next one goes on from before the leap, if it leaps back, beyond the end that the
-    container tells, or over the longest pause. Where others go on from a false one, time goes on as if none had leapt.
+    A stamp that jumps is false if the next one goes on from before the jump, if it jumps back, beyond the end that the
+    container tells, or over the longest pause. Where others go on from a false one, time goes on as if none had jumped.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         self._start = (container.start_time or 0) / av.time_base
         self._interval = float(1 / (stream.average_rate or stream.guessed_rate or FOLDER_FPS))
-        self._latest = math.inf if not container.duration else container.duration / av.time_base + LEAP_SECONDS
+        self._latest = (
+            math.inf if not container.duration else container.duration / av.time_base + TIMESTAMP_JUMP_SECONDS
+        )
         self._offset = 0.0
         self._end = 0.0
         self._longest = math.inf  # streams may begin at any time
@@ -434,24 +443,24 @@ class _Clock:
         if stamp is None:
             return self._end
         stamp += self._offset - self._start
-        if self._offset and self.leaps(stamp) and not self.leaps(stamp - self._offset):
-            stamp, self._offset = stamp - self._offset, 0.0  # back from where it had leapt to
+        if self._offset and self.jumps(stamp) and not self.jumps(stamp - self._offset):
+            stamp, self._offset = stamp - self._offset, 0.0  # back from where it had jumped to
         # Containers without presentation times (avi) have them guessed, wrongly; decoding went on evenly.
         self._by_decoding = self._by_decoding or self.seconds - BACK_SECONDS < stamp < self.seconds
         return stamp
 
-    def leaps(self, stamp: float) -> bool:
+    def jumps(self, stamp: float) -> bool:
         """Say whether a time is far from the newest frame's."""
-        return not self.seconds - BACK_SECONDS <= stamp <= self._end + LEAP_SECONDS
+        return not self.seconds - BACK_SECONDS <= stamp <= self._end + TIMESTAMP_JUMP_SECONDS
 
-    def leap(self, stamp: float, following: float | None) -> bool:
-        """Take in a stamp that leaps; say whether it is false.
+    def jump(self, stamp: float, following: float | None) -> bool:
+        """Take in a stamp that jumps; say whether it is false.
 
         Args:
             stamp: the stamp.
             following: the one after it.
         """
-        alone = following is not None and not self.leaps(following)
+        alone = following is not None and not self.jumps(following)
         false = alone or not self.seconds <= stamp <= min(self._latest, self._end + self._longest)
         if false and not alone:
             self._offset += self._end - stamp
@@ -481,7 +490,7 @@ def declared_end(container: InputContainer, stream: VideoStream) -> float | None
     return None
 
 
-def _pose_of(frame: av.VideoFrame, stream: VideoStream) -> Pose:
+def _orientation_of(frame: av.VideoFrame, stream: VideoStream) -> Orientation:
     """Read the shape of the pixels, and the display matrix, which may turn and mirror."""
     width, height = frame.width, frame.height
     shape = float(stream.sample_aspect_ratio or 1)
@@ -491,11 +500,11 @@ def _pose_of(frame: av.VideoFrame, stream: VideoStream) -> Pose:
         matrix = cast(bytes | None, frame.side_data.get("DISPLAYMATRIX"))
     except ValueError:  # beside it lies a kind of data, such as EXIF, that PyAV has no name for
         turn = frame.rotation  # degrees, anticlockwise; without the mirroring
-        return Pose(width, height, abs(turn) == 90, turn in (-90, 180, -180), turn in (90, 180, -180))
+        return Orientation(width, height, abs(turn) == 90, turn in (-90, 180, -180), turn in (90, 180, -180))
     if matrix is None:
-        return Pose(width, height, False, False, False)
+        return Orientation(width, height, False, False, False)
     # A point (column, row) goes to (a column + c row, b column + d row).
     a, b, _, c, d = struct.unpack_from("=5i", matrix)
     if abs(b) + abs(c) > abs(a) + abs(d):
-        return Pose(width, height, True, c < 0, b < 0)
-    return Pose(width, height, False, a < 0, d < 0)
+        return Orientation(width, height, True, c < 0, b < 0)
+    return Orientation(width, height, False, a < 0, d < 0)

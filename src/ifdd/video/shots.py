@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from ifdd.video.frames import CLOCK
+from ifdd.video.frames import TIME_TOLERANCE
 
-CUT_THRESHOLD = 0.2
+SHOT_THRESHOLD = 0.2
 """Distance of the colour histograms of two frames, 0 to 1, from which they belong to different shots."""
 
 SMALLEST_DIFFERENCE = 8.0
@@ -50,7 +50,7 @@ class _Thumbnail(NamedTuple):
     colours: Float32[np.ndarray, "8 8 8"]
 
 
-class CutDetector:
+class ShotBoundaryDetector:
     """Tells the first frame of a new shot by the change of its colours; of a dissolve or a fade, about the middle.
 
     A hard cut: two measures of successive frames must agree: the Bhattacharyya distance of their colour histograms (8
@@ -72,12 +72,12 @@ class CutDetector:
         threshold: histogram distance, 0 to 1, from which a frame starts a shot.
     """
 
-    def __init__(self, threshold: float = CUT_THRESHOLD) -> None:
+    def __init__(self, threshold: float = SHOT_THRESHOLD) -> None:
         self.threshold = threshold
         self._thumbnails: deque[_Thumbnail] = deque()
         self._cut_seconds = -math.inf
 
-    def is_cut(self, image: UInt8[np.ndarray, "height width 3"], seconds: float = math.nan) -> bool:
+    def is_boundary(self, image: UInt8[np.ndarray, "height width 3"], seconds: float = math.nan) -> bool:
         """Whether an RGB frame starts a new shot; the first frame of all does not.
 
         Args:
@@ -90,7 +90,9 @@ class CutDetector:
         hard = before is not None and self._is_hard(before, now)
         if hard or math.isnan(seconds):
             self._thumbnails.clear()
-        while len(self._thumbnails) > 1 and self._thumbnails[1].seconds <= seconds - DISSOLVING_SECONDS + CLOCK:
+        while (
+            len(self._thumbnails) > 1 and self._thumbnails[1].seconds <= seconds - DISSOLVING_SECONDS + TIME_TOLERANCE
+        ):
             self._thumbnails.popleft()
         self._thumbnails.append(now)
         least = SHORTEST_SECONDS if hard else LONGEST_SECONDS

@@ -295,15 +295,15 @@ class _Container(VideoSource):
             self.expected_frames = self._stream.frames or (round(self.expected_seconds * rate) if rate else None)
 
     def _read(self) -> Iterator[tuple[Frame, float]]:
-        false_stamps = 0
+        false_timestamps = 0
         gaps = Gaps()
         for timed in timed_frames(self._decode(), self._container, self._stream):
-            false_stamps += timed.leapt
-            self.damaged += timed.leapt
+            false_timestamps += timed.jumped
+            self.damaged += timed.jumped
             gaps.take(timed.seconds)
             yield Frame(timed.number, timed.seconds, timed.to_rgb()), timed.end_seconds
         self._notices += gaps.notices()
-        if not false_stamps:  # else the length that the container tells may be false too
+        if not false_timestamps:  # else the length that the container tells may be false too
             self._tell_truncation()
 
     def _decode(self) -> Iterator[av.VideoFrame]:

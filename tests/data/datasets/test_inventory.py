@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from ifdd.data.datasets.inventory import Stock, Thoroughness, take_stock
+from ifdd.data.datasets.inventory import ClipState, Thoroughness, scan_clips
 from tests.helpers.layouts import write_clip
 
 
-def stock_of(path: Path, decode: Thoroughness = "first") -> Stock:
-    return take_stock({"clip": path}, decode, 2)["clip"]
+def stock_of(path: Path, decode: Thoroughness = "first") -> ClipState:
+    return scan_clips({"clip": path}, decode, 2)["clip"]
 
 
 @pytest.mark.parametrize("decode", ["none", "first", "all"])
@@ -17,15 +17,15 @@ def test_images_and_frames_of_videos_are_counted(tmp_path: Path, decode: Thoroug
     (tmp_path / "a/notes.txt").touch()
     write_clip(tmp_path / "b", 18, video=True)
     done: list[int] = []
-    found = take_stock({"a": tmp_path / "a", "b": tmp_path / "b.mp4"}, decode, 2, lambda: done.append(1))
-    assert found == {"a": Stock(12), "b": Stock(18)}
+    found = scan_clips({"a": tmp_path / "a", "b": tmp_path / "b.mp4"}, decode, 2, lambda: done.append(1))
+    assert found == {"a": ClipState(12), "b": ClipState(18)}
     assert len(done) == 2
 
 
 def test_what_is_not_there_is_missing(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert stock_of(tmp_path / "empty") == Stock(0, "the folder holds no frames", missing=True)
-    assert stock_of(tmp_path / "nothing") == Stock(0, "there is nothing at this place", missing=True)
+    assert stock_of(tmp_path / "empty") == ClipState(0, "the folder holds no frames", missing=True)
+    assert stock_of(tmp_path / "nothing") == ClipState(0, "there is nothing at this place", missing=True)
 
 
 def test_a_bad_first_image_is_found_unless_nothing_is_decoded(tmp_path: Path) -> None:
@@ -33,13 +33,13 @@ def test_a_bad_first_image_is_found_unless_nothing_is_decoded(tmp_path: Path) ->
     (tmp_path / "a/1.jpg").write_bytes(b"")
     assert "1.jpg is not a readable image" in stock_of(tmp_path / "a").problem
     assert not stock_of(tmp_path / "a").missing
-    assert stock_of(tmp_path / "a", "none") == Stock(3)
+    assert stock_of(tmp_path / "a", "none") == ClipState(3)
 
 
 def test_a_bad_last_image_is_found_when_all_are_decoded(tmp_path: Path) -> None:
     write_clip(tmp_path / "a", 11)
     (tmp_path / "a/11.jpg").write_bytes((tmp_path / "a/1.jpg").read_bytes()[:-40])
-    assert stock_of(tmp_path / "a") == Stock(11)
+    assert stock_of(tmp_path / "a") == ClipState(11)
     assert "11.jpg is not a readable image" in stock_of(tmp_path / "a", "all").problem
 
 

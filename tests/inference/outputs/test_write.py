@@ -25,13 +25,13 @@ from ifdd.errors import InputError
 from ifdd.faces.detection import FaceBox
 from ifdd.faces.tracking import TrackPoint
 from ifdd.inference import (
-    ReadingOptions,
     Recognition,
     RecognizedTrack,
     RecognizedVideo,
     Recognizer,
     Segment,
     TimelineEntry,
+    WindowOptions,
 )
 from ifdd.inference.boxes import Boxes
 from ifdd.inference.outputs.plot import plot_timeline
@@ -276,7 +276,7 @@ def test_forms_for_players_count_from_where_the_sound_begins(checkpoint: Path, t
     times = [0.52 + i / 25 for i in range(30)]
     pictures = write_video(tmp_path / "a.mp4", disc_frames(30, greys=[50] * 30), times=times)
     source = add_sound(pictures, tmp_path / "b.mkv")
-    reading = ReadingOptions(minimum_quality=0.0, minimum_segment_seconds=2.0)  # one segment
+    reading = WindowOptions(minimum_quality=0.0, minimum_segment_seconds=2.0)  # one segment
     result = Recognizer.from_checkpoint(checkpoint, DiscDetector(), reading=reading).recognize(source)
     (segment,) = result.segments
     assert segment.start_seconds == 0

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from ifdd.data.datasets.inventory import Stock
+from ifdd.data.datasets.inventory import ClipState
 from ifdd.data.datasets.listing import Entry, Finding, Listing
 from ifdd.data.manifest import SUBSETS
 
@@ -55,38 +55,38 @@ def check_lists(listing: Listing) -> None:
     _check_counts(listing)
 
 
-def check_frames(listing: Listing, stocks: dict[str, Stock]) -> None:
+def check_frames(listing: Listing, states: dict[str, ClipState]) -> None:
     """Check what is on disk; clips without frames that can be read leave ``listing.entries``."""
     kept = []
     for entry in listing.entries:
-        stock = stocks[entry.clip_id]
-        if stock.problem:
-            listing.exclude(entry, f"{'no frames' if stock.missing else 'unreadable'}: {stock.problem}")
+        state = states[entry.clip_id]
+        if state.problem:
+            listing.exclude(entry, f"{'no frames' if state.missing else 'unreadable'}: {state.problem}")
         else:
             kept.append(entry)
     for clip_id, source in {entry.clip_id: entry.source for entry in listing.entries}.items():
-        stock = stocks[clip_id]
-        if stock.missing:
-            message = f"clip {clip_id}: {stock.problem}: {source}; copy it from the dataset"
-            listing.find("frames", "wrong", message, clip_id)
-        elif stock.problem:
-            listing.find("readable", "wrong", f"clip {clip_id}: {stock.problem}", clip_id)
+        state = states[clip_id]
+        if state.missing:
+            message = f"clip {clip_id}: {state.problem}: {source}; copy it from the dataset"
+            listing.report("frames", "wrong", message, clip_id)
+        elif state.problem:
+            listing.report("readable", "wrong", f"clip {clip_id}: {state.problem}", clip_id)
     listing.entries = kept
 
 
-def check_lengths(listing: Listing, stocks: dict[str, Stock]) -> None:
+def check_lengths(listing: Listing, states: dict[str, ClipState]) -> None:
     """Note the clips under 16 frames; no code may drop them, and some does."""
     for clip_id in dict.fromkeys(entry.clip_id for entry in listing.entries):
-        frames = stocks[clip_id].frames
+        frames = states[clip_id].frames
         if frames < SHORT:
             message = f"clip {clip_id} has {frames} frames; it is kept, and stretched when it is read"
-            listing.find("length", "note", message, clip_id)
+            listing.report("length", "note", message, clip_id)
 
 
 def check_unlisted(listing: Listing, listed: Iterable[str]) -> None:
     """Note the clips on disk that no list names."""
     for clip_id in sorted(listing.on_disk.keys() - set(listed)):
-        listing.find("unlisted", "note", f"clip {clip_id} is on disk, but in no list; it is not used", clip_id)
+        listing.report("unlisted", "note", f"clip {clip_id} is on disk, but in no list; it is not used", clip_id)
 
 
 def verdicts(listing: Listing, skipped: dict[str, str]) -> list[Checked]:
@@ -123,7 +123,7 @@ def _drop_duplicates(listing: Listing) -> None:
             dropped.add(entry)
             listing.exclude(entry, reason)
         places = "; ".join(entry.where for entry in group)
-        listing.find("duplicates", "wrong", f"clip {clip_id} is {reason} ({places}); keep one line", clip_id)
+        listing.report("duplicates", "wrong", f"clip {clip_id} is {reason} ({places}); keep one line", clip_id)
     listing.entries = [entry for entry in listing.entries if entry not in dropped]
 
 
@@ -134,7 +134,7 @@ def _check_agreement(listing: Listing) -> None:
         other = first.setdefault(entry.clip_id, entry)
         if other.label != entry.label:
             message = f"clip {entry.clip_id} is {other.label} in {other.where} and {entry.label} in {entry.where}"
-            listing.find("agreement", "wrong", f"{message}; see which is right", entry.clip_id)
+            listing.report("agreement", "wrong", f"{message}; see which is right", entry.clip_id)
 
 
 def _drop_second_subsets(listing: Listing) -> None:
@@ -153,7 +153,7 @@ def _drop_second_subsets(listing: Listing) -> None:
                 listing.exclude(entry, f"also in the {kept} list of the fold")
         places = "; ".join(entry.where for entry in found.values())
         message = f"clip {clip_id} is in {' and '.join(found)} of fold {fold} ({places}); take it out of one"
-        listing.find("subsets", "wrong", message, clip_id)
+        listing.report("subsets", "wrong", message, clip_id)
     listing.entries = [entry for entry in listing.entries if entry not in dropped]
 
 
@@ -175,10 +175,10 @@ def _check_partition(listing: Listing) -> None:
             message = (
                 f"clip {clip_id} is tested in the folds {', '.join(map(str, sorted(tests)))}; a clip belongs to one"
             )
-            listing.find("partition", severity, message, clip_id)
+            listing.report("partition", severity, message, clip_id)
         elif not tests and complete:
             message = f"clip {clip_id} is tested in no fold; see whether a line of a test list is missing"
-            listing.find("partition", severity, message, clip_id)
+            listing.report("partition", severity, message, clip_id)
 
 
 def _check_counts(listing: Listing) -> None:
@@ -187,14 +187,14 @@ def _check_counts(listing: Listing) -> None:
     for (fold, subset), published in listing.published.items():
         where = f"fold {fold}, {subset}" if fold else subset
         if (fold, subset) not in counted:
-            listing.find("counts", "wrong", f"{where}: no clips, published are {sum(published)}; take the list anew")
+            listing.report("counts", "wrong", f"{where}: no clips, published are {sum(published)}; take the list anew")
             continue
         for label, found, should in zip(listing.classes, counted[fold, subset], published, strict=True):
             if found != should:
                 message = (
                     f"{where}: {found} clips of {label}, published are {should}; take the list from the dataset anew"
                 )
-                listing.find("counts", "wrong", message)
+                listing.report("counts", "wrong", message)
 
 
 def count(entries: Sequence[Entry], labels: Sequence[str]) -> dict[tuple[int, str], tuple[int, ...]]:

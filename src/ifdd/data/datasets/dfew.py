@@ -94,7 +94,7 @@ def read_dfew(root: Path, options: Options) -> Listing:
             _add_rows(listing, rows[fold, subset], first[fold, subset], fold, subset, votes, frames.path)
         else:
             name = f"{subset}(single-labeled)/set_{fold}.csv"
-            listing.find("lists", "wrong", f"fold {fold}, {subset}: no {name}; copy it from the dataset")
+            listing.report("lists", "wrong", f"fold {fold}, {subset}: no {name}; copy it from the dataset")
     return listing
 
 
@@ -114,7 +114,7 @@ def _by_number(listing: Listing, clips: list[tuple[str, Path]]) -> Iterator[tupl
         if name.isascii() and name.isdigit():
             yield f"{int(name):05d}", path
         else:
-            listing.find("unlisted", "note", f"{path.parent.name}/{path.name} is no clip of DFEW; it is not used")
+            listing.report("unlisted", "note", f"{path.parent.name}/{path.name} is no clip of DFEW; it is not used")
 
 
 def _find_lists(listing: Listing, tree: list[Folder]) -> dict[tuple[int, str], tuple[Folder, str]]:
@@ -148,7 +148,7 @@ def _read_list(listing: Listing, folder: Folder, name: str) -> list[Row]:
         rows.append(Row(f"{int(clip[1]):05d}", int(parts[1]), where))
     if padded:
         message = f"{padded} ids are padded with zeros, the official ones are not; read by number"
-        listing.find("ids", "note", f"{folder.relative}/{name}: {message}")
+        listing.report("ids", "note", f"{folder.relative}/{name}: {message}")
     return rows
 
 
@@ -166,7 +166,7 @@ def _first_labels(listing: Listing, rows: dict[tuple[int, str], list[Row]]) -> d
             f"{len(CLASSES)}: in this list, which somebody re-published, 0 is Happy, in the official one 1; take that "
             "one, or add 1 to each label"
         )
-        listing.find("label base", "refused", message)
+        listing.report("label base", "refused", message)
     all_from_zero = bool(from_zero) and not any(len(CLASSES) in found for found in labels.values())
     return {pair: 0 if pair in from_zero or all_from_zero else 1 for pair in rows}
 
@@ -182,14 +182,14 @@ def _add_rows(
             message = (
                 f"{where}: clip {clip_id} has the label {label}, which is no class; labels are 1 to {len(CLASSES)}"
             )
-            listing.find("names", "wrong", message, clip_id)
+            listing.report("names", "wrong", message, clip_id)
             listing.exclude(Entry(clip_id, "", subset, fold, where, source), f"unknown label {label}")
             continue
         if vote is not None and vote.label != label + 1 - first:
             message = (
                 f"{where}: clip {clip_id} has the label {label}, the annotation says {vote.label}; see which is right"
             )
-            listing.find("agreement", "wrong" if vote.label else "note", message, clip_id)
+            listing.report("agreement", "wrong" if vote.label else "note", message, clip_id)
         entry = Entry(clip_id, CLASSES[label - first], subset, fold, where, source, votes=vote.votes if vote else "")
         listing.entries.append(entry)
 
@@ -200,7 +200,7 @@ def _read_votes(listing: Listing, tree: list[Folder]) -> dict[str, Vote]:
         for name in folder.files:
             if name.lower() == "annotation.csv":
                 return _parse_votes(listing, folder, name)
-    listing.find("votes", "note", "no Annotation/annotation.csv: the manifest has no soft labels")
+    listing.report("votes", "note", "no Annotation/annotation.csv: the manifest has no soft labels")
     return {}
 
 
@@ -211,14 +211,14 @@ def _parse_votes(listing: Listing, folder: Folder, name: str) -> dict[str, Vote]
     wanted = [f"{place}{emotion}" for place, emotion in enumerate(CLASSES, start=1)] + ["order", "label"]
     if not set(wanted) <= set(header):
         message = f"{where}: the first line must name {', '.join(wanted)}; the votes are not used"
-        listing.find("votes", "wrong", message)
+        listing.report("votes", "wrong", message)
         return {}
     votes = {}
     for (number, _), row in zip(lines[1:], csv.reader(line for _, line in lines[1:]), strict=True):
         cells = dict(zip(header, row, strict=False))
         numbers = [cells.get(column, "").strip() for column in wanted]
         if not all(re.fullmatch(r"[0-9]+(\.0)?", cell) for cell in numbers):
-            listing.find(
+            listing.report(
                 "votes", "wrong", f"{where}, line {number}: not all of its cells are numbers; correct the line"
             )
             continue

@@ -79,7 +79,7 @@ def read_ferv39k(root: Path, options: Options) -> Listing:
         if subset in lists:
             _read_list(listing, *lists[subset], subset, scene, frames.path)
         else:
-            listing.find("lists", "wrong", f"{subset}: no All_scenes/{subset}_All.csv; copy it from the dataset")
+            listing.report("lists", "wrong", f"{subset}: no All_scenes/{subset}_All.csv; copy it from the dataset")
     return listing
 
 
@@ -144,7 +144,7 @@ def _read_list(listing: Listing, folder: Folder, name: str, subset: str, scene: 
         entry = Entry(clip_id, label, subset, 0, where, listing.on_disk.get(clip_id, frames.joinpath(*places)))
         if add(listing, entry) and canonical_label(label) != _folders_label(places[1]):
             message = f"{where}: clip {clip_id} is labelled {label}, but lies in {places[1]}; see which is right"
-            listing.find("agreement", "wrong", message, clip_id)
+            listing.report("agreement", "wrong", message, clip_id)
 
 
 def _folders_label(name: str) -> str:

@@ -68,7 +68,7 @@ def _read_tree(listing: Listing, root: Path, usual: str) -> None:
     for name in names:
         inner = tree.get(name)
         if inner is None or (subsets and name not in subsets):
-            listing.find("unlisted", "note", f"the folder {name} is no subset and no emotion; it is not used")
+            listing.report("unlisted", "note", f"the folder {name} is no subset and no emotion; it is not used")
         elif not subsets:
             _read_class(listing, inner, name, usual)
         else:
@@ -83,16 +83,16 @@ def _read_class(listing: Listing, folder: Folder, label: str, subset: str) -> No
     for clip_id, path in clips:
         add(listing, Entry(clip_id, label, subset, 0, f"{folder.relative}/{path.name}", path))
     if not clips:
-        listing.find("unlisted", "note", f"the folder {folder.relative} holds no clips")
+        listing.report("unlisted", "note", f"the folder {folder.relative} holds no clips")
     images = sum(name.lower().endswith(IMAGE_SUFFIXES) for name in folder.files)
     others = sum(not name.lower().endswith((*VIDEO_SUFFIXES, *IMAGE_SUFFIXES)) for name in folder.files)
     if images:
         message = (
             f"{folder.relative} holds {images} images beside the clips; put each clip's images in a folder of its own"
         )
-        listing.find("unlisted", "note", message)
+        listing.report("unlisted", "note", message)
     if others:
-        listing.find(
+        listing.report(
             "unlisted", "note", f"{folder.relative} holds {others} files that are no videos; they are not used"
         )
 

@@ -15,7 +15,7 @@ Thoroughness = Literal["none", "first", "all"]
 """Which frames of a clip are decoded to see whether they can be read."""
 
 
-class Stock(NamedTuple):
+class ClipState(NamedTuple):
     """What is there of one clip."""
 
     frames: int
@@ -26,9 +26,9 @@ class Stock(NamedTuple):
     """There is nothing at all, or no frame in it."""
 
 
-def take_stock(
+def scan_clips(
     sources: Mapping[str, Path], decode: Thoroughness, workers: int, advance: Callable[[], object] = lambda: None
-) -> dict[str, Stock]:
+) -> dict[str, ClipState]:
     """Count the frames of clips and try to read them, in parallel threads.
 
     Image files are counted, in videos the packets, each of which holds a frame; only decoding all says more.
@@ -39,41 +39,41 @@ def take_stock(
         workers: threads.
         advance: called after each clip, for a progress bar.
     """
-    found: dict[str, Stock] = {}
+    found: dict[str, ClipState] = {}
     with quiet_opencv(), ThreadPoolExecutor(workers) as pool:
-        stocks = pool.map(lambda source: _stock(source, decode), sources.values(), chunksize=1)
-        for clip_id, stock in zip(sources, stocks, strict=True):
-            found[clip_id] = stock
+        states = pool.map(lambda source: _scan_clip(source, decode), sources.values(), chunksize=1)
+        for clip_id, state in zip(sources, states, strict=True):
+            found[clip_id] = state
             advance()
     return found
 
 
-def _stock(source: Path, decode: Thoroughness) -> Stock:
+def _scan_clip(source: Path, decode: Thoroughness) -> ClipState:
     """Count and try the frames of one clip."""
     try:
         frames = _count_images(source)
     except NotADirectoryError:
-        return _video_stock(source, decode)
+        return _scan_video(source, decode)
     except FileNotFoundError:
-        return Stock(0, "there is nothing at this place", missing=True)
+        return ClipState(0, "there is nothing at this place", missing=True)
     except OSError as error:
-        return Stock(0, f"the folder cannot be read ({error.strerror})")
+        return ClipState(0, f"the folder cannot be read ({error.strerror})")
     if not frames:
-        return Stock(0, "the folder holds no frames", missing=True)
+        return ClipState(0, "the folder holds no frames", missing=True)
     return _tried(source, frames, decode)
 
 
-def _video_stock(source: Path, decode: Thoroughness) -> Stock:
+def _scan_video(source: Path, decode: Thoroughness) -> ClipState:
     try:
         frames = _count_packets(source)
     except av.error.FFmpegError as error:
-        return Stock(0, f"the video cannot be read ({error.strerror})")
+        return ClipState(0, f"the video cannot be read ({error.strerror})")
     if not frames:
-        return Stock(0, "the video holds no frames", missing=True)
+        return ClipState(0, "the video holds no frames", missing=True)
     return _tried(source, frames, decode)
 
 
-def _tried(source: Path, frames: int, decode: Thoroughness) -> Stock:
+def _tried(source: Path, frames: int, decode: Thoroughness) -> ClipState:
     """Decode what is to be decoded; the number of frames is then that of the decoded ones."""
     try:
         if decode == "first":
@@ -81,8 +81,8 @@ def _tried(source: Path, frames: int, decode: Thoroughness) -> Stock:
         elif decode == "all":
             frames = sum(1 for _ in iter_frames(source))
     except InputError as error:
-        return Stock(0, str(error))
-    return Stock(frames)
+        return ClipState(0, str(error))
+    return ClipState(frames)
 
 
 def _count_images(folder: Path) -> int:

@@ -93,9 +93,9 @@ class Listing:
             other = self.on_disk.setdefault(clip_id, path)
             if other != path:
                 message = f"clip {clip_id} is there twice, as {other.name} and {path.name}; keep one"
-                self.find("frames", "wrong", message, clip_id)
+                self.report("frames", "wrong", message, clip_id)
 
-    def find(self, check: str, severity: Severity, message: str, clip_id: str = "") -> None:
+    def report(self, check: str, severity: Severity, message: str, clip_id: str = "") -> None:
         """Note something found."""
         self.findings.append(Finding(check, severity, message, clip_id))
 
@@ -105,7 +105,7 @@ class Listing:
 
     def drop_line(self, where: str, problem: str) -> None:
         """Note that a line is left out because it cannot be understood."""
-        self.find("lines", "wrong", f"{where}: {problem}")
+        self.report("lines", "wrong", f"{where}: {problem}")
         self.excluded.append(Excluded("", "", 0, where, "not understood"))
 
 
@@ -210,7 +210,7 @@ def claim(listing: Listing, found: dict[Key, tuple[Folder, str]], key: Key, fold
     """Remember a list as the one of a part of the dataset; a second one for the same part is not used, and noted."""
     if key in found:
         other = f"{found[key][0].relative}/{found[key][1]}"
-        listing.find("lists", "note", f"{folder.relative}/{name} is not used; {other} is for the same part")
+        listing.report("lists", "note", f"{folder.relative}/{name} is not used; {other} is for the same part")
     else:
         found[key] = (folder, name)
 
@@ -231,7 +231,7 @@ def add(listing: Listing, entry: Entry) -> bool:
     else:
         classes = ", ".join(listing.classes or SPELLINGS)
         message = f"{entry.where}: clip {entry.clip_id} has the label {entry.label!r}; the classes are {classes}"
-        listing.find("names", "wrong", message, entry.clip_id)
+        listing.report("names", "wrong", message, entry.clip_id)
         listing.exclude(entry, f"unknown label {entry.label}")
     return known
 
@@ -247,11 +247,11 @@ def read_lines(listing: Listing, folder: Folder, name: str) -> list[tuple[int, s
     try:
         data = (folder.path / name).read_bytes()
     except OSError as error:
-        listing.find("encoding", "wrong", f"{where}: cannot be read ({error.strerror}); check its permissions")
+        listing.report("encoding", "wrong", f"{where}: cannot be read ({error.strerror}); check its permissions")
         return []
     encoding, text = _decoded(data)
     if not encoding:
-        listing.find("encoding", "wrong", f"{where}: neither UTF-8 nor GBK text; take the file from the dataset anew")
+        listing.report("encoding", "wrong", f"{where}: neither UTF-8 nor GBK text; take the file from the dataset anew")
     remarks = [encoding.upper()] if encoding not in ("", "utf-8") else []
     pairs = text.count("\r\n")
     ends = {"CRLF": pairs, "CR": text.count("\r") - pairs, "LF": text.count("\n") - pairs}
@@ -261,7 +261,7 @@ def read_lines(listing: Listing, folder: Folder, name: str) -> list[tuple[int, s
     if text and not text.endswith(("\n", "\r")):
         remarks.append("no line end behind the last line")
     if remarks:
-        listing.find("encoding", "note", f"{where}: {', '.join(remarks)}; read all the same")
+        listing.report("encoding", "note", f"{where}: {', '.join(remarks)}; read all the same")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
 

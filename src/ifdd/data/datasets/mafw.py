@@ -96,7 +96,7 @@ def read_mafw(root: Path, options: Options) -> Listing:
             _read_list(listing, *lists[fold, subset], fold, subset, frames.path)
         else:
             name = f"{options.label_set}/{captions}/set_{fold}/{subset}.txt"
-            listing.find("lists", "wrong", f"fold {fold}, {subset}: no {name}; copy it from the dataset")
+            listing.report("lists", "wrong", f"fold {fold}, {subset}: no {name}; copy it from the dataset")
     _check_kind(listing, options.label_set)
     return listing
 
@@ -148,7 +148,7 @@ def _read_list(listing: Listing, folder: Folder, name: str, fold: int, subset: s
         add(listing, Entry(clip_id, parts[1].strip(), subset, fold, where, source))
     if bare:
         message = f"{folder.relative}/{name}: {bare} ids are not written as the official 00025.mp4; read by number"
-        listing.find("ids", "note", message)
+        listing.report("ids", "note", message)
 
 
 def _check_kind(listing: Listing, label_set: str) -> None:
@@ -159,9 +159,9 @@ def _check_kind(listing: Listing, label_set: str) -> None:
         message = (
             "the lists in the folder compound name no compound emotion: they are single ones; take the compound lists"
         )
-        listing.find("label set", "refused", message)
+        listing.report("label set", "refused", message)
     if label_set == "single" and strange:
         message = (
             f"{strange} lines of the single lists name compound emotions; take the single lists, or choose compound"
         )
-        listing.find("label set", "refused", message)
+        listing.report("label set", "refused", message)

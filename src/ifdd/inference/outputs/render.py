@@ -22,7 +22,7 @@ from ifdd.files import atomic_path
 from ifdd.inference.outputs.style import UNCERTAIN_COLOR, assign_rows, class_colors, describe, is_abstention, name_of
 from ifdd.inference.recognition import Recognition, RecognizedTrack
 from ifdd.inference.segments import Segment, time_course
-from ifdd.video.frames import CLOCK, Frame
+from ifdd.video.frames import TIME_TOLERANCE, Frame
 from ifdd.video.sources import SourceOptions, open_video
 
 if TYPE_CHECKING:
@@ -201,7 +201,9 @@ class _Person(NamedTuple):
 
     def segment_at(self, seconds: float) -> Segment | None:
         """Return the segment of a time."""
-        found = [s for s in self.segments if s.start_seconds - CLOCK <= seconds < s.end_seconds - CLOCK]
+        found = [
+            s for s in self.segments if s.start_seconds - TIME_TOLERANCE <= seconds < s.end_seconds - TIME_TOLERANCE
+        ]
         return found[0] if found else None
 
 

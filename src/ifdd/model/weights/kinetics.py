@@ -20,7 +20,7 @@ from ifdd.model.weights.state_dicts import load_strictly, read_pickle
 PUBLIC = "kinetics400"
 """The source that means the public file."""
 CLASSES = 400
-HEADS = ("head.", "classifier.")
+CLASSIFIER_PREFIXES = ("head.", "classifier.")
 """How the names of the classifiers' parameters start."""
 POSITION_TABLE = ".rel_pos_"
 
@@ -176,7 +176,7 @@ def _check_hash(path: Path, weights: KineticsWeights) -> None:
 
 def _name_in_backbone(name: str, blocks: tuple[int, ...]) -> str | None:
     """Return the backbone's name for one of the file's, None for what the backbone does not have."""
-    if name.startswith(HEADS):
+    if name.startswith(CLASSIFIER_PREFIXES):
         return None
     if not name.startswith("blocks."):
         return name

@@ -62,7 +62,7 @@ OFFICIAL_UNUSED = {
 """Prefix of a name that is in the release's files and in no model of ours -> why."""
 
 MEASURED_NAMES = ("total_ops", "total_params")
-LISTED = 20
+NAMES_LISTED = 20
 OLDER_ISSM = ".adapt_split.dim_project.2."
 """The release's first commit (a9e8501) had another tokenizer, of two linear layers, and one softmax for both maps."""
 STEM = "embed.conv_proj.weight"
@@ -152,8 +152,8 @@ def convert_official(
 
 def _listed(names: Sequence[object]) -> str:
     """Return names for a message, the first ones of many."""
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(map(str, names[:LISTED])) + more if names else "nothing"
+    more = f" and {len(names) - NAMES_LISTED} more" if len(names) > NAMES_LISTED else ""
+    return ", ".join(map(str, names[:NAMES_LISTED])) + more if names else "nothing"
 
 
 def official_name(name: str) -> str:
