@@ -149,7 +149,7 @@ def test_differences_are_those_of_the_result_file() -> None:
 
 def test_differences_are_of_everything_that_can_be_compared() -> None:
     result = json.loads((ROOT / "results" / "release_differences.json").read_text())
-    release = json.loads((ROOT / "tests" / "model" / "release_outputs.json").read_text())
+    release = json.loads((ROOT / "tests" / "model" / "weights" / "release_outputs.json").read_text())
     about = {"config", "parameters", "names_added", "names_missing"}
     assert {name: differences.keys() for name, differences in result["release"].items()} == {
         name: outputs.keys() - about for name, outputs in release.items()

@@ -92,12 +92,12 @@ def test_no_process_outlives_the_one_that_started_it(tmp_path: Path, ending: sig
     script = tmp_path / "run.py"
     script.write_text(
         "import sys\nfrom functools import partial\nfrom pathlib import Path\n"
-        "from ifdd.processes import in_processes\nfrom tests.data.test_processes import tell_process\n"
+        "from ifdd.processes import in_processes\nfrom tests.test_processes import tell_process\n"
         "if __name__ == '__main__':\n    list(in_processes(partial(tell_process, Path(sys.argv[1])), range(9), 2))\n"
     )
     marks = tmp_path / "marks"
     marks.mkdir()
-    root = str(Path(__file__).parents[2])
+    root = str(Path(__file__).parents[1])
     with (tmp_path / "errors").open("wb") as errors:
         run = subprocess.Popen(
             [sys.executable, str(script), str(marks)],

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
 from ifdd.faces.detection import FaceBox
 from ifdd.faces.tracking import TrackingOptions
@@ -16,7 +17,8 @@ from ifdd.inference.recognizer import Recognizer as RecognizerClass
 from ifdd.model import load_checkpoint
 from tests.helpers.faces import REAL, DiscDetector, disc_frames, needs_real
 from tests.helpers.videos import write_frame_folder, write_video
-from tests.inference.conftest import CLASSES
+
+CLASSES = LABEL_SETS["dfew"]
 
 
 class Listener(RecognizerClass):
