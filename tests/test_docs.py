@@ -163,7 +163,7 @@ def test_differences_are_of_everything_that_can_be_compared() -> None:
 def test_the_ablations_that_the_page_calls_the_same_are() -> None:
     configs = [create_model("ifdd_tiny", ablation=f"receptive_field_{name}").config for name in ("2", "t4")]
     assert configs == [PRESETS["ifdd_tiny"]] * 2
-    with pytest.raises(InputError, match="frames 16 is asked for"):
+    with pytest.raises(InputError, match="frames 16 is requested"):
         create_model("ifdd_tiny", ablation="frames_32", frames=16)
 
 

@@ -9,7 +9,7 @@ import torch
 
 from ifdd import create_model
 from ifdd.errors import InputError
-from ifdd.model import ABLATIONS, PRESETS, IFDDOutput, StageShape
+from ifdd.model import ABLATIONS, PRESETS, IFDDOutput, StageShape, check_values
 from ifdd.model.ifdd import check_stages
 from ifdd.model.issm import ISSM, EvenOddSplit, NoSplit
 from ifdd.model.ladm import LADM, NoLifting, PredictorFirstLADM, Refinement
@@ -162,7 +162,7 @@ def test_every_ablation_is_the_row_of_the_paper(name: str) -> None:
 
 def test_an_override_must_not_contradict_the_ablation() -> None:
     assert create_model("ifdd_tiny", ablation="frames_32", frames=32, size=64).config.frames == 32
-    with pytest.raises(InputError, match="ablation 'frames_32' means frames 32, but frames 8 is asked for"):
+    with pytest.raises(InputError, match="ablation 'frames_32' sets frames to 32, but frames 8 is requested"):
         create_model("ifdd_tiny", ablation="frames_32", frames=8)
 
 
@@ -246,9 +246,43 @@ def test_weights_that_are_not_numbers_give_nan_and_no_crash() -> None:
     ],
     ids=["nan", "bytes", "normalised"],
 )
-def test_values_that_are_no_colours_are_refused(clip: torch.Tensor, given: str) -> None:
-    with pytest.raises(InputError, match=rf"RGB values in \[0, 1\], given values {given}"):
+def test_values_outside_the_range_are_refused_on_the_cpu(clip: torch.Tensor, given: str) -> None:
+    message = rf"RGB values in \[0, 1\], given values {given}"
+    with pytest.raises(InputError, match=message):
         create_model("ifdd_tiny", size=64)(clip)
+    with pytest.raises(InputError, match=message):
+        check_values(clip[0])
+
+
+def test_the_check_of_values_lets_clips_through() -> None:
+    for clip in (random_clip(), random_clip().half(), torch.zeros(0, 3, 16, 64, 64)):
+        check_values(clip)
+
+
+@pytest.mark.parametrize("ablation", ["full", "even_odd", "backbone_only", "official_sampling"])
+@pytest.mark.parametrize("backbone", ["s3d_tiny", "mvit_tiny"])
+def test_forward_reads_no_value_back_from_another_device(ablation: str, backbone: str) -> None:
+    """The meta device has no values: whatever would make a GPU wait raises there."""
+    with torch.device("meta"):
+        model = create_model("ifdd_tiny", ablation=ablation, backbone=backbone, size=64)
+        clip = torch.empty(2, 3, 16, 64, 64)
+    for mode in (True, False):
+        assert model.train(mode)(clip).logits.shape == (2, 7)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_forward_does_not_synchronise_on_a_gpu() -> None:
+    model = create_model("ifdd_tiny", size=64).cuda()
+    clip = random_clip().cuda()
+    model(clip)  # first calls load libraries, which may wait
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for mode in (True, False):
+            model.train(mode)(clip)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    with pytest.raises(InputError, match="given values from 255 to 255"):
+        check_values(torch.full((1, 3, 16, 64, 64), 255.0, device="cuda"))
 
 
 def test_whole_numbers_are_refused() -> None:
@@ -259,7 +293,7 @@ def test_whole_numbers_are_refused() -> None:
 @pytest.mark.parametrize(
     ("stages", "message"),
     [
-        ([StageShape(8, 8, 4, 4)], "has 1 stage; the pyramid needs two"),
+        ([StageShape(8, 8, 4, 4)], "has 1 stage; the pyramid needs at least two"),
         ([StageShape(8, 4, 8, 8), StageShape(8, 8, 4, 4)], "must have the frames of the one before"),
         ([StageShape(8, 8, 9, 8), StageShape(8, 8, 4, 4)], "divide its height and width"),
         ([StageShape(8, 7, 8, 8), StageShape(8, 7, 4, 4)], "needs an even number of frames"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ifdd.model.issm import EvenOddSplit
 from ifdd.model.ladm import (
-    CLASSIFIER_PREFIXES,
+    HEADS,
     LADM,
     CrossAttention,
     PredictorFirstLADM,
@@ -36,7 +36,7 @@ def random_tokens(tokens: int, channels: int, seed: int) -> torch.Tensor:
 @st.composite
 def groups(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor]:
     """Draw a static and a dynamic group of tokens in double precision."""
-    shape = (2, draw(st.integers(1, 3)), draw(st.integers(1, 40)), CLASSIFIER_PREFIXES * draw(st.integers(1, 5)))
+    shape = (2, draw(st.integers(1, 3)), draw(st.integers(1, 40)), HEADS * draw(st.integers(1, 5)))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 999)))
     static, dynamic = torch.randn(shape, generator=generator, dtype=torch.float64)
     return static, dynamic
@@ -90,7 +90,7 @@ def coded_maps(draw: st.DrawFn) -> torch.Tensor:
     """
     batch, pairs = draw(st.integers(1, 3)), draw(st.integers(1, 4))
     height, width = draw(st.integers(1, 4)), draw(st.integers(1, 4))
-    channels = CLASSIFIER_PREFIXES * draw(st.integers(CODE, 4))
+    channels = HEADS * draw(st.integers(CODE, 4))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 999)))
     features = torch.randn(batch, channels, 2 * pairs, height, width, generator=generator, dtype=torch.float64)
     angle = torch.arange(pairs * height * width, dtype=torch.float64) * (2 * math.pi / (pairs * height * width))
@@ -109,9 +109,9 @@ def set_to_multiple(block: CrossAttention, factor: float) -> None:
     channels = block.project.in_features
     sharpness = 1e4
     reads_code = torch.zeros(channels, channels, dtype=torch.float64)
-    for head in range(CLASSIFIER_PREFIXES):
+    for head in range(HEADS):
         for number in range(CODE):
-            reads_code[head * channels // CLASSIFIER_PREFIXES + number, number] = sharpness
+            reads_code[head * channels // HEADS + number, number] = sharpness
     identity = torch.eye(channels, dtype=torch.float64)
     block.query.weight.copy_(reads_code)
     block.key_value.weight.copy_(torch.cat([reads_code, identity]))

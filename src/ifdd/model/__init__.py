@@ -1,9 +1,9 @@
-"""The model: one file a box of the paper's figure."""
+"""The model: one file for each box of the paper's figure."""
 
 from ifdd.model.backbones import BACKBONES, Backbone
 from ifdd.model.config import ABLATIONS, PRESETS, IFDDConfig, lookup
 from ifdd.model.device import choose_device
-from ifdd.model.ifdd import IFDD, create_model
+from ifdd.model.ifdd import IFDD, check_values, create_model
 from ifdd.model.losses import IFDDLoss, Losses, classification_loss, lifting_loss
 from ifdd.model.outputs import FrameSplit, IFDDOutput, Lifted, StageShape
 from ifdd.model.weights.checkpoint import (
@@ -35,6 +35,7 @@ __all__ = [
     "Lifted",
     "Losses",
     "StageShape",
+    "check_values",
     "choose_device",
     "classification_loss",
     "convert_official",

@@ -15,7 +15,7 @@ from ifdd.model.config import ABLATIONS, PRESETS, IFDDConfig, from_plain, lookup
 from ifdd.model.head import Head
 from ifdd.model.issm import ISSM, EvenOddSplit, NoSplit
 from ifdd.model.ladm import (
-    CLASSIFIER_PREFIXES,
+    HEADS,
     LADM,
     MeanPooling,
     NoLifting,
@@ -29,7 +29,7 @@ from ifdd.model.pyramid import PyramidAggregation
 from ifdd.model.weights.kinetics import KINETICS, load_kinetics
 
 ROUNDING = 1e-3
-"""How far a value may lie outside [0, 1]: what resizing in half precision leaves."""
+"""How far a value may lie outside [0, 1]: the error of resizing in half precision."""
 
 SPLITS: dict[str, Callable[[IFDDConfig, StageShape], nn.Module]] = {
     "issm": lambda config, shape: ISSM(shape, config.receptive_field, config.sampling),
@@ -44,10 +44,13 @@ LIFTINGS: dict[str, Callable[[IFDDConfig, StageShape], nn.Module]] = {
 
 
 class IFDD(nn.Module):
-    """Backbone, pyramid aggregation, ISSM, LADM, head: a clip to logits and to what explains them.
+    """The model of the paper's Fig. 2: backbone, pyramid aggregation, ISSM, LADM, pooling, head.
+
+    Deviation: the normalisation of the clip is part of the model (``config.mean``, ``config.std``); the official code
+    uses none.
 
     Raises:
-        InputError: the configuration names a backbone that does not exist or whose stages do not fit.
+        InputError: the configuration names an unknown backbone, or its stages do not fit the pyramid.
     """
 
     mean: Tensor
@@ -72,14 +75,19 @@ class IFDD(nn.Module):
         self.register_buffer("std", as_column(config.std), persistent=False)
 
     def forward(self, clip: Float[Tensor, "batch 3 frames height width"]) -> IFDDOutput:
-        """Recognise clips.
+        """Compute the logits of a batch of clips, and the quantities that explain them.
+
+        Only the clip's shape and dtype are checked on a GPU: reading its values there would make every forward wait.
+        On the CPU the values are checked too, in well under 1 % of the time of the smallest model. Clips decoded to
+        uint8 and divided by 255 lie in [0, 1] by construction; for others call :func:`check_values` once, where they
+        enter.
 
         Args:
             clip: RGB in [0, 1], ``config.frames`` frames of ``config.size`` x ``config.size`` pixels, of any
-                floating-point type; normalised here. The check of the values waits for a GPU to have them.
+                floating-point dtype; normalised here.
 
         Raises:
-            InputError: the clip has another number of frames or another size, or values that are no RGB in [0, 1].
+            InputError: the clip has the wrong shape or an integer dtype, or, on the CPU, values outside [0, 1].
         """
         self._check(clip)
         features = self.pyramid(self.backbone((clip.to(self.mean.dtype) - self.mean) / self.std))
@@ -96,22 +104,44 @@ class IFDD(nn.Module):
                 f"this model takes clips of shape (batch, {', '.join(map(str, expected))}), given {tuple(clip.shape)}"
             )
         if not clip.is_floating_point():
-            raise InputError(f"this model takes clips of floating-point values in [0, 1], given {clip.dtype}")
-        if clip.is_meta or clip.numel() == 0 or torch.compiler.is_compiling():
-            return  # no values, or none yet
-        lowest, highest = torch.stack(clip.detach().aminmax()).tolist()
-        if not (lowest >= -ROUNDING and highest <= 1 + ROUNDING):  # so that NaN is refused as well
-            raise InputError(f"this model takes RGB values in [0, 1], given values from {lowest:.4g} to {highest:.4g}")
+            raise InputError(
+                f"this model takes clips of floating-point values in [0, 1], given {clip.dtype}; "
+                "divide 8-bit values by 255"
+            )
+        if clip.is_cpu and not torch.compiler.is_compiling():
+            check_values(clip)
+
+
+def check_values(clip: Tensor) -> None:
+    """Check that a clip holds RGB values in [0, 1], up to rounding; NaN is refused too.
+
+    For the place where clips enter a program. On a GPU it waits until the clip has been computed.
+
+    Args:
+        clip: floating-point values, of any shape.
+
+    Raises:
+        InputError: a value lies outside [0, 1].
+    """
+    if clip.numel() == 0:
+        return
+    lowest, highest = torch.stack(clip.detach().aminmax()).tolist()
+    if not (lowest >= -ROUNDING and highest <= 1 + ROUNDING):  # this form refuses NaN
+        raise InputError(
+            f"clips must hold RGB values in [0, 1], given values from {lowest:.4g} to {highest:.4g}; "
+            "divide 8-bit values by 255, and leave the normalisation to the model"
+        )
 
 
 def check_stages(name: str, stages: Sequence[StageShape]) -> None:
-    """Check what pyramid, ISSM and LADM ask of a backbone, so that a new one fails with a reason.
+    """Check that a backbone's stages fit pyramid, ISSM and LADM.
 
     Raises:
-        InputError: fewer than two stages, sizes that are no multiples, or frames or channels that cannot be divided.
+        InputError: there are fewer than two stages; the last two differ in frames, or their sizes are not multiples;
+            or the last one has an odd number of frames or channels that the heads cannot share.
     """
     if len(stages) < 2:
-        raise InputError(f"backbone {name!r} has {len(stages)} stage; the pyramid needs two")
+        raise InputError(f"backbone {name!r} has {len(stages)} stage; the pyramid needs at least two")
     finer, last = stages[-2:]
     ratio = finer.height // last.height
     if finer != (finer.channels, last.frames, ratio * last.height, ratio * last.width):
@@ -119,10 +149,10 @@ def check_stages(name: str, stages: Sequence[StageShape]) -> None:
             f"backbone {name!r}: the last stage {tuple(last)} must have the frames of the one before, {tuple(finer)}, "
             "and divide its height and width by the same number"
         )
-    if last.frames % 2 or last.channels % CLASSIFIER_PREFIXES:
+    if last.frames % 2 or last.channels % HEADS:
         raise InputError(
             f"backbone {name!r}: the last stage {tuple(last)} needs an even number of frames "
-            f"and channels divisible by {CLASSIFIER_PREFIXES}"
+            f"and channels divisible by {HEADS}"
         )
 
 
@@ -139,14 +169,14 @@ def create_model(
         preset: a name in ``ifdd.model.PRESETS``.
         num_classes: number of emotion classes.
         ablation: a name in ``ifdd.model.ABLATIONS``.
-        weights: initial weights of the backbone: "kinetics400" fetches torchvision's public file once, a path
-            reads it from there; None draws all weights anew. The model then normalises clips as those weights
-            expect, unless ``overrides`` has ``mean`` or ``std``.
+        weights: initial weights of the backbone: "kinetics400" downloads torchvision's public file once, a path
+            names a copy of it, None initialises all weights at random. With public weights the model normalises
+            clips as they expect, unless ``overrides`` has ``mean`` or ``std``.
         **overrides: other fields of :class:`IFDDConfig`, for instance ``size=112``.
 
     Raises:
-        InputError: an unknown preset, ablation or field, a value outside its range,
-            an override that contradicts the ablation, or weights that cannot be had.
+        InputError: the preset, the ablation or a field is unknown, a value is outside its range, an override
+            contradicts the ablation, or the weights cannot be downloaded or read.
     """
     base = lookup(PRESETS, preset, "preset")
     for name in overrides:
@@ -155,7 +185,7 @@ def create_model(
     for name in row.keys() & overrides.keys():
         if overrides[name] != row[name]:
             raise InputError(
-                f"ablation {ablation!r} means {name} {row[name]!r}, but {name} {overrides[name]!r} is asked for: "
+                f"ablation {ablation!r} sets {name} to {row[name]!r}, but {name} {overrides[name]!r} is requested; "
                 "leave one of them out"
             )
     chosen = row | from_plain(overrides)

@@ -9,7 +9,7 @@ from ifdd.model.layers import DropPath, merge_heads, mlp, split_heads
 from ifdd.model.outputs import Lifted
 
 Tokens = Float[Tensor, "batch tokens channels"]
-CLASSIFIER_PREFIXES = 8
+HEADS = 8
 
 
 def init_almost_zero(linear: nn.Linear) -> None:
@@ -48,8 +48,8 @@ class CrossAttention(nn.Module):
 
     def forward(self, target: Tokens, source: Tokens) -> Tokens:
         """Gather from ``source`` (keys, values) what concerns ``target`` (queries)."""
-        (query,) = split_heads(self.query(target), 1, CLASSIFIER_PREFIXES)
-        key, value = split_heads(self.key_value(source), 2, CLASSIFIER_PREFIXES)
+        (query,) = split_heads(self.query(target), 1, HEADS)
+        key, value = split_heads(self.key_value(source), 2, HEADS)
         return self.project(merge_heads(F.scaled_dot_product_attention(query, key, value) + value))
 
 
@@ -72,7 +72,7 @@ class Refinement(nn.Module):
 
     def forward(self, emotion: Tokens) -> Tokens:
         """Return refined emotion features."""
-        query, key, value = split_heads(self.qkv(self.norm1(emotion)), 3, CLASSIFIER_PREFIXES)
+        query, key, value = split_heads(self.qkv(self.norm1(emotion)), 3, HEADS)
         attended = self.project(merge_heads(F.scaled_dot_product_attention(query, key, value)))
         emotion = emotion + self.drop_path(attended)
         return self.drop_path(self.mlp(self.norm2(emotion)))
