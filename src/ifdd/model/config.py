@@ -1,4 +1,4 @@
-"""What the paper varies, and the tables of presets and ablations."""
+"""The configuration of a model, and the tables of presets and ablations."""
 
 import difflib
 import math
@@ -21,10 +21,10 @@ CHOICES = {
 
 @dataclass(frozen=True)
 class IFDDConfig:
-    """Everything that is needed to build a model and its loss again.
+    """Everything needed to rebuild a model and its loss.
 
     Raises:
-        InputError: a value is outside its range, or two values do not go together.
+        InputError: a value is outside its range, or two values contradict each other.
     """
 
     backbone: str = "mvit_xs"
@@ -42,19 +42,19 @@ class IFDDConfig:
     sampling: str = "exact"
     """Interpolation at the index itself, or at index * T / (T - 1) - 0.5 as in the official code."""
     lifting: str = "updater_first"
-    """Order of LADM's two steps; none pools the dynamic frames directly."""
+    """Order of LADM's two steps; none pools the dynamic group directly."""
     lifting_weight: float = 0.1
-    """Weight of the lifting loss in the total; 0 trains without it, and so does lifting none."""
+    """Weight of the lifting loss in the total; 0 trains without it. Lifting none always does."""
     lifting_reduction: str = "mean"
-    """Lifting loss over the batch: mean, or sum as in the official code."""
+    """Reduction of the lifting loss over the batch: mean, or sum as in the official code."""
     dropout: float = 0.5
-    """Dropout probability in front of the classifier."""
+    """Dropout probability before the classifier."""
     drop_path: float = 0.2
     """Stochastic depth: probability at the last block (linear from 0 over the blocks) and in LADM's refinement."""
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
-    """Mean of red, green and blue that is subtracted from a clip in [0, 1]; the official model uses none."""
+    """Mean of red, green and blue, subtracted from a clip in [0, 1]; the official model subtracts none."""
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
-    """Standard deviation of red, green and blue that a clip is divided by."""
+    """Standard deviation of red, green and blue, by which a clip is divided."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -85,7 +85,7 @@ class IFDDConfig:
 
 
 def _check_type(name: str, given: Any, default: Any) -> None:
-    """Refuse what is not of the type of the field's default."""
+    """Check that a value has the type of the field's default."""
     if isinstance(default, tuple) and isinstance(given, tuple):
         if len(given) != len(default):
             raise InputError(f"{name} must be {len(default)} numbers, given {given!r}")
@@ -101,7 +101,7 @@ def _check_type(name: str, given: Any, default: Any) -> None:
 
 
 def from_plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return fields as YAML and JSON hold them in the types of :class:`IFDDConfig`: lists become tuples of floats."""
+    """Convert values read from YAML or JSON to the types of :class:`IFDDConfig`: lists become tuples of floats."""
     return {
         name: tuple(float(each) if type(each) is int else each for each in value) if isinstance(value, list) else value
         for name, value in values.items()
@@ -118,8 +118,8 @@ PRESETS = {
 }
 """The paper's model on its three backbones, and a small one for two CPU cores.
 
-``ifdd_tiny`` has the same pyramid, ISSM, LADM and head on a small CNN: from scratch on a thousand clips the
-transformer of its size (``mvit_tiny``) stayed at chance.
+``ifdd_tiny`` has the same pyramid, ISSM, LADM and head on a small CNN. Trained from scratch on a thousand clips, a
+transformer of that size (``mvit_tiny``) stayed at chance.
 """
 
 ABLATIONS: dict[str, dict[str, Any]] = {
@@ -141,9 +141,9 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "mvit_s": {"backbone": "mvit_s"},
     "s3d": {"backbone": "s3d"},
 }
-"""Rows of the paper's ablations: name -> what differs from the preset (T / 4 and T / 2 of T = 8 feature frames).
+"""Rows of the paper's ablations: name -> fields that differ from the preset (T / 4 and T / 2 with T = 8).
 
-With T = 8 both ``receptive_field_2`` and ``receptive_field_t4`` are the full model.
+``receptive_field_2`` and ``receptive_field_t4`` are therefore both the full model.
 """
 
 
@@ -151,10 +151,10 @@ def lookup(table: Mapping[str, Value], name: str, kind: str) -> Value:
     """Return ``table[name]``.
 
     Raises:
-        InputError: there is no such name; the message lists the names and the nearest.
+        InputError: the name is unknown; the message lists the known names and the closest one.
     """
     if name not in table:
         nearest = difflib.get_close_matches(str(name), table, 1)
         hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-        raise InputError(f"unknown {kind} {name!r}, choose one of {', '.join(table)}{hint}")
+        raise InputError(f"unknown {kind} {name!r}; choose one of {', '.join(table)}{hint}")
     return table[name]

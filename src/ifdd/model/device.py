@@ -1,4 +1,4 @@
-"""Where a model runs."""
+"""The device a model runs on."""
 
 import torch
 
@@ -6,13 +6,13 @@ from ifdd.errors import InputError
 
 
 def choose_device(name: str) -> str:
-    """Return the device that "auto" means on this machine, or the named one.
+    """Return the named device, or for "auto" the best one of this machine.
 
     Args:
         name: "auto", "cpu" or "cuda".
 
     Raises:
-        InputError: there is no such device here.
+        InputError: the machine has no such device.
     """
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: PyTorch sees no GPU here; use --device cpu")

@@ -13,5 +13,5 @@ class Head(nn.Module):
         self.classifier = nn.Linear(channels, num_classes)
 
     def forward(self, emotion: Float[Tensor, "batch channels"]) -> Float[Tensor, "batch classes"]:
-        """Return logits."""
+        """Return the logits."""
         return self.classifier(self.dropout(emotion))

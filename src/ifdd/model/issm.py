@@ -1,4 +1,4 @@
-"""ISSM, the Inter-frame Static-dynamic Splitting Module, and the splits that replace it in ablations."""
+"""ISSM, the Inter-frame Static-dynamic Splitting Module, and the splits that replace it in the ablations."""
 
 from contextlib import AbstractContextManager, nullcontext
 
@@ -14,14 +14,15 @@ Features = Float[Tensor, "batch channels frames height width"]
 Group = Float[Tensor, "batch channels half height width"]
 
 TOKEN_CHANNELS = 7
+"""Channels of the tokenizer's map."""
 TOKEN_SIZE = 7
-"""The temporal tokenizer keeps 7 channels of a 7 x 7 map (smaller where the map is smaller)."""
+"""Height and width of the tokenizer's map, or the features' own if they are smaller."""
 
 
 def interpolate_frames(features: Features, position: Float[Tensor, "batch half"]) -> Group:
-    """Read ``features`` at real-valued frame positions: linear in time, clamped to the first and last frame.
+    """Sample ``features`` at real-valued frame positions: linear in time, clamped to the first and last frame.
 
-    Gradients reach ``features`` and, inside the borders, ``position``. A position that is NaN gives NaN.
+    Gradients reach ``features`` and, between the first and the last frame, ``position``. A NaN position gives NaN.
     """
     last = features.shape[2] - 1
     position = position.clamp(0, last)
@@ -36,27 +37,26 @@ def interpolate_frames(features: Features, position: Float[Tensor, "batch half"]
 
 
 def official_position(index: Float[Tensor, "batch half"], frames: int) -> Float[Tensor, "batch half"]:
-    """Return where the official code reads for an index.
+    """Return the frame position that the official code samples for an index.
 
-    It normalises as if the corners were aligned, 2 i / (T - 1) - 1, and samples as if they were not.
+    It normalises the index as for aligned corners, 2 i / (T - 1) - 1, but samples without aligning them.
     """
     return index * frames / (frames - 1) - 0.5
 
 
 def full_precision(features: Tensor) -> AbstractContextManager[object]:
-    """Return a context without autocast; the meta device, where sizes are counted, knows none."""
+    """Return a context that disables autocast; the meta device has no autocast."""
     return nullcontext() if features.is_meta else torch.autocast(features.device.type, enabled=False)
 
 
 class ISSM(nn.Module):
-    """Split frames by content: two groups of T / 2 positions, learned from the correlation between frames.
+    """Split the frames by content into a static and a dynamic group of T / 2 sampled positions each.
 
-    Z = tokenizer(X); R = Z Z^T / C; softmax(R) gives the static offsets, softmax(-R) the dynamic ones, each
-    through its own linear map, tanh and the receptive field L. The static group starts from the even frames,
-    the dynamic one from the odd frames.
+    Z = tokenizer(X); R = Z Z^T / C. The static index is the even frames plus L tanh(W_s softmax(R)), the dynamic index
+    the odd frames plus L tanh(W_d softmax(-R)), with the receptive field L in frames of the features.
 
-    Deviation: ``sampling="exact"`` reads X at the index itself; the official code reads elsewhere
-    (``official_position``), which ``sampling="official"`` repeats.
+    Deviation: ``sampling="exact"`` samples X at the index itself. The official code samples at another position
+    (:func:`official_position`); ``sampling="official"`` reproduces it.
     """
 
     even: Tensor
@@ -75,7 +75,7 @@ class ISSM(nn.Module):
         init_linear(self, std=0.03)
 
     def forward(self, features: Features) -> tuple[Group, Group, FrameSplit]:
-        """Return the static group, the dynamic group and how they were chosen."""
+        """Return the static group, the dynamic group and the indexes they were sampled at."""
         correlation = self.correlation(features)
         static_index = self.even + self._offset(self.static_offset, correlation.softmax(-1))
         dynamic_index = self.odd + self._offset(self.dynamic_offset, (-correlation).softmax(-1))
@@ -83,7 +83,7 @@ class ISSM(nn.Module):
         return self._read(features, static_index), self._read(features, dynamic_index), split
 
     def correlation(self, features: Features) -> Float[Tensor, "batch frames frames"]:
-        """Return R = Z Z^T / C; in float32 at least, because the indexes depend on small differences."""
+        """Return R = Z Z^T / C, in float32 or wider: the indexes depend on small differences."""
         batch, channels, frames = features.shape[:3]
         pooled = F.adaptive_avg_pool2d(features.transpose(1, 2).flatten(0, 1), self.token_size)
         tokens = F.gelu(self.tokenizer(pooled)).unflatten(0, (batch, frames)).flatten(2)
@@ -101,7 +101,7 @@ class ISSM(nn.Module):
 
 
 class EvenOddSplit(nn.Module):
-    """Split frames by parity, without looking at them: the classic lazy wavelet, an ablation of ISSM."""
+    """Ablation of ISSM: split the frames by parity, whatever their content (the lazy wavelet)."""
 
     def forward(self, features: Features) -> tuple[Group, Group, FrameSplit]:
         """Return the even frames, the odd frames and their indexes."""
@@ -109,7 +109,7 @@ class EvenOddSplit(nn.Module):
 
 
 class NoSplit(nn.Module):
-    """Both groups are all frames: backbone only, an ablation. The indexes reported are those of the parity."""
+    """Ablation "backbone only": both groups are all frames. The indexes returned are those of the parity split."""
 
     def forward(self, features: Features) -> tuple[Features, Features, FrameSplit]:
         """Return the features twice."""
@@ -117,7 +117,7 @@ class NoSplit(nn.Module):
 
 
 def parity_split(features: Features) -> FrameSplit:
-    """Describe a split that takes even and odd frames and correlates nothing."""
+    """Return the indexes of the even and the odd frames, with a correlation of zeros."""
     batch, _, frames = features.shape[:3]
     index = torch.arange(frames, device=features.device, dtype=torch.float32).expand(batch, -1)
     return FrameSplit(index[:, 0::2], index[:, 1::2], index.new_zeros(batch, frames, frames))

@@ -10,17 +10,18 @@ from ifdd.model.outputs import Lifted
 
 Tokens = Float[Tensor, "batch tokens channels"]
 HEADS = 8
+"""Attention heads of updater, predictor and refinement."""
 
 
 def init_almost_zero(linear: nn.Linear) -> None:
-    """Let a branch begin with almost no output; not exactly none, so that a gradient passes."""
+    """Initialise near zero, so that gradients still flow."""
     nn.init.trunc_normal_(linear.weight, std=0.002)
     nn.init.zeros_(linear.bias)
 
 
 @torch.no_grad()
 def init_as_identity(block: nn.Sequential) -> None:
-    """Let an MLP of ratio 4 begin near the identity: GELU(x) - GELU(-x) = x, on half of the hidden units."""
+    """Initialise an MLP of ratio 4 near the identity: GELU(x) - GELU(-x) = x on half of the hidden units."""
     inner, outer = block[0], block[3]
     assert isinstance(inner, nn.Linear)
     assert isinstance(outer, nn.Linear)
@@ -34,9 +35,9 @@ def init_as_identity(block: nn.Sequential) -> None:
 
 
 class CrossAttention(nn.Module):
-    """What updater and predictor are made of: linear(softmax(q k^T / sqrt(d)) v + v).
+    """Updater and predictor: linear(softmax(q k^T / sqrt(d)) v + v).
 
-    The values are added token by token: both groups have equally many tokens.
+    The values v are added token by token, since both groups have the same number of tokens.
     """
 
     def __init__(self, channels: int) -> None:
@@ -47,16 +48,16 @@ class CrossAttention(nn.Module):
         init_almost_zero(self.project)
 
     def forward(self, target: Tokens, source: Tokens) -> Tokens:
-        """Gather from ``source`` (keys, values) what concerns ``target`` (queries)."""
+        """Attend from ``target`` (queries) to ``source`` (keys, values)."""
         (query,) = split_heads(self.query(target), 1, HEADS)
         key, value = split_heads(self.key_value(source), 2, HEADS)
         return self.project(merge_heads(F.scaled_dot_product_attention(query, key, value) + value))
 
 
 class Refinement(nn.Module):
-    """Self-attention with a residual, then an MLP without one, on the emotion features.
+    """Refine the emotion features: self-attention with a residual, then an MLP without one.
 
-    Deviation from the usual transformer block: no residual around the MLP, as in the official code.
+    As in the official code, and unlike in the usual transformer block, the MLP has no residual.
     """
 
     def __init__(self, channels: int, drop_path: float) -> None:
@@ -71,7 +72,7 @@ class Refinement(nn.Module):
         init_as_identity(self.mlp)
 
     def forward(self, emotion: Tokens) -> Tokens:
-        """Return refined emotion features."""
+        """Return the refined emotion features."""
         query, key, value = split_heads(self.qkv(self.norm1(emotion)), 3, HEADS)
         attended = self.project(merge_heads(F.scaled_dot_product_attention(query, key, value)))
         emotion = emotion + self.drop_path(attended)
@@ -79,14 +80,14 @@ class Refinement(nn.Module):
 
 
 class LADM(nn.Module):
-    """The learnable lifting step, updater first (the paper's order).
+    """The learnable lifting scheme, updater first as in the paper.
 
-    context Y_S = static + updater(static <- dynamic); emotion Y_D = dynamic - predictor(dynamic <- context);
-    both groups are normalised first. Each step is additive, so it can be undone exactly given the other group.
+    Context Y_S = static + updater(static, dynamic); emotion features Y_D = dynamic - predictor(dynamic, Y_S); both
+    groups are normalised first. Each step adds a function of the other group, so it can be inverted exactly.
 
-    Initialisation (ours): the lazy wavelet. Updater, predictor and self-attention start almost at zero and the
-    refinement's MLP as the identity, so that the emotion features start as the dynamic frames. From the usual
-    random start the features shrink to a constant before the model has learned anything.
+    Deviation: initialised as the lazy wavelet. Updater, predictor and self-attention start near zero and the
+    refinement's MLP as the identity, so that the emotion features start as the dynamic group. With PyTorch's default
+    initialisation, as in the official code, the features collapse to a constant before the model learns anything.
     """
 
     def __init__(self, channels: int, drop_path: float) -> None:
@@ -98,7 +99,7 @@ class LADM(nn.Module):
         self.refinement = Refinement(channels, drop_path)
 
     def lift(self, static: Tokens, dynamic: Tokens) -> Lifted:
-        """Apply the two lifting steps to normalised groups."""
+        """Apply the two lifting steps to the normalised groups: update, then predict."""
         context = static + self.updater(static, dynamic)
         return Lifted(context, dynamic - self.predictor(dynamic, context))
 
@@ -109,27 +110,30 @@ class LADM(nn.Module):
 
 
 class PredictorFirstLADM(LADM):
-    """The classic order of a lifting scheme: predict, then update. An ablation."""
+    """Ablation: the classic order of a lifting scheme, predictor first."""
 
     def lift(self, static: Tokens, dynamic: Tokens) -> Lifted:
-        """Apply the two lifting steps to normalised groups, the predictor first."""
+        """Apply the two lifting steps to the normalised groups: predict, then update."""
         emotion = dynamic - self.predictor(dynamic, static)
         return Lifted(static + self.updater(static, emotion), emotion)
 
 
 class NoLifting(nn.Module):
-    """Hand both groups through: an ablation."""
+    """Ablation: pass both groups through unchanged."""
 
     def forward(self, static: Tokens, dynamic: Tokens) -> Lifted:
-        """Return the groups as they are."""
+        """Return the static group as the context, the dynamic group as the emotion features."""
         return Lifted(static, dynamic)
 
 
 def lifting_residual(
     features: Float[Tensor, "batch channels frames height width"], context: Tokens
 ) -> Float[Tensor, "batch height width"]:
-    """Return how far the context is from the mean of each pair of frames, averaged over channels and time."""
-    # the mean over pairs and then over time is the mean over time
+    """Return (mean of each pair of frames of X) - context, averaged over channels and time: the lifting loss's input.
+
+    The loss asks the context to keep the coarse content of X.
+    """
+    # The mean over pairs, then over time, is the mean over time.
     average = features.mean((1, 2))
     return average - context.mean(2).unflatten(1, (-1, *average.shape[1:])).mean(1)
 
@@ -137,13 +141,13 @@ def lifting_residual(
 class TokenPooling(nn.Module):
     """A learned weighted sum over the tokens.
 
-    The official code has a bias here only where there is no LADM (``bias=True``).
+    As in the official code, it has a bias only in models without LADM (``bias=True``).
     """
 
     def __init__(self, tokens: int, bias: bool) -> None:
         super().__init__()
         self.weigh = nn.Linear(tokens, 1, bias=bias)
-        # the plain mean to begin with: random signs would cancel what the tokens have in common
+        # Start as the plain mean: with random signs, what the tokens share would cancel out.
         nn.init.constant_(self.weigh.weight, 1 / tokens)
 
     def forward(self, tokens: Tokens) -> Float[Tensor, "batch channels"]:
@@ -152,7 +156,7 @@ class TokenPooling(nn.Module):
 
 
 class MeanPooling(nn.Module):
-    """The plain mean over the tokens, for the backbone alone."""
+    """Ablation "backbone only": the plain mean over the tokens."""
 
     def forward(self, tokens: Tokens) -> Float[Tensor, "batch channels"]:
         """Pool (batch, tokens, channels) to (batch, channels)."""

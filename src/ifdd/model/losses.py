@@ -1,4 +1,4 @@
-"""One pure function a loss term, and the module that adds them."""
+"""One pure function per loss term, and the module that adds them up."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from ifdd.model.outputs import IFDDOutput
 
 
 class Losses(NamedTuple):
-    """The total and its terms, scalars."""
+    """The total loss and its terms, scalars."""
 
     total: Float[Tensor, ""]
     classification: Float[Tensor, ""]
@@ -21,22 +21,22 @@ class Losses(NamedTuple):
 def classification_loss(
     logits: Float[Tensor, "batch classes"], target: Float[Tensor, "batch classes"]
 ) -> Float[Tensor, ""]:
-    """Cross entropy with soft targets (each row sums to 1), mean over the batch."""
+    """Cross entropy with soft targets (rows sum to 1), mean over the batch."""
     return F.cross_entropy(logits.float(), target)
 
 
 def lifting_loss(residual: Float[Tensor, "batch height width"]) -> Float[Tensor, " batch"]:
-    """Smooth L1 (beta 1) of the lifting residual to zero, mean over the map: one value a clip."""
+    """Smooth L1 (beta 1) between the lifting residual and zero, mean over the map: one value per clip."""
     residual = residual.float()
     return F.smooth_l1_loss(residual, residual.new_zeros(residual.shape), reduction="none").mean((1, 2))
 
 
 class IFDDLoss(nn.Module):
-    """total = classification + weight * lifting, with the configuration's ``lifting_weight`` and ``lifting_reduction``.
+    """total = classification + ``lifting_weight`` * lifting, the lifting loss reduced by ``lifting_reduction``.
 
-    Without lifting (``lifting="none"``) there is no context to draw anywhere: the weight counts as 0, as in the
-    official code. Deviation: the official code sums the lifting loss over the batch (``"sum"``), so that its real
-    weight grows with the batch size; ours is the mean.
+    Models without LADM have no context to train, so the weight is 0, as in the official code. Deviation: the official
+    code sums the lifting loss over the batch (``"sum"``), so that its weight grows with the batch size; the default
+    here is the mean.
     """
 
     def __init__(self, config: IFDDConfig) -> None:
@@ -45,8 +45,8 @@ class IFDDLoss(nn.Module):
         self.reduction = config.lifting_reduction
 
     def forward(self, output: IFDDOutput, target: Float[Tensor, "batch classes"]) -> Losses:
-        """Return the losses of a batch for soft targets."""
+        """Return the losses of a batch with soft targets."""
         classification = classification_loss(output.logits, target)
-        each = lifting_loss(output.lifting_residual)
-        lifting = each.sum() if self.reduction == "sum" else each.mean()
+        per_clip = lifting_loss(output.lifting_residual)
+        lifting = per_clip.sum() if self.reduction == "sum" else per_clip.mean()
         return Losses(classification + self.lifting_weight * lifting, classification, lifting)

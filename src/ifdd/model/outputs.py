@@ -1,4 +1,4 @@
-"""What the boxes of the figure hand to each other."""
+"""The records that the boxes of the figure pass to each other."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class StageShape(NamedTuple):
-    """The size of one backbone stage's map, for the model's clip."""
+    """The shape of one backbone stage's map for one clip."""
 
     channels: int
     frames: int
@@ -16,32 +16,31 @@ class StageShape(NamedTuple):
 
 
 class FrameSplit(NamedTuple):
-    """How ISSM divided the T frames of the pyramid's features into two groups of T / 2."""
+    """How ISSM split the T frames of the pyramid into two groups of T / 2."""
 
     static_index: Float[Tensor, "batch half"]
-    """Real-valued frame positions of the static group, before the clamp to [0, T - 1]."""
+    """Real-valued frame positions of the static group, before clamping to [0, T - 1]."""
     dynamic_index: Float[Tensor, "batch half"]
-    """The same for the dynamic group."""
+    """Real-valued frame positions of the dynamic group, before clamping."""
     correlation: Float[Tensor, "batch frames frames"]
-    """R = Z Z^T / C between the frames' tokens; zeros where the split does not look at the content."""
+    """R = Z Z^T / C between the frames' tokens; zeros in the ablations that split without looking at content."""
 
 
 class Lifted(NamedTuple):
-    """What the lifting step makes of the two groups; tokens run over (time, height, width)."""
+    """The two outputs of LADM; tokens run over (frames, height, width)."""
 
     context: Float[Tensor, "batch tokens channels"]
-    """Y_S, the emotion-irrelevant fine-grained global context: static + updater(dynamic); without lifting
-    the static group as it is."""
+    """Y_S, the emotion-irrelevant context: static + updater(static, dynamic); without lifting the static group."""
     emotion: Float[Tensor, "batch tokens channels"]
-    """Y_D, the emotion-related dynamics: dynamic - predictor(context)."""
+    """Y_D, the emotion features: dynamic - predictor(dynamic, Y_S); without lifting the dynamic group."""
 
 
 class IFDDOutput(NamedTuple):
-    """What a model returns, the same in training and in evaluation."""
+    """The output of a model, the same in training and in evaluation."""
 
     logits: Float[Tensor, "batch classes"]
     emotion: Float[Tensor, "batch channels"]
-    """The pooled emotion features, which the classifier sees."""
+    """The pooled emotion features: the classifier's input."""
     lifting_residual: Float[Tensor, "batch height width"]
-    """Mean over channels and time of (features averaged over pairs of frames - context)."""
+    """(Mean of each pair of frames of the pyramid) - context, averaged over channels and time."""
     split: FrameSplit

@@ -10,10 +10,10 @@ from ifdd.model.outputs import StageShape
 
 
 class PyramidAggregation(nn.Module):
-    """Bring the last two stages to the last one's size and fuse them, frame by frame: X of the paper's figure.
+    """Fuse the last two stages frame by frame, at the size of the last: X of the paper's Fig. 2.
 
-    The finer stage passes a 3 x 3 convolution with dilation = padding = stride = the ratio of the sizes; the
-    concatenation passes a 1 x 1 convolution. Neither has a bias, as in the official code.
+    A 3 x 3 convolution with stride = padding = dilation = the ratio of the sizes reduces the finer stage; a 1 x 1
+    convolution fuses the concatenation. Neither has a bias, as in the official code.
     """
 
     def __init__(self, finer: StageShape, last: StageShape) -> None:
@@ -27,7 +27,7 @@ class PyramidAggregation(nn.Module):
     def forward(
         self, stages: Sequence[Float[Tensor, "batch _ frames _ _"]]
     ) -> Float[Tensor, "batch channels frames height width"]:
-        """Fuse the last two of the backbone's stage maps."""
+        """Return the pyramid: the last two of the backbone's maps, fused."""
         finer, last = (stage.transpose(1, 2).flatten(0, 1) for stage in stages[-2:])
         fused = self.fuse(torch.cat([self.reduce(finer), last], dim=1))
         return fused.unflatten(0, (len(stages[-1]), stages[-1].shape[2])).transpose(1, 2)

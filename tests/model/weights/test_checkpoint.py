@@ -99,7 +99,7 @@ def test_files_of_another_kind_are_told_apart(tmp_path: Path) -> None:
         load_checkpoint(tmp_path / "released.pth")
     with pytest.raises(InputError, match="it is a folder"):
         load_checkpoint(tmp_path)
-    with pytest.raises(InputError, match="read by load_checkpoint"):
+    with pytest.raises(InputError, match="checkpoints with load_checkpoint"):
         load_official(tmp_path / "model.safetensors")
 
 

@@ -58,7 +58,7 @@ def test_a_file_with_both_kinds_of_weights_asks_which(release: StateDict) -> Non
     assert torch.equal(load_official(both).head.classifier.bias, release[bias])
     assert torch.equal(load_official(both, part="model").head.classifier.bias, release[bias])
     assert torch.equal(load_official(both, part="ema").head.classifier.bias, other[bias])
-    with pytest.raises(InputError, match="holds no weights under 'ema'; it has model, opt"):
+    with pytest.raises(InputError, match="holds no weights under 'ema'; it holds model, opt"):
         load_official({"model": release, "opt": {}}, part="ema")
 
 
@@ -68,8 +68,8 @@ def test_every_entry_is_used_or_reported_with_the_reason(release: StateDict, cap
     assert used.keys() | unused.keys() == given.keys()
     assert used.keys().isdisjoint(unused.keys())
     assert set(used.values()) == model.state_dict().keys()
-    assert unused["ema_model.head.total_ops"] == "left by the tool that measured the release's size"
-    assert unused["step"] == "state of the averaging, no weight"
+    assert unused["ema_model.head.total_ops"] == "left by the tool that counted the release's operations"
+    assert unused["step"] == "state of the weight averaging, not a weight"
     never_read = {name.removeprefix("ema_model.backbone.WaveLifts.") for name, why in unused.items() if "never" in why}
     assert never_read >= {"spatial_pos", "temporal_pos", "class_pos"}
     with caplog.at_level(logging.WARNING):
@@ -79,7 +79,7 @@ def test_every_entry_is_used_or_reported_with_the_reason(release: StateDict, cap
 
 
 def test_names_that_are_unknown_missing_or_of_another_shape_are_listed(release: StateDict) -> None:
-    with pytest.raises(InputError, match=r"names that no IFDD release has: extra\.weight, more\.bias"):
+    with pytest.raises(InputError, match=r"names unknown to the IFDD release: extra\.weight, more\.bias"):
         load_official(release | {"more.bias": torch.zeros(1), "extra.weight": torch.zeros(1)})
     incomplete = {name: value for name, value in release.items() if name != "backbone.CatConv.weight"}
     with pytest.raises(InputError, match=r"missing backbone\.CatConv\.weight"):
@@ -137,7 +137,7 @@ def test_a_file_that_is_no_release_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no state dict"):
         load_official(tmp_path / "list.pth")
     torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pth")
-    with pytest.raises(InputError, match="names that no IFDD release has: weight"):
+    with pytest.raises(InputError, match="names unknown to the IFDD release: weight"):
         load_official(tmp_path / "other.pth")
 
 

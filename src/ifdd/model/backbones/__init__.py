@@ -1,4 +1,4 @@
-"""The interface of a backbone, and the table of them."""
+"""The interface of a backbone, and the table of backbones."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -13,15 +13,15 @@ from ifdd.model.outputs import StageShape
 
 
 class Backbone(Protocol):
-    """What the pyramid, ISSM and LADM need to know of a backbone: a module with ``stages`` and a forward."""
+    """What pyramid, ISSM and LADM need of a backbone: a module with ``stages`` and a forward."""
 
     stages: tuple[StageShape, ...]
-    """Shapes of the maps that forward returns, finest first; the last two must keep the same frames."""
+    """Shapes of the maps that forward returns, finest first; the last two must have the same number of frames."""
 
     def __call__(
         self, clip: Float[Tensor, "batch 3 frames height width"]
     ) -> tuple[Float[Tensor, "batch _ _ _ _"], ...]:
-        """Return one (batch, channels, frames, height, width) map a stage."""
+        """Return one (batch, channels, frames, height, width) map per stage."""
 
 
 BACKBONES: dict[str, Callable[[int, int, float], Backbone]] = {
@@ -31,4 +31,4 @@ BACKBONES: dict[str, Callable[[int, int, float], Backbone]] = {
     "s3d": s3d,
     "s3d_tiny": s3d_tiny,
 }
-"""Name -> builder(frames, size, drop_path). Add a builder of a ``Backbone`` to use another one by name."""
+"""Name -> builder(frames, size, drop_path). Add an entry to use a backbone of your own by name."""

@@ -1,12 +1,12 @@
 """MViTv2, the multiscale vision transformer for video (Li et al., CVPR 2022), as IFDD's backbone.
 
-Module names follow torchvision's ``mvit_v2_s``, so that its public Kinetics-400 weights load.
+Parameter names are those of torchvision's ``mvit_v2_s``, so that its public Kinetics-400 weights load.
 """
 
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,16 +16,16 @@ from ifdd.model.outputs import StageShape
 Tokens = Float[Tensor, "batch tokens channels"]
 """The class token, then the map's tokens over (time, height, width)."""
 NewTokens = Float[Tensor, "batch new_tokens new_channels"]
-"""The same of the map that comes out, which may be smaller and wider."""
+"""The same for the block's output, which may be smaller and wider."""
 Grid = tuple[int, int, int]
 """Frames, height, width of a map."""
 
 NORM_EPS = 1e-6
 STEM_STRIDE = 4
 STEM_FRAMES = 8
-"""Every clip leaves the stem with 8 frames."""
+"""Frames of every clip after the stem."""
 FUSED_WIDTH = 16
-"""Fused attention runs on head widths that are a multiple of this."""
+"""Fused attention needs head widths that are a multiple of this."""
 
 
 class StageSpec(NamedTuple):
@@ -35,39 +35,39 @@ class StageSpec(NamedTuple):
     channels: int
     heads: int
     kv_stride: int
-    """Spatial stride of keys and values, from each block's own input."""
+    """Spatial stride of keys and values relative to each block's input."""
 
 
 class BlockSpec(NamedTuple):
-    """One block: what changes from block to block."""
+    """The parameters of one block."""
 
     channels_in: int
     channels_out: int
     heads: int
     grid: Grid
-    """The map that comes in."""
+    """Size of the input map."""
     q_stride: int
     kv_stride: int
 
     @property
     def q_grid(self) -> Grid:
-        """The map that goes out."""
+        """Size of the output map."""
         return pooled_grid(self.grid, self.q_stride)
 
     @property
     def kv_grid(self) -> Grid:
-        """The map of keys and values."""
+        """Size of the map of keys and values."""
         return pooled_grid(self.grid, self.kv_stride)
 
 
 def pooled_grid(grid: Grid, stride: int) -> Grid:
-    """Return the map after a 3 x 3 x 3 pooling with padding 1 and this spatial stride."""
+    """Return the size of a map after 3 x 3 x 3 pooling with padding 1 and this spatial stride."""
     frames, height, width = grid
     return frames, (height - 1) // stride + 1, (width - 1) // stride + 1
 
 
 class Pool(nn.Module):
-    """Depthwise 3 x 3 x 3 convolution of queries, keys or values, then a norm; the class token skips the former."""
+    """Depthwise 3 x 3 x 3 convolution of queries, keys or values (not of the class token), then a norm."""
 
     def __init__(self, dim: int, stride: int) -> None:
         super().__init__()
@@ -77,17 +77,17 @@ class Pool(nn.Module):
     def forward(
         self, tokens: Float[Tensor, "batch heads tokens dim"], grid: Grid
     ) -> Float[Tensor, "batch heads pooled dim"]:
-        """Pool the map's tokens, keep the class token."""
+        """Pool the map's tokens and keep the class token."""
         class_token, map_tokens = tokens[:, :, :1], tokens[:, :, 1:]
         maps = map_tokens.flatten(0, 1).transpose(1, 2).unflatten(2, grid)
         pooled = maps_to_tokens(self.pool(maps)).unflatten(0, tokens.shape[:2])
         return self.norm_act(torch.cat([class_token, pooled], dim=2))
 
 
-def relative_distance(q_size: int, k_size: int) -> Tensor:
-    """Return the row of the relative position table for each (query, key) along one axis, (q_size, k_size).
+def relative_distance(q_size: int, k_size: int) -> Int[Tensor, "{q_size} {k_size}"]:
+    """Return the row of the relative position table for each (query, key) along one axis.
 
-    The finer of the two is counted in its own steps, the coarser in the ratio's.
+    Distances are counted in steps of the finer of the two maps.
     """
     q_step, k_step = max(k_size // q_size, 1), max(q_size // k_size, 1)
     queries = torch.arange(q_size)[:, None] * q_step
@@ -98,10 +98,10 @@ def relative_distance(q_size: int, k_size: int) -> Tensor:
 class PooledAttention(nn.Module):
     """Multi-head attention with pooled queries, keys and values and decomposed relative positions.
 
-    softmax(q k / sqrt(d) + q . (R_h + R_w + R_t)) v + q. The bias matrix is never built: a query is extended by
-    its products with the position tables (one number a key row, column and frame) and a key by the one-hot
-    codes of its row, column and frame, so that one fused attention computes product and bias together. The
-    class token's extension is zero: it has no position.
+    softmax(q k / sqrt(d) + q . (R_h + R_w + R_t)) v + q. The bias matrix is never built: each query is extended by its
+    products with the position tables (one number per key row, column and frame), each key by the one-hot codes of its
+    row, column and frame, so that one fused attention computes product and bias together. The class token has no
+    position; its extension is zero.
     """
 
     row_distance: Tensor
@@ -133,7 +133,7 @@ class PooledAttention(nn.Module):
         self.register_buffer("key_code", key_position_code(spec.kv_grid), persistent=False)
 
     def forward(self, tokens: Tokens) -> NewTokens:
-        """Attend; the result lies on the pooled queries' map."""
+        """Return the attended tokens on the pooled queries' map."""
         query, key, value = split_heads(self.qkv(tokens), 3, self.heads)
         query, key, value = (
             self.pool_q(query, self.grid),
@@ -155,7 +155,7 @@ class PooledAttention(nn.Module):
         return F.scaled_dot_product_attention(query, key, value, scale=1.0)[..., :dim]
 
     def _query_position(self, query: Tensor) -> Float[Tensor, "batch heads tokens codes"]:
-        """Return q . R for every key row, column and frame, beside each other; zero for the class token."""
+        """Return q . R for every key row, column and frame, concatenated; zero for the class token."""
         maps = query[:, :, 1:].unflatten(2, self.q_grid)
         rows = torch.einsum("bnthwd,hkd->bnthwk", maps, self.rel_pos_h[self.row_distance])
         columns = torch.einsum("bnthwd,wkd->bnthwk", maps, self.rel_pos_w[self.column_distance])
@@ -164,9 +164,9 @@ class PooledAttention(nn.Module):
 
 
 def key_position_code(grid: Grid) -> Float[Tensor, "tokens codes"]:
-    """Return one-hot codes of row, column and frame beside each other for the keys of a map.
+    """Return the one-hot codes of row, column and frame, concatenated, for the keys of a map.
 
-    The first row, the class token's, is zero.
+    The first entry is the class token's and zero.
     """
     frame, row, column = torch.meshgrid(*(torch.arange(size) for size in grid), indexing="ij")
     codes = [
@@ -178,7 +178,7 @@ def key_position_code(grid: Grid) -> Float[Tensor, "tokens codes"]:
 class Block(nn.Module):
     """Pooled attention and MLP, each with a norm, a residual and stochastic depth.
 
-    Where the width changes, the skip path is projected from the normed input.
+    Where the width changes, the skip path is a projection of the normalised input.
     """
 
     def __init__(self, spec: BlockSpec, drop_path: float) -> None:
@@ -199,7 +199,7 @@ class Block(nn.Module):
         self.drop_path = DropPath(drop_path)
 
     def forward(self, tokens: Tokens) -> NewTokens:
-        """Return the tokens of the (pooled, where queries are strided) map."""
+        """Return the tokens of the output map, which is pooled where queries are strided."""
         normed = self.norm1(tokens)
         skip = tokens if self.project is None else self.project(normed)
         tokens = self._pool_skip(skip) + self.drop_path(self.attn(normed))
@@ -213,7 +213,7 @@ class Block(nn.Module):
 
 
 class ClassToken(nn.Module):
-    """A learned token in front of the map's tokens."""
+    """A learned token before the map's tokens."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -226,7 +226,7 @@ class ClassToken(nn.Module):
 
 
 class MViTTrunk(nn.Module):
-    """Stem, blocks and final norm, which a backbone and a classifier share."""
+    """Stem, blocks and final norm, shared by backbone and classifier."""
 
     def __init__(self, specs: tuple[StageSpec, ...], frames: int, size: int, drop_path: float) -> None:
         super().__init__()
@@ -235,7 +235,7 @@ class MViTTrunk(nn.Module):
         self.conv_proj = nn.Conv3d(
             3, first, (3, 7, 7), stride=(stem_stride, STEM_STRIDE, STEM_STRIDE), padding=(1, 3, 3)
         )
-        # 32 frames: the same convolution as for 16, then the mean of each pair
+        # For 32 frames: the convolution for 16, then the mean of each pair.
         self.stem_pool = FrameMean(frames // (stem_stride * STEM_FRAMES))
         self.pos_encoding = ClassToken(first)
         blocks = block_specs(specs, (STEM_FRAMES, size // STEM_STRIDE, size // STEM_STRIDE))
@@ -248,7 +248,7 @@ class MViTTrunk(nn.Module):
         init_linear(self, std=0.02)
 
     def tokens(self, clip: Float[Tensor, "batch 3 frames height width"]) -> list[Float[Tensor, "batch _ _"]]:
-        """Return the tokens at the end of each stage, class token first; the last after the final norm."""
+        """Return the tokens of each stage, class token first; the final norm is applied to the last."""
         tokens = self.pos_encoding(maps_to_tokens(self.stem_pool(self.conv_proj(clip))))
         ends = []
         for index, block in enumerate(self.blocks):
@@ -260,10 +260,10 @@ class MViTTrunk(nn.Module):
 
 
 class MViT(MViTTrunk):
-    """The trunk as a backbone: ``forward`` returns the stage maps, ``tokens`` the tokens with the class token."""
+    """The trunk as a backbone: ``forward`` returns maps without, ``tokens`` tokens with the class token."""
 
     def forward(self, clip: Float[Tensor, "batch 3 frames height width"]) -> tuple[Float[Tensor, "batch _ _ _ _"], ...]:
-        """Return the map of each stage, finest first; the class token is dropped."""
+        """Return the map of each stage, finest first, without the class token."""
         return tuple(
             tokens[:, 1:].transpose(1, 2).unflatten(2, (shape.frames, shape.height, shape.width))
             for tokens, shape in zip(self.tokens(clip), self.stages, strict=True)
@@ -271,9 +271,9 @@ class MViT(MViTTrunk):
 
 
 class MViTClassifier(MViTTrunk):
-    """The published network with torchvision's parameters: a clip of 16 frames, 224 pixels, to class scores.
+    """The published network with torchvision's parameters: clips of 16 frames, 224 pixels, to class scores.
 
-    To prove the weights and to compare features with; IFDD uses :class:`MViT`.
+    For verifying the weights and comparing features; IFDD uses :class:`MViT`.
     """
 
     def __init__(self, specs: tuple[StageSpec, ...], num_classes: int) -> None:
@@ -282,12 +282,12 @@ class MViTClassifier(MViTTrunk):
         init_linear(self.head, std=0.02)
 
     def forward(self, clip: Float[Tensor, "batch 3 frames height width"]) -> Float[Tensor, "batch classes"]:
-        """Return the scores that the class token leads to."""
+        """Return the class scores, computed from the class token."""
         return self.head(self.tokens(clip)[-1][:, 0])
 
 
 def block_specs(stages: tuple[StageSpec, ...], grid: Grid) -> list[BlockSpec]:
-    """Lay out the blocks: the first block of every stage but the first halves the map and widens it."""
+    """Return the blocks of all stages; the first block of every stage but the first halves and widens the map."""
     specs = []
     channels = stages[0].channels
     for number, stage in enumerate(stages):
@@ -316,15 +316,15 @@ MVIT_TINY = (
 
 
 def mvit_xs(frames: int, size: int, drop_path: float) -> MViT:
-    """Build the paper's backbone, 10 blocks."""
+    """Build the paper's backbone, with 10 blocks."""
     return MViT(MVIT_XS, frames, size, drop_path)
 
 
 def mvit_s(frames: int, size: int, drop_path: float) -> MViT:
-    """Build torchvision's ``mvit_v2_s`` without its classifier, 16 blocks."""
+    """Build torchvision's ``mvit_v2_s`` without its classifier, with 16 blocks."""
     return MViT(MVIT_S, frames, size, drop_path)
 
 
 def mvit_tiny(frames: int, size: int, drop_path: float) -> MViT:
-    """Build a backbone of the same parts that two CPU cores can train in minutes, 5 blocks."""
+    """Build a backbone of the same parts that two CPU cores train in minutes, with 5 blocks."""
     return MViT(MVIT_TINY, frames, size, drop_path)

@@ -1,6 +1,6 @@
 """S3D, the separable Inception network for video (Xie et al., ECCV 2018), as IFDD's CNN backbone.
 
-Module names follow torchvision's ``s3d``, so that its public Kinetics-400 weights load.
+Parameter names are those of torchvision's ``s3d``, so that its public Kinetics-400 weights load.
 """
 
 from typing import NamedTuple
@@ -13,12 +13,12 @@ from ifdd.model.layers import FrameMean
 from ifdd.model.outputs import StageShape
 
 FRAMES = 8
-"""Every clip leaves the stem with 8 frames."""
+"""Frames of every clip after the stem."""
 NORM_EPS = 1e-3
 STRIDES = (4, 8, 16, 32)
 """Spatial strides of the stage maps."""
 STAGE_ENDS = (3, 6, 12, 15)
-"""Number of the layer at the end of each stage."""
+"""Index of the last layer of each stage."""
 
 
 class InceptionWidths(NamedTuple):
@@ -27,17 +27,17 @@ class InceptionWidths(NamedTuple):
     point: int
     """The 1 x 1 x 1 convolution."""
     wide_reduced: int
-    """The 1 x 1 x 1 convolution in front of the wider separable one."""
+    """The 1 x 1 x 1 convolution before the wider separable one."""
     wide: int
     narrow_reduced: int
-    """The same in front of the narrower one (5 x 5 in the image network, 3 x 3 x 3 here)."""
+    """The 1 x 1 x 1 convolution before the narrower one (5 x 5 in the image network, 3 x 3 x 3 here)."""
     narrow: int
     pooled: int
-    """The 1 x 1 x 1 convolution behind the max-pool."""
+    """The 1 x 1 x 1 convolution after the max-pool."""
 
     @property
     def total(self) -> int:
-        """Channels of the four branches beside each other."""
+        """Channels of the four branches, concatenated."""
         return self.point + self.wide + self.narrow + self.pooled
 
 
@@ -60,14 +60,14 @@ def conv_norm_relu(
     stride: tuple[int, int, int] = (1, 1, 1),
     eps: float = NORM_EPS,
 ) -> nn.Sequential:
-    """Return a 3-D convolution that keeps the size at stride 1, batch norm and ReLU."""
+    """Return a 3-D convolution (same size at stride 1), batch norm and ReLU."""
     padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
     convolution = nn.Conv3d(channels_in, channels_out, kernel, stride, padding, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm3d(channels_out, eps=eps), nn.ReLU(inplace=True))
 
 
 class SeparableConv(nn.Sequential):
-    """A 1 x k x k convolution over the map, then a k x 1 x 1 convolution over time."""
+    """A 1 x k x k convolution over space, then a k x 1 x 1 convolution over time."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class SeparableConv(nn.Sequential):
 
 
 class Inception(nn.Module):
-    """Four branches beside each other: a point, two separable convolutions behind a point, a max-pool with a point."""
+    """Four parallel branches: pointwise; pointwise and separable, twice; max-pool and pointwise."""
 
     def __init__(self, channels_in: int, widths: InceptionWidths) -> None:
         super().__init__()
@@ -99,27 +99,27 @@ class Inception(nn.Module):
         self.branch3 = nn.Sequential(nn.MaxPool3d(3, 1, 1), conv_norm_relu(channels_in, widths.pooled))
 
     def forward(self, maps: Float[Tensor, "batch channels *grid"]) -> Float[Tensor, "batch new_channels *grid"]:
-        """Return the branches' channels in their order."""
+        """Return the branches' channels, concatenated in order."""
         return torch.cat([self.branch0(maps), self.branch1(maps), self.branch2(maps), self.branch3(maps)], dim=1)
 
 
 def inceptions(channels_in: int, blocks: tuple[InceptionWidths, ...]) -> list[Inception]:
-    """Return Inception blocks that follow one another."""
+    """Return a sequence of Inception blocks."""
     entries = [channels_in, *(widths.total for widths in blocks)]
     return [Inception(entry, widths) for entry, widths in zip(entries, blocks, strict=False)]
 
 
 def halve_map() -> nn.MaxPool3d:
-    """Return the max-pool that halves height and width and leaves time alone."""
+    """Return the max-pool that halves height and width and keeps the frames."""
     return nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))
 
 
 def s3d_features(stem_time_stride: int, late_time_stride: int) -> nn.Sequential:
-    """Return the 16 layers in front of the classifier, under torchvision's numbers.
+    """Return the 16 layers before the classifier, numbered as in torchvision.
 
     Args:
         stem_time_stride: temporal stride of the first convolution.
-        late_time_stride: temporal stride of the max-pools in front of stride 16 and of stride 32.
+        late_time_stride: temporal stride of the max-pools before strides 16 and 32.
     """
     return nn.Sequential(
         SeparableConv(3, STEM_CHANNELS, kernel=7, stride=2, time_stride=stem_time_stride),
@@ -138,14 +138,14 @@ def s3d_features(stem_time_stride: int, late_time_stride: int) -> nn.Sequential:
 class S3D(nn.Module):
     """S3D with four stage maps (192, 480, 832 and 1024 channels at strides 4, 8, 16 and 32), each of 8 frames.
 
-    Deviations from the published network: S3D halves time three times (stem and two late max-pools), which would
-    leave two of 16 frames, too few for ISSM to choose from. So both late max-pools have temporal stride 1 (the
-    2 x 2 x 2 one becomes 1 x 2 x 2: with an even kernel at stride 1 a frame would be lost), and the stem brings every
-    clip to 8 frames: stride 1 for 8 frames, 2 for 16, 2 and the mean of each pair for 32. No parameter changes.
+    Deviations from the published network, none of which changes a parameter:
 
-    The batch norms follow the data with momentum 0.1, torch's own; torchvision's 0.001 averages over a thousand
-    batches, which suits its training of hundreds of thousands, but after a fine-tuning of a few hundred
-    the statistics would still be those of the start. Evaluation with given weights is the same.
+    - S3D halves time three times (stem and two late max-pools), which leaves 2 of 16 frames, too few for ISSM. Here the
+      late max-pools have temporal stride 1 (the 2 x 2 x 2 one becomes 1 x 2 x 2, since an even kernel at stride 1
+      would lose a frame), and the stem reduces every clip to 8 frames: stride 1 for 8 frames, 2 for 16, 2 and the mean
+      of each pair for 32.
+    - The batch norms have momentum 0.1, PyTorch's default. torchvision's 0.001 averages over a thousand batches: after
+      a fine-tuning of a few hundred the statistics would still be the initial ones. Evaluation is unaffected.
     """
 
     def __init__(self, frames: int, size: int) -> None:
@@ -175,9 +175,9 @@ class S3D(nn.Module):
 
 
 class S3DClassifier(nn.Module):
-    """The published network with torchvision's parameters: a clip of at least 14 frames, 224 pixels, to class scores.
+    """The published network with torchvision's parameters: clips of at least 14 frames, 224 pixels, to class scores.
 
-    To prove the weights and to compare features with; IFDD uses :class:`S3D`.
+    For verifying the weights and comparing features; IFDD uses :class:`S3D`.
     """
 
     def __init__(self, num_classes: int) -> None:
@@ -187,10 +187,10 @@ class S3DClassifier(nn.Module):
         self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Conv3d(BLOCKS_STRIDE_32[-1].total, num_classes, 1))
 
     def forward(self, clip: Float[Tensor, "batch 3 frames height width"]) -> Float[Tensor, "batch classes"]:
-        """Return the mean score over all positions."""
+        """Return the class scores, averaged over all positions."""
         return self.classifier(self.avgpool(self.features(clip))).mean(dim=(2, 3, 4))
 
 
 def s3d(frames: int, size: int, drop_path: float) -> S3D:
-    """Build the CNN backbone; it has no residual branches to drop."""
+    """Build the paper's CNN backbone; ``drop_path`` is unused, as it has no residual branches."""
     return S3D(frames, size)

@@ -1,6 +1,6 @@
-"""A small CNN for video of S3D's separable convolutions, for two CPU cores.
+"""A small video CNN of S3D's separable convolutions, for two CPU cores.
 
-It learns from scratch within minutes on a thousand clips, which the transformer of the same size does not.
+It learns from scratch within minutes on a thousand clips; a transformer of the same size does not.
 """
 
 from jaxtyping import Float
@@ -17,7 +17,7 @@ NORM_EPS = 1e-5
 class S3DTiny(nn.Module):
     """A stem and four stages of one separable convolution each, at strides 4, 8, 16 and 32.
 
-    Deviation from S3D: no Inception branches, and time is reduced in the stem alone, so that ISSM sees 8 frames.
+    Deviation from S3D: no Inception branches, and only the stem reduces time, so that ISSM sees 8 frames.
     """
 
     def __init__(self, frames: int, size: int) -> None:
@@ -43,5 +43,5 @@ class S3DTiny(nn.Module):
 
 
 def s3d_tiny(frames: int, size: int, drop_path: float) -> S3DTiny:
-    """Build the backbone of ``ifdd_tiny``; it has no residual branches to drop."""
+    """Build the backbone of ``ifdd_tiny``; ``drop_path`` is unused, as it has no residual branches."""
     return S3DTiny(frames, size)

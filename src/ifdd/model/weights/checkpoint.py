@@ -1,4 +1,4 @@
-"""Checkpoints of ours, in and out."""
+"""Read and write ifdd's checkpoints."""
 
 import json
 import math
@@ -18,26 +18,26 @@ from ifdd.model.ifdd import IFDD
 from ifdd.model.weights.state_dicts import load_strictly
 
 FORMAT = "ifdd-checkpoint-1"
-"""What a checkpoint file of ours says of itself."""
+"""Identifies a checkpoint file and its version."""
 
 BUNDLED = {"ifdd_tiny_synth": Path(__file__).parent / "bundled" / "ifdd_tiny_synth.safetensors"}
-"""Checkpoints that ship with the package, by name; docs/checkpoints.md says what each is for."""
+"""Name -> checkpoint that ships with the package; docs/checkpoints.md says what each is for."""
 
 DEMONSTRATION = "ifdd_tiny_synth"
-"""What reads videos where no checkpoint is named: it knows drawn faces only."""
+"""The bundled checkpoint used when none is named; trained only on drawn faces."""
 
 PICKLES = (".pth", ".pt", ".ckpt", ".bin")
 
 
 class Checkpoint(NamedTuple):
-    """A model that is ready to use, and what is known about it."""
+    """A model ready for use, with what is needed to interpret it."""
 
     model: IFDD
     """In evaluation mode; its ``config`` gives frames, size and normalisation."""
     classes: tuple[str, ...]
     """Class names in the order of the logits."""
     clip_seconds: float
-    """The time that one clip of ``model.config.frames`` frames spans."""
+    """Time span of one clip of ``model.config.frames`` frames, in seconds."""
     description: dict[str, Any]
     """Where the weights come from: training data, settings, scores."""
 
@@ -51,16 +51,16 @@ def save_checkpoint(
     *,
     half: bool = False,
 ) -> None:
-    """Write a complete checkpoint, one .safetensors file, whole or not at all.
+    """Write a complete checkpoint to one .safetensors file, atomically.
 
     Args:
         path: the file.
         model: weights and configuration.
         classes: class names in the order of the logits.
-        clip_seconds: the time that one clip spans, in seconds.
+        clip_seconds: time span of one clip, in seconds.
         description: anything that JSON can hold: training data, settings, scores.
-        half: store matrices and kernels as 16-bit floats, which halves the file; what has one dimension (biases,
-            norms and their statistics) stays exact. Once read, all are 32-bit again.
+        half: store matrices and kernels as 16-bit floats, which halves the file. One-dimensional values (biases,
+            norms and their statistics) stay exact. Once loaded, all are 32-bit again.
 
     Raises:
         InputError: the number of classes is not the model's, the time is not positive, or the file cannot be
@@ -81,34 +81,34 @@ def save_checkpoint(
     try:
         with atomic_path(path) as temporary:
             save_file(weights, temporary, metadata)
-    except SafetensorError as error:  # how this library reports a full disk
+    except SafetensorError as error:  # raised when the disk is full
         raise InputError(f"cannot write {path}: {error}; free space or choose another folder") from error
 
 
 def find_checkpoint(checkpoint: str | Path) -> Path:
-    """Return the file of a checkpoint that ships with the package, if that is its name; else the path itself."""
+    """Return the file of a bundled checkpoint by its name, or the given path."""
     return BUNDLED.get(str(checkpoint), Path(checkpoint))
 
 
 def load_checkpoint(checkpoint: str | Path) -> Checkpoint:
-    """Read a checkpoint of ours.
+    """Read an ifdd checkpoint.
 
     Args:
-        checkpoint: a .safetensors file, or the name of one that ships with the package (``BUNDLED``).
+        checkpoint: a .safetensors file, or the name of a bundled checkpoint (``BUNDLED``).
 
     Raises:
-        InputError: the file is missing, unreadable, not an ifdd checkpoint, or its weights do not fit its config.
+        InputError: the file is missing, unreadable or not an ifdd checkpoint, or its weights do not fit its config.
     """
     path = find_checkpoint(checkpoint)
     if path.suffix in PICKLES:
-        raise InputError(f"{path} is a PyTorch pickle; 'ifdd convert' makes an official checkpoint one of ifdd")
+        raise InputError(f"{path} is a PyTorch pickle; convert official checkpoints with 'ifdd convert'")
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError as error:
         raise InputError(
-            f"no checkpoint at {path}; train one with 'ifdd train', or take {DEMONSTRATION}, which knows drawn faces"
+            f"no checkpoint at {path}; train one with 'ifdd train', or use {DEMONSTRATION}, trained on drawn faces"
         ) from error
     except (SafetensorError, OSError) as error:
         reason = "it is a folder" if path.is_dir() else str(error)
@@ -157,10 +157,10 @@ def _parse(metadata: Mapping[str, str], path: str | Path) -> _Described:
 
 
 def _check_labels(config: IFDDConfig, classes: list[Any], clip_seconds: float) -> None:
-    """Check what is stored beside the weights.
+    """Check the class names and the clip's time span.
 
     Raises:
-        InputError: the number of names is not the model's, or the time is none.
+        InputError: the number of names is not the model's, or the time is not positive.
     """
     if len(classes) != config.num_classes or not all(isinstance(name, str) for name in classes):
         raise InputError(f"the model has {config.num_classes} classes, given {len(classes)} names: {classes}")
@@ -169,10 +169,10 @@ def _check_labels(config: IFDDConfig, classes: list[Any], clip_seconds: float) -
 
 
 def _check_fits(described: _Described, weights: Mapping[str, Tensor], path: str | Path) -> None:
-    """Check the size of the classifier before a model of a damaged file's size is built.
+    """Check the classifier's size before building a model from a possibly damaged config.
 
     Raises:
-        InputError: the file has no classifier, or one for another number of classes.
+        InputError: the file has no classifier, or its number of classes differs from the config's.
     """
     classifier = weights.get("head.classifier.weight")
     given = None if classifier is None or classifier.ndim != 2 else len(classifier)

@@ -1,4 +1,4 @@
-"""Kinetics-400 weights: torchvision's public files, for the backbones and for the plain networks they belong to."""
+"""torchvision's public Kinetics-400 weights, for the backbones and for the classifiers they were trained as."""
 
 from collections.abc import Callable, Mapping
 from http.client import HTTPException
@@ -18,26 +18,26 @@ from ifdd.model.backbones.s3d import S3DClassifier
 from ifdd.model.weights.state_dicts import load_strictly, read_pickle
 
 PUBLIC = "kinetics400"
-"""The source that means the public file."""
+"""The ``source`` that stands for the public file."""
 CLASSES = 400
 CLASSIFIER_PREFIXES = ("head.", "classifier.")
-"""How the names of the classifiers' parameters start."""
+"""Prefixes of the classifiers' parameter names."""
 POSITION_TABLE = ".rel_pos_"
 
 
 class KineticsWeights(NamedTuple):
-    """A public file, and what a backbone takes from it."""
+    """A public file, and the part of it that a backbone uses."""
 
     url: str
-    """Its name ends with the first digits of its SHA-256."""
+    """URL; the file's name ends with the first digits of its SHA-256."""
     mean: tuple[float, float, float]
-    """RGB mean that the weights expect to be subtracted from a clip in [0, 1]."""
+    """RGB mean to subtract from a clip in [0, 1]."""
     std: tuple[float, float, float]
-    """RGB standard deviation that they expect it to be divided by."""
+    """RGB standard deviation to divide by."""
     plain: Callable[[], nn.Module]
-    """Builds the network that the whole file belongs to."""
+    """Builds the classifier whose weights the file holds."""
     blocks: tuple[int, ...] = ()
-    """The file's numbers of the transformer blocks that the backbone has, in the backbone's order."""
+    """Indices in the file of the backbone's transformer blocks, in the backbone's order."""
 
     @property
     def file_name(self) -> str:
@@ -67,26 +67,26 @@ KINETICS: dict[str, KineticsWeights] = {
         plain=lambda: S3DClassifier(CLASSES),
     ),
 }
-"""Backbone -> its public weights. ``mvit_xs`` takes the first eight blocks of ``mvit_s`` and the last two."""
+"""Backbone -> its public weights. ``mvit_xs`` uses the first eight and the last two blocks of ``mvit_s``."""
 
 
 def load_kinetics(backbone: nn.Module, name: str, source: str | Path = PUBLIC) -> None:
-    """Give a backbone the Kinetics-400 weights that are public for it.
+    """Load the public Kinetics-400 weights of a backbone.
 
-    The classifier is left out, and for ``mvit_xs`` the blocks that it does not have. Every other value is the
-    file's, to the bit; only where the input is not 224 pixels high and wide, the tables of relative positions are
-    brought to their new length by linear interpolation, the way torchvision does it.
+    The classifier is skipped, and for ``mvit_xs`` the blocks it lacks. All other values are copied exactly, except that
+    for inputs other than 224 x 224 pixels the relative position tables are resized by linear interpolation, as in
+    torchvision.
 
     Args:
-        backbone: what ``BACKBONES[name]`` builds, for any number of frames; changed in place.
+        backbone: built by ``BACKBONES[name]``, for any number of frames; changed in place.
         name: a name in ``KINETICS``.
-        source: "kinetics400" for the public file (downloaded once, then kept where torch keeps weights, see
-            the environment variable TORCH_HOME), or the path of a file with the same names. A file that bears the
-            public file's name must have its SHA-256; one of any other name is taken as it is.
+        source: "kinetics400" for the public file, which is downloaded once to torch's cache (see the environment
+            variable TORCH_HOME), or the path of a file with the same parameter names. A file with the public
+            file's name must have its SHA-256; other files are not verified.
 
     Raises:
-        InputError: there are no weights for this backbone, they cannot be downloaded or read, or names or shapes
-            are not those of the public file.
+        InputError: the backbone has no public weights, they cannot be downloaded or read, or names or shapes differ
+            from the public file's.
     """
     weights = _weights_for(name)
     own = backbone.state_dict()
@@ -99,11 +99,11 @@ def load_kinetics(backbone: nn.Module, name: str, source: str | Path = PUBLIC) -
 
 
 def kinetics_classifier(name: str, source: str | Path = PUBLIC) -> nn.Module:
-    """Return the whole network that a backbone's public weights belong to, in evaluation mode.
+    """Return the classifier that a backbone's public weights were trained as, in evaluation mode.
 
-    It gives what torchvision's network gives, ``mvit_v2_s`` for "mvit_xs" and "mvit_s" and ``s3d`` for "s3d": scores
-    of the 400 classes, (batch, 400), for clips (batch, 3, frames, 224, 224), which the caller has normalised with
-    ``KINETICS[name].mean`` and ``.std``. For proof, and to compare features with.
+    It computes the same as torchvision's ``mvit_v2_s`` ("mvit_xs", "mvit_s") or ``s3d`` ("s3d"): scores of the 400
+    classes, (batch, 400), for clips (batch, 3, frames, 224, 224) that the caller has normalised with
+    ``KINETICS[name].mean`` and ``.std``. For verifying the weights and comparing features.
 
     Args:
         name: a name in ``KINETICS``.
@@ -122,7 +122,7 @@ def kinetics_classifier(name: str, source: str | Path = PUBLIC) -> nn.Module:
 def _weights_for(name: str) -> KineticsWeights:
     if name not in KINETICS:
         raise InputError(
-            f"backbone {name!r} has no public Kinetics-400 weights; backbones that have are {', '.join(KINETICS)}"
+            f"backbone {name!r} has no public Kinetics-400 weights; those that have are {', '.join(KINETICS)}"
         )
     return KINETICS[name]
 
@@ -151,14 +151,14 @@ def _download(weights: KineticsWeights) -> Path:
 
 
 def _read(path: Path, weights: KineticsWeights) -> Mapping[str, Tensor]:
-    """Return the state dict of a file; one that bears the public name must be the public file."""
+    """Return the state dict of a file; a file with the public file's name must be the public file."""
     if not path.is_file():
         raise InputError(f"no weights at {path}; give {PUBLIC!r}, or the path of a copy of {weights.url}")
     if path.name == weights.file_name:
         _check_hash(path, weights)
     values = read_pickle(path)
     if not isinstance(values, Mapping) or not all(isinstance(value, Tensor) for value in values.values()):
-        raise InputError(f"{path} holds no state dict; expected the content of {weights.url}")
+        raise InputError(f"{path} holds no state dict; expected the contents of {weights.url}")
     return values
 
 
@@ -175,7 +175,7 @@ def _check_hash(path: Path, weights: KineticsWeights) -> None:
 
 
 def _name_in_backbone(name: str, blocks: tuple[int, ...]) -> str | None:
-    """Return the backbone's name for one of the file's, None for what the backbone does not have."""
+    """Return the backbone's name of a parameter of the file, or None if the backbone lacks it."""
     if name.startswith(CLASSIFIER_PREFIXES):
         return None
     if not name.startswith("blocks."):
@@ -185,7 +185,7 @@ def _name_in_backbone(name: str, blocks: tuple[int, ...]) -> str | None:
 
 
 def _fit(name: str, value: Tensor, own: Mapping[str, Tensor]) -> Tensor:
-    """Return a table of relative positions at the backbone's length, (entries, dim); everything else as it is."""
+    """Return a relative position table, (entries, dim), resized to the backbone's; other values unchanged."""
     if POSITION_TABLE not in name or name not in own or len(own[name]) == len(value):
         return value
     return F.interpolate(value.T[None], size=len(own[name]), mode="linear")[0].T

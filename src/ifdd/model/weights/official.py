@@ -1,4 +1,4 @@
-"""Checkpoints of the official IFDD release (facts about its names and files; none of its code)."""
+"""Read checkpoints of the official IFDD release (from facts about its names and files; none of its code)."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -41,12 +41,12 @@ OFFICIAL_NAMES = {
     "backbone.WaveLifts.project_compress.": "pooling.weigh.",
     "head.head.1.": "head.classifier.",
 }
-"""Prefix of the release's names -> prefix of ours."""
+"""Prefix of the release's parameter names -> prefix of ifdd's."""
 
 NEVER_READ = "never read by the release's forward"
-CONSTANT = "a constant, which ifdd computes"
-AVERAGING = "state of the averaging, no weight"
-MEASURED = "left by the tool that measured the release's size"
+CONSTANT = "a constant that ifdd computes"
+AVERAGING = "state of the weight averaging, not a weight"
+MEASURED = "left by the tool that counted the release's operations"
 
 OFFICIAL_UNUSED = {
     "backbone.WaveLifts.spatial_pos": NEVER_READ,
@@ -59,25 +59,25 @@ OFFICIAL_UNUSED = {
     "initted": AVERAGING,
     "step": AVERAGING,
 }
-"""Prefix of a name that is in the release's files and in no model of ours -> why."""
+"""Prefix of a name in the release's files that no ifdd model has -> reason."""
 
 MEASURED_NAMES = ("total_ops", "total_params")
 NAMES_LISTED = 20
 OLDER_ISSM = ".adapt_split.dim_project.2."
-"""The release's first commit (a9e8501) had another tokenizer, of two linear layers, and one softmax for both maps."""
+"""In the tokenizer of the release's first commit (a9e8501): two linear layers, and one softmax for both groups."""
 STEM = "embed.conv_proj.weight"
-"""The name that every model of the release has: what stands before it is the file's prefix."""
+"""A name that every model of the release has; what precedes it is the file's prefix."""
 
 
 class Conversion(NamedTuple):
-    """An official checkpoint as a model of ours, and what became of its entries."""
+    """An official checkpoint as an ifdd model, and what became of its entries."""
 
     model: IFDD
     """In evaluation mode."""
     used: dict[str, str]
-    """The release's name -> ours."""
+    """The release's name -> ifdd's."""
     unused: dict[str, str]
-    """The release's name -> why it was left out."""
+    """The release's name -> why it is not used."""
 
 
 def load_official(
@@ -89,20 +89,20 @@ def load_official(
 ) -> IFDD:
     """Build the model of an official IFDD checkpoint, in evaluation mode.
 
-    Backbone, ISSM, LADM and the number of classes are read off names and shapes; the sampling is the official. The
-    names that were not used are logged with the reason (logger ``ifdd.model.weights.official``, level WARNING).
+    Backbone, ISSM, LADM and the number of classes are inferred from names and shapes; the sampling is "official".
+    Unused entries are logged with the reason (logger ``ifdd.model.weights.official``, level WARNING).
 
     Args:
-        path_or_state_dict: a .pth file of the release or its content: a state dict, bare, under "model" (as the
-            release saves its best epochs) or under "ema", with the prefix of the averaged weights or without.
-        frames: the clip length it was trained for, 8, 16 or 32, which its weights do not tell.
-        num_classes: what is expected; None takes what the checkpoint has.
-        order: which lifting step comes first, which its weights do not tell either.
-        part: "model" or "ema" where the file holds both; None takes "model".
+        path_or_state_dict: a .pth file of the release, or its contents: a state dict, either bare, under "model" (as
+            the release saves its best epochs) or under "ema", with or without the prefix of the averaged weights.
+        frames: clip length it was trained with, 8, 16 or 32; the weights do not show it.
+        num_classes: expected number of classes; None accepts any.
+        order: which lifting step comes first; the weights do not show it.
+        part: "model" or "ema" if the file holds both; None selects "model".
 
     Raises:
-        InputError: the file is unreadable, has another number of classes, or a name is unknown, missing or of
-            another shape.
+        InputError: the file is unreadable, the number of classes differs, or a name is unknown, missing or has the
+            wrong shape.
     """
     model, _, unused = convert_official(path_or_state_dict, frames, num_classes, order, part)
     if unused:
@@ -118,7 +118,7 @@ def convert_official(
     order: Order = "updater_first",
     part: Part | None = None,
 ) -> Conversion:
-    """Build the model as :func:`load_official` does, and return with it what became of every entry.
+    """Build the model like :func:`load_official`, and return it with what became of every entry.
 
     Raises:
         InputError: as in :func:`load_official`.
@@ -138,9 +138,9 @@ def convert_official(
         else:
             unknown.append(name)
     if any(OLDER_ISSM in name for name in unknown):
-        raise InputError(f"{origin} has the ISSM of the release's first commit, which its later commits and ifdd lack")
+        raise InputError(f"{origin} has the ISSM of the release's first commit, which ifdd does not support")
     if unknown:
-        raise InputError(f"{origin} holds names that no IFDD release has: {_listed(sorted(unknown))}")
+        raise InputError(f"{origin} holds names unknown to the IFDD release: {_listed(sorted(unknown))}")
     weights = {our_name: official[name] for name, our_name in used.items()}
     config = _infer_config(weights, origin, frames, order)
     if num_classes not in (None, config.num_classes):
@@ -151,13 +151,13 @@ def convert_official(
 
 
 def _listed(names: Sequence[object]) -> str:
-    """Return names for a message, the first ones of many."""
+    """Return names for a message, at most the first ``NAMES_LISTED``."""
     more = f" and {len(names) - NAMES_LISTED} more" if len(names) > NAMES_LISTED else ""
     return ", ".join(map(str, names[:NAMES_LISTED])) + more if names else "nothing"
 
 
 def official_name(name: str) -> str:
-    """Return the release's name of a parameter of ours."""
+    """Return the release's name of an ifdd parameter."""
     for theirs, ours in OFFICIAL_NAMES.items():
         if name.startswith(ours):
             return theirs + name.removeprefix(ours)
@@ -178,17 +178,17 @@ def _reason_unused(official: str) -> str | None:
 
 
 def _read(given: str | Path | Mapping[str, Any], part: Part | None) -> tuple[dict[str, Tensor], str]:
-    """Return the state dict and what to call it."""
+    """Return the state dict, and what messages call its source."""
     origin = "the state dict"
     if isinstance(given, (str, Path)):
         origin = str(given)
         if origin.endswith(".safetensors"):
-            raise InputError(f"{origin} is no file of the release; a checkpoint of ifdd is read by load_checkpoint")
+            raise InputError(f"{origin} is not a file of the release; read ifdd's checkpoints with load_checkpoint")
         given = read_pickle(given)
     if isinstance(given, Mapping):
         parts = [name for name in ("model", "ema") if isinstance(given.get(name), Mapping)]
         if part is not None and part not in parts:
-            raise InputError(f"{origin} holds no weights under {part!r}; it has {_listed(list(given))}")
+            raise InputError(f"{origin} holds no weights under {part!r}; it holds {_listed(list(given))}")
         if parts:
             given = given[part or parts[0]]
     if not isinstance(given, Mapping) or not all(
@@ -199,7 +199,7 @@ def _read(given: str | Path | Mapping[str, Any], part: Part | None) -> tuple[dic
 
 
 def _prefix(official: Mapping[str, Tensor]) -> str:
-    """Return what stands before the names: "ema_model." in averaged weights, "module." in parallel ones, mostly ""."""
+    """Return the prefix of the names: "ema_model." in averaged weights, "module." in parallel ones, usually ""."""
     return min((name.removesuffix(STEM) for name in official if name.endswith(STEM)), default="")
 
 
@@ -210,11 +210,11 @@ def _infer_config(
     order: Order,
 ) -> IFDDConfig:
     if "head.classifier.weight" not in weights:
-        raise InputError(f"{origin} has no classifier 'head.head.1.weight': it is no IFDD checkpoint")
+        raise InputError(f"{origin} has no classifier 'head.head.1.weight': it is not an IFDD checkpoint")
     blocks = sum(name.endswith(".norm1.weight") and name.startswith("backbone.blocks.") for name in weights)
     by_blocks = {10: "mvit_xs", 16: "mvit_s"}
     if blocks not in by_blocks:
-        raise InputError(f"{origin} has {blocks} backbone blocks; the release's variants have {list(by_blocks)}")
+        raise InputError(f"{origin} has {blocks} backbone blocks; the release's models have 10 or 16")
     return IFDDConfig(
         backbone=by_blocks[blocks],
         num_classes=weights["head.classifier.weight"].shape[0],

@@ -1,4 +1,4 @@
-"""State dicts: pickles read safely, names and shapes loaded strictly."""
+"""Read pickles safely and load state dicts strictly."""
 
 import pickle
 from collections.abc import Callable, Mapping
@@ -12,21 +12,21 @@ from ifdd.errors import InputError
 
 
 def read_pickle(path: str | Path) -> Any:
-    """Read a .pth file onto the CPU; only tensors and plain values are unpickled, no code is run.
+    """Read a .pth file onto the CPU. Only tensors and plain values are unpickled; no code is run.
 
     Raises:
-        InputError: the file is missing, damaged, or holds anything else.
+        InputError: the file is missing, is damaged, or holds other objects.
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise InputError(f"no checkpoint at {path}") from error
-    except pickle.UnpicklingError as error:  # its own message advises to run the code
+    except pickle.UnpicklingError as error:  # torch's message advises running the code
         raise InputError(
             f"cannot read {path} as a PyTorch checkpoint: it is damaged, or holds objects other than weights, "
             "which ifdd does not unpickle"
         ) from error
-    except Exception as error:  # a damaged file raises nearly everything
+    except Exception as error:  # damaged files raise almost any exception
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"cannot read {path} as a PyTorch checkpoint: {reason}") from error
 
@@ -34,16 +34,16 @@ def read_pickle(path: str | Path) -> Any:
 def load_strictly(
     module: nn.Module, weights: Mapping[str, Tensor], origin: str, name_at_origin: Callable[[str], str] = str
 ) -> None:
-    """Load a state dict that must fit name by name and shape by shape.
+    """Load a state dict whose names and shapes must match the module's.
 
     Args:
-        module: takes the values.
-        weights: values under the module's names.
-        origin: where they come from, for the message.
-        name_at_origin: turns a name of the module into the one that ``origin`` uses, for the message.
+        module: the module to load into.
+        weights: values by the module's parameter names.
+        origin: source of the weights, for the message.
+        name_at_origin: maps a name of the module to the name in ``origin``, for the message.
 
     Raises:
-        InputError: names are missing or unknown, or shapes differ; the message lists them all.
+        InputError: names are missing or unknown, or shapes differ; the message lists all of them.
     """
     expected = module.state_dict()
     problems = [f"missing {name_at_origin(name)}" for name in expected.keys() - weights.keys()]
