@@ -31,7 +31,8 @@ from ifdd.faces.quality import FaceQuality, TrackQuality, average
 from ifdd.inference import Recognizer
 from ifdd.model import DEMONSTRATION
 from ifdd.synth import PRESETS, SynthConfig
-from ifdd.synth.render import Clip, FrameTruth, render_clip
+from ifdd.synth.render import Clip, render_clip
+from ifdd.synth.truth import FrameTruth
 
 SEED = 777
 SIDE = 160

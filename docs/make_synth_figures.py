@@ -13,10 +13,9 @@ from ifdd.data.labels import LABEL_SETS
 from ifdd.synth import PRESETS, SynthConfig, render_clip
 from ifdd.synth.action_units import ACTION_UNITS, activation_of, no_activation, sample_expression
 from ifdd.synth.drawn.portrait import PortraitRig
-from ifdd.synth.geometry import BOX_SIDE, Pose
 from ifdd.synth.identity import Identity
 from ifdd.synth.plan import person_identity, plan_clip
-from ifdd.synth.rig import FaceState, Light
+from ifdd.synth.rig import CROP_SIDE, FaceState, Light, Pose
 
 IMAGES = Path(__file__).parent / "images"
 EXTRA = ("contempt", "anxiety", "helplessness", "disappointment")
@@ -44,7 +43,7 @@ def face(
     picture = np.full((size, size, 3), (176, 186, 194), np.uint8)
     direction = np.array([-0.45, -0.55, 0.7])
     light = Light(direction / np.linalg.norm(direction), np.full(3, 0.62), np.full(3, 0.42))
-    scale = 1.12 * size / BOX_SIDE
+    scale = 1.12 * size / CROP_SIDE
     rig = PortraitRig(person, scale)
     rig.draw(picture, FaceState(activation, Pose(*pose, size / 2, size / 2, scale), (0.0, gaze), light))
     return picture

@@ -15,9 +15,8 @@ from ifdd.synth.action_units import (
     sample_expression,
 )
 from ifdd.synth.drawn.portrait import PortraitRig
-from ifdd.synth.geometry import BOX_SIDE, Pose
 from ifdd.synth.identity import sample_identity
-from ifdd.synth.rig import FaceState, FaceTruth, Light
+from ifdd.synth.rig import CROP_SIDE, FaceState, FaceTruth, Light, Pose
 
 SIZE = 112
 BROWS, EYES, NOSE, MOUTH = slice(17, 27), slice(36, 48), slice(27, 36), slice(48, 68)
@@ -34,13 +33,13 @@ def draw(
 ) -> tuple[np.ndarray, FaceTruth]:
     picture = np.full((SIZE, SIZE, 3), 128, np.uint8)
     middle = SIZE / 2
-    truth = rig.draw(picture, FaceState(activation, Pose(yaw, 0, 0, middle, middle, SIZE / BOX_SIDE), gaze, light()))
+    truth = rig.draw(picture, FaceState(activation, Pose(yaw, 0, 0, middle, middle, SIZE / CROP_SIDE), gaze, light()))
     return picture, truth
 
 
 @pytest.fixture(scope="module")
 def rig() -> PortraitRig:
-    return PortraitRig(sample_identity(np.random.default_rng(5)), SIZE / BOX_SIDE)
+    return PortraitRig(sample_identity(np.random.default_rng(5)), SIZE / CROP_SIDE)
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,9 @@ from ifdd.errors import InputError
 from ifdd.files import write_text
 from ifdd.synth.behaviour import Behaviour
 from ifdd.synth.config import Preset
-from ifdd.synth.geometry import CHIN, FOREHEAD
 from ifdd.synth.plan import person_identity
 from ifdd.synth.render import Stage
+from ifdd.synth.rig import FACE_HEIGHT
 from ifdd.synth.story import STRANGER, StoryConfig, story_events
 from ifdd.synth.walkers import Part, film_walkers
 from ifdd.video.encode import write_video
@@ -189,7 +189,7 @@ def _standing(context: Preset, seed: int, config: CrowdConfig, shot: int) -> Sho
     """Yield picture and people of one shot of people side by side."""
     video, times, numbers = config.person, _times(config), _numbers(config, shot)
     scene = replace(context.scene, zoom=(1.0, 1.0), shake=min(context.scene.shake, 0.002))
-    unit = video.face * video.height / (CHIN - FOREHEAD)
+    unit = video.face * video.height / FACE_HEIGHT
     cast, films = [], []
     for number in numbers:
         labels, part, rng = _cast(context, seed, config, number)

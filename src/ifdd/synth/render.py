@@ -1,43 +1,26 @@
 """A clip = behaviour + rig + scene."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from ifdd.data.labels import canonical_label
-from ifdd.synth.action_units import ACTION_UNITS
 from ifdd.synth.behaviour import Behaviour, Moments, clip_event
 from ifdd.synth.config import SceneConfig, SynthConfig
+from ifdd.synth.drawn.hand import draw_hand
 from ifdd.synth.drawn.portrait import PortraitRig
-from ifdd.synth.geometry import BOX_SIDE, Pose
-from ifdd.synth.hand import draw_hand, hidden_share, sample_hand
 from ifdd.synth.identity import Identity
 from ifdd.synth.plan import ClipPlan, person_identity, plan_clip
-from ifdd.synth.rig import FaceState, FaceTruth, Rig
-from ifdd.synth.scene import MARGIN, LightCourse, Transmission, make_background, make_camera
+from ifdd.synth.rig import CROP_SIDE, FaceState, Pose, Rig
+from ifdd.synth.scene import MARGIN, LightCourse, Transmission, make_background, make_camera, sample_hand
+from ifdd.synth.truth import FrameTruth, hidden_share
 
 RIGS: dict[str, Callable[[Identity, float], Rig]] = {"portrait": PortraitRig}
 """Name -> maker of a rig from an identity and the scale (pixels per head unit) at which it will be seen."""
 
 Picture = UInt8[np.ndarray, "height width 3"]
-
-
-class FrameTruth(NamedTuple):
-    """What is true of one frame."""
-
-    seconds: float
-    activation: Float[np.ndarray, "sides=2 units"]
-    intensity: float
-    yaw: float
-    pitch: float
-    roll: float
-    gaze: tuple[float, float]
-    speech: float
-    occlusion: float
-    """Share of the face box that the hand hides."""
-    face: FaceTruth
 
 
 class Clip(NamedTuple):
@@ -140,26 +123,6 @@ def render_plan(plan: ClipPlan, config: SynthConfig, seed: int, size: tuple[int,
     events = clip_event(canonical_label(plan.label), config.behaviour, duration, rng)
     behaviour = Behaviour(events, config.behaviour, duration, rng)
     identity = person_identity(seed, plan.person)
-    stage = Stage(identity, config.scene, size, config.size / BOX_SIDE, duration, config.rig, rng)
+    stage = Stage(identity, config.scene, size, config.size / CROP_SIDE, duration, config.rig, rng)
     shots = list(stage.film(behaviour, np.arange(config.frames) / config.fps))
     return Clip(plan, np.stack([picture for picture, _ in shots]), tuple(truth for _, truth in shots))
-
-
-def truth_record(truth: FrameTruth) -> dict[str, Any]:
-    """Return one frame's truth in the form that goes to the JSON file."""
-    left, right = truth.activation
-    return {
-        "seconds": round(truth.seconds, 4),
-        "intensity": round(truth.intensity, 4),
-        "action_units": {
-            str(number): [round(float(left[column]), 3), round(float(right[column]), 3)]
-            for column, number in enumerate(ACTION_UNITS)
-            if left[column] > 0.0005 or right[column] > 0.0005
-        },
-        "pose": {"yaw": round(truth.yaw, 2), "pitch": round(truth.pitch, 2), "roll": round(truth.roll, 2)},
-        "gaze": {"yaw": round(truth.gaze[0], 2), "pitch": round(truth.gaze[1], 2)},
-        "speech": round(truth.speech, 3),
-        "occlusion": round(truth.occlusion, 3),
-        "box": dict(zip(("x", "y", "width", "height"), (round(value, 2) for value in truth.face.box), strict=True)),
-        "landmarks": truth.face.landmarks.round(2).tolist(),
-    }

@@ -1,4 +1,8 @@
-"""What a rig is: the part that draws a person, which can be exchanged."""
+"""The interface of a rig, the part that draws a person, and the frame of reference that all rigs share.
+
+Head frame: x to the right of the picture, y down, z towards the viewer, in head units. One unit is about 10 cm; y is 0
+just below the eyes.
+"""
 
 from typing import NamedTuple, Protocol
 
@@ -6,18 +10,40 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from ifdd.synth.action_units import Activation
-from ifdd.synth.geometry import Pose
+
+FOREHEAD, CHIN = -0.68, 0.95
+"""Upper and lower end of the average face's box: the upper forehead, where YuNet's boxes begin, and the chin."""
+FACE_HEIGHT, FACE_CENTRE = CHIN - FOREHEAD, (FOREHEAD + CHIN) / 2
+"""Height and middle of the average face's box."""
+CROP_SIDE = 1.35 * FACE_HEIGHT
+"""Side of the square that a model's input shows: 1.35 x the height of the face box."""
+
+
+class Pose(NamedTuple):
+    """Position and orientation of the head: angles in degrees, the rest in pixels."""
+
+    yaw: float
+    """Positive: towards the right of the picture."""
+    pitch: float
+    """Positive: downwards."""
+    roll: float
+    """Positive: clockwise."""
+    x: float
+    y: float
+    """Picture position of the middle of a frontal face's box."""
+    scale: float
+    """Pixels per head unit, at the depth of the face."""
 
 
 class Light(NamedTuple):
     """The light of one moment."""
 
     direction: Float[np.ndarray, "3"]
-    """Unit vector towards the light: x right, y down, z to the viewer."""
+    """Unit vector towards the light: x right, y down, z towards the viewer."""
     colour: Float[np.ndarray, "3"]
-    """Red, green, blue of the light, about 0..1."""
+    """Red, green, blue of the directed light, about 0 to 1."""
     ambient: Float[np.ndarray, "3"]
-    """Light that comes from everywhere."""
+    """Red, green, blue of the ambient light."""
 
 
 class FaceState(NamedTuple):
@@ -26,21 +52,21 @@ class FaceState(NamedTuple):
     activation: Activation
     pose: Pose
     gaze: tuple[float, float]
-    """Yaw (right positive) and pitch (down positive) of the eyes in the head, degrees."""
+    """Yaw (right positive) and pitch (down positive) of the eyes in the head, in degrees."""
     light: Light
 
 
 class FaceTruth(NamedTuple):
-    """Where the face came to lie on the picture, in pixels."""
+    """Position of the face in the picture, in pixels."""
 
     landmarks: Float[np.ndarray, "points=68 2"]
-    """iBUG 300-W order."""
+    """In the order of iBUG 300-W."""
     box: tuple[float, float, float, float]
     """x, y, width, height of the part within the picture: upper forehead to chin, cheek to cheek."""
 
 
 class Rig(Protocol):
-    """A way to draw one person. Another one can be put in by adding it to ``render.RIGS``."""
+    """Draws one person. To use another rig, add it to ``render.RIGS``."""
 
     def draw(self, picture: UInt8[np.ndarray, "height width 3"], state: FaceState) -> FaceTruth:
         """Draw head, neck and shoulders over ``picture`` in place."""

@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from ifdd.synth.config import BackgroundKind, SceneConfig
-from ifdd.synth.drawing import blurred
 from ifdd.synth.rig import Light
 
 Picture = UInt8[np.ndarray, "height width 3"]
@@ -127,6 +126,35 @@ def make_camera(config: SceneConfig, rng: np.random.Generator) -> Camera:
     return Camera(rng.normal(0, config.shake, (2, 3)), rng.uniform(0.3, 3.0, (2, 3)), rng.uniform(0, 2 * np.pi, (2, 3)))
 
 
+class HandCourse(NamedTuple):
+    """When and where the hand is: comes in, stays, leaves."""
+
+    start: float
+    end: float
+    place: tuple[float, float]
+    """Where the palm rests, in head units from the middle of the face box."""
+    turn: float
+    """Rotation in degrees."""
+    side: int
+
+    def presence(self, time: float) -> float:
+        """Return 0 (away) to 1 (on the face) at ``time`` seconds."""
+        return float(np.clip(min((time - self.start) / 0.3, (self.end - time) / 0.3), 0, 1))
+
+
+def sample_hand(probability: float, duration: float, rng: np.random.Generator) -> HandCourse | None:
+    """Draw a hand that hides cheek, chin or mouth for 30 to 80 % of the time, or none."""
+    comes, start, length = (
+        rng.random() < probability,
+        float(rng.uniform(-0.2, 0.5)) * duration,
+        float(rng.uniform(0.3, 0.8)) * duration,
+    )
+    side = int(rng.choice((-1, 1)))
+    place = (side * float(rng.uniform(0.15, 0.5)), float(rng.uniform(0.35, 0.75)))
+    turn = side * float(rng.uniform(-50, -15))
+    return HandCourse(start, start + length, place, turn, side) if comes else None
+
+
 class Transmission:
     """Blur, noise and JPEG: the same strengths for a whole clip."""
 
@@ -143,7 +171,7 @@ class Transmission:
     def apply(self, picture: Picture) -> Picture:
         """Return the picture as the file shows it."""
         if self.blur > 0.2:
-            picture = blurred(picture, self.blur)
+            picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), self.blur))
         if self.noise is not None:
             down, across = (int(value) for value in self.rng.integers(0, 32, 2))
             height, width = picture.shape[:2]

@@ -16,10 +16,11 @@ from ifdd.files import write_text
 from ifdd.synth.action_units import sample_expression
 from ifdd.synth.behaviour import Behaviour, Event
 from ifdd.synth.config import Preset
-from ifdd.synth.geometry import CHIN, FOREHEAD
 from ifdd.synth.identity import Identity
 from ifdd.synth.plan import person_identity
-from ifdd.synth.render import Stage, truth_record
+from ifdd.synth.render import Stage
+from ifdd.synth.rig import FACE_HEIGHT
+from ifdd.synth.truth import truth_record
 from ifdd.video.encode import write_video
 
 
@@ -75,7 +76,7 @@ def render_story(
     events = story_events(labels, config, rng)
     behaviour = Behaviour(events, replace(context.behaviour, yaw=min(context.behaviour.yaw, 12.0)), duration, rng)
     identity = person_identity(seed, STRANGER if config.person is None else config.person)
-    unit = config.face * config.height / (CHIN - FOREHEAD)
+    unit = config.face * config.height / FACE_HEIGHT
     # A camera on a tripod, and a face that nothing hides: the story is to show its emotions.
     scene = replace(context.scene, occlusion=0.0, zoom=(1.0, 1.0), shake=min(context.scene.shake, 0.002), jitter=0.05)
     stage = Stage(identity, scene, (config.height, config.width), unit, duration, "portrait", rng)

@@ -10,9 +10,8 @@ from jaxtyping import Bool, Float, UInt8
 from ifdd.synth.behaviour import Behaviour
 from ifdd.synth.config import SceneConfig
 from ifdd.synth.drawn.portrait import PortraitRig
-from ifdd.synth.geometry import BOX_CENTRE, CHIN, FOREHEAD, Pose
 from ifdd.synth.identity import Identity
-from ifdd.synth.rig import FaceState, Light
+from ifdd.synth.rig import FACE_CENTRE, FACE_HEIGHT, FaceState, Light, Pose
 from ifdd.synth.scene import LightCourse, Transmission, make_background
 
 Picture = UInt8[np.ndarray, "height width 3"]
@@ -121,7 +120,7 @@ class _Walker:
         self, part: Part, times: Times, size: tuple[int, int], face: float, leftwards: bool, rng: np.random.Generator
     ) -> None:
         height, width = size
-        self.scale = face * height / (CHIN - FOREHEAD)
+        self.scale = face * height / FACE_HEIGHT
         self.rig = PortraitRig(part.identity, self.scale)
         self.moments = part.behaviour.at(times)
         across = _course(times, width, HALF_BODY * self.scale, rng)
@@ -129,7 +128,7 @@ class _Walker:
         speed = np.gradient(self.across, times) if len(times) > 1 else np.zeros(1)
         pace = np.clip(speed / (face * height), -1, 1)
         bob = BOB * face * height * np.abs(pace) * np.sin(2 * np.pi * STEPS * times + rng.uniform(0, 2 * np.pi))
-        self.down = height * rng.uniform(*EYE_LEVEL) - BOX_CENTRE * self.scale + bob
+        self.down = height * rng.uniform(*EYE_LEVEL) - FACE_CENTRE * self.scale + bob
         self.yaw = np.clip(self.moments.yaw + TURN * pace, -28, 28)
 
     def draw(self, picture: Picture, index: int, light: Light) -> tuple[Box, float]:

@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ifdd.synth.action_units import Activation
-from ifdd.synth.drawing import (
+from ifdd.synth.drawn.drawing import (
     SHIFT,
     Canvas,
     Mask,
@@ -22,9 +22,9 @@ from ifdd.synth.drawing import (
     taper,
 )
 from ifdd.synth.drawn.furrows import FurrowPainter
+from ifdd.synth.drawn.geometry import Atlas
 from ifdd.synth.drawn.layout import IRIS, Eye, Layout
 from ifdd.synth.drawn.mouth import PARTED, Mouth
-from ifdd.synth.geometry import Atlas
 from ifdd.synth.identity import Colour, Identity
 
 SCLERA: Colour = (232, 226, 222)

@@ -3,9 +3,9 @@
 import numpy as np
 
 from ifdd.synth.action_units import UNIT_COLUMN, Activation
-from ifdd.synth.drawing import Mask, dot, smooth, stroke
+from ifdd.synth.drawn.drawing import Mask, dot, smooth, stroke
+from ifdd.synth.drawn.geometry import Atlas
 from ifdd.synth.drawn.layout import Layout, both
-from ifdd.synth.geometry import Atlas
 
 FAINTEST = 7.0
 """Darkness (of 255) below which a line is left out."""

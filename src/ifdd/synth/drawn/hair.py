@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from ifdd.synth.drawing import Points, blurred, fill, smooth, stroke
-from ifdd.synth.geometry import Atlas, Surface
+from ifdd.synth.drawn.drawing import Points, blurred, fill, smooth, stroke
+from ifdd.synth.drawn.geometry import Atlas, Surface
 from ifdd.synth.identity import Identity
 
 HAIRLINES: dict[str, tuple[tuple[float, float], ...]] = {

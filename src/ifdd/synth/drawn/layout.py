@@ -11,10 +11,11 @@ import numpy as np
 from jaxtyping import Float
 
 from ifdd.synth.action_units import UNIT_COLUMN, Activation
-from ifdd.synth.drawing import Points
+from ifdd.synth.drawn.drawing import Points
+from ifdd.synth.drawn.geometry import Profile, heights, jaw_shift
 from ifdd.synth.drawn.mouth import Mouth, make_mouth
-from ifdd.synth.geometry import CHIN, FOREHEAD, Profile, heights, jaw_shift
 from ifdd.synth.identity import Identity
+from ifdd.synth.rig import CHIN, FOREHEAD
 
 EYE_X, EYE_Y = 0.295, -0.10
 NOSE_BASE = 0.285

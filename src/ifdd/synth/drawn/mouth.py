@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from ifdd.synth.drawing import Points
-from ifdd.synth.geometry import jaw_shift
+from ifdd.synth.drawn.drawing import Points
+from ifdd.synth.drawn.geometry import jaw_shift
 from ifdd.synth.identity import Identity
 
 MOUTH_Y = 0.525

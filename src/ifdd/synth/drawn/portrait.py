@@ -5,16 +5,12 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from ifdd.synth.action_units import Activation
-from ifdd.synth.drawing import fill, mix, smooth, stroke
+from ifdd.synth.drawn.drawing import fill, mix, smooth, stroke
 from ifdd.synth.drawn.features import FeaturePainter
-from ifdd.synth.drawn.hair import COVERS_EARS, crown_thickness, draw_behind, paint_hair
-from ifdd.synth.drawn.layout import Layout, both, box_points, landmarks, make_layout
-from ifdd.synth.drawn.skin import Shader, jaw_rows, moved_relief, neutral_relief, paint_skin, warp_field, warped
-from ifdd.synth.geometry import (
+from ifdd.synth.drawn.geometry import (
     HALF_WIDTH,
     TOP,
     Atlas,
-    Pose,
     Profile,
     Surface,
     drop_jaw,
@@ -22,8 +18,11 @@ from ifdd.synth.geometry import (
     heights,
     jaw_shift,
 )
+from ifdd.synth.drawn.hair import COVERS_EARS, crown_thickness, draw_behind, paint_hair
+from ifdd.synth.drawn.layout import Layout, both, box_points, landmarks, make_layout
+from ifdd.synth.drawn.skin import Shader, jaw_rows, moved_relief, neutral_relief, paint_skin, warp_field, warped
 from ifdd.synth.identity import Colour, Identity
-from ifdd.synth.rig import FaceState, FaceTruth, Light
+from ifdd.synth.rig import FaceState, FaceTruth, Light, Pose
 
 OVERSAMPLING = 1.5
 """Atlas pixels per picture pixel."""

@@ -1,14 +1,12 @@
 """A hand that comes before the face: emotion-irrelevant occlusion."""
 
-from typing import NamedTuple
-
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ifdd.synth.drawing import fill, mix, smooth, stroke
-from ifdd.synth.geometry import Pose
+from ifdd.synth.drawn.drawing import fill, mix, smooth, stroke
 from ifdd.synth.identity import Colour
-from ifdd.synth.rig import Light
+from ifdd.synth.rig import Light, Pose
+from ifdd.synth.scene import HandCourse
 
 FINGERS: tuple[tuple[float, float, float, float, float], ...] = (
     (-0.27, -0.05, -0.20, 0.40, 0.078),
@@ -17,35 +15,6 @@ FINGERS: tuple[tuple[float, float, float, float, float], ...] = (
     (0.25, -0.08, 0.18, 0.48, 0.076),
 )
 """Root x and y, lean, length and half width of each finger, in head units around the middle of the palm."""
-
-
-class HandCourse(NamedTuple):
-    """When and where the hand is: comes in, stays, leaves."""
-
-    start: float
-    end: float
-    place: tuple[float, float]
-    """Where the palm rests, in head units from the middle of the face box."""
-    turn: float
-    """Rotation in degrees."""
-    side: int
-
-    def presence(self, time: float) -> float:
-        """Return 0 (away) to 1 (on the face) at ``time`` seconds."""
-        return float(np.clip(min((time - self.start) / 0.3, (self.end - time) / 0.3), 0, 1))
-
-
-def sample_hand(probability: float, duration: float, rng: np.random.Generator) -> HandCourse | None:
-    """Draw a hand that hides cheek, chin or mouth for 30 to 80 % of the time, or none."""
-    comes, start, length = (
-        rng.random() < probability,
-        float(rng.uniform(-0.2, 0.5)) * duration,
-        float(rng.uniform(0.3, 0.8)) * duration,
-    )
-    side = int(rng.choice((-1, 1)))
-    place = (side * float(rng.uniform(0.15, 0.5)), float(rng.uniform(0.35, 0.75)))
-    turn = side * float(rng.uniform(-50, -15))
-    return HandCourse(start, start + length, place, turn, side) if comes else None
 
 
 def draw_hand(
@@ -114,15 +83,3 @@ def _finger(x: float, y: float, lean: float, length: float, half: float) -> Floa
     return np.concatenate(
         [[root + across * half, knuckle + across * half], cap + tip, [knuckle - across * half, root - across * half]]
     )
-
-
-def hidden_share(
-    picture_before: UInt8[np.ndarray, "h w 3"],
-    picture_after: UInt8[np.ndarray, "h w 3"],
-    box: tuple[float, float, float, float],
-) -> float:
-    """Return the share of the face box that changed between both pictures: what the hand hides."""
-    x, y, width, height = (round(value) for value in box)
-    rows, columns = slice(max(y, 0), max(y + height, 0)), slice(max(x, 0), max(x + width, 0))
-    changed = np.any(picture_before[rows, columns] != picture_after[rows, columns], axis=-1)
-    return float(changed.mean()) if changed.size else 0.0

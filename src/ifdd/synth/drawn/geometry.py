@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from ifdd.synth.identity import Identity
+from ifdd.synth.rig import CHIN, FACE_CENTRE, Pose
 
 TOP, BOTTOM, HALF_WIDTH = -1.45, 1.35, 1.12
 """Extent of the atlas in head units."""
@@ -31,27 +32,7 @@ DEPTH = 1.12
 """K: depth of the head's ellipses relative to their width."""
 JAW_TRAVEL = 0.28
 """How far the chin moves down when the jaw is fully dropped."""
-FOREHEAD, CHIN = -0.68, 0.95
-"""Upper and lower end of the average face's box: the upper forehead, where YuNet's boxes begin, and the chin."""
-BOX_CENTRE, BOX_SIDE = (FOREHEAD + CHIN) / 2, 1.35 * (CHIN - FOREHEAD)
-"""Centre height and side of the square that a model's input shows: 1.35 x the height of the face box."""
 SIDE_LIMIT, SIDE_SLOPE = 1.0, float(np.cos(1.0))
-
-
-class Pose(NamedTuple):
-    """Where the head is and how it is turned: angles in degrees, the rest in pixels."""
-
-    yaw: float
-    """Positive: towards the right of the picture."""
-    pitch: float
-    """Positive: downwards."""
-    roll: float
-    """Positive: clockwise."""
-    x: float
-    y: float
-    """Picture position of the middle of the face box of a frontal face."""
-    scale: float
-    """Pixels per head unit, at the depth of the face."""
 
 
 class Profile(NamedTuple):
@@ -150,7 +131,7 @@ class Surface:
         self.reach = float(np.hypot(self.cos_yaw, DEPTH * self.sin_yaw))
         self.limb = float(np.arctan2(self.cos_yaw, DEPTH * self.sin_yaw))
         # The face box of a frontal face shall lie at (pose.x, pose.y) whatever the perspective does.
-        self.anchor = BOX_CENTRE - PIVOT
+        self.anchor = FACE_CENTRE - PIVOT
 
     def posed(self, pose: Pose) -> "Surface":
         """Return the same head in another pose."""

@@ -1,0 +1,57 @@
+"""The truth about what was rendered: of each frame, as a record and as JSON."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from ifdd.synth.action_units import ACTION_UNITS
+from ifdd.synth.rig import FaceTruth
+
+
+class FrameTruth(NamedTuple):
+    """What is true of one frame."""
+
+    seconds: float
+    activation: Float[np.ndarray, "sides=2 units"]
+    intensity: float
+    yaw: float
+    pitch: float
+    roll: float
+    gaze: tuple[float, float]
+    speech: float
+    occlusion: float
+    """Share of the face box that the hand hides."""
+    face: FaceTruth
+
+
+def hidden_share(
+    picture_before: UInt8[np.ndarray, "h w 3"],
+    picture_after: UInt8[np.ndarray, "h w 3"],
+    box: tuple[float, float, float, float],
+) -> float:
+    """Return the share of the face box that changed between both pictures: what the hand hides."""
+    x, y, width, height = (round(value) for value in box)
+    rows, columns = slice(max(y, 0), max(y + height, 0)), slice(max(x, 0), max(x + width, 0))
+    changed = np.any(picture_before[rows, columns] != picture_after[rows, columns], axis=-1)
+    return float(changed.mean()) if changed.size else 0.0
+
+
+def truth_record(truth: FrameTruth) -> dict[str, Any]:
+    """Return one frame's truth in the form that goes to the JSON file."""
+    left, right = truth.activation
+    return {
+        "seconds": round(truth.seconds, 4),
+        "intensity": round(truth.intensity, 4),
+        "action_units": {
+            str(number): [round(float(left[column]), 3), round(float(right[column]), 3)]
+            for column, number in enumerate(ACTION_UNITS)
+            if left[column] > 0.0005 or right[column] > 0.0005
+        },
+        "pose": {"yaw": round(truth.yaw, 2), "pitch": round(truth.pitch, 2), "roll": round(truth.roll, 2)},
+        "gaze": {"yaw": round(truth.gaze[0], 2), "pitch": round(truth.gaze[1], 2)},
+        "speech": round(truth.speech, 3),
+        "occlusion": round(truth.occlusion, 3),
+        "box": dict(zip(("x", "y", "width", "height"), (round(value, 2) for value in truth.face.box), strict=True)),
+        "landmarks": truth.face.landmarks.round(2).tolist(),
+    }
