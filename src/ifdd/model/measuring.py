@@ -134,7 +134,7 @@ def _memory_limit(batch_size: int, device: str) -> Iterator[None]:
 def device_name(device: str) -> str:
     """Return the model name of the GPU or the processor."""
     if device == "cuda":
-        return torch.cuda.getdevice_name()
+        return torch.cuda.get_device_name()
     processors = Path("/proc/cpuinfo")  # Linux only
     lines = processors.read_text(encoding="utf-8").splitlines() if processors.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
