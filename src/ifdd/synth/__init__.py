@@ -1,4 +1,4 @@
-"""SynthDFER, the built-in benchmark: labelled face videos whose every cause is known (see docs/synth.md)."""
+"""SynthDFER, the built-in benchmark: labelled face videos with complete ground truth (see docs/synth.md)."""
 
 from ifdd.synth.config import PRESETS, BehaviourConfig, Preset, SceneConfig, SynthConfig
 from ifdd.synth.dataset import SynthDataset

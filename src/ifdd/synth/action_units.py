@@ -1,14 +1,13 @@
-"""Facial action units, and the combinations of them that show an emotion.
+"""Facial action units, and the combinations of them that express an emotion.
 
-Names and meaning: P. Ekman, W. V. Friesen, J. C. Hager, "Facial Action Coding System" (2002).
-Combinations: its Investigator's Guide (the prototypes and major variants of six emotions, unilateral 12 or 14
-for contempt) and S. Du, Y. Tao, A. M. Martinez, "Compound facial expressions of emotion", PNAS 111 (2014),
-table 1, whose shares of people are the probabilities of the optional units below where it lists them.
+Names and meanings: P. Ekman, W. V. Friesen, J. C. Hager, "Facial Action Coding System" (2002).
+Combinations: its Investigator's Guide (prototypes and major variants of six emotions, unilateral 12 or 14 for
+contempt) and S. Du, Y. Tao, A. M. Martinez, "Compound facial expressions of emotion", PNAS 111 (2014), table 1. Where
+the table lists a unit, its share of people is the probability of the optional unit below.
 
-MAFW's anxiety, helplessness and disappointment have no prototype in that literature. ASSUMPTIONS of this
-module: anxiety = the brows and lids of a weak fear with stretched, pressed lips and restless eyes;
-helplessness = the facial shrug (1+2+15+17, head tilted); disappointment = a mild sadness with pressed lips
-and dimples, gaze and head lowered.
+MAFW's anxiety, helplessness and disappointment have no prototype in this literature. Assumptions of this module:
+anxiety is the brows and lids of a weak fear with stretched, pressed lips; helplessness the facial shrug (1+2+15+17,
+head tilted); disappointment a mild sadness with pressed lips and dimples, gaze and head lowered.
 """
 
 from dataclasses import dataclass, field
@@ -39,29 +38,29 @@ ACTION_UNITS: dict[int, str] = {
     26: "jaw drop",
     45: "blink",
 }
-"""FACS number -> name. The order of this table is the order of the columns of every activation."""
+"""FACS number -> name, in the order of the columns of every activation."""
 
 UNIT_COLUMN = MappingProxyType({number: column for column, number in enumerate(ACTION_UNITS)})
 """FACS number -> column of an activation."""
 
 Activation = Float[np.ndarray, "sides=2 units"]
-"""Intensities 0..1; row 0 is the half of the face at the left of the picture, row 1 the right half."""
+"""Intensities from 0 to 1; row 0 is the half of the face at the left of the picture, row 1 the right half."""
 
 
 @dataclass(frozen=True)
 class Prototype:
-    """One way to show an emotion: which units, how strong at the apex, and what the head and the eyes do."""
+    """One way to express an emotion: units and their intensity at the apex, head pose and gaze."""
 
     units: dict[int, tuple[float, float]]
-    """Unit -> lowest and highest intensity at the apex; every person shows these."""
+    """Unit that every person shows -> lowest and highest intensity at the apex."""
     optional: dict[int, tuple[float, float, float]] = field(default_factory=dict)
-    """Unit -> probability that a person shows it, lowest and highest intensity."""
+    """Unit -> probability that a person shows it, lowest and highest intensity at the apex."""
     unilateral: bool = False
-    """Whether the units below the eyes are shown by one half of the face only."""
+    """Whether only one half of the face shows the units below the eyes."""
     head: tuple[float, float] = (0.0, 0.0)
-    """Pitch (down positive) and roll of the head at the apex, in degrees; the side of the roll is random."""
+    """Pitch (down positive) and roll of the head at the apex in degrees; the side of the roll is random."""
     gaze_down: float = 0.0
-    """How far the gaze is lowered at the apex, in degrees."""
+    """Lowering of the gaze at the apex in degrees."""
 
 
 PROTOTYPES: dict[str, tuple[Prototype, ...]] = {
@@ -155,14 +154,14 @@ PROTOTYPES: dict[str, tuple[Prototype, ...]] = {
         ),
     ),
 }
-"""Canonical label -> the ways to show it; each is equally likely."""
+"""Canonical label -> equally likely ways to express it."""
 
 UPPER_FACE = (1, 2, 4, 5, 6, 7, 9, 45)
 
 
 @dataclass(frozen=True)
 class Expression:
-    """The apex of one emotion of one person at one moment."""
+    """The apex of one person's expression of an emotion."""
 
     activation: Activation
     pitch: float = 0.0
@@ -174,12 +173,12 @@ class Expression:
 
 
 def no_activation() -> Activation:
-    """Return the activation of a face at rest: zeros."""
+    """Return the activation of a face at rest: all zeros."""
     return np.zeros((2, len(ACTION_UNITS)), np.float32)
 
 
 def activation_of(units: dict[int, float]) -> Activation:
-    """Return the symmetric activation with these intensities; the other units are at rest."""
+    """Return the symmetric activation with these intensities; all other units are 0."""
     activation = no_activation()
     for number, intensity in units.items():
         activation[:, UNIT_COLUMN[number]] = intensity
@@ -187,9 +186,9 @@ def activation_of(units: dict[int, float]) -> Activation:
 
 
 def sample_expression(label: str, rng: np.random.Generator, strength: float = 1.0) -> Expression:
-    """Draw how one person shows ``label`` (a canonical name) at its apex.
+    """Draw one person's expression of ``label`` (a canonical name) at its apex.
 
-    ``strength`` scales all intensities. Both halves of the face differ by up to 12 %, as people's do.
+    ``strength`` scales all intensities. The halves of the face differ by up to 12 %.
     """
     prototype = PROTOTYPES[label][int(rng.integers(len(PROTOTYPES[label])))]
     units = {number: rng.uniform(low, high) for number, (low, high) in prototype.units.items()}

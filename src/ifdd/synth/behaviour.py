@@ -1,6 +1,6 @@
-"""What the face does over time: the emotion's course, and everything that has nothing to do with it.
+"""The behaviour of a face over time: the expression of the emotion, and everything unrelated to it.
 
-All of it is a function of the time in seconds, so that any frame rate shows the same events.
+All of it is a function of time in seconds, so that every frame rate shows the same events.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from ifdd.synth.config import BehaviourConfig
 Times = Float[np.ndarray, " times"]
 
 RISE, FALL = 0.35, 0.45
-"""Typical onset and offset in seconds (spontaneous expressions: onsets of about 0.3 to 0.6 s)."""
+"""Typical durations of onset and offset in seconds (spontaneous onsets last about 0.3 to 0.6 s)."""
 
 
 class Event(NamedTuple):
-    """One emotion from onset to offset, in seconds; an onset at minus infinity has already happened."""
+    """One emotion from onset to offset, in seconds; an infinite start or end lies outside the video."""
 
     label: str
     start: float
@@ -29,30 +29,30 @@ class Event(NamedTuple):
     expression: Expression
 
     def intensity(self, times: Times) -> Times:
-        """Return 0..1: smooth rise to the apex, hold, smooth fall."""
+        """Return the intensity from 0 to 1: a smooth rise to the apex, a hold, a smooth fall."""
         begun = _smoothstep((times - self.start) / self.rise) if np.isfinite(self.start) else np.ones_like(times)
         left = _smoothstep((self.end - times) / self.fall) if np.isfinite(self.end) else np.ones_like(times)
         return np.minimum(begun, left)
 
 
 class Moments(NamedTuple):
-    """The behaviour at some times."""
+    """The behaviour sampled at some times; angles in degrees."""
 
     activation: Float[np.ndarray, "times sides=2 units"]
     intensity: Times
-    """Intensity of the emotion, 0..1 (of whichever event is on)."""
+    """Intensity of the emotion, 0 to 1 (the strongest event's)."""
     yaw: Times
     pitch: Times
     roll: Times
     gaze: Float[np.ndarray, "times 2"]
-    """Yaw and pitch of the eyes in the head, degrees."""
+    """Yaw and pitch of the eyes in the head."""
     speech: Times
-    """How strongly the person speaks, 0..1."""
+    """Strength of the speech, 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Speech:
-    """An interval of speaking: syllables of random strength and mouth shape."""
+    """An interval of speech: syllables of random strength and mouth shape."""
 
     start: float
     end: float
@@ -60,17 +60,17 @@ class Speech:
     """Syllables per second."""
     strength: Float[np.ndarray, " syllables"]
     shape: Float[np.ndarray, " syllables"]
-    """-1 rounded lips to 1 spread lips."""
+    """From -1, rounded lips, to 1, spread lips."""
 
 
 class Behaviour:
-    """The course of one clip or one video.
+    """The behaviour of one person during one clip or video.
 
     Args:
-        events: the emotions, in the order of time.
-        config: how strong the rest is.
-        duration: seconds that the random events must cover.
-        rng: draws blinks, gaze, speech and head motion.
+        events: the emotions in temporal order.
+        config: strength of everything else.
+        duration: seconds to cover with random events.
+        rng: random source of blinks, gaze, speech and head motion.
     """
 
     def __init__(
@@ -107,8 +107,8 @@ class Behaviour:
             [_bump((times - start) / length) for start, length in self.blinks] + [np.zeros_like(times)], axis=0
         )
         activation[:, :, UNIT_COLUMN[45]] = np.maximum(activation[:, :, UNIT_COLUMN[45]], closed[:, None])
-        waves = np.sin(2 * np.pi * self.sway_rate[..., None] * times + self.sway_phase[..., None])
-        motion = self.base[:, None] + np.sum(self.sway[..., None] * waves, axis=1) / 1.7
+        sines = np.sin(2 * np.pi * self.sway_rate[..., None] * times + self.sway_phase[..., None])
+        motion = self.base[:, None] + np.sum(self.sway[..., None] * sines, axis=1) / 1.7
         nod = 1.5 * spoken * np.sin(2 * np.pi * 1.3 * times)
         yaw = np.clip(motion[0], -self.limit, self.limit)
         return Moments(activation, intensity, yaw, motion[1] + pitch + nod, motion[2] + roll, gaze, spoken)
@@ -155,20 +155,20 @@ class Behaviour:
         ):
             column = activation[:, :, UNIT_COLUMN[number]]
             np.maximum(column, course[:, None], out=column)
-        # Lips that speak cannot stay pressed.
+        # Speaking lips cannot stay pressed.
         for number in (23, 24):
             activation[:, :, UNIT_COLUMN[number]] *= (1 - 0.7 * open_mouth)[:, None]
         return on
 
     def _add_rest(self, activation: Float[np.ndarray, "times 2 units"], intensity: Times) -> None:
-        """No face at rest is quite symmetric or quite still: faint units of this person."""
+        """Add this person's faint resting units: no face at rest is quite symmetric or still."""
         for column, number in enumerate((2, 4, 14, 17)):
             unit = activation[:, :, UNIT_COLUMN[number]]
             np.maximum(unit, self.rest[:, column] * (1 - intensity)[:, None], out=unit)
 
 
 def clip_event(label: str, config: BehaviourConfig, duration: float, rng: np.random.Generator) -> tuple[Event, ...]:
-    """Return the emotion of one clip: it shows for the drawn share of ``duration`` and reaches its apex."""
+    """Return the emotion of one clip: visible for a random share of ``duration``, with its apex."""
     expression = sample_expression(label, rng, strength=float(rng.uniform(*config.strength)))
     share = float(rng.uniform(*config.visible))
     place, begun, lasting = float(rng.random()), rng.random() < 0.5, rng.random() < 0.5
@@ -179,7 +179,7 @@ def clip_event(label: str, config: BehaviourConfig, duration: float, rng: np.ran
     if share > 0.98:
         start, end = -np.inf, np.inf
     elif share > 0.5:
-        # Long shows often begin before the clip or outlast it; the shown share stays the same.
+        # Long expressions often begin before the clip or outlast it; the visible share stays the same.
         if begun:
             start, end = -np.inf, share * duration
         elif lasting:
@@ -195,5 +195,5 @@ def _smoothstep(share: Times) -> Times:
 
 
 def _bump(share: Times) -> Times:
-    """0 outside 0..1; closes faster than it opens, as lids do."""
+    """Return the closure of the lids during a blink: 0 outside [0, 1]; they close faster than they open."""
     return np.minimum(_smoothstep(share / 0.3), _smoothstep((1 - share) / 0.5))

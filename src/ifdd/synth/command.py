@@ -1,4 +1,4 @@
-"""The command: write a SynthDFER set, a story or a crowd to a folder."""
+"""``ifdd synth``: write a SynthDFER set, a story or a crowd to a folder."""
 
 import json
 import os
@@ -27,7 +27,7 @@ from ifdd.video.encode import write_images, write_video
 SCHEMA_VERSION = 1
 
 Job = TypeVar("Job")
-"""What a worker needs to know to write one clip."""
+"""What a worker needs to write one clip."""
 
 
 def synth(
@@ -54,37 +54,37 @@ def synth(
     crowd: bool = False,
     crowd_video: CrowdConfig = CrowdConfig(),  # noqa: B008
 ) -> None:
-    """Generate SynthDFER: labelled face videos whose every cause is known.
+    """Generate SynthDFER: labelled face videos with complete ground truth.
 
     Writes OUT/manifest.csv, OUT/clips/<id>.mp4 (or a folder of PNG images) and OUT/clips/<id>.json (the truth: action
     units, intensity, pose, gaze, speech, occlusion, landmarks, face box of every frame). The same seed gives the
-    same frames, whatever the number of clips and workers. An interrupted run goes on where it stopped.
+    same frames, whatever the number of clips and workers. An interrupted run resumes where it stopped.
 
     Args:
         out: folder to write to
         clips: number of clips
-        layout: write the folders and lists of this dataset, for ifdd prepare, instead of a manifest: cropped faces, or
-            for mafw scenes with a face in them; label set, number of frames and folds are then the dataset's
-        preset: easy, standard or wild: how much besides the emotion happens
-        seed: number from which everything follows
+        layout: write the folders and lists of this dataset, for ifdd prepare, instead of a manifest: face crops, or
+            for mafw scenes with a face; label set, number of frames and folds are then the dataset's
+        preset: difficulty: easy, standard or wild
+        seed: random seed
         label_set: names of the classes: dfew and ferv39k have 7, mafw 11
-        format: mp4 videos, or folders of numbered PNG images; a layout of dfew or ferv39k has folders of JPEG images
-        size: side of the square frames, pixels
-        frames: frames of a clip
+        format: mp4 videos, or folders of numbered PNG images; the layouts dfew and ferv39k have folders of JPEG images
+        size: side of the square frames, in pixels
+        frames: frames per clip
         fps: frames per second
-        balance: uniform classes, or dfew: the proportions of DFEW's first test set
-        identities: number of people; each subset has its own
+        balance: uniform, or dfew for the class proportions of DFEW's first test set
+        identities: number of people; no person is in two subsets
         validation: share of clips and people for validation
         test: share of clips and people for the test
         behaviour: changes to the preset, for example --behaviour.speech 0.8; one of visible, strength, speech,
             blinks, gaze, yaw, sway (docs/synth.md says what they mean)
         scene: changes to the preset, for example --scene.occlusion 0.5; one of backgrounds, light_angle,
             light_contrast, light_tint, light_drift, shake, jitter, zoom, occlusion, blur, noise, jpeg
-        workers: processes; 0: one for each core
-        story: emotions separated by commas, for one long video of one person: OUT/story.mp4 and OUT/story.json
-        story_video: the video of --story
-        crowd: one video of several people, for scoring how people are followed: OUT/crowd.mp4 and OUT/crowd.json
-        crowd_video: the video of --crowd
+        workers: processes; 0 for one per core
+        story: comma-separated emotions for one long video of one person, OUT/story.mp4 and OUT/story.json
+        story_video: settings of the video of --story
+        crowd: write a video of several people, for evaluating tracking: OUT/crowd.mp4 and OUT/crowd.json
+        crowd_video: settings of the video of --crowd
     """
     if preset not in PRESETS:
         raise InputError(f"preset {preset!r} does not exist; choose one of {', '.join(PRESETS)}")
@@ -110,7 +110,7 @@ def synth(
     if layout in ("dfew", "ferv39k"):
         format = "frames"
     if layout and not clips:
-        raise InputError(f"layout {layout} is for clips; say how many with --clips N")
+        raise InputError(f"layout {layout} needs a number of clips; give --clips N")
     if format == "mp4" and size % 2:
         raise InputError(f"size is {size}; mp4 needs an even number of pixels, or choose --format frames")
     workers = workers or os.cpu_count() or 1
@@ -128,10 +128,10 @@ def synth(
 
 
 def write_set(out: Path, config: SynthConfig, clips: int, seed: int, format: str, workers: int, preset: str) -> None:
-    """Write ``clips`` clips, their truth and the manifest to ``out``; keep those that are there already.
+    """Write ``clips`` clips, their truth and the manifest to ``out``; existing clips are kept.
 
     Raises:
-        InputError: the folder holds a set with other settings, or it cannot be written.
+        InputError: the folder holds a set with different settings, or cannot be written.
     """
     _claim(out, _settings(config, seed, format, preset), ("manifest.csv", "clips"))
     missing = [index for index in range(clips) if not _is_done(out, config, seed, index, format)]
@@ -151,10 +151,10 @@ def write_set(out: Path, config: SynthConfig, clips: int, seed: int, format: str
 def write_tree(
     out: Path, layout: str, config: SynthConfig, clips: int, seed: int, format: str, workers: int, preset: str
 ) -> None:
-    """Write ``clips`` clips in the folders of an official dataset, its lists, and beside them the truth.
+    """Write ``clips`` clips and lists in the layout of an official dataset, and the truth.
 
     Raises:
-        InputError: the folder holds a set with other settings, or it cannot be written.
+        InputError: the folder holds a set with different settings, or cannot be written.
     """
     plans = plan_tree(layout, config, seed, clips, format)
     settings = {"layout": layout, **_settings(config, seed, format, preset)}
@@ -163,7 +163,7 @@ def write_tree(
     _write_missing(partial(_write_tree_clip, out, layout, config, seed, preset), missing, clips, workers)
     write_lists(out, layout, plans, seed)
     console.print(
-        f"{out}: {clips} clips as {layout} hands them out; now: ifdd prepare {layout} {out} OUT", soft_wrap=True
+        f"{out}: {clips} clips in the layout of {layout}; next: ifdd prepare {layout} {out} OUT", soft_wrap=True
     )
 
 
@@ -178,7 +178,7 @@ def _settings(config: SynthConfig, seed: int, format: str, preset: str) -> dict[
 
 
 def _claim(out: Path, settings: dict[str, Any], results: tuple[str, ...]) -> None:
-    """Check that ``out`` has none of the results yet, or a set with the same settings; note the settings there."""
+    """Check that ``out`` holds no results, or a set with the same settings; record the settings there."""
     note = out / "synth.json"
     wanted = json.loads(json.dumps(settings))
     if note.exists():
@@ -188,7 +188,7 @@ def _claim(out: Path, settings: dict[str, Any], results: tuple[str, ...]) -> Non
             raise InputError(f"{note} cannot be read ({error}); choose another folder") from error
         if found != wanted:
             raise InputError(
-                f"{out} holds a set with other settings ({_difference(found, wanted)}); choose another folder"
+                f"{out} holds a set with different settings ({_difference(found, wanted)}); choose another folder"
             )
         return
     if any((out / name).exists() for name in results):
@@ -197,7 +197,7 @@ def _claim(out: Path, settings: dict[str, Any], results: tuple[str, ...]) -> Non
 
 
 def _difference(found: Any, wanted: Any, name: str = "") -> str:
-    """Return the first setting that differs, as "name: found, not wanted"."""
+    """Return the first difference between the settings, as "name: found, not wanted"."""
     if isinstance(found, dict) and isinstance(wanted, dict):
         for key in {**found, **wanted}:
             if found.get(key) != wanted.get(key):
@@ -216,8 +216,8 @@ def _is_done(out: Path, config: SynthConfig, seed: int, index: int, format: str)
 
 
 def _write_missing(write: Callable[[Job], None], missing: list[Job], clips: int, workers: int) -> None:
-    """Write the clips that are not there, and show how far it has come."""
-    # Closing stops the workers at once when the loop is interrupted.
+    """Write the missing clips, with a progress bar."""
+    # Closing stops the workers at once if the loop is interrupted.
     with progress_bar("clips") as progress, closing(in_processes(write, missing, workers)) as done:
         task = progress.add_task("synth", total=clips, completed=clips - len(missing))
         for _ in done:
@@ -254,7 +254,7 @@ def _truth_path(out: Path, plan: TreeClip) -> Path:
 
 
 def clip_record(clip: Clip, config: SynthConfig, seed: int, preset: str) -> dict[str, Any]:
-    """Return a clip's truth in the form that goes to the JSON file."""
+    """Return a clip's truth as written to the JSON file."""
     plan = clip.plan
     return {
         "schema_version": SCHEMA_VERSION,

@@ -1,4 +1,4 @@
-"""What can be chosen about a SynthDFER set, checked, and the three presets."""
+"""The settings of a SynthDFER set, and the three presets."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
@@ -8,7 +8,7 @@ from ifdd.data.labels import LABEL_SETS, canonical_label
 from ifdd.errors import InputError
 
 Range = tuple[float, float]
-"""Lowest and highest value; each clip draws one between them."""
+"""Lowest and highest value; each clip draws one in between."""
 
 BackgroundKind = Literal["plain", "gradient", "lights", "room", "outdoors", "texture"]
 
@@ -21,7 +21,7 @@ def _check_range(name: str, values: Range, low: float, high: float) -> None:
 def _check_kinds(kinds: Iterable[str]) -> None:
     for kind in kinds:
         if kind not in get_args(BackgroundKind):
-            raise InputError(f"unknown background {kind!r}; choose of {', '.join(get_args(BackgroundKind))}")
+            raise InputError(f"unknown background {kind!r}; choose from {', '.join(get_args(BackgroundKind))}")
 
 
 def _check_share(name: str, value: float) -> None:
@@ -36,22 +36,22 @@ def _check_at_least(name: str, value: float, low: float) -> None:
 
 @dataclass(frozen=True)
 class BehaviourConfig:
-    """What happens in time, besides the emotion's own course."""
+    """The behaviour of the face and head over time, besides the expression of the emotion."""
 
     visible: Range = (0.6, 1.0)
-    """Share of the clip's time in which the emotion shows (1 = no temporal dilution)."""
+    """Share of the clip during which the emotion is visible (1: all of it)."""
     strength: Range = (0.8, 1.0)
-    """Factor on the intensities of the emotion's action units at the apex."""
+    """Factor on the apex intensities of the emotion's action units."""
     speech: float = 0.3
     """Probability that the person speaks in a clip."""
     blinks: float = 0.3
     """Blinks per second."""
     gaze: float = 6.0
-    """Typical angle of the gaze shifts in degrees."""
+    """Standard deviation of the gaze direction in degrees (half of it vertically)."""
     yaw: float = 15.0
-    """Largest turn of the head to the side in degrees; the nod and the tilt are about half as large."""
+    """Largest yaw of the head in degrees; pitch and roll are about half as large."""
     sway: float = 3.0
-    """Head motion within a clip in degrees."""
+    """Amplitude of the head motion within a clip in degrees."""
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -62,37 +62,37 @@ class BehaviourConfig:
         _check_at_least("gaze", self.gaze, 0.0)
         _check_at_least("sway", self.sway, 0.0)
         if not 0 <= self.yaw <= 35:
-            raise InputError(f"yaw is {self.yaw}; choose 0 to 35 degrees: the heads are drawn for that")
+            raise InputError(f"yaw is {self.yaw}; choose 0 to 35 degrees, which is what the heads are drawn for")
 
 
 @dataclass(frozen=True)
 class SceneConfig:
-    """What is around the face, and between it and the file. Lengths are shares of the picture's side."""
+    """Background, light, camera, occlusion and degradation. Lengths are shares of the picture's side."""
 
     backgrounds: tuple[BackgroundKind, ...] = ("plain", "gradient", "lights", "room", "outdoors", "texture")
     """Kinds of background to draw from."""
     light_angle: float = 50.0
-    """Largest angle of the light to the line of sight in degrees."""
+    """Largest angle between the light and the line of sight in degrees."""
     light_contrast: Range = (0.45, 0.8)
-    """Share of the directed light; the rest comes from everywhere."""
+    """Share of directed light; the rest is ambient."""
     light_tint: float = 0.05
-    """How coloured the light may be."""
+    """Strength of the light's colour cast."""
     light_drift: float = 0.05
-    """How much the brightness drifts within a clip."""
+    """Drift of the brightness within a clip."""
     shake: float = 0.006
-    """Amplitude of the camera's shaking."""
+    """Amplitude of the camera shake."""
     jitter: float = 0.03
-    """How far the face may lie off the middle."""
+    """Largest offset of the face from the centre."""
     zoom: Range = (0.93, 1.07)
-    """Scale of the face relative to the framing of a model's input."""
+    """Scale of the face relative to the framing of a model's input crop."""
     occlusion: float = 0.08
-    """Probability that a hand comes before the face."""
+    """Probability that a hand occludes part of the face."""
     blur: Range = (0.0, 0.004)
     """Standard deviation of the blur."""
     noise: Range = (0.0, 5.0)
     """Standard deviation of the noise in grey levels of 255."""
     jpeg: Range = (60.0, 95.0)
-    """JPEG quality that every frame goes through; above 99: none."""
+    """JPEG quality of every frame; above 99: no JPEG."""
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -111,7 +111,7 @@ class SceneConfig:
 
 @dataclass(frozen=True)
 class Preset:
-    """A degree of difficulty."""
+    """A level of difficulty."""
 
     behaviour: BehaviourConfig
     scene: SceneConfig
@@ -155,12 +155,13 @@ PRESETS: dict[str, Preset] = {
         ),
     ),
 }
-"""Name -> difficulty. easy: frontal, plain, undiluted. standard: the benchmark. wild: everything strong."""
+"""Name -> difficulty. easy: frontal, plain background, visible throughout. standard: the benchmark. wild: strong
+variation of everything."""
 
 
 @dataclass(frozen=True)
 class SynthConfig:
-    """One SynthDFER set, apart from its seed and the number of clips."""
+    """One SynthDFER set, except for its seed and number of clips."""
 
     behaviour: BehaviourConfig = field(default_factory=BehaviourConfig)
     scene: SceneConfig = field(default_factory=SceneConfig)
@@ -175,7 +176,7 @@ class SynthConfig:
     balance: Literal["uniform", "dfew"] = "uniform"
     """Class sizes: all equal, or in the proportions of DFEW's first test set."""
     identities: int = 400
-    """Number of people, of whom each subset has its own."""
+    """Number of people; no person is in two subsets."""
     validation: float = 0.1
     """Share of clips and people for validation."""
     test: float = 0.2
@@ -206,16 +207,16 @@ class SynthConfig:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The class names in the label set's order."""
+        """Class names in the label set's order."""
         return LABEL_SETS[self.label_set]
 
     @property
     def emotions(self) -> tuple[str, ...]:
-        """The classes' canonical names."""
+        """Canonical names of the classes."""
         return tuple(canonical_label(name) for name in self.classes)
 
     def subset_people(self) -> dict[str, int]:
-        """Return the number of people of each subset that has clips."""
+        """Return the number of people of each non-empty subset."""
         validation = round(self.validation * self.identities)
         test = round(self.test * self.identities)
         people = {"train": self.identities - validation - test}
@@ -230,10 +231,15 @@ Settings = TypeVar("Settings", BehaviourConfig, SceneConfig)
 
 
 def changed(settings: Settings, changes: dict[str, Any], option: str) -> Settings:
-    """Return the settings with some values changed, as they come from the command line or a YAML file.
+    """Return the settings with the changes given on the command line or in a YAML file.
+
+    Args:
+        settings: the settings to change.
+        changes: field -> new value.
+        option: name of the group of settings, for messages.
 
     Raises:
-        InputError: a name or a value is wrong; ``option`` is what the message calls the group.
+        InputError: a field does not exist, or a value is invalid.
     """
     known = [field.name for field in fields(settings)]
     values: dict[str, Any] = {}

@@ -1,7 +1,7 @@
-"""The crowd: several people in shots with cuts between them; for scoring tracking and timelines.
+"""The crowd: several people in several shots, for evaluating tracking and timelines.
 
-People stand side by side, each before a background of their own, or walk past each other before one: the nearer hide
-the farther, some come in and leave at the sides.
+People stand side by side, each before a different background, or walk past each other before a shared one, where the
+nearer occlude the farther and people enter and leave at the sides.
 """
 
 import json
@@ -20,10 +20,10 @@ from ifdd.files import write_text
 from ifdd.synth.behaviour import Behaviour
 from ifdd.synth.config import Preset
 from ifdd.synth.plan import person_identity
-from ifdd.synth.render import Stage
+from ifdd.synth.render import Scene
 from ifdd.synth.rig import FACE_HEIGHT
 from ifdd.synth.story import STRANGER, StoryConfig, story_events
-from ifdd.synth.walkers import Part, film_walkers
+from ifdd.synth.walkers import Actor, film_walkers
 from ifdd.video.encode import write_video
 
 Picture = UInt8[np.ndarray, "height width 3"]
@@ -34,26 +34,25 @@ class CrowdConfig:
     """The video of --crowd.
 
     Raises:
-        InputError: there is nobody or nothing to show, or transitions are longer than shots.
+        InputError: a number is below 1, or transitions are longer than half a shot.
     """
 
     shots: int = 3
-    """Parts between two cuts; each shows other people before other backgrounds."""
+    """Number of shots; each shows different people before different backgrounds."""
     people: int = 3
     """People in each shot."""
     emotions: int = 2
-    """Emotions that each person shows in a shot, one after the other; neighbours in time differ."""
+    """Emotions that each person shows in a shot, one after another; consecutive ones differ."""
     person: StoryConfig = field(default_factory=lambda: StoryConfig(seconds=3.0, width=320))
-    """Length of each emotion, size of each person's share of the picture, frames a second, size of the (nearest)
-    faces."""
+    """Length of each emotion, size of each person's part of the picture, frame rate, size of the (nearest) faces."""
     classes: tuple[str, ...] = LABEL_SETS["dfew"]
     """Emotions to choose from."""
     walking: bool = False
-    """People walk past each other before one background; otherwise they stand side by side, each before an own one."""
+    """People walk past each other before one background; otherwise each stands before a separate one, side by side."""
     transition: Literal["cut", "dissolve", "fade"] = "cut"
-    """How shots change: at once, one showing through the other, or through black."""
+    """Transition between shots: a hard cut, a dissolve, or a fade through black."""
     transition_seconds: float = 0.6
-    """How long a dissolve or fade takes; both shots go on meanwhile."""
+    """Length of a dissolve or fade in seconds; both shots continue during it."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -66,53 +65,53 @@ class CrowdConfig:
 
     @property
     def shot_seconds(self) -> float:
-        """Length of a shot, its transitions included."""
+        """Length of a shot in seconds, including its transitions."""
         return self.emotions * self.person.seconds
 
     @property
     def overlap(self) -> int:
-        """Frames that a shot shares with the next."""
+        """Number of frames that consecutive shots share."""
         return 0 if self.transition == "cut" else round(self.transition_seconds * self.person.fps)
 
     @property
     def frames(self) -> int:
-        """Length of the video."""
+        """Number of frames of the video."""
         shot = round(self.shot_seconds * self.person.fps)
         return self.shots * shot - (self.shots - 1) * self.overlap
 
 
 class PersonTruth(NamedTuple):
-    """What is true of one person in one frame."""
+    """The ground truth of one person in one frame."""
 
     person: int
-    """From 1, by shot; then from left to right where people stand, from far to near where they walk."""
+    """Number from 1, by shot; within a shot from left to right if people stand, from far to near if they walk."""
     label: str
     box: tuple[float, float, float, float]
-    """Left, top, width, height in pixels, of the part within the picture; no width for those outside."""
+    """Left, top, width, height of the part within the picture, in pixels; width 0 if the face is outside."""
     occlusion: float
-    """Share of the face that a hand or others hide, or that lies outside the picture."""
+    """Share of the face that a hand or others occlude, or that lies outside the picture."""
 
 
 class CrowdFrame(NamedTuple):
-    """One frame of a crowd and its truth."""
+    """One frame of a crowd and its ground truth."""
 
     seconds: float
     cut: bool
-    """It is the first of a shot, but not of the video; of a dissolve or fade, the middle."""
+    """Whether a new shot begins here: its first frame after a cut, the middle of a dissolve or fade."""
     image: Picture
     people: tuple[PersonTruth, ...]
-    """Everybody of the shot; in a transition, of the shot that can be seen better."""
+    """All people of the shot; in a transition, of the more visible shot."""
 
 
 Shot = Iterator[tuple[Picture, tuple[PersonTruth, ...]]]
 
 
 def render_crowd(context: Preset, seed: int, config: CrowdConfig) -> Iterator[CrowdFrame]:
-    """Yield the frames of a crowd. The same arguments give the same frames.
+    """Yield the frames of a crowd; the same arguments give the same frames.
 
     Args:
-        context: behaviour and scene; hands may cover the faces of people who stand.
-        seed: draws people, emotions, backgrounds and ways.
+        context: behaviour and scene; hands occlude only the faces of standing people.
+        seed: random seed of people, emotions, backgrounds and paths.
         config: the crowd.
     """
     film = _walking if config.walking else _standing
@@ -158,7 +157,7 @@ def _person_record(truth: PersonTruth) -> dict[str, Any]:
 
 
 def _joined(shots: Iterator[Shot], config: CrowdConfig) -> Iterator[tuple[bool, Picture, tuple[PersonTruth, ...]]]:
-    """Put shots together; the last frames of one are those in which the next one comes."""
+    """Join the shots; in a transition, the last frames of one are mixed with the first of the next."""
     length, overlap = round(config.shot_seconds * config.person.fps), config.overlap
     leaving: list[tuple[Picture, tuple[PersonTruth, ...]]] = []
     for number, shot in enumerate(shots):
@@ -178,7 +177,7 @@ def _joined(shots: Iterator[Shot], config: CrowdConfig) -> Iterator[tuple[bool, 
 
 
 def _mixed(old: Picture, new: Picture, share: float, transition: str) -> Picture:
-    """Return a frame of a transition, of which ``share`` is over."""
+    """Return the frame of a transition at ``share`` (0 to 1) of its length."""
     old_share, new_share = 1 - share, share
     if transition == "fade":
         old_share, new_share = max(0.0, 1 - 2 * share), max(0.0, 2 * share - 1)
@@ -186,16 +185,16 @@ def _mixed(old: Picture, new: Picture, share: float, transition: str) -> Picture
 
 
 def _standing(context: Preset, seed: int, config: CrowdConfig, shot: int) -> Shot:
-    """Yield picture and people of one shot of people side by side."""
+    """Yield the pictures and people of one shot of people side by side."""
     video, times, numbers = config.person, _times(config), _numbers(config, shot)
-    scene = replace(context.scene, zoom=(1.0, 1.0), shake=min(context.scene.shake, 0.002))
+    still = replace(context.scene, zoom=(1.0, 1.0), shake=min(context.scene.shake, 0.002))
     unit = video.face * video.height / FACE_HEIGHT
     cast, films = [], []
     for number in numbers:
-        labels, part, rng = _cast(context, seed, config, number)
+        labels, actor, rng = _cast(context, seed, config, number)
         cast.append(labels)
-        stage = Stage(part.identity, scene, (video.height, video.width), unit, config.shot_seconds, "portrait", rng)
-        films.append(stage.film(part.behaviour, times))
+        scene = Scene(actor.identity, still, (video.height, video.width), unit, config.shot_seconds, "portrait", rng)
+        films.append(scene.film(actor.behaviour, times))
     for time, row in zip(times, zip(*films, strict=True), strict=True):
         people = []
         for place, (_, truth) in enumerate(row):
@@ -206,18 +205,18 @@ def _standing(context: Preset, seed: int, config: CrowdConfig, shot: int) -> Sho
 
 
 def _walking(context: Preset, seed: int, config: CrowdConfig, shot: int) -> Shot:
-    """Yield picture and people of one shot of people who walk."""
+    """Yield the pictures and people of one shot of people walking."""
     video, times, numbers = config.person, _times(config), _numbers(config, shot)
     cast = [_cast(context, seed, config, number)[:2] for number in numbers]
     size = (video.height, video.width * config.people)
     rng = np.random.default_rng([seed, 23, shot])
-    film = film_walkers([part for _, part in cast], context.scene, size, video.face, times, rng)
-    for time, (picture, sights) in zip(times, film, strict=True):
+    film = film_walkers([actor for _, actor in cast], context.scene, size, video.face, times, rng)
+    for time, (picture, faces) in zip(times, film, strict=True):
         yield (
             picture,
             tuple(
-                PersonTruth(number, _label(labels, time, config), sight.box, sight.occlusion)
-                for number, (labels, _), sight in zip(numbers, cast, sights, strict=True)
+                PersonTruth(number, _label(labels, time, config), face.box, face.occlusion)
+                for number, (labels, _), face in zip(numbers, cast, faces, strict=True)
             ),
         )
 
@@ -234,8 +233,8 @@ def _label(labels: Sequence[str], time: float, config: CrowdConfig) -> str:
     return labels[min(int(time / config.person.seconds), len(labels) - 1)]
 
 
-def _cast(context: Preset, seed: int, config: CrowdConfig, number: int) -> tuple[list[str], Part, np.random.Generator]:
-    """Return what one person shows, who it is and how the face moves, and what draws the rest."""
+def _cast(context: Preset, seed: int, config: CrowdConfig, number: int) -> tuple[list[str], Actor, np.random.Generator]:
+    """Return the labels that one person shows, the person, and the random source for their scene."""
     rng = np.random.default_rng([seed, 22, number - 1])
     labels: list[str] = []
     while len(labels) < config.emotions:
@@ -243,4 +242,4 @@ def _cast(context: Preset, seed: int, config: CrowdConfig, number: int) -> tuple
         if not labels or label != labels[-1] or len(config.classes) == 1:
             labels.append(label)
     behaviour = Behaviour(story_events(labels, config.person, rng), context.behaviour, config.shot_seconds, rng)
-    return labels, Part(person_identity(seed, STRANGER + number - 1), behaviour), rng
+    return labels, Actor(person_identity(seed, STRANGER + number - 1), behaviour), rng

@@ -1,4 +1,4 @@
-"""SynthDFER in memory: clips rendered when they are asked for."""
+"""SynthDFER in memory: clips rendered on demand."""
 
 import torch
 from jaxtyping import UInt8
@@ -12,13 +12,13 @@ from ifdd.synth.render import Clip, render_clip
 
 
 class SynthDataset(Dataset[tuple[UInt8[Tensor, "3 frames height width"], int]]):
-    """Clips of a SynthDFER set without files: the same clips that ``ifdd synth`` writes.
+    """The clips of a SynthDFER set, rendered on demand: the same clips that ``ifdd synth`` writes.
 
     Args:
         config: the set.
-        count: number of clips over all subsets.
-        seed: number from which everything follows.
-        subset: train, validation or test; None: all clips.
+        count: number of clips in all subsets together.
+        seed: random seed of the set.
+        subset: train, validation or test; None for all clips.
 
     Raises:
         InputError: ``count`` is negative or the set has no such subset.
@@ -26,7 +26,7 @@ class SynthDataset(Dataset[tuple[UInt8[Tensor, "3 frames height width"], int]]):
 
     def __init__(self, config: SynthConfig, count: int, seed: int, subset: str | None = None) -> None:
         if count < 0:
-            raise InputError(f"count is {count}; choose at least 0 clips")
+            raise InputError(f"count is {count}; it must be at least 0")
         if subset is not None and subset not in config.subset_people():
             raise InputError(f"the set has no subset {subset!r}; choose one of {', '.join(config.subset_people())}")
         self.config, self.seed = config, seed
@@ -38,7 +38,7 @@ class SynthDataset(Dataset[tuple[UInt8[Tensor, "3 frames height width"], int]]):
         return len(self.plans)
 
     def __getitem__(self, index: int) -> tuple[UInt8[Tensor, "3 frames height width"], int]:
-        """Return the clip (RGB) and the number of its class."""
+        """Return the clip (RGB) and its class index."""
         clip = self.render(index)
         return torch.from_numpy(clip.frames).permute(3, 0, 1, 2).contiguous(), self.classes.index(clip.plan.label)
 

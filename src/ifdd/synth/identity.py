@@ -1,4 +1,4 @@
-"""Who is in the picture: the parameters that make one synthetic person differ from another."""
+"""The people: the parameters that distinguish one synthetic person from another."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ SKIN_TONES: tuple[Colour, ...] = (
     (94, 62, 45),
     (70, 48, 37),
 )
-"""Light to dark, over the range of the Monk Skin Tone scale (E. Monk, 2019); people lie between two neighbours."""
+"""Light to dark, over the range of the Monk Skin Tone scale (E. Monk, 2019); people lie between two of them."""
 
 HAIR_COLOURS: tuple[Colour, ...] = (
     (28, 23, 22),
@@ -46,19 +46,19 @@ GLASSES = ("none", "round", "square")
 
 @dataclass(frozen=True)
 class Identity:
-    """One person. Lengths are in head units: one unit is about 10 cm; the face is about 1.8 units high."""
+    """One person. Lengths are in head units of about 10 cm; the face is about 1.8 units high."""
 
     face_width: float
     """Half width at the cheekbones."""
     jaw: float
     """0 narrow and pointed to 1 wide and square."""
     chin: float
-    """Height of the chin below the eyes' line, added to the average."""
+    """Distance of the chin below the eyes, added to the average."""
     eye_size: float
     eye_spacing: float
     """Added to the distance of each eye from the middle."""
     eye_tilt: float
-    """How much the outer corner of the eye lies above the inner one."""
+    """Height of the outer corner of the eye above the inner one."""
     eye_openness: float
     lid_crease: float
     """Height of the crease above the upper lid; 0: none (monolid)."""
@@ -79,7 +79,7 @@ class Identity:
     blush: float
     freckles: float
     age: float
-    """0 young to 1 old: how deep the lines are at rest."""
+    """0, young, to 1, old: depth of the lines at rest."""
     lashes: float
     hair_style: str
     hair_colour: Colour
@@ -89,11 +89,11 @@ class Identity:
     glasses_colour: Colour
     shirt_colour: Colour
     texture_seed: int
-    """Seed of freckles, strands of hair and spots of the skin."""
+    """Seed of freckles, hair strands and skin blotches."""
 
 
 def sample_identity(rng: np.random.Generator) -> Identity:
-    """Draw one person. Traits that go together in people (sex, age, complexion) are drawn together."""
+    """Draw one person. Traits that correlate in people (sex, age, complexion) are drawn together."""
     feminine = rng.random() < 0.5
     age = float(rng.beta(1.4, 2.2))
     tone = float(rng.beta(1.0, 1.3)) * (len(SKIN_TONES) - 1)
@@ -155,7 +155,7 @@ def _hair_colour(rng: np.random.Generator, dark: float, age: float) -> np.ndarra
 
 
 def _brow_colour(hair: np.ndarray, skin: np.ndarray) -> Colour:
-    """Brows and beards are darker than the hair of the head, those of fair people browner."""
+    """Return the colour of brows and beard: darker than the hair, or browner in fair people."""
     if hair.mean() < 110:
         return _colour(0.7 * hair + 0.1 * skin)
     return _colour((0.46 * hair + 0.12 * skin) * (1.06, 0.92, 0.84))

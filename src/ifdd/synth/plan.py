@@ -1,4 +1,4 @@
-"""Which clip shows whom with what: from the seed and the clip's number alone, whatever the number of clips."""
+"""Person, label and subset of each clip, which depend only on the seed and the clip's number."""
 
 from typing import NamedTuple
 
@@ -8,27 +8,27 @@ from ifdd.synth.config import SynthConfig
 from ifdd.synth.identity import Identity, sample_identity
 
 DFEW_COUNTS = {"happy": 489, "sad": 379, "neutral": 534, "angry": 435, "surprise": 294, "disgust": 29, "fear": 181}
-"""Clips per class of DFEW's first test set."""
+"""Clips per class in DFEW's first test set."""
 
 PLASTIC = 1.32471795724474602596
-"""Steps of 1/p and 1/p^2 fill the square evenly (M. Roberts, "The R2 sequence", 2018)."""
+"""p: steps of 1/p and 1/p^2 fill the unit square evenly (M. Roberts, "The R2 sequence", 2018)."""
 
 
 class ClipPlan(NamedTuple):
-    """What is decided about a clip before anything is drawn."""
+    """What is decided about a clip before it is rendered."""
 
     number: int
     clip_id: str
     label: str
-    """Class name as the label set spells it."""
+    """Class name in the label set's spelling."""
     subset: str
     subject: str
     person: int
-    """Number of the person, from which the identity follows."""
+    """Number of the person, which determines the identity."""
 
 
 def plan_clip(config: SynthConfig, seed: int, index: int) -> ClipPlan:
-    """Return the plan of clip ``index``; classes and subsets are spread evenly over consecutive clips."""
+    """Return the plan of clip ``index``; consecutive clips cover classes and subsets evenly."""
     offset_label, offset_subset = np.random.default_rng([seed, 11]).random(2)
     classes = len(config.classes)
     if config.balance == "uniform":
@@ -49,7 +49,7 @@ def plan_clip(config: SynthConfig, seed: int, index: int) -> ClipPlan:
 
 
 def person_identity(seed: int, person: int) -> Identity:
-    """Return the identity of one person of the set with this seed."""
+    """Return the identity of a person in the set with this seed."""
     return sample_identity(np.random.default_rng([seed, 14, person]))
 
 

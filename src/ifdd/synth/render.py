@@ -1,4 +1,4 @@
-"""A clip = behaviour + rig + scene."""
+"""Render clips from a plan: behaviour, rig and scene."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from ifdd.synth.drawn.portrait import PortraitRig
 from ifdd.synth.identity import Identity
 from ifdd.synth.plan import ClipPlan, person_identity, plan_clip
 from ifdd.synth.rig import CROP_SIDE, FaceState, Pose, Rig
-from ifdd.synth.scene import MARGIN, LightCourse, Transmission, make_background, make_camera, sample_hand
+from ifdd.synth.scene import MARGIN, Degradation, LightCourse, make_background, make_camera, sample_hand
 from ifdd.synth.truth import FrameTruth, hidden_share
 
 RIGS: dict[str, Callable[[Identity, float], Rig]] = {"portrait": PortraitRig}
@@ -31,17 +31,17 @@ class Clip(NamedTuple):
     truth: tuple[FrameTruth, ...]
 
 
-class Stage:
-    """One person before one background: everything that stays the same during a clip or a video.
+class Scene:
+    """One person in one scene: everything that stays the same during a clip or video.
 
     Args:
         identity: the person.
-        config: the context.
+        config: ranges to draw the scene from.
         size: picture height and width in pixels.
-        unit: pixels per head unit, before the drawn zoom.
-        duration: seconds, within which the hand may come.
+        unit: pixels per head unit, before the random zoom.
+        duration: seconds within which the hand may appear.
         rig: name of the rig.
-        rng: draws the context.
+        rng: random source of the scene.
     """
 
     def __init__(
@@ -62,17 +62,17 @@ class Stage:
         kind = config.backgrounds[int(rng.integers(len(config.backgrounds)))]
         self.margin = int(np.ceil(MARGIN * max(size)))
         self.background = make_background(kind, (height + 2 * self.margin, width + 2 * self.margin), rng)
-        # Like a camera's automatic exposure: dark faces are lifted a little, very light ones held back.
+        # Like a camera's automatic exposure: brighten dark faces a little, darken very light ones.
         wanted = 165 / float(np.dot(identity.skin, (0.3, 0.59, 0.11)))
         exposure = wanted**0.3 if wanted > 1 else wanted**0.6
         self.light = LightCourse(config, exposure, rng)
         self.camera = make_camera(config, rng)
         self.hand = sample_hand(config.occlusion, duration, rng)
-        self.transmission = Transmission(config, size, rng)
+        self.degradation = Degradation(config, size, rng)
         self.rig = RIGS[rig](identity, self.scale)
 
     def film(self, behaviour: Behaviour, times: Float[np.ndarray, " times"]) -> Iterator[tuple[Picture, FrameTruth]]:
-        """Yield picture and truth of each time (seconds)."""
+        """Yield the picture and its truth at each time (seconds)."""
         moments = behaviour.at(times)
         for index, shift in enumerate(self.camera.offset(times) * min(self.size)):
             yield self._frame(moments, index, float(times[index]), shift)
@@ -105,24 +105,24 @@ class Stage:
             hidden,
             face,
         )
-        return self.transmission.apply(picture), truth
+        return self.degradation.apply(picture), truth
 
 
 def render_clip(config: SynthConfig, seed: int, index: int) -> Clip:
-    """Render clip ``index`` of the set with this seed. The same arguments give the same bytes."""
+    """Render clip ``index`` of the set with this seed; the same arguments give the same bytes."""
     return render_plan(plan_clip(config, seed, index), config, seed, (config.size, config.size))
 
 
 def render_plan(plan: ClipPlan, config: SynthConfig, seed: int, size: tuple[int, int]) -> Clip:
     """Render a planned clip in pictures of height and width ``size``.
 
-    The face is as large as in the square pictures of ``config.size``, whatever the size of these.
+    The face is as large as in square pictures of ``config.size``, whatever ``size`` is.
     """
     rng = np.random.default_rng([seed, 15, plan.number])
     duration = config.frames / config.fps
     events = clip_event(canonical_label(plan.label), config.behaviour, duration, rng)
     behaviour = Behaviour(events, config.behaviour, duration, rng)
     identity = person_identity(seed, plan.person)
-    stage = Stage(identity, config.scene, size, config.size / CROP_SIDE, duration, config.rig, rng)
-    shots = list(stage.film(behaviour, np.arange(config.frames) / config.fps))
+    scene = Scene(identity, config.scene, size, config.size / CROP_SIDE, duration, config.rig, rng)
+    shots = list(scene.film(behaviour, np.arange(config.frames) / config.fps))
     return Clip(plan, np.stack([picture for picture, _ in shots]), tuple(truth for _, truth in shots))

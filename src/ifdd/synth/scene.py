@@ -1,4 +1,4 @@
-"""What is not the face: background, light, camera, and what the picture goes through until it is a file."""
+"""Everything but the face: background, light, camera, the hand's motion, and the degradation of the picture."""
 
 from typing import NamedTuple
 
@@ -12,11 +12,11 @@ from ifdd.synth.rig import Light
 Picture = UInt8[np.ndarray, "height width 3"]
 Times = Float[np.ndarray, " times"]
 MARGIN = 0.15
-"""Share by which the background is larger than the picture on each side, so that the camera can shake."""
+"""Margin of the background on each side as a share of the picture, which the camera shake uses."""
 
 
 def make_background(kind: BackgroundKind, size: tuple[int, int], rng: np.random.Generator) -> Picture:
-    """Return a background of height x width pixels."""
+    """Return a random background of ``size`` (height, width) pixels."""
     height, width = size
     first, second = _muted(rng), _muted(rng)
     if kind == "plain":
@@ -59,7 +59,7 @@ def make_background(kind: BackgroundKind, size: tuple[int, int], rng: np.random.
 
 
 def _muted(rng: np.random.Generator) -> Float[np.ndarray, "3"]:
-    """Return a colour of medium saturation, as rooms and streets have."""
+    """Return a random colour of moderate saturation, typical of rooms and streets."""
     return np.asarray(np.clip(rng.uniform(35, 215) + rng.normal(0, 22, 3), 5, 250))
 
 
@@ -76,16 +76,19 @@ def _disc(picture: Picture, place: Float[np.ndarray, "2"], radius: float, colour
 
 
 class LightCourse:
-    """The light of one clip: a direction and colour, and a slow drift.
+    """The light of one clip: direction, colour and a slow drift.
 
-    ``exposure`` is the camera's: it brightens the pictures of dark faces, and dims those of light ones.
+    Args:
+        config: ranges to draw the light from.
+        exposure: factor on the brightness, as set by a camera.
+        rng: random source.
     """
 
     def __init__(self, config: SceneConfig, exposure: float, rng: np.random.Generator) -> None:
         angle, around = np.deg2rad(config.light_angle) * np.sqrt(rng.random()), rng.uniform(np.pi, 2 * np.pi)
         self.direction = np.array([np.sin(angle) * np.cos(around), np.sin(angle) * np.sin(around), np.cos(angle)])
         contrast, level = float(rng.uniform(*config.light_contrast)), exposure * float(rng.uniform(0.9, 1.06))
-        # Lamps and skies differ from warm to cool, hardly in green.
+        # Lamps and skies vary from warm to cool, hardly in green.
         warm_to_cool = np.array([1.0, 0.1, -1.0])
         self.colour = (
             1.08 * contrast * level * (1 + config.light_tint * float(np.clip(rng.normal(), -1.5, 1.5)) * warm_to_cool)
@@ -109,41 +112,42 @@ class LightCourse:
 
 
 class Camera(NamedTuple):
-    """How the camera of one clip shakes: sums of three sines in x, y."""
+    """The camera shake of one clip: a sum of three sines in x and in y."""
 
     amplitude: Float[np.ndarray, "2 3"]
     rate: Float[np.ndarray, "2 3"]
     phase: Float[np.ndarray, "2 3"]
 
     def offset(self, times: Times) -> Float[np.ndarray, "times 2"]:
-        """Return the displacement of the picture, as a share of its side."""
-        waves = np.sin(2 * np.pi * self.rate[..., None] * times + self.phase[..., None])
-        return np.asarray(np.clip(np.sum(self.amplitude[..., None] * waves, axis=1), -MARGIN, MARGIN).T)
+        """Return the displacement (x, y) of the picture at ``times``, as a share of its side."""
+        sines = np.sin(2 * np.pi * self.rate[..., None] * times + self.phase[..., None])
+        return np.asarray(np.clip(np.sum(self.amplitude[..., None] * sines, axis=1), -MARGIN, MARGIN).T)
 
 
 def make_camera(config: SceneConfig, rng: np.random.Generator) -> Camera:
-    """Draw a camera."""
+    """Return a camera with random shake."""
     return Camera(rng.normal(0, config.shake, (2, 3)), rng.uniform(0.3, 3.0, (2, 3)), rng.uniform(0, 2 * np.pi, (2, 3)))
 
 
 class HandCourse(NamedTuple):
-    """When and where the hand is: comes in, stays, leaves."""
+    """When and where a hand occludes the face: it enters, stays and leaves."""
 
     start: float
     end: float
     place: tuple[float, float]
-    """Where the palm rests, in head units from the middle of the face box."""
+    """Position of the palm on the face, in head units from the middle of the face box."""
     turn: float
     """Rotation in degrees."""
     side: int
+    """-1: left of the picture, 1: right."""
 
     def presence(self, time: float) -> float:
-        """Return 0 (away) to 1 (on the face) at ``time`` seconds."""
+        """Return the hand's presence at ``time`` (seconds), from 0, away, to 1, on the face."""
         return float(np.clip(min((time - self.start) / 0.3, (self.end - time) / 0.3), 0, 1))
 
 
 def sample_hand(probability: float, duration: float, rng: np.random.Generator) -> HandCourse | None:
-    """Draw a hand that hides cheek, chin or mouth for 30 to 80 % of the time, or none."""
+    """Return, with this probability, a hand that occludes cheek, chin or mouth for 30 to 80 % of the time."""
     comes, start, length = (
         rng.random() < probability,
         float(rng.uniform(-0.2, 0.5)) * duration,
@@ -155,8 +159,8 @@ def sample_hand(probability: float, duration: float, rng: np.random.Generator) -
     return HandCourse(start, start + length, place, turn, side) if comes else None
 
 
-class Transmission:
-    """Blur, noise and JPEG: the same strengths for a whole clip."""
+class Degradation:
+    """Blur, noise and JPEG compression, of the same strength for a whole clip."""
 
     def __init__(self, config: SceneConfig, size: tuple[int, int], rng: np.random.Generator) -> None:
         self.blur = float(rng.uniform(*config.blur)) * min(size)
@@ -169,7 +173,7 @@ class Transmission:
         self.rng = rng
 
     def apply(self, picture: Picture) -> Picture:
-        """Return the picture as the file shows it."""
+        """Return the degraded picture."""
         if self.blur > 0.2:
             picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), self.blur))
         if self.noise is not None:
@@ -178,7 +182,7 @@ class Transmission:
             noise = self.noise[down : down + height, across : across + width]
             picture = np.asarray(cv2.add(picture, noise, dtype=cv2.CV_8U))
         if self.jpeg <= 99:
-            # OpenCV's files are BGR.
+            # OpenCV encodes BGR.
             swapped = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
             _, code = cv2.imencode(".jpg", swapped, (cv2.IMWRITE_JPEG_QUALITY, self.jpeg))
             picture = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR_RGB))

@@ -1,4 +1,4 @@
-"""The story: one long video of one person showing several emotions, with its truth; for trying recognition."""
+"""The story: one long video of one person showing several emotions, with ground truth, for trying recognition."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from ifdd.synth.behaviour import Behaviour, Event
 from ifdd.synth.config import Preset
 from ifdd.synth.identity import Identity
 from ifdd.synth.plan import person_identity
-from ifdd.synth.render import Stage
+from ifdd.synth.render import Scene
 from ifdd.synth.rig import FACE_HEIGHT
 from ifdd.synth.truth import truth_record
 from ifdd.video.encode import write_video
@@ -37,9 +37,9 @@ class StoryConfig:
     fps: float = 25.0
     """Frames per second."""
     face: float = 0.4
-    """Height of the face as a share of the height of the picture."""
+    """Height of the face as a share of the picture's height."""
     person: int | None = None
-    """Number of the person; None: one whom no clip shows."""
+    """Number of the person; None for one who is in no clip."""
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -54,11 +54,11 @@ class StoryConfig:
 
 
 STRANGER = 1_000_000
-"""Number of the story's person: beyond every pool."""
+"""Number of the story's person: larger than any in a set."""
 
 
 def story_events(labels: list[str], config: StoryConfig, rng: np.random.Generator) -> tuple[Event, ...]:
-    """Return one event for each label, one after the other; faces return to rest in between."""
+    """Return one event per label, one after another; the face returns to rest in between."""
     events = []
     for index, label in enumerate(labels):
         start, end = index * config.seconds, (index + 1) * config.seconds
@@ -70,22 +70,22 @@ def story_events(labels: list[str], config: StoryConfig, rng: np.random.Generato
 def render_story(
     labels: list[str], context: Preset, seed: int, config: StoryConfig
 ) -> tuple[Identity, Iterator[tuple[UInt8[np.ndarray, "height width 3"], dict[str, Any]]]]:
-    """Return the person, and picture and truth of each frame."""
+    """Return the person, and the picture and truth of each frame."""
     duration = config.seconds * len(labels)
     rng = np.random.default_rng([seed, 21])
     events = story_events(labels, config, rng)
     behaviour = Behaviour(events, replace(context.behaviour, yaw=min(context.behaviour.yaw, 12.0)), duration, rng)
     identity = person_identity(seed, STRANGER if config.person is None else config.person)
     unit = config.face * config.height / FACE_HEIGHT
-    # A camera on a tripod, and a face that nothing hides: the story is to show its emotions.
-    scene = replace(context.scene, occlusion=0.0, zoom=(1.0, 1.0), shake=min(context.scene.shake, 0.002), jitter=0.05)
-    stage = Stage(identity, scene, (config.height, config.width), unit, duration, "portrait", rng)
+    # Tripod camera, no occlusion: the emotions should be visible.
+    still = replace(context.scene, occlusion=0.0, zoom=(1.0, 1.0), shake=min(context.scene.shake, 0.002), jitter=0.05)
+    scene = Scene(identity, still, (config.height, config.width), unit, duration, "portrait", rng)
     times = np.arange(round(duration * config.fps)) / config.fps
-    return identity, ((picture, truth_record(truth)) for picture, truth in stage.film(behaviour, times))
+    return identity, ((picture, truth_record(truth)) for picture, truth in scene.film(behaviour, times))
 
 
 def write_story(out: Path, labels: list[str], context: Preset, seed: int, config: StoryConfig) -> None:
-    """Write ``story.mp4`` and ``story.json`` (segments and per-frame truth) to the folder ``out``.
+    """Write ``story.mp4`` and ``story.json`` (segments and per-frame truth) to ``out``.
 
     Raises:
         InputError: a label is unknown, or the folder cannot be written.

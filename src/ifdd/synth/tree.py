@@ -1,7 +1,7 @@
-"""SynthDFER written the way DFEW, FERV39k and MAFW are handed out: the same folders, lists, numbers and habits.
+"""SynthDFER in the layouts of DFEW, FERV39k and MAFW: the same folders, lists and numbering.
 
-What the trees are made of is described in docs/datasets.md. Beside each tree lies the truth, ``truth/<clip>.json``,
-which the official ones do not have.
+docs/datasets.md describes the layouts. Each tree also has the ground truth, ``truth/<clip>.json``, which the official
+datasets lack.
 """
 
 from collections import Counter, defaultdict
@@ -22,51 +22,51 @@ from ifdd.synth.render import Clip, render_plan
 LAYOUTS = ("dfew", "ferv39k", "mafw")
 
 FOLDS = 5
-"""Parts of the people: DFEW and MAFW take each once for a test, FERV39k the first one."""
+"""Number of folds, disjoint in people: DFEW and MAFW test on each in turn, FERV39k on the first."""
 
 SCENES = ("Action", "DailyLife", "Interview", "Social")
 """Some of FERV39k's 22 scenes."""
 
 FERV39K_FRAMES = (8, 47)
-"""Shortest and longest clip of FERV39k."""
+"""Frames of the shortest and longest clip of FERV39k."""
 
 MAFW_FRAMES = (9, 120)
-"""Shortest and longest clip here; MAFW's own longest have 727 frames."""
+"""Frames of the shortest and longest clip here; the longest of MAFW has 727."""
 
 MAFW_JITTER = 0.22
-"""How far a face lies off the middle of a MAFW scene, as a share of its height."""
+"""Largest offset of a face from the centre of a MAFW scene, as a share of its height."""
 
 
 class TreeClip(NamedTuple):
     """One clip of a tree."""
 
     plan: ClipPlan
-    """Who shows what; its ``clip_id`` is the name in the dataset's lists, its ``subset`` that of fold 1."""
+    """Person and label; ``clip_id`` is the name in the dataset's lists, ``subset`` that of fold 1."""
     path: str
-    """Folder of frames or video file, from the root of the tree."""
+    """Folder of frames or video file, relative to the root of the tree."""
     frames: int
     fold: int
     """Number of the fold that tests on it, from 1."""
 
 
 def tree_config(layout: str, config: SynthConfig) -> SynthConfig:
-    """Return the settings of a tree: MAFW's faces are anywhere in the picture.
+    """Return the settings of a tree; in MAFW, faces may be anywhere in the picture.
 
     Raises:
         InputError: there are fewer people than folds.
     """
     if config.identities < FOLDS:
-        raise InputError(f"identities is {config.identities}; the {FOLDS} folds need people of their own, at least one")
+        raise InputError(f"identities is {config.identities}; each of the {FOLDS} folds needs at least one")
     if layout != "mafw":
         return config
     return replace(config, scene=replace(config.scene, jitter=max(config.scene.jitter, MAFW_JITTER)))
 
 
 def plan_tree(layout: str, config: SynthConfig, seed: int, count: int, format: str) -> list[TreeClip]:
-    """Plan the first ``count`` clips; more clips do not change them.
+    """Plan the first ``count`` clips; a larger count does not change them.
 
-    Every class is spread evenly over the folds, and every person belongs to one fold, so that nobody is in both
-    subsets of any.
+    Every class is spread evenly over the folds. Every person belongs to one fold, so that training and test people of
+    a fold are disjoint.
     """
     of_class: Counter[str] = Counter()
     in_folder: defaultdict[str, int] = defaultdict(int)
@@ -75,7 +75,7 @@ def plan_tree(layout: str, config: SynthConfig, seed: int, count: int, format: s
         plan = plan_clip(config, seed, index)
         fold = 1 + (of_class[plan.label] + config.classes.index(plan.label)) % FOLDS
         of_class[plan.label] += 1
-        # plan_clip draws one of all people; the nearest number of this fold is as random
+        # plan_clip draws from all people; take the nearest person of this fold.
         person = min(plan.person - plan.person % FOLDS + fold - 1, _last_person(config.identities, fold))
         rng = np.random.default_rng([seed, 16, index])
         clip_id, path, frames = _place(layout, index, plan.label, format, rng, in_folder)
@@ -93,13 +93,13 @@ def _last_person(identities: int, fold: int) -> int:
 def _place(
     layout: str, index: int, label: str, format: str, rng: np.random.Generator, in_folder: defaultdict[str, int]
 ) -> tuple[str, str, int]:
-    """Return a clip's name in the lists, its place in the tree and its number of frames."""
+    """Return a clip's name in the lists, its path in the tree and its number of frames."""
     if layout == "dfew":
         number = _dfew_number(index)
         return str(number), f"Clip/clip_224x224_16f/{number:05d}", 16
     if layout == "ferv39k":
         folder = f"{SCENES[int(rng.integers(len(SCENES)))]}/{label.capitalize()}"
-        in_folder[folder] += 1  # the numbers begin anew in every folder
+        in_folder[folder] += 1  # numbers restart in every folder
         clip_id = f"{folder}/{in_folder[folder]:04d}"
         return clip_id, f"2_ClipsforFaceCrop/{clip_id}", int(rng.integers(FERV39K_FRAMES[0], FERV39K_FRAMES[1] + 1))
     low, high = np.log(MAFW_FRAMES)
@@ -109,20 +109,20 @@ def _place(
 
 
 def _dfew_number(index: int) -> int:
-    """Return the number of a DFEW clip; every fourth is one on which the annotators did not agree."""
+    """Return the number of a DFEW clip; every fourth number is a clip without a single label."""
     return 1 + index + index // 3
 
 
 def render_tree_clip(layout: str, clip: TreeClip, config: SynthConfig, seed: int) -> Clip:
-    """Render one clip: the cropped face, or for MAFW a scene 1.5 times as high and 2.5 times as wide."""
+    """Render one clip: a face crop, or for MAFW a scene 1.5 times as high and 2.5 times as wide."""
     size = (config.size, config.size)
-    if layout == "mafw":  # even numbers, as videos need
+    if layout == "mafw":  # even, as video codecs require
         size = (config.size * 3 // 4 * 2, config.size * 5 // 4 * 2)
     return render_plan(clip.plan, replace(config, frames=clip.frames), seed, size)
 
 
 def write_lists(out: Path, layout: str, clips: list[TreeClip], seed: int) -> None:
-    """Write the lists that name the clips, their labels and their folds.
+    """Write the dataset's lists of clips, labels and folds.
 
     Raises:
         InputError: a file cannot be written.
@@ -143,7 +143,7 @@ def _lines(lines: Iterable[str]) -> str:
 
 
 def _folds(clips: list[TreeClip]) -> Iterable[tuple[int, str, list[TreeClip]]]:
-    """Yield fold, subset and clips of every list."""
+    """Yield the fold, subset and clips of every list."""
     for fold in range(1, FOLDS + 1):
         yield fold, "train", [clip for clip in clips if clip.fold != fold]
         yield fold, "test", [clip for clip in clips if clip.fold == fold]
@@ -158,7 +158,7 @@ def _write_dfew_lists(out: Path, clips: list[TreeClip]) -> None:
 
 
 def _write_votes(out: Path, clips: list[TreeClip], seed: int) -> None:
-    """Write what ten annotators would have said: at least seven the same, or the clip has no single label."""
+    """Write the votes of ten annotators: at least seven agree, or the clip has no single label."""
     classes = LABEL_SETS["dfew"]
     labels = {int(clip.plan.clip_id): clip.plan.label for clip in clips}
     lines = [",".join([*(f"{number}{name}" for number, name in enumerate(classes, 1)), "order", "label"])]
@@ -180,4 +180,4 @@ def _write_mafw_lists(out: Path, clips: list[TreeClip]) -> None:
     for fold, subset, members in _folds(clips):
         lines = [f"{clip.plan.clip_id}.mp4 {clip.plan.label}" for clip in members]
         path = out / "Train & Test Set" / "single" / "no_caption" / f"set_{fold}" / f"{subset}.txt"
-        write_text(path, "\n".join(lines))  # as official: no newline at the end
+        write_text(path, "\n".join(lines))  # as in the official files: no final newline

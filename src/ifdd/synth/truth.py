@@ -1,4 +1,4 @@
-"""The truth about what was rendered: of each frame, as a record and as JSON."""
+"""The ground truth of each frame, as a record and as JSON."""
 
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from ifdd.synth.rig import FaceTruth
 
 
 class FrameTruth(NamedTuple):
-    """What is true of one frame."""
+    """The ground truth of one frame; angles in degrees, shares and intensities from 0 to 1."""
 
     seconds: float
     activation: Float[np.ndarray, "sides=2 units"]
@@ -21,7 +21,7 @@ class FrameTruth(NamedTuple):
     gaze: tuple[float, float]
     speech: float
     occlusion: float
-    """Share of the face box that the hand hides."""
+    """Share of the face box that the hand occludes."""
     face: FaceTruth
 
 
@@ -30,7 +30,7 @@ def hidden_share(
     picture_after: UInt8[np.ndarray, "h w 3"],
     box: tuple[float, float, float, float],
 ) -> float:
-    """Return the share of the face box that changed between both pictures: what the hand hides."""
+    """Return the share of the face box that the hand occludes: the pixels that differ between the two pictures."""
     x, y, width, height = (round(value) for value in box)
     rows, columns = slice(max(y, 0), max(y + height, 0)), slice(max(x, 0), max(x + width, 0))
     changed = np.any(picture_before[rows, columns] != picture_after[rows, columns], axis=-1)
@@ -38,7 +38,7 @@ def hidden_share(
 
 
 def truth_record(truth: FrameTruth) -> dict[str, Any]:
-    """Return one frame's truth in the form that goes to the JSON file."""
+    """Return one frame's truth as written to the JSON file."""
     left, right = truth.activation
     return {
         "seconds": round(truth.seconds, 4),

@@ -1,4 +1,4 @@
-"""People who walk past each other before one background: the nearer hide the farther."""
+"""People who walk past each other in one scene; the nearer occlude the farther."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,7 +12,7 @@ from ifdd.synth.config import SceneConfig
 from ifdd.synth.drawn.portrait import PortraitRig
 from ifdd.synth.identity import Identity
 from ifdd.synth.rig import FACE_CENTRE, FACE_HEIGHT, FaceState, Light, Pose
-from ifdd.synth.scene import LightCourse, Transmission, make_background
+from ifdd.synth.scene import Degradation, LightCourse, make_background
 
 Picture = UInt8[np.ndarray, "height width 3"]
 Times = Float[np.ndarray, " times"]
@@ -22,74 +22,74 @@ SMALLEST = 0.55
 """Size of the farthest person's face relative to the nearest one's."""
 
 EYE_LEVEL = (0.34, 0.44)
-"""Height at which faces are, as a share of the picture's."""
+"""Height of the faces in the picture, as a share of its height: lowest and highest."""
 
 STEPS = 1.9
-"""Steps a second; the head bobs with them."""
+"""Steps per second; the head bobs with them."""
 
 BOB = 0.03
-"""How far it bobs, in heights of the face."""
+"""Amplitude of the bobbing, in face heights."""
 
 TURN = 10.0
-"""Degrees by which the head turns to where the person walks."""
+"""Largest turn of the head towards the walking direction, in degrees."""
 
 HALF_BODY = 2.0
-"""Half a person's width in head units: further out nobody is in the picture."""
+"""Half a person's width in head units; people farther outside the picture are not drawn."""
 
 
-class Part(NamedTuple):
-    """One person of the crowd: who, and what the face does."""
+class Actor(NamedTuple):
+    """One person of the crowd and the behaviour of their face."""
 
     identity: Identity
     behaviour: Behaviour
 
 
-class Sight(NamedTuple):
-    """Where a face is, and how much of it cannot be seen."""
+class VisibleFace(NamedTuple):
+    """Where a face is in a picture, and how much of it is hidden."""
 
     box: Box
-    """Left, top, width, height of the part within the picture, pixels; no width outside it."""
+    """Left, top, width, height of the part within the picture, in pixels; width 0 if the face is outside."""
     occlusion: float
-    """Share of the face that others hide or that lies outside the picture."""
+    """Share of the face that others occlude or that lies outside the picture."""
 
 
 def film_walkers(
-    parts: Sequence[Part],
+    actors: Sequence[Actor],
     scene: SceneConfig,
     size: tuple[int, int],
     face: float,
     times: Times,
     rng: np.random.Generator,
-) -> Iterator[tuple[Picture, list[Sight]]]:
-    """Yield a picture, and where each person is in it, for each time.
+) -> Iterator[tuple[Picture, list[VisibleFace]]]:
+    """Yield the picture and the people's faces in it at each time.
 
     Args:
-        parts: the people, the farthest first.
-        scene: background, light and transmission.
+        actors: the people, the farthest first.
+        scene: background, light and degradation.
         size: picture height and width in pixels.
-        face: height of the nearest person's face as a share of the picture's.
-        times: seconds from 0 on, evenly spaced.
-        rng: draws the scene, and who walks where.
+        face: height of the nearest person's face as a share of the picture's height.
+        times: evenly spaced, from 0 s.
+        rng: random source of the scene and the paths.
     """
     kind = scene.backgrounds[int(rng.integers(len(scene.backgrounds)))]
     background = make_background(kind, size, rng)
-    skin = np.mean([part.identity.skin for part in parts], axis=0)
+    skin = np.mean([actor.identity.skin for actor in actors], axis=0)
     light = LightCourse(scene, (165 / float(np.dot(skin, (0.3, 0.59, 0.11)))) ** 0.4, rng)
-    transmission = Transmission(replace(scene, blur=(0.0, scene.blur[1] / 2)), size, rng)
-    shares = np.linspace(SMALLEST, 1.0, len(parts)) if len(parts) > 1 else np.ones(1)
-    sides = rng.permutation(np.arange(len(parts)) % 2)
+    degradation = Degradation(replace(scene, blur=(0.0, scene.blur[1] / 2)), size, rng)
+    shares = np.linspace(SMALLEST, 1.0, len(actors)) if len(actors) > 1 else np.ones(1)
+    sides = rng.permutation(np.arange(len(actors)) % 2)
     walkers = [
-        _Walker(part, times, size, face * share * rng.uniform(0.94, 1.0), bool(side), rng)
-        for part, share, side in zip(parts, shares, sides, strict=True)
+        _Walker(actor, times, size, face * share * rng.uniform(0.94, 1.0), bool(side), rng)
+        for actor, share, side in zip(actors, shares, sides, strict=True)
     ]
     for index, time in enumerate(times):
         picture = background.copy()
-        sights = _draw(walkers, picture, index, light.at(float(time)))
-        yield transmission.apply(picture), sights
+        faces = _draw(walkers, picture, index, light.at(float(time)))
+        yield degradation.apply(picture), faces
 
 
-def _draw(walkers: "list[_Walker]", picture: Picture, index: int, light: Light) -> list[Sight]:
-    """Draw the people one over the other, and see what is left of those behind."""
+def _draw(walkers: "list[_Walker]", picture: Picture, index: int, light: Light) -> list[VisibleFace]:
+    """Draw the people from far to near, and measure how much of each face the others occlude."""
     full: list[Box] = []
     outside: list[float] = []
     hidden: list[Bool[np.ndarray, "rows columns"]] = []
@@ -103,7 +103,7 @@ def _draw(walkers: "list[_Walker]", picture: Picture, index: int, light: Light) 
         outside.append(away)
         hidden.append(np.zeros(picture[rows, columns].shape[:2], bool))
     return [
-        Sight(box, 1 - (1 - away) * (1 - float(mask.mean()) if mask.size else 0.0))
+        VisibleFace(box, 1 - (1 - away) * (1 - float(mask.mean()) if mask.size else 0.0))
         for box, away, mask in zip(full, outside, hidden, strict=True)
     ]
 
@@ -114,15 +114,15 @@ def _region(box: Box) -> tuple[slice, slice]:
 
 
 class _Walker:
-    """One person on the way."""
+    """One person walking."""
 
     def __init__(
-        self, part: Part, times: Times, size: tuple[int, int], face: float, leftwards: bool, rng: np.random.Generator
+        self, actor: Actor, times: Times, size: tuple[int, int], face: float, leftwards: bool, rng: np.random.Generator
     ) -> None:
         height, width = size
         self.scale = face * height / FACE_HEIGHT
-        self.rig = PortraitRig(part.identity, self.scale)
-        self.moments = part.behaviour.at(times)
+        self.rig = PortraitRig(actor.identity, self.scale)
+        self.moments = actor.behaviour.at(times)
         across = _course(times, width, HALF_BODY * self.scale, rng)
         self.across = width - across if leftwards else across
         speed = np.gradient(self.across, times) if len(times) > 1 else np.zeros(1)
@@ -132,7 +132,7 @@ class _Walker:
         self.yaw = np.clip(self.moments.yaw + TURN * pace, -28, 28)
 
     def draw(self, picture: Picture, index: int, light: Light) -> tuple[Box, float]:
-        """Draw the person; return the face's box within the picture and its share outside."""
+        """Draw the person; return the face box within the picture and the share of the face outside it."""
         width, x = picture.shape[1], float(self.across[index])
         reach = HALF_BODY * self.scale
         if not -reach < x < width + reach:
@@ -148,9 +148,9 @@ class _Walker:
 
 
 def _course(times: Times, width: int, reach: float, rng: np.random.Generator) -> Times:
-    """Return where a person who comes from the left is at each time, in pixels.
+    """Return the horizontal position, in pixels, of a person who comes from the left, at each time.
 
-    Three in five walk through the picture, one in five turns round in it, one in five stays.
+    With probability 0.6 the person walks through the picture, with 0.2 turns back, with 0.2 stays.
     """
     end = float(times[-1]) if len(times) > 1 else 1.0
     kind = rng.random()

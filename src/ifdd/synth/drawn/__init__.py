@@ -1,1 +1,1 @@
-"""The drawn rig: a face painted on an atlas, lit by its relief, wrapped around a head that turns."""
+"""The drawn rig: a face painted on an atlas, shaded by its relief and wrapped around the head."""

@@ -1,4 +1,4 @@
-"""Smooth-edged polygons, lines and blends on pictures: OpenCV's drawing with sub-pixel coordinates."""
+"""Antialiased polygons, lines and blending: OpenCV's drawing with sub-pixel coordinates."""
 
 from functools import lru_cache
 
@@ -9,29 +9,29 @@ from jaxtyping import Float, UInt8
 from ifdd.synth.identity import Colour
 
 SHIFT = 4
-"""Coordinates go to OpenCV in 1/16 pixel."""
+"""Fractional bits of the coordinates passed to OpenCV: 1/16 pixel."""
 Canvas = UInt8[np.ndarray, "h w 3"]
 Points = Float[np.ndarray, "points 2"]
 Mask = UInt8[np.ndarray, "h w"]
 
 
 def fixed(points: Float[np.ndarray, "*lines points 2"]) -> np.ndarray:
-    """Return pixel positions in OpenCV's fixed-point form."""
+    """Return pixel positions in OpenCV's fixed-point format."""
     return np.asarray(np.rint(points * (1 << SHIFT)), np.int32)
 
 
 def fill(canvas: np.ndarray, points: Points, colour: Colour | float) -> None:
-    """Fill a polygon, given in pixels, with smooth edges."""
+    """Fill an antialiased polygon, given in pixels."""
     cv2.fillPoly(canvas, [fixed(points)], colour, cv2.LINE_AA, SHIFT)
 
 
 def stroke(canvas: np.ndarray, points: Points, colour: Colour | float, thickness: float) -> None:
-    """Draw an open line, given in pixels, with smooth edges; thinner than a pixel is drawn one pixel wide."""
+    """Draw an antialiased open line, given in pixels, at least one pixel wide."""
     cv2.polylines(canvas, [fixed(points)], False, colour, max(1, round(thickness)), cv2.LINE_AA, SHIFT)
 
 
 def taper(canvas: np.ndarray, points: Points, colour: Colour | float, widths: np.ndarray) -> None:
-    """Draw a line, given in pixels, whose full width changes from point to point."""
+    """Draw a line, given in pixels, whose width varies from point to point."""
     along = np.gradient(points, axis=0)
     along[np.hypot(along[:, 0], along[:, 1]) < 1e-6] = (1, 0)
     across = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.hypot(along[:, 0], along[:, 1])[:, None]
@@ -40,31 +40,31 @@ def taper(canvas: np.ndarray, points: Points, colour: Colour | float, widths: np
 
 
 def dot(canvas: np.ndarray, centre: Points, radius: float, colour: Colour | float) -> None:
-    """Fill a disc; centre (one point) and radius in pixels."""
+    """Fill an antialiased disc; centre (one point) and radius in pixels."""
     x, y = fixed(centre)[0]
     cv2.circle(canvas, (int(x), int(y)), round(radius * (1 << SHIFT)), colour, -1, cv2.LINE_AA, SHIFT)
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
-    """Return the colour ``share`` of the way from the first to the second."""
+    """Return the linear interpolation of two colours; share 0 is the first, 1 the second."""
     red, green, blue = (a * (1 - share) + b * share for a, b in zip(first, second, strict=True))
     return red, green, blue
 
 
 def blend(below: Canvas, above: np.ndarray, mask: Mask) -> None:
-    """Put ``above`` over ``below`` in place where the mask (0..255) says."""
+    """Blend ``above`` over ``below`` in place, with the mask (0 to 255) as its opacity."""
     share = mask.astype(np.uint16)[..., None]
     mixed = below.astype(np.uint16) * (255 - share) + above.astype(np.uint16) * share
     below[:] = ((mixed + 127) // 255).astype(np.uint8)
 
 
 def blurred(picture: UInt8[np.ndarray, "..."], sigma: float) -> UInt8[np.ndarray, "..."]:
-    """Return the picture or mask, blurred by ``sigma`` pixels."""
+    """Return the picture or mask after a Gaussian blur of ``sigma`` pixels."""
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma))
 
 
 def darkened(picture: Canvas, shadow: Mask) -> Canvas:
-    """Return the picture with ``shadow`` (255 black) on it."""
+    """Return the picture darkened by ``shadow`` (255: black)."""
     return np.asarray(cv2.multiply(picture, cv2.merge([255 - shadow] * 3), scale=1 / 255))
 
 
@@ -77,7 +77,7 @@ def _spline_weights(controls: int, samples: int) -> Float[np.ndarray, "samples c
     weights = np.zeros((samples, controls + 2))
     for offset in range(4):
         weights[np.arange(samples), start + offset] += cubic[offset]
-    # The points before the first and after the last lie straight on.
+    # Extrapolate the points before the first and after the last linearly.
     weights[:, 1] += 2 * weights[:, 0]
     weights[:, 2] -= weights[:, 0]
     weights[:, -2] += 2 * weights[:, -1]

@@ -40,21 +40,21 @@ LIP_LINE_TAPER = np.interp(np.linspace(0, 1, 25), (0, 0.12, 0.5, 0.88, 1), (0.25
 
 
 class FeaturePainter:
-    """Draws one person's features, frame after frame, on copies of the same skin."""
+    """Draws one person's features on the skin, frame by frame."""
 
     def __init__(self, identity: Identity, atlas: Atlas) -> None:
         self.identity = identity
         self.atlas = atlas
         self.furrows = FurrowPainter(identity.age, atlas)
         rng = np.random.default_rng(identity.texture_seed)
-        # Hairs of the brows: upright at the inner end, lying down towards the outer end.
+        # Brow hairs are upright at the inner end and lie flat towards the outer end.
         share = np.linspace(0, 1, 26)
         self.hair_place = share * (len(BROW_TAPER) - 2)
         self.hair_offset = rng.uniform(-0.9, 0.9, (26, 1))
         self.hair_lean = np.stack([0.4 + 0.6 * share, -0.9 + 1.3 * share], axis=1) * rng.uniform(0.022, 0.05, (26, 1))
 
     def paint(self, canvas: Canvas, layout: Layout, activation: Activation) -> Mask:
-        """Draw all features on ``canvas``; return the mask of lines and hollows (0..255), to be darkened softly."""
+        """Draw all features on ``canvas``; return the mask of furrows and creases (0 to 255), for shading."""
         crease = np.zeros(canvas.shape[:2], np.uint8)
         self.furrows.draw(crease, layout, activation)
         crease = blurred(crease, 0.011 * self.atlas.scale)
@@ -66,11 +66,11 @@ class FeaturePainter:
         return crease
 
     def highlights(self, picture: Canvas, layout: Layout, light: tuple[float, float]) -> None:
-        """Add the glints of eyes, after the light has been put on."""
+        """Add the catchlights of the eyes to the lit picture."""
         for eye in layout.eyes:
             if eye.opening < 0.45:
                 continue
-            # The glint lies on the iris, below the lid.
+            # The catchlight lies on the iris, below the lid.
             height = max(eye.iris[1] - 0.024, float(eye.upper[2, 1]) + 0.022)
             centre = np.array([[eye.iris[0] + 0.028 * light[0] + 0.008, height]])
             dot(picture, self.atlas.pixels(centre), 0.014 * self.atlas.scale, (250.0, 250.0, 250.0))
@@ -99,7 +99,7 @@ class FeaturePainter:
         )
         for radius, tint in rings:
             dot(ball, centre, radius * IRIS * self.identity.eye_size * scale, tint)
-        # The lid throws a shadow on the ball.
+        # The lid casts a shadow on the eyeball.
         shadow = np.zeros_like(inside)
         stroke(shadow, upper - low + (0, 0.012 * scale), 150.0, 0.035 * scale)
         shadow = blurred(shadow, 0.013 * scale)

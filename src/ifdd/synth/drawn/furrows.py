@@ -1,4 +1,4 @@
-"""The lines that expressions make in the skin: each deepens with its action units and, a little, with age."""
+"""The furrows that expressions make in the skin; each deepens with its action units and slightly with age."""
 
 import numpy as np
 
@@ -8,18 +8,18 @@ from ifdd.synth.drawn.geometry import Atlas
 from ifdd.synth.drawn.layout import Layout, both
 
 FAINTEST = 7.0
-"""Darkness (of 255) below which a line is left out."""
+"""Darkness (of 255) below which a line is not drawn."""
 
 
 class FurrowPainter:
-    """Draws the furrows of one person of this ``age`` (0..1) on a mask: 0 smooth skin, 255 deepest."""
+    """Draws the furrows of a person of this ``age`` (0 to 1) on a mask: 0 is smooth skin, 255 the deepest furrow."""
 
     def __init__(self, age: float, atlas: Atlas) -> None:
         self.age = age
         self.atlas = atlas
 
     def draw(self, mask: Mask, layout: Layout, activation: Activation) -> None:
-        """Draw all furrows of one moment."""
+        """Draw all furrows at one moment."""
         self._forehead(mask, activation)
         self._nose_root(mask, both(activation, 9))
         self._chin(mask, layout, both(activation, 17))
@@ -30,13 +30,13 @@ class FurrowPainter:
             self._around_mouth(mask, layout, units, side, sign)
 
     def _line(self, mask: Mask, points: list[tuple[float, float]], darkness: float, width: float) -> None:
-        """Draw a smooth line through face points; ``width`` in head units."""
+        """Draw a spline through face points; ``width`` in head units."""
         if darkness > FAINTEST:
             curve = self.atlas.pixels(smooth(np.array(points), 10))
             stroke(mask, curve, min(darkness, 255.0), width * self.atlas.scale)
 
     def _forehead(self, mask: Mask, activation: Activation) -> None:
-        """Horizontal lines: in the middle with 1, at the sides with 2; 4 makes them dip."""
+        """Draw the horizontal lines: central with 1, lateral with 2, dipping with 4."""
         inner, outer = both(activation, 1), both(activation, 2)
         dip = 0.02 * (1 + both(activation, 4)) - 0.035 * inner
         rest = 45 * max(0.0, self.age - 0.3)
@@ -54,7 +54,7 @@ class FurrowPainter:
             self._line(mask, points, 200 * wrinkled, 0.017)
 
     def _chin(self, mask: Mask, layout: Layout, raised: float) -> None:
-        """17 wrinkles the chin boss: an arc above it and dimples on it."""
+        """Draw what 17 does to the chin boss: an arc above it and dimples on it."""
         if raised < 0.05:
             return
         top = float(layout.mouth.outer_lower[3, 1]) + 0.055
@@ -63,7 +63,7 @@ class FurrowPainter:
             dot(mask, self.atlas.pixels(np.array([[x, top + y]])), 0.012 * self.atlas.scale, 90 * raised)
 
     def _around_eye(self, mask: Mask, layout: Layout, u: dict[int, float], side: int, sign: int) -> None:
-        """Frown lines (4), crow's feet (6), the furrow below the lower lid (6, 7, 9)."""
+        """Draw frown lines (4), crow's feet (6) and the furrow below the lower lid (6, 7, 9)."""
         brow, eye = layout.brows[side], layout.eyes[side]
         x, y = float(brow[0, 0]), float(brow[0, 1])
         frown = [(x - sign * 0.022, y - 0.085), (x - sign * 0.03, y), (x - sign * 0.02, y + 0.07)]
@@ -78,7 +78,7 @@ class FurrowPainter:
             stroke(mask, self.atlas.pixels(smooth(eye.bag, 12))[1:-1], min(bag, 255.0), 0.018 * self.atlas.scale)
 
     def _nasolabial(self, mask: Mask, layout: Layout, u: dict[int, float], side: int, sign: int) -> None:
-        """The fold from the wing of the nose to the corner of the mouth: 12, 10, 9, a little 6."""
+        """Draw the fold from the nose wing to the mouth corner (12, 10, 9, slightly 6)."""
         wing_x, wing_y = layout.nose_wing[side]
         x, y = _corner(layout, side)
         out = 0.055 * max(u[12], 0.5 * u[10])
@@ -91,7 +91,7 @@ class FurrowPainter:
         self._line(mask, points, 60 * self.age + 150 * max(0.85 * u[12], u[10], 0.9 * u[9], 0.5 * u[6]), 0.026)
 
     def _around_mouth(self, mask: Mask, layout: Layout, u: dict[int, float], side: int, sign: int) -> None:
-        """Dimples (14), lines below the corners (15) and beside them (20), tightened and pressed lips (23, 24)."""
+        """Draw dimples (14), lines below (15) and beside (20) the mouth corners, tight and pressed lips (23, 24)."""
         x, y = _corner(layout, side)
         dimple = [(x + sign * 0.025, y - 0.06), (x + sign * 0.055, y), (x + sign * 0.03, y + 0.06)]
         self._line(mask, dimple, 210 * u[14], 0.026)

@@ -1,11 +1,10 @@
-"""The head as a surface: where a point of the drawn face lies in space, and on the picture.
+"""The head as a surface: where a point of the painted face lies in space and in the picture.
 
-Head frame: x to the right of the picture, y down, z towards the viewer, in head units (one unit is about
-10 cm). The head is a stack of ellipses: at height y, x = r W(y) sin(s) and z = c(y) + r K W(y) cos(s), with
-r = 1 + relief. The face is painted on an ATLAS, whose columns are W(y) q(s): the frontal view for
-|s| <= 1 (q = sin), continued around the sides of the head. Turning the head is then one look-up: for a
-turn by yaw, x' = r A cos(s - s0) + c sin(yaw) has a closed solution for s, so the atlas point seen by each
-pixel follows from a few fixed-point steps over height, relief and perspective.
+In the head frame (``rig.py``) the head is a stack of ellipses: at height y, x = r W(y) sin(s) and
+z = c(y) + r K W(y) cos(s), with r = 1 + relief. The face is painted on an atlas whose columns are W(y) q(s): the
+frontal view for |s| <= 1 (q = sin), continued around the sides of the head. Turning the head is one look-up per pixel:
+for a given yaw, x' = r A cos(s - s0) + c sin(yaw) can be solved for s, so a few fixed-point iterations over height,
+relief and perspective yield the atlas point that each pixel shows.
 """
 
 from dataclasses import dataclass
@@ -19,19 +18,19 @@ from ifdd.synth.identity import Identity
 from ifdd.synth.rig import CHIN, FACE_CENTRE, Pose
 
 TOP, BOTTOM, HALF_WIDTH = -1.45, 1.35, 1.12
-"""Extent of the atlas in head units."""
+"""Extent of the atlas, in head units."""
 ROWS = 1024
-"""Entries of the tables over y."""
+"""Number of entries of the tables over y."""
 FOCAL = 7.0
-"""Distance of the camera from the head, in head units: sets the strength of the perspective."""
+"""Distance of the camera from the head, in head units, which determines the perspective."""
 FACE_DEPTH = 0.7
-"""How far the face lies before the middle of the head; there the scale of a pose holds."""
+"""Distance of the face from the middle of the head, in head units: the depth at which a pose's scale holds."""
 PIVOT = 0.25
-"""Height at which the head turns."""
+"""Height of the pivot about which the head turns."""
 DEPTH = 1.12
 """K: depth of the head's ellipses relative to their width."""
 JAW_TRAVEL = 0.28
-"""How far the chin moves down when the jaw is fully dropped."""
+"""Downward shift of the chin when the jaw is fully dropped."""
 SIDE_LIMIT, SIDE_SLOPE = 1.0, float(np.cos(1.0))
 
 
@@ -42,8 +41,8 @@ class Profile(NamedTuple):
     centre: Float[np.ndarray, " rows"]
 
 
-class View(NamedTuple):
-    """What each picture point shows."""
+class AtlasPoints(NamedTuple):
+    """The point of the atlas (in head units) that each picture point shows."""
 
     column: Float32[np.ndarray, "height width"]
     row: Float32[np.ndarray, "height width"]
@@ -55,13 +54,13 @@ def heights() -> Float[np.ndarray, " rows"]:
 
 
 def jaw_shift(y: Float[np.ndarray, " heights"], jaw: float) -> Float[np.ndarray, " heights"]:
-    """Return how far the skin at neutral height ``y`` moves down for a jaw dropped by ``jaw`` (0..1)."""
+    """Return the downward shift of the skin at neutral height ``y`` for a jaw dropped by ``jaw`` (0 to 1)."""
     share = np.clip((y - 0.25) / 0.40, 0, 1)
     return JAW_TRAVEL * jaw * share * share * (3 - 2 * share)
 
 
 def head_profile(identity: Identity, hair_top: float) -> Profile:
-    """Return the neutral head of one person; ``hair_top`` is the thickness of the hair on the crown."""
+    """Return the neutral profile of one person; ``hair_top`` is the thickness of the hair on the crown."""
     y = heights()
     crown, cheek, chin = -1.08 - hair_top, 0.02, CHIN + identity.chin
     upper = np.clip((cheek - y) / (cheek - crown), 0, 1)
@@ -77,17 +76,17 @@ def head_profile(identity: Identity, hair_top: float) -> Profile:
 
 
 def drop_jaw(profile: Profile, jaw: float) -> Profile:
-    """Return the profile with the part below the mouth moved down."""
+    """Return the profile with the jaw dropped by ``jaw`` (0 to 1)."""
     y = heights()
     neutral = np.interp(y, y + jaw_shift(y, jaw), y)
-    # Cheeks that are stretched get thinner.
+    # Stretched cheeks get thinner.
     thinner = 1 - 0.08 * jaw * np.clip((y - 0.1) / 0.4, 0, 1)
     return Profile(np.interp(neutral, y, profile.width) * thinner, np.interp(neutral, y, profile.centre))
 
 
 @dataclass(frozen=True)
 class Atlas:
-    """The canvas on which the face is painted, and its scale."""
+    """The canvas on which the face is painted."""
 
     scale: float
     """Pixels per head unit."""
@@ -102,7 +101,7 @@ class Atlas:
         return (points + np.array([HALF_WIDTH, -TOP])) * self.scale - 0.5
 
     def grid(self, factor: float = 1.0) -> tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w"]]:
-        """Return x and y of every pixel of an atlas made smaller by ``factor``."""
+        """Return x and y of every pixel of the atlas at 1 / ``factor`` of its resolution."""
         height, width = (round(side / factor) for side in self.shape)
         x = (np.arange(width, dtype=np.float32) + 0.5) / width * 2 * HALF_WIDTH - HALF_WIDTH
         y = (np.arange(height, dtype=np.float32) + 0.5) / height * (BOTTOM - TOP) + TOP
@@ -111,12 +110,12 @@ class Atlas:
 
 
 class Surface:
-    """The head of one moment, from which pictures are taken.
+    """The head at one moment, with its projection to the picture.
 
     Args:
         profile: the head's ellipses.
-        relief: relative height of the skin and hair above the ellipses, on an atlas of any size.
-        pose: position of the head.
+        relief: relative height of skin and hair above the ellipses, on an atlas of any resolution.
+        pose: position and orientation of the head.
     """
 
     def __init__(self, profile: Profile, relief: Float32[np.ndarray, "h w"], pose: Pose) -> None:
@@ -130,7 +129,7 @@ class Surface:
         self.sin_roll, self.cos_roll = float(np.sin(roll)), float(np.cos(roll))
         self.reach = float(np.hypot(self.cos_yaw, DEPTH * self.sin_yaw))
         self.limb = float(np.arctan2(self.cos_yaw, DEPTH * self.sin_yaw))
-        # The face box of a frontal face shall lie at (pose.x, pose.y) whatever the perspective does.
+        # With any perspective, the middle of a frontal face's box must lie at (pose.x, pose.y).
         self.anchor = FACE_CENTRE - PIVOT
 
     def posed(self, pose: Pose) -> "Surface":
@@ -145,13 +144,13 @@ class Surface:
         return np.asarray(roll @ pitch @ yaw)
 
     def project(self, points: Float[np.ndarray, "points 3"]) -> Float[np.ndarray, "points 2"]:
-        """Return the picture positions, in pixels, of points of the head frame."""
+        """Return the picture positions, in pixels, of points in the head frame."""
         turned = (points - (0, PIVOT, 0)) @ self.rotation().T
         seen = turned[:, :2] * ((FOCAL - FACE_DEPTH) / (FOCAL - turned[:, 2:]))
         return (seen - (0, self.anchor)) * self.pose.scale + (self.pose.x, self.pose.y)
 
     def lift(self, points: Float[np.ndarray, "points 2"], above: float = 0.0) -> Float[np.ndarray, "points 3"]:
-        """Return face points (frontal x, y) as points in space, ``above`` units over the surface."""
+        """Return face points (frontal x, y) in the head frame, ``above`` units over the surface."""
         index = self._index(points[:, 1])
         width = self.width[index]
         q = np.clip(points[:, 0] / width, -2.0, 2.0)
@@ -169,8 +168,8 @@ class Surface:
         )
 
     def outline(self) -> Float[np.ndarray, "points 2"]:
-        """Return the head's outline on the picture, in pixels."""
-        y = np.sin(np.linspace(-np.pi / 2, np.pi / 2, 72))  # denser towards crown and chin, where the outline bends
+        """Return the head's outline in the picture, in pixels."""
+        y = np.sin(np.linspace(-np.pi / 2, np.pi / 2, 72))  # denser towards crown and chin, where the outline curves
         top, bottom = heights()[self.width > 2e-3][[0, -1]]
         y = (top + bottom) / 2 + y * (bottom - top) / 2
         index = self._index(y)
@@ -188,13 +187,13 @@ class Surface:
             )
         return self.project(np.concatenate([sides[0], sides[1][::-1]]))
 
-    def view(self, size: tuple[int, int], step: float, iterations: int = 4) -> View:
-        """Return the face point (x, y in head units) that each picture point shows.
+    def atlas_points(self, size: tuple[int, int], step: float, iterations: int = 4) -> AtlasPoints:
+        """Return the point of the atlas that each picture point shows.
 
         Args:
             size: picture height and width in pixels.
-            step: distance of the computed points in pixels; between them the answer is interpolated.
-            iterations: fixed-point steps.
+            step: distance of the computed points in pixels; the caller interpolates between them.
+            iterations: number of fixed-point iterations.
         """
         height, width = (int(np.ceil(side / step)) for side in size)
         px = ((np.arange(width, dtype=np.float32) + 0.5) * (size[1] / width) - 0.5 - self.pose.x) / self.pose.scale
@@ -219,7 +218,7 @@ class Surface:
             r = 1 + self._relief_at(column, y + PIVOT)
             turned_z = self.cos_yaw * (centre + r * DEPTH * ring * np.cos(s)) - self.sin_yaw * (r * ring * np.sin(s))
             depth = self.cos_pitch * turned_z - self.sin_pitch * y
-        return View(column, (y + PIVOT).astype(np.float32))
+        return AtlasPoints(column, (y + PIVOT).astype(np.float32))
 
     def _index(self, y: Float[np.ndarray, "..."]) -> np.ndarray:
         return np.clip((y - TOP) * ((ROWS - 1) / (BOTTOM - TOP)), 0, ROWS - 1).astype(np.int32)

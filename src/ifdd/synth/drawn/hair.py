@@ -1,4 +1,4 @@
-"""Hair, beard and headscarf: painted on the atlas, raised in relief, and the part that hangs behind the head."""
+"""Hair, beard and headscarf: painted on the atlas with a relief, and drawn where they hang behind the head."""
 
 import cv2
 import numpy as np
@@ -123,7 +123,7 @@ VOLUME: dict[str, tuple[float, float]] = {
     "tied": (0.05, 0.03),
     "scarf": (0.08, 0.10),
 }
-"""Style -> thickness on the crown and relative thickness at the sides."""
+"""Style -> thickness on the crown (head units) and relative thickness at the sides."""
 
 BEHIND: dict[str, tuple[tuple[float, float], ...]] = {
     "long": ((0.0, -1.05), (0.5, -0.95), (0.78, -0.5), (0.84, 0.1), (0.88, 0.8), (0.92, 1.6)),
@@ -132,18 +132,56 @@ BEHIND: dict[str, tuple[tuple[float, float], ...]] = {
     "curly": ((0.0, -1.1), (0.6, -0.95), (0.86, -0.4), (0.86, 0.1), (0.72, 0.5), (0.3, 0.6)),
     "scarf": ((0.0, -1.0), (0.5, -0.9), (0.74, -0.4), (0.76, 0.2), (0.70, 0.8), (0.95, 1.5)),
 }
-"""Style -> right half of the outline of what hangs behind the head."""
+"""Style -> right half of the outline of the hair or scarf behind the head."""
 
 EDGE = {"crop": 0.035, "scarf": 0.006}
-"""Style -> softness of the hairline, where it is not 0.02 head units."""
+"""Style -> softness of the hairline in head units, if not 0.02."""
 
 COVERS_EARS = ("long", "bob", "fringe", "curly", "scarf")
+
+MOUSTACHE = (
+    (-0.27, 0.56),
+    (-0.2, 0.43),
+    (-0.05, 0.385),
+    (0.05, 0.385),
+    (0.2, 0.43),
+    (0.27, 0.56),
+    (0.18, 0.50),
+    (0.0, 0.47),
+    (-0.18, 0.50),
+)
+"""Outline of the moustache."""
+GOATEE = (
+    (-0.20, 0.68),
+    (-0.28, 0.55),
+    (-0.25, 0.85),
+    (-0.1, 1.05),
+    (0.1, 1.05),
+    (0.25, 0.85),
+    (0.28, 0.55),
+    (0.20, 0.68),
+    (0.0, 0.71),
+)
+"""Outline of the goatee."""
+BEARD = (
+    (0.0, 0.70),
+    (0.17, 0.68),
+    (0.26, 0.57),
+    (0.34, 0.50),
+    (0.50, 0.30),
+    (0.60, 0.0),
+    (0.85, 0.0),
+    (0.95, 1.3),
+    (0.0, 1.34),
+)
+"""Right half of the outline of the full beard."""
+BEARD_OPACITY = {"stubble": 0.38, "moustache": 0.9, "goatee": 0.88, "full": 0.9}
 
 
 def paint_hair(
     skin: UInt8[np.ndarray, "h w 3"], identity: Identity, atlas: Atlas, rng: np.random.Generator
 ) -> Float32[np.ndarray, "h w"]:
-    """Paint beard and hair on the skin in place; return the hair's relief on the atlas (relative height)."""
+    """Paint beard and hair over the skin in place; return the hair's relief (relative height) on the atlas."""
     _paint_beard(skin, identity, atlas, rng)
     height, width = atlas.shape
     if identity.hair_style == "bald":
@@ -166,7 +204,7 @@ def paint_hair(
     skin[:] = cv2.convertScaleAbs(skin * (1 - share * 0.97) + hair * (share * 0.97))
     side = VOLUME[identity.hair_style][1] * identity.hair_volume
     relief = blurred(mask, (0.05 + 0.2 * side) * atlas.scale).astype(np.float32) * np.float32(side / 255)
-    # Below the ears the hair hangs free of the head; what hangs is drawn behind it.
+    # Below the ears the hair hangs clear of the head; draw_behind draws that part.
     relief *= np.clip((0.75 - atlas.grid()[1]) / 0.4, 0, 1)
     if identity.hair_style == "curly":
         relief *= 1 + 0.08 * cv2.resize(
@@ -176,12 +214,12 @@ def paint_hair(
 
 
 def crown_thickness(identity: Identity) -> float:
-    """Return how much the hair raises the crown, in head units."""
+    """Return the thickness of the hair on the crown, in head units."""
     return VOLUME[identity.hair_style][0] * identity.hair_volume
 
 
 def draw_behind(picture: UInt8[np.ndarray, "h w 3"], identity: Identity, surface: Surface, brightness: float) -> None:
-    """Draw the hair that hangs behind head and neck."""
+    """Draw the hair or scarf behind head and neck."""
     if identity.hair_style not in BEHIND:
         return
     half = smooth(np.array(BEHIND[identity.hair_style]) * (identity.face_width / 0.66, 1), 24)
@@ -196,7 +234,7 @@ def draw_behind(picture: UInt8[np.ndarray, "h w 3"], identity: Identity, surface
 
 
 def _hanging(surface: Surface, points: Points) -> Points:
-    """Return the picture positions of hair: at the top it turns with the head, further down it hangs."""
+    """Return the picture positions of hair that turns with the head at the top and hangs down below."""
     pose = surface.pose
     still = surface.posed(pose._replace(yaw=0.3 * pose.yaw, pitch=0.0, roll=0.1 * pose.roll))
     space = np.column_stack([points, np.full(len(points), -0.25)])
@@ -216,7 +254,7 @@ def _strands(identity: Identity, atlas: Atlas, rng: np.random.Generator) -> Floa
         )
         return np.clip(0.85 + 0.2 * noise, 0.3, 1.4)
     noise = cv2.resize(rng.normal(0, 1, (7, 150)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    # Strands run away from the parting: sideways on top, down along the sides.
+    # Strands run from the parting: sideways on top, downwards at the sides.
     lean = x + (0.35 if identity.hair_style == "swept" else 0.0) * (y + 1.0)
     columns = ((lean / (1.0 + 0.45 * np.clip(-y - 0.2, 0, 1)) / 2.4 + 0.5) * width).astype(np.float32)
     rows = ((y + 1.5) / 2.9 * height).astype(np.float32)
@@ -230,62 +268,15 @@ def _paint_beard(skin: UInt8[np.ndarray, "h w 3"], identity: Identity, atlas: At
         return
     height, width = atlas.shape
     mask = np.zeros((height, width), np.uint8)
-    moustache = np.array(
-        [
-            (-0.27, 0.56),
-            (-0.2, 0.43),
-            (-0.05, 0.385),
-            (0.05, 0.385),
-            (0.2, 0.43),
-            (0.27, 0.56),
-            (0.18, 0.50),
-            (0.0, 0.47),
-            (-0.18, 0.50),
-        ]
-    )
-    if identity.beard in ("moustache", "goatee", "full", "stubble"):
-        fill(mask, atlas.pixels(moustache), 255.0)
+    fill(mask, atlas.pixels(np.array(MOUSTACHE)), 255.0)
     if identity.beard == "goatee":
-        fill(
-            mask,
-            atlas.pixels(
-                np.array(
-                    [
-                        (-0.20, 0.68),
-                        (-0.28, 0.55),
-                        (-0.25, 0.85),
-                        (-0.1, 1.05),
-                        (0.1, 1.05),
-                        (0.25, 0.85),
-                        (0.28, 0.55),
-                        (0.20, 0.68),
-                        (0.0, 0.71),
-                    ]
-                )
-            ),
-            255.0,
-        )
+        fill(mask, atlas.pixels(np.array(GOATEE)), 255.0)
     if identity.beard in ("full", "stubble"):
-        half = smooth(
-            np.array(
-                [
-                    (0.0, 0.70),
-                    (0.17, 0.68),
-                    (0.26, 0.57),
-                    (0.34, 0.50),
-                    (0.50, 0.30),
-                    (0.60, 0.0),
-                    (0.85, 0.0),
-                    (0.95, 1.3),
-                    (0.0, 1.34),
-                ]
-            ),
-            40,
-        )
+        half = smooth(np.array(BEARD), 40)
         fill(mask, atlas.pixels(np.concatenate([half, half[::-1] * (-1, 1)])), 255.0)
     mask = blurred(mask, 0.025 * atlas.scale)
     noise = cv2.resize(rng.normal(0, 1, (110, 90)).astype(np.float32), (width, height))
-    strength = {"stubble": 0.38, "moustache": 0.9, "goatee": 0.88, "full": 0.9}[identity.beard]
-    share = np.clip(mask.astype(np.float32) / 255 * strength * (1 + 0.25 * noise), 0, 1)[..., None]
+    opacity = BEARD_OPACITY[identity.beard]
+    share = np.clip(mask.astype(np.float32) / 255 * opacity * (1 + 0.25 * noise), 0, 1)[..., None]
     colour = np.array(identity.brow_colour, np.float32) * (1 + 0.12 * noise[..., None])
     skin[:] = cv2.convertScaleAbs(skin * (1 - share) + colour * share)

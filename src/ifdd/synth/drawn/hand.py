@@ -1,4 +1,4 @@
-"""A hand that comes before the face: emotion-irrelevant occlusion."""
+"""The painting of a hand that occludes part of the face."""
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -15,12 +15,28 @@ FINGERS: tuple[tuple[float, float, float, float, float], ...] = (
     (0.25, -0.08, 0.18, 0.48, 0.076),
 )
 """Root x and y, lean, length and half width of each finger, in head units around the middle of the palm."""
+THUMB = (-0.30, 0.25, -0.75, 0.36, 0.09)
+"""The same of the thumb."""
+PALM = (
+    (-0.35, -0.05),
+    (-0.33, 0.25),
+    (-0.22, 0.52),
+    (0.0, 0.58),
+    (0.22, 0.52),
+    (0.32, 0.2),
+    (0.33, -0.08),
+    (0.0, -0.20),
+    (-0.35, -0.05),
+)
+"""Outline of the palm."""
+ARM = ((-0.22, 0.2), (-0.24, 2.5), (0.24, 2.5), (0.22, 0.2))
+"""Outline of the forearm."""
 
 
 def draw_hand(
     picture: UInt8[np.ndarray, "h w 3"], course: HandCourse, time: float, skin: Colour, pose: Pose, light: Light
 ) -> float:
-    """Draw the hand over the picture; return how present it is (0..1)."""
+    """Draw the hand over the picture; return its presence (0 to 1)."""
     presence = course.presence(time)
     if presence <= 0:
         return 0.0
@@ -37,28 +53,11 @@ def draw_hand(
 
     dark, pale = mix(lit, (30, 10, 8), 0.45), mix(lit, (255, 235, 225), 0.14)
     line = 0.022 * pose.scale
-    arm = np.array([(-0.22, 0.2), (-0.24, 2.5), (0.24, 2.5), (0.22, 0.2)])
-    fill(picture, px(arm), mix(lit, (30, 10, 8), 0.12))
-    palm = smooth(
-        np.array(
-            [
-                (-0.35, -0.05),
-                (-0.33, 0.25),
-                (-0.22, 0.52),
-                (0.0, 0.58),
-                (0.22, 0.52),
-                (0.32, 0.2),
-                (0.33, -0.08),
-                (0.0, -0.20),
-                (-0.35, -0.05),
-            ]
-        ),
-        40,
-    )
+    fill(picture, px(np.array(ARM)), mix(lit, (30, 10, 8), 0.12))
+    palm = smooth(np.array(PALM), 40)
     fill(picture, px(palm), lit)
     stroke(picture, px(palm), dark, line)
-    thumb = (-0.30, 0.25, -0.75, 0.36, 0.09)
-    for x, y, lean, length, half in (thumb, *FINGERS):
+    for x, y, lean, length, half in (THUMB, *FINGERS):
         outline = _finger(x, y, lean, length, half)
         fill(picture, px(outline), lit)
         stroke(picture, px(outline[2:-2]), dark, line)
@@ -73,7 +72,7 @@ def draw_hand(
 
 
 def _finger(x: float, y: float, lean: float, length: float, half: float) -> Float[np.ndarray, "points 2"]:
-    """Return the outline of a finger from its root, over the round tip, back to the root."""
+    """Return the outline of a finger, from its root around the tip and back."""
     along = np.array([lean, -1.0]) / np.hypot(lean, 1)
     across = np.array([along[1], -along[0]])
     angle = np.linspace(-np.pi / 2, np.pi / 2, 13)

@@ -1,8 +1,8 @@
-"""Where the features of the face are: contours of brows, eyes, nose and mouth moved by the action units.
+"""The layout of the face: contours of brows, eyes, nose and mouth, moved by the action units.
 
-All points are (x, y) in head units on the frontal face; y down, 0 near the eyes. The displacements are linear
-in the intensities, apart from a few interactions that FACS describes (4 keeps 1 from lifting the brow fully, 45
-closes whatever 5 opened, 24 keeps 25 shut).
+All points are (x, y) in head units on the frontal face. The displacements are linear in the intensities, except for a
+few interactions described by FACS (4 limits how far 1 lifts the brow, 45 closes an eye that 5 opened, 24 keeps the lips
+of 25 closed).
 """
 
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ IRIS = 0.068
 
 @dataclass(frozen=True)
 class Eye:
-    """One eye: contour of the opening and the iris."""
+    """One eye: contour of the opening, and the iris."""
 
     upper: Points
-    """Upper lid margin from the left of the picture to the right, 5 control points."""
+    """Upper lid margin from left to right in the picture, 5 control points."""
     lower: Points
-    """Lower lid margin, same corners."""
+    """Lower lid margin with the same corners."""
     crease: Points
     """Crease of the upper lid."""
     bag: Points
@@ -37,15 +37,15 @@ class Eye:
     iris: tuple[float, float]
     """Centre of the iris."""
     opening: float
-    """0 closed, about 1 open at rest."""
+    """0: closed; about 1: open at rest."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Everything that moves."""
+    """The features of a face at one moment."""
 
     brows: tuple[Points, Points]
-    """Centre lines from the inner to the outer end: left of the picture, right."""
+    """Centre lines from the inner to the outer end, of the left and the right brow in the picture."""
     eyes: tuple[Eye, Eye]
     nose_wing: tuple[tuple[float, float], tuple[float, float]]
     nose_tip: tuple[float, float]
@@ -53,18 +53,18 @@ class Layout:
 
 
 def pair(activation: Activation, number: int) -> tuple[float, float]:
-    """Return the intensities of one unit: left and right half of the picture."""
+    """Return the intensities of one unit in the left and the right half of the picture."""
     column = UNIT_COLUMN[number]
     return float(activation[0, column]), float(activation[1, column])
 
 
 def both(activation: Activation, number: int) -> float:
-    """Return the mean intensity of one unit."""
+    """Return the mean intensity of one unit over both halves."""
     return sum(pair(activation, number)) / 2
 
 
 def make_layout(identity: Identity, activation: Activation, gaze: tuple[float, float]) -> Layout:
-    """Return the features of one moment; ``gaze`` = yaw and pitch of the eyes in the head, degrees."""
+    """Return the features at one moment; ``gaze`` is yaw and pitch of the eyes in the head, in degrees."""
     sides = [{number: float(activation[side, column]) for number, column in UNIT_COLUMN.items()} for side in (0, 1)]
     left, right = sides
     eyes = (_eye(identity, left, -1, gaze), _eye(identity, right, 1, gaze))
@@ -168,13 +168,13 @@ def landmarks(layout: Layout, identity: Identity, profile: Profile) -> Float[np.
     eyes = [np.concatenate([eye.upper[[0, 1, 3, 4]], eye.lower[[3, 1]]]) for eye in layout.eyes]
     mouth = layout.mouth
     outer = np.concatenate([mouth.outer_upper, mouth.outer_lower[5:0:-1]])
-    # The scheme's inner corners lie a little inside the outer ones.
+    # The scheme's inner corners lie slightly inside the outer ones.
     left, right = (mouth.inner_upper[[end]] * 0.94 + mouth.inner_upper[[3]] * 0.06 for end in (0, 6))
     inner = np.concatenate([left, mouth.inner_upper[[2, 3, 4]], right, mouth.inner_lower[[4, 3, 2]]])
     return np.concatenate([contour, brows, bridge, base, *eyes, outer, inner])
 
 
 def box_points(contour: Points) -> Float[np.ndarray, "extremes 2"]:
-    """Return the face points whose extent on the picture is the face box: jaw contour and upper forehead."""
+    """Return the face points whose extent in the picture is the face box: jaw contour and upper forehead."""
     forehead = np.array([[-0.3, FOREHEAD], [0.0, FOREHEAD], [0.3, FOREHEAD]])
     return np.concatenate([contour[:17], forehead])

@@ -10,13 +10,13 @@ from ifdd.synth.drawn.geometry import jaw_shift
 from ifdd.synth.identity import Identity
 
 MOUTH_Y = 0.525
-"""Height of the closed mouth on the average face."""
+"""y of the closed mouth on the average face."""
 
 SHARES = np.array([0.0, 0.2, 0.38, 0.5, 0.62, 0.8, 1.0])
-"""Where the control points of the lips' contours lie between the corners."""
+"""Positions of the lip contours' control points between the corners."""
 
 PARTED = 0.008
-"""Opening above which the inside of the mouth shows."""
+"""Opening above which the inside of the mouth is visible, in head units."""
 
 Units = dict[int, float]
 
@@ -33,7 +33,7 @@ class Mouth:
     """Height of the opening."""
     jaw: float
     teeth_lower: float
-    """Height of the upper teeth's edge."""
+    """y of the upper teeth's edge."""
 
 
 def make_mouth(identity: Identity, left: Units, right: Units) -> Mouth:
@@ -50,7 +50,7 @@ def make_mouth(identity: Identity, left: Units, right: Units) -> Mouth:
     for points, side in ((slice(1, 3), left), (slice(4, 6), right)):
         inner_upper[points, 1] -= 0.05 * (side[10] - u[10])
     inner_lower = _between(corners, lower, np.array([1, near - 0.1, 0.1, 0.04, 0.1, near - 0.1, 1]))
-    # Closed lips touch all along; as they part, the lower one takes its own shape.
+    # Closed lips touch along their whole length; parted, each has its own shape.
     inner_lower = np.maximum(inner_lower, inner_upper) if lower - upper > PARTED else inner_upper + np.array([0, 0.001])
     thin = 1 - 0.62 * u[24] - 0.5 * u[23] - 0.22 * u[12] - 0.2 * u[20] - 0.15 * u[10] + 0.35 * u[18]
     upper_height = 0.078 * identity.lip_upper * thin + 0.02 * u[18]
@@ -65,7 +65,7 @@ def make_mouth(identity: Identity, left: Units, right: Units) -> Mouth:
 
 
 def _corner(half: float, u: Units, drop: float) -> Float[np.ndarray, "2"]:
-    """Return the right corner of a mouth of this half width at rest."""
+    """Return the right corner of a mouth with this half width at rest."""
     outwards = 0.085 * u[12] + 0.075 * u[20] + 0.015 * u[14]
     inwards = 0.015 * u[15] + 0.045 * u[23] + 0.02 * u[24] + 0.11 * u[18] + 0.055 * u[26] * (1 - u[20])
     down = 0.105 * u[15] + 0.03 * u[20] + 0.35 * drop - 0.115 * u[12] - 0.025 * u[14] - 0.03 * u[10] - 0.015 * u[9]
@@ -73,12 +73,12 @@ def _corner(half: float, u: Units, drop: float) -> Float[np.ndarray, "2"]:
 
 
 def _lip_lines(u: Units, drop: float) -> tuple[float, float]:
-    """Return the heights of the upper lip's lower edge and of the lower lip's upper edge in the middle."""
+    """Return the y of the upper lip's lower edge and of the lower lip's upper edge, in the middle."""
     part = max(0.0, u[25] - 0.8 * u[24])
     lift = 0.075 * u[10] + 0.03 * u[9] + 0.02 * u[12] + 0.03 * u[17] - 0.01 * u[23]
     line = MOUTH_Y - lift * (0.75 + 0.25 * min(1.0, 4 * part))
     upper = line - part * (0.022 + 0.025 * u[12] + 0.4 * lift)
-    # A lip that is lifted takes the other along, unless they part.
+    # A lifted lip pulls the other along unless they part.
     free = min(1.0, 4 * part + 20 * drop + u[16])
     gap = part * (0.03 + 0.065 * u[12] + 0.04 * u[16] + 0.055 * u[20]) + 0.03 * u[16] + drop * (1 - 0.7 * u[24])
     gap -= 0.055 * u[17] * (1 - 0.5 * part) + 0.005 * u[24]
@@ -86,7 +86,7 @@ def _lip_lines(u: Units, drop: float) -> tuple[float, float]:
 
 
 def _between(corners: Float[np.ndarray, "2 2"], height: float, follow: Float[np.ndarray, " points"]) -> Points:
-    """Return a contour between the corners; ``follow`` says how far each point stays at its corner's height."""
+    """Return a contour between the corners; ``follow`` is each point's weight of the corner line over ``height``."""
     line = corners[0] + SHARES[:, None] * (corners[1] - corners[0])
     line[:, 1] = line[:, 1] * follow + height * (1 - follow)
     return line

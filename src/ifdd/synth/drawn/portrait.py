@@ -1,4 +1,4 @@
-"""The default rig: a face painted on an atlas, lit by its relief, wrapped around a head that turns."""
+"""The drawn rig: a face painted on an atlas, shaded by its relief and wrapped around the head."""
 
 import cv2
 import numpy as np
@@ -27,11 +27,11 @@ from ifdd.synth.rig import FaceState, FaceTruth, Light, Pose
 OVERSAMPLING = 1.5
 """Atlas pixels per picture pixel."""
 SCALE_STEP = 6.0
-"""Atlases come in steps of this many pixels per head unit, so that their templates can be kept."""
+"""Atlas scales are multiples of this, in pixels per head unit, so that templates can be cached."""
 FURROW_DEPTH = (0.42, 0.52, 0.56)
-"""Share of the red, green and blue light that the deepest furrow swallows."""
-VIEW_STEP = 0.04
-"""Distance in head units of the points for which the turned head is solved; about 2 pixels in a clip."""
+"""Share of red, green and blue light that the deepest furrow absorbs."""
+POINT_STEP = 0.04
+"""Distance in head units of the points whose atlas point is computed; about 2 pixels in a clip."""
 
 Picture = UInt8[np.ndarray, "height width 3"]
 
@@ -41,7 +41,7 @@ class PortraitRig:
 
     Args:
         identity: the person.
-        scale: pixels per head unit at which the face will be seen; sets the detail of the drawing.
+        scale: pixels per head unit of the face in the picture, which determines the atlas's resolution.
     """
 
     def __init__(self, identity: Identity, scale: float) -> None:
@@ -76,7 +76,7 @@ class PortraitRig:
     def _painted(
         self, layout: Layout, activation: Activation, relief: Float32[np.ndarray, "h w"], surface: Surface, light: Light
     ) -> Picture:
-        """Return the atlas with everything on it, lit."""
+        """Return the atlas with everything painted on it and lit."""
         jaw = both(activation, 26)
         rows = jaw_rows(self.atlas, jaw_shift(heights(), jaw)) if jaw > 0 else None
         canvas = warped(self.texture, self.atlas, warp_field(self.atlas, activation), rows)
@@ -86,7 +86,7 @@ class PortraitRig:
         size = canvas.shape[1::-1]
         shade = cv2.resize(diffuse, size, interpolation=cv2.INTER_LINEAR)
         shine = cv2.resize(gloss, size, interpolation=cv2.INTER_LINEAR)
-        # Less light gets into furrows; what comes back from them is redder than the skin.
+        # Furrows receive less light, and reflect redder light than the skin.
         lost = crease.astype(np.float32) * np.float32(1 / 255)
         lit = cv2.merge(
             [
@@ -109,12 +109,12 @@ class PortraitRig:
         inside = np.zeros(region.shape[:2], np.uint8)
         fill(inside, outline - low, 255.0)
         pose = surface.pose._replace(x=surface.pose.x - float(low[0]), y=surface.pose.y - float(low[1]))
-        view = surface.posed(pose).view(region.shape[:2], max(VIEW_STEP * surface.pose.scale, 2.0))
+        seen = surface.posed(pose).atlas_points(region.shape[:2], max(POINT_STEP * surface.pose.scale, 2.0))
         size = region.shape[1::-1]
         columns = cv2.resize(
-            (view.column + np.float32(HALF_WIDTH)) * np.float32(self.atlas.scale) - np.float32(0.5), size
+            (seen.column + np.float32(HALF_WIDTH)) * np.float32(self.atlas.scale) - np.float32(0.5), size
         )
-        rows = cv2.resize((view.row - np.float32(TOP)) * np.float32(self.atlas.scale) - np.float32(0.5), size)
+        rows = cv2.resize((seen.row - np.float32(TOP)) * np.float32(self.atlas.scale) - np.float32(0.5), size)
         head = cv2.remap(painted, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         share = inside.astype(np.float32)[..., None] * np.float32(1 / 255)
         region[:] = (region + share * (head.astype(np.float32) - region) + 0.5).astype(np.uint8)
@@ -127,7 +127,7 @@ class PortraitRig:
         return red, green, blue
 
     def _shoulders(self, picture: Picture, surface: Surface, state: FaceState) -> None:
-        """Neck and shoulders follow the head's place, not its turning."""
+        """Draw neck and shoulders, which follow the head's position but hardly its rotation."""
         pose, who = surface.pose, self.identity
         still = surface.posed(Pose(0.25 * pose.yaw, 0.0, 0.2 * pose.roll, pose.x, pose.y, pose.scale))
         half_neck = 0.62 * who.face_width + 0.05 * who.jaw
@@ -146,7 +146,7 @@ class PortraitRig:
         body = smooth(
             np.array([(half_neck * 1.02, 1.20), (half_neck * 1.5, 1.36), (1.25, 1.55), (1.65, 1.85), (1.85, 3.2)]), 24
         )
-        body = np.concatenate([body, [(1.9, 9.0)]])  # down to the floor, for those who are seen from afar
+        body = np.concatenate([body, [(1.9, 9.0)]])  # down to the floor, for people seen from afar
         light = state.light
         # A headscarf covers the neck.
         throat = who.hair_colour if who.hair_style == "scarf" else who.skin
@@ -175,7 +175,7 @@ class PortraitRig:
         )
         inner = np.array([(0.03, -0.10), (0.075, -0.11), (0.085, -0.02), (0.05, 0.09), (0.03, 0.08)])
         for sign in (-1, 1):
-            # The ear of the side turned to the viewer lies over the head's outline.
+            # The ear on the side turned to the viewer overlaps the head's outline.
             turned = -sign * state.pose.yaw
             if (turned > 5) != near:
                 continue

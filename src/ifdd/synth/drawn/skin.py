@@ -1,4 +1,4 @@
-"""The skin: its colour, its relief, how both move with the action units, and how light falls on it."""
+"""The skin: colour, relief, the effect of the action units on both, and shading."""
 
 from functools import lru_cache
 
@@ -11,12 +11,12 @@ from ifdd.synth.drawn.geometry import DEPTH, SIDE_LIMIT, SIDE_SLOPE, TOP, Atlas,
 from ifdd.synth.identity import Identity
 
 RELIEF_FACTOR = 2.0
-"""The relief is this much coarser than the atlas."""
+"""Resolution of the atlas relative to the relief's."""
 WARP_FACTOR = 8.0
-"""And the field that moves the skin this much."""
+"""Resolution of the atlas relative to the warp field's."""
 
 Blob = tuple[float, float, float, float, float]
-"""x, y, width, height (standard deviations, head units) and strength of a Gaussian on the right half."""
+"""A Gaussian on the right half of the face: x, y, width, height (standard deviations, head units) and strength."""
 
 NEUTRAL_RELIEF: tuple[Blob, ...] = (
     (0.29, -0.12, 0.15, 0.085, -0.075),  # eye socket
@@ -48,7 +48,7 @@ UNIT_RELIEF: dict[int, tuple[Blob, ...]] = {
     24: ((0.06, 0.41, 0.14, 0.035, 0.03), (0.06, 0.65, 0.14, 0.035, 0.035)),
     26: ((0.42, 0.55, 0.06, 0.16, -0.03),),
 }
-"""Where each unit makes the skin bulge (positive) or sink."""
+"""Unit -> where it makes the skin bulge (positive) or sink."""
 
 UNIT_WARP: dict[int, tuple[tuple[float, float, float, float, float, float], ...]] = {
     1: ((0.12, -0.42, 0.12, 0.14, 0.0, -0.06),),
@@ -63,10 +63,10 @@ UNIT_WARP: dict[int, tuple[tuple[float, float, float, float, float, float], ...]
     17: ((0.06, 0.78, 0.14, 0.12, 0.0, -0.05),),
     20: ((0.32, 0.58, 0.13, 0.14, 0.06, 0.01),),
 }
-"""How each unit drags the skin: x, y, width, height of a Gaussian, displacement in x and y (right half)."""
+"""Unit -> how it drags the skin: x, y, width, height of a Gaussian, displacement in x and y (right half)."""
 
 
-def _bell(grid: tuple[np.ndarray, np.ndarray], blob: tuple[float, ...], sign: int) -> Float32[np.ndarray, "h w"]:
+def _gaussian(grid: tuple[np.ndarray, np.ndarray], blob: tuple[float, ...], sign: int) -> Float32[np.ndarray, "h w"]:
     x, y = grid
     across = np.exp(-0.5 * ((x[0] - sign * blob[0]) / blob[2]) ** 2)
     down = np.exp(-0.5 * ((y[:, 0] - blob[1]) / blob[3]) ** 2)
@@ -80,7 +80,7 @@ def _unit_relief(scale: float) -> tuple[Float32[np.ndarray, "rows pixels"], np.n
     for number, blobs in UNIT_RELIEF.items():
         for side, sign in enumerate((-1, 1)):
             images.append(
-                np.sum([blob[4] * _bell(grid, blob, sign) for blob in blobs], axis=0, dtype=np.float32).ravel()
+                np.sum([blob[4] * _gaussian(grid, blob, sign) for blob in blobs], axis=0, dtype=np.float32).ravel()
             )
             rows.append(side * len(ACTION_UNITS) + UNIT_COLUMN[number])
     return np.stack(images), np.array(rows), grid[0].shape
@@ -94,26 +94,26 @@ def _unit_warp(scale: float) -> tuple[Float32[np.ndarray, "rows pixels"], np.nda
         for side, sign in enumerate((-1, 1)):
             field = np.zeros((2, *grid[0].shape), np.float32)
             for pull in pulls:
-                bell = _bell(grid, pull, sign)
-                field[0] += sign * pull[4] * bell
-                field[1] += pull[5] * bell
+                gaussian = _gaussian(grid, pull, sign)
+                field[0] += sign * pull[4] * gaussian
+                field[1] += pull[5] * gaussian
             images.append(field.ravel())
             rows.append(side * len(ACTION_UNITS) + UNIT_COLUMN[number])
     return np.stack(images), np.array(rows), grid[0].shape
 
 
-def _landscape(grid: tuple[np.ndarray, np.ndarray], blobs: tuple[Blob, ...]) -> Float32[np.ndarray, "h w"]:
+def _blob_sum(grid: tuple[np.ndarray, np.ndarray], blobs: tuple[Blob, ...]) -> Float32[np.ndarray, "h w"]:
     """Return the sum of the blobs and their mirror images."""
-    return np.asarray(sum(blob[4] * _bell(grid, blob, sign) for blob in blobs for sign in (-1, 1)), np.float32)
+    return np.asarray(sum(blob[4] * _gaussian(grid, blob, sign) for blob in blobs for sign in (-1, 1)), np.float32)
 
 
 @lru_cache(maxsize=16)
 def _neutral_relief(scale: float) -> Float32[np.ndarray, "h w"]:
-    return _landscape(Atlas(scale).grid(RELIEF_FACTOR), NEUTRAL_RELIEF)
+    return _blob_sum(Atlas(scale).grid(RELIEF_FACTOR), NEUTRAL_RELIEF)
 
 
 def neutral_relief(identity: Identity, atlas: Atlas) -> Float32[np.ndarray, "h w"]:
-    """Return the relief of one person's face at rest, without hair."""
+    """Return the relief of one person's neutral face, without hair."""
     x, y = atlas.grid(RELIEF_FACTOR)
     down = y[:, 0] - identity.nose_length
     ridge = (
@@ -122,7 +122,7 @@ def neutral_relief(identity: Identity, atlas: Atlas) -> Float32[np.ndarray, "h w
     spread = np.interp(down, [-0.25, -0.05, 0.12, 0.24], [0.075, 0.055, 0.065, 0.095]) * identity.nose_width
     soft_ridge = cv2.GaussianBlur(ridge.astype(np.float32).reshape(-1, 1), (0, 0), 0.03 * atlas.scale / RELIEF_FACTOR)
     nose = soft_ridge * np.exp(-0.5 * (x / spread[:, None]) ** 2)
-    # The tip is a ball of its own.
+    # The tip is a separate ball.
     across, below = x / (0.075 * identity.nose_width), (down[:, None] - 0.205) / 0.06
     tip = 0.11 * identity.nose_bridge * np.exp(-0.5 * (across * across + below * below))
     return np.asarray(_neutral_relief(atlas.scale) + nose + tip, np.float32)
@@ -131,7 +131,7 @@ def neutral_relief(identity: Identity, atlas: Atlas) -> Float32[np.ndarray, "h w
 def moved_relief(
     neutral: Float32[np.ndarray, "h w"], atlas: Atlas, activation: Activation
 ) -> Float32[np.ndarray, "h w"]:
-    """Return the relief with the bulges and furrows of the active units."""
+    """Return the relief with the bulges and furrows of the active units added."""
     images, rows, shape = _unit_relief(atlas.scale)
     weights = activation.ravel()[rows]
     used = np.flatnonzero(weights)
@@ -139,7 +139,7 @@ def moved_relief(
 
 
 def warp_field(atlas: Atlas, activation: Activation) -> Float32[np.ndarray, "2 h w"] | None:
-    """Return the displacement (x, y in head units) of the skin, on a coarse atlas; None when nothing moves."""
+    """Return the displacement (x, y in head units) of the skin on a coarse atlas, or None if nothing moves."""
     images, rows, shape = _unit_warp(atlas.scale)
     weights = activation.ravel()[rows]
     used = np.flatnonzero(weights)
@@ -147,12 +147,12 @@ def warp_field(atlas: Atlas, activation: Activation) -> Float32[np.ndarray, "2 h
 
 
 class Shader:
-    """Light on the head: the ellipses' normals, tilted by the relief."""
+    """Shades the head from the ellipses' normals, tilted by the relief."""
 
     def __init__(self, profile: Profile, atlas: Atlas) -> None:
         x, y = atlas.grid(RELIEF_FACTOR)
         down = y[:, 0]
-        # Crown and chin end in points; light falls on them as on something rounder.
+        # Crown and chin are pointed; shade them as if they were rounder.
         width = np.maximum(np.interp(down, heights(), profile.width), 0.25).astype(np.float32)[:, None]
         q = np.abs(x / width)
         inside = np.arcsin(np.minimum(q, np.sin(SIDE_LIMIT)))
@@ -163,13 +163,13 @@ class Shader:
         normal = np.stack([np.sin(s), -lean * np.ones_like(s), np.cos(s) / DEPTH])
         self.normal = (normal / np.linalg.norm(normal, axis=0)).astype(np.float32)
         self.along = np.stack([np.cos(s), -np.sin(s)]).astype(np.float32)
-        # From Sobel's sums over relative heights to a slope; 0.75 is about the depth of the head.
+        # From Sobel sums of relative heights to a slope; 0.75 is about the depth of the head.
         self.slope = 0.75 * atlas.scale / RELIEF_FACTOR / 8
 
     def light(
         self, relief: Float32[np.ndarray, "h w"], direction: Float[np.ndarray, "3"], shine: float
     ) -> tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w"]]:
-        """Return the diffuse light and the gloss (0..1) for light from ``direction`` (unit vector, head frame)."""
+        """Return diffuse and specular shading (0 to 1) for light from ``direction`` (unit vector, head frame)."""
         down = cv2.Sobel(relief, cv2.CV_32F, 0, 1, ksize=3, scale=self.slope)
         across = cv2.Sobel(relief, cv2.CV_32F, 1, 0, ksize=3, scale=self.slope)
         length = cv2.sqrt(1 + across * across + down * down)
@@ -194,7 +194,7 @@ BLUSH: tuple[Blob, ...] = (
     (0.05, 0.85, 0.12, 0.08, 0.3),
     (0.68, 0.05, 0.08, 0.2, 0.5),
 )
-"""Where the skin is redder: cheeks, tip of the nose, chin, ears."""
+"""Where the skin is redder: cheeks, nose tip, chin, ears."""
 
 HOLLOWS: tuple[Blob, ...] = (
     (0.23, -0.13, 0.10, 0.07, 0.32),
@@ -204,17 +204,17 @@ HOLLOWS: tuple[Blob, ...] = (
     (0.19, 0.27, 0.03, 0.05, 0.15),
     (0.30, 0.0, 0.12, 0.04, 0.12),
 )
-"""Where less light gets to: eye sockets, below the nose, above the chin, beside the wings, below the eyes."""
+"""Where less light arrives: eye sockets, below the nose, above the chin, beside the nose wings, below the eyes."""
 
 
 @lru_cache(maxsize=16)
 def _tint_masks(scale: float) -> tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w"]]:
     grid = Atlas(scale).grid()
-    return _landscape(grid, BLUSH), _landscape(grid, HOLLOWS)
+    return _blob_sum(grid, BLUSH), _blob_sum(grid, HOLLOWS)
 
 
 def paint_skin(identity: Identity, atlas: Atlas, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
-    """Return the skin's colour on the atlas: complexion, blush, shadows of the hollows, freckles, beard shade."""
+    """Return the skin colour on the atlas: complexion, blush, shadows in the hollows, freckles."""
     height, width = atlas.shape
     warm, dark = _tint_masks(atlas.scale)
     spots = cv2.resize(rng.normal(0, 1, (20, 16)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
@@ -248,7 +248,7 @@ def warped(
     field: Float32[np.ndarray, "2 coarse_h coarse_w"] | None,
     rows: Float32[np.ndarray, " h"] | None,
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Return the texture dragged by ``field`` and, for the dropped jaw, with its rows taken from ``rows`` (pixels)."""
+    """Return the texture warped by ``field`` and, if the jaw is dropped, with rows taken from ``rows`` (pixels)."""
     if field is None and rows is None:
         return texture.copy()
     height, width = texture.shape[:2]
@@ -269,7 +269,7 @@ def _identity_maps(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def jaw_rows(atlas: Atlas, profile_shift: Float[np.ndarray, " rows"]) -> Float32[np.ndarray, " h"]:
-    """Return, for each atlas row, the row of the neutral texture that the dropped jaw brings there."""
+    """Return, for each atlas row, the row of the neutral texture that the dropped jaw moves there."""
     y = heights()
     row_y = (np.arange(atlas.shape[0]) + 0.5) / atlas.scale + TOP
     neutral = np.interp(row_y, y + profile_shift, y)
