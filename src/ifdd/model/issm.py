@@ -112,7 +112,7 @@ class NoSplit(nn.Module):
     """Ablation "backbone only": both groups are all frames. The indexes returned are those of the parity split."""
 
     def forward(self, features: Features) -> tuple[Features, Features, FrameSplit]:
-        """Return the features twice."""
+        """Return the features as both groups."""
         return features, features, parity_split(features)
 
 

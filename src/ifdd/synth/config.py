@@ -203,7 +203,7 @@ class SynthConfig:
         if self.validation + self.test >= 1:
             raise InputError("validation + test leave nothing for training; make their sum less than 1")
         if min(self.subset_people().values()) < 1:
-            raise InputError(f"identities is {self.identities}; too few to give each subset people of its own")
+            raise InputError(f"identities is {self.identities}; too few for every subset to have people")
 
     @property
     def classes(self) -> tuple[str, ...]:
