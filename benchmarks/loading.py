@@ -32,7 +32,8 @@ from torch.utils.data import DataLoader
 
 from ifdd.data.dataset import ClipDataset, colour_planes, fit_frames
 from ifdd.data.manifest import Sample
-from ifdd.data.pack import Pack, write_pack
+from ifdd.data.pack import Pack
+from ifdd.data.pack_writer import write_pack
 from ifdd.data.transforms import AugmentationConfig, ClipAugmentation
 from ifdd.synth import PRESETS, SynthConfig, render_clip
 from ifdd.video.frames import decode_image

@@ -9,8 +9,7 @@ import pytest
 from ifdd.data.crop import Cropped, crop_faces
 from ifdd.data.manifest import Sample
 from ifdd.errors import InputError
-from ifdd.faces.detection import CROP_FACTOR, DetectorChoice, FaceBox, YuNetDetector
-from ifdd.faces.tracking import overlap
+from ifdd.faces.detection import CROP_FACTOR, DetectorChoice, FaceBox, YuNetDetector, overlap
 from ifdd.synth.command import synth
 from ifdd.video.frames import read_frames
 from tests.helpers.faces import REAL, DiscDetector, disc_frames, needs_real
@@ -174,7 +173,7 @@ def test_several_processes_make_the_same_crops(tmp_path: Path) -> None:
 @pytest.mark.parametrize("names", [("../outside",), (".",), ("a", "a/b"), ("/tmp/x",)])
 def test_ids_that_are_no_folder_names_are_refused(names: tuple[str, ...], videos: list[Sample], tmp_path: Path) -> None:
     samples = [replace(videos[0], clip_id=name) for name in names]
-    with pytest.raises(InputError, match="is no name for a folder of its own"):
+    with pytest.raises(InputError, match="is not a valid name for a separate folder"):
         crop(samples, tmp_path / "faces")
     assert not (tmp_path / "faces").exists()
 

@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from ifdd.data import pack as pack_module
+from ifdd.data import pack_writer
 from ifdd.data.manifest import Sample, read_manifest, write_manifest
-from ifdd.data.pack import Pack, verify_pack, write_pack
+from ifdd.data.pack import Pack, verify_pack
+from ifdd.data.pack_writer import write_pack
 from ifdd.errors import InputError
 from ifdd.video.frames import image_files, read_frames
 from tests.helpers.videos import moving_frames, write_frame_folder, write_video
@@ -112,8 +113,8 @@ def test_a_clip_of_several_folds_is_stored_once_and_a_manifest_points_at_it(tmp_
 
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pack_module, "SHARD_FRAMES", 20)
-    monkeypatch.setattr(pack_module, "BATCH_FRAMES", 10)
+    monkeypatch.setattr(pack_writer, "SHARD_FRAMES", 20)
+    monkeypatch.setattr(pack_writer, "BATCH_FRAMES", 10)
 
 
 @pytest.mark.usefixtures("small_shards")
@@ -149,7 +150,7 @@ def test_an_interrupted_writing_goes_on_where_it_was(tmp_path: Path, path: Path)
         "00001.jsonl",
         "00001.zip",
     ], "finished shards stay, the other leaves nothing"
-    with pytest.raises(InputError, match="unfinished pack: make it again"):
+    with pytest.raises(InputError, match="unfinished pack; create it again to resume"):
         Pack(path)
     image.write_bytes(whole)
     (path / ".partial-x.zip").write_bytes(b"of a run that was killed")
@@ -172,7 +173,7 @@ def test_a_pack_of_other_clips_or_settings_is_never_overwritten(samples: list[Sa
             write_pack(path, others, quality=quality)
     (path.parent / "notes.pack").mkdir()
     (path.parent / "notes.pack" / "diary.txt").touch()
-    with pytest.raises(InputError, match=r"holds diary\.txt, which is no part of a pack"):
+    with pytest.raises(InputError, match=r"contains diary\.txt, which is not part of a pack"):
         write_pack(path.parent / "notes.pack", samples)
 
 
@@ -238,7 +239,7 @@ def test_a_changed_pack_that_cannot_be_made_is_not_read_as_it_was(samples: list[
 
 @pytest.mark.parametrize("clip_id", ["../a", "/etc/a", "a/../../b", "..", "a//b", r"..\a", ""])
 def test_clips_whose_frames_would_lie_outside_are_refused(samples: list[Sample], path: Path, clip_id: str) -> None:
-    with pytest.raises(InputError, match=r"is no name for a folder within a zip file; rename the clip"):
+    with pytest.raises(InputError, match=r"is not a valid folder name in a zip file; rename the clip"):
         write_pack(path, [replace(samples[0], clip_id=clip_id)])
     assert not path.exists()
 
@@ -257,7 +258,7 @@ def test_damage_is_found_and_named(samples: list[Sample], path: Path) -> None:
     file.write_bytes(data[:300])
     with pytest.raises(InputError, match=r"00000\.zip is truncated"):
         pack.read_frames("a")
-    with pytest.raises(InputError, match=r"00000\.zip has 300 bytes where there must be"):
+    with pytest.raises(InputError, match=r"00000\.zip has 300 bytes; expected \d+"):
         Pack(path)
     file.unlink()
     with pytest.raises(InputError, match=r"00000\.zip has no bytes"):
@@ -269,20 +270,20 @@ def test_a_changed_index_is_found(samples: list[Sample], path: Path) -> None:
     index = path / "00000.jsonl"
     lines = index.read_text().splitlines()
     index.write_text("\n".join(lines[:-1]) + "\n")
-    with pytest.raises(InputError, match=r"differ from those in pack\.json"):
+    with pytest.raises(InputError, match=r"do not match pack\.json"):
         verify_pack(path)
     for damaged in ("{", "{}", "7", lines[1].replace("[", "[5, ", 1)):
         index.write_text(f"{lines[0]}\n{damaged}\n")
-        with pytest.raises(InputError, match=r"00000\.jsonl is not readable"):
+        with pytest.raises(InputError, match=r"00000\.jsonl is damaged"):
             Pack(path)
     description = path / "pack.json"
     later = json.loads(description.read_text()) | {"version": 2}
     description.write_text(json.dumps(later))
-    with pytest.raises(InputError, match="no pack of version 1"):
+    with pytest.raises(InputError, match="not a pack of version 1"):
         Pack(path)
     for damaged in ("{}", "[]", json.dumps(later | {"version": 1, "shards": [{"file": "../00000.zip"}]})):
         description.write_text(damaged)
-        with pytest.raises(InputError, match=r"pack\.json is not readable"):
+        with pytest.raises(InputError, match=r"pack\.json is damaged"):
             Pack(path)
 
 
@@ -291,7 +292,7 @@ def test_what_a_pack_does_not_hold_is_said(samples: list[Sample], path: Path) ->
     pack = Pack(path)
     with pytest.raises(InputError, match=r"frames\.pack holds no clip 'b'"):
         pack.read_frames("b")
-    with pytest.raises(InputError, match=r"clip 'a', has 12 frames, so there is no frame 12; correct"):
+    with pytest.raises(InputError, match=r"clip 'a', has 12 frames; frame 12 does not exist: correct"):
         pack.read_frames("a", [3, 12])
     with pytest.raises(InputError, match=r"missing\.pack does not exist"):
         Pack(path.parent / "missing.pack")
@@ -306,12 +307,14 @@ def test_an_open_pack_can_be_sent_to_another_process(samples: list[Sample], path
 
 def test_clips_that_do_not_fit_are_refused(tmp_path: Path, path: Path) -> None:
     sample = folder_sample(tmp_path, "a")
-    with pytest.raises(InputError, match=r"has 12 frames, but clip 'a' is said to have 13"):
+    with pytest.raises(InputError, match=r"has 12 frames, but the sample of clip 'a' says 13"):
         write_pack(path, [replace(sample, frames=13)])
     cv2.imwrite(str(sample.path / "5.jpg"), np.zeros((40, 32, 3), np.uint8))
     with pytest.raises(InputError, match=r"5\.jpg is 32x40 pixels, the frames before it are 32x32"):
         write_pack(path, [sample])
-    with pytest.raises(InputError, match="lies in the pack"):
+    with pytest.raises(InputError, match="clip 'a' has 12 frames in one sample and 11 in another"):
+        write_pack(path, [sample, replace(sample, fold=1, frames=11)])
+    with pytest.raises(InputError, match="is in the pack"):
         write_pack(path, [replace(sample, path=path)])
     with pytest.raises(InputError, match="no clips to pack"):
         write_pack(path, [])
@@ -320,9 +323,9 @@ def test_clips_that_do_not_fit_are_refused(tmp_path: Path, path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("frames", {}, r"must end in \.pack"),
+        ("frames", {}, r"choose one that ends in \.pack"),
         ("a.pack", {"size": 0}, "size of the pack's frames is 0"),
-        ("a.pack", {"quality": 0}, "JPEG quality is 0; it must lie between 1 and 100"),
+        ("a.pack", {"quality": 0}, "JPEG quality of the pack is 0; it must be at least 1 and at most 100"),
         ("a.pack", {"workers": 0}, "workers is 0"),
     ],
 )

@@ -1,16 +1,15 @@
-"""Clips of whole scenes become clips of one upright face: MAFW, and videos of one's own.
+"""Crop clips of whole scenes to the main face, upright: for MAFW and for videos without published crops.
 
-Each clip gets a folder of JPEG frames 00001.jpg, 00002.jpg, ... and in it ``face.json``, which says what was found.
-Frames and record appear together or not at all, so an interrupted run goes on with the clips that lack them.
+Each clip gets a folder of JPEG frames 00001.jpg, 00002.jpg, ... and a record of what was found, ``face.json``. Frames
+and record appear together or not at all, so an interrupted run resumes with the clips that lack them.
 
-The crop is the one that recognition gives the model, ``crop_face``: a square round the face, its side 1.35 times
-the longer side of the box from forehead to chin; and beyond that turned upright by the line through the eyes, where the
-detector finds eyes.
+The crop is the same as in recognition, ``crop_face``: a square centred on the face, its side 1.35 times the longer side
+of the box from forehead to chin. Where the detector finds eyes, the crop is also rotated until the line through them is
+level.
 """
 
-import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
@@ -21,6 +20,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from ifdd.data.clips import distinct_clips, recipe_hash
 from ifdd.data.manifest import Sample
 from ifdd.errors import InputError
 from ifdd.faces.detection import CROP_FACTOR, FaceBox, FaceDetector, HaarDetector, crop_face
@@ -32,17 +32,17 @@ from ifdd.video.frames import iter_frames
 
 RECORD = "face.json"
 VERSION = 1
-"""Raised when the same clip would be cropped differently; crops of other versions are made anew."""
+"""Increased when the same clip would be cropped differently; crops of other versions are made again."""
 
 JPEG_QUALITY = 95
 
 
 @dataclass(frozen=True)
 class FollowedFace:
-    """A face that the crops show; one in each shot, more where it was lost and found again."""
+    """One face shown in the crops: one per shot, or several if the face was lost and found again."""
 
     first_frame: int
-    """Number in the source, from 0."""
+    """Index in the source, from 0."""
     last_frame: int
     box: tuple[float, float, float, float]
     """Median left, top, width and height in pixels of the source."""
@@ -50,38 +50,38 @@ class FollowedFace:
 
 @dataclass(frozen=True)
 class FaceRecord:
-    """What was found in a clip and what became of it."""
+    """What was found in a clip, and how much of it was kept."""
 
     clip_id: str
     source_frames: int
-    """Frames of the source."""
+    """Number of frames in the source."""
     frames: int
-    """Frames kept: fewer, where parts of the clip do not show the face."""
+    """Number of frames kept; lower if parts of the clip do not show the face."""
     face_share: float
-    """Share of the searched frames, 0 to 1, in which the face was found that the crops show."""
+    """Share of the searched frames in which the cropped face was found, 0 to 1."""
     people: int
-    """Most faces seen at the same time."""
+    """Largest number of faces seen at the same time."""
     shots: int
-    """Parts between two cuts."""
+    """Number of shots."""
     centre_crop: bool
-    """No face was found: the frames are the middle squares of the whole pictures."""
+    """Whether no face was found, so that the frames are centre crops of the whole images."""
     faces: tuple[FollowedFace, ...]
-    """The faces that the crops show."""
+    """The cropped faces."""
 
 
 class Cropped(NamedTuple):
-    """All clips cropped."""
+    """The result of cropping a dataset."""
 
     samples: list[Sample]
-    """Those given whose clip could be read, with the folder of crops as path, and the number of crops."""
+    """The samples whose clip could be read, with the folder of crops as path and the number of crops as frames."""
     records: dict[str, FaceRecord]
-    """Clip id -> what was found, for every clip that could be read."""
+    """Clip id -> what was found, for every readable clip."""
     unreadable: dict[str, str]
-    """Clip id -> why it could not be read; these clips are in no sample."""
+    """Clip id -> why it could not be read; ``samples`` does not contain these clips."""
 
     @property
     def without_face(self) -> list[str]:
-        """Ids of the clips in which no face was found, which are kept as they are, cut to a square."""
+        """Ids of the clips without a face, which are kept as centre crops."""
         return [clip_id for clip_id, record in self.records.items() if record.centre_crop]
 
 
@@ -94,23 +94,24 @@ def crop_faces(
     workers: int = 1,
     advance: Callable[[int], object] = lambda count: None,
 ) -> Cropped:
-    """Crop the main face of every clip into a folder of frames; clips cropped by an earlier run are kept.
+    """Crop the main face of every clip into a folder of frames; valid crops of an earlier run are kept.
 
-    A clip that several samples share, in several folds, is cropped once.
+    A clip that several samples share, for instance in several folds, is cropped once.
 
     Args:
         samples: clips of whole scenes.
-        folder: where the folders ``<clip id>/`` go.
+        folder: receives one folder ``<clip id>/`` per clip.
         size: side of the crops in pixels.
-        detector: builds the detector in each process, for instance a ``DetectorChoice``.
+        detector: builds a detector in each process, for example a ``DetectorChoice``.
         workers: number of processes.
-        advance: called with the number of clips done, for a progress bar; those of earlier runs count too.
+        advance: called with the number of finished clips, for a progress bar; clips of earlier runs count too.
 
     Raises:
-        InputError: one clip id stands for two videos or is no name for a folder; the detector cannot be built; or the
-            folder cannot be written.
+        InputError: one clip id stands for two videos or is not a valid folder name; the detector cannot be built; or
+            the folder cannot be written.
     """
-    clips = _distinct_clips(samples, folder)
+    clips = {clip_id: sample.path for clip_id, sample in distinct_clips(samples).items()}
+    _check_folder_names(clips, folder)
     name = detector().name
     records: dict[str, FaceRecord] = {}
     unreadable: dict[str, str] = {}
@@ -136,30 +137,25 @@ def crop_faces(
     return Cropped(cropped, {clip_id: records[clip_id] for clip_id in clips if clip_id in records}, unreadable)
 
 
-def _distinct_clips(samples: Sequence[Sample], folder: Path) -> dict[str, Path]:
-    clips: dict[str, Path] = {}
-    for sample in samples:
-        path = clips.setdefault(sample.clip_id, sample.path)
-        if path != sample.path:
-            raise InputError(
-                f"clip {sample.clip_id!r} is {path}, and also {sample.path}; give different clips different ids"
-            )
+def _check_folder_names(clips: Mapping[str, Path], folder: Path) -> None:
+    """Refuse clip ids whose folders would lie outside ``folder`` or inside one another."""
     root = folder.resolve()
     places = {(folder / clip_id).resolve(): clip_id for clip_id in clips}
     outer = {parent for place in places for parent in place.parents}
     for place, clip_id in places.items():
         if root not in place.parents or place in outer:
-            raise InputError(f"clip id {clip_id!r} is no name for a folder of its own below {folder}; rename the clip")
-    return clips
+            raise InputError(
+                f"clip id {clip_id!r} is not a valid name for a separate folder in {folder}; rename the clip"
+            )
 
 
 def _recipe(path: Path, size: int, detector: str) -> str:
-    """Return a hash of everything that decides about the crops, as far as it can be known without reading the clip."""
-    return hashlib.sha256(json.dumps([VERSION, source_stamp(path), size, detector]).encode()).hexdigest()
+    """Return the hash of everything that determines the crops and is known without decoding the clip."""
+    return recipe_hash([VERSION, source_stamp(path), size, detector])
 
 
 def _finished(target: Path, recipe: str) -> FaceRecord | None:
-    """Return the record of a clip cropped in the same way earlier, None if there is none or frames are missing."""
+    """Return the record of a clip cropped with the same recipe; None if the record or frames are missing."""
     try:
         content = json.loads((target / RECORD).read_text(encoding="utf-8"))
         if content.pop("recipe") != recipe:
@@ -179,7 +175,7 @@ def _build(detector: Callable[[], FaceDetector]) -> FaceDetector:
 def _crop_clip(
     folder: Path, size: int, detector: Callable[[], FaceDetector], clip: tuple[str, Path]
 ) -> tuple[str, FaceRecord | str]:
-    """Crop one clip, in two passes over its video; return its id and its record, or why it cannot be read."""
+    """Crop one clip in two passes over its video; return its id and its record, or why it cannot be read."""
     clip_id, path = clip
     faces = _build(detector)
     recipe = _recipe(path, size, faces.name)
@@ -191,7 +187,7 @@ def _crop_clip(
     record = _make_record(clip_id, search, places)
     content: dict[str, Any] = {"recipe": recipe, **asdict(record)}
     with atomic_folder(folder / clip_id) as temporary:
-        for number, image in enumerate(_cropped_frames(path, places or _middles(search), size), start=1):
+        for number, image in enumerate(_cropped_frames(path, places or _centre_squares(search), size), start=1):
             _, code = cv2.imencode(
                 ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY)
             )
@@ -207,8 +203,8 @@ def _cropped_frames(path: Path, places: Sequence[Place], size: int) -> Iterator[
             yield crop_face(frame.image, wanted[frame.index].box, size, wanted[frame.index].roll)
 
 
-def _middles(search: Search) -> list[Place]:
-    """Return the middle square of every frame."""
+def _centre_squares(search: Search) -> list[Place]:
+    """Return the centre square of every frame."""
     side = min(search.width, search.height) / CROP_FACTOR
     box = FaceBox((search.width - side) / 2, (search.height - side) / 2, side, side, 0.0)
     return [Place(frame, box, 0.0) for frame in range(len(search.seconds))]

@@ -33,7 +33,8 @@ from ifdd.data.datasets.inventory import ClipState, Thoroughness, scan_clips
 from ifdd.data.datasets.listing import Excluded, Listing, Options
 from ifdd.data.datasets.mafw import read_mafw
 from ifdd.data.manifest import SUBSETS, Sample, dataset_hash, write_manifest
-from ifdd.data.pack import verify_pack, write_pack
+from ifdd.data.pack import verify_pack
+from ifdd.data.pack_writer import write_pack
 from ifdd.errors import InputError
 from ifdd.faces.detection import DetectorChoice, choose_detector
 from ifdd.files import make_folder, write_text
