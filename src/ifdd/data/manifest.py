@@ -7,17 +7,16 @@ with ``/``, so the folder can be moved. Manifests of before the column ``votes``
 
 import csv
 import hashlib
-import importlib
 import io
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from ifdd.data.labels import canonical_label, parse_votes
 from ifdd.errors import InputError
-from ifdd.files import atomic_path, write_text
+from ifdd.files import write_text
+from ifdd.parquet import pyarrow, write_parquet
 
 SUBSETS = ("train", "validation", "test")
 
@@ -66,7 +65,7 @@ def write_manifest(path: Path, samples: Iterable[Sample]) -> None:
         row = {name: getattr(sample, name) for name in COLUMNS}
         rows.append(row | {"path": relative[sample.path]})
     if path.suffix == ".parquet":
-        _write_parquet(path, rows)
+        write_parquet(path, {name: int if name in _NUMBERS else str for name in COLUMNS}, rows)
         return
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -148,35 +147,17 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (number of the row, counted like a CSV's lines; column -> text)."""
-    parquet = _pyarrow("parquet")
+    parquet = pyarrow("parquet")
     try:
         table = parquet.read_table(path)
     except OSError as error:
         raise InputError(f"cannot read the manifest {path}: {error.strerror or error}; check the path") from error
-    except _pyarrow("lib").ArrowException as error:
+    except pyarrow("lib").ArrowException as error:
         raise InputError(f"{path} is not a Parquet file; give the manifest that 'ifdd prepare' wrote") from error
     if tuple(table.column_names) != COLUMNS:
         raise InputError(f"{path} is not a manifest: its columns must be {','.join(COLUMNS)}")
     for line, row in enumerate(table.to_pylist(), start=2):
         yield line, {name: "" if value is None else str(value) for name, value in row.items()}
-
-
-def _write_parquet(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write rows as text and 64-bit integers."""
-    lib, parquet = _pyarrow("lib"), _pyarrow("parquet")
-    schema = lib.schema([(name, lib.int64() if name in _NUMBERS else lib.string()) for name in COLUMNS])
-    with atomic_path(path) as temporary:
-        parquet.write_table(lib.Table.from_pylist(rows, schema=schema), temporary)
-
-
-def _pyarrow(module: str) -> Any:
-    """Return a module of pyarrow, which only Parquet files need."""
-    try:
-        return importlib.import_module(f"pyarrow.{module}")
-    except ModuleNotFoundError as error:
-        raise InputError(
-            "Parquet files need the package 'pyarrow'; install it with: pip install 'ifdd[parquet]'"
-        ) from error
 
 
 def _sample(path: Path, line: int, row: dict[str, str], paths: dict[str, Path]) -> Sample:

@@ -5,12 +5,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ifdd.errors import InputError
-from ifdd.files import atomic_path, write_pieces, write_text
+from ifdd.files import write_pieces, write_text
 from ifdd.inference.outputs.annotations import to_eaf, to_textgrid
 from ifdd.inference.outputs.captions import to_srt, to_webvtt
 from ifdd.inference.outputs.plot import write_plot
 from ifdd.inference.outputs.render import render_video
 from ifdd.inference.recognition import Recognition
+from ifdd.parquet import write_parquet
 
 
 def write(recognition: Recognition, path: Path) -> None:
@@ -26,16 +27,8 @@ def write(recognition: Recognition, path: Path) -> None:
 
 
 def _write_parquet(recognition: Recognition, path: Path) -> None:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet
-    except ModuleNotFoundError as error:
-        raise InputError("a .parquet file needs pyarrow, which is not here: pip install 'ifdd[parquet]'") from error
-    types = {int: pa.int64(), float: pa.float64(), str: pa.string()}
     about = {"video": recognition.video.path, "notice": recognition.model.get("notice", "")}
-    schema = pa.schema([(name, types[kind]) for name, kind in recognition.table_columns.items()], metadata=about)
-    with atomic_path(path) as temporary:
-        pyarrow.parquet.write_table(pa.Table.from_pylist(list(recognition.timeline_rows()), schema), temporary)
+    write_parquet(path, recognition.table_columns, recognition.timeline_rows(), about)
 
 
 FORMATS: dict[str, Callable[[Recognition, Path], None]] = {

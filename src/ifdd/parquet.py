@@ -1,0 +1,46 @@
+"""Parquet files. Only they need pyarrow, so it is imported on first use and belongs to an extra."""
+
+import importlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ifdd.errors import InputError
+from ifdd.files import atomic_path
+
+
+def write_parquet(
+    path: Path,
+    columns: Mapping[str, type],
+    rows: Iterable[Mapping[str, object]],
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write a table, whole or not at all.
+
+    Args:
+        path: the file.
+        columns: name -> ``int`` and ``float`` (64 bits) or ``str``.
+        rows: values by column; None where there is no value.
+        metadata: texts to store with the table.
+
+    Raises:
+        InputError: pyarrow is not installed, or the file cannot be written.
+    """
+    arrow, parquet = pyarrow("lib"), pyarrow("parquet")
+    types = {int: arrow.int64(), float: arrow.float64(), str: arrow.string()}
+    schema = arrow.schema([(name, types[kind]) for name, kind in columns.items()], metadata=metadata)
+    table = arrow.Table.from_pylist(list(rows), schema=schema)
+    with atomic_path(path) as temporary:
+        parquet.write_table(table, temporary)
+
+
+def pyarrow(module: str) -> Any:
+    """Return a module of pyarrow.
+
+    Raises:
+        InputError: pyarrow is not installed.
+    """
+    try:
+        return importlib.import_module(f"pyarrow.{module}")
+    except ModuleNotFoundError as error:
+        raise InputError("Parquet files need pyarrow; install it with: pip install 'ifdd[parquet]'") from error
