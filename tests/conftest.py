@@ -1,18 +1,16 @@
 """What holds for all tests."""
 
+import os
 import signal
+import socket
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.parse import urlsplit
-from urllib.request import urlopen
 
 import pytest
 import torch
 from hypothesis import settings
 
 from ifdd.data.labels import LABEL_SETS
-from ifdd.faces import detection as faces
 from ifdd.model import create_model, save_checkpoint
 
 # Two busy cores make single examples slow; a test is slow or wrong as a whole, not by one example's time. The same
@@ -24,17 +22,28 @@ settings.load_profile("ifdd")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# The commands that the tests start have no network either: downloads go to a proxy that does not exist.
+os.environ |= {
+    "http_proxy": "http://127.0.0.1:9",
+    "https_proxy": "http://127.0.0.1:9",
+    "no_proxy": "127.0.0.1,localhost",
+}
+
+THIS_MACHINE = (None, "", "localhost", "127.0.0.1", "::1", socket.gethostname())
+
+
 @pytest.fixture(autouse=True)
 def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No face detector is in torch's cache, nor can one be downloaded, but from this machine."""
+    """torch's cache is empty, and only servers on this machine can be reached."""
+    resolve = socket.getaddrinfo
 
-    def local_only(url: str, timeout: float) -> Any:
-        if urlsplit(url).hostname not in (None, "127.0.0.1"):
-            raise URLError("no network")
-        return urlopen(url, timeout=timeout)
+    def resolve_locally(host: Any, *args: Any, **options: Any) -> Any:
+        if host not in THIS_MACHINE:
+            raise socket.gaierror(f"the tests have no network; {host} was asked for")
+        return resolve(host, *args, **options)
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr(faces, "urlopen", local_only)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_locally)
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from ifdd.faces.detection import FaceBox, HaarDetector, Landmarks, YuNetDetector
+from ifdd.faces.detection import FaceBox, HaarDetector, Landmarks, YuNetDetector, overlap
 from ifdd.faces.main_face import HOLD_SECONDS, Search, choose_tracks, find_eyes, follow_face, search_faces
-from ifdd.faces.tracking import overlap
 from ifdd.synth.config import PRESETS, SynthConfig
 from ifdd.synth.tree import plan_tree, render_tree_clip, tree_config
 from ifdd.video.frames import Frame, iter_frames, read_frames

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ifdd.errors import InputError
-from ifdd.faces.detection import FaceBox
-from ifdd.faces.tracking import SearchTurns, Track, Tracker, TrackingOptions, overlap
+from ifdd.faces.detection import FaceBox, overlap
+from ifdd.faces.tracking import SearchTurns, Track, Tracker, TrackingOptions
 
 FPS = 25.0
 PLAIN = TrackingOptions(smoothing_seconds=0.0)

@@ -1,55 +1,48 @@
-"""Finding faces in one frame, and cutting them out the way the model wants them.
+"""Detect faces in one frame, and crop them as the model expects.
 
-All boxes follow one convention, that of the YuNet detector: from the middle of the forehead to the chin, and
-from cheek to cheek.
+All boxes follow the convention of the YuNet detector: from the middle of the forehead to the chin, and from cheek to
+cheek.
 """
 
-import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple, Protocol, runtime_checkable
-from urllib.request import urlopen
 
 import cv2
 import cv2.data
 import numpy as np
-import torch
 from jaxtyping import UInt8
 
+from ifdd.downloads import fetch_file
 from ifdd.errors import InputError
-from ifdd.files import atomic_path, file_sha256
 from ifdd.video.frames import quiet_opencv
 
 CROP_FACTOR = 1.35
-"""Side of a model's square crop, in multiples of the longer side of the face box."""
+"""Side of the square crop for the model, in multiples of the longer side of the face box."""
 
 SMALLEST_DETECTION_SIDE = 320
-"""Images with a shorter long side than this are enlarged to it before detection (pixels)."""
+"""Images whose longer side is below this are enlarged to it before detection (pixels)."""
 
 LARGEST_DETECTION_SIDE = 640
-"""Images with a longer long side than this are reduced to it before detection (pixels)."""
+"""Images whose longer side is above this are reduced to it before detection (pixels)."""
 
 YUNET_URL = (
     "https://raw.githubusercontent.com/ShiqiYu/libfacedetection.train/"
     "0047ac24afb1a50a0c6105001c89d1b5b805dbf1/onnx/yunet_n_640_640.onnx"
 )
-"""YuNet's model as it was at one commit."""
+"""YuNet's model file at a fixed commit."""
 
 YUNET_SHA256 = "25a606a145a5b6d7271ae138fbd00eba91dad8b83222ae3f2c7ecd0f4a7b0e31"
 
-YUNET_FILE = "yunet_n_640_640.onnx"
-"""The name under which YuNet's model is kept in torch's cache of weights."""
-
-DOWNLOAD_SECONDS = 15
-"""A server silent for longer than this is given up."""
+YUNET_FILE = YUNET_URL.rsplit("/", 1)[1]
+"""Name of YuNet's model file, also in torch's cache."""
 
 
 class Landmarks(NamedTuple):
-    """Five points of a face as (x, y) pixels; right and left are the person's own."""
+    """Five points of a face as (x, y) in pixels; right and left as seen by the person."""
 
     right_eye: tuple[float, float]
     left_eye: tuple[float, float]
@@ -59,18 +52,18 @@ class Landmarks(NamedTuple):
 
 
 class FaceBox(NamedTuple):
-    """A face in an image, in pixels of that image; the box may reach over the border."""
+    """A face in an image, in pixels; the box may extend beyond the image."""
 
     x: float
-    """Left side."""
+    """Left edge."""
     y: float
-    """Top side."""
+    """Top edge."""
     width: float
     height: float
     score: float
-    """How sure the detector is, 0 to 1."""
+    """Confidence of the detector, 0 to 1; 0 for a predicted box."""
     landmarks: Landmarks | None = None
-    """Eyes, nose and mouth corners, where the detector finds them."""
+    """Eyes, nose and mouth corners, if the detector finds them."""
 
     @property
     def center(self) -> tuple[float, float]:
@@ -78,17 +71,36 @@ class FaceBox(NamedTuple):
         return self.x + self.width / 2, self.y + self.height / 2
 
 
+Box = FaceBox | tuple[float, float, float, float]
+"""A face box, or just (left, top, width, height)."""
+
+
+def intersection(a: Box, b: Box) -> float:
+    """Return the area that two boxes share, in square pixels."""
+    (a_left, a_top, a_width, a_height), (b_left, b_top, b_width, b_height) = a[:4], b[:4]
+    width = min(a_left + a_width, b_left + b_width) - max(a_left, b_left)
+    height = min(a_top + a_height, b_top + b_height) - max(a_top, b_top)
+    return max(0.0, width) * max(0.0, height)
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Return the intersection over union of two boxes, 0 to 1; 0 for two empty ones."""
+    shared = intersection(a, b)
+    union = a[2] * a[3] + b[2] * b[3] - shared
+    return shared / union if union > 0 else 0.0
+
+
 @runtime_checkable
 class FaceDetector(Protocol):
-    """What finds faces; any object with these two members will do."""
+    """The interface of a face detector; any object with these two members satisfies it."""
 
     name: str
-    """What it is called in notices and results."""
+    """The detector's name in notices and results."""
 
     def detect(self, image: UInt8[np.ndarray, "height width 3"]) -> list[FaceBox]:
-        """Return the faces of an RGB image, in YuNet's box convention, in no particular order.
+        """Return the faces in an RGB image, in YuNet's box convention and in any order.
 
-        Two threads may ask at the same time: one for whole frames, one for the angle of heads.
+        Must be thread-safe: one thread searches whole frames while another measures the roll of heads.
         """
         ...
 
@@ -97,64 +109,66 @@ class YuNetDetector:
     """YuNet (Wu et al., Machine Intelligence Research 20, 2023), run by OpenCV.
 
     Args:
-        model_path: the detector's .onnx file, for instance ``onnx/yunet_n_640_640.onnx`` of the repository
+        model_path: path to YuNet's .onnx file, for example ``onnx/yunet_n_640_640.onnx`` from the repository
             ShiqiYu/libfacedetection.train.
-        score_threshold: detections below this score are not returned. It is low because a tracker needs weak
-            detections, of covered or turned faces, to continue tracks; it does not start tracks with them.
+        score_threshold: detections below this score are discarded. It is low because a tracker continues tracks with
+            weak detections, of covered or turned faces; it never starts tracks with them.
 
     Raises:
-        InputError: there is no such file, or it is not a YuNet model.
+        InputError: the file does not exist or is not a YuNet model.
     """
 
     name = "yunet"
 
     def __init__(self, model_path: Path, score_threshold: float = 0.3) -> None:
-        self._turn = Lock()  # OpenCV's detector has one size at a time
+        self._turn = Lock()  # OpenCV's detector keeps one input size at a time
         if not model_path.is_file():
-            raise InputError(f"no face detector model at {model_path}; give YuNet's .onnx file, or none for Haar")
+            raise InputError(
+                f"face detector model {model_path} does not exist; give the path to YuNet's .onnx file, or omit it"
+            )
         try:
             with quiet_opencv():
                 self._detector = cv2.FaceDetectorYN.create(str(model_path), "", (64, 64), score_threshold)
-                self._detector.detect(np.zeros((64, 64, 3), np.uint8))  # another network fails here, not above
+                self._detector.detect(np.zeros((64, 64, 3), np.uint8))  # other networks fail here, not above
         except cv2.error as error:
             raise InputError(
-                f"{model_path} is not a YuNet model that OpenCV can read; give YuNet's .onnx file, or none for Haar"
+                f"OpenCV cannot read {model_path} as a YuNet model; give the path to YuNet's .onnx file, or omit it"
             ) from error
 
     def detect(self, image: UInt8[np.ndarray, "height width 3"]) -> list[FaceBox]:
-        """Return the faces of an RGB image, with landmarks."""
+        """Return the faces in an RGB image, with landmarks."""
         sized, scale = _bound_size(image)
         with self._turn:
             self._detector.setInputSize((sized.shape[1], sized.shape[0]))
             _, found = self._detector.detect(cv2.cvtColor(sized, cv2.COLOR_RGB2BGR))
         rows = np.zeros((0, 15)) if found is None else found.astype(float)
-        # In images a few pixels high some boxes are astronomical, or infinite.
+        # In images only a few pixels high, some boxes are huge or infinite.
         return [_yunet_box(row, scale) for row in rows if np.abs(row).max() < 4 * LARGEST_DETECTION_SIDE]
 
 
 class HaarDetector:
-    """The Viola-Jones cascade "frontalface_alt2", which ships with OpenCV: no model file needed.
+    """The Viola-Jones cascade "frontalface_alt2", which ships with OpenCV and needs no model file.
 
-    It sees upright frontal faces; turned, tilted and covered ones it misses. Of OpenCV's three frontal cascades
-    it had the fewest false faces on eight real videos at about the same share of faces found and the same speed.
+    It detects upright frontal faces and misses turned, tilted and covered ones. Of OpenCV's three frontal cascades, it
+    had the fewest false positives on eight real videos, at about the same recall and speed.
     """
 
     name = "haar"
 
-    # Cascade boxes are squares from hairline to chin with cheeks to spare. Median offset and size of YuNet's box
-    # for the same face, as multiples of the square's side, over 325 faces in every third frame of seven real videos.
-    # In the five videos with more than 20 faces above 40 pixels, the medians are within 0.02, 0.03 and 0.04 of these.
+    # Cascade boxes are squares from hairline to chin, wider than the cheeks. These are the median offset and size of
+    # YuNet's box for the same face, in multiples of the square's side, over 325 faces in every third frame of seven
+    # real videos. The medians of the five videos with over 20 faces above 40 pixels are within 0.02, 0.03 and 0.04.
     DOWN, WIDTH, HEIGHT = 0.02, 0.80, 1.13
 
-    # The sum of the last stage runs from 54.6 (just accepted) to about 58.4 on real faces.
+    # The sum of the last stage ranges from 54.6 (barely accepted) to about 58.4 on real faces.
     LOWEST_WEIGHT, WEIGHT_RANGE = 54.5, 4.0
 
     def __init__(self) -> None:
-        self._turn = Lock()  # OpenCV's cascade works in buffers of its own
+        self._turn = Lock()  # OpenCV's cascade is not thread-safe
         self._cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_alt2.xml")
 
     def detect(self, image: UInt8[np.ndarray, "height width 3"]) -> list[FaceBox]:
-        """Return the frontal faces of an RGB image, without landmarks; scores lie in 0.5 to 1."""
+        """Return the frontal faces in an RGB image, without landmarks; scores range from 0.5 to 1."""
         sized, scale = _bound_size(image)
         grey = cv2.cvtColor(sized, cv2.COLOR_RGB2GRAY)
         with self._turn:
@@ -177,96 +191,66 @@ class HaarDetector:
 
 @dataclass(frozen=True)
 class DetectorChoice:
-    """Which detector to use; unlike a detector it can be handed to another process, which calls it to build its own."""
+    """Which detector to use. Unlike a detector, it can be pickled: another process calls it to build its own."""
 
     model: Path | None = None
-    """YuNet's .onnx file; the Haar cascade when None."""
+    """Path to YuNet's .onnx file; None for the Haar cascade."""
 
     def __call__(self) -> FaceDetector:
         """Build the detector.
 
         Raises:
-            InputError: the file is absent or not a YuNet model.
+            InputError: the file does not exist or is not a YuNet model.
         """
         return HaarDetector() if self.model is None else YuNetDetector(self.model)
 
 
 def choose_detector(model: Path | None, notify: Callable[[str], object], url: str = YUNET_URL) -> DetectorChoice:
-    """Return YuNet with the file given, else with the public one, downloaded once, else the Haar cascade.
+    """Return YuNet with the given file, or with the public one, downloaded once; without either, the Haar cascade.
 
     Args:
-        model: YuNet's .onnx file, if there is a wish.
-        notify: given a line to show, where something is downloaded or Haar must do.
-        url: where the public file is. That it cannot be had is no error.
+        model: path to YuNet's .onnx file, or None.
+        notify: called with a line to show before a download and when the Haar cascade is used instead.
+        url: the public file; failing to download it is not an error.
     """
     if model is not None:
         return DetectorChoice(model)
     try:
         return DetectorChoice(fetch_yunet(notify, url))
     except InputError as error:
-        notify(f"notice: {error}. OpenCV's Haar cascade finds the faces, which misses turned, tilted and small ones")
+        notify(f"notice: {error}. Using OpenCV's Haar cascade, which misses turned, tilted and small faces")
         return DetectorChoice()
 
 
 def fetch_yunet(notify: Callable[[str], object], url: str = YUNET_URL) -> Path:
-    """Return YuNet's model in torch's cache of weights; download it if it is not there, or damaged.
+    """Return YuNet's public model file (317 kB), downloaded once.
 
     Raises:
-        InputError: it cannot be downloaded, is not the file expected, or cannot be kept.
+        InputError: the file cannot be downloaded, has the wrong hash, or cannot be stored.
     """
-    path = _yunet_path()
-    if _is_yunet(path):
-        return path
-    notify(f"downloading the face detector YuNet (317 kB) from {url} to {path.parent}")
-    try:
-        with urlopen(url, timeout=DOWNLOAD_SECONDS) as answer:
-            content = answer.read()
-    except (OSError, HTTPException) as error:
-        raise InputError(
-            f"cannot download YuNet from {url} ({error}); try again, or fetch it in another way and give its path"
-        ) from error
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != YUNET_SHA256:
-        raise InputError(
-            f"what {url} gives is not YuNet: its SHA-256 starts with {digest[:8]}, expected {YUNET_SHA256[:8]}; "
-            "fetch the file in another way and give its path"
-        )
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
-    return path
-
-
-def _yunet_path() -> Path:
-    return Path(torch.hub.get_dir()) / "checkpoints" / YUNET_FILE
-
-
-def _is_yunet(path: Path) -> bool:
-    try:
-        return file_sha256(path) == YUNET_SHA256
-    except OSError:
-        return False
+    return fetch_file(url, YUNET_SHA256, notify)
 
 
 def crop_face(
     image: UInt8[np.ndarray, "height width 3"], box: FaceBox, size: int, roll: float = 0.0
 ) -> UInt8[np.ndarray, "{size} {size} 3"]:
-    """Cut out the square round a face that a model is trained on.
+    """Crop the square around a face that models are trained on.
 
-    The square is centred on the box, its side ``CROP_FACTOR`` times the longer side of the box. What lies
-    outside the image repeats the border. Positions are exact to a fraction of a pixel, so that a crop that
-    follows a slowly moving face does not jump; reduction averages over pixels.
+    The square is centred on the box; its side is ``CROP_FACTOR`` times the longer side of the box. Beyond the image,
+    the border is repeated. Positions have sub-pixel precision, so that crops of a slowly moving face do not jump;
+    reduction averages over pixels.
 
     Args:
         image: RGB.
         box: the face, in pixels of the image.
         size: side of the result in pixels.
-        roll: angle in degrees by which the head leans clockwise in the image; the crop shows it upright.
+        roll: clockwise roll of the head in degrees; the crop shows the head upright.
     """
     side = CROP_FACTOR * max(box.width, box.height)
     reduction = max(1, math.ceil(side / size))
     scale = side / (size * reduction)
     x, y = box.center
-    # warpAffine maps centres of pixels: destination 0 is the centre of the crop's first pixel.
+    # warpAffine maps pixel centres: destination 0 is the centre of the crop's first pixel.
     across, down = scale * math.cos(math.radians(roll)), scale * math.sin(math.radians(roll))
     middle = (size * reduction - 1) / 2
     to_source = np.array(
@@ -287,7 +271,7 @@ def crop_face(
 
 
 def _bound_size(image: UInt8[np.ndarray, "height width 3"]) -> tuple[UInt8[np.ndarray, "h w 3"], float]:
-    """Bring the long side of an image between the two detection sides; return it and its scale."""
+    """Scale an image so that its longer side lies between the two detection sides; return it and the scale."""
     long_side = max(image.shape[:2])
     bounded = min(max(long_side, SMALLEST_DETECTION_SIDE), LARGEST_DETECTION_SIDE)
     if bounded == long_side:

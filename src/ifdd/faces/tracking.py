@@ -20,7 +20,7 @@ from jaxtyping import UInt8
 
 from ifdd.errors import InputError
 from ifdd.faces.appearance import Appearance, hellinger_distance, person_appearance
-from ifdd.faces.detection import FaceBox
+from ifdd.faces.detection import FaceBox, intersection, overlap
 from ifdd.video.frames import TIME_TOLERANCE
 from ifdd.video.shots import SHOT_THRESHOLD
 
@@ -351,22 +351,9 @@ _COASTING_SECONDS = 0.5  # an unseen face is taken to slow down with this time c
 _SAME_FACE = 0.6  # share of the smaller box inside the other from which two boxes show one face
 
 
-def overlap(a: FaceBox, b: FaceBox) -> float:
-    """Return intersection over union of two boxes, 0 to 1."""
-    shared = _intersection(a, b)
-    union = a.width * a.height + b.width * b.height - shared
-    return shared / union if union > 0 else 0.0
-
-
 def _covered_share(a: FaceBox, b: FaceBox) -> float:
     smaller = min(a.width * a.height, b.width * b.height)
-    return _intersection(a, b) / smaller if smaller > 0 else 1.0
-
-
-def _intersection(a: FaceBox, b: FaceBox) -> float:
-    width = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
-    height = min(a.y + a.height, b.y + b.height) - max(a.y, b.y)
-    return max(0.0, width) * max(0.0, height)
+    return intersection(a, b) / smaller if smaller > 0 else 1.0
 
 
 def _enlarge(box: FaceBox) -> FaceBox:

@@ -1,16 +1,14 @@
 """torchvision's public Kinetics-400 weights, for the backbones and for the classifiers they were trained as."""
 
 from collections.abc import Callable, Mapping
-from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
-from urllib.error import URLError
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ifdd.console import error_console
+from ifdd.downloads import fetch_file
 from ifdd.errors import InputError
 from ifdd.files import file_sha256
 from ifdd.model.backbones.mvit import MVIT_S, MViTClassifier
@@ -113,7 +111,7 @@ def kinetics_classifier(name: str, source: str | Path = PUBLIC) -> nn.Module:
         InputError: as in :func:`load_kinetics`.
     """
     weights = _weights_for(name)
-    path = _download(weights) if source == PUBLIC else Path(source).expanduser()
+    path = _fetch(weights) if source == PUBLIC else _copy(Path(source).expanduser(), weights)
     network = weights.plain()
     load_strictly(network, _read(path, weights), str(path))
     return network.eval()
@@ -127,35 +125,25 @@ def _weights_for(name: str) -> KineticsWeights:
     return KINETICS[name]
 
 
-def _download(weights: KineticsWeights) -> Path:
-    """Return the public file in torch's cache, and bring it there if it is not."""
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    path = folder / weights.file_name
-    if path.exists():
-        return path
-    error_console.print(f"downloading {weights.url} to {folder}", soft_wrap=True)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(weights.url, str(path), weights.sha256_prefix)
-    except (URLError, HTTPException, ConnectionError, TimeoutError, RuntimeError) as error:  # the last: a wrong hash
-        raise InputError(
-            f"cannot download {weights.url}: {error}; try again, or fetch the file in another way "
-            f"and give its path instead of {PUBLIC!r}"
-        ) from error
-    except OSError as error:
-        raise InputError(
-            f"cannot keep {weights.file_name} in {folder}: {error.strerror or error}; "
-            "free space, or set the environment variable TORCH_HOME to another folder"
-        ) from error
-    return path
+def _fetch(weights: KineticsWeights) -> Path:
+    """Return the public file, downloaded once."""
+    remedy = f"try again, or fetch the file in another way and give its path instead of {PUBLIC!r}"
+    return fetch_file(
+        weights.url, weights.sha256_prefix, lambda line: error_console.print(line, soft_wrap=True), remedy
+    )
 
 
-def _read(path: Path, weights: KineticsWeights) -> Mapping[str, Tensor]:
-    """Return the state dict of a file; a file with the public file's name must be the public file."""
+def _copy(path: Path, weights: KineticsWeights) -> Path:
+    """Return the path of a user's file; a file with the public file's name must be the public file."""
     if not path.is_file():
         raise InputError(f"no weights at {path}; give {PUBLIC!r}, or the path of a copy of {weights.url}")
     if path.name == weights.file_name:
         _check_hash(path, weights)
+    return path
+
+
+def _read(path: Path, weights: KineticsWeights) -> Mapping[str, Tensor]:
+    """Return the state dict of a file."""
     values = read_pickle(path)
     if not isinstance(values, Mapping) or not all(isinstance(value, Tensor) for value in values.values()):
         raise InputError(f"{path} holds no state dict; expected the contents of {weights.url}")

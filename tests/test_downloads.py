@@ -1,0 +1,80 @@
+"""Downloads from a server on this machine: once, complete, in time, or one line that says what to do."""
+
+import hashlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from ifdd import downloads
+from ifdd.downloads import fetch_file
+from ifdd.errors import InputError
+
+CONTENT = b"a model"
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def told() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    file = tmp_path / "www" / "model.onnx"
+    file.parent.mkdir()
+    file.write_bytes(CONTENT)
+    return file.as_uri()
+
+
+@pytest.mark.parametrize("digits", [8, 64])
+def test_a_file_is_downloaded_once(url: str, tmp_path: Path, told: list[str], digits: int) -> None:
+    path = fetch_file(url, SHA256[:digits], told.append)
+    assert path == tmp_path / "torch" / "hub" / "checkpoints" / "model.onnx"
+    assert path.read_bytes() == CONTENT
+    (tmp_path / "www" / "model.onnx").unlink()
+    assert fetch_file(url, SHA256[:digits], told.append) == path
+    assert told == [f"downloading {url} to {path.parent}"]
+
+
+def test_a_damaged_file_is_replaced_and_kept_when_that_fails(url: str, tmp_path: Path, told: list[str]) -> None:
+    path = fetch_file(url, SHA256, told.append)
+    path.write_bytes(b"damaged")
+    assert fetch_file(url, SHA256, told.append).read_bytes() == CONTENT
+    assert told[-1] == f"{path} is damaged; downloading {url} to {path.parent}"
+    path.write_bytes(b"damaged")
+    (tmp_path / "www" / "model.onnx").unlink()
+    with pytest.raises(InputError, match="cannot download"):
+        fetch_file(url, SHA256, told.append)
+    assert [file.name for file in path.parent.iterdir()] == ["model.onnx"]
+
+
+@pytest.mark.parametrize("sha256", ["0" * 64, SHA256[:-1] + ("0" if SHA256[-1] != "0" else "1")])
+def test_another_file_is_refused_by_its_whole_hash(url: str, tmp_path: Path, sha256: str) -> None:
+    with pytest.raises(InputError, match=rf"cannot download {url}: .*{sha256}.*{SHA256}.*; give the path") as caught:
+        fetch_file(url, sha256, lambda line: None, "give the path")
+    assert len(str(caught.value).splitlines()) == 1
+    assert list((tmp_path / "torch" / "hub" / "checkpoints").iterdir()) == []
+
+
+@pytest.fixture
+def silent_server() -> Iterator[str]:
+    """A server that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/model.onnx"
+
+
+def test_a_silent_server_is_given_up(silent_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "TIMEOUT_SECONDS", 0.2)
+    with pytest.raises(InputError, match=r"cannot download http.*timed out; try again"):
+        fetch_file(silent_server, SHA256, lambda line: None)
+    assert socket.getdefaulttimeout() is None
+
+
+def test_the_tests_reach_no_network() -> None:
+    with pytest.raises(OSError, match=r"refused|no network"):
+        urlopen("https://example.com", timeout=5)
+    with pytest.raises(OSError, match="no network"):
+        socket.create_connection(("example.com", 443), timeout=5)
