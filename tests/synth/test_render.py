@@ -9,8 +9,11 @@ import torch
 from ifdd.errors import InputError
 from ifdd.synth import PRESETS, SynthConfig, SynthDataset, render_clip
 from ifdd.synth.action_units import UNIT_COLUMN
+from ifdd.synth.drawn.portrait import PortraitRig
+from ifdd.synth.identity import Identity
 from ifdd.synth.plan import plan_clip
 from ifdd.synth.render import Clip
+from ifdd.synth.rig import FaceState, FaceTruth
 
 STANDARD = SynthConfig(PRESETS["standard"].behaviour, PRESETS["standard"].scene, frames=6, size=64)
 WILD = SynthConfig(PRESETS["wild"].behaviour, PRESETS["wild"].scene, frames=5, size=80, label_set="mafw")
@@ -120,3 +123,22 @@ def test_the_dataset_keeps_to_its_subset() -> None:
         SynthDataset(STANDARD, 5, 0, "holdout")
     with pytest.raises(InputError, match="count"):
         SynthDataset(STANDARD, -1, 0)
+
+
+class WhiteRig:
+    """Draws a white picture instead of a person, and knows the face's place from the default rig."""
+
+    def __init__(self, identity: Identity, scale: float) -> None:
+        self.portrait = PortraitRig(identity, scale)
+
+    def draw(self, picture: np.ndarray, state: FaceState) -> FaceTruth:
+        truth = self.portrait.draw(picture, state)
+        picture[:] = 255
+        return truth
+
+
+def test_another_rig_can_draw_the_people() -> None:
+    usual, white = SynthDataset(EASY, 5, 3), SynthDataset(EASY, 5, 3, make_rig=WhiteRig)
+    assert usual.render(0).frames.std() > 8
+    assert white.render(0).frames.min() == 255
+    assert np.array_equal(white.render(0).truth[1].face.landmarks, usual.render(0).truth[1].face.landmarks)

@@ -2,14 +2,15 @@
 
 from ifdd.synth.config import PRESETS, BehaviourConfig, Preset, SceneConfig, SynthConfig
 from ifdd.synth.dataset import SynthDataset
-from ifdd.synth.render import RIGS, Clip, render_clip
+from ifdd.synth.render import Clip, render_clip
+from ifdd.synth.rig import Rig
 
 __all__ = [
     "PRESETS",
-    "RIGS",
     "BehaviourConfig",
     "Clip",
     "Preset",
+    "Rig",
     "SceneConfig",
     "SynthConfig",
     "SynthDataset",

@@ -173,7 +173,7 @@ def _settings(config: SynthConfig, seed: int, format: str, preset: str) -> dict[
         "seed": seed,
         "preset": preset,
         "format": format,
-        "config": asdict(config),
+        "config": {**asdict(config), "rig": "portrait"},
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar, get_args
 
 from ifdd.data.labels import LABEL_SETS, canonical_label
-from ifdd.errors import InputError
+from ifdd.errors import InputError, check_range
 
 Range = tuple[float, float]
 """Lowest and highest value; each clip draws one in between."""
@@ -13,25 +13,15 @@ Range = tuple[float, float]
 BackgroundKind = Literal["plain", "gradient", "lights", "room", "outdoors", "texture"]
 
 
-def _check_range(name: str, values: Range, low: float, high: float) -> None:
+def _check_interval(name: str, values: Range, low: float, high: float) -> None:
     if len(values) != 2 or not low <= values[0] <= values[1] <= high:
-        raise InputError(f"{name} is {values}; give lowest and highest value, between {low} and {high}")
+        raise InputError(f"{name} is {values}; give the lowest and the highest value, within {low:g} to {high:g}")
 
 
 def _check_kinds(kinds: Iterable[str]) -> None:
     for kind in kinds:
         if kind not in get_args(BackgroundKind):
             raise InputError(f"unknown background {kind!r}; choose from {', '.join(get_args(BackgroundKind))}")
-
-
-def _check_share(name: str, value: float) -> None:
-    if not 0 <= value <= 1:
-        raise InputError(f"{name} is {value}; choose 0 to 1")
-
-
-def _check_at_least(name: str, value: float, low: float) -> None:
-    if not value >= low:
-        raise InputError(f"{name} is {value}; choose at least {low}")
 
 
 @dataclass(frozen=True)
@@ -55,14 +45,13 @@ class BehaviourConfig:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        _check_range("visible", self.visible, 0.1, 1.0)
-        _check_range("strength", self.strength, 0.1, 1.5)
-        _check_share("speech", self.speech)
-        _check_at_least("blinks", self.blinks, 0.0)
-        _check_at_least("gaze", self.gaze, 0.0)
-        _check_at_least("sway", self.sway, 0.0)
-        if not 0 <= self.yaw <= 35:
-            raise InputError(f"yaw is {self.yaw}; choose 0 to 35 degrees, which is what the heads are drawn for")
+        _check_interval("visible", self.visible, 0.1, 1.0)
+        _check_interval("strength", self.strength, 0.1, 1.5)
+        check_range("speech", self.speech, at_least=0, at_most=1)
+        check_range("blinks", self.blinks, at_least=0)
+        check_range("gaze", self.gaze, at_least=0)
+        check_range("sway", self.sway, at_least=0)
+        check_range("yaw", self.yaw, at_least=0, at_most=35)  # degrees that the heads are drawn for
 
 
 @dataclass(frozen=True)
@@ -99,14 +88,14 @@ class SceneConfig:
         if not self.backgrounds:
             raise InputError("backgrounds is empty; name at least one kind")
         _check_kinds(self.backgrounds)
-        _check_range("light_contrast", self.light_contrast, 0.0, 1.0)
-        _check_range("zoom", self.zoom, 0.3, 1.4)
-        _check_range("blur", self.blur, 0.0, 0.1)
-        _check_range("noise", self.noise, 0.0, 100.0)
-        _check_range("jpeg", self.jpeg, 1.0, 100.0)
-        _check_share("occlusion", self.occlusion)
+        _check_interval("light_contrast", self.light_contrast, 0.0, 1.0)
+        _check_interval("zoom", self.zoom, 0.3, 1.4)
+        _check_interval("blur", self.blur, 0.0, 0.1)
+        _check_interval("noise", self.noise, 0.0, 100.0)
+        _check_interval("jpeg", self.jpeg, 1.0, 100.0)
+        check_range("occlusion", self.occlusion, at_least=0, at_most=1)
         for name in ("light_angle", "light_tint", "light_drift", "shake", "jitter"):
-            _check_at_least(name, getattr(self, name), 0.0)
+            check_range(name, getattr(self, name), at_least=0)
 
 
 @dataclass(frozen=True)
@@ -181,8 +170,6 @@ class SynthConfig:
     """Share of clips and people for validation."""
     test: float = 0.2
     """Share of clips and people for the test."""
-    rig: str = "portrait"
-    """Name of the rig that draws the people."""
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -192,14 +179,11 @@ class SynthConfig:
             raise InputError(f"unknown balance {self.balance!r}; choose uniform or dfew")
         if self.balance == "dfew" and len(LABEL_SETS[self.label_set]) != 7:
             raise InputError(f"balance dfew has seven classes, label set {self.label_set} has more; choose uniform")
-        if not 32 <= self.size <= 1024:
-            raise InputError(f"size is {self.size}; choose 32 to 1024 pixels")
-        if self.frames < 1:
-            raise InputError(f"frames is {self.frames}; a clip has at least 1")
-        if not 1 <= self.fps <= 240:
-            raise InputError(f"fps is {self.fps}; choose 1 to 240 frames per second")
-        _check_share("validation", self.validation)
-        _check_share("test", self.test)
+        check_range("size", self.size, at_least=32, at_most=1024)
+        check_range("frames", self.frames, at_least=1)
+        check_range("fps", self.fps, at_least=1, at_most=240)
+        check_range("validation", self.validation, at_least=0, at_most=1)
+        check_range("test", self.test, at_least=0, at_most=1)
         if self.validation + self.test >= 1:
             raise InputError("validation + test leave nothing for training; make their sum less than 1")
         if min(self.subset_people().values()) < 1:

@@ -193,7 +193,7 @@ def _standing(context: Preset, seed: int, config: CrowdConfig, shot: int) -> Sho
     for number in numbers:
         labels, actor, rng = _cast(context, seed, config, number)
         cast.append(labels)
-        scene = Scene(actor.identity, still, (video.height, video.width), unit, config.shot_seconds, "portrait", rng)
+        scene = Scene(actor.identity, still, (video.height, video.width), unit, config.shot_seconds, rng)
         films.append(scene.film(actor.behaviour, times))
     for time, row in zip(times, zip(*films, strict=True), strict=True):
         people = []

@@ -5,10 +5,11 @@ from jaxtyping import UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ifdd.errors import InputError
+from ifdd.errors import InputError, check_range
 from ifdd.synth.config import SynthConfig
+from ifdd.synth.drawn.portrait import PortraitRig
 from ifdd.synth.plan import ClipPlan, plan_clip
-from ifdd.synth.render import Clip, render_clip
+from ifdd.synth.render import Clip, RigMaker, render_clip
 
 
 class SynthDataset(Dataset[tuple[UInt8[Tensor, "3 frames height width"], int]]):
@@ -19,17 +20,24 @@ class SynthDataset(Dataset[tuple[UInt8[Tensor, "3 frames height width"], int]]):
         count: number of clips in all subsets together.
         seed: random seed of the set.
         subset: train, validation or test; None for all clips.
+        make_rig: builds what draws the people, from an identity and the scale in pixels per head unit.
 
     Raises:
         InputError: ``count`` is negative or the set has no such subset.
     """
 
-    def __init__(self, config: SynthConfig, count: int, seed: int, subset: str | None = None) -> None:
-        if count < 0:
-            raise InputError(f"count is {count}; it must be at least 0")
+    def __init__(
+        self,
+        config: SynthConfig,
+        count: int,
+        seed: int,
+        subset: str | None = None,
+        make_rig: RigMaker = PortraitRig,
+    ) -> None:
+        check_range("count", count, at_least=0)
         if subset is not None and subset not in config.subset_people():
             raise InputError(f"the set has no subset {subset!r}; choose one of {', '.join(config.subset_people())}")
-        self.config, self.seed = config, seed
+        self.config, self.seed, self.make_rig = config, seed, make_rig
         plans = [plan_clip(config, seed, index) for index in range(count)]
         self.plans: list[ClipPlan] = [plan for plan in plans if subset is None or plan.subset == subset]
         self.classes = config.classes
@@ -44,4 +52,4 @@ class SynthDataset(Dataset[tuple[UInt8[Tensor, "3 frames height width"], int]]):
 
     def render(self, index: int) -> Clip:
         """Return a clip with its truth."""
-        return render_clip(self.config, self.seed, self.plans[index].number)
+        return render_clip(self.config, self.seed, self.plans[index].number, self.make_rig)

@@ -17,8 +17,8 @@ from ifdd.synth.rig import CROP_SIDE, FaceState, Pose, Rig
 from ifdd.synth.scene import MARGIN, Degradation, LightCourse, make_background, make_camera, sample_hand
 from ifdd.synth.truth import FrameTruth, hidden_share
 
-RIGS: dict[str, Callable[[Identity, float], Rig]] = {"portrait": PortraitRig}
-"""Name -> maker of a rig from an identity and the scale (pixels per head unit) at which it will be seen."""
+RigMaker = Callable[[Identity, float], Rig]
+"""Builds a rig from an identity and the scale (pixels per head unit) at which it will be seen."""
 
 Picture = UInt8[np.ndarray, "height width 3"]
 
@@ -40,8 +40,8 @@ class Scene:
         size: picture height and width in pixels.
         unit: pixels per head unit, before the random zoom.
         duration: seconds within which the hand may appear.
-        rig: name of the rig.
         rng: random source of the scene.
+        make_rig: builds what draws the person.
     """
 
     def __init__(
@@ -51,8 +51,8 @@ class Scene:
         size: tuple[int, int],
         unit: float,
         duration: float,
-        rig: str,
         rng: np.random.Generator,
+        make_rig: RigMaker = PortraitRig,
     ) -> None:
         self.identity, self.size = identity, size
         height, width = size
@@ -69,7 +69,7 @@ class Scene:
         self.camera = make_camera(config, rng)
         self.hand = sample_hand(config.occlusion, duration, rng)
         self.degradation = Degradation(config, size, rng)
-        self.rig = RIGS[rig](identity, self.scale)
+        self.rig = make_rig(identity, self.scale)
 
     def film(self, behaviour: Behaviour, times: Float[np.ndarray, " times"]) -> Iterator[tuple[Picture, FrameTruth]]:
         """Yield the picture and its truth at each time (seconds)."""
@@ -108,12 +108,14 @@ class Scene:
         return self.degradation.apply(picture), truth
 
 
-def render_clip(config: SynthConfig, seed: int, index: int) -> Clip:
+def render_clip(config: SynthConfig, seed: int, index: int, make_rig: RigMaker = PortraitRig) -> Clip:
     """Render clip ``index`` of the set with this seed; the same arguments give the same bytes."""
-    return render_plan(plan_clip(config, seed, index), config, seed, (config.size, config.size))
+    return render_plan(plan_clip(config, seed, index), config, seed, (config.size, config.size), make_rig)
 
 
-def render_plan(plan: ClipPlan, config: SynthConfig, seed: int, size: tuple[int, int]) -> Clip:
+def render_plan(
+    plan: ClipPlan, config: SynthConfig, seed: int, size: tuple[int, int], make_rig: RigMaker = PortraitRig
+) -> Clip:
     """Render a planned clip in pictures of height and width ``size``.
 
     The face is as large as in square pictures of ``config.size``, whatever ``size`` is.
@@ -123,6 +125,6 @@ def render_plan(plan: ClipPlan, config: SynthConfig, seed: int, size: tuple[int,
     events = clip_event(canonical_label(plan.label), config.behaviour, duration, rng)
     behaviour = Behaviour(events, config.behaviour, duration, rng)
     identity = person_identity(seed, plan.person)
-    scene = Scene(identity, config.scene, size, config.size / CROP_SIDE, duration, config.rig, rng)
+    scene = Scene(identity, config.scene, size, config.size / CROP_SIDE, duration, rng, make_rig)
     shots = list(scene.film(behaviour, np.arange(config.frames) / config.fps))
     return Clip(plan, np.stack([picture for picture, _ in shots]), tuple(truth for _, truth in shots))

@@ -66,7 +66,7 @@ class FaceTruth(NamedTuple):
 
 
 class Rig(Protocol):
-    """Draws one person. To use another rig, add it to ``render.RIGS``."""
+    """Draws one person. ``SynthDataset`` and ``render_clip`` take a function that builds another one."""
 
     def draw(self, picture: UInt8[np.ndarray, "height width 3"], state: FaceState) -> FaceTruth:
         """Draw head, neck and shoulders over ``picture`` in place."""

@@ -79,7 +79,7 @@ def render_story(
     unit = config.face * config.height / FACE_HEIGHT
     # Tripod camera, no occlusion: the emotions should be visible.
     still = replace(context.scene, occlusion=0.0, zoom=(1.0, 1.0), shake=min(context.scene.shake, 0.002), jitter=0.05)
-    scene = Scene(identity, still, (config.height, config.width), unit, duration, "portrait", rng)
+    scene = Scene(identity, still, (config.height, config.width), unit, duration, rng)
     times = np.arange(round(duration * config.fps)) / config.fps
     return identity, ((picture, truth_record(truth)) for picture, truth in scene.film(behaviour, times))
 

@@ -28,8 +28,8 @@ from ifdd.errors import InputError
 CLASSES = LABEL_SETS["ferv39k"]
 SUBSETS = ("train", "test")
 
-VARIANTS: dict[str, tuple[str, ...]] = {"2_ClipsforFaceCrop": ("2_ClipsforFaceCrop",)}
-"""Kind of frames -> names of its folder."""
+FRAMES = "2_ClipsforFaceCrop"
+"""The only kind of frames, and the name of its folder."""
 
 SCENE_COUNTS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "Action": ((43, 30, 26, 276, 163, 54, 48), (11, 8, 7, 70, 41, 14, 13)),
@@ -66,7 +66,7 @@ def read_ferv39k(root: Path, options: Options) -> Listing:
     """
     scene = _scene(options.scene)
     tree = walk(root)
-    variant, frames = choose_variant(tree, VARIANTS, options.frames, root)
+    variant, frames = choose_variant(tree, {FRAMES: (FRAMES,)}, options.frames, root)
     pairs = tuple((0, subset) for subset in SUBSETS)
     listing = Listing("ferv39k", "ferv39k", CLASSES, variant, pairs, published=published_counts(scene))
     listing.put_on_disk(_clips(tree, frames, scene))
