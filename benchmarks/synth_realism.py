@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ifdd.faces.detection import overlap
 from ifdd.synth import PRESETS, SynthConfig, render_clip
 
 ENLARGED, BORDER = 224, 56
@@ -81,14 +82,7 @@ def haar_boxes(detector: Any, image: np.ndarray) -> list[Box]:
 
 
 def hit(boxes: list[Box], truth: Box) -> bool:
-    return any(iou(box, truth) >= 0.4 for box in boxes)
-
-
-def iou(a: Box, b: Box) -> float:
-    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
-    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
-    shared = max(width, 0.0) * max(height, 0.0)
-    return shared / (a[2] * a[3] + b[2] * b[3] - shared)
+    return any(overlap(box, truth) >= 0.4 for box in boxes)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ start, which counts here, and takes 0.5 s to rise. Speed is in CPU seconds.
 import argparse
 import json
 import platform
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -24,7 +25,6 @@ from typing import Any, NamedTuple
 import cv2
 import torch
 
-from ifdd.evaluation.timeline import Box, Stretch, score_identities, score_segments, score_time
 from ifdd.faces.detection import FaceDetector, HaarDetector, YuNetDetector
 from ifdd.faces.tracking import SearchTurns, Track, Tracker
 from ifdd.inference import Recognizer, WindowOptions
@@ -35,6 +35,9 @@ from ifdd.synth.story import StoryConfig
 from ifdd.video.encode import write_video
 from ifdd.video.frames import iter_frames
 from ifdd.video.shots import ShotBoundaryDetector
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.scoring import Box, Stretch, score_identities, score_segments, score_time
 
 EVERY = {"yunet": (1, 2, 5, None), "haar": (1, None)}
 """Frames from one search to the next; None: by time, which is every third here."""

@@ -1,8 +1,9 @@
-"""How good tracks and timelines are, against a truth known frame by frame: pure functions of numbers.
+"""Scores for tracks and timelines against a ground truth known frame by frame: pure functions of numbers.
 
-Identities are scored by IDF1 (Ristani et al., ECCV 2016 workshops): people and tracks are paired once for the whole
-video, such that as many boxes as possible agree, and a box counts only where its own pair agrees. Segments
-are scored by F1 at a least overlap in time, as in temporal segmentation (Lea et al., CVPR 2017).
+Identities are scored by IDF1 (Ristani et al., ECCV 2016 workshops): people and tracks are matched once for the whole
+video so that as many boxes as possible agree; a box counts only if its person and track are a match. Segments are
+scored by F1 at a minimum overlap in time, as in temporal segmentation (Lea et al., CVPR 2017). Tracks need SciPy, which
+comes with the extra ``[train]``.
 """
 
 from collections import Counter
@@ -14,27 +15,28 @@ import numpy as np
 from jaxtyping import Int64
 
 from ifdd.errors import InputError
+from ifdd.faces.detection import overlap
 
 Box = tuple[float, float, float, float]
 """Left, top, width, height in pixels."""
 
 FrameBoxes = Mapping[int, Box]
-"""Id -> where that face is in one frame."""
+"""Id -> box of that face in one frame."""
 
 
 class IdentityScores(NamedTuple):
     """How well tracks keep people apart."""
 
     idf1: float
-    """2 right / (boxes of the truth + boxes found), 0 to 1; 1 where there is nobody and nobody was found."""
+    """2 correct / (true boxes + found boxes), 0 to 1; 1 if there is nobody and nobody was found."""
     precision: float
-    """Share of the boxes found that are right; 1 if none was found."""
+    """Share of the found boxes that are correct; 1 if none was found."""
     recall: float
-    """Share of the truth's boxes that were found under their own id; 1 if there are none."""
+    """Share of the true boxes that were found under their own id; 1 if there are none."""
     switches: int
-    """How often a person's track becomes another one from one sighting to the next."""
+    """How often a person's track changes from one sighting to the next."""
     pairs: dict[int, int]
-    """Id of each track that stands for a person -> that person."""
+    """Id of each track that matches a person -> that person."""
 
 
 class Stretch(NamedTuple):
@@ -50,15 +52,15 @@ class SegmentScores(NamedTuple):
     """How well segments agree with the truth."""
 
     f1: float
-    """Of segments; 1 where there are none on both sides."""
+    """Of segments; 1 if there are none on either side."""
     precision: float
     recall: float
     onset_errors: tuple[float, ...]
-    """Start found minus true start in seconds, of the segments that agree, a person's first ones excepted."""
+    """Found start minus true start in seconds, for matched segments except each person's first."""
 
     @property
     def median_onset_error(self) -> float | None:
-        """Median distance in seconds; None if there is none."""
+        """Median of the absolute onset errors in seconds; None if there are none."""
         return median(abs(error) for error in self.onset_errors) if self.onset_errors else None
 
 
@@ -71,10 +73,10 @@ def score_identities(
     """Compare tracks with people, frame by frame.
 
     Args:
-        truth: each frame's people.
-        found: each frame's tracks; as many frames.
-        minimum_overlap: intersection over union from which two boxes show the same face.
-        hidden: people who need not be found: boxes on them, and on nobody of ``truth``, do not count; as many frames.
+        truth: the people in each frame.
+        found: the tracks in each frame; as many frames.
+        minimum_overlap: intersection over union at which two boxes show the same face.
+        hidden: people who need not be found: boxes on them and on nobody in ``truth`` are ignored; as many frames.
 
     Raises:
         InputError: the numbers of frames differ, or SciPy is not installed.
@@ -83,7 +85,7 @@ def score_identities(
     if not len(truth) == len(found) == len(hidden):
         raise InputError(
             f"the truth has {len(truth)} frames and the tracks have {len(found)} (hidden {len(hidden)}); "
-            "give the same video's"
+            "give those of the same video"
         )
     found = [
         {
@@ -97,8 +99,8 @@ def score_identities(
     last: dict[int, int] = {}
     switches = 0
     for people, tracks in zip(truth, found, strict=True):
-        overlaps = {(p, t): _overlap(people[p], tracks[t]) for p in people for t in tracks}
-        near = {pair: overlap for pair, overlap in overlaps.items() if overlap >= minimum_overlap}
+        overlaps = {(p, t): overlap(people[p], tracks[t]) for p in people for t in tracks}
+        near = {pair: shared for pair, shared in overlaps.items() if shared >= minimum_overlap}
         agree.update(near.keys())
         for person, track in _pair_greedily(near).items():
             switches += last.get(person, track) != track
@@ -115,22 +117,22 @@ def score_identities(
 
 
 def score_segments(truth: Sequence[Stretch], found: Sequence[Stretch], minimum_overlap: float = 0.5) -> SegmentScores:
-    """Compare segments with true ones: right are those of the same person and label that overlap enough in time.
+    """Compare segments with true ones: correct ones have the same person and label and overlap enough in time.
 
-    Each true segment is found at most once, by the segment that overlaps it most.
+    Each true segment is matched at most once, with the segment that overlaps it most.
 
     Args:
         truth: what each person shows.
         found: segments, with persons in place of tracks (see ``IdentityScores.pairs``).
-        minimum_overlap: least intersection over union of the times, above 0.
+        minimum_overlap: minimum intersection over union of the times, above 0.
     """
     candidates = sorted(
         (
-            (-overlap, i, j)
+            (-shared, i, j)
             for i, true in enumerate(truth)
             for j, other in enumerate(found)
             if (true.person, true.label) == (other.person, other.label)
-            and (overlap := _overlap_in_time(true, other)) >= minimum_overlap
+            and (shared := _overlap_in_time(true, other)) >= minimum_overlap
         ),
     )
     matches: dict[int, int] = {}
@@ -150,7 +152,7 @@ def score_segments(truth: Sequence[Stretch], found: Sequence[Stretch], minimum_o
 
 
 def score_time(truth: Sequence[Stretch], found: Sequence[Stretch]) -> float:
-    """Return the share of the people's time, 0 to 1, in which the right expression was found; 1 without people.
+    """Return the share of people's time with the correct expression, 0 to 1; 1 without people.
 
     Args:
         truth: what each person shows.
@@ -166,13 +168,13 @@ def score_time(truth: Sequence[Stretch], found: Sequence[Stretch]) -> float:
 
 
 def _pair(agree: Mapping[tuple[int, int], int]) -> tuple[dict[int, int], int]:
-    """Return track -> person such that as many boxes as possible agree, and how many these are."""
+    """Return track -> person such that as many boxes as possible agree, and their number."""
     if not agree:
         return {}, 0
     try:
         from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
     except ModuleNotFoundError as error:
-        raise InputError("scoring tracks needs SciPy, which is not here: pip install 'ifdd[train]'") from error
+        raise InputError("scoring tracks needs SciPy; install it with: pip install 'ifdd[train]'") from error
     people, tracks = sorted({person for person, _ in agree}), sorted({track for _, track in agree})
     counts: Int64[np.ndarray, "people tracks"] = np.array([[agree.get((p, t), 0) for t in tracks] for p in people])
     rows, columns = linear_sum_assignment(counts, maximize=True)
@@ -181,7 +183,7 @@ def _pair(agree: Mapping[tuple[int, int], int]) -> tuple[dict[int, int], int]:
 
 
 def _pair_greedily(overlaps: Mapping[tuple[int, int], float]) -> dict[int, int]:
-    """Return person -> track in one frame, the best overlap first."""
+    """Return person -> track in one frame, the largest overlap first."""
     pairs: dict[int, int] = {}
     for person, track in sorted(overlaps, key=lambda pair: -overlaps[pair]):
         if person not in pairs and track not in pairs.values():
@@ -190,14 +192,7 @@ def _pair_greedily(overlaps: Mapping[tuple[int, int], float]) -> dict[int, int]:
 
 
 def _covers(box: Box, people: FrameBoxes, minimum_overlap: float) -> bool:
-    return any(_overlap(box, other) >= minimum_overlap for other in people.values())
-
-
-def _overlap(a: Box, b: Box) -> float:
-    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
-    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
-    shared = max(0.0, width) * max(0.0, height)
-    return shared / (a[2] * a[3] + b[2] * b[3] - shared) if shared else 0.0
+    return any(overlap(box, other) >= minimum_overlap for other in people.values())
 
 
 def _overlap_in_time(a: Stretch, b: Stretch) -> float:

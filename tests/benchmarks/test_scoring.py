@@ -2,9 +2,9 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from benchmarks.scoring import Box, Stretch, score_identities, score_segments, score_time
 
 from ifdd.errors import InputError
-from ifdd.evaluation.timeline import Box, Stretch, score_identities, score_segments, score_time
 
 
 def at(x: float) -> Box:
