@@ -15,7 +15,8 @@ from ifdd.__main__ import COMMANDS, build_parser
 from ifdd.data.crop import FaceRecord
 from ifdd.data.labels import LABEL_SETS
 from ifdd.data.manifest import COLUMNS
-from ifdd.data.prepare import COLOURS, RARELY_FOUND_SHARE, prepare
+from ifdd.data.prepare import RARELY_FOUND_SHARE, prepare
+from ifdd.data.prepare_tables import COLOURS
 from ifdd.faces.detection import CROP_FACTOR, YUNET_FILE
 from ifdd.faces.main_face import DETECTION_SECONDS, HOLD_SECONDS
 

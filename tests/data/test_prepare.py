@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from ifdd.__main__ import main
-from ifdd.data.datasets.listing import Options
+from ifdd.data.datasets import READERS, Options
 from ifdd.data.manifest import Sample, dataset_hash, read_manifest
-from ifdd.data.prepare import READERS
 from ifdd.synth.config import PRESETS
 from ifdd.synth.story import StoryConfig, render_story
 from ifdd.video.frames import read_frames
@@ -60,9 +59,9 @@ def test_a_dataset_becomes_a_manifest(tmp_path: Path, capsys: pytest.CaptureFixt
     verdicts = {check["name"]: check["verdict"] for check in record["checks"]}
     assert (verdicts["partition"], verdicts["counts"], verdicts["unlisted"]) == ("ok", "not checked", "noted")
     printed = capsys.readouterr().out
-    assert "No clip is left out." in printed
+    assert "No clip is excluded." in printed
     assert record["dataset_hash"] in printed
-    assert "clip 16372 is on disk, but in no list" in printed
+    assert "clip 16372 is on disk but in no list" in printed
 
 
 def test_lines_and_lists_that_are_not_read_count_as_left_out(
@@ -73,18 +72,18 @@ def test_lines_and_lists_that_are_not_read_count_as_left_out(
     with pytest.raises(SystemExit):
         prepare("dfew", root, out)
     printed = capsys.readouterr().out
-    assert "Left out, not understood: 1 lines of 1 clips" in printed
-    assert "No clip is left out" not in printed
+    assert "Excluded, malformed: 1 lines of 1 clips" in printed
+    assert "No clip is excluded" not in printed
     (excluded,) = record_of(out)["excluded"]
-    assert (excluded["clip_id"], excluded["reason"]) == ("", "not understood")
+    assert (excluded["clip_id"], excluded["reason"]) == ("", "malformed")
     assert excluded["where"].startswith(f"{TRAIN}, line ")
     edit(root / TRAIN, "\nthree,2\n", "\n3,2\n")
     shutil.rmtree(next(root.glob("EmoLabel_DataSplit/test*")))
     with pytest.raises(SystemExit):
         prepare("dfew", root, out)
     printed = capsys.readouterr().out
-    assert "The clips of lists that are missing or cannot be read are left out" in " ".join(printed.split())
-    assert "No clip is left out" not in printed
+    assert "Lists that are missing or unreadable exclude an unknown number of clips." in " ".join(printed.split())
+    assert "No clip is excluded" not in printed
 
 
 def test_a_place_for_the_result_is_found_before_anything_is_read(
@@ -108,14 +107,14 @@ def test_everything_that_is_wrong_is_said_before_it_stops(tmp_path: Path, capsys
     assert stop.value.code == 2
     printed = capsys.readouterr()
     assert "ifdd prepare: wrong: names, subsets, frames: no manifest was written" in printed.err
-    assert "--allow-incomplete true" in printed.err
+    assert "--allow-incomplete" in printed.err
     for text in (
         "clip 00005 has the label 9",
         "clip 00001 is in train and test of fold 1",
-        "clip 00007: there is nothing",
+        "clip 00007: path does not exist",
     ):
         assert text in re.sub(r"\s+", " ", printed.out)
-    assert "Left out, no frames: 5 lines of 1 clips" in printed.out
+    assert "Excluded, no frames: 5 lines of 1 clips" in printed.out
     assert not (out / "manifest.csv").exists()
     record = record_of(out)
     assert (record["verdict"], record["manifest"]) == ("incomplete", None)
@@ -132,7 +131,7 @@ def test_an_incomplete_dataset_may_be_allowed_and_is_recorded(tmp_path: Path) ->
     assert len(read_manifest(out / "manifest.csv")) == 45
     assert record["dataset_hash"] != complete
     assert {(e["clip_id"], e["fold"]) for e in record["excluded"]} == {("00007", fold) for fold in range(1, 6)}
-    assert {e["reason"] for e in record["excluded"]} == {"no frames: there is nothing at this place"}
+    assert {e["reason"] for e in record["excluded"]} == {"no frames: path does not exist"}
 
 
 def test_labels_from_zero_are_refused_even_then(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,9 +140,7 @@ def test_labels_from_zero_are_refused_even_then(tmp_path: Path, capsys: pytest.C
     (out / "manifest.csv").write_text("old")
     root = write_dfew(tmp_path / "DFEW", first_label=0)
     message = fails(capsys, "dfew", root, out, "--allow-incomplete", "true")
-    assert message.startswith(
-        "ifdd prepare: refused: label base: no manifest was written (the one that is there is of an"
-    )
+    assert message.startswith("ifdd prepare: refused: label base: no manifest was written (the existing one is from an")
     assert (out / "manifest.csv").read_text() == "old"
     assert record_of(out)["verdict"] == "refused"
 
@@ -172,11 +169,13 @@ def test_scene_label_set_and_kind_of_frames_are_options(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("dfew", "--scene", "Crime"), "--scene is for ferv39k, not for dfew; leave it out"),
-        (("ferv39k", "--label-set", "compound"), "--label-set is for mafw, not for ferv39k"),
-        (("folder", "--frames", "clips"), "--frames is for dfew, ferv39k, mafw, not for folder"),
+        (("dfew", "--scene", "Crime"), "--scene applies to ferv39k, not to dfew; leave it out"),
+        (("ferv39k", "--label-set", "compound"), "--label-set applies to mafw, not to ferv39k"),
+        (("folder", "--frames", "clips"), "--frames applies to dfew, ferv39k, mafw, not to folder"),
         (("dfew", "--workers", "-1"), "--workers is -1"),
-        (("dfew", "--face-size", "0"), "--face-size is 0"),
+        (("dfew", "--face-size", "0"), "--face-size is 0; it must be at least 1"),
+        (("dfew", "--pack-size", "0"), "--pack-size is 0; it must be at least 1"),
+        (("dfew", "--pack-quality", "101"), "--pack-quality is 101; it must be at least 1 and at most 100"),
         (("dfew", "--frames", "faces"), "unknown frames 'faces'"),
     ],
 )
@@ -188,14 +187,14 @@ def test_options_that_do_not_fit_are_refused(
 
 
 def test_a_dataset_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "there is no" in fails(capsys, "dfew", tmp_path / "DFEW", tmp_path / "out")
+    assert "DFEW does not exist; give the folder" in fails(capsys, "dfew", tmp_path / "DFEW", tmp_path / "out")
 
 
 def test_frames_may_go_unread_or_be_read_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root, out = write_dfew(tmp_path / "DFEW"), tmp_path / "out"
     (root / "Clip/clip_224x224_16f/00003/9.jpg").write_bytes(b"")
     prepare("dfew", root, out, "--check-frames", "none")
-    assert {c["name"]: c["reason"] for c in record_of(out)["checks"]}["readable"] == "not asked for"
+    assert {c["name"]: c["reason"] for c in record_of(out)["checks"]}["readable"] == "not requested"
     prepare("dfew", root, out)
     assert "wrong: readable" in fails(capsys, "dfew", root, out, "--check-frames", "all")
 
@@ -278,7 +277,7 @@ def test_a_face_that_is_seldom_seen_is_noted(tmp_path: Path) -> None:
     record = record_of(tmp_path / "out")
     (check,) = (check for check in record["checks"] if check["name"] == "faces")
     (finding,) = check["findings"]
-    assert re.search(r"found in \d\d% of the frames searched; \d\d of 40 frames are kept", finding["message"])
+    assert re.search(r"found in \d\d% of the searched frames; \d\d of 40 frames are kept", finding["message"])
     (sample,) = read_manifest(tmp_path / "out" / "manifest.csv")
     assert record["faces"]["frames_left_out"] == 40 - sample.frames > 10
 

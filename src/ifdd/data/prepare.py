@@ -1,20 +1,15 @@
-"""``ifdd prepare``: a dataset's tree is checked before anything is trained, and becomes a manifest."""
+"""``ifdd prepare``: check a dataset before anything is trained, and write its manifest."""
 
 import json
 import os
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
-from rich.box import SIMPLE_HEAD
-from rich.markup import escape
-from rich.table import Table
-
 from ifdd.console import console, error_console, progress_bar
 from ifdd.data.crop import crop_faces
+from ifdd.data.datasets import READERS, Listing, Options
 from ifdd.data.datasets.checks import (
     CHECKS,
     SHORT,
@@ -26,26 +21,14 @@ from ifdd.data.datasets.checks import (
     count,
     verdicts,
 )
-from ifdd.data.datasets.dfew import read_dfew
-from ifdd.data.datasets.ferv39k import read_ferv39k
-from ifdd.data.datasets.folder import read_folder
 from ifdd.data.datasets.inventory import ClipState, Thoroughness, scan_clips
-from ifdd.data.datasets.listing import Excluded, Listing, Options
-from ifdd.data.datasets.mafw import read_mafw
-from ifdd.data.manifest import SUBSETS, Sample, dataset_hash, write_manifest
+from ifdd.data.manifest import Sample, dataset_hash, write_manifest
 from ifdd.data.pack import verify_pack
 from ifdd.data.pack_writer import write_pack
-from ifdd.errors import InputError
+from ifdd.data.prepare_tables import show
+from ifdd.errors import InputError, check_range
 from ifdd.faces.detection import DetectorChoice, choose_detector
 from ifdd.files import make_folder, write_text
-
-READERS: dict[str, Callable[[Path, Options], Listing]] = {
-    "dfew": read_dfew,
-    "ferv39k": read_ferv39k,
-    "mafw": read_mafw,
-    "folder": read_folder,
-}
-"""Name of a dataset -> reader of its tree."""
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "dfew": ("frames",),
@@ -53,22 +36,14 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "mafw": ("frames", "label_set", "captioned"),
     "folder": ("subset",),
 }
-"""Name of a dataset -> fields of ``Options`` that it has."""
+"""Dataset -> the fields of ``Options`` that apply to it."""
 
 WHOLE_SCENES = ("mafw", "folder")
-"""Datasets whose faces are cropped unless one wishes otherwise; the others ship crops."""
+"""Datasets of whole scenes, whose faces are cropped by default; the others ship crops."""
 
 SCHEMA_VERSION = 1
-FINDINGS_SHOWN = 6
-"""Findings of one check, and clips of one reason, that the terminal shows; prepare.json has all."""
-
 RARELY_FOUND_SHARE = 0.5
-"""Share of the searched frames; clips whose face was found in fewer are noted."""
-
-UNREAD = ("lists", "encoding")
-"""Checks that fail where lines are not even seen."""
-
-COLOURS = {"ok": "green", "noted": "cyan", "wrong": "red", "refused": "bold red", "not checked": "yellow"}
+"""Clips whose face was found in a smaller share of the searched frames are noted."""
 
 
 def prepare(
@@ -95,45 +70,45 @@ def prepare(
     """Check a dataset and write its manifest: the table of clips that training and evaluation read.
 
     Writes OUT/manifest.csv (or .parquet) and OUT/prepare.json: counts, published counts, the outcome of every check,
-    every clip that is left out and why, and a hash of clips, labels and folds. What makes numbers wrong stops with exit
-    code 2, after everything has been checked and said; then no manifest is written.
+    every excluded clip with the reason, and a hash of clips, labels and folds. If anything would make scores wrong,
+    prepare completes all checks, writes no manifest and exits with code 2.
 
     Args:
-        dataset: dfew, ferv39k or mafw as their owners hand them out; folder for clips of one's own.
-        root: Folder that the dataset was unpacked to; of one's own a folder with a folder for each class (train, test
-            above them if wanted), or a CSV file with the columns path and label.
-        out: Folder to write to.
-        frames: Which frames: clip_224x224_16f, clip_224x224, jpg_256 or original of DFEW; frames or clips of MAFW;
-            auto takes the first of these that is there.
-        label_set: MAFW's 11 single or 43 compound classes, which have folds of their own.
-        captioned: Take MAFW's lists with captions, which lack the neutral clips.
-        scene: One of FERV39k's 22 scenes, for example Crime; all of them without it.
-        subset: Where clips of one's own belong if no folder or column says.
-        check_frames: Decode no frames, the first of each clip, or all (slow; counts those of videos exactly).
-        faces: crop cuts the main face out of every frame, upright, into OUT/faces; an interrupted run goes on where it
-            was. keep takes the frames as they are. auto crops MAFW and clips of one's own, which show whole scenes.
+        dataset: dfew, ferv39k or mafw in the owners' layout; folder for your own clips.
+        root: The unpacked dataset. For your own clips, a folder with one folder per class (below train and test, if
+            you like), or a CSV file with the columns path and label.
+        out: Output folder.
+        frames: Kind of frames: clip_224x224_16f, clip_224x224, jpg_256 or original for DFEW; frames or clips for
+            MAFW; auto takes the first that exists.
+        label_set: MAFW's 11 single or 43 compound classes; each has its own folds.
+        captioned: Use MAFW's lists with captions, which lack the neutral clips.
+        scene: One of FERV39k's 22 scenes, for example Crime; default: all.
+        subset: Subset of your own clips if no folder or column names one.
+        check_frames: Decode no frames, the first of each clip, or all (slow; counts the frames of videos exactly).
+        faces: crop crops the main face of every frame, upright, to OUT/faces; an interrupted run resumes. keep uses
+            the frames as they are. auto crops MAFW and your own clips, which show whole scenes.
         face_size: Side of the crops in pixels.
-        detector_model: YuNet's .onnx file; without it the public one is downloaded once, and where that fails OpenCV's
-            Haar cascade finds the faces, which misses more.
-        pack: Also write all frames into a few large files, OUT/frames.pack; the manifest then names the pack. JPEG
-            frames of 224 pixels are read hardly faster from it; larger ones are, several times, once --pack-size
-            shrinks them. What is there is checked, and made anew where it is damaged or its frames have changed.
-        pack_size: Pixels of the shorter side that larger frames are shrunk to in the pack; as they are without it.
-        pack_quality: Of the JPEG frames that the pack needs made, 1 to 100; null stores uncompressed frames, about
-            ten times as large, and read several times faster where memory holds them.
-        manifest_format: A CSV or a Parquet file.
-        allow_incomplete: Leave out what is wrong, and write the manifest all the same; prepare.json keeps the record.
+        detector_model: Path to YuNet's .onnx file; by default, the public one is downloaded once. If that fails,
+            OpenCV's Haar cascade is used, which finds fewer faces.
+        pack: Also write all frames into a few large files, OUT/frames.pack, which the manifest then names. JPEG frames
+            of 224 pixels are read hardly faster from a pack; larger ones are read several times faster once --pack-size
+            reduces them. An existing pack is checked, and rewritten where it is damaged or its frames have changed.
+        pack_size: Reduce larger frames in the pack to this shorter side in pixels; default: keep their size.
+        pack_quality: JPEG quality of reduced frames in the pack, 1 to 100; null stores uncompressed frames, about ten
+            times as large and several times as fast to read from memory.
+        manifest_format: File format of the manifest.
+        allow_incomplete: Exclude the clips that fail a check and write the manifest; prepare.json keeps the record.
         workers: Threads that count and read frames, and processes that crop and pack; 0: four threads and one process
-            a core.
+            per core.
     """
     options = Options(frames, label_set, captioned, scene, subset)
     _check_choices(dataset, options)
-    if workers < 0:
-        raise InputError(f"--workers is {workers}; it must be at least 0")
-    if face_size < 1:
-        raise InputError(f"--face-size is {face_size}; it must be at least 1")
+    check_range("--workers", workers, at_least=0)
+    check_range("--face-size", face_size, at_least=1)
+    check_range("--pack-size", pack_size, at_least=1)
+    check_range("--pack-quality", pack_quality, at_least=1, at_most=100)
     if not root.exists():
-        raise InputError(f"there is no {root}; give the folder that the dataset was unpacked to")
+        raise InputError(f"{root} does not exist; give the folder that the dataset was unpacked to")
     make_folder(out)
     processes = workers or os.cpu_count() or 1
     listing = READERS[dataset](root, options)
@@ -180,16 +155,16 @@ def prepare(
 
 
 def inspect(listing: Listing, decode: Thoroughness, workers: int, synthetic: bool = False) -> dict[str, ClipState]:
-    """Make all checks; what is left in ``listing.entries`` can be learnt and tested.
+    """Make all checks but those of faces and lengths; only valid clips remain in ``listing.entries``.
 
     Args:
-        listing: what a reader gave.
+        listing: the output of a reader.
         decode: which frames to decode.
-        workers: threads.
-        synthetic: the tree is SynthDFER's, whose counts are not the published ones.
+        workers: number of threads.
+        synthetic: whether SynthDFER wrote the tree, so that its counts are not the published ones.
 
     Returns:
-        Clip id -> what is on disk.
+        Clip id -> its state on disk.
     """
     if synthetic:
         listing.published = {}
@@ -205,7 +180,7 @@ def inspect(listing: Listing, decode: Thoroughness, workers: int, synthetic: boo
 
 
 def samples_of(listing: Listing, states: dict[str, ClipState]) -> list[Sample]:
-    """Return the lines of the manifest, by fold, in the order of the lists."""
+    """Return the samples of the manifest, by fold, in the order of the lists."""
     return [
         Sample(
             clip_id=entry.clip_id,
@@ -224,13 +199,13 @@ def samples_of(listing: Listing, states: dict[str, ClipState]) -> list[Sample]:
 def crop(
     listing: Listing, states: dict[str, ClipState], folder: Path, size: int, detector: DetectorChoice, workers: int
 ) -> dict[str, Any]:
-    """Crop the faces of all clips, with a progress bar; the crops take the place of the frames in both arguments.
+    """Crop the faces of all clips, with a progress bar; the crops replace the frames in ``listing`` and ``states``.
 
-    Clips in which no face is found, or seldom, are noted; clips that cannot be read are wrong, and left out.
+    Clips whose face is found rarely or never are noted; unreadable clips are wrong and excluded.
 
     Returns:
         ``{"folder": name, "size": pixels, "detector": name, "clips", "without_face", "several_people": numbers of
-        clips, "frames_left_out": number of frames that do not show the face}``.
+        clips, "frames_left_out": number of frames without the face}``.
     """
     samples = samples_of(listing, states)
     with progress_bar("clips") as bar:
@@ -248,13 +223,13 @@ def crop(
     check_frames(listing, states)
     listing.entries = [entry._replace(source=folder / entry.clip_id) for entry in listing.entries]
     for clip_id in cropped.without_face:
-        message = f"clip {clip_id}: no face was found; its frames are the middle squares of the pictures"
+        message = f"clip {clip_id}: no face was found; the centre of its frames is used"
         listing.report("faces", "note", message, clip_id)
     followed = {clip_id: record for clip_id, record in cropped.records.items() if not record.centre_crop}
     for clip_id, record in followed.items():
         if record.face_share < RARELY_FOUND_SHARE:
             message = (
-                f"clip {clip_id}: the face was found in {record.face_share:.0%} of the frames searched; "
+                f"clip {clip_id}: the face was found in {record.face_share:.0%} of the searched frames; "
                 f"{record.frames} of {record.source_frames} frames are kept"
             )
             listing.report("faces", "note", message, clip_id)
@@ -272,7 +247,7 @@ def crop(
 def pack_frames(
     path: Path, samples: Sequence[Sample], size: int | None, quality: int | None, workers: int
 ) -> list[Sample]:
-    """Pack the frames of samples, with a progress bar; return the samples as they are in the pack."""
+    """Pack the frames of samples, with a progress bar; return the samples with the pack as path."""
     with progress_bar("clips") as bar:
         task = bar.add_task("packing", total=len({sample.clip_id for sample in samples}))
         return write_pack(
@@ -288,10 +263,10 @@ def pack_frames(
 def describe(
     listing: Listing, states: dict[str, ClipState], samples: Sequence[Sample], checked: Sequence[Checked]
 ) -> dict[str, Any]:
-    """Return everything that was found, as JSON can hold it.
+    """Return all results of the checks in a form for JSON.
 
-    ``{"label_set", "classes": in their order, "frames": the kind, "lists": files that were read, "verdict": "complete",
-    "incomplete" or "refused", "dataset_hash", "clips": number of different ones, "lines": of the manifest, "length":
+    ``{"label_set", "classes": in order, "frames": the kind, "lists": files that were read, "verdict": "complete",
+    "incomplete" or "refused", "dataset_hash", "clips": number of distinct ones, "lines": of the manifest, "length":
     frames of a clip {"least", "mean", "most", "short": clips under 16}, "counts" and "published": fold -> subset ->
     class -> clips, "checks": [{"name", "question", "verdict", "reason", "findings": [{"severity", "message",
     "clip_id"}]}], "excluded": [{"clip_id", "subset", "fold", "where", "reason"}]}``.
@@ -332,93 +307,27 @@ def describe(
     }
 
 
-def show(listing: Listing, samples: Sequence[Sample], checked: Sequence[Checked]) -> None:
-    """Print counts, checks, findings and what is left out."""
-    for table in counts_tables(listing):
-        console.print(table)
-    console.print(checks_table(checked))
-    for check in checked:
-        worst_first = sorted(check.findings, key=lambda finding: finding.severity == "note")
-        _print_some(f"{check.name}: {check.verdict}", [finding.message for finding in worst_first])
-    reasons = defaultdict(list)
-    for excluded in listing.excluded:
-        reasons[excluded.reason.partition(":")[0]].append(excluded)
-    for reason, group in reasons.items():
-        _print_some(f"Left out, {reason}: {len(group)} lines of {_clips(group)} clips", map(_place, group))
-    unread = [check for check in checked if check.name in UNREAD and check.verdict in ("wrong", "refused")]
-    if unread:
-        console.print("The clips of lists that are missing or cannot be read are left out; nobody knows which.")
-    if not listing.excluded and not unread:
-        console.print("No clip is left out.")
-    console.print(f"Dataset hash {dataset_hash(samples)}", highlight=False)
-
-
-def counts_tables(listing: Listing) -> list[Table]:
-    """Return clips of each class; where others are published, these stand in brackets.
-
-    One table a subset with a column a fold, or, where there are no folds, one table with a column a subset.
-    """
-    counted = count(listing.entries, listing.labels)
-    pairs = sorted(counted.keys() | listing.published.keys(), key=lambda pair: (SUBSETS.index(pair[1]), pair[0]))
-    title = f"{listing.dataset} ({listing.variant})"
-    if all(fold == 0 for fold, _ in pairs):
-        return [_counts_table(listing, counted, title, {subset: (fold, subset) for fold, subset in pairs})]
-    return [
-        _counts_table(listing, counted, f"{title}: {subset}", {f"fold {pair[0]}": pair for pair in group})
-        for subset, group in groupby(pairs, key=lambda pair: pair[1])
-    ]
-
-
-def _counts_table(
-    listing: Listing,
-    counted: dict[tuple[int, str], tuple[int, ...]],
-    title: str,
-    columns: dict[str, tuple[int, str]],
-) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)
-    table.add_column("clips of", overflow="fold", min_width=14)
-    for name in columns:
-        table.add_column(name, justify="right", no_wrap=True)
-    for place, name in enumerate(listing.classes):
-        table.add_row(name, *(_cell(counted, listing.published, pair, place) for pair in columns.values()))
-    table.add_section()
-    table.add_row("all", *(_cell(counted, listing.published, pair, None) for pair in columns.values()))
-    return table
-
-
-def checks_table(checked: Sequence[Checked]) -> Table:
-    """Return the outcome of each check."""
-    table = Table(title="checks", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    for header in ("check", "so it is when all is well", "verdict", "found"):
-        table.add_column(header, justify="right" if header == "found" else "left")
-    for check in checked:
-        colour = COLOURS[check.verdict]
-        found = check.reason or str(len(check.findings) or "")
-        table.add_row(check.name, CHECKS[check.name], f"[{colour}]{check.verdict}[/]", found)
-    return table
-
-
 def _notify(line: str) -> None:
     error_console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _check_choices(dataset: str, options: Options) -> None:
-    """Refuse an option that the dataset does not have."""
+    """Refuse an option that does not apply to the dataset."""
     for name, default in Options._field_defaults.items():
         if getattr(options, name) != default and name not in CHOICES[dataset]:
             owners = ", ".join(owner for owner, names in CHOICES.items() if name in names)
-            raise InputError(f"--{name.replace('_', '-')} is for {owners}, not for {dataset}; leave it out")
+            raise InputError(f"--{name.replace('_', '-')} applies to {owners}, not to {dataset}; leave it out")
 
 
 def _skipped(listing: Listing, decode: str, synthetic: bool) -> dict[str, str]:
-    """Return check -> why it could not be made."""
+    """Return check -> the reason why it is skipped."""
     skipped = {}
     if not listing.published:
         skipped["counts"] = "SynthDFER" if synthetic else "none published"
     if decode == "none":
-        skipped["readable"] = "not asked for"
+        skipped["readable"] = "not requested"
     if listing.dataset != "dfew":
-        skipped["votes"] = "DFEW's" if listing.dataset != "folder" else "as given"
+        skipped["votes"] = "DFEW only" if listing.dataset != "folder" else "as given"
     if not any(fold for fold, _ in listing.expected):
         skipped["partition"] = "no folds"
     return skipped
@@ -429,21 +338,21 @@ def _write_record(out: Path, record: dict[str, Any]) -> None:
 
 
 def _stops(listing: Listing, allow_incomplete: bool) -> bool:
-    """Return whether no manifest may be written."""
+    """Return whether the findings forbid writing a manifest."""
     severities = {finding.severity for finding in listing.findings}
     return not listing.entries or "refused" in severities or ("wrong" in severities and not allow_incomplete)
 
 
 def _refusal(failed: list[str], refused: list[str], out: Path, any_left: bool) -> str:
-    """Return the one line that says why no manifest was written and what to do."""
-    stale = " (the one that is there is of an earlier run)" if any(out.glob("manifest.*")) else ""
-    where = f"no manifest was written{stale}; {out / 'prepare.json'} holds everything that was found"
+    """Return the one line that says why no manifest was written, and what to do."""
+    stale = " (the existing one is from an earlier run)" if any(out.glob("manifest.*")) else ""
+    where = f"no manifest was written{stale}; {out / 'prepare.json'} has all findings"
     if not any_left:
-        why = ", ".join(failed) or "the lists name none of those that were asked for"
-        return f"no clip is left: {why}: {where}; repair the dataset or ask for others"
+        why = ", ".join(failed) or "the lists contain none of the requested clips"
+        return f"no clip is left: {why}: {where}; repair the dataset, or request other clips"
     if refused:
         return f"refused: {', '.join(refused)}: {where}; repair the lists"
-    return f"wrong: {', '.join(failed)}: {where}; repair it, or go on without what is wrong: --allow-incomplete true"
+    return f"wrong: {', '.join(failed)}: {where}; repair the dataset, or exclude these clips with --allow-incomplete"
 
 
 def _by_fold(
@@ -454,35 +363,3 @@ def _by_fold(
     for (fold, subset), numbers in sorted(counts.items(), key=lambda item: item[0][0]):
         found.setdefault(str(fold), {})[subset] = dict(zip(classes, numbers, strict=True))
     return found
-
-
-def _cell(
-    counted: dict[tuple[int, str], tuple[int, ...]],
-    published: dict[tuple[int, str], tuple[int, ...]],
-    pair: tuple[int, str],
-    place: int | None,
-) -> str:
-    """Return one number of the table: of a class, or of all where ``place`` is None."""
-    part = slice(place, None if place is None else place + 1)
-    found, should = sum(counted.get(pair, ())[part]), sum(published.get(pair, ())[part])
-    return f"[red]{found}[/] ({should})" if pair in published and found != should else str(found)
-
-
-def _clips(group: Sequence[Excluded]) -> int:
-    return len({excluded.clip_id or excluded.where for excluded in group})
-
-
-def _place(excluded: Excluded) -> str:
-    return f"{excluded.clip_id or 'a line'} ({excluded.where}): {excluded.reason}"
-
-
-def _print_some(title: str, lines: Iterable[str]) -> None:
-    """Print a title and the first of some lines; nothing if there are none."""
-    all_lines = list(lines)
-    if not all_lines:
-        return
-    console.print(f"[bold]{escape(title)}[/]")
-    for line in all_lines[:FINDINGS_SHOWN]:
-        console.print(f"  {line}", highlight=False, markup=False)
-    if len(all_lines) > FINDINGS_SHOWN:
-        console.print(f"  ... and {len(all_lines) - FINDINGS_SHOWN} more, all in prepare.json", highlight=False)

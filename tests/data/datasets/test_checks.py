@@ -93,11 +93,11 @@ def test_counts_are_compared_with_the_published_ones_class_by_class(tmp_path: Pa
     assert counts.verdict == "wrong"
     assert len(counts.findings) == 5 * 2 * 7
     assert messages(counts)[0] == (
-        "fold 1, train: 1 clips of happy, published are 1956; take the list from the dataset anew"
+        "fold 1, train: 1 clips of happy, 1956 are published; copy the list from the dataset again"
     )
     (tmp_path / TRAIN).unlink()
     counts = outcome(read_dfew(tmp_path, Options()), synthetic=False)["counts"]
-    assert messages(counts)[0] == "fold 1, train: no clips, published are 9356; take the list anew"
+    assert messages(counts)[0] == "fold 1, train: no clips, 9356 are published; copy the list from the dataset again"
 
 
 def test_a_clip_without_frames_is_left_out_of_every_fold(tmp_path: Path) -> None:
@@ -110,13 +110,13 @@ def test_a_clip_without_frames_is_left_out_of_every_fold(tmp_path: Path) -> None
     check = outcome(listing)["frames"]
     assert check.verdict == "wrong"
     assert messages(check) == [
-        f"clip 00003: there is nothing at this place: {frames / '00003'}; copy it from the dataset",
-        f"clip 00005: the folder holds no frames: {frames / '00005'}; copy it from the dataset",
+        f"clip 00003: path does not exist: {frames / '00003'}; copy it from the dataset",
+        f"clip 00005: the folder contains no frames: {frames / '00005'}; copy it from the dataset",
     ]
     assert {e.clip_id for e in listing.excluded} == {"00003", "00005"}
     assert len(listing.excluded) == 10
     assert len(listing.entries) == 40
-    assert "no frames: the folder holds no frames" in {e.reason for e in listing.excluded}
+    assert "no frames: the folder contains no frames" in {e.reason for e in listing.excluded}
 
 
 def test_an_unreadable_frame_leaves_its_clip_out(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_short_clips_are_kept_and_listed(tmp_path: Path) -> None:
     check = outcome(listing)["length"]
     assert (check.verdict, messages(check)) == (
         "noted",
-        ["clip 00003 has 15 frames; it is kept, and stretched when it is read"],
+        ["clip 00003 has 15 frames; it is kept, and stretched on reading"],
     )
     assert len(listing.entries) == 50
 
@@ -167,9 +167,9 @@ def test_equal_lines_leave_one_and_contradicting_ones_none(tmp_path: Path) -> No
     listing = read_dfew(tmp_path, Options())
     check = outcome(listing)["duplicates"]
     assert messages(check)[0].startswith(
-        "clip 00003 is named again (EmoLabel_DataSplit/train(single-labeled)/set_1.csv, "
+        "clip 00003 is listed twice (EmoLabel_DataSplit/train(single-labeled)/set_1.csv, "
     )
-    assert messages(check)[1].startswith("clip 00005 is named as neutral and as angry (")
+    assert messages(check)[1].startswith("clip 00005 is listed as neutral and as angry (")
     found = [e.clip_id for e in listing.entries if e.fold == 1 and e.subset == "train"]
     assert found.count("00003") == 1
     assert found.count("00005") == 0

@@ -73,7 +73,7 @@ def test_every_kind_of_frames_is_found(tmp_path: Path, folder: str, variant: str
 def test_a_list_from_zero_is_refused_with_the_reason(tmp_path: Path) -> None:
     listing = read(write_dfew(tmp_path, first_label=0, padded=True, lists="{subset}/{subset}_set_{fold}.csv"))
     refused = messages(listing, "label base")
-    assert refused[0].startswith("train/train_set_1.csv: labels are 0 to 6, those of the official lists 1 to 7")
+    assert refused[0].startswith("train/train_set_1.csv: labels are 0 to 6, but 1 to 7 in the official lists")
     assert {finding.severity for finding in listing.findings if finding.check == "label base"} == {"refused"}
     assert messages(listing, "ids")[0].startswith("train/train_set_1.csv: 8 ids are padded with zeros")
     # read as what it is, so that the other checks still say something
@@ -87,7 +87,7 @@ def test_a_label_that_is_no_class_is_left_out(tmp_path: Path, label: str) -> Non
     listing = read(tmp_path)
     assert messages(listing, "names") == [
         "EmoLabel_DataSplit/train(single-labeled)/set_1.csv, line 2: "
-        f"clip 00003 has the label {label}, which is no class; labels are 1 to 7"
+        f"clip 00003 has the label {label}, which is not a class; labels are 1 to 7"
     ]
     assert [(e.clip_id, e.subset, e.fold, e.reason) for e in listing.excluded] == [
         ("00003", "train", 1, f"unknown label {label}")
@@ -133,9 +133,9 @@ def test_missing_and_double_lists_are_said(tmp_path: Path) -> None:
 
 def test_no_lists_or_no_frames_stop_at_once(tmp_path: Path) -> None:
     write_clip(tmp_path / "Clip/clip_224x224/00001", 1)
-    with pytest.raises(InputError, match=r"holds no lists of DFEW; put 'EmoLabel_DataSplit/train"):
+    with pytest.raises(InputError, match=r"contains no lists of DFEW; put 'EmoLabel_DataSplit/train"):
         read(tmp_path)
-    with pytest.raises(InputError, match="holds no folder jpg_256 with clips in it"):
+    with pytest.raises(InputError, match="contains no folder jpg_256 with clips"):
         read(tmp_path, "jpg_256")
 
 
@@ -171,8 +171,8 @@ def test_what_is_no_clip_is_said(tmp_path: Path) -> None:
     (tmp_path / "Clip/clip_224x224_16f/thumbnails").mkdir()
     (tmp_path / "Clip/clip_224x224_16f/1").mkdir()
     listing = read(tmp_path)
-    assert messages(listing, "unlisted") == ["clip_224x224_16f/thumbnails is no clip of DFEW; it is not used"]
-    assert messages(listing, "frames") == ["clip 00001 is there twice, as 00001 and 1; keep one"]
+    assert messages(listing, "unlisted") == ["clip_224x224_16f/thumbnails is not a clip of DFEW; it is not used"]
+    assert messages(listing, "frames") == ["clip 00001 exists twice, as 00001 and 1; keep one"]
 
 
 def test_the_published_counts_have_the_published_sizes() -> None:

@@ -65,7 +65,7 @@ def test_a_scene_has_lists_of_its_own(tmp_path: Path, names: str) -> None:
 @pytest.mark.parametrize(
     ("new", "check", "message"),
     [
-        ("Crime/Angry/0001 Sad", "agreement", "clip Crime/Angry/0001 is labelled Sad, but lies in Angry"),
+        ("Crime/Angry/0001 Sad", "agreement", "clip Crime/Angry/0001 is labelled Sad, but is in the folder Angry"),
         ("Crime/Angry/0001 Bored", "names", "clip Crime/Angry/0001 has the label 'Bored'; the classes are angry"),
         ("Crime/Angry/0001 contempt", "names", "has the label 'contempt'"),
         ("Crime/Angry/0001", "lines", "'Crime/Angry/0001' is not 'Scene/Class/number Class'"),
@@ -93,7 +93,7 @@ def test_missing_lists_are_said(tmp_path: Path) -> None:
     (tmp_path / "4_setups/All_scenes/test_All.csv").unlink()
     assert messages(read(tmp_path), "lists") == ["test: no All_scenes/test_All.csv; copy it from the dataset"]
     (tmp_path / "4_setups/All_scenes/train_All.csv").unlink()
-    with pytest.raises(InputError, match="holds no lists of FERV39k; put 4_setups/All_scenes"):
+    with pytest.raises(InputError, match="contains no lists of FERV39k; put 4_setups/All_scenes"):
         read(tmp_path)
 
 

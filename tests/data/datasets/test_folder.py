@@ -39,7 +39,7 @@ def test_folders_of_subsets_lie_above_the_classes(tmp_path: Path) -> None:
         "val/happy/b": "validation",
         "Test/sad/a": "test",
     }
-    assert messages(listing, "unlisted") == ["the folder notes is no subset and no emotion; it is not used"]
+    assert messages(listing, "unlisted") == ["the folder notes is neither a subset nor an emotion; it is not used"]
 
 
 def test_what_is_not_used_is_said(tmp_path: Path) -> None:
@@ -53,10 +53,10 @@ def test_what_is_not_used_is_said(tmp_path: Path) -> None:
     assert [e.clip_id for e in listing.entries] == ["happy/a"]
     assert messages(listing, "names")[0].startswith("bored/b: clip bored/b has the label 'bored'; the classes are")
     assert messages(listing, "unlisted") == [
-        "the folder 2024 is no subset and no emotion; it is not used",
-        "the folder fear holds no clips",
-        "happy holds 1 images beside the clips; put each clip's images in a folder of its own",
-        "happy holds 1 files that are no videos; they are not used",
+        "the folder 2024 is neither a subset nor an emotion; it is not used",
+        "the folder fear contains no clips",
+        "happy contains 1 images next to the clips; put the images of each clip in a separate folder",
+        "happy contains 1 files that are not videos; they are not used",
     ]
 
 
@@ -67,7 +67,7 @@ def test_two_files_of_one_name_are_two_lines(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no clips; put videos or folders of images in folders named happy"):
+    with pytest.raises(InputError, match="contains no clips; put videos or folders of images in folders named happy"):
         read_folder(tmp_path, Options())
 
 
@@ -94,7 +94,7 @@ def test_a_csv_says_what_is_known(tmp_path: Path) -> None:
         ("a.mp4,happy,training set,1,", "lines", "subset 'training set'"),
         ("a.mp4,happy,train,one,", "lines", "fold 'one'"),
         (",happy,train,1,", "lines", "path ''"),
-        ("a.mp4,happy", "lines", "2 columns where there must be 5"),
+        ("a.mp4,happy", "lines", "2 columns instead of 5"),
         ("a.mp4,happy,train,1,happy", "lines", "votes are 'happy'; write them as"),
     ],
 )
@@ -108,7 +108,7 @@ def test_a_bad_line_of_a_csv_is_named(tmp_path: Path, line: str, check: str, mes
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is no CSV file of clips"),
+        ("", "is not a CSV file of clips"),
         ("file,label\n", "the first line must name path and label"),
         ("path,label,emotion\n", "the first line must name path and label, and may name clip_id, subset"),
     ],

@@ -24,8 +24,8 @@ def test_images_and_frames_of_videos_are_counted(tmp_path: Path, decode: Thoroug
 
 def test_what_is_not_there_is_missing(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert stock_of(tmp_path / "empty") == ClipState(0, "the folder holds no frames", missing=True)
-    assert stock_of(tmp_path / "nothing") == ClipState(0, "there is nothing at this place", missing=True)
+    assert stock_of(tmp_path / "empty") == ClipState(0, "the folder contains no frames", missing=True)
+    assert stock_of(tmp_path / "nothing") == ClipState(0, "path does not exist", missing=True)
 
 
 def test_a_bad_first_image_is_found_unless_nothing_is_decoded(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_bad_last_image_is_found_when_all_are_decoded(tmp_path: Path) -> None:
 
 def test_a_bad_video_is_found(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"no video")
-    assert stock_of(tmp_path / "a.mp4", "none").problem.startswith("the video cannot be read")
+    assert stock_of(tmp_path / "a.mp4", "none").problem.startswith("the video is unreadable")
     write_clip(tmp_path / "b", 18, video=True)
     whole = (tmp_path / "b.mp4").read_bytes()
     (tmp_path / "b.mp4").write_bytes(whole[: len(whole) // 2])

@@ -33,7 +33,7 @@ def test_usual_text_is_read_without_remark(tmp_path: Path) -> None:
         (lambda text: text.replace("\n", "\r\n").encode(), "line ends CRLF"),
         (lambda text: text.replace("\n", "\r").encode(), "line ends CR;"),
         (lambda text: text.replace("\n", "\r\n", 1).encode(), "line ends CRLF and LF"),
-        (lambda text: text.rstrip().encode(), "no line end behind the last line"),
+        (lambda text: text.rstrip().encode(), "no line end after the last line"),
         (lambda text: text.encode("utf-8-sig"), "UTF-8-SIG"),
         (lambda text: text.encode("utf-16"), "UTF-16"),
         (lambda text: (text + "00030.mp4\tfear\t一位女士说着话。\n").encode("gbk"), "GBK"),
@@ -81,7 +81,7 @@ def test_variants_are_chosen_in_the_order_of_the_table_or_by_name(tmp_path: Path
     # "Clip" holds the variants and is none itself: the folder in it that is called the same is
     assert choose_variant(walk(tmp_path), variants, "auto", tmp_path)[1].relative == "Clip/clip"
     assert choose_variant(walk(tmp_path), variants, "videos", tmp_path)[0] == "videos"
-    with pytest.raises(InputError, match="holds no folder sixteen with clips"):
+    with pytest.raises(InputError, match="contains no folder sixteen with clips"):
         choose_variant(walk(tmp_path), variants, "sixteen", tmp_path)
     with pytest.raises(InputError, match="unknown frames 'jpg'; choose auto, sixteen, all, videos"):
         choose_variant(walk(tmp_path), variants, "jpg", tmp_path)
@@ -94,7 +94,7 @@ def test_two_places_for_one_clip_are_a_finding(tmp_path: Path) -> None:
     listing = empty_listing()
     listing.put_on_disk(clips_in(walk(tmp_path)[0]))
     assert listing.on_disk == {"a": tmp_path / "a", "b": tmp_path / "b.MOV"}
-    assert [finding.message for finding in listing.findings] == ["clip a is there twice, as a and a.mp4; keep one"]
+    assert [finding.message for finding in listing.findings] == ["clip a exists twice, as a and a.mp4; keep one"]
 
 
 def test_videos_of_every_ending_are_clips() -> None:

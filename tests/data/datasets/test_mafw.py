@@ -63,7 +63,7 @@ def test_captions_are_passed_over_and_lack_the_neutral_clips(tmp_path: Path) -> 
 
 def test_only_captioned_lists_must_be_chosen(tmp_path: Path) -> None:
     write_mafw(tmp_path, captions=("with_caption",))
-    with pytest.raises(InputError, match=r"holds no single lists of MAFW; .* choose --captioned true"):
+    with pytest.raises(InputError, match=r"contains no single lists of MAFW; .* add --captioned"):
         read(tmp_path)
     assert len(read(tmp_path, captioned=True).entries) == 50
 
@@ -72,7 +72,7 @@ def test_single_lists_in_the_compound_folder_are_refused(tmp_path: Path) -> None
     write_mafw(tmp_path, kinds=("single",))
     (tmp_path / "Train & Test Set/single").rename(tmp_path / "Train & Test Set/compound")
     listing = read(tmp_path, "compound")
-    assert "they are single ones" in messages(listing, "label set")[0]
+    assert "they are single lists" in messages(listing, "label set")[0]
     assert {f.severity for f in listing.findings if f.check == "label set"} == {"refused"}
 
 
@@ -80,7 +80,7 @@ def test_compound_lists_in_the_single_folder_are_refused(tmp_path: Path) -> None
     write_mafw(tmp_path, kinds=("compound",))
     (tmp_path / "Train & Test Set/compound").rename(tmp_path / "Train & Test Set/single")
     listing = read(tmp_path)
-    assert messages(listing, "label set")[0].startswith("20 lines of the single lists name compound emotions")
+    assert messages(listing, "label set")[0].startswith("20 lines of the single lists have compound emotions")
     assert len(listing.excluded) == 20
 
 
@@ -91,8 +91,8 @@ def test_compound_lists_in_the_single_folder_are_refused(tmp_path: Path) -> None
         ("00022.mp4", "lines", "'00022.mp4' is not '00025.mp4 anger'"),
         ("clip.mp4 disgust", "lines", "'clip.mp4 disgust' is not"),
         ("00022.mp4 disgust fear", "lines", "is not"),
-        ("22.mp4 disgust", "ids", "1 ids are not written as the official 00025.mp4"),
-        ("00022 disgust", "ids", "1 ids are not written as the official 00025.mp4"),
+        ("22.mp4 disgust", "ids", "1 ids differ from the official form 00025.mp4"),
+        ("00022 disgust", "ids", "1 ids differ from the official form 00025.mp4"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, new: str, check: str, message: str) -> None:

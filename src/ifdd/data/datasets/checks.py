@@ -1,4 +1,4 @@
-"""The checks of a dataset before anything is trained: what makes numbers wrong, and what is only said."""
+"""The checks of a dataset before anything is trained: what would make scores wrong, and what is only reported."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -30,10 +30,10 @@ CHECKS: dict[str, str] = {
     "length": "clips have 16 frames or more",
     "unlisted": "every clip on disk is in a list",
 }
-"""Name of a check -> what is so when all is well."""
+"""Check -> the expected state."""
 
 SHORT = 16
-"""Frames; shorter clips are stretched, and listed."""
+"""Clips with fewer frames are stretched on reading, and listed."""
 
 
 class Checked(NamedTuple):
@@ -43,11 +43,11 @@ class Checked(NamedTuple):
     verdict: Verdict
     findings: tuple[Finding, ...]
     reason: str = ""
-    """Why it could not be made; empty if it was."""
+    """Why the check was skipped; empty if it was made."""
 
 
 def check_lists(listing: Listing) -> None:
-    """Check what the lists say by themselves; lines that contradict others leave ``listing.entries``."""
+    """Check the lists on their own; lines that contradict others are removed from ``listing.entries``."""
     _drop_duplicates(listing)
     _check_agreement(listing)
     _drop_second_subsets(listing)
@@ -56,7 +56,7 @@ def check_lists(listing: Listing) -> None:
 
 
 def check_frames(listing: Listing, states: dict[str, ClipState]) -> None:
-    """Check what is on disk; clips without frames that can be read leave ``listing.entries``."""
+    """Check the clips on disk; those without readable frames are removed from ``listing.entries``."""
     kept = []
     for entry in listing.entries:
         state = states[entry.clip_id]
@@ -75,22 +75,22 @@ def check_frames(listing: Listing, states: dict[str, ClipState]) -> None:
 
 
 def check_lengths(listing: Listing, states: dict[str, ClipState]) -> None:
-    """Note the clips under 16 frames; no code may drop them, and some does."""
+    """Note the clips under 16 frames, which some code drops although the protocols include them."""
     for clip_id in dict.fromkeys(entry.clip_id for entry in listing.entries):
         frames = states[clip_id].frames
         if frames < SHORT:
-            message = f"clip {clip_id} has {frames} frames; it is kept, and stretched when it is read"
+            message = f"clip {clip_id} has {frames} frames; it is kept, and stretched on reading"
             listing.report("length", "note", message, clip_id)
 
 
 def check_unlisted(listing: Listing, listed: Iterable[str]) -> None:
-    """Note the clips on disk that no list names."""
+    """Note the clips on disk that are in no list."""
     for clip_id in sorted(listing.on_disk.keys() - set(listed)):
-        listing.report("unlisted", "note", f"clip {clip_id} is on disk, but in no list; it is not used", clip_id)
+        listing.report("unlisted", "note", f"clip {clip_id} is on disk but in no list; it is not used", clip_id)
 
 
 def verdicts(listing: Listing, skipped: dict[str, str]) -> list[Checked]:
-    """Return the outcome of every check; ``skipped`` says why some could not be made."""
+    """Return the outcome of every check; ``skipped`` gives the reasons for skipped ones."""
     of_check: dict[str, list[Finding]] = defaultdict(list)
     for finding in listing.findings:
         of_check[finding.check].append(finding)
@@ -109,7 +109,7 @@ def _verdict(name: str, findings: tuple[Finding, ...], skipped: str) -> Checked:
 
 
 def _drop_duplicates(listing: Listing) -> None:
-    """Keep the first of equal lines of a list; of lines that disagree, none."""
+    """Keep the first of several equal lines of a list, and none of several contradictory ones."""
     groups: dict[tuple[int, str, str], list[Entry]] = defaultdict(list)
     for entry in listing.entries:
         groups[entry.fold, entry.subset, entry.clip_id].append(entry)
@@ -118,7 +118,7 @@ def _drop_duplicates(listing: Listing) -> None:
         if len(group) == 1:
             continue
         same = len({entry.label for entry in group}) == 1
-        reason = "named again" if same else f"named as {' and as '.join(entry.label for entry in group)}"
+        reason = "listed twice" if same else f"listed as {' and as '.join(entry.label for entry in group)}"
         for entry in group[1 if same else 0 :]:
             dropped.add(entry)
             listing.exclude(entry, reason)
@@ -128,17 +128,17 @@ def _drop_duplicates(listing: Listing) -> None:
 
 
 def _check_agreement(listing: Listing) -> None:
-    """Find clips whose label differs between folds or subsets."""
+    """Report clips whose label differs between folds or subsets."""
     first: dict[str, Entry] = {}
     for entry in listing.entries:
         other = first.setdefault(entry.clip_id, entry)
         if other.label != entry.label:
             message = f"clip {entry.clip_id} is {other.label} in {other.where} and {entry.label} in {entry.where}"
-            listing.report("agreement", "wrong", f"{message}; see which is right", entry.clip_id)
+            listing.report("agreement", "wrong", f"{message}; check which is right", entry.clip_id)
 
 
 def _drop_second_subsets(listing: Listing) -> None:
-    """Take clips that a fold trains and tests on out of its training list."""
+    """Remove clips that a fold both trains and tests on from its training list."""
     subsets: dict[tuple[int, str], dict[str, Entry]] = defaultdict(dict)
     for entry in listing.entries:
         subsets[entry.fold, entry.clip_id][entry.subset] = entry
@@ -152,13 +152,13 @@ def _drop_second_subsets(listing: Listing) -> None:
                 dropped.add(entry)
                 listing.exclude(entry, f"also in the {kept} list of the fold")
         places = "; ".join(entry.where for entry in found.values())
-        message = f"clip {clip_id} is in {' and '.join(found)} of fold {fold} ({places}); take it out of one"
+        message = f"clip {clip_id} is in {' and '.join(found)} of fold {fold} ({places}); remove it from one"
         listing.report("subsets", "wrong", message, clip_id)
     listing.entries = [entry for entry in listing.entries if entry not in dropped]
 
 
 def _check_partition(listing: Listing) -> None:
-    """Find clips that are tested in several folds or in none, where there are folds and all their lists."""
+    """Report clips tested in several folds or, if all lists exist, in none; without folds, do nothing."""
     folds = {entry.fold for entry in listing.entries if entry.fold}
     if not folds:
         return
@@ -173,32 +173,36 @@ def _check_partition(listing: Listing) -> None:
     for clip_id, tests in tested.items():
         if len(tests) > 1:
             message = (
-                f"clip {clip_id} is tested in the folds {', '.join(map(str, sorted(tests)))}; a clip belongs to one"
+                f"clip {clip_id} is tested in folds {', '.join(map(str, sorted(tests)))}; remove it from all but one"
             )
             listing.report("partition", severity, message, clip_id)
         elif not tests and complete:
-            message = f"clip {clip_id} is tested in no fold; see whether a line of a test list is missing"
+            message = f"clip {clip_id} is tested in no fold; check whether a line of a test list is missing"
             listing.report("partition", severity, message, clip_id)
 
 
 def _check_counts(listing: Listing) -> None:
-    """Compare the numbers of clips of each class with the published ones."""
+    """Compare the number of clips per class with the published one."""
     counted = count(listing.entries, listing.labels)
     for (fold, subset), published in listing.published.items():
         where = f"fold {fold}, {subset}" if fold else subset
         if (fold, subset) not in counted:
-            listing.report("counts", "wrong", f"{where}: no clips, published are {sum(published)}; take the list anew")
+            listing.report(
+                "counts",
+                "wrong",
+                f"{where}: no clips, {sum(published)} are published; copy the list from the dataset again",
+            )
             continue
         for label, found, should in zip(listing.classes, counted[fold, subset], published, strict=True):
             if found != should:
                 message = (
-                    f"{where}: {found} clips of {label}, published are {should}; take the list from the dataset anew"
+                    f"{where}: {found} clips of {label}, {should} are published; copy the list from the dataset again"
                 )
                 listing.report("counts", "wrong", message)
 
 
 def count(entries: Sequence[Entry], labels: Sequence[str]) -> dict[tuple[int, str], tuple[int, ...]]:
-    """Return (fold, subset) -> number of clips of each label, in order of fold and subset."""
+    """Return (fold, subset) -> number of clips per label, in order of fold and subset."""
     numbers = Counter((entry.fold, entry.subset, entry.label) for entry in entries)
     pairs = sorted({(fold, subset) for fold, subset, _ in numbers}, key=lambda pair: (pair[0], SUBSETS.index(pair[1])))
     return {(fold, subset): tuple(numbers[fold, subset, label] for label in labels) for fold, subset in pairs}

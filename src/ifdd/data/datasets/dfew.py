@@ -1,12 +1,12 @@
-"""DFEW as it is handed out: five folds of numbered clips with numbered labels, and ten annotators' votes.
+"""DFEW in its owners' layout: five folds of numbered clips with numbered labels, and ten annotators' votes.
 
 Lists: ``EmoLabel_DataSplit/train(single-labeled)/set_1.csv`` and so on, header ``video_name,label``, labels from 1.
 Frames: ``Clip/clip_224x224_16f/00001/*.jpg``, ``Clip/clip_224x224/``, ``Clip/jpg_256/``; videos
 ``Clip/original/1.mp4``. Votes: ``Annotation/annotation.csv``. Folders may be spelt ``train_single-labeled`` or
-``train``, lie deeper or less deep, and repeat their name as archives unpack them; ids may be padded with zeros.
+``train``, lie at any depth, and repeat their name as unpacked archives do; ids may be padded with zeros.
 
-The re-published lists whose labels start at 0 are recognised and refused: read as 1-based, each clip would get another
-class, and nobody would notice but in the scores.
+Re-published lists whose labels start at 0 are detected and refused: read as 1-based, each clip would get another class,
+and only the scores would show it.
 """
 
 import csv
@@ -39,7 +39,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "jpg_256": ("jpg_256",),
     "original": ("original",),
 }
-"""Kind of frames -> names of its folder: 16 interpolated frames a clip, all frames, all uncropped frames, videos."""
+"""Kind of frames -> names of its folder: 16 interpolated frames per clip, all frames, all uncropped frames, videos."""
 
 TEST_COUNTS: dict[int, tuple[int, ...]] = {
     1: (489, 379, 534, 435, 294, 29, 181),
@@ -48,8 +48,8 @@ TEST_COUNTS: dict[int, tuple[int, ...]] = {
     4: (489, 379, 534, 434, 294, 29, 180),
     5: (489, 378, 533, 434, 293, 29, 180),
 }
-"""Fold -> clips of each class in its test list. The five test lists share out all clips, so a training list has the
-sum of the other four."""
+"""Fold -> clips per class in its test list. The five test lists partition all clips, so each training list is the union
+of the other four."""
 
 
 class Row(NamedTuple):
@@ -57,7 +57,7 @@ class Row(NamedTuple):
 
     clip_id: str
     label: int
-    """As it is written."""
+    """As written in the list."""
     where: str
 
 
@@ -65,15 +65,15 @@ class Vote(NamedTuple):
     """One line of the annotation."""
 
     label: int
-    """From 1; 0 where no emotion has enough votes."""
+    """From 1; 0 if no emotion has enough votes."""
     votes: str
 
 
 def read_dfew(root: Path, options: Options) -> Listing:
-    """Read the lists of all five folds, the votes if they are there, and which clips are on disk.
+    """Read the lists of all five folds, the votes if present, and which clips are on disk.
 
     Raises:
-        InputError: there are no lists or no frames at all, or no such kind of frames.
+        InputError: there are no lists or no frames, or the kind of frames is unknown.
     """
     tree = walk(root)
     variant, frames = choose_variant(tree, VARIANTS, options.frames, root)
@@ -83,8 +83,8 @@ def read_dfew(root: Path, options: Options) -> Listing:
     lists = _find_lists(listing, tree)
     if not lists:
         raise InputError(
-            f"{root} holds no lists of DFEW; put 'EmoLabel_DataSplit/train(single-labeled)/set_1.csv' and the others "
-            "there"
+            f"{root} contains no lists of DFEW; put 'EmoLabel_DataSplit/train(single-labeled)/set_1.csv' and the "
+            "others there"
         )
     votes = _read_votes(listing, tree)
     rows = {pair: _read_list(listing, *lists[pair]) for pair in pairs if pair in lists}
@@ -99,7 +99,7 @@ def read_dfew(root: Path, options: Options) -> Listing:
 
 
 def published_counts(tests: dict[int, tuple[int, ...]]) -> dict[tuple[int, str], tuple[int, ...]]:
-    """Return (fold, subset) -> clips of each class, from the test lists of folds that share out all clips."""
+    """Return (fold, subset) -> clips per class, from test lists that partition all clips."""
     total = [sum(column) for column in zip(*tests.values(), strict=True)]
     counts: dict[tuple[int, str], tuple[int, ...]] = {}
     for fold, test in tests.items():
@@ -109,16 +109,16 @@ def published_counts(tests: dict[int, tuple[int, ...]]) -> dict[tuple[int, str],
 
 
 def _by_number(listing: Listing, clips: list[tuple[str, Path]]) -> Iterator[tuple[str, Path]]:
-    """Yield five-digit id and place of the clips on disk, whose names may be padded or not."""
+    """Yield five-digit id and path of the clips on disk, whose names may be padded or not."""
     for name, path in clips:
         if name.isascii() and name.isdigit():
             yield f"{int(name):05d}", path
         else:
-            listing.report("unlisted", "note", f"{path.parent.name}/{path.name} is no clip of DFEW; it is not used")
+            listing.report("unlisted", "note", f"{path.parent.name}/{path.name} is not a clip of DFEW; it is not used")
 
 
 def _find_lists(listing: Listing, tree: list[Folder]) -> dict[tuple[int, str], tuple[Folder, str]]:
-    """Return (fold, subset) -> list, wherever it lies."""
+    """Return (fold, subset) -> list, at any depth."""
     found: dict[tuple[int, str], tuple[Folder, str]] = {}
     for folder in tree:
         subset = re.match(r"(train|test)", plain(folder.path.name))
@@ -133,7 +133,7 @@ def _find_lists(listing: Listing, tree: list[Folder]) -> dict[tuple[int, str], t
 
 
 def _read_list(listing: Listing, folder: Folder, name: str) -> list[Row]:
-    """Return the lines of a list that are complete."""
+    """Return the well-formed lines of a list."""
     rows, padded = [], 0
     for number, line in read_lines(listing, folder, name):
         where = f"{folder.relative}/{name}, line {number}"
@@ -147,24 +147,24 @@ def _read_list(listing: Listing, folder: Folder, name: str) -> list[Row]:
         padded += len(clip[1]) > len(str(int(clip[1])))
         rows.append(Row(f"{int(clip[1]):05d}", int(parts[1]), where))
     if padded:
-        message = f"{padded} ids are padded with zeros, the official ones are not; read by number"
+        message = f"{padded} ids are padded with zeros, unlike the official ones; read as numbers"
         listing.report("ids", "note", f"{folder.relative}/{name}: {message}")
     return rows
 
 
 def _first_labels(listing: Listing, rows: dict[tuple[int, str], list[Row]]) -> dict[tuple[int, str], int]:
-    """Return the number of the first class in each list; a list that starts at 0 is a finding that nothing may pass.
+    """Return the number of the first class in each list; a list that starts at 0 is refused.
 
-    A short list may hold neither 0 nor 7; then the others tell.
+    A short list may contain neither 0 nor 7; then the other lists decide.
     """
     labels = {pair: {row.label for row in part} for pair, part in rows.items()}
     from_zero = [pair for pair, found in labels.items() if 0 in found and len(CLASSES) not in found]
     for pair in from_zero:
         where = rows[pair][0].where.partition(", line")[0]
         message = (
-            f"{where}: labels are {min(labels[pair])} to {max(labels[pair])}, those of the official lists 1 to "
-            f"{len(CLASSES)}: in this list, which somebody re-published, 0 is Happy, in the official one 1; take that "
-            "one, or add 1 to each label"
+            f"{where}: labels are {min(labels[pair])} to {max(labels[pair])}, but 1 to {len(CLASSES)} in the official "
+            "lists: this list was re-published with 0 for Happy instead of 1; use the official one, or add 1 to each "
+            "label"
         )
         listing.report("label base", "refused", message)
     all_from_zero = bool(from_zero) and not any(len(CLASSES) in found for found in labels.values())
@@ -174,20 +174,20 @@ def _first_labels(listing: Listing, rows: dict[tuple[int, str], list[Row]]) -> d
 def _add_rows(
     listing: Listing, rows: list[Row], first: int, fold: int, subset: str, votes: dict[str, Vote], frames: Path
 ) -> None:
-    """Take the lines of a list into the listing."""
+    """Add the lines of a list to the listing."""
     for clip_id, label, where in rows:
         source = listing.on_disk.get(clip_id, frames / clip_id)
         vote = votes.get(clip_id)
         if not 0 <= label - first < len(CLASSES):
             message = (
-                f"{where}: clip {clip_id} has the label {label}, which is no class; labels are 1 to {len(CLASSES)}"
+                f"{where}: clip {clip_id} has the label {label}, which is not a class; labels are 1 to {len(CLASSES)}"
             )
             listing.report("names", "wrong", message, clip_id)
             listing.exclude(Entry(clip_id, "", subset, fold, where, source), f"unknown label {label}")
             continue
         if vote is not None and vote.label != label + 1 - first:
             message = (
-                f"{where}: clip {clip_id} has the label {label}, the annotation says {vote.label}; see which is right"
+                f"{where}: clip {clip_id} has the label {label}, the annotation says {vote.label}; check which is right"
             )
             listing.report("agreement", "wrong" if vote.label else "note", message, clip_id)
         entry = Entry(clip_id, CLASSES[label - first], subset, fold, where, source, votes=vote.votes if vote else "")
@@ -195,7 +195,7 @@ def _add_rows(
 
 
 def _read_votes(listing: Listing, tree: list[Folder]) -> dict[str, Vote]:
-    """Return clip id -> the annotators' votes; nothing where there is no annotation."""
+    """Return clip id -> the annotators' votes; empty without annotation."""
     for folder in tree:
         for name in folder.files:
             if name.lower() == "annotation.csv":

@@ -1,8 +1,8 @@
-"""FERV39k as it is handed out: one split of clips that are named by scene, class and number.
+"""FERV39k in its owners' layout: one split of clips named by scene, class and number.
 
-Lists: ``4_setups/All_scenes/train_All.csv`` and ``test_All.csv``, without header, ``Crime/Angry/0063 Angry`` a line;
-of single scenes ``4_setups/22_scenes/train_Crime.csv``. Frames: ``2_ClipsforFaceCrop/Crime/Angry/0063/*.jpg``. Numbers
-start again in each folder, so the whole path is the clip's id.
+Lists: ``4_setups/All_scenes/train_All.csv`` and ``test_All.csv``, without header, with lines like ``Crime/Angry/0063
+Angry``; for single scenes, ``4_setups/22_scenes/train_Crime.csv``. Frames:
+``2_ClipsforFaceCrop/Crime/Angry/0063/*.jpg``. Numbers start again in every folder, so the id of a clip is its whole path.
 """
 
 import re
@@ -55,14 +55,14 @@ SCENE_COUNTS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "Terror": ((316, 88, 265, 118, 366, 377, 147), (79, 22, 67, 30, 92, 95, 37)),
     "War": ((510, 88, 96, 227, 434, 480, 128), (128, 23, 24, 57, 109, 120, 32)),
 }
-"""Scene -> clips of each class in (train, test), counted in the lists of all scenes."""
+"""Scene -> clips per class in (train, test), counted in the lists of all scenes."""
 
 
 def read_ferv39k(root: Path, options: Options) -> Listing:
-    """Read both lists, of all scenes or of one, and which clips are on disk.
+    """Read both lists, for all scenes or one, and which clips are on disk.
 
     Raises:
-        InputError: there are no lists or no frames at all, or no such kind of frames or scene.
+        InputError: there are no lists or no frames, or the kind of frames or the scene is unknown.
     """
     scene = _scene(options.scene)
     tree = walk(root)
@@ -73,7 +73,7 @@ def read_ferv39k(root: Path, options: Options) -> Listing:
     lists = _find_lists(listing, tree, scene)
     if not lists:
         raise InputError(
-            f"{root} holds no lists of FERV39k; put 4_setups/All_scenes/train_All.csv and test_All.csv there"
+            f"{root} contains no lists of FERV39k; put 4_setups/All_scenes/train_All.csv and test_All.csv there"
         )
     for subset in SUBSETS:
         if subset in lists:
@@ -84,7 +84,7 @@ def read_ferv39k(root: Path, options: Options) -> Listing:
 
 
 def published_counts(scene: str) -> dict[tuple[int, str], tuple[int, ...]]:
-    """Return (fold 0, subset) -> clips of each class, of a scene or, without one, of all."""
+    """Return (fold 0, subset) -> clips per class, of one scene or of all."""
     chosen = [SCENE_COUNTS[scene]] if scene else list(SCENE_COUNTS.values())
     return {
         (0, subset): tuple(sum(column) for column in zip(*(counts[place] for counts in chosen), strict=True))
@@ -103,7 +103,7 @@ def _scene(chosen: str) -> str:
 
 
 def _clips(tree: list[Folder], frames: Folder, scene: str) -> Iterator[tuple[str, Path]]:
-    """Yield scene/class/number and place of the clips on disk."""
+    """Yield scene/class/number and path of the clips on disk."""
     below = f"{frames.relative}/" if frames.relative else ""
     for folder in tree:
         parts = folder.relative.removeprefix(below).split("/")
@@ -112,7 +112,7 @@ def _clips(tree: list[Folder], frames: Folder, scene: str) -> Iterator[tuple[str
 
 
 def _find_lists(listing: Listing, tree: list[Folder], scene: str) -> dict[str, tuple[Folder, str]]:
-    """Return subset -> list: the scene's own if there are both, else those of all scenes."""
+    """Return subset -> list: the scene's own if both exist, else those of all scenes."""
     of_scene = _lists_named(listing, tree, plain(scene)) if scene else {}
     return of_scene if len(of_scene) == len(SUBSETS) else _lists_named(listing, tree, "all")
 
@@ -130,7 +130,7 @@ def _lists_named(listing: Listing, tree: list[Folder], wanted: str) -> dict[str,
 
 
 def _read_list(listing: Listing, folder: Folder, name: str, subset: str, scene: str, frames: Path) -> None:
-    """Read one list; lines of other scenes are not meant where one is chosen."""
+    """Read one list; if a scene is chosen, lines of other scenes are ignored."""
     for number, line in read_lines(listing, folder, name):
         where = f"{folder.relative}/{name}, line {number}"
         parts = re.split(r"[ \t,]+", line)
@@ -143,12 +143,14 @@ def _read_list(listing: Listing, folder: Folder, name: str, subset: str, scene: 
         clip_id, label = "/".join(places), parts[1]
         entry = Entry(clip_id, label, subset, 0, where, listing.on_disk.get(clip_id, frames.joinpath(*places)))
         if add(listing, entry) and canonical_label(label) != _folders_label(places[1]):
-            message = f"{where}: clip {clip_id} is labelled {label}, but lies in {places[1]}; see which is right"
+            message = (
+                f"{where}: clip {clip_id} is labelled {label}, but is in the folder {places[1]}; check which is right"
+            )
             listing.report("agreement", "wrong", message, clip_id)
 
 
 def _folders_label(name: str) -> str:
-    """Return the label that a class's folder stands for."""
+    """Return the label that a folder's name means."""
     try:
         return canonical_label(name)
     except InputError:

@@ -1,8 +1,8 @@
-"""Videos of one's own: folders named by class, or a CSV file.
+"""The user's own clips: folders named by class, or a CSV file.
 
-Folder: ``happy/clip.mp4`` or ``happy/clip/*.jpg``, with ``train/``, ``validation/`` and ``test/`` above if wanted.
-CSV: a header with ``path`` and ``label`` and, as known, ``clip_id``, ``subset``, ``fold``, ``subject``, ``votes``;
-paths start at the file's folder.
+Folder: ``happy/clip.mp4`` or ``happy/clip/*.jpg``, optionally below ``train/``, ``validation/`` and ``test/``. CSV: a
+header with ``path`` and ``label`` and optionally ``clip_id``, ``subset``, ``fold``, ``subject``, ``votes``; paths are
+relative to the file's folder.
 """
 
 import csv
@@ -42,7 +42,7 @@ def read_folder(root: Path, options: Options) -> Listing:
     """Read a folder of classes or a CSV file.
 
     Raises:
-        InputError: there is no such folder or file, it names no clips, or a CSV lacks a column.
+        InputError: the folder or file is unreadable, it contains no clips, or the CSV file lacks a column.
     """
     listing = Listing("folder", "own", (), "own", ())
     if root.is_file():
@@ -50,12 +50,12 @@ def read_folder(root: Path, options: Options) -> Listing:
     else:
         _read_tree(listing, root, options.subset)
     if not listing.entries and not listing.findings:
-        raise InputError(f"{root} holds no clips; put videos or folders of images in folders named happy, sad, ...")
+        raise InputError(f"{root} contains no clips; put videos or folders of images in folders named happy, sad, ...")
     return replace(listing, classes=_present(listing))
 
 
 def _present(listing: Listing) -> tuple[str, ...]:
-    """Return the emotions that occur, in the order of the known ones, compounds last."""
+    """Return the emotions that occur, in the order of ``SPELLINGS``, compounds last."""
     present = {entry.label for entry in listing.entries}
     known = [label for label in SPELLINGS if label in present]
     return (*known, *sorted(present - set(known)))
@@ -68,7 +68,7 @@ def _read_tree(listing: Listing, root: Path, usual: str) -> None:
     for name in names:
         inner = tree.get(name)
         if inner is None or (subsets and name not in subsets):
-            listing.report("unlisted", "note", f"the folder {name} is no subset and no emotion; it is not used")
+            listing.report("unlisted", "note", f"the folder {name} is neither a subset nor an emotion; it is not used")
         elif not subsets:
             _read_class(listing, inner, name, usual)
         else:
@@ -78,22 +78,23 @@ def _read_tree(listing: Listing, root: Path, usual: str) -> None:
 
 
 def _read_class(listing: Listing, folder: Folder, label: str, subset: str) -> None:
-    """Take the clips of one class's folder."""
+    """Add the clips in the folder of one class."""
     clips = [(f"{folder.relative}/{name}", path) for name, path in clips_in(folder)]
     for clip_id, path in clips:
         add(listing, Entry(clip_id, label, subset, 0, f"{folder.relative}/{path.name}", path))
     if not clips:
-        listing.report("unlisted", "note", f"the folder {folder.relative} holds no clips")
+        listing.report("unlisted", "note", f"the folder {folder.relative} contains no clips")
     images = sum(name.lower().endswith(IMAGE_SUFFIXES) for name in folder.files)
     others = sum(not name.lower().endswith((*VIDEO_SUFFIXES, *IMAGE_SUFFIXES)) for name in folder.files)
     if images:
         message = (
-            f"{folder.relative} holds {images} images beside the clips; put each clip's images in a folder of its own"
+            f"{folder.relative} contains {images} images next to the clips; put the images of each clip in a separate "
+            "folder"
         )
         listing.report("unlisted", "note", message)
     if others:
         listing.report(
-            "unlisted", "note", f"{folder.relative} holds {others} files that are no videos; they are not used"
+            "unlisted", "note", f"{folder.relative} contains {others} files that are not videos; they are not used"
         )
 
 
@@ -102,7 +103,7 @@ def _read_csv(listing: Listing, file: Path, usual: str) -> None:
     lines = read_lines(listing, place, file.name)
     if not lines:
         raise InputError(
-            f"{file} is no CSV file of clips; its first line must be {','.join(CSV_COLUMNS)} or a part of it"
+            f"{file} is not a CSV file of clips; its first line must be {','.join(CSV_COLUMNS)} or a part of it"
         )
     rows = csv.reader(text for _, text in lines)
     header = [cell.strip().lower() for cell in next(rows)]
@@ -111,14 +112,14 @@ def _read_csv(listing: Listing, file: Path, usual: str) -> None:
     for (number, _), cells in zip(lines[1:], rows, strict=False):
         where = f"{file.name}, line {number}"
         if len(cells) != len(header):
-            listing.drop_line(where, f"{len(cells)} columns where there must be {len(header)}; correct the line")
+            listing.drop_line(where, f"{len(cells)} columns instead of {len(header)}; correct the line")
             continue
         row = dict.fromkeys(CSV_COLUMNS, "") | dict(zip(header, map(str.strip, cells), strict=True))
         _take_row(listing, row, where, place.path, usual)
 
 
 def _take_row(listing: Listing, row: dict[str, str], where: str, base: Path, usual: str) -> None:
-    """Take one line of a CSV file, or say what is wrong with it."""
+    """Add one line of a CSV file, or report what is wrong with it."""
     subset = SUBSET_FOLDERS.get(plain(row["subset"] or usual))
     fold = row["fold"] or "0"
     try:
@@ -127,8 +128,9 @@ def _take_row(listing: Listing, row: dict[str, str], where: str, base: Path, usu
         listing.drop_line(where, str(error))
         return
     if subset is None or not (fold.isascii() and fold.isdigit()) or not row["path"]:
-        message = f"path {row['path']!r}, subset {row['subset']!r}, fold {row['fold']!r}; give a path, train, "
-        listing.drop_line(where, f"{message}validation or test, and a number or nothing")
+        given = f"path {row['path']!r}, subset {row['subset']!r}, fold {row['fold']!r}"
+        needed = "a path, a subset (train, validation or test) and a number"
+        listing.drop_line(where, f"{given}; give {needed}; subset and fold may be empty")
         return
     path = base / row["path"].replace("\\", "/")
     clip_id = row["clip_id"] or _id_of(row["path"])
@@ -136,6 +138,6 @@ def _take_row(listing: Listing, row: dict[str, str], where: str, base: Path, usu
 
 
 def _id_of(path: str) -> str:
-    """Return a path without its ending, and without what leads out of the folder: a name for a clip."""
+    """Return a clip id for a path: without its suffix, and without parts that lead out of the folder."""
     parts = PurePosixPath(path.replace("\\", "/")).with_suffix("").parts
     return "/".join(part for part in parts if part not in ("/", ".", ".."))

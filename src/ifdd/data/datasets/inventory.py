@@ -1,4 +1,4 @@
-"""What is on disk for each clip: how many frames, and whether they can be read."""
+"""The state of each clip on disk: how many frames it has, and whether they are readable."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -12,26 +12,26 @@ from ifdd.errors import InputError
 from ifdd.video.frames import IMAGE_SUFFIXES, iter_frames, quiet_opencv, read_frames
 
 Thoroughness = Literal["none", "first", "all"]
-"""Which frames of a clip are decoded to see whether they can be read."""
+"""Which frames of a clip are decoded to check that they are readable."""
 
 
 class ClipState(NamedTuple):
-    """What is there of one clip."""
+    """The state of one clip on disk."""
 
     frames: int
-    """0 if there are none or they cannot be read."""
+    """Number of frames; 0 if there are none or they are unreadable."""
     problem: str = ""
-    """Why there are none that can be read; empty if all is well."""
+    """Why there are no readable frames; empty if there are."""
     missing: bool = False
-    """There is nothing at all, or no frame in it."""
+    """Whether the path does not exist or contains no frames."""
 
 
 def scan_clips(
     sources: Mapping[str, Path], decode: Thoroughness, workers: int, advance: Callable[[], object] = lambda: None
 ) -> dict[str, ClipState]:
-    """Count the frames of clips and try to read them, in parallel threads.
+    """Count the frames of clips and check that they are readable, in parallel threads.
 
-    Image files are counted, in videos the packets, each of which holds a frame; only decoding all says more.
+    The count is that of image files, or of a video's packets, each of which holds a frame; decoding all is exact.
 
     Args:
         sources: clip id -> folder of images or video.
@@ -49,32 +49,32 @@ def scan_clips(
 
 
 def _scan_clip(source: Path, decode: Thoroughness) -> ClipState:
-    """Count and try the frames of one clip."""
+    """Count and check the frames of one clip."""
     try:
         frames = _count_images(source)
     except NotADirectoryError:
         return _scan_video(source, decode)
     except FileNotFoundError:
-        return ClipState(0, "there is nothing at this place", missing=True)
+        return ClipState(0, "path does not exist", missing=True)
     except OSError as error:
-        return ClipState(0, f"the folder cannot be read ({error.strerror})")
+        return ClipState(0, f"the folder is unreadable ({error.strerror})")
     if not frames:
-        return ClipState(0, "the folder holds no frames", missing=True)
-    return _tried(source, frames, decode)
+        return ClipState(0, "the folder contains no frames", missing=True)
+    return _checked(source, frames, decode)
 
 
 def _scan_video(source: Path, decode: Thoroughness) -> ClipState:
     try:
         frames = _count_packets(source)
     except av.error.FFmpegError as error:
-        return ClipState(0, f"the video cannot be read ({error.strerror})")
+        return ClipState(0, f"the video is unreadable ({error.strerror})")
     if not frames:
-        return ClipState(0, "the video holds no frames", missing=True)
-    return _tried(source, frames, decode)
+        return ClipState(0, "the video contains no frames", missing=True)
+    return _checked(source, frames, decode)
 
 
-def _tried(source: Path, frames: int, decode: Thoroughness) -> ClipState:
-    """Decode what is to be decoded; the number of frames is then that of the decoded ones."""
+def _checked(source: Path, frames: int, decode: Thoroughness) -> ClipState:
+    """Decode the requested frames; if those are all, they determine the number of frames."""
     try:
         if decode == "first":
             read_frames(source, [0])
@@ -86,7 +86,7 @@ def _tried(source: Path, frames: int, decode: Thoroughness) -> ClipState:
 
 
 def _count_images(folder: Path) -> int:
-    """Count the files that ``video.image_files`` would list, without sorting them."""
+    """Count the files that ``image_files`` would list, without sorting them."""
     with os.scandir(folder) as entries:
         return sum(entry.name.lower().endswith(IMAGE_SUFFIXES) and entry.name[0] != "." for entry in entries)
 

@@ -1,10 +1,10 @@
-"""MAFW as it is handed out: five folds of numbered videos with named labels, eleven single ones or 43 compound ones.
+"""MAFW in its owners' layout: five folds of numbered videos with named labels, 11 single or 43 compound ones.
 
-Lists: ``Train & Test Set/single/no_caption/set_1/train.txt`` and so on, ``00025.mp4 anger`` a line; with captions four
-columns, separated by tabs, in GBK. The lists with captions lack all neutral clips. The compound folds are others than
-the single ones: a clip that one trains on, the other tests on.
+Lists: ``Train & Test Set/single/no_caption/set_1/train.txt`` and so on, with lines like ``00025.mp4 anger``; those
+with captions have four tab-separated columns, in GBK, and lack all neutral clips. The compound folds differ from the
+single ones: a training clip of one may be a test clip of the other.
 
-Frames: ``frames/00025/*.png``; videos ``clips/00025.mp4``. Both show whole scenes, so faces are to be cropped.
+Frames: ``frames/00025/*.png``; videos: ``clips/00025.mp4``. Both show whole scenes, so faces need cropping.
 """
 
 import re
@@ -39,7 +39,7 @@ SINGLE_TEST_COUNTS: dict[int, tuple[int, ...]] = {
     4: (278, 128, 125, 248, 227, 294, 214, 47, 183, 52, 36),
     5: (278, 127, 125, 248, 227, 294, 214, 47, 183, 52, 36),
 }
-"""Fold -> clips of each of the eleven classes in its test list."""
+"""Fold -> clips per single class in its test list."""
 
 # fmt: off
 COMPOUND_TEST_COUNTS: dict[int, tuple[int, ...]] = {
@@ -60,8 +60,8 @@ COMPOUND_TEST_COUNTS: dict[int, tuple[int, ...]] = {
         6, 10, 2, 7, 5, 11, 15, 2, 26, 3, 7, 3, 3, 7, 3, 2),
 }
 # fmt: on
-"""Fold -> clips of each of the 43 classes in its test list. Those of folds 2 to 5 were counted in the training list of
-fold 1, which is the other four test lists one after the other (so are, clip for clip, all single training lists)."""
+"""Fold -> clips per compound class in its test list. Folds 2 to 5 were counted in the training list of fold 1, which is
+the concatenation of the other four test lists (as are, clip for clip, all single training lists)."""
 
 LABEL_SET_NAMES = {"single": "mafw", "compound": "mafw_compound"}
 """Choice -> name in ``LABEL_SETS``."""
@@ -71,7 +71,7 @@ def read_mafw(root: Path, options: Options) -> Listing:
     """Read the lists of all five folds, single or compound, and which clips are on disk.
 
     Raises:
-        InputError: there are no such lists or no frames at all, or no such kind of frames or label set.
+        InputError: there are no such lists or no frames, or the kind of frames or the label set is unknown.
     """
     if options.label_set not in LABEL_SET_NAMES:
         raise InputError(f"unknown label set {options.label_set!r}; choose one of {', '.join(LABEL_SET_NAMES)}")
@@ -86,10 +86,10 @@ def read_mafw(root: Path, options: Options) -> Listing:
     captions = "with_caption" if options.captioned else "no_caption"
     lists = _find_lists(listing, tree, options.label_set, plain(captions))
     if not lists:
-        hint = "" if options.captioned else "; if you have the lists with captions only, choose --captioned true"
+        hint = "" if options.captioned else "; if you only have the lists with captions, add --captioned"
         raise InputError(
-            f"{root} holds no {options.label_set} lists of MAFW; put 'Train & Test Set/{options.label_set}/{captions}/"
-            f"set_1/train.txt' and the others there{hint}"
+            f"{root} contains no {options.label_set} lists of MAFW; put 'Train & Test Set/{options.label_set}/"
+            f"{captions}/set_1/train.txt' and the others there{hint}"
         )
     for fold, subset in pairs:
         if (fold, subset) in lists:
@@ -102,7 +102,7 @@ def read_mafw(root: Path, options: Options) -> Listing:
 
 
 def counts_of(label_set: str, captioned: bool) -> dict[int, tuple[int, ...]]:
-    """Return fold -> clips of each class in its test list; nothing is neutral where there are captions."""
+    """Return fold -> clips per class in its test list; lists with captions have no neutral clips."""
     tests = SINGLE_TEST_COUNTS if label_set == "single" else COMPOUND_TEST_COUNTS
     if not captioned:
         return tests
@@ -111,7 +111,7 @@ def counts_of(label_set: str, captioned: bool) -> dict[int, tuple[int, ...]]:
 
 
 def _number(name: str) -> str:
-    """Return a clip's id with all its five digits; other names as they are."""
+    """Return a clip's id padded to five digits; other names unchanged."""
     return f"{int(name):05d}" if name.isascii() and name.isdigit() else name
 
 
@@ -133,7 +133,7 @@ def _find_lists(
 
 
 def _read_list(listing: Listing, folder: Folder, name: str, fold: int, subset: str, frames: Path) -> None:
-    """Read one list; captions, behind the second column, are passed over."""
+    """Read one list; the captions after the second column are ignored."""
     bare = 0
     for number, line in read_lines(listing, folder, name):
         where = f"{folder.relative}/{name}, line {number}"
@@ -147,21 +147,21 @@ def _read_list(listing: Listing, folder: Folder, name: str, fold: int, subset: s
         source = listing.on_disk.get(clip_id, frames / clip_id)
         add(listing, Entry(clip_id, parts[1].strip(), subset, fold, where, source))
     if bare:
-        message = f"{folder.relative}/{name}: {bare} ids are not written as the official 00025.mp4; read by number"
+        message = f"{folder.relative}/{name}: {bare} ids differ from the official form 00025.mp4; read as numbers"
         listing.report("ids", "note", message)
 
 
 def _check_kind(listing: Listing, label_set: str) -> None:
-    """Find lists of the other kind: the compound folds are not the single ones, and must not be mixed with them."""
+    """Refuse lists of the other kind: compound and single folds differ and must not be mixed."""
     compounds = sum("_" in entry.label for entry in listing.entries)
     strange = sum("_" in excluded.reason for excluded in listing.excluded)
     if label_set == "compound" and listing.entries and not compounds:
         message = (
-            "the lists in the folder compound name no compound emotion: they are single ones; take the compound lists"
+            "the lists in the folder compound contain no compound emotion: they are single lists; use the compound ones"
         )
         listing.report("label set", "refused", message)
     if label_set == "single" and strange:
         message = (
-            f"{strange} lines of the single lists name compound emotions; take the single lists, or choose compound"
+            f"{strange} lines of the single lists have compound emotions; use the single lists, or --label-set compound"
         )
         listing.report("label set", "refused", message)
