@@ -1,14 +1,13 @@
-"""Speed of loading: clips a second of one core from folders of frames and from packs; augmentation apart.
+"""Loading speed: clips per second and core from folders of frames and from packs; augmentation is measured separately.
 
-SynthDFER frames (preset ``wild``) are written in the forms of the three benchmarks: 224 x 224 and 256 x 256 JPEG
-as DFEW ships them, and PNG of whole scenes as MAFW does (assumed 1280 x 720: the drawn face enlarged, with noise).
-Each form is packed twice, as JPEG and without compression, and read as clips of 16 x 224 x 224 by one process: the
-clip of a test, ready for the model, without augmentation. The forms take turns, so that their ratios hold
-on a machine that is busy with other things too.
+SynthDFER frames (preset ``wild``) are written in the formats of the three benchmarks: JPEG of 224 x 224 and 256 x 256
+pixels as in DFEW, and PNG of whole scenes as in MAFW (assumed 1280 x 720: the drawn face enlarged, with noise). Each
+format is packed twice, as JPEG and uncompressed, and read by one process as test clips of 16 x 224 x 224, ready for the
+model. The formats take turns, so that their ratios hold on a busy machine too.
 
-"warm": everything has been read before. "cold": the operating system was asked to forget the contents of the files
-(posix_fadvise; not the folders, nor what a disk or a host below remembers), so a true first reading from a slow disk
-gains more than the figures show. Speeds per CPU second are those of a core that does nothing else.
+"warm": all files have been read before. "cold": the operating system was asked to drop the contents of the files
+(posix_fadvise; not the folders, nor the caches of a disk or host below), so the gain on a slow disk is larger than
+measured. Speeds per CPU second are those of an otherwise idle core.
 
     python benchmarks/loading.py
 """
@@ -44,9 +43,11 @@ SCENE = (1280, 720)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=20, help="clips of each form; of the slow PNG a quarter")
-    parser.add_argument("--length", type=int, default=64, help="frames of each clip")
-    parser.add_argument("--rounds", type=int, default=5, help="times that each is measured; the median counts")
+    parser.add_argument("--clips", type=int, default=20, help="clips per format; a quarter of them for the slow PNG")
+    parser.add_argument("--length", type=int, default=64, help="frames per clip")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="repetitions of each measurement, of which the median is reported"
+    )
     parser.add_argument("--out", type=Path, default=Path("results/loading.json"))
     options = parser.parse_args()
     cv2.setNumThreads(1)
@@ -68,7 +69,7 @@ def main() -> None:
 
 
 def machine() -> dict[str, Any]:
-    """Return what the speeds depend on."""
+    """Return the software and hardware that the speeds depend on."""
     info = Path("/proc/cpuinfo")
     models = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
     return {
@@ -81,7 +82,7 @@ def machine() -> dict[str, Any]:
 
 
 def write_forms(root: Path, clips: int, length: int) -> dict[str, list[Sample]]:
-    """Write the same drawn clips as folders of each form."""
+    """Write the same drawn clips as folders in each format."""
     preset = PRESETS["wild"]
     config = SynthConfig(preset.behaviour, preset.scene, size=256, frames=length)
     noise = np.random.default_rng(0).normal(0, 2, (SCENE[1], SCENE[0], 3))
@@ -107,7 +108,7 @@ def write_forms(root: Path, clips: int, length: int) -> dict[str, list[Sample]]:
 
 
 def measure_form(root: Path, name: str, samples: list[Sample], rounds: int) -> dict[str, Any]:
-    """Return the speeds of one form of frames, as folders and as packs."""
+    """Return the speeds of one format, as folders and as packs."""
     stored = {"folders": samples}
     packing = {}
     for kind, quality in (("pack", 95), ("pack_uncompressed", None)):
@@ -146,7 +147,7 @@ def measure_form(root: Path, name: str, samples: list[Sample], rounds: int) -> d
 
 
 def parts(samples: list[Sample], rounds: int) -> dict[str, float]:
-    """Return where the CPU time of a clip of a pack goes."""
+    """Return how the CPU time of a packed clip is spent."""
     pack = Pack(samples[0].path)
     positions = ClipDataset(samples, "dfew", FRAMES, SIZE).frame_indices(0)
     files = [[pack.read_bytes(sample.clip_id, index) for index in positions] for sample in samples]
@@ -165,7 +166,7 @@ def parts(samples: list[Sample], rounds: int) -> dict[str, float]:
 
 
 def all_cores(samples: list[Sample], epochs: int = 4) -> float:
-    """Return the clips a second that a data loader with a worker for each core delivers."""
+    """Return the clips per second from a data loader with one worker per core."""
     dataset = ClipDataset(samples * epochs, "dfew", FRAMES, SIZE)
     loader = DataLoader(dataset, batch_size=4, num_workers=os.cpu_count() or 1, persistent_workers=True)
     read_all(loader)  # the workers start
@@ -173,7 +174,7 @@ def all_cores(samples: list[Sample], epochs: int = 4) -> float:
 
 
 def measure_augmentation(rounds: int, batch: int = 16) -> dict[str, Any]:
-    """Return the speed of the official recipe's augmentation of a batch."""
+    """Return the speed of the official recipe's augmentation on a batch."""
     clips = torch.randint(0, 256, (batch, 3, FRAMES, SIZE, SIZE), dtype=torch.uint8)
     augment = ClipAugmentation(AugmentationConfig())
     augment(clips)
@@ -193,7 +194,7 @@ def timed(work: Callable[..., object], *given: object) -> tuple[float, float]:
 
 
 def ratio(of_folders: list[tuple[float, float]], of_kind: list[tuple[float, float]], which: int) -> float:
-    """Return how many times as fast a kind is: the median over the rounds, in each of which both were measured."""
+    """Return the speed relative to the baseline: the median over rounds that measured both."""
     return round(median(a[which] / b[which] for a, b in zip(of_folders, of_kind, strict=True)), 2)
 
 
@@ -207,7 +208,7 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
 
 
 def forget(file: Path) -> None:
-    """Write a file to the disk and out of the operating system's memory."""
+    """Flush a file to disk and drop it from the page cache."""
     handle = os.open(file, os.O_RDONLY)
     os.fsync(handle)
     os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)

@@ -1,13 +1,13 @@
-"""``ifdd prepare`` over the full lists of DFEW, FERV39k and MAFW, with generated frames.
+"""``ifdd prepare`` on the full lists of DFEW, FERV39k and MAFW, with generated frames.
 
-The lists are the true ones, which their owners hand out; frames are made for every clip that they name: hard links to
-a JPEG of 224 x 224 pixels, as many a clip as the datasets have on average. Each tree is made in a temporary folder,
-prepared (the first frame of each clip is decoded; MAFW's faces, of which there are none, are not cropped), and removed.
+The lists are the official ones. Frames are generated for every listed clip: hard links to a JPEG of 224 x 224 pixels,
+with the dataset's average number of frames per clip. Each tree is built in a temporary folder, prepared (decoding the
+first frame of each clip, without cropping MAFW's faces, as there are none), and removed.
 
     python benchmarks/prepare.py FOLDER_WITH_THE_LISTS
 
-FOLDER holds DFEW/EmoLabel_DataSplit, FERV39k/4_setups and MAFW/Train & Test Set. Writes results/prepare_dfew.json and
-so on: what ``prepare`` wrote, with long lists of findings cut, and the time it took.
+FOLDER contains DFEW/EmoLabel_DataSplit, FERV39k/4_setups and MAFW/Train & Test Set. Writes results/prepare_dfew.json and
+so on: the output of ``prepare`` with long lists of findings shortened, and the time it took.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def measure(dataset: str, lists: Path, folder: Path) -> dict[str, Any]:
-    """Make one tree, prepare it, and return what ``prepare`` wrote."""
+    """Build one tree, prepare it, and return the record that ``prepare`` wrote."""
     name, frames, reader, lengths = READERS[dataset]
     shutil.copytree(lists / name, folder / name)
     files = make_frames(folder / name, frames, reader, lengths)
@@ -75,7 +75,7 @@ def measure(dataset: str, lists: Path, folder: Path) -> dict[str, Any]:
 
 
 def make_frames(root: Path, frames: str, reader: Callable[[Path, Options], Listing], lengths: tuple[int, int]) -> int:
-    """Give every clip of the lists a folder of numbered images; return how many images."""
+    """Give every listed clip a folder of numbered images; return the number of images."""
     (root / frames / "00000").mkdir(parents=True)  # a reader wants to see that there are frames
     sources = sorted({entry.source for entry in reader(root, Options()).entries})
     (root / frames / "00000").rmdir()
@@ -89,7 +89,7 @@ def make_frames(root: Path, frames: str, reader: Callable[[Path, Options], Listi
 
 
 def images(folder: Path) -> Iterator[Path]:
-    """Yield the path of an image again and again; a new copy of it before a file has too many links."""
+    """Yield the path of an image repeatedly, switching to a new copy before a file has too many links."""
     noise = np.random.default_rng(0).integers(0, 256, (14, 14, 3), dtype=np.uint8)
     picture = cv2.resize(noise, (224, 224), interpolation=cv2.INTER_CUBIC)
     for copy in range(1_000):

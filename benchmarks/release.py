@@ -1,10 +1,10 @@
-"""How far ifdd is from what it has to repeat: the official release's model and torchvision's Kinetics-400 networks.
+"""How closely ifdd reproduces the official release's model and torchvision's Kinetics-400 networks.
 
-Official weights were never published, so a formula fills state dicts of the official names, and makes the clips. Every
+Official weights were never published, so a formula generates state dicts with the official names, and the clips. Every
 model that the release can build is loaded as a user loads it (``load_official``), run, and compared with
-``tests/model/release_outputs.json``; the plain Kinetics-400 networks with ``tests/model/kinetics_outputs.json``. Where
-those numbers come from is told in ``tests/helpers/release_outputs.py`` and ``tests/helpers/kinetics_outputs.py``.
-Written are the largest absolute differences.
+``tests/model/weights/release_outputs.json``; the plain Kinetics-400 networks with
+``tests/model/weights/kinetics_outputs.json``. ``tests/helpers/release_outputs.py`` and
+``tests/helpers/kinetics_outputs.py`` explain the origin of those numbers. Reported are the largest absolute differences.
 
     python benchmarks/release.py
 """
@@ -34,7 +34,7 @@ from tests.model.weights.test_official import COMPARED, RELEASE, load, run
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=1, help="threads of torch; sums depend on them a little")
+    parser.add_argument("--threads", type=int, default=1, help="threads of torch, which affect rounding")
     parser.add_argument("--out", type=Path, default=Path("results/release_differences.json"))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -1,8 +1,8 @@
-"""Speed of SynthDFER: frames per second of one core, for each preset.
+"""Speed of SynthDFER: frames per second and core, for each preset.
 
-Each figure is complete: identity, behaviour, drawing, context, blur, noise and JPEG, without writing files. Machines
-are noisy, so each is also given relative to a yardstick measured in the same run: the number of times that NumPy
-and OpenCV copy and blur a frame of the same size in the time of one rendered frame.
+Each measurement is complete: identity, behaviour, drawing, context, blur, noise and JPEG, without writing files. Because
+machines differ, each is also given relative to a yardstick from the same run: how often NumPy and OpenCV copy and blur
+a frame of the same size in the time of one rendered frame.
 
     python benchmarks/synth.py
 """
@@ -20,7 +20,7 @@ from ifdd.synth import PRESETS, SynthConfig, render_clip
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=40, help="clips of each preset")
+    parser.add_argument("--clips", type=int, default=40, help="clips per preset")
     parser.add_argument("--size", type=int, default=112, help="side of the frames in pixels")
     parser.add_argument("--out", type=Path, default=Path("results/synth_speed.json"))
     options = parser.parse_args()
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def copies_per_second(size: int, repeats: int = 2000) -> float:
-    """Return how many times a second a frame can be copied and blurred."""
+    """Return how many times per second a frame can be copied and blurred."""
     frame = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
     start = time.perf_counter()
     for _ in range(repeats):

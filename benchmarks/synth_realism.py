@@ -1,9 +1,9 @@
-"""How real the synthetic faces look to detectors that were made for photographs of people.
+"""How real the synthetic faces look to detectors made for photographs of people.
 
-Renders clips of a preset and reports the share of near-frontal frames (yaw and pitch within 15 degrees, nothing
-before the face) in which YuNet and OpenCV's Haar cascade find the face with an overlap (IoU) of at least 0.4 with
-the true box. The frames are enlarged to 224 pixels and surrounded by a border of 56 repeated pixels on each
-side: both detectors were made for faces with something around them.
+Renders clips of a preset and reports the share of near-frontal frames (yaw and pitch within 15 degrees, no occlusion)
+in which YuNet and OpenCV's Haar cascade detect the face with an overlap (IoU) of at least 0.4 with the true box. The
+frames are enlarged to 224 pixels and surrounded by a replicated border of 56 pixels, because both detectors expect faces
+with surroundings.
 
     python benchmarks/synth_realism.py --detector-model yunet_n_640_640.onnx
 """
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def enlarge(picture: np.ndarray, box: Box) -> tuple[np.ndarray, Box]:
-    """Return the picture as the detectors get it (BGR), and the box on it."""
+    """Return the picture for the detectors (BGR), and the box in it."""
     factor = ENLARGED / picture.shape[0]
     image = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), (ENLARGED, ENLARGED), interpolation=cv2.INTER_CUBIC)
     image = cv2.copyMakeBorder(image, BORDER, BORDER, BORDER, BORDER, cv2.BORDER_REPLICATE)

@@ -1,11 +1,11 @@
-"""Tracking and timelines against the truth, on drawn crowds: several people, hard cuts, known emotions.
+"""Tracking and timelines compared with the ground truth of drawn crowds: several people, hard cuts, known emotions.
 
-Each video (SynthDFER, preset ``standard``) has shots of several people; every shot shows other people. They stand side
-by side, with hands that come and go, or walk past each other, hide one another, come in and leave. People are
-followed as ``ifdd recognize`` follows them, with each detector, searching every frame, every k-th one, or by time (the
-default). Faces that are hidden by more than half need not be found. The timeline is scored too, with YuNet if its file
-is given. Truth is what the drawings were asked to show: an emotion begins 0.1 s after its nominal
-start, which counts here, and takes 0.5 s to rise. Speed is in CPU seconds.
+Each video (SynthDFER, preset ``standard``) has shots of several people, different ones in every shot. They stand next to
+each other, with hands that come and go, or walk past each other, occlude one another, enter and leave. People are
+tracked as by ``ifdd recognize``, with each detector, searching every frame, every k-th one, or by time (the default).
+Faces more than half hidden need not be found. The timeline is scored too, with YuNet if its file is given. The ground
+truth is the emotion that the drawing was asked to show: it begins 0.1 s after its nominal start, which counts here, and
+takes 0.5 s to rise. Speed is in CPU seconds.
 
     python benchmarks/timeline.py --detector-model yunet_n_640_640.onnx
 """
@@ -47,7 +47,7 @@ OVERLAPS = (0.1, 0.25, 0.5)
 
 
 class Crowd(NamedTuple):
-    """A video on disk and its truth."""
+    """A video on disk and its ground truth."""
 
     path: Path
     boxes: list[dict[int, Box]]
@@ -60,8 +60,8 @@ class Crowd(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", default=DEMONSTRATION, help="a model of the seven basic emotions")
-    parser.add_argument("--detector-model", type=Path, help="YuNet's .onnx file; without it only Haar is measured")
-    parser.add_argument("--videos", type=int, default=3, help="of each kind, of 18 s and nine people each")
+    parser.add_argument("--detector-model", type=Path, help="YuNet's .onnx file; without it, only Haar is measured")
+    parser.add_argument("--videos", type=int, default=3, help="videos of each kind, each with 18 s and nine people")
     parser.add_argument("--out", type=Path, default=Path("results/timeline.json"))
     options = parser.parse_args()
     cv2.setNumThreads(1)
@@ -126,7 +126,7 @@ def write_crowd(folder: Path, number: int, config: CrowdConfig) -> Crowd:
 
 
 def join(stretches: Sequence[Stretch]) -> list[Stretch]:
-    """Join what follows each other and has the same person and label; a gap is one in which the face was hidden."""
+    """Join consecutive stretches of the same person and label, across gaps in which the face was hidden."""
     joined: list[Stretch] = []
     for stretch in sorted(stretches):
         last = joined[-1] if joined else None
@@ -138,7 +138,7 @@ def join(stretches: Sequence[Stretch]) -> list[Stretch]:
 
 
 def follow_all(crowds: Sequence[Crowd], detector: FaceDetector, every: int | None) -> dict[str, Any]:
-    """Follow the faces of all videos; scores are means over videos, counts are sums."""
+    """Track the faces in all videos; scores are means over videos, counts are sums."""
     results, cuts_found, false_cuts, cuts, tracks, taken = [], 0, 0, 0, 0, 0.0
     for crowd in crowds:
         started = time.process_time()
@@ -166,7 +166,7 @@ def follow_all(crowds: Sequence[Crowd], detector: FaceDetector, every: int | Non
 
 
 def follow(path: Path, detector: FaceDetector, every: int | None) -> tuple[list[dict[int, Box]], list[int], int]:
-    """Return the tracks' boxes of every frame, the cuts, and the number of tracks of one video."""
+    """Return the boxes of every frame by track, the shot boundaries, and the number of tracks of one video."""
     tracker, shots, turns = Tracker(), ShotBoundaryDetector(), SearchTurns(every)
     tracks: list[Track] = []
     cuts: list[int] = []
@@ -182,7 +182,7 @@ def follow(path: Path, detector: FaceDetector, every: int | None) -> tuple[list[
 
 
 def boxes_of(count: int, tracks: Sequence[tuple[int, Sequence[Any]]]) -> list[dict[int, Box]]:
-    """Return each frame's boxes by id, predicted ones among them."""
+    """Return each frame's boxes by id, including predicted ones."""
     frames: list[dict[int, Box]] = [{} for _ in range(count)]
     for number, points in tracks:
         for point in points:

@@ -1,13 +1,13 @@
-"""How fast a long video is read, where the time goes, and how much memory it takes.
+"""Speed, memory and time per stage for a long video.
 
-The video is a drawn crowd: four people side by side in shots of 15 s with hard cuts; 1280 x 720, 25 frames a second,
-H.264. One minute is drawn and encoded; its packets are copied until the video is as long as asked. It is read as ``ifdd
-recognize`` reads it, and the JSON is written. Each measurement has a fresh process.
+The video is a drawn crowd: four people next to each other in shots of 15 s with hard cuts; 1280 x 720, 25 frames per
+second, H.264. One minute is drawn and encoded; its packets are repeated until the video has the requested length. It is
+read as by ``ifdd recognize``, and the JSON is written. Each measurement has its own process.
 
     python benchmarks/video.py --detector-model yunet_n_640_640.onnx
 
-Shares are those of CPU time where the stages take turns in one thread. Speed and memory are those of the pipeline, in
-which they work side by side.
+Shares are those of CPU time when the stages take turns in one thread. Speed and memory are those of the pipeline, in
+which they run concurrently.
 """
 
 import argparse

@@ -163,9 +163,9 @@ def test_bad_requests_are_refused(samples: list[Sample]) -> None:
         ClipDataset(samples, "dfew", sampling="consecutive_clips", training=True)
     with pytest.raises(InputError, match="several views"):
         ClipDataset(samples, "dfew", crops=3, training=True)
-    with pytest.raises(InputError, match="views is 0 and crops 1"):
+    with pytest.raises(InputError, match="views is 0; it must be at least 1"):
         ClipDataset(samples, "dfew", views=0)
-    with pytest.raises(InputError, match="views is 2 and crops 4"):
+    with pytest.raises(InputError, match="crops is 4; it must be at least 1 and at most 3"):
         ClipDataset(samples, "dfew", crops=4)
     with pytest.raises(InputError, match="no clips"):
         ClipDataset([], "dfew")

@@ -134,7 +134,7 @@ def test_the_hue_turn_goes_the_way_of_hsv() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"flip": 1.5}, r"augmentation\.flip is 1\.5; it must lie between 0 and 1"),
+        ({"flip": 1.5}, r"augmentation\.flip is 1\.5; it must be at least 0 and at most 1"),
         ({"hue": 0.6}, r"augmentation\.hue"),
         ({"crop_scale": (0.0, 1.0)}, r"augmentation\.crop_scale"),
         ({"crop_ratio": (2.0, 1.0)}, r"augmentation\.crop_ratio"),

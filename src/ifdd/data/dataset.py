@@ -1,4 +1,4 @@
-"""ClipDataset: samples of a manifest become (clip, target) pairs."""
+"""ClipDataset: from the samples of a manifest to (clip, target) pairs."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,39 +15,38 @@ from ifdd.data.labels import class_indices, class_names
 from ifdd.data.manifest import Sample
 from ifdd.data.pack import Pack, is_pack
 from ifdd.data.sampling import SAMPLERS, SEVERAL_VIEWS, crop_corners
-from ifdd.errors import InputError
+from ifdd.errors import InputError, check_range
 from ifdd.video.frames import read_frames, resize_shorter_side
 
 
 class ClipDataset(Dataset[tuple[Tensor, int]]):
-    """Clips of the samples, as square uint8 tensors, each with the index of its class.
+    """The samples' clips as square uint8 tensors, each with the index of its class.
 
     ``dataset[i]`` is ``(clip, target)``: the clip is (3, T, size, size), or (views, 3, T, size, size) if the
-    sampling gives several views or ``crops`` is above 1; the crops of a clip follow one another. A frame that is
-    not square is resized without distortion: its shorter side to ``size``, then the centre, or other crops, are
-    cut out. Frames come from videos, folders of images and packs alike.
+    sampling gives several views or ``crops`` is above 1; the crops of a clip are consecutive views. Frames are resized
+    without distortion, their shorter side to ``size``, and then cropped to squares. They come from videos, folders of
+    images and packs alike.
 
-    In training the frames are drawn anew in each epoch, from (seed, epoch, index) alone: the draw depends
-    neither on the number of worker processes nor on the order of loading. Call ``set_epoch`` before each
-    epoch's iteration over the loader.
+    In training, each epoch draws new frames from (seed, epoch, index) alone, independent of the number of worker
+    processes and the order of loading. Call ``set_epoch`` before iterating over the loader in each epoch.
 
     Args:
-        samples: what ``read_manifest`` gives.
-        classes: a name of ``LABEL_SETS``, or the class names in the order of the targets.
-        clip_length: T, frames of a clip.
+        samples: the output of ``read_manifest``.
+        classes: a name in ``LABEL_SETS``, or the class names in the order of the targets.
+        clip_length: T, frames per clip.
         size: side of a clip in pixels.
-        sampling: a name of ``SAMPLERS``.
-        stride: step in frames within a clip, for the samplers that have one.
-        views: clips of a video, for ``spaced_clips``.
-        crops: squares cut out of a frame, 1 to 3: see ``crop_corners``.
-        training: draw frames at random; otherwise the sampler's fixed choice.
+        sampling: a name in ``SAMPLERS``.
+        stride: step in frames within a clip, for samplers with a stride.
+        views: clips per video, for ``spaced_clips``.
+        crops: square crops per frame, 1 to 3: see ``crop_corners``.
+        training: draw frames at random; otherwise use the sampler's fixed choice.
         seed: of the random draws.
-        cache: keep the resized frames of every video read in memory, ``crops * frames * size * size * 3`` bytes each.
+        cache: keep the resized frames of every video in memory, ``crops * frames * size * size * 3`` bytes each.
 
     Raises:
-        InputError: unknown sampling, a label without class, several views in training, senseless numbers, no
-            samples, or a pack that lacks clips or cannot be opened; from ``dataset[i]``: a video that cannot be
-            read or has fewer frames than its sample says.
+        InputError: the sampling is unknown, a label has no class, training asks for several views, a number is out of
+            range, there are no samples, or a pack lacks clips or cannot be opened; from ``dataset[i]``: a video is
+            unreadable or has fewer frames than its sample says.
     """
 
     def __init__(
@@ -68,11 +67,15 @@ class ClipDataset(Dataset[tuple[Tensor, int]]):
         if sampling not in SAMPLERS:
             raise InputError(f"unknown sampling {sampling!r}; choose one of {', '.join(SAMPLERS)}")
         if training and (sampling in SEVERAL_VIEWS or crops != 1):
-            raise InputError(f"sampling {sampling!r} gives several views, for tests; choose another for training")
-        if views < 1 or crops not in (1, 2, 3):
-            raise InputError(f"views is {views} and crops {crops}; views must be at least 1, crops 1, 2 or 3")
+            raise InputError(
+                f"sampling {sampling!r} with {crops} crops gives several views, for tests only; choose another "
+                "sampling and 1 crop for training"
+            )
+        for name, number in {"clip_length": clip_length, "size": size, "stride": stride, "views": views}.items():
+            check_range(name, number, at_least=1)
+        check_range("crops", crops, at_least=1, at_most=3)
         if not samples:
-            raise InputError("there are no clips to load; check the manifest and the chosen subset and fold")
+            raise InputError("there are no clips to load; check the manifest and the selected subset and fold")
         self.samples = list(samples)
         self.classes = class_names(classes)
         self.targets = class_indices([sample.label for sample in self.samples], self.classes)
@@ -87,7 +90,7 @@ class ClipDataset(Dataset[tuple[Tensor, int]]):
         self.seed = seed
         self._cache: dict[int, np.ndarray] | None = {} if cache else None
         self._packs = _open_packs(self.samples)
-        # Shared memory, so that worker processes that live on see the new epoch too.
+        # In shared memory, so that persistent worker processes see the new epoch too.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
     def __len__(self) -> int:
@@ -102,11 +105,11 @@ class ClipDataset(Dataset[tuple[Tensor, int]]):
         return torch.from_numpy(views if several else views[0]), self.targets[index]
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the random draws of an epoch, in this process and in the loader's workers."""
+        """Select the random draws of an epoch, in this process and in the loader's workers."""
         self._epoch.fill_(epoch)
 
     def frame_indices(self, index: int) -> Int64[np.ndarray, "*views time"]:
-        """Return which frames of sample ``index`` make its clip (in training: in the current epoch)."""
+        """Return the frames in the clip of sample ``index``, in training for the current epoch."""
         generator = None
         if self.training:
             generator = np.random.default_rng([self.seed, int(self._epoch), index])
@@ -114,7 +117,7 @@ class ClipDataset(Dataset[tuple[Tensor, int]]):
         return SAMPLERS[self.sampling](frames, self.clip_length, self.stride, self.views, generator)
 
     def preload(self, advance: Callable[[], object] = lambda: None) -> None:
-        """Fill the cache, if there is one, now; worker processes forked later then share its memory.
+        """Fill the cache, if enabled; worker processes forked later share its memory.
 
         Args:
             advance: called after each video, for a progress bar.
@@ -127,7 +130,7 @@ class ClipDataset(Dataset[tuple[Tensor, int]]):
     def _planes(
         self, index: int, wanted: Int64[np.ndarray, " frames"]
     ) -> UInt8[np.ndarray, "crops 3 frames height width"]:
-        """Return the wanted frames of a sample, of which some may be the same, from the cache if there is one."""
+        """Return the wanted frames of a sample, repeats included, from the cache if enabled."""
         if self._cache is not None:
             return self._cached_planes(self._cache, index)[:, :, wanted]
         unique, places = np.unique(wanted, return_inverse=True)
@@ -137,7 +140,7 @@ class ClipDataset(Dataset[tuple[Tensor, int]]):
     def _cached_planes(
         self, cache: dict[int, np.ndarray], index: int
     ) -> UInt8[np.ndarray, "crops 3 frames height width"]:
-        """Return all frames of a sample, read at the first time."""
+        """Return all frames of a sample; the first call reads them."""
         if index not in cache:
             cache[index] = self._read_planes(index, np.arange(self.samples[index].frames))
         return cache[index]
@@ -145,7 +148,7 @@ class ClipDataset(Dataset[tuple[Tensor, int]]):
     def _read_planes(
         self, index: int, positions: Int64[np.ndarray, " frames"]
     ) -> UInt8[np.ndarray, "crops 3 frames height width"]:
-        """Read frames of a sample, resized and cut, as colour planes."""
+        """Read frames of a sample, resized and cropped, as colour planes."""
         sample = self.samples[index]
         if sample.path in self._packs:
             frames = self._packs[sample.path].read_frames(sample.clip_id, positions)
@@ -155,13 +158,13 @@ class ClipDataset(Dataset[tuple[Tensor, int]]):
 
 
 def _open_packs(samples: Sequence[Sample]) -> dict[Path, Pack]:
-    """Open the packs that samples lie in, and check that they do; workers forked later share what is read here."""
+    """Open the samples' packs and check that they contain the clips; workers forked later share the indices."""
     packs = {path: Pack(path) for path in {sample.path for sample in samples} if is_pack(path)}
     for sample in samples:
         if sample.path in packs and packs[sample.path].frames(sample.clip_id) < sample.frames:
             raise InputError(
                 f"{sample.path} has {packs[sample.path].frames(sample.clip_id)} frames of clip {sample.clip_id!r}, the "
-                f"manifest says {sample.frames}; prepare the dataset anew"
+                f"manifest says {sample.frames}; prepare the dataset again"
             )
     return packs
 
@@ -169,9 +172,9 @@ def _open_packs(samples: Sequence[Sample]) -> dict[Path, Pack]:
 def fit_frames(
     frames: UInt8[np.ndarray, "frames height width 3"], size: int, crops: int = 1
 ) -> UInt8[np.ndarray, "crops frames {size} {size} 3"]:
-    """Resize frames so that the shorter side has ``size`` pixels, then cut out squares: see ``crop_corners``.
+    """Resize frames so that the shorter side has ``size`` pixels, then crop squares: see ``crop_corners``.
 
-    Shrinking averages over areas, enlarging is bilinear.
+    Reduction averages over areas; enlargement is bilinear.
     """
     if min(frames.shape[1:3]) != size:
         frames = np.stack([resize_shorter_side(frame, size) for frame in frames])
@@ -183,7 +186,7 @@ def fit_frames(
 def colour_planes(
     frames: UInt8[np.ndarray, "crops frames height width 3"],
 ) -> UInt8[np.ndarray, "crops 3 frames height width"]:
-    """Move the colours in front of the frames; OpenCV does this ten times as fast as NumPy and torch."""
+    """Move the colour axis before the frames; OpenCV is ten times as fast at this as NumPy and torch."""
     crops, count, height, width, _ = frames.shape
     planes = np.empty((crops, 3, count, height, width), np.uint8)
     for target, source in zip(planes, frames, strict=True):
@@ -192,16 +195,16 @@ def colour_planes(
 
 
 class ViewBatch(NamedTuple):
-    """Views of several samples, one after another; samples may have different numbers of them."""
+    """The concatenated views of several samples, which may have different numbers of views."""
 
     views: UInt8[Tensor, "views 3 time height width"]
     owners: Int64[Tensor, " views"]
-    """Position in the batch of the sample that each view belongs to."""
+    """Position in the batch of each view's sample."""
     targets: Int64[Tensor, " samples"]
 
 
 def collate_views(items: Sequence[tuple[Tensor, int]]) -> ViewBatch:
-    """Make one batch of what ``ClipDataset`` gives, whatever the number of views: the loader's ``collate_fn``."""
+    """Batch the items of a ``ClipDataset``, whatever their number of views: the loader's ``collate_fn``."""
     views = [clip if clip.ndim == 5 else clip[None] for clip, _ in items]
     counts = torch.tensor([len(view) for view in views])
     owners = torch.arange(len(items)).repeat_interleave(counts)
@@ -209,9 +212,9 @@ def collate_views(items: Sequence[tuple[Tensor, int]]) -> ViewBatch:
 
 
 def plain_input_error(error: InputError) -> InputError:
-    """Return the one-line error that a data loader's worker wrapped in a traceback; others unchanged.
+    """Return the one-line error that a data loader's worker wrapped in a traceback; other errors unchanged.
 
-    PyTorch re-raises a worker's exception with the whole traceback as its message; its last line is ours.
+    PyTorch re-raises a worker's exception with the whole traceback as message; its last line is the original error.
     """
     message = str(error).strip()
     if "DataLoader worker" not in message:

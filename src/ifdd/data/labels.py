@@ -1,7 +1,7 @@
-"""Emotion names: each benchmark's official order, and one spelling for all of them.
+"""Emotion names: each benchmark's official order, and one canonical spelling.
 
-Labels travel by NAME through ifdd, never by number: FERV39k alone is published in two numberings, MAFW in
-three. A compound label joins its emotions with ``_``.
+ifdd identifies labels by NAME, never by number: FERV39k alone is published in two numberings, MAFW in three. A compound
+label joins its emotions with ``_``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -70,8 +70,8 @@ LABEL_SETS: dict[str, tuple[str, ...]] = {
         "disgust_helplessness_disappointment",
     ),
 }
-"""Name of a label set -> its class names in the order of the dataset's own documentation; MAFW's compounds, which it
-does not number, in the order of its lists."""
+"""Label set -> class names in the order of the dataset's documentation. MAFW does not number its compounds; they have
+the order of its lists."""
 
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "happy": ("happiness", "joy"),
@@ -86,20 +86,19 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "helplessness": ("helpless",),
     "disappointment": ("disappointed",),
 }
-"""Canonical name (DFEW's for its seven, MAFW's for the other four) -> the other spellings in use."""
+"""Canonical name (DFEW's for its seven emotions, MAFW's for the other four) -> the other spellings in use."""
 
 _CANONICAL = {spelling: name for name, others in SPELLINGS.items() for spelling in (name, *others)}
 _PLACE = {_CANONICAL[name]: place for place, name in enumerate(LABEL_SETS["mafw"])}
 
 
 def canonical_label(name: str) -> str:
-    """Return the one canonical spelling of an emotion, whatever its case ("Happiness" -> "happy").
+    """Return the canonical spelling of an emotion in any case ("Happiness" -> "happy").
 
-    Of a compound, each part has its canonical spelling and its place in MAFW's order ("Disgust_anger" ->
-    "angry_disgust").
+    The parts of a compound are spelt canonically and sorted in MAFW's order ("Disgust_anger" -> "angry_disgust").
 
     Raises:
-        InputError: no emotion of this name is known, or a compound names one twice.
+        InputError: the emotion is unknown, or a compound names one twice.
     """
     try:
         parts = [_CANONICAL[part] for part in name.strip().lower().split("_")]
@@ -111,10 +110,10 @@ def canonical_label(name: str) -> str:
 
 
 def class_names(classes: str | Sequence[str]) -> tuple[str, ...]:
-    """Return the class names of a label set ("dfew"), or a list of names of one's own after checking it.
+    """Return the class names of a label set ("dfew"), or the given names once checked.
 
     Raises:
-        InputError: no such label set, an unknown or repeated emotion, or no class at all.
+        InputError: the label set is unknown, an emotion is unknown or repeated, or the list is empty.
     """
     if isinstance(classes, str):
         if classes not in LABEL_SETS:
@@ -130,10 +129,10 @@ def class_names(classes: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def class_indices(labels: Iterable[str], classes: str | Sequence[str]) -> list[int]:
-    """Return the index of each label in ``classes``, matched by canonical name ("anger" finds "angry").
+    """Return the index of each label in ``classes``, matched by canonical name ("anger" matches "angry").
 
     Raises:
-        InputError: a label does not occur among the classes.
+        InputError: a label is not among the classes.
     """
     names = class_names(classes)
     index = {canonical_label(name): position for position, name in enumerate(names)}
@@ -142,7 +141,7 @@ def class_indices(labels: Iterable[str], classes: str | Sequence[str]) -> list[i
     if missing:
         raise InputError(
             f"no class for the labels {', '.join(missing)}; the classes are {', '.join(names)}: "
-            "leave those clips out or choose a label set that has them"
+            "exclude those clips, or choose a label set that contains them"
         )
     return [index[name] for name in wanted]
 
@@ -151,7 +150,7 @@ def parse_votes(votes: str) -> dict[str, int]:
     """Return canonical name -> number of annotators from a text such as "happy:7 sad:2 neutral:1".
 
     Raises:
-        InputError: the text has another form, an unknown or repeated emotion, or a count below 1.
+        InputError: the text has another format, an unknown or repeated emotion, or a count below 1.
     """
     counts: dict[str, int] = {}
     for part in votes.split():
@@ -166,18 +165,18 @@ def parse_votes(votes: str) -> dict[str, int]:
 
 
 def soft_label(votes: str, classes: str | Sequence[str]) -> list[float]:
-    """Return each class's share of the votes; the shares sum to 1.
+    """Return the share of votes for each class; the shares sum to 1.
 
     Args:
         votes: at least one vote, as ``parse_votes`` reads them.
-        classes: as of ``class_names``.
+        classes: as for ``class_names``.
 
     Raises:
-        InputError: there are no votes, or one of them is for an emotion that is no class.
+        InputError: there are no votes, or some are for an emotion that is not a class.
     """
     counts = parse_votes(votes)
     if not counts:
-        raise InputError("there are no votes to make a soft label of; use the label")
+        raise InputError("there are no votes for a soft label; use the label instead")
     shares = [0.0] * len(class_names(classes))
     for index, count in zip(class_indices(counts, classes), counts.values(), strict=True):
         shares[index] = count / sum(counts.values())

@@ -1,8 +1,8 @@
-"""Which frames make a clip, and which clips make the views of a test: pure functions of numbers.
+"""Which frames form a clip, and which clips form the views of a test: pure functions of numbers.
 
 Every function returns positions in ``[0, num_frames)`` that never decrease along a clip. A video too short for its
-clip is stretched over it (frames repeat), never dropped. Randomness comes from a generator alone; without
-one, each function gives one fixed answer.
+clip is stretched over it (frames repeat), never dropped. All randomness comes from the generator; without one, each
+function is deterministic.
 """
 
 from collections.abc import Callable
@@ -14,12 +14,12 @@ from jaxtyping import Int64
 def random_clip(
     num_frames: int, clip_length: int, stride: int, generator: np.random.Generator | None
 ) -> Int64[np.ndarray, " clip_length"]:
-    """Return ``clip_length`` frames, every ``stride``-th one, from a random start; the middle one without generator.
+    """Return ``clip_length`` frames at steps of ``stride`` from a random start; without generator, the middle clip.
 
     A video shorter than ``(clip_length - 1) * stride + 1`` frames is stretched: the clip spans all of it evenly.
 
     Args:
-        num_frames: length of the video, at least 1.
+        num_frames: frames of the video, at least 1.
         clip_length: frames of the clip, at least 1.
         stride: step in frames, at least 1.
         generator: draws the start.
@@ -35,16 +35,16 @@ def random_clip(
 def uniform_segments(
     num_frames: int, clip_length: int, generator: np.random.Generator | None = None
 ) -> Int64[np.ndarray, " clip_length"]:
-    """Return one frame of each of ``clip_length`` equal segments of the video: a random one, or the centre one.
+    """Return one frame from each of ``clip_length`` equal segments of the video: a random one, or the centre one.
 
-    The centre frames are DFER-CLIP's test sampling, the random ones its training sampling. Segments are
-    equal in time, not rounded to whole frames, so that no frames are left over at the end; in a video with
-    fewer frames than segments, neighbouring segments share a frame.
+    The centre frames are DFER-CLIP's test sampling, the random ones its training sampling. Segments are equal in time,
+    not rounded to whole frames, so that no frames remain at the end; if the video has fewer frames than segments,
+    neighbouring segments share a frame.
 
     Args:
-        num_frames: length of the video, at least 1.
+        num_frames: frames of the video, at least 1.
         clip_length: frames of the clip, at least 1.
-        generator: draws the place in each segment; the centre when None.
+        generator: draws the position in each segment; None for the centre.
     """
     _check(num_frames, clip_length)
     place = 0.5 if generator is None else generator.random(clip_length)
@@ -53,13 +53,13 @@ def uniform_segments(
 
 
 def consecutive_clips(num_frames: int, clip_length: int, stride: int) -> Int64[np.ndarray, "views clip_length"]:
-    """Return the clips that follow one another from the first frame without overlap: IFDD's test on DFEW.
+    """Return consecutive clips without overlap from the first frame on: IFDD's test sampling on DFEW.
 
-    Frames left over at the end, too few for a clip, belong to no clip. A video too short for one clip is
-    stretched to one, as in ``random_clip``.
+    Remaining frames at the end, too few for a clip, are not used. A video too short for one clip is stretched to one,
+    as in ``random_clip``.
 
     Args:
-        num_frames: length of the video, at least 1.
+        num_frames: frames of the video, at least 1.
         clip_length: frames of a clip, at least 1.
         stride: step in frames within a clip, at least 1.
     """
@@ -72,14 +72,14 @@ def consecutive_clips(num_frames: int, clip_length: int, stride: int) -> Int64[n
 
 
 def spaced_clips(num_frames: int, clip_length: int, stride: int, views: int) -> Int64[np.ndarray, "views clip_length"]:
-    """Return ``views`` clips at equal distances, the first at the video's start, the last at its end; 1: the middle.
+    """Return ``views`` equally spaced clips, the first at the video's start, the last at its end; 1: in the middle.
 
-    The temporal views of VideoMAE's and MAE-DFER's tests. Clips that would coincide are taken once, so a video with
-    fewer starts than ``views`` gives fewer; one too short for a clip is stretched to one, as in ``random_clip``
-    (MAE-DFER repeats its last frame).
+    These are the temporal views of VideoMAE's and MAE-DFER's tests. Clips that would coincide are returned once, so a
+    video with fewer starts than ``views`` gives fewer clips; a video too short for a clip is stretched to one, as in
+    ``random_clip`` (MAE-DFER repeats its last frame).
 
     Args:
-        num_frames: length of the video, at least 1.
+        num_frames: frames of the video, at least 1.
         clip_length: frames of a clip, at least 1.
         stride: step in frames within a clip, at least 1.
         views: clips, at least 1.
@@ -93,10 +93,10 @@ def spaced_clips(num_frames: int, clip_length: int, stride: int, views: int) -> 
 
 
 def crop_corners(height: int, width: int, crops: int) -> list[tuple[int, int]]:
-    """Return (top, left) of the square crops of a frame, as large as its shorter side, along its longer side.
+    """Return (top, left) of square crops of a frame along its longer side; their side is the frame's shorter side.
 
-    1: the centre; 2: both ends; 3: both ends and the centre between them. Crops that would coincide are taken
-    once, so a square frame has one: MAE-DFER's 2 crops of frames that it has made square before are one picture.
+    1: the centre; 2: both ends; 3: both ends and the centre. Crops that would coincide are returned once, so a square
+    frame has one: the 2 crops that MAE-DFER takes from frames it made square before are identical.
 
     Args:
         height: of the frame, in pixels.
@@ -120,7 +120,7 @@ SAMPLERS: dict[str, Sampler] = {
 }
 """Name -> function of (num_frames, clip_length, stride, views, generator).
 
-``uniform_segments`` spans the video whatever the stride; ``views`` matters to ``spaced_clips`` alone.
+``uniform_segments`` ignores the stride; only ``spaced_clips`` uses ``views``.
 """
 
 TEST_SAMPLING = {
@@ -129,10 +129,10 @@ TEST_SAMPLING = {
     "consecutive_clips": "consecutive clips without overlap from the first frame on, averaged",
     "spaced_clips": "{views} clips at equal distances from the video's start to its end, averaged",
 }
-"""Name -> what the sampler does without a generator; ``describe_sampling`` makes a report's words of it."""
+"""Name -> what the sampler does without a generator, for ``describe_sampling``."""
 
 SEVERAL_VIEWS = ("consecutive_clips", "spaced_clips")
-"""The samplers that give (views, clip_length) positions, one view for each clip; they are for tests alone."""
+"""Samplers that return (views, clip_length) positions, one view per clip; for tests only."""
 
 _CROPS = {
     1: "the centre square of each frame",
@@ -142,18 +142,18 @@ _CROPS = {
 
 
 def describe_sampling(name: str, views: int, crops: int) -> str:
-    """Return in words which frames, and which parts of them, a test with a sampler sees."""
+    """Describe which frames, and which parts of them, a test with a sampler uses."""
     meaning = TEST_SAMPLING["random_clip" if name == "spaced_clips" and views == 1 else name].format(views=views)
     return f"{meaning}; {_CROPS[crops]}"
 
 
 def _span(clip_length: int, stride: int) -> int:
-    """Return the number of frames from the first to the last frame of a clip, both included."""
+    """Return the number of frames from the first to the last frame of a clip, inclusive."""
     return (clip_length - 1) * stride + 1
 
 
 def _stretched(num_frames: int, clip_length: int) -> Int64[np.ndarray, " clip_length"]:
-    """Return positions that spread a clip evenly over a whole video, first and last frame included."""
+    """Return positions spread evenly over a whole video, including its first and last frame."""
     return np.rint(np.linspace(0, num_frames - 1, clip_length)).astype(np.int64)
 
 

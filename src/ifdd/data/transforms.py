@@ -1,7 +1,7 @@
-"""Augmentation of batches of clips: the same for all frames of a clip, drawn anew for each clip.
+"""Augmentation of batches of clips: different for each clip, the same for all frames of a clip.
 
-Belongs to the extra ``[train]`` (kornia). Random numbers come from torch's global generator, so
-``torch.manual_seed`` (or the trainer's seed) makes a run repeat.
+Needs the extra ``[train]`` (kornia). Random numbers come from torch's global generator, so ``torch.manual_seed`` (or
+the trainer's seed) makes a run reproducible.
 """
 
 import math
@@ -15,31 +15,31 @@ from kornia.augmentation.container.params import ParamItem
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ifdd.errors import InputError
+from ifdd.errors import InputError, check_range
 
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """How strongly clips are varied in training; the defaults are IFDD's official recipe. 0 switches a part off."""
+    """Strength of the augmentation; the defaults are IFDD's official recipe. 0 disables a part."""
 
     flip: float = 0.5
-    """Probability of mirroring a clip left to right, 0 to 1."""
+    """Probability of a horizontal flip, 0 to 1."""
     crop_scale: tuple[float, float] = (0.5, 1.0)
-    """Smallest and largest share of a frame's area that the random resized crop keeps; (1, 1) is off."""
+    """Smallest and largest share of the frame area that the random resized crop keeps; (1, 1) disables it."""
     crop_ratio: tuple[float, float] = (0.75, 4 / 3)
-    """Smallest and largest width / height of the crop."""
+    """Smallest and largest aspect ratio (width / height) of the crop."""
     brightness: float = 0.4
-    """Brightness is multiplied by a factor of 1 - this to 1 + this, 0 to 1."""
+    """Brightness is multiplied by a factor between 1 - this and 1 + this, 0 to 1."""
     contrast: float = 0.4
-    """Contrast is multiplied by a factor of 1 - this to 1 + this, 0 to 1."""
+    """Contrast is multiplied by a factor between 1 - this and 1 + this, 0 to 1."""
     saturation: float = 0.4
-    """Saturation is multiplied by a factor of 1 - this to 1 + this, 0 to 1."""
+    """Saturation is multiplied by a factor between 1 - this and 1 + this, 0 to 1."""
     hue: float = 0.4
-    """Hues turn by up to this part of the colour circle either way, 0 to 0.5."""
+    """The hue is rotated by up to this share of the colour circle in either direction, 0 to 0.5."""
 
     def __post_init__(self) -> None:
         for name, largest in (("flip", 1.0), ("brightness", 1.0), ("contrast", 1.0), ("saturation", 1.0), ("hue", 0.5)):
-            _check_range(f"augmentation.{name}", getattr(self, name), largest)
+            check_range(f"augmentation.{name}", getattr(self, name), at_least=0, at_most=largest)
         if not 0 < self.crop_scale[0] <= self.crop_scale[1] <= 1:
             raise InputError(f"augmentation.crop_scale is {self.crop_scale}; give two ascending shares up to 1")
         if not 0 < self.crop_ratio[0] <= self.crop_ratio[1]:
@@ -48,33 +48,32 @@ class AugmentationConfig:
 
 @dataclass(frozen=True)
 class MixupConfig:
-    """Mixing of pairs of clips; the defaults are IFDD's official recipe: always one of the two, half and half."""
+    """Mixing of pairs of clips; the defaults are IFDD's official recipe: always mixup or cutmix, equally often."""
 
     mixup_alpha: float = 0.8
-    """Both parameters of the Beta distribution of mixup's weight; 0 switches mixup off."""
+    """Both parameters of the Beta distribution of mixup's weight; 0 disables mixup."""
     cutmix_alpha: float = 1.0
-    """Both parameters of the Beta distribution of cutmix's area; 0 switches cutmix off."""
+    """Both parameters of the Beta distribution of cutmix's area; 0 disables cutmix."""
     switch_probability: float = 0.5
-    """Share of the batches that cutmix takes when both are on, 0 to 1."""
+    """Share of batches that use cutmix when both are enabled, 0 to 1."""
     label_smoothing: float = 0.1
-    """Share of each target that is spread evenly over all classes, 0 to 1; 0 is off."""
+    """Share of each target that is spread evenly over all classes, 0 to 1; 0 disables it."""
 
     def __post_init__(self) -> None:
-        _check_range("mixup.mixup_alpha", self.mixup_alpha, math.inf)
-        _check_range("mixup.cutmix_alpha", self.cutmix_alpha, math.inf)
-        _check_range("mixup.switch_probability", self.switch_probability, 1.0)
-        _check_range("mixup.label_smoothing", self.label_smoothing, 1.0)
+        check_range("mixup.mixup_alpha", self.mixup_alpha, at_least=0)
+        check_range("mixup.cutmix_alpha", self.cutmix_alpha, at_least=0)
+        check_range("mixup.switch_probability", self.switch_probability, at_least=0, at_most=1)
+        check_range("mixup.label_smoothing", self.label_smoothing, at_least=0, at_most=1)
 
 
 class ClipAugmentation(nn.Module):
     """Flip, random resized crop and colour jitter of a batch of clips.
 
-    kornia does all but the hue: its turn through HSV takes 80% of the whole time on a CPU (0.24 s of 0.3 s for 16
-    clips of 16 x 96 x 96 on one thread), so ``rotate_hue`` does it by a matrix.
+    kornia does everything except the hue: its rotation through HSV takes 80% of the total time on a CPU (0.24 s of 0.3
+    s for 16 clips of 16 x 96 x 96 on one thread), so ``rotate_hue`` uses a matrix instead.
 
-    What is drawn is drawn for the whole batch. On a CPU it is then applied to one clip after another, with
-    the same result: steps over a clip find their numbers in the cache and reuse its memory, steps over a batch
-    (154 MB for 16 clips of 16 x 224 x 224) wait for both; that takes less than half the time
+    Parameters are drawn for the whole batch. On a CPU they are then applied clip by clip, with the same result in less
+    than half the time, because a clip fits into the cache and a batch (154 MB for 16 clips of 16 x 224 x 224) does not
     (``benchmarks/loading.py``).
     """
 
@@ -84,7 +83,7 @@ class ClipAugmentation(nn.Module):
 
     @torch.no_grad()
     def forward(self, clip: UInt8[Tensor, "batch 3 time height width"]) -> Float[Tensor, "batch 3 time height width"]:
-        """Return varied clips of the same shape with values in [0, 1]."""
+        """Return augmented clips of the same shape with values in [0, 1]."""
         sequence = self._sequence(clip.shape[-2], clip.shape[-1])
         drawn = sequence.forward_parameters(clip.shape) if sequence else []
         hue = self.config.hue
@@ -102,7 +101,7 @@ class ClipAugmentation(nn.Module):
         return varied
 
     def _sequence(self, height: int, width: int) -> VideoSequential | None:
-        """Return kornia's steps, if there are any."""
+        """Return kornia's steps, or None if all are disabled."""
         config = self.config
         parts: list[nn.Module] = []
         if config.flip:
@@ -115,15 +114,15 @@ class ClipAugmentation(nn.Module):
 
 
 _OF_ALL_CLIPS = ("order", "forward_input_shape")
-"""What kornia draws, or notes, once for a batch; the rest has a row for each frame of each clip."""
+"""Entries that kornia has once per batch; the others have one row per frame of each clip."""
 
 
 def _parameters_of(drawn: Sequence[ParamItem], part: slice, time: int) -> list[ParamItem]:
-    """Return the part of what kornia drew for a batch that belongs to some of its clips."""
+    """Return the parameters of some clips from those that kornia drew for their batch."""
     rows = slice(part.start * time, part.stop * time)
     parts = []
     for step in drawn:
-        assert isinstance(step.data, dict)  # lists belong to sequences in the sequence
+        assert isinstance(step.data, dict)  # only nested sequences have lists
         own = {key: row if key in _OF_ALL_CLIPS or row.ndim == 0 else row[rows] for key, row in step.data.items()}
         parts.append(ParamItem(step.name, own))
     return parts
@@ -132,9 +131,9 @@ def _parameters_of(drawn: Sequence[ParamItem], part: slice, time: int) -> list[P
 def rotate_hue(
     clip: Float[Tensor, "batch 3 time height width"], turns: Float[Tensor, " batch"]
 ) -> Float[Tensor, "batch 3 time height width"]:
-    """Turn the colours of each clip around the grey axis of YIQ, by ``turns`` of the colour circle (red to green).
+    """Rotate the colours of each clip around the grey axis of YIQ, by ``turns`` of the colour circle (red to green).
 
-    The luma (Rec. 601) stays as it is, unlike in a turn of HSV's hue; greys stay grey. Values may leave [0, 1].
+    Luma (Rec. 601) and greys do not change, unlike luma in a rotation of HSV's hue. Values may leave [0, 1].
     """
     to_yiq = clip.new_tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
     angle = 2 * math.pi * turns
@@ -150,11 +149,10 @@ def rotate_hue(
 class Mixup(nn.Module):
     """Mixup or cutmix of each clip with its neighbour in the batch, on label-smoothed soft targets.
 
-    mixup: Zhang et al. 2018 (arXiv 1710.09412); cutmix: Yun et al. 2019 (arXiv 1905.04899); one of the two, and
-    one weight, for a whole batch. Own code, because kornia's RandomMixUpV2 and RandomCutMixV2 take single images,
-    give index triples instead of soft targets, and cannot be switched between. A cutmix box is the same
-    in all frames; the targets are weighted by its true area after clipping at the border. The last clip's
-    partner is the first.
+    mixup: Zhang et al. 2018 (arXiv 1710.09412); cutmix: Yun et al. 2019 (arXiv 1905.04899). A batch uses one of the
+    two, with one weight. kornia's RandomMixUpV2 and RandomCutMixV2 do not fit: they take single images, return index
+    triples instead of soft targets, and cannot alternate. A cutmix box is the same in all frames; targets are weighted
+    by its true area after clipping at the border. The last clip is mixed with the first.
     """
 
     def __init__(self, config: MixupConfig, num_classes: int) -> None:
@@ -168,7 +166,7 @@ class Mixup(nn.Module):
         clip: Float[Tensor, "batch 3 time height width"],
         target: Int64[Tensor, " batch"] | Float[Tensor, "batch classes"],
     ) -> tuple[Float[Tensor, "batch 3 time height width"], Float[Tensor, "batch classes"]]:
-        """Return the mixed clips, and soft targets that sum to 1; targets may be classes or soft already."""
+        """Return the mixed clips and soft targets that sum to 1; the given targets may be class indices or soft."""
         config = self.config
         soft = (F.one_hot(target, self.num_classes) if target.ndim == 1 else target).to(clip.dtype)
         soft = soft * (1 - config.label_smoothing) + config.label_smoothing / self.num_classes
@@ -188,7 +186,7 @@ class Mixup(nn.Module):
 def _cutmix(
     clip: Float[Tensor, "batch 3 time height width"], alpha: float
 ) -> tuple[Float[Tensor, "batch 3 time height width"], float]:
-    """Return clips with a box of their neighbour pasted in, and the share of the area that stays their own."""
+    """Return clips with a box pasted in from their neighbour, and the share of the area that is not replaced."""
     height, width = clip.shape[-2:]
     side = math.sqrt(1 - _draw_share(alpha))
     top, bottom = _draw_interval(height, side)
@@ -199,7 +197,7 @@ def _cutmix(
 
 
 def _draw_interval(length: int, share: float) -> tuple[int, int]:
-    """Return start and end of ``share`` of a side around a random centre, clipped to the side."""
+    """Return start and end of an interval of ``share`` of a side around a random centre, clipped to the side."""
     centre = int(torch.randint(length, ()))
     extent = round(length * share)
     start = centre - extent // 2
@@ -208,8 +206,3 @@ def _draw_interval(length: int, share: float) -> tuple[int, int]:
 
 def _draw_share(alpha: float) -> float:
     return float(torch.distributions.Beta(alpha, alpha).sample())
-
-
-def _check_range(name: str, value: float, largest: float) -> None:
-    if not 0 <= value <= largest:
-        raise InputError(f"{name} is {value}; it must lie between 0 and {largest:g}")

@@ -1,6 +1,6 @@
 """Faces in video: detection, tracking, alignment, quality."""
 
-from ifdd.faces.detection import CROP_FACTOR, FaceBox, FaceDetector, HaarDetector, YuNetDetector, crop_face
+from ifdd.faces.detection import CROP_FACTOR, FaceBox, FaceDetector, HaarDetector, YuNetDetector, crop_face, overlap
 from ifdd.faces.tracking import Track, Tracker, TrackingOptions, TrackPoint
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "TrackingOptions",
     "YuNetDetector",
     "crop_face",
+    "overlap",
 ]

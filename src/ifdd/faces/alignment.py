@@ -1,4 +1,4 @@
-"""Turning faces upright as they come, frame by frame, as the clips of the training are turned."""
+"""Roll of heads in a stream, frame by frame, to align faces as in the training clips."""
 
 import math
 
@@ -9,17 +9,17 @@ from ifdd.faces.detection import FaceBox, FaceDetector
 from ifdd.faces.main_face import ROLL_SECONDS, find_eyes, head_roll
 
 SMOOTHING_SECONDS = 0.12
-"""Time constant with which the angle follows what was seen last."""
+"""Time constant with which the angle follows the last measurement."""
 
 
 class HeadRoll:
-    """How far one head leans: looked at about every ``ROLL_SECONDS``, and smoothed.
+    """The roll of one head, measured about every ``ROLL_SECONDS`` and smoothed.
 
-    Preparing a clip knows what comes next and interpolates; here, the angle follows with a lag of up to
+    Cropping a dataset knows the future and interpolates; here, the angle lags by up to
     ``ROLL_SECONDS + SMOOTHING_SECONDS``.
 
     Args:
-        detector: what finds the faces; without landmarks of it, heads stay as they are.
+        detector: the face detector; if it finds no landmarks, the angle stays 0.
     """
 
     def __init__(self, detector: FaceDetector) -> None:
@@ -28,14 +28,14 @@ class HeadRoll:
         self._seconds = 0.0
         self._goal: float | None = None
         self.degrees = 0.0
-        """The newest angle, clockwise in the image; 0 until eyes were found."""
+        """The current angle, clockwise in the image; 0 until eyes are found."""
 
     def update(self, image: UInt8[np.ndarray, "height width 3"], box: FaceBox, seconds: float) -> float:
-        """Take in the next frame and return the angle in it.
+        """Process the next frame and return its angle.
 
         Args:
             image: RGB.
-            box: the face in it.
+            box: the face in this frame.
             seconds: time of the frame.
         """
         if box.landmarks is not None and seconds - self._looked >= ROLL_SECONDS:

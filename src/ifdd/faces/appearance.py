@@ -1,4 +1,4 @@
-"""How a person looks: the colours of hair, face and shoulders. Enough to tell people of one shot apart, and no more."""
+"""A person's appearance: the colours of hair, face and shoulders. Enough to distinguish people within one shot."""
 
 import math
 
@@ -9,23 +9,23 @@ from jaxtyping import Float32, UInt8
 from ifdd.faces.detection import FaceBox
 
 Appearance = Float32[np.ndarray, " colours"]
-"""Share of each colour; they add up to 1."""
+"""Share of each colour; the shares sum to 1."""
 
 LEVELS = 6
-"""Levels of red, green and blue that are told apart."""
+"""Quantisation levels of red, green and blue."""
 
 SIDES, ABOVE, BELOW = 0.1, 0.35, 0.9
-"""How much of a person beyond the face's box is looked at, in widths and heights of the box."""
+"""How far the region extends beyond the face box, in widths and heights of the box."""
 
-_SIZE = (24, 44)  # pixels, wide and high, to which that is reduced
+_SIZE = (24, 44)  # width and height in pixels to which the region is reduced
 
 
 def person_appearance(image: UInt8[np.ndarray, "height width 3"], face: FaceBox) -> Appearance:
-    """Return how the person with this face looks.
+    """Return the appearance of the person with this face.
 
     Args:
         image: RGB.
-        face: where the face is; may reach over the image's border.
+        face: the face; may extend beyond the image.
     """
     height, width = image.shape[:2]
     left, right = (_within(face.x + share * face.width, width) for share in (-SIDES, 1 + SIDES))
@@ -36,7 +36,7 @@ def person_appearance(image: UInt8[np.ndarray, "height width 3"], face: FaceBox)
 
 
 def hellinger_distance(a: Appearance, b: Appearance) -> float:
-    """Return the Hellinger distance of two looks: 0 for the same colours, 1 for none in common."""
+    """Return the Hellinger distance of two appearances: 0 for the same colours, 1 for none in common."""
     return math.sqrt(max(0.0, 1 - float(np.sqrt(a * b).sum())))
 
 

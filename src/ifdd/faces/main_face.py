@@ -1,7 +1,7 @@
-"""Where the one face is that a clip is about: found now and then, followed, and filled in between.
+"""The main face of a clip: detected at intervals, tracked, and interpolated.
 
-A clip of a benchmark has one label, so one face must be chosen in each shot: the one that is largest and nearest to
-the middle for the longest time.
+A benchmark clip has one label, so one face must be selected in each shot: the one that is largest and most central for
+longest.
 """
 
 import math
@@ -20,77 +20,77 @@ from ifdd.video.frames import Frame
 from ifdd.video.shots import ShotBoundaryDetector
 
 DETECTION_SECONDS = 0.1
-"""Time between two searches for faces; a cut is followed by one at once."""
+"""Interval between searches for faces; a shot boundary triggers one immediately."""
 
 HOLD_SECONDS = 1.0
-"""Frames further than this from the last and the next sighting of the face do not show it."""
+"""Frames further than this from the nearest detection of the face are taken not to show it."""
 
 SMOOTHING_SECONDS = 0.12
-"""Standard deviation of the smoothing of the face's course in time, which has no lag."""
+"""Standard deviation of the temporal smoothing of the face's path, which has no lag."""
 
 ROLL_SECONDS = 0.3
-"""Time between two looks at how far the head leans, which take a look or two more."""
+"""Interval between measurements of the head's roll, each of which needs one or two more detections."""
 
 LARGEST_ROLL = 60.0
-"""Beyond it (degrees), the line through the eyes is one of a face in profile, or wrong."""
+"""Larger angles of the line through the eyes come from profiles or errors (degrees)."""
 
 UPRIGHT_DEGREES = 4.0
-"""A crop in which the eyes are this level is upright."""
+"""A crop whose eyes deviate from the horizontal by less than this is upright."""
 
 UPRIGHT_SIDE = 160
-"""Side in pixels of the crops in which eyes are looked for."""
+"""Side in pixels of the crops in which eyes are detected."""
 
 TRACKING = TrackingOptions(gap_seconds=1.0, minimum_seconds=0.2, smoothing_seconds=0.0)
-"""Clips are short and so are their shots; smoothing follows later, when both sides of a moment are known."""
+"""For short shots; without smoothing, which follows later, when past and future are known."""
 
 
 class Place(NamedTuple):
-    """Where the face is in one frame."""
+    """The face in one frame."""
 
     frame: int
     box: FaceBox
     """In pixels; the score is 0."""
     roll: float
-    """Degrees by which the head leans clockwise in the image; 0 where the detector finds no eyes."""
+    """Clockwise roll of the head in degrees; 0 if the detector finds no eyes."""
 
 
 @dataclass
 class Search:
-    """What looking for faces in a clip found."""
+    """The result of searching a clip for faces."""
 
     width: int = 0
     height: int = 0
     seconds: list[float] = field(default_factory=list)
-    """Time of every frame."""
+    """Timestamp of every frame."""
     shots: list[int] = field(default_factory=list)
     """First frame of every shot."""
     looked: list[int] = field(default_factory=list)
-    """The frames that were searched."""
+    """The searched frames."""
     people: int = 0
-    """Most faces followed at the same time."""
+    """Largest number of simultaneous tracks."""
     tracks: list[Track] = field(default_factory=list)
-    """Every face that was followed."""
+    """All tracks."""
 
 
 def search_faces(frames: Iterable[Frame], detector: FaceDetector) -> Search:
-    """Look for faces about every ``DETECTION_SECONDS`` and follow them; every frame is looked at for cuts.
+    """Search for faces about every ``DETECTION_SECONDS`` and track them; check every frame for a shot boundary.
 
     Args:
-        frames: of the whole clip, at least one.
-        detector: what finds faces.
+        frames: all frames of the clip, at least one.
+        detector: the face detector.
     """
     search = Search()
-    tracker, cuts = Tracker(TRACKING), ShotBoundaryDetector()
+    tracker, boundaries = Tracker(TRACKING), ShotBoundaryDetector()
     last_look, last_roll, step = -math.inf, -math.inf, DETECTION_SECONDS
     for frame in frames:
         search.height, search.width = frame.image.shape[:2]
         if search.seconds:
             step = frame.seconds - search.seconds[-1]
         search.seconds.append(frame.seconds)
-        cut = cuts.is_boundary(frame.image)
+        cut = boundaries.is_boundary(frame.image)
         if cut or not search.shots:
             search.shots.append(frame.index)
-        # half a frame early is nearer to the interval than half a frame late
+        # rounds the interval to the nearest frame
         if cut or frame.seconds - last_look > DETECTION_SECONDS - step / 2:
             last_look = frame.seconds
             search.looked.append(frame.index)
@@ -108,15 +108,15 @@ def search_faces(frames: Iterable[Frame], detector: FaceDetector) -> Search:
 
 
 def find_eyes(image: UInt8[np.ndarray, "height width 3"], box: FaceBox, detector: FaceDetector) -> Landmarks | None:
-    """Return the landmarks of a face as found in an enlarged crop in which it is upright; None if there are none.
+    """Return the landmarks of a face, detected in an enlarged, upright crop; None if there are none.
 
-    Detectors take heads for more upright than they are, the more so the smaller they are: YuNet says 0 to 20 degrees of
-    heads 45 pixels high that lean by 30. What is left in the turned crop is found, turned and looked at again.
+    Detectors underestimate roll, more so in small faces: YuNet reports 0 to 20 degrees for heads 45 pixels high with a
+    roll of 30. The crop is therefore aligned and searched repeatedly until the remaining angle is small.
 
     Args:
         image: RGB.
-        box: the face, with the landmarks that the detector found in the whole image.
-        detector: what found it.
+        box: the face, with the landmarks detected in the whole image.
+        detector: the face detector.
     """
     landmarks = box.landmarks
     for _ in range(3):
@@ -135,15 +135,15 @@ def find_eyes(image: UInt8[np.ndarray, "height width 3"], box: FaceBox, detector
 
 
 def sightings(track: Track) -> list[TrackPoint]:
-    """Return the points at which the detector saw the face."""
+    """Return the points of a track at which the face was detected."""
     return [point for point in track.points if point.box.score > 0]
 
 
 def choose_tracks(search: Search) -> list[list[Track]]:
-    """Return for each shot the tracks of its main face, in order of time; an empty list where nobody is seen.
+    """Return the tracks of the main face for each shot, in order of time; an empty list if there is no face.
 
-    The main face has the greatest sum over its sightings of height times nearness to the middle. A further track joins
-    it if it lies before or after in time and in the same place: the face was lost and found again.
+    The main face maximises the sum, over its detections, of height times centrality. Another track is added if it comes
+    before or after in time and is in the same place: the face was lost and found again.
     """
     ends = [*search.shots[1:], len(search.seconds)]
     chosen = []
@@ -158,22 +158,22 @@ def choose_tracks(search: Search) -> list[list[Track]]:
 
 
 def follow_face(search: Search) -> list[Place]:
-    """Return where the main face is, for every frame that shows it, in order; none if no shot has a face."""
+    """Return the main face in every frame that shows it, in order; empty if no shot has a face."""
     ends = [*search.shots[1:], len(search.seconds)]
     places: list[Place] = []
     for first, end, tracks in zip(search.shots, ends, choose_tracks(search), strict=True):
         points = [point for track in tracks for point in sightings(track)]
         if points:
-            places += _course(points, range(first, end), search.seconds)
+            places += _path(points, range(first, end), search.seconds)
     return places
 
 
 def _with_exact_eyes(
     image: UInt8[np.ndarray, "height width 3"], boxes: Sequence[FaceBox], detector: FaceDetector
 ) -> list[FaceBox]:
-    """Return the boxes with landmarks looked at closely, those at least half as high as the largest; others have none.
+    """Return the boxes, with refined landmarks for those at least half as high as the highest, without for others.
 
-    The main face is hardly ever smaller, and a crowd would take long.
+    The main face is hardly ever smaller, and refining a crowd would take long.
     """
     highest = max((box.height for box in boxes), default=0.0)
     return [
@@ -182,7 +182,7 @@ def _with_exact_eyes(
 
 
 def _from_crop(point: tuple[float, float], box: FaceBox, roll: float) -> tuple[float, float]:
-    """Return where in the image a point of its crop is."""
+    """Map a point in a face's crop to the image."""
     scale = CROP_FACTOR * max(box.width, box.height) / UPRIGHT_SIDE
     across, down = scale * math.cos(math.radians(roll)), scale * math.sin(math.radians(roll))
     x, y = point[0] - UPRIGHT_SIDE / 2, point[1] - UPRIGHT_SIDE / 2
@@ -199,18 +199,18 @@ def _most_at_once(tracks: Sequence[Track]) -> int:
 
 
 def _prominence(track: Track, search: Search) -> float:
-    return sum(_nearness(point.box, search) * point.box.height for point in sightings(track))
+    return sum(_centrality(point.box, search) * point.box.height for point in sightings(track))
 
 
-def _nearness(box: FaceBox, search: Search) -> float:
-    """Return 1 in the middle of the picture, and a quarter in its corners."""
+def _centrality(box: FaceBox, search: Search) -> float:
+    """Return 1 at the centre of the image, falling to a quarter in its corners."""
     x, y = box.center
     off = math.hypot(x / search.width - 0.5, y / search.height - 0.5) / math.hypot(0.5, 0.5)
     return 0.25 ** min(off, 1.0) ** 2
 
 
 def _continues(track: Track, taken: Sequence[Track]) -> bool:
-    """Whether a track is before or after all those taken, and begins or ends about where the nearest one does."""
+    """Whether a track comes before or after all those taken, and begins or ends near the closest one in time."""
     first, last = track.points[0], track.points[-1]
     gaps = []
     for other in taken:
@@ -224,14 +224,14 @@ def _continues(track: Track, taken: Sequence[Track]) -> bool:
 
 
 def _is_same_place(a: FaceBox, b: FaceBox) -> bool:
-    """Whether two boxes may show one person who moved on unseen: near, and of about the same size."""
+    """Whether two boxes may show the same person after a gap: close together and of similar size."""
     (ax, ay), (bx, by) = a.center, b.center
     size = max(a.height, b.height)
     return math.hypot(ax - bx, ay - by) < size and min(a.height, b.height) > 0.6 * size
 
 
-def _course(points: Sequence[TrackPoint], frames: range, seconds: Sequence[float]) -> list[Place]:
-    """Return the places in the frames of a shot that are near enough to a sighting."""
+def _path(points: Sequence[TrackPoint], frames: range, seconds: Sequence[float]) -> list[Place]:
+    """Return the face in the frames of a shot that are close enough to a detection."""
     times = np.array(seconds[frames.start : frames.stop])
     seen = np.array([point.seconds for point in points])
     values = _between(times, seen, np.array([[*p.box.center, p.box.width, p.box.height] for p in points]))
@@ -249,7 +249,7 @@ def _course(points: Sequence[TrackPoint], frames: range, seconds: Sequence[float
 
 
 def _away(times: Float[np.ndarray, " frames"], seen: Float[np.ndarray, " points"]) -> Float[np.ndarray, " frames"]:
-    """Return the time from every frame to the nearest sighting."""
+    """Return the time from every frame to the nearest detection."""
     bounds = np.concatenate([[-np.inf], seen, [np.inf]])
     after = np.searchsorted(seen, times) + 1
     return np.minimum(times - bounds[after - 1], bounds[after] - times)
@@ -262,7 +262,7 @@ def _between(
 
 
 def head_roll(landmarks: Landmarks) -> float | None:
-    """Return the angle of the line through the eyes in degrees, None if it is too steep to be true."""
+    """Return the angle of the line through the eyes in degrees; None if it is implausibly steep."""
     angle = _slope(landmarks)
     return angle if abs(angle) <= LARGEST_ROLL else None
 
@@ -275,7 +275,7 @@ def _slope(landmarks: Landmarks) -> float:
 def _smooth(
     values: Float[np.ndarray, "frames columns"], times: Float[np.ndarray, " frames"]
 ) -> Float[np.ndarray, "frames columns"]:
-    """Smooth columns over time by a Gaussian; beyond the ends, motion goes on."""
+    """Smooth columns over time with a Gaussian; motion is extrapolated beyond the ends."""
     steps = [after - before for before, after in pairwise(times.tolist())]
     if not steps or not float(np.median(steps)) > 0:
         return values

@@ -1,9 +1,9 @@
-"""How well a face can be read: from its size, sharpness, pose and light, each 0 to 1.
+"""Face quality: size, sharpness, pose and light, each 0 to 1.
 
-The four are among the components of face image quality that ISO/IEC 29794-5 names. They are measured on the crop that
-the model sees, so that what detection, alignment and reduction do to a face counts too. They say how much of a face can
-be seen, not whether the model is right. Hands and masks are not looked for; a face that a hand hides well is not found
-by the detector, and counts as hidden.
+The four are among the components of face image quality in ISO/IEC 29794-5. They are measured on the model's crop, so
+the effects of detection, alignment and reduction count too. They measure how much of a face is visible, not whether the
+model is right. Hands and masks are not detected; if a hand covers so much that the detector misses the face, it counts
+as hidden.
 """
 
 import math
@@ -17,25 +17,25 @@ from jaxtyping import UInt8
 from ifdd.faces.detection import CROP_FACTOR, FaceBox, Landmarks
 
 SIDE = 64
-"""Crops are brought to this side (pixels) to look at sharpness and light: scores do not depend on the model."""
+"""Side in pixels to which crops are scaled to measure sharpness and light, independent of the model."""
 
 SHARP_RATIO = 2.2
-"""Ratio of gradient energies (see ``sharpness``) from which a face is sharp. Real close-ups have 2.5 to 3."""
+"""Ratio of gradient energies (see ``sharpness``) at which a face is sharp. Real close-ups reach 2.5 to 3."""
 
 FULL_RANGE = 95.0
-"""Grey levels of 255 between the dark and the bright parts of a face that is well lit; drawn dark skin has them too."""
+"""Range of grey levels (of 255) in a well-lit face; drawn dark skin reaches it too."""
 
 NOSE_DEPTH = 0.55
-"""How far the tip of the nose lies before the line through the eyes, in distances of the eyes."""
+"""Depth of the nose tip in front of the line through the eyes, in multiples of the eye distance."""
 
 NOSE_PLACE = 0.55
-"""Where the tip of the nose lies on the way from the eyes to the mouth in a face that looks straight on."""
+"""Position of the nose tip between the eyes (0) and the mouth (1) in a frontal face."""
 
 NOSE_REACH = 0.5
-"""How far the tip of the nose lies before the eyes, in distances from eyes to mouth."""
+"""Depth of the nose tip in front of the eyes, in multiples of the distance from eyes to mouth."""
 
 FLAWLESS_QUALITY = 0.9
-"""A quality from which on nothing is amiss."""
+"""From this quality on, a face has no flaw to report."""
 
 _FACE = (slice(SIDE // 8, SIDE - SIDE // 8), slice(SIDE * 7 // 32, SIDE - SIDE * 7 // 32))  # the face box in its crop
 _FINE, _COARSE = 0.7, 1.6  # standard deviations in pixels of both smoothings
@@ -43,53 +43,53 @@ _DIFFERENCE_OF_LAPLACIANS = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.f
 
 
 class FaceQuality(NamedTuple):
-    """How well a face can be read in one frame, or on average in several; 0 is not at all, 1 is perfectly."""
+    """Quality of a face in one frame, or the mean over several; 0 is worst, 1 is best."""
 
     seen: float
-    """1 where the detector saw the face, 0 where its place is predicted."""
+    """1 if the face was detected, 0 if its position is predicted."""
     size: float
-    """Its pixels, across, over those that the model can take in."""
+    """Width in pixels relative to the model's input."""
     sharpness: float
     """0 for a blur of many pixels."""
     pose: float
-    """1 for a face that looks straight on, 0 for a profile; 1 where the detector finds no landmarks."""
+    """1 for a frontal face, 0 for a profile; 1 if the detector finds no landmarks."""
     light: float
-    """0 for a face that is black, white or grey all over."""
+    """0 for a face that is uniformly black, white or grey."""
 
     @property
     def score(self) -> float:
-        """All of it in one number: the product, for what is lost in one way is lost, whatever the others say."""
+        """The product of all parts, because no part can make up for another."""
         return math.prod(self)
 
     @property
     def worst(self) -> str:
-        """The part that is worst, as a word for a reader, however good it is."""
+        """The word for the worst part, however good it is."""
         return FLAWS[min(self._fields, key=lambda name: float(getattr(self, name)))]
 
 
 FLAWS = {"seen": "hidden", "size": "small", "sharpness": "blurred", "pose": "turned away", "light": "badly lit"}
-"""Field of ``FaceQuality`` -> the word for a face that is poor in it."""
+"""Field of ``FaceQuality`` -> the word for a face of poor quality in it."""
 
 TOO_FEW = "too few frames"
-"""The word for a clip that shows too few different pictures."""
+"""The word for a clip with too few distinct pictures."""
 
 HIDDEN = FaceQuality(0.0, 1.0, 1.0, 1.0, 1.0)
-"""A face that was not seen."""
+"""The quality of a face that was not detected."""
 
 
 class TrackQuality:
-    """The quality of one person's face, frame by frame; remembers the pose, which is only known in searched frames."""
+    """The quality of one track, frame by frame; remembers the pose, which is known in searched frames only."""
 
     def __init__(self) -> None:
         self._pose = 1.0
 
     def update(self, crop: UInt8[np.ndarray, "size size 3"], box: FaceBox) -> FaceQuality:
-        """Return the quality in the next frame.
+        """Return the quality of the next frame.
 
         Args:
-            crop: what the model sees of the face, RGB.
-            box: where the face is in the image; with landmarks where they were looked for, with a score of 0 where the
-                face was not seen.
+            crop: the model's crop of the face, RGB.
+            box: the face in the image; with landmarks if they were detected, with a score of 0 if the face was not
+                detected.
         """
         if box.score <= 0:
             return HIDDEN
@@ -100,19 +100,19 @@ class TrackQuality:
 
 
 def average(qualities: Sequence[FaceQuality]) -> FaceQuality:
-    """Return the mean of each part, over at least one frame."""
+    """Return the mean of each part over at least one frame."""
     return FaceQuality(*np.mean(qualities, axis=0).tolist())
 
 
 def judge(qualities: Sequence[FaceQuality], pictures: int, sound: float = FLAWLESS_QUALITY) -> tuple[float, str]:
-    """Return how well a face can be read in a clip, 0 to 1, and what takes most from that, or "" where it is sound.
+    """Return the quality of a face in a clip, 0 to 1, and its main flaw, or "" if there is none.
 
-    The mean over the frames, times the share of different pictures: one that stays on screen says nothing of dynamics.
+    The quality is the mean over the frames times the share of distinct pictures: a still picture shows no dynamics.
 
     Args:
         qualities: one for each frame of the clip.
-        pictures: how many of the frames are different pictures.
-        sound: quality from which on nothing is amiss.
+        pictures: number of distinct pictures among the frames.
+        sound: quality from which on there is no flaw to report.
     """
     mean, share = average(qualities), pictures / len(qualities)
     score = share * sum(quality.score for quality in qualities) / len(qualities)
@@ -122,19 +122,19 @@ def judge(qualities: Sequence[FaceQuality], pictures: int, sound: float = FLAWLE
 
 
 def size(box: FaceBox, crop_size: int) -> float:
-    """Return the side of the crop in pixels of the image over its side in pixels of the model, at most 1."""
+    """Return the ratio of the crop's side in image pixels to the side of the model's input, at most 1."""
     return min(1.0, CROP_FACTOR * max(box.width, box.height) / crop_size)
 
 
 def sharpness(grey: UInt8[np.ndarray, "64 64"]) -> float:
-    """Return how much detail a second blurring takes away: much from a sharp face, little from a blurred one.
+    """Return how much detail a second blur removes: much from a sharp face, little from a blurred one.
 
-    The ratio of gradient energies before and after blurring once more is 1 for a face without any detail. It does not
-    change with contrast. Re-blurring as a measure: Crete et al., "The blur effect", Human Vision and Electronic Imaging
-    XII, 2007, and Zhuo and Sim, "Defocus map estimation from a single image", Pattern Recognition 44, 2011. Noise would
-    be taken for detail; its share, known from its strength in the smooth half of the face (the mask is that of
-    Immerkaer, "Fast noise variance estimation", Computer Vision and Image Understanding 64, 1996), is subtracted.
-    That holds up to about 8 grey levels in the crop; more noise makes a blurred face seem sharper than it is.
+    The ratio of gradient energies before and after a second blur is 1 for a face without detail, and independent of
+    contrast. On re-blurring as a measure, see Crete et al., "The blur effect", Human Vision and Electronic Imaging XII,
+    2007, and Zhuo and Sim, "Defocus map estimation from a single image", Pattern Recognition 44, 2011. Noise would
+    count as detail; its share is estimated in the smooth half of the face (with the mask of Immerkaer, "Fast noise
+    variance estimation", Computer Vision and Image Understanding 64, 1996) and subtracted. This works up to about 8
+    grey levels of noise in the crop; stronger noise makes a blurred face score too high.
 
     Args:
         grey: the crop.
@@ -142,17 +142,17 @@ def sharpness(grey: UInt8[np.ndarray, "64 64"]) -> float:
     exact = grey.astype(np.float32)
     fine, coarse = (cv2.GaussianBlur(exact, (11, 11), sigma)[_FACE] for sigma in (_FINE, _COARSE))
     response = np.abs(cv2.filter2D(exact, -1, _DIFFERENCE_OF_LAPLACIANS)[_FACE])
-    variance = (1.4826 * float(np.median(response)) / 6) ** 2 + 1 / 12  # that of rounding to grey levels
+    variance = (1.4826 * float(np.median(response)) / 6) ** 2 + 1 / 12  # of rounding to grey levels
     detail = max(0.0, _gradient_energy(fine) - _FINE_GAIN * variance)
     left = max(1e-6, _gradient_energy(coarse) - _COARSE_GAIN * variance)
     return min(1.0, max(0.0, (detail / left - 1) / (SHARP_RATIO - 1)))
 
 
 def light(grey: UInt8[np.ndarray, "64 64"]) -> float:
-    """Return how many of the grey levels the face uses, less the part of it that is blown out.
+    """Return the range of grey levels in the face, reduced by the share of overexposed pixels.
 
-    Darkness, fog and overexposure all narrow the range between the bright and the dark parts (98th and 2nd
-    percentile). Dark skin hardly does, where light falls on it: its mean, which would, is not looked at.
+    Darkness, fog and overexposure all narrow the range between the 2nd and the 98th percentile. Lit dark skin hardly
+    does; the mean, which would depend on skin colour, is not used.
 
     Args:
         grey: the crop.
@@ -164,12 +164,12 @@ def light(grey: UInt8[np.ndarray, "64 64"]) -> float:
 
 
 def pose(landmarks: Landmarks) -> float:
-    """Return cos(yaw) cos(pitch): how much of its width and height the face shows.
+    """Return cos(yaw) cos(pitch): the visible share of the face's width and height.
 
-    The angles follow from where the tip of the nose lies between the eyes and the mouth, as seen in parallel
-    projection: aside by ``NOSE_DEPTH`` tan(yaw), and off ``NOSE_PLACE`` by ``NOSE_REACH`` tan(pitch). The lean of
-    the head does not count, for crops are turned upright. (Gee and Cipolla, "Determining the gaze of faces in images",
-    Image and Vision Computing 12, 1994, reckon like this.)
+    The angles follow from the position of the nose tip between eyes and mouth under parallel projection: shifted
+    sideways by ``NOSE_DEPTH`` tan(yaw), and away from ``NOSE_PLACE`` by ``NOSE_REACH`` tan(pitch), as in Gee and
+    Cipolla, "Determining the gaze of faces in images", Image and Vision Computing 12, 1994. Roll does not count,
+    because crops are aligned.
     """
     right_eye, left_eye, nose, right_mouth, left_mouth = (complex(*point) for point in landmarks)
     apart = left_eye - right_eye
@@ -177,7 +177,7 @@ def pose(landmarks: Landmarks) -> float:
         return 0.0
     middle = (right_eye + left_eye) / 2
     to_nose, to_mouth = (nose - middle) / apart, ((right_mouth + left_mouth) / 2 - middle) / apart
-    if to_mouth.imag <= 0:  # a mouth above the eyes is none
+    if to_mouth.imag <= 0:  # the mouth cannot be above the eyes
         return 0.0
     yaw = math.atan(to_nose.real / NOSE_DEPTH)
     pitch = math.atan((to_nose.imag / to_mouth.imag - NOSE_PLACE) / NOSE_REACH)
@@ -192,13 +192,13 @@ def _grey(crop: UInt8[np.ndarray, "size size 3"]) -> UInt8[np.ndarray, "64 64"]:
 
 
 def _gradient_energy(image: np.ndarray) -> float:
-    """Return the mean of the squared differences to the right and below."""
+    """Return the mean squared difference to the right and lower neighbours."""
     across, down = np.ravel(image[:, 1:] - image[:, :-1]), np.ravel(image[1:] - image[:-1])
     return float(across @ across / across.size + down @ down / down.size)
 
 
 def _noise_gain(sigma: float) -> float:
-    """Return the gradient energy of white noise of variance 1 after smoothing."""
+    """Return the gradient energy of white noise of unit variance after smoothing."""
     line = cv2.getGaussianKernel(11, sigma, cv2.CV_32F)
     return 2 * float((np.diff(np.pad(line @ line.T, 1), axis=1) ** 2).sum())
 

@@ -125,7 +125,7 @@ def test_missing_and_double_lists_are_said(tmp_path: Path) -> None:
     multi.mkdir()
     (multi / "set_4.csv").write_text("video_name,label\n1,1\n")
     assert messages(read(tmp_path), "lists") == [
-        "EmoLabel_DataSplit/train_single-labeled/set_2.csv is not used; "
+        "EmoLabel_DataSplit/train_single-labeled/set_2.csv is not used, because "
         "EmoLabel_DataSplit/train(single-labeled)/set_2.csv is for the same part",
         "fold 4, test: no test(single-labeled)/set_4.csv; copy it from the dataset",
     ]

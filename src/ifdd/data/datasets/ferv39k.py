@@ -2,7 +2,8 @@
 
 Lists: ``4_setups/All_scenes/train_All.csv`` and ``test_All.csv``, without header, with lines like ``Crime/Angry/0063
 Angry``; for single scenes, ``4_setups/22_scenes/train_Crime.csv``. Frames:
-``2_ClipsforFaceCrop/Crime/Angry/0063/*.jpg``. Numbers start again in every folder, so the id of a clip is its whole path.
+``2_ClipsforFaceCrop/Crime/Angry/0063/*.jpg``. Numbers start again in every folder, so the id of a clip is its whole
+path.
 """
 
 import re
