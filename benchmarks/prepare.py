@@ -6,8 +6,8 @@ first frame of each clip, without cropping MAFW's faces, as there are none), and
 
     python benchmarks/prepare.py FOLDER_WITH_THE_LISTS
 
-FOLDER contains DFEW/EmoLabel_DataSplit, FERV39k/4_setups and MAFW/Train & Test Set. Writes results/prepare_dfew.json and
-so on: the output of ``prepare`` with long lists of findings shortened, and the time it took.
+FOLDER contains DFEW/EmoLabel_DataSplit, FERV39k/4_setups and MAFW/Train & Test Set. Writes results/prepare_dfew.json
+and so on: the output of ``prepare`` with long lists of findings shortened, and the time it took.
 """
 
 import argparse

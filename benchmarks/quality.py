@@ -1,7 +1,7 @@
 """Does face quality predict how reliable a reading is? Drawn clips, degraded in known ways.
 
-Each clip (SynthDFER, preset ``standard``, with its own seed for people and clips) is degraded as a whole picture, cropped
-as by ``ifdd recognize``, assessed, and read by the model. The landmarks are the true ones.
+Each clip (SynthDFER, preset ``standard``, with its own seed for people and clips) is degraded as a whole picture,
+cropped as by ``ifdd recognize``, assessed, and read by the model. The landmarks are the true ones.
 
     ladder   each degradation alone, in steps: the parts of the quality, and the model's accuracy
     mixed    none, one or two degradations of random strength, drawn several times per clip: accuracy by quality,

@@ -4,7 +4,8 @@ Official weights were never published, so a formula generates state dicts with t
 model that the release can build is loaded as a user loads it (``load_official``), run, and compared with
 ``tests/model/weights/release_outputs.json``; the plain Kinetics-400 networks with
 ``tests/model/weights/kinetics_outputs.json``. ``tests/helpers/release_outputs.py`` and
-``tests/helpers/kinetics_outputs.py`` explain the origin of those numbers. Reported are the largest absolute differences.
+``tests/helpers/kinetics_outputs.py`` explain the origin of those numbers. Reported are the largest absolute
+differences.
 
     python benchmarks/release.py
 """

@@ -1,8 +1,8 @@
 """Speed of SynthDFER: frames per second and core, for each preset.
 
-Each measurement is complete: identity, behaviour, drawing, context, blur, noise and JPEG, without writing files. Because
-machines differ, each is also given relative to a yardstick from the same run: how often NumPy and OpenCV copy and blur
-a frame of the same size in the time of one rendered frame.
+Each measurement is complete: identity, behaviour, drawing, context, blur, noise and JPEG, without writing files.
+Because machines differ, each is also given relative to a yardstick from the same run: how often NumPy and OpenCV copy
+and blur a frame of the same size in the time of one rendered frame.
 
     python benchmarks/synth.py
 """

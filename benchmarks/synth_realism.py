@@ -2,8 +2,8 @@
 
 Renders clips of a preset and reports the share of near-frontal frames (yaw and pitch within 15 degrees, no occlusion)
 in which YuNet and OpenCV's Haar cascade detect the face with an overlap (IoU) of at least 0.4 with the true box. The
-frames are enlarged to 224 pixels and surrounded by a replicated border of 56 pixels, because both detectors expect faces
-with surroundings.
+frames are enlarged to 224 pixels and surrounded by a replicated border of 56 pixels, because both detectors expect
+faces with surroundings.
 
     python benchmarks/synth_realism.py --detector-model yunet_n_640_640.onnx
 """

@@ -1,7 +1,7 @@
 """Tracking and timelines compared with the ground truth of drawn crowds: several people, hard cuts, known emotions.
 
-Each video (SynthDFER, preset ``standard``) has shots of several people, different ones in every shot. They stand next to
-each other, with hands that come and go, or walk past each other, occlude one another, enter and leave. People are
+Each video (SynthDFER, preset ``standard``) has shots of several people, different ones in every shot. They stand next
+to each other, with hands that come and go, or walk past each other, occlude one another, enter and leave. People are
 tracked as by ``ifdd recognize``, with each detector, searching every frame, every k-th one, or by time (the default).
 Faces more than half hidden need not be found. The timeline is scored too, with YuNet if its file is given. The ground
 truth is the emotion that the drawing was asked to show: it begins 0.1 s after its nominal start, which counts here, and

@@ -150,7 +150,7 @@ def test_the_line_number_counts_lines_inside_quotes(folder: Path) -> None:
         (b"", "is not a manifest"),
         (b"video_name,label\n1,2\n", "its first line must be clip_id,path"),
         (b"\xff\xfe\x00binary", "not a UTF-8 text file"),
-        (HEADER.encode(), "no clip with subset any and fold any; the manifest contains no clips"),
+        (HEADER.encode(), "no clip with subset any and fold any; the manifest holds no clips"),
     ],
 )
 def test_what_is_no_manifest_is_refused(tmp_path: Path, content: bytes, message: str) -> None:

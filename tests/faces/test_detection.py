@@ -57,7 +57,7 @@ def test_overlap_is_that_of_the_pixels_covered() -> None:
             mask[int(y) : int(y + height), int(x) : int(x + width)] = True
         shared, union = np.logical_and(*masks).sum(), np.logical_or(*masks).sum()
         assert intersection(tuple(a), tuple(b)) == shared
-        assert overlap(FaceBox(*a, 1.0), tuple(b)) == pytest.approx(shared / max(union, 1))
+        assert overlap(FaceBox(a[0], a[1], a[2], a[3], 1.0), tuple(b)) == pytest.approx(shared / max(union, 1))
 
 
 def test_haar_finds_the_drawn_face(portrait: tuple[np.ndarray, FaceBox]) -> None:
