@@ -133,7 +133,7 @@ def test_a_job_that_kills_its_process_is_told_and_the_others_are_done(ordered: b
 def test_a_job_that_kills_its_process_is_an_error_if_nobody_asks_for_it() -> None:
     done = in_processes(vanish, range(5), 2)
     assert next(done) == 0
-    with pytest.raises(InputError, match=r"killed twice.* What is done is kept"):
+    with pytest.raises(InputError, match=r"the worker died twice on this item.* Finished work is kept"):
         next(done)
 
 

@@ -1,4 +1,4 @@
-"""What a person sees in the terminal: one console, one style of progress bar."""
+"""Terminal output: one console for results, one for everything else, and progress bars."""
 
 import sys
 
@@ -22,13 +22,12 @@ console = Console()
 error_console = Console(stderr=True)
 """Progress, notices and errors go to standard error, so that results can be piped."""
 
-
 USUAL_WIDTH = 80
-"""Columns of a usual terminal."""
+"""Width of an ordinary terminal in columns."""
 
 
 class SpeedColumn(ProgressColumn):
-    """Items a second, in the unit of the bar."""
+    """Items per second, in the unit of the bar."""
 
     def __init__(self, unit: str) -> None:
         super().__init__()
@@ -41,7 +40,7 @@ class SpeedColumn(ProgressColumn):
 
 
 def progress_bar(unit: str) -> Progress:
-    """Return a progress bar that shows count, speed in ``unit`` per second, time passed and time left."""
+    """Return a progress bar that shows count, speed in ``unit`` per second, elapsed and remaining time."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -50,18 +49,18 @@ def progress_bar(unit: str) -> Progress:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=error_console,
-        redirect_stdout=sys.stdout.isatty(),  # results that are piped stay in the pipe while a bar is shown
+        redirect_stdout=sys.stdout.isatty(),  # piped results stay in the pipe while a bar is shown
     )
 
 
 class _VideoColumn(ProgressColumn):
-    """What is told of a task that is a video (its unit is a second, ``faces`` one of its fields), and of a count."""
+    """A column for two kinds of tasks: videos, measured in seconds, with a field ``faces``; and counts."""
 
     def __init__(self) -> None:
         super().__init__(Column(no_wrap=True))
 
     def render(self, task: Task) -> Text:
-        """Render a task of either kind."""
+        """Render one task of either kind."""
         return Text(self.of_video(task) if "faces" in task.fields else self.of_count(task), style="progress.data.speed")
 
     def of_video(self, task: Task) -> str:
@@ -104,29 +103,29 @@ class _Left(_VideoColumn):
 
 
 def video_bar() -> Progress:
-    """Return a progress bar for videos that are read, and for their number; it fits 50 columns, and fills up to 200.
+    """Return a progress bar for videos and for their count; it fits 50 columns and fills up to 200.
 
-    A task with a field ``faces`` is a video: it shows the time done and the whole, its speed as a multiple of
-    real time, the faces in sight and the time left. Any other task is a count.
+    A task with a field ``faces`` is a video: it shows elapsed and total video time, the speed as a multiple of real
+    time, the number of faces in view and the remaining time. Any other task is a count.
     """
     room = error_console.width - USUAL_WIDTH
-    longest = min(80, 20 + room * 2 // 3) if room >= 0 else max(7, error_console.width - 43)  # 43: times, faces
+    longest = min(80, 20 + room * 2 // 3) if room >= 0 else max(7, error_console.width - 43)  # 43: times and faces
     name = Column(no_wrap=True, overflow="ellipsis", max_width=longest)
     return Progress(
         TextColumn("{task.description}", table_column=name),
-        *([BarColumn(bar_width=min(52, 12 + room // 3))] if room >= 0 else []),  # in narrow ones the name counts more
+        *([BarColumn(bar_width=min(52, 12 + room // 3))] if room >= 0 else []),  # narrow ones: the name only
         _Done(),
         _Pace(" real time" if room >= 0 else ""),
         _Faces(),
         _Left(),
         console=error_console,
         redirect_stdout=sys.stdout.isatty(),
-        refresh_per_second=4,  # drawing takes time from reading
+        refresh_per_second=4,  # drawing slows reading down
     )
 
 
 def _clock(seconds: int | float) -> str:
-    """Return minutes and seconds, such as ``2:05``, and hours where there are any."""
+    """Return minutes and seconds, such as ``2:05``, with hours if necessary."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,4 +1,4 @@
-"""Output files that appear whole or not at all; what tells files apart."""
+"""Output files that appear whole or not at all, and hashes of files."""
 
 import hashlib
 import os
@@ -11,18 +11,18 @@ from pathlib import Path
 from ifdd.errors import InputError
 
 PARTIAL = ".partial-"
-"""How the names of unfinished files start."""
+"""Prefix of the names of unfinished files."""
 
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``target`` and rename it to ``target`` when the block succeeds.
+    """Yield a temporary path next to ``target`` and rename it to ``target`` if the block succeeds.
 
-    The temporary name keeps the target's suffix, so writers that choose a format by suffix work. When the
-    block fails, the temporary file is removed and an existing target stays as it was.
+    The temporary name keeps the target's suffix, for writers that choose a format by suffix. If the block fails, the
+    temporary file is removed and an existing target stays unchanged.
 
     Raises:
-        InputError: the folder cannot be written to or the disk is full.
+        InputError: the folder is not writable or the disk is full.
     """
     temporary: Path | None = None
     try:
@@ -31,14 +31,14 @@ def atomic_path(target: Path) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        # after the writing, because some writers replace the file
+        # after writing, because some writers replace the file
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
     except OSError as error:
         about = None if error.filename is None else Path(error.filename)
-        beside = about is not None and about.name.startswith(PARTIAL) and about.parent == target.parent.absolute()
-        if about not in (None, temporary, target, *target.parents) and not beside:
-            raise  # not about this output
+        is_ours = about is not None and about.name.startswith(PARTIAL) and about.parent == target.parent.absolute()
+        if about not in (None, temporary, target, *target.parents) and not is_ours:
+            raise  # about another file
         raise InputError(
             f"cannot write {target}: {error.strerror or error}; free space or choose another folder"
         ) from error
@@ -49,12 +49,12 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder beside ``target`` and rename it to ``target`` when the block succeeds.
+    """Yield an empty temporary folder next to ``target`` and rename it to ``target`` if the block succeeds.
 
-    When the block fails, the temporary folder is removed and an existing target stays as it was.
+    If the block fails, the temporary folder is removed and an existing target stays unchanged.
 
     Raises:
-        InputError: the folder cannot be written to or the disk is full.
+        InputError: the folder is not writable or the disk is full.
     """
     temporary: Path | None = None
     try:
@@ -75,31 +75,31 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it, where they are not there yet.
+    """Create a folder and its parents, unless they exist.
 
     Raises:
-        InputError: a file is in the way, or the place cannot be written to.
+        InputError: a file is in the way, or the location is not writable.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"cannot make the folder {path}: {error.strerror or error}; choose another one") from error
+        raise InputError(f"cannot create the folder {path}: {error.strerror or error}; choose another one") from error
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write UTF-8 ``text`` to ``target``, whole or not at all.
+    """Write ``text`` to ``target`` as UTF-8, whole or not at all.
 
     Raises:
-        InputError: the folder cannot be written to or the disk is full.
+        InputError: the folder is not writable or the disk is full.
     """
     write_pieces(target, [text])
 
 
 def write_pieces(target: Path, pieces: Iterable[str]) -> None:
-    """Write text that comes piece by piece as UTF-8 to ``target``, whole or not at all.
+    """Write pieces of text to ``target`` as UTF-8, one after the other, whole or not at all.
 
     Raises:
-        InputError: the folder cannot be written to or the disk is full.
+        InputError: the folder is not writable or the disk is full.
     """
     with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(pieces)
@@ -112,6 +112,6 @@ def _umask() -> int:
 
 
 def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal digits."""
+    """Return the SHA-256 hash of a file in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

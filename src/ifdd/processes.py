@@ -1,4 +1,4 @@
-"""Many independent jobs in several processes."""
+"""A pool of worker processes for many independent jobs, and the number of cores for it."""
 
 import multiprocessing
 import os
@@ -20,17 +20,24 @@ from ifdd.errors import InputError
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-KILLED = "the process that did this was killed twice, perhaps for want of memory, or because a library broke down"
-"""What is told of a job that cannot be done."""
+KILLED = "the worker died twice on this item, possibly out of memory or because a library crashed"
+"""The message for a job that cannot be done."""
 
 _closing = threading.Event()
-"""In a worker: nobody wants results any more."""
+"""In a worker: results are no longer wanted."""
 
 _busy = False
-"""In a worker: a job is being done."""
+"""In a worker: a job is running."""
 
 _dismissed = False
-"""In a worker: this process shall end."""
+"""In a worker: this process must exit."""
+
+
+def available_cores() -> int:
+    """Return the number of processor cores that this process may use, at least 1."""
+    if hasattr(os, "sched_getaffinity"):  # containers and batch systems may allow fewer than there are
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def in_processes(
@@ -42,29 +49,29 @@ def in_processes(
     ordered: bool = True,
     killed: Callable[[Job], Result] | None = None,
 ) -> Generator[Result, None, None]:
-    """Do every job; yield the results.
+    """Run every job and yield the results.
 
-    An interruption, or closing the generator, ends the jobs that are being done at once, by a ``SystemExit`` in them:
-    what they have to tidy up is tidied up. When this process is killed, its workers end as well. When a worker is
-    killed, for example for its memory, what was being done is done again, one job at a time.
+    An interruption, or closing the generator, ends the running jobs at once by raising ``SystemExit`` in them, so that
+    they clean up. If this process is killed, its workers exit too. If a worker is killed, for example by the
+    out-of-memory killer, the jobs that were running are repeated one at a time.
 
     Args:
-        work: does one job; it, the jobs and the results must be picklable. What it needs in every process it may build
-            once and keep, for instance by ``functools.lru_cache``.
-        jobs: what ``work`` is called with.
-        workers: number of processes; with 1, or one job, everything is done in this one.
-        ahead: jobs for each process that are given out at a time. In order, their results may wait in memory for an
-            earlier one; with few, processes may wait for a long job.
-        ordered: the results come in the order of the jobs; else each as soon as it is there.
-        killed: gives the result of a job whose process is killed even when nothing else is done.
+        work: runs one job; it, the jobs and the results must be picklable. Whatever it needs in every process it may
+            build once and keep, for instance with ``functools.lru_cache``.
+        jobs: the arguments of ``work``.
+        workers: number of processes; with 1 worker or 1 job, everything runs in this process.
+        ahead: jobs handed out per process. If ordered, their results may wait in memory for an earlier one; a small
+            number may leave processes idle during a long job.
+        ordered: yield results in the order of the jobs; otherwise each as soon as it is ready.
+        killed: returns the result of a job whose worker dies even when no other job runs.
 
     Raises:
-        InputError: there is such a job, and no ``killed``.
+        InputError: a worker dies on such a job, and ``killed`` is None.
     """
     if workers == 1 or len(jobs) < 2:
         yield from map(work, jobs)
         return
-    with closing(_Crew(work, min(workers, len(jobs)), max(1, (os.cpu_count() or 1) // workers), killed)) as crew:
+    with closing(_Crew(work, min(workers, len(jobs)), max(1, available_cores() // workers), killed)) as crew:
         for job in jobs:
             if len(crew.waiting) == ahead * workers:
                 yield crew.take(ordered)
@@ -75,20 +82,20 @@ def in_processes(
 
 @dataclass
 class _Task(Generic[Job, Result]):
-    """A job that was given out."""
+    """A job that was handed out."""
 
     job: Job
     future: Future[Result]
 
 
 class _Crew(Generic[Job, Result]):
-    """Processes that do jobs; if one of them is killed, others take their place.
+    """Worker processes; if one of them is killed, all are replaced.
 
     Args:
-        work: does one job.
+        work: runs one job.
         size: number of processes.
-        threads: of OpenCV, in each process.
-        killed: see ``in_processes``.
+        threads: OpenCV threads per process.
+        killed: as for ``in_processes``.
     """
 
     def __init__(
@@ -101,14 +108,14 @@ class _Crew(Generic[Job, Result]):
         self._stack = ExitStack()
         self._pool = self._stack.enter_context(_processes(size, threads))
         self.waiting: deque[_Task[Job, Result]] = deque()
-        """What was given out and not taken yet."""
+        """Jobs that were handed out and whose results were not taken yet."""
 
     def give(self, job: Job) -> None:
-        """Give a job out."""
+        """Hand out a job."""
         self.waiting.append(_Task(job, self._submit(self._pool, job)))
 
     def take(self, ordered: bool) -> Result:
-        """Return the first result, or one that is there, and forget its job."""
+        """Return the first result or, if not ordered, any that is ready, and forget its job."""
         while True:
             done = {self.waiting[0].future}
             if not ordered:
@@ -117,14 +124,14 @@ class _Crew(Generic[Job, Result]):
             if not _is_lost(task.future):
                 self.waiting.remove(task)
                 return task.future.result()
-            self._start_anew()
+            self._restart()
 
     def close(self) -> None:
-        """End the processes, and the jobs that are being done."""
+        """End the processes and the running jobs."""
         self._stack.close()
 
-    def _start_anew(self) -> None:
-        """Give lost jobs out again. The processes had the first of them in hand: these are done one by one."""
+    def _restart(self) -> None:
+        """Hand out lost jobs again. The first of them were running and are repeated one by one."""
         self.close()
         lost = [task for task in self.waiting if _is_lost(task.future)]
         for task in lost[: self._size]:
@@ -134,18 +141,18 @@ class _Crew(Generic[Job, Result]):
             task.future = self._submit(self._pool, task.job)
 
     def _try_alone(self, job: Job) -> Future[Result]:
-        """Do a job in a process of its own, with the memory to itself."""
+        """Run a job while no other one runs, with all memory to itself."""
         with _processes(1, self._threads) as pool:
             future = self._submit(pool, job)
             wait([future])
         if not _is_lost(future):
             return future
-        told: Future[Result] = Future()
+        outcome: Future[Result] = Future()
         if self._killed is None:
-            told.set_exception(InputError(f"{KILLED}. What is done is kept: the same command goes on with the rest"))
+            outcome.set_exception(InputError(f"{KILLED}. Finished work is kept; run the command again to continue"))
         else:
-            told.set_result(self._killed(job))
-        return told
+            outcome.set_result(self._killed(job))
+        return outcome
 
     def _submit(self, pool: ProcessPoolExecutor, job: Job) -> Future[Result]:
         try:
@@ -158,15 +165,15 @@ class _Crew(Generic[Job, Result]):
 
 
 def _is_lost(future: Future[Result]) -> bool:
-    """Say whether a job, once it is over, came to nothing because a process was killed."""
+    """Whether a job, once it has ended, was lost because a worker was killed."""
     return isinstance(future.exception(), BrokenProcessPool)
 
 
 @contextmanager
 def _processes(count: int, threads: int) -> Iterator[ProcessPoolExecutor]:
-    """Start processes, and end them with what they are doing."""
+    """Start worker processes; on leaving, end them and their jobs."""
     context = multiprocessing.get_context("spawn")
-    # Nothing is ever sent: the workers see the end of the pipe when this process closes it or is killed.
+    # Nothing is ever sent: the workers notice when this process closes the pipe or is killed.
     listening, speaking = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(count, context, _start, (listening, threads))
     try:
@@ -179,7 +186,7 @@ def _processes(count: int, threads: int) -> Iterator[ProcessPoolExecutor]:
 
 @contextmanager
 def _without_interruption() -> Iterator[None]:
-    """Let Ctrl-C wait, and never reach the processes that are started: this one ends them."""
+    """Delay Ctrl-C, and keep it from the processes started meanwhile: this process ends them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -194,7 +201,7 @@ def _start(listening: Connection, threads: int) -> None:
 
 
 def _listen(listening: Connection) -> None:
-    """End the job that is being done when nobody wants results any more, and this process if nobody is left."""
+    """End the running job when results are no longer wanted, and this process when its parent is gone."""
     with suppress(EOFError):
         listening.recv()
     _closing.set()
@@ -206,7 +213,7 @@ def _listen(listening: Connection) -> None:
 
 
 def _leave_job(*_: object) -> None:
-    """End the job; and this process, if it is the pool that ends it, because another one was killed, or a person."""
+    """End the job; and this process too, if the pool (after another worker died) or a person ends it."""
     global _dismissed
     _dismissed = _dismissed or not _closing.is_set()
     _closing.set()
@@ -220,7 +227,7 @@ def _do(work: Callable[[Job], Result], job: Job) -> Result:
     global _busy
     _busy = True
     try:
-        # The pool cannot cancel the jobs that lie ready for its processes.
+        # The pool cannot cancel jobs that are queued for its processes.
         if _closing.is_set():
             raise CancelledError
         return work(job)

@@ -1,7 +1,6 @@
 """``ifdd prepare``: check a dataset before anything is trained, and write its manifest."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -29,6 +28,7 @@ from ifdd.data.prepare_tables import show
 from ifdd.errors import InputError, check_range
 from ifdd.faces.detection import DetectorChoice, choose_detector
 from ifdd.files import make_folder, write_text
+from ifdd.processes import available_cores
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "dfew": ("frames",),
@@ -110,7 +110,7 @@ def prepare(
     if not root.exists():
         raise InputError(f"{root} does not exist; give the folder that the dataset was unpacked to")
     make_folder(out)
-    processes = workers or os.cpu_count() or 1
+    processes = workers or available_cores()
     listing = READERS[dataset](root, options)
     synthetic = (root / "synth.json").exists()
     states = inspect(listing, check_frames, workers or 4 * processes, synthetic)

@@ -3,7 +3,6 @@
 import hashlib
 import importlib.metadata
 import json
-import os
 import signal
 import threading
 import time
@@ -33,7 +32,7 @@ from ifdd.inference.recognition import SCHEMA_VERSION
 from ifdd.inference.recognizer import Recognizer
 from ifdd.inference.stream import WindowOptions
 from ifdd.model import DEMONSTRATION, choose_device, load_checkpoint
-from ifdd.processes import in_processes
+from ifdd.processes import available_cores, in_processes
 from ifdd.video.sources import CAMERA, SourceOptions, VideoSource, hide_password, open_video
 
 ONE_LINE_FROM_VIDEOS = 10
@@ -197,8 +196,7 @@ def share_cores(processes: int = 1) -> None:
     Args:
         processes: how many read a video each, and share the cores among them.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(max(1, cores // processes - 3))
+    torch.set_num_threads(max(1, available_cores() // processes - 3))
     cv2.setNumThreads(1)
 
 

@@ -1,7 +1,6 @@
 """``ifdd synth``: write a SynthDFER set, a story or a crowd to a folder."""
 
 import json
-import os
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
@@ -14,7 +13,7 @@ from ifdd.data.labels import canonical_label
 from ifdd.data.manifest import Sample, write_manifest
 from ifdd.errors import InputError
 from ifdd.files import write_text
-from ifdd.processes import in_processes
+from ifdd.processes import available_cores, in_processes
 from ifdd.synth.config import PRESETS, Preset, SynthConfig, changed
 from ifdd.synth.crowd import CrowdConfig, write_crowd
 from ifdd.synth.plan import person_identity, plan_clip
@@ -113,7 +112,7 @@ def synth(
         raise InputError(f"layout {layout} needs a number of clips; give --clips N")
     if format == "mp4" and size % 2:
         raise InputError(f"size is {size}; mp4 needs an even number of pixels, or choose --format frames")
-    workers = workers or os.cpu_count() or 1
+    workers = workers or available_cores()
     if clips and layout:
         write_tree(out, layout, tree_config(layout, config), clips, seed, format, workers, preset)
     elif clips:
