@@ -35,7 +35,7 @@ from ifdd.data.pack import Pack
 from ifdd.data.pack_writer import write_pack
 from ifdd.data.transforms import AugmentationConfig, ClipAugmentation
 from ifdd.synth import PRESETS, SynthConfig, render_clip
-from ifdd.video.frames import decode_image
+from ifdd.video.images import decode_image
 
 FRAMES, SIZE = 16, 224
 SCENE = (1280, 720)

@@ -49,7 +49,7 @@ ENCODING = {"libx264": {"crf": "20", "preset": "veryfast"}, "mpeg4": {"qscale": 
 
 STAGES = {
     "decode": ("sources.py", "__iter__"),
-    "cuts": ("cuts.py", "is_boundary"),
+    "cuts": ("shots.py", "is_boundary"),
     "detect": ("stream.py", "look"),
     "follow": ("tracking.py", "update"),
     "align": ("alignment.py", "update"),

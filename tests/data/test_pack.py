@@ -14,7 +14,8 @@ from ifdd.data.manifest import Sample, read_manifest, write_manifest
 from ifdd.data.pack import Pack, verify_pack
 from ifdd.data.pack_writer import write_pack
 from ifdd.errors import InputError
-from ifdd.video.frames import image_files, read_frames
+from ifdd.video.frames import read_frames
+from ifdd.video.images import image_files
 from tests.helpers.videos import moving_frames, write_frame_folder, write_video
 
 

@@ -34,8 +34,8 @@ def test_people_stand_side_by_side_and_change_at_the_cut() -> None:
 
 
 def test_cuts_look_like_cuts() -> None:
-    cuts = ShotBoundaryDetector()
-    found = [cuts.is_boundary(frame.image) for frame in render_crowd(PRESETS["easy"], 5, SMALL)]
+    cuts = ShotBoundaryDetector(gradual=False)
+    found = [cuts.is_boundary(frame.image, frame.seconds) for frame in render_crowd(PRESETS["easy"], 5, SMALL)]
     assert [index for index, cut in enumerate(found) if cut] == [12]
 
 

@@ -15,14 +15,14 @@ FPS = 25.0
 def test_cut_detector_sees_a_new_scene_and_not_a_moving_light() -> None:
     rng = np.random.default_rng(0)
     scene, other = rng.integers(0, 120, (48, 64, 3), np.uint8), rng.integers(100, 256, (48, 64, 3), np.uint8)
-    detector = ShotBoundaryDetector()
+    detector = ShotBoundaryDetector(gradual=False)
     brighter = [np.clip(scene.astype(int) + step, 0, 255).astype(np.uint8) for step in range(0, 12, 2)]
-    assert not any(detector.is_boundary(image) for image in brighter)
+    assert not any(detector.is_boundary(image, i / FPS) for i, image in enumerate(brighter))
     wall = [np.full((48, 64, 3), level, np.uint8) for level in range(20, 80, 3)]
-    plain = ShotBoundaryDetector()
-    assert not any(plain.is_boundary(image) for image in wall)
-    assert detector.is_boundary(other)
-    assert not detector.is_boundary(other)
+    plain = ShotBoundaryDetector(gradual=False)
+    assert not any(plain.is_boundary(image, i / FPS) for i, image in enumerate(wall))
+    assert detector.is_boundary(other, 6 / FPS)
+    assert not detector.is_boundary(other, 7 / FPS)
 
 
 def smooth_scene(seed: int) -> np.ndarray:
@@ -110,6 +110,32 @@ def test_slow_frames_have_hard_cuts_only() -> None:
         True,
         False,
     ]
+
+
+def test_without_gradual_ones_hard_cuts_alone_are_found_however_close() -> None:
+    old, new = smooth_scene(1), smooth_scene(2)
+    mixtures = [old + i / 10 * (new - old) for i in range(1, 10)]
+    frames = [frame.astype(np.uint8) for frame in [old] * 20 + mixtures + [new] * 20 + [old, new, old]]
+    cuts = {}
+    for gradual in (False, True):
+        detector = ShotBoundaryDetector(gradual=gradual)
+        cuts[gradual] = [i for i, frame in enumerate(frames) if detector.is_boundary(frame, i / FPS)]
+    assert cuts[False] == [49, 50, 51]
+    assert len(cuts[True]) == 2
+    assert cuts[True][1] == 49
+
+
+@pytest.mark.parametrize("gradual", [False, True])
+def test_the_last_score_is_the_distance_of_the_histograms(gradual: bool) -> None:
+    red, blue = (np.full((90, 160, 3), colour, np.uint8) for colour in ((200, 30, 30), (30, 30, 200)))
+    half = np.where(np.arange(160)[None, :, None] < 80, red, blue)
+    detector = ShotBoundaryDetector(gradual=gradual)
+    scores = []
+    for index, image in enumerate([red, red, half, blue, red]):
+        detector.is_boundary(image, index / FPS)
+        scores.append(detector.last_score)
+    expected = (1 - 0.5**0.5) ** 0.5  # half of the one histogram lies where all of the other does
+    assert scores == pytest.approx([0, 0, expected, expected, 1], abs=0.01)
 
 
 @needs_real

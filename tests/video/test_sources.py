@@ -128,7 +128,7 @@ def test_a_long_gap_in_a_steady_video_is_told(tmp_path: Path) -> None:
     times = [index / 25 + 2 * (index >= 30) for index in range(60)]
     gap = open_video(write_video(tmp_path / "gap.mkv", moving_frames(60), times=times))
     assert len(list(gap)) == 60
-    assert gap.info().notices == ("there are no pictures from 1.16 to 3.20 s, though they come evenly elsewhere",)
+    assert gap.info().notices == ("there are no frames from 1.16 to 3.20 s, though the frame rate is even elsewhere",)
     slides = open_video(write_video(tmp_path / "slides.mkv", moving_frames(60), times=[2 * t for t in range(60)]))
     assert len(list(slides)) == 60
     assert slides.info().notices == ()
@@ -293,7 +293,7 @@ def test_reading_ends_after_the_longest_time_or_when_stopped(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("field", ["image_fps", "timeout_seconds", "maximum_seconds"])
 def test_senseless_options_are_named(field: str) -> None:
-    with pytest.raises(InputError, match=f"source.{field} must be above 0"):
+    with pytest.raises(InputError, match=f"source.{field} is 0.0; it must be above 0"):
         SourceOptions(**{field: 0.0})
 
 
@@ -318,7 +318,7 @@ def test_standard_input_that_ends_early_or_is_closed_is_told(tmp_path: Path, mon
 def test_a_video_is_read_once(tmp_path: Path) -> None:
     video = open_video(write_video(tmp_path / "video.mkv", moving_frames(5)))
     assert len(list(video)) == 5
-    with pytest.raises(InputError, match=r"video\.mkv was read already.*open it anew"):
+    with pytest.raises(InputError, match=r"video\.mkv was read already; open it again"):
         list(video)
 
 
@@ -398,7 +398,7 @@ def test_addresses_that_do_not_answer_are_named() -> None:
             assert "secret" not in str(caught.value)
     with pytest.raises(InputError, match="check the address"):
         open_video(f"rtsp://127.0.0.1:{port}/live")
-    with pytest.raises(InputError, match="cannot read addresses of the kind gopher"):
+    with pytest.raises(InputError, match=r"unsupported URL scheme gopher://.*; use one of http"):
         open_video("gopher://host/video")
     assert hide_password("rtsp://me:secret@host/a@b") == "rtsp://***@host/a@b"
     assert hide_password("videos//me@home.mp4") == "videos//me@home.mp4"
@@ -436,7 +436,7 @@ def test_a_camera_gives_upright_time_and_colours() -> None:
 def test_a_missing_camera_is_named(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError, match="no camera 97 can be opened"):
         open_video("camera:97")
-    with pytest.raises(InputError, match="named by its number"):
+    with pytest.raises(InputError, match="cameras are named by number, such as camera:0"):
         open_video("camera:front")
     assert capfd.readouterr().err == ""
     with pytest.raises(InputError, match="has no frames"):

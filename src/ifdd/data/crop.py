@@ -16,7 +16,6 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from jaxtyping import UInt8
 
@@ -27,6 +26,7 @@ from ifdd.faces.detection import CROP_FACTOR, FaceBox, FaceDetector, HaarDetecto
 from ifdd.faces.main_face import Place, Search, choose_tracks, follow_face, search_faces, sightings
 from ifdd.files import atomic_folder
 from ifdd.processes import in_processes
+from ifdd.video.encode import encode_image
 from ifdd.video.fingerprint import source_stamp
 from ifdd.video.frames import iter_frames
 
@@ -188,10 +188,7 @@ def _crop_clip(
     content: dict[str, Any] = {"recipe": recipe, **asdict(record)}
     with atomic_folder(folder / clip_id) as temporary:
         for number, image in enumerate(_cropped_frames(path, places or _centre_squares(search), size), start=1):
-            _, code = cv2.imencode(
-                ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY)
-            )
-            (temporary / f"{number:05d}.jpg").write_bytes(code.tobytes())
+            (temporary / f"{number:05d}.jpg").write_bytes(encode_image(image, ".jpg", JPEG_QUALITY))
         (temporary / RECORD).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return clip_id, record
 

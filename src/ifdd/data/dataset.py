@@ -16,7 +16,8 @@ from ifdd.data.manifest import Sample
 from ifdd.data.pack import Pack, is_pack
 from ifdd.data.sampling import SAMPLERS, SEVERAL_VIEWS, crop_corners
 from ifdd.errors import InputError, check_range
-from ifdd.video.frames import read_frames, resize_shorter_side
+from ifdd.video.frames import read_frames
+from ifdd.video.images import resize_shorter_side
 
 
 class ClipDataset(Dataset[tuple[Tensor, int]]):

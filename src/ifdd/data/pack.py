@@ -35,7 +35,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ifdd.errors import InputError
-from ifdd.video.frames import decode_image
+from ifdd.video.images import decode_image
 
 PACK_SUFFIX = ".pack"
 FORMAT, VERSION = "ifdd pack", 1

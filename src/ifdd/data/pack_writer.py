@@ -12,18 +12,19 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from jaxtyping import UInt8
 
 from ifdd.data.clips import distinct_clips, recipe_hash
 from ifdd.data.manifest import Sample
-from ifdd.data.pack import FORMAT, PACK_SUFFIX, PPM_START, VERSION, is_pack, pack_hash, shard_name
+from ifdd.data.pack import FORMAT, PACK_SUFFIX, VERSION, is_pack, pack_hash, shard_name
 from ifdd.errors import InputError, check_range
 from ifdd.files import PARTIAL, atomic_path, write_text
 from ifdd.processes import in_processes
+from ifdd.video.encode import encode_image
 from ifdd.video.fingerprint import source_stamp
-from ifdd.video.frames import decode_image, image_files, iter_frames, read_image_bytes, resize_shorter_side
+from ifdd.video.frames import iter_frames
+from ifdd.video.images import decode_image, image_files, read_image_bytes, resize_shorter_side
 
 SHARD_FRAMES = 20_000
 """Frames after which a new zip file is started: about 200 MB of faces, the most that an interruption can cost."""
@@ -298,8 +299,5 @@ def _source_frames(path: Path) -> Iterator[tuple[str, bytes, UInt8[np.ndarray, "
 
 
 def _encode(image: UInt8[np.ndarray, "height width 3"], quality: int | None) -> bytes:
-    """Return an RGB image as JPEG, or as PPM if ``quality`` is None."""
-    if quality is None:
-        return PPM_START + b"%d %d\n255\n" % (image.shape[1], image.shape[0]) + image.tobytes()
-    settings = [cv2.IMWRITE_JPEG_QUALITY, quality]
-    return cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), settings)[1].tobytes()
+    """Return an RGB image as a JPEG file, or as a PPM file without quality."""
+    return encode_image(image, ".ppm") if quality is None else encode_image(image, ".jpg", quality)

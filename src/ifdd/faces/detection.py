@@ -18,7 +18,7 @@ from jaxtyping import UInt8
 
 from ifdd.downloads import fetch_file
 from ifdd.errors import InputError
-from ifdd.video.frames import quiet_opencv
+from ifdd.video.images import quiet_opencv
 
 CROP_FACTOR = 1.35
 """Side of the square crop for the model, in multiples of the longer side of the face box."""

@@ -80,14 +80,14 @@ def search_faces(frames: Iterable[Frame], detector: FaceDetector) -> Search:
         detector: the face detector.
     """
     search = Search()
-    tracker, boundaries = Tracker(TRACKING), ShotBoundaryDetector()
+    tracker, boundaries = Tracker(TRACKING), ShotBoundaryDetector(gradual=False)
     last_look, last_roll, step = -math.inf, -math.inf, DETECTION_SECONDS
     for frame in frames:
         search.height, search.width = frame.image.shape[:2]
         if search.seconds:
             step = frame.seconds - search.seconds[-1]
         search.seconds.append(frame.seconds)
-        cut = boundaries.is_boundary(frame.image)
+        cut = boundaries.is_boundary(frame.image, frame.seconds)
         if cut or not search.shots:
             search.shots.append(frame.index)
         # rounds the interval to the nearest frame

@@ -21,8 +21,8 @@ from jaxtyping import UInt8
 from ifdd.errors import InputError
 from ifdd.faces.appearance import Appearance, hellinger_distance, person_appearance
 from ifdd.faces.detection import FaceBox, intersection, overlap
-from ifdd.video.frames import TIME_TOLERANCE
 from ifdd.video.shots import SHOT_THRESHOLD
+from ifdd.video.timestamps import TIME_TOLERANCE
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from pathlib import Path
 from ifdd.errors import InputError
 from ifdd.processes import KILLED
 from ifdd.video.fingerprint import source_stamp
-from ifdd.video.frames import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from ifdd.video.sources import CAMERA, STDIN, hide_password, is_address
+from ifdd.video.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 LEDGER = "recognize.jsonl"
 """Name of the ledger in the folder of the results."""

@@ -14,7 +14,7 @@ from ifdd.errors import InputError
 from ifdd.faces.tracking import TrackPoint
 from ifdd.inference.boxes import Boxes
 from ifdd.inference.segments import Segment, TimelineEntry
-from ifdd.video.frames import TIME_TOLERANCE
+from ifdd.video.timestamps import TIME_TOLERANCE
 
 if TYPE_CHECKING:
     import matplotlib.figure

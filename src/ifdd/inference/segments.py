@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from ifdd.video.frames import TIME_TOLERANCE
+from ifdd.video.timestamps import TIME_TOLERANCE
 
 _NO_QUALITY = 1e-3  # below it a window has no weight, so that sums are exact
 

@@ -21,8 +21,8 @@ from ifdd.faces.tracking import SearchTurns, Track, Tracker, TrackingOptions
 from ifdd.inference.boxes import BoxRecorder
 from ifdd.inference.recognition import RecognizedTrack
 from ifdd.inference.segments import TimelineEntry, frames_in_window, last_window
-from ifdd.video.frames import TIME_TOLERANCE
 from ifdd.video.shots import ShotBoundaryDetector
+from ifdd.video.timestamps import TIME_TOLERANCE
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from jaxtyping import Float, UInt8
 
 from ifdd.synth.config import BackgroundKind, SceneConfig
 from ifdd.synth.rig import Light
+from ifdd.video.encode import encode_image
+from ifdd.video.images import decode_image
 
 Picture = UInt8[np.ndarray, "height width 3"]
 Times = Float[np.ndarray, " times"]
@@ -182,8 +184,5 @@ class Degradation:
             noise = self.noise[down : down + height, across : across + width]
             picture = np.asarray(cv2.add(picture, noise, dtype=cv2.CV_8U))
         if self.jpeg <= 99:
-            # OpenCV encodes BGR.
-            swapped = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-            _, code = cv2.imencode(".jpg", swapped, (cv2.IMWRITE_JPEG_QUALITY, self.jpeg))
-            picture = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR_RGB))
+            picture = decode_image(encode_image(picture, ".jpg", self.jpeg), "the frame")
         return picture

@@ -1,4 +1,4 @@
-"""What is wrong with a video that can be read all the same: damage that is counted, gaps that are told."""
+"""What is wrong with a video that can still be read: damage is counted, gaps are reported."""
 
 from collections import Counter, deque
 
@@ -6,29 +6,29 @@ import av
 from av.video.stream import VideoStream
 
 ONE_PICTURE_A_PACKET = ("av1", "h264", "hevc", "mjpeg", "mpeg2video", "vp9")
-"""Codecs each of whose packets gives one frame, unless it is interlaced."""
+"""Codecs in which each packet yields one frame, unless the video is interlaced."""
 
 LONGEST_DELAY = 64
-"""Packets after which a decoder has given the frame of one, or never will."""
+"""Packets after which a decoder has returned the frame of a packet, or never will."""
 
 GAP_SECONDS = 1.0
-"""A video whose pictures come evenly lacks some where it has none for this long."""
+"""In a video of even rate, frames are missing where none begins for this long."""
 
 EVEN_SHARE = 0.95
-"""Share of the steps between pictures that are alike where pictures come evenly."""
+"""Share of equal steps between frames from which a video counts as one of even rate."""
 
 ROUNDING_MS = 2
-"""Containers round times to milliseconds."""
+"""Containers round times to milliseconds, so steps within this are equal."""
 
 MOST_GAPS = 3
-"""Gaps that are told."""
+"""Number of gaps that are listed; the rest are only counted."""
 
 
 class DamageCounter:
-    """Counts packets and frames that are damaged, each once, and frames that do not come.
+    """Counts damaged packets and frames, each once, and frames that never arrive.
 
-    Decoders drop damaged packets without a word. Only what is certain is counted: frames between others that came, of
-    codecs that have one picture in a packet; not of interlaced video, which may have half a picture in each.
+    Decoders drop damaged packets silently. Only certain losses count: frames between others that arrived, of codecs
+    with one frame per packet. Interlaced video is left out, because a packet may hold half a frame.
 
     Args:
         codec: FFmpeg's name of the codec.
@@ -42,10 +42,10 @@ class DamageCounter:
         self._newest = 0
 
     def of_packet(self, packet: "av.Packet[VideoStream]") -> int:
-        """Expect the frame of a packet, unless the packet is known to be damaged.
+        """Expect the frame of a packet, unless the packet is marked as damaged.
 
         Returns:
-            The damage that is known now: this packet, and the frames for which it is too late.
+            The damage known by now: this packet, and frames that can no longer arrive.
         """
         if packet.is_corrupt:
             self._corrupt.append(packet.pts)
@@ -54,7 +54,7 @@ class DamageCounter:
         return packet.is_corrupt + self._give_up(LONGEST_DELAY)
 
     def of_frame(self, frame: av.VideoFrame) -> int:
-        """Take note of a frame that came; return 1 if it is damaged and that is news."""
+        """Note that a frame arrived; return 1 if it is damaged and its packet was not counted."""
         if frame.interlaced_frame or frame.pts is None:
             self._expects = False
             self._waiting.clear()
@@ -65,11 +65,11 @@ class DamageCounter:
         return int(frame.is_corrupt and (frame.pts is None or frame.pts not in self._corrupt))
 
     def at_end(self) -> int:
-        """Return the number of frames that have not come, once the video is over."""
+        """Return the number of frames that never arrived, once the video has ended."""
         return self._give_up(0)
 
     def _give_up(self, left: int) -> int:
-        """Forget the oldest packets; return how many should have been a frame between others."""
+        """Forget all but the newest packets; return how many of them lack a frame between others."""
         late = [pts for pts, _ in zip(self._waiting, range(len(self._waiting) - left), strict=False)]
         for pts in late:
             del self._waiting[pts]
@@ -77,7 +77,7 @@ class DamageCounter:
 
 
 class Gaps:
-    """Stretches without pictures in a video whose pictures come evenly; what is lost there leaves no other trace."""
+    """Finds stretches without frames in a video of even rate; frames lost there leave no other trace."""
 
     def __init__(self) -> None:
         self._seconds: float | None = None
@@ -85,8 +85,8 @@ class Gaps:
         self._gaps: list[tuple[float, float]] = []
         self._count = 0
 
-    def take(self, seconds: float) -> None:
-        """Take note of when a frame begins."""
+    def add(self, seconds: float) -> None:
+        """Add the start of the next frame."""
         before, self._seconds = self._seconds, seconds
         if before is None:
             return
@@ -98,11 +98,11 @@ class Gaps:
             self._gaps.append((before, seconds))
 
     def notices(self) -> list[str]:
-        """Return a line about the gaps; nothing where pictures come as they please."""
+        """Return one line that lists the gaps; none if there are no gaps or the rate is uneven."""
         usual = max(self._steps, key=lambda step: self._steps[step], default=0)
         even = sum(count for step, count in self._steps.items() if abs(step - usual) <= ROUNDING_MS)
         if not self._count or even < EVEN_SHARE * (self._steps.total() + self._count):
             return []
         shown = ", ".join(f"{start:.2f} to {end:.2f} s" for start, end in self._gaps)
-        more = f" and {self._count - len(self._gaps)} times more" if self._count > len(self._gaps) else ""
-        return [f"there are no pictures from {shown}{more}, though they come evenly elsewhere"]
+        more = f" and {self._count - len(self._gaps)} more times" if self._count > len(self._gaps) else ""
+        return [f"there are no frames from {shown}{more}, though the frame rate is even elsewhere"]

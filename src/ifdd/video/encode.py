@@ -1,78 +1,188 @@
-"""Frames to files: an mp4 video or a folder of numbered PNG images."""
+"""From frames to files: mp4 videos, single images and folders of numbered images."""
 
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import lru_cache
+from math import inf
 from pathlib import Path
+from types import TracebackType
+from typing import Literal
 
 import av
 import cv2
 import numpy as np
-from av.container import OutputContainer
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
+from ifdd.errors import check_range
 from ifdd.files import atomic_folder, atomic_path
+from ifdd.video.sound import AHEAD_SECONDS, SoundCopier
 
-QUALITY = {"libx264": {"crf": "12", "preset": "veryfast"}, "mpeg4": {"qscale": "2"}}
-"""Encoder -> options for a quality at which the codec adds nothing visible."""
+Quality = Literal["high", "good"]
+
+QUALITIES: dict[Quality, dict[str, dict[str, str]]] = {
+    "high": {"libx264": {"crf": "12", "preset": "veryfast"}, "mpeg4": {"flags": "+qscale", "global_quality": "236"}},
+    "good": {"libx264": {"crf": "19", "preset": "veryfast"}, "mpeg4": {"flags": "+qscale", "global_quality": "354"}},
+}
+"""Quality -> encoder -> options; "high" adds nothing visible, "good" takes half the space."""
+
+TICKS = 90_000
+"""Ticks per second of frames with times of their own, as in MPEG."""
+
+JPEG_QUALITY = 95
+"""Quality of JPEG images unless another one is asked for."""
 
 
 @lru_cache(maxsize=1)
 def best_encoder() -> str:
-    """Return the name of the encoder: H.264, or MPEG-4 where FFmpeg was built without it."""
+    """Return the name of the encoder: H.264, or MPEG-4 if FFmpeg was built without it."""
     return "libx264" if "libx264" in av.codecs_available else "mpeg4"
+
+
+class VideoWriter:
+    """Writes an mp4 file frame by frame; a context manager.
+
+    Args:
+        path: the file; its folder exists.
+        fps: frames per second; with times of their own, only the usual rate.
+        quality: a key of ``QUALITIES``.
+        threads: threads of the encoder; None lets it choose. With one, the bytes do not depend on the machine.
+        sound_of: a video whose sound is copied; None writes a silent video.
+        begin_seconds: time of the first moment of the file on the clock of the frames and the sound.
+        end_seconds: time on the same clock at which the sound ends; inf copies all of it.
+
+    Raises:
+        av.FFmpegError: the file cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        fps: float,
+        *,
+        quality: Quality = "high",
+        threads: int | None = None,
+        sound_of: Path | None = None,
+        begin_seconds: float = 0.0,
+        end_seconds: float = inf,
+    ) -> None:
+        self._fps = fps
+        self._options = dict(QUALITIES[quality][best_encoder()])
+        if threads is not None:
+            self._options["threads"] = str(threads)
+        self._sound_of = sound_of
+        self._begin, self._end = begin_seconds, end_seconds
+        self._container = av.open(str(path), "w")
+        self._stream: VideoStream | None = None
+        self._sound: SoundCopier | None = None
+
+    def __enter__(self) -> "VideoWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            self._container.close()
+
+    def write(self, image: UInt8[np.ndarray, "height width 3"], seconds: float | None = None) -> None:
+        """Write the next frame.
+
+        Args:
+            image: RGB; all frames of one size, with an even number of pixels each way.
+            seconds: time of the frame; None, for this and all other frames, spaces them evenly.
+        """
+        if self._stream is None:
+            self._stream = self._add_stream(image.shape, None if seconds is None else Fraction(1, TICKS))
+            self._sound = None if self._sound_of is None else SoundCopier(self._sound_of, self._container, self._begin)
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        if seconds is not None:
+            frame.pts, frame.time_base = round((seconds - self._begin) * TICKS), Fraction(1, TICKS)
+        self._container.mux(self._stream.encode(frame))
+        if self._sound is not None and seconds is not None:
+            self._sound.copy_until(min(seconds + AHEAD_SECONDS, self._end) - self._begin)
+
+    def _add_stream(self, shape: tuple[int, ...], time_base: Fraction | None) -> VideoStream:
+        rate = Fraction(self._fps).limit_denominator(1001)
+        stream = self._container.add_stream(best_encoder(), rate=rate, options=self._options)
+        assert isinstance(stream, VideoStream)
+        stream.height, stream.width = shape[:2]
+        stream.pix_fmt = "yuv420p"
+        if time_base is not None:
+            stream.codec_context.time_base = time_base
+        return stream
+
+    def _finish(self) -> None:
+        if self._stream is not None:
+            self._container.mux(self._stream.encode(None))
+        if self._sound is not None:
+            self._sound.copy_until(self._end - self._begin)
+            self._sound.close()
 
 
 def write_video(target: Path, pictures: Iterable[UInt8[np.ndarray, "height width 3"]], fps: float) -> None:
     """Write an mp4 file, whole or not at all.
 
+    Args:
+        target: the file.
+        pictures: RGB frames.
+        fps: frames per second.
+
     Raises:
         InputError: the file cannot be written.
     """
-    name = best_encoder()
     with atomic_path(target) as temporary:
         try:
-            with av.open(str(temporary), "w") as container:
-                stream = None
+            with VideoWriter(temporary, fps, threads=1) as writer:
                 for picture in pictures:
-                    stream = stream or _add_stream(container, name, fps, picture.shape)
-                    container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-                if stream is not None:
-                    container.mux(stream.encode())
+                    writer.write(picture)
         except av.FFmpegError as error:
             raise OSError(error.errno, error.strerror or str(error)) from error
 
 
-def _add_stream(container: OutputContainer, encoder: str, fps: float, shape: tuple[int, ...]) -> VideoStream:
-    # One thread: the bytes must not depend on the machine's number of cores.
-    options = {**QUALITY[encoder], "threads": "1"}
-    stream = container.add_stream(encoder, rate=Fraction(fps).limit_denominator(1001), options=options)
-    assert isinstance(stream, VideoStream)
-    stream.height, stream.width = shape[:2]
-    stream.pix_fmt = "yuv420p"
-    return stream
+def encode_image(
+    image: UInt8[np.ndarray, "height width 3"], suffix: str = ".png", quality: int = JPEG_QUALITY
+) -> bytes:
+    """Return the content of an image file.
 
+    Args:
+        image: RGB.
+        suffix: ``.png`` (lossless), ``.jpg``, or ``.ppm`` (uncompressed).
+        quality: quality of a JPEG image, 1 to 100.
 
-IMAGE_OPTIONS = {".png": (cv2.IMWRITE_PNG_COMPRESSION, 1), ".jpg": (cv2.IMWRITE_JPEG_QUALITY, 95)}
-"""Suffix -> how images of that kind are coded."""
+    Raises:
+        InputError: the quality is outside its range.
+
+    >>> encode_image(np.zeros((2, 3, 3), np.uint8), ".ppm")[:11]
+    b'P6\\n3 2\\n255\\n'
+    """
+    check_range("the JPEG quality", quality, at_least=1, at_most=100)
+    options = {
+        ".png": (cv2.IMWRITE_PNG_COMPRESSION, 1),
+        ".jpg": (cv2.IMWRITE_JPEG_QUALITY, quality),
+        ".ppm": (cv2.IMWRITE_PXM_BINARY, 1),
+    }
+    _, code = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options[suffix])
+    return code.tobytes()
 
 
 def write_images(
     target: Path, pictures: Iterable[UInt8[np.ndarray, "height width 3"]], suffix: str = ".png", digits: int = 5
 ) -> None:
-    """Write a folder 00001.png, 00002.png, ..., whole or not at all; an existing one is replaced.
+    """Write a folder 00001.png, 00002.png, ..., whole or not at all; an existing folder is replaced.
 
     Args:
         target: the folder.
         pictures: RGB.
-        suffix: one of ``IMAGE_OPTIONS``.
-        digits: to how many the numbers are filled up with zeros; 1: not at all.
+        suffix: kind of the images, as ``encode_image``.
+        digits: number of digits to pad the numbers to; 1 pads none.
 
     Raises:
         InputError: the folder cannot be written.
     """
     with atomic_folder(target) as temporary:
         for number, picture in enumerate(pictures, start=1):
-            _, code = cv2.imencode(suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), IMAGE_OPTIONS[suffix])
-            (temporary / f"{number:0{digits}d}{suffix}").write_bytes(code.tobytes())
+            (temporary / f"{number:0{digits}d}{suffix}").write_bytes(encode_image(picture, suffix))

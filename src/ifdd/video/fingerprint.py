@@ -1,18 +1,18 @@
-"""Whether a video is still the one that something was made of, without reading it."""
+"""Whether a video has changed since results were made from it, without reading it."""
 
 import hashlib
 import json
 import os
 from pathlib import Path
 
-from ifdd.video.frames import IMAGE_SUFFIXES
+from ifdd.video.suffixes import IMAGE_SUFFIXES
 
 
 def source_stamp(path: Path) -> str:
-    """Return a hash of a video's absolute path and of the name, size and time of change of its file, or of its images.
+    """Return a hash of a video's absolute path and of the name, size and modification time of its file or images.
 
     Args:
-        path: a video or a folder of images; one that does not exist or cannot be read has a stamp too.
+        path: a video or a folder of images; a path that does not exist or cannot be read has a stamp too.
     """
     path = path.absolute()
     return hashlib.sha256(json.dumps([str(path), _states(path)]).encode()).hexdigest()

@@ -5,7 +5,7 @@ import pytest
 
 from ifdd.data.datasets.listing import Folder, Listing, choose_variant, clips_in, find_folder, read_lines, walk
 from ifdd.errors import InputError
-from ifdd.video.frames import VIDEO_SUFFIXES
+from ifdd.video.suffixes import VIDEO_SUFFIXES
 
 TEXT = "00025.mp4 anger\n\n 00028.mp4 fear\t\n"
 LINES = [(1, "00025.mp4 anger"), (3, "00028.mp4 fear")]

@@ -22,7 +22,7 @@ from ifdd.data.datasets.listing import (
 )
 from ifdd.data.labels import SPELLINGS, parse_votes
 from ifdd.errors import InputError
-from ifdd.video.frames import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from ifdd.video.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 SUBSET_FOLDERS = {
     "train": "train",

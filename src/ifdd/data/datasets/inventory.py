@@ -9,7 +9,9 @@ from typing import Literal, NamedTuple
 import av
 
 from ifdd.errors import InputError
-from ifdd.video.frames import IMAGE_SUFFIXES, iter_frames, quiet_opencv, read_frames
+from ifdd.video.frames import iter_frames, read_frames
+from ifdd.video.images import quiet_opencv
+from ifdd.video.suffixes import IMAGE_SUFFIXES
 
 Thoroughness = Literal["none", "first", "all"]
 """Which frames of a clip are decoded to check that they are readable."""

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 from ifdd.data.labels import SPELLINGS, canonical_label
 from ifdd.errors import InputError
-from ifdd.video.frames import VIDEO_SUFFIXES
+from ifdd.video.suffixes import VIDEO_SUFFIXES
 
 Key = TypeVar("Key")
 Severity = Literal["note", "wrong", "refused"]

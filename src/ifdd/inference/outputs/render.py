@@ -4,17 +4,15 @@ Frames stream through, one at a time; times and sound stay those of the source.
 """
 
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
+from contextlib import closing
 from functools import lru_cache
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import av
 import cv2
 import numpy as np
-from av.audio.stream import AudioStream
-from av.container import InputContainer, OutputContainer
-from av.video.stream import VideoStream
 from jaxtyping import Float, UInt8
 
 from ifdd.errors import InputError
@@ -22,8 +20,10 @@ from ifdd.files import atomic_path
 from ifdd.inference.outputs.style import UNCERTAIN_COLOR, assign_rows, class_colors, describe, is_abstention, name_of
 from ifdd.inference.recognition import Recognition, RecognizedTrack
 from ifdd.inference.segments import Segment, time_course
-from ifdd.video.frames import TIME_TOLERANCE, Frame
+from ifdd.video.encode import VideoWriter
+from ifdd.video.frames import Frame
 from ifdd.video.sources import SourceOptions, open_video
+from ifdd.video.timestamps import TIME_TOLERANCE
 
 if TYPE_CHECKING:
     import PIL.ImageFont
@@ -37,13 +37,11 @@ VIEW_SECONDS = 20.0
 LARGEST_ROWS = 6
 """Rows of the timeline; who is in none is still marked in the picture."""
 
-_CLOCK_RATE = 90_000  # ticks a second, as in MPEG: frames of any rate keep their times
 _GROUND = (20, 22, 27)
 _LANE = (38, 41, 48)
 _INK = (236, 238, 241)
 _FAINT = (140, 146, 156)
 _WARNING = (255, 176, 112)
-_COPIED_AUDIO = ("aac", "mp3", "ac3", "eac3", "alac", "opus")  # those that an mp4 may hold as they are
 
 Color = tuple[int, int, int]
 Box = tuple[int, int, int, int]  # left, top, right, bottom
@@ -70,15 +68,18 @@ def render_video(recognition: Recognition, path: Path) -> None:
 
 
 def draw_frames(recognition: Recognition, source: Path) -> Iterator[Frame]:
-    """Yield the frames of the video, annotated, with the timeline under them.
+    """Yield the frames that were read, annotated, with the timeline under them; times are those of the source.
 
     Raises:
         InputError: the video cannot be read again.
     """
     painter: _Painter | None = None
     zero = 0.0
-    video = recognition.video  # as much of it as was read, and no more
-    for frame in open_video(source, SourceOptions(image_fps=video.fps, maximum_seconds=video.duration_seconds)):
+    video = recognition.video
+    options = SourceOptions(
+        image_fps=video.fps, start_seconds=video.start_seconds, maximum_seconds=video.duration_seconds
+    )
+    for frame in open_video(source, options):
         if painter is None:
             height, width = frame.image.shape[:2]
             painter, zero = _Painter(recognition, width, height), frame.seconds
@@ -86,107 +87,21 @@ def draw_frames(recognition: Recognition, source: Path) -> Iterator[Frame]:
 
 
 def _encode(recognition: Recognition, source: Path, target: Path) -> None:
-    """Write the annotated frames, and the sound up to each of them, in turn."""
+    """Write the annotated frames and the sound; of a part that begins later, nothing before it."""
+    video = recognition.video
+    with closing(iter(open_video(source, SourceOptions(image_fps=video.fps)))) as frames:
+        is_later = next(frames).seconds < video.start_seconds - TIME_TOLERANCE
+    part = (video.start_seconds, video.end_seconds) if is_later else (0.0, inf)
     try:
-        with av.open(str(target), "w") as output:
-            stream: VideoStream | None = None
-            sound = None
+        with VideoWriter(
+            target, video.fps, quality="good", sound_of=source, begin_seconds=part[0], end_seconds=part[1]
+        ) as writer:
             for frame in draw_frames(recognition, source):
-                if stream is None:
-                    stream = _add_video(output, frame.image, recognition.video.fps)
-                    sound = _Sound(source, output)
-                picture = av.VideoFrame.from_ndarray(frame.image, format="rgb24")
-                picture.pts, picture.time_base = round(frame.seconds * _CLOCK_RATE), Fraction(1, _CLOCK_RATE)
-                output.mux(stream.encode(picture))
-                assert sound is not None
-                sound.copy_until(frame.seconds)
-            assert stream is not None  # a video without frames is refused when it is read
-            assert sound is not None
-            output.mux(stream.encode(None))
-            sound.finish()
+                writer.write(frame.image, frame.seconds)
     except av.error.FFmpegError as error:
         raise InputError(
             f"cannot write an annotated video of {source}: {error.strerror}; free space or choose another folder"
         ) from error
-
-
-def _add_video(output: OutputContainer, image: Picture, fps: float) -> VideoStream:
-    codec = next(name for name in ("libx264", "mpeg4") if name in av.codecs_available)
-    options = {"crf": "19", "preset": "veryfast"} if codec == "libx264" else {"q": "3"}
-    stream = output.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=options)
-    assert isinstance(stream, VideoStream)
-    stream.height, stream.width = image.shape[:2]
-    stream.pix_fmt = "yuv420p"
-    stream.codec_context.time_base = Fraction(1, _CLOCK_RATE)
-    return stream
-
-
-class _Sound:
-    """Carries the first audio stream of a video over; silent where there is none."""
-
-    def __init__(self, source: Path, output: OutputContainer) -> None:
-        self._output = output
-        self._target: AudioStream | None = None
-        self._input: InputContainer | None = None
-        if source.is_dir():
-            return
-        container = av.open(str(source.absolute()), metadata_errors="ignore")
-        if not container.streams.audio or container.streams.audio[0].codec_context is None:
-            container.close()
-            return
-        self._input, origin = container, container.streams.audio[0]
-        self._start = (container.start_time or 0) / av.time_base
-        self._copied = origin.codec_context.name in _COPIED_AUDIO
-        if self._copied:
-            self._target = output.add_stream_from_template(origin)
-        else:
-            stream = output.add_stream("aac", rate=origin.rate)
-            assert isinstance(stream, AudioStream)
-            stream.layout = "mono" if origin.channels == 1 else "stereo"  # a source may leave its layout open
-            self._target = stream
-        self._packets = container.demux(origin)
-        self._reached = -1.0
-
-    def copy_until(self, seconds: float) -> None:
-        """Carry over what sounds before a time; half a second more, as players read ahead."""
-        while self._target is not None and self._reached < seconds + 0.5:
-            try:
-                packet = next(self._packets)
-            except (StopIteration, av.error.FFmpegError):  # the end, or damage behind which there is nothing to hear
-                self._close()
-                return
-            self._carry(packet)
-
-    def finish(self) -> None:
-        """Carry over the rest."""
-        self.copy_until(float("inf"))
-
-    def _carry(self, packet: "av.Packet[AudioStream]") -> None:
-        if packet.dts is None or packet.time_base is None:
-            return
-        assert self._target is not None
-        shift = round(self._start / packet.time_base)
-        self._reached = float((packet.dts - shift) * packet.time_base)
-        if self._copied:
-            packet.dts -= shift
-            packet.pts = None if packet.pts is None else packet.pts - shift
-            packet.stream = self._target
-            self._output.mux(packet)
-            return
-        try:
-            frames = packet.decode()
-        except av.error.FFmpegError:  # a damaged stretch is left out
-            return
-        for frame in frames:
-            frame.pts = None if frame.pts is None or frame.time_base is None else frame.pts - shift
-            self._output.mux(self._target.encode(frame))
-
-    def _close(self) -> None:
-        if self._target is not None and not self._copied:
-            self._output.mux(self._target.encode(None))
-        if self._input is not None:
-            self._input.close()
-        self._target = None
 
 
 class _Person(NamedTuple):

@@ -1,0 +1,277 @@
+"""Videos that FFmpeg decodes: files, standard input and addresses."""
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from io import BufferedIOBase
+from itertools import chain
+from pathlib import Path
+from typing import NoReturn
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from ifdd.errors import InputError
+from ifdd.video.damage import DamageCounter, Gaps
+from ifdd.video.orientation import Orientation, orientation_of
+from ifdd.video.pipes import stoppable
+from ifdd.video.readers import RawFrame, Reader
+from ifdd.video.timestamps import DEFAULT_FPS, Clock, TimedFrame, declared_end, start_seconds
+
+MISSING_SECONDS = 0.5
+"""Containers round their durations; if more than this is missing at the end, the video is truncated."""
+
+MOST_FAILURES = 100
+"""Unreadable packets in a row after which the rest of a video is given up."""
+
+REORDERED_FRAMES = 16
+"""H.264 and H.265 reorder frames by at most this many."""
+
+SEEKING_FORMATS = ("matroska", "mov")
+"""Containers whose index leads to the right frame; in others, skipped frames are decoded and dropped."""
+
+_NOT_VIDEO_FORMATS = ("tty",)  # FFmpeg renders plain text files as moving ANSI art
+
+
+class ContainerReader(Reader):
+    """Reads what FFmpeg reads.
+
+    Args:
+        name: name of the video in messages.
+        place: the path of a file, an address, or an opened file such as standard input.
+        start_seconds: skip the frames that begin before this time: files with a reliable index from the keyframe
+            before it, everything else by decoding.
+        strict: raise at the first damaged packet, and at the end of a truncated video.
+        timeout_seconds: longest silence of an address; None marks a file.
+        settings: options of FFmpeg for opening.
+
+    Raises:
+        InputError: the video cannot be opened, or contains no video stream that can be decoded.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        place: str | BufferedIOBase,
+        *,
+        start_seconds: float = 0.0,
+        strict: bool = False,
+        timeout_seconds: float | None = None,
+        settings: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(name, start_seconds, strict)
+        self._place = place
+        self._timeout_seconds = timeout_seconds
+        self._settings = settings or {}
+        self._is_file = isinstance(place, str) and timeout_seconds is None
+        self._newest: TimedFrame | None = None
+        self._count = 0
+        self._open()
+        self._declared_end = declared_end(self._container, self._stream)
+        self._expect()
+
+    def close(self) -> None:
+        """Close the file or the connection."""
+        self._container.close()
+
+    def read(self) -> Iterator[RawFrame]:
+        """Yield the frames that can be decoded, including repaired ones."""
+        orientation: Orientation | None = None
+        gaps, false_timestamps, left = Gaps(), 0, 0
+        for timed in self._timed_frames():
+            orientation = orientation or orientation_of(timed.frame, self._stream)
+            self._newest = timed
+            false_timestamps += timed.jumped
+            if not self.is_skipped(timed.seconds):
+                self.damaged += timed.jumped
+                gaps.add(timed.seconds)
+                left += 1
+                to_rgb = partial(orientation.to_image, timed.frame)
+                yield RawFrame(timed.seconds, timed.end_seconds, orientation.size, to_rgb)
+            self._count += 1
+        if not left:
+            raise self.no_frames(0.0 if self._newest is None else self._newest.end_seconds)
+        self.notices += gaps.notices()
+        if self.strict or not false_timestamps:  # false stamps make the declared duration doubtful too
+            self._check_end()
+
+    def _open(self) -> None:
+        self._asked = time.monotonic()
+        place = self._place if isinstance(self._place, str) else stoppable(self._place, lambda: self.stopped)
+        try:
+            # Odd metadata is no reason to refuse a video.
+            self._container: InputContainer = av.open(
+                place, "r", metadata_errors="ignore", options=self._settings, timeout=self._timeout_seconds
+            )
+        except av.error.FFmpegError as error:
+            self._refuse(error)
+        try:
+            self._stream = _video_stream(self.name, self._container)
+        except InputError:
+            self._container.close()
+            raise
+
+    def _expect(self) -> None:
+        """Take duration and number of frames from the header, as estimates."""
+        duration = self._container.duration
+        if duration is not None and duration > 0:
+            whole = duration / av.time_base
+            rate = self._stream.average_rate
+            frames = self._stream.frames or (round(whole * rate) if rate else None)
+            self.expected_seconds = max(0.0, whole - self.start_seconds)
+            self.expected_frames = None if frames is None else round(frames * self.expected_seconds / whole)
+
+    def _timed_frames(self) -> Iterator[TimedFrame]:
+        """Yield frames from at least one before ``start_seconds`` on, unless they all come later."""
+        if self._seek():
+            clock = Clock(self._container, self._stream, self.start_seconds)
+            frames = clock.time(self._decode())
+            first = next(frames, None)
+            if first is not None and self._is_sound_start(first):
+                return chain([first], frames)
+            self._container.close()  # the index is wrong: decode from the beginning
+            self.damaged = 0
+            self._open()
+        return Clock(self._container, self._stream).time(self._decode())
+
+    def _seek(self) -> bool:
+        """Go to a keyframe before ``start_seconds``; return whether that was possible.
+
+        Indices hold the order of decoding, so the keyframe is sought earlier by as much as frames are reordered.
+        """
+        margin = 1.0 + REORDERED_FRAMES / float(self._stream.average_rate or DEFAULT_FPS)
+        time_base = self._stream.time_base
+        if not self._is_file or self.start_seconds <= margin or time_base is None:
+            return False
+        if not any(name in self._container.format.name for name in SEEKING_FORMATS):
+            return False
+        target = start_seconds(self._container) + self.start_seconds - margin
+        try:
+            self._container.seek(int(target / time_base), stream=self._stream)
+        except av.error.FFmpegError:
+            self._container.close()
+            self._open()
+            return False
+        return True
+
+    def _is_sound_start(self, first: TimedFrame) -> bool:
+        """Whether decoding that began with this frame gives every frame from ``start_seconds`` on, unharmed."""
+        is_certain = first.frame.pts is not None and first.frame.key_frame and not first.jumped
+        return is_certain and first.seconds <= self.start_seconds
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        """Yield all frames that can be decoded, including those that the decoder had to repair."""
+        failures = 0
+        counter = DamageCounter(self._stream.codec_context.name)
+        while True:
+            try:
+                for packet in self._container.demux(self._stream):
+                    failures = 0
+                    yield from self._decode_packet(packet, counter)
+                self.damaged += counter.at_end()
+                return
+            except av.error.InvalidDataError as error:
+                self.pass_over(self._error(error))
+                failures += 1
+                if failures >= MOST_FAILURES:
+                    self._break_off(error)
+                    return
+            except av.error.FFmpegError as error:
+                self._break_off(error)
+                return
+
+    def _decode_packet(self, packet: "av.Packet[VideoStream]", counter: DamageCounter) -> Iterator[av.VideoFrame]:
+        """Yield the frames of a packet; count damage unless it belongs to the skipped part."""
+        is_read = not self._is_skipped_stamp(packet.pts)
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError as error:
+            if is_read or self.strict:
+                self.pass_over(self._error(error))
+            return
+        if is_read:
+            self.damaged += counter.of_packet(packet)
+        for frame in frames:
+            damage = counter.of_frame(frame)
+            self.damaged += 0 if self._is_skipped_stamp(frame.pts) else damage
+            yield frame
+
+    def _is_skipped_stamp(self, stamp: int | None) -> bool:
+        """Whether a time stamp lies before the part to be read, as far as stamps can be trusted."""
+        if stamp is None or self._stream.time_base is None or not self.start_seconds:
+            return False
+        return self.is_skipped(float(stamp * self._stream.time_base) - start_seconds(self._container))
+
+    def _break_off(self, error: av.error.FFmpegError) -> None:
+        """Keep what was read, unless nothing was or the video must be perfect."""
+        if self.strict or self._newest is None:
+            self._refuse(error)
+        is_silent = isinstance(error, av.error.ExitError)  # FFmpeg's name for a timeout
+        why = f"nothing came for {self._timeout_seconds:g} s" if is_silent else error.strerror
+        declared = "" if self._declared_end is None else f" of {self._declared_end:.2f}"
+        end = self._newest.end_seconds
+        self.notices.append(f"the video broke off at {end:.2f}{declared} s ({why}); what came before was read")
+        self._declared_end = None  # reported
+
+    def _check_end(self) -> None:
+        """Report a video that ends before the declared end."""
+        declared = self._declared_end
+        assert self._newest is not None  # a video without frames is refused
+        end = self._newest.end_seconds
+        if declared is None or end >= declared - max(MISSING_SECONDS, 0.05 * declared):
+            return
+        if self.strict:
+            raise InputError(
+                f"the video {self.name} is truncated: it ends at {end:.2f} of {declared:.2f} s; "
+                "replace it, or convert it to mp4 again to keep the part that is left"
+            )
+        self.notices.append(f"the video is truncated: it ends at {end:.2f} of {declared:.2f} s; what is left was read")
+
+    def _refuse(self, error: av.error.FFmpegError) -> NoReturn:
+        raise self._error(error) from error
+
+    def _error(self, error: av.error.FFmpegError) -> InputError:
+        """Return what stopped FFmpeg, where, and what to do about it."""
+        why = error.strerror
+        newest = self._newest
+        where = "" if newest is None else f" after frame {self._count - 1} ({newest.seconds:.2f} s)"
+        if isinstance(error, PermissionError):
+            remedy = "check its permissions"
+        elif isinstance(error, av.error.ProtocolNotFoundError):
+            remedy = "the FFmpeg that PyAV brings along does not support this protocol; use another one"
+        elif self._is_file:
+            remedy = "it is damaged, truncated or not a video: replace it or convert it to mp4 again"
+        elif not isinstance(self._place, str):
+            remedy = "pipe a whole video; an mp4 must begin with its index (movflags faststart), mkv always works"
+        else:
+            if time.monotonic() - self._asked >= (self._timeout_seconds or 0):  # FFmpeg gives other reasons
+                why = f"no answer within {self._timeout_seconds:g} s"
+            remedy = "check the address and the connection"
+        return InputError(f"cannot read the video {self.name}{where}: {why}; {remedy}")
+
+
+def open_file(path: Path, *, start_seconds: float = 0.0, strict: bool = False) -> ContainerReader:
+    """Open a video file.
+
+    Raises:
+        InputError: as ``ContainerReader``.
+    """
+    # The path is absolute, so that no file name is mistaken for a protocol.
+    return ContainerReader(str(path), str(path.absolute()), start_seconds=start_seconds, strict=strict)
+
+
+def _video_stream(name: str, container: InputContainer) -> VideoStream:
+    """Return the first video stream that is not a cover picture, set up for decoding without threads."""
+    streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    if not streams or container.format.name in _NOT_VIDEO_FORMATS:
+        raise InputError(f"{name} holds no video; give a video file or a folder of images")
+    stream = streams[0]
+    codec = stream.codec_context
+    if codec is None:
+        raise InputError(f"no decoder for the kind of video in {name}; convert it to mp4 (H.264)")
+    # Threads, here and in Orientation, gain little (nothing at 640x360). One that survives, held by an exception for
+    # example, hangs a data loader's worker that is forked later and frees it.
+    codec.thread_count = 1
+    return stream

@@ -1,0 +1,150 @@
+"""Image files, and folders of numbered images as videos."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from ifdd.errors import InputError
+from ifdd.video.readers import RawFrame, Reader
+from ifdd.video.suffixes import IMAGE_SUFFIXES
+from ifdd.video.timestamps import DEFAULT_FPS
+
+
+class ImageReader(Reader):
+    """Reads image files one after the other, as frames of a fixed rate.
+
+    Args:
+        name: name of the video in messages.
+        files: the images, all of one size.
+        fps: frames per second.
+        start_seconds: skip the images before this time.
+        strict: refuse unreadable images; otherwise they leave a gap in time.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        files: Sequence[Path],
+        fps: float = DEFAULT_FPS,
+        start_seconds: float = 0.0,
+        strict: bool = False,
+    ) -> None:
+        super().__init__(name, start_seconds, strict)
+        self.fps = fps
+        self.files = files
+        left = sum(not self.is_skipped(position / fps) for position in range(len(files)))
+        self.expected_frames = left
+        self.expected_seconds = left / fps
+
+    def read(self) -> Iterator[RawFrame]:
+        """Yield the images as frames; unreadable ones leave a gap in time."""
+        assert self.fps is not None
+        first: tuple[Path, tuple[int, ...]] | None = None
+        for position, file in enumerate(self.files):
+            seconds, end_seconds = position / self.fps, (position + 1) / self.fps
+            if self.is_skipped(seconds):
+                continue
+            data = read_image_bytes(file)
+            try:
+                image = decode_image(data, str(file))
+            except InputError as error:
+                self.pass_over(error)
+                continue
+            first = first or (file, image.shape)
+            _refuse_other_size(file, image.shape, *first)
+            yield RawFrame.of_image(image, seconds, end_seconds)
+        if first is None:
+            raise self.no_frames(0.0 if self.expected_frames else len(self.files) / self.fps)
+
+    def close(self) -> None:
+        """Do nothing: no file stays open."""
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Return the images of a folder in the order of the numbers in their names ("2.jpg" before "10.jpg").
+
+    Raises:
+        InputError: the folder contains no images or cannot be read.
+    """
+    try:
+        files = [f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith(".")]
+    except OSError as error:
+        raise InputError(f"cannot read the folder {folder}: {error.strerror}; check its permissions") from error
+    if not files:
+        endings = ", ".join(IMAGE_SUFFIXES)
+        raise InputError(f"the folder {folder} holds no frames; put images in it ({endings}), or name one with videos")
+    return sorted(files, key=lambda file: (_natural_key(file.stem), file.name))
+
+
+def read_image_bytes(file: Path) -> bytes:
+    """Read an image file without decoding it.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read the image {file}: {error.strerror}; check the file") from error
+
+
+def decode_image(data: bytes, name: str) -> UInt8[np.ndarray, "height width 3"]:
+    """Decode the bytes of an image file to RGB.
+
+    From memory, OpenCV refuses truncated files; from disk, it would fill the missing part with grey.
+
+    Args:
+        data: the whole file.
+        name: name of the image in messages.
+
+    Raises:
+        InputError: the data is not an image, or is damaged, truncated or empty.
+    """
+    with quiet_opencv():
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if image is None:
+        raise InputError(f"{name} is not a readable image (damaged, truncated or empty); replace or remove it")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def resize_shorter_side(image: UInt8[np.ndarray, "height width 3"], size: int) -> UInt8[np.ndarray, "_ _ 3"]:
+    """Resize an image so that its shorter side has ``size`` pixels, keeping the aspect ratio.
+
+    Shrinking averages over areas; enlarging is bilinear.
+
+    >>> resize_shorter_side(np.zeros((480, 640, 3), np.uint8), 240).shape
+    (240, 320, 3)
+    """
+    height, width = image.shape[:2]
+    scale = size / min(height, width)
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return cv2.resize(image, (max(size, round(width * scale)), max(size, round(height * scale))), interpolation=method)
+
+
+@contextmanager
+def quiet_opencv() -> Iterator[None]:
+    """Silence OpenCV's log: a faulty image is reported once, by ifdd."""
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+
+
+def _natural_key(name: str) -> list[str | int]:
+    """Split a name into text and numbers, so that numbers compare by value."""
+    return [int(part) if index % 2 else part for index, part in enumerate(re.split(r"([0-9]+)", name))]
+
+
+def _refuse_other_size(file: Path, shape: Sequence[int], first: Path, first_shape: Sequence[int]) -> None:
+    """Refuse an image of another size than the first of its folder."""
+    if tuple(shape[:2]) != tuple(first_shape[:2]):
+        raise InputError(
+            f"{file} is {shape[1]}x{shape[0]} pixels, {first.name} is {first_shape[1]}x{first_shape[0]}; "
+            "make all frames of a folder the same size"
+        )

@@ -1,0 +1,33 @@
+"""Opens whatever a path leads to: a folder of images, a single image or a video file."""
+
+from pathlib import Path
+
+from ifdd.errors import InputError
+from ifdd.video.containers import open_file
+from ifdd.video.images import ImageReader, image_files
+from ifdd.video.readers import Reader
+from ifdd.video.suffixes import IMAGE_SUFFIXES
+from ifdd.video.timestamps import DEFAULT_FPS
+
+
+def open_path(
+    path: Path, image_fps: float = DEFAULT_FPS, *, start_seconds: float = 0.0, strict: bool = False
+) -> Reader:
+    """Open the video at a path.
+
+    Args:
+        path: a folder of images, an image or a video file of any kind.
+        image_fps: frames per second of images.
+        start_seconds: skip the frames that begin before this time.
+        strict: refuse damage.
+
+    Raises:
+        InputError: the path does not exist or contains no video.
+    """
+    if path.is_dir():
+        return ImageReader(str(path), image_files(path), image_fps, start_seconds, strict)
+    if not path.exists():
+        raise InputError(f"no such video: {path}; check the path")
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return ImageReader(str(path), [path], image_fps, start_seconds, strict)
+    return open_file(path, start_seconds=start_seconds, strict=strict)
