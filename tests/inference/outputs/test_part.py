@@ -1,0 +1,89 @@
+"""A part of a video: times and boxes in the results fit the original file, and the annotated video shows that part."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import webvtt
+
+from ifdd.errors import InputError
+from ifdd.inference import Recognizer, WindowOptions
+from ifdd.inference.outputs.render import draw_frames
+from ifdd.video.frames import iter_frames, read_frames
+from ifdd.video.sources import SourceOptions
+from tests.helpers.faces import DiscDetector, disc_frames
+from tests.helpers.videos import write_frame_folder, write_video
+
+CENTERS = {index: (20.0 + index, 48.0) for index in range(90)}
+"""The face walks one pixel a frame."""
+
+
+def recognizer(checkpoint: Path) -> Recognizer:
+    reading = WindowOptions(minimum_quality=0.0, minimum_segment_seconds=5.0)  # one segment
+    return Recognizer.from_checkpoint(checkpoint, DiscDetector(), reading=reading)
+
+
+def with_sound(video: Path, target: Path) -> Path:
+    """Copy the pictures and add a tone as long as they are."""
+    with av.open(str(video)) as source, av.open(str(target), "w") as output:
+        picture = output.add_stream_from_template(source.streams.video[0])
+        tone = output.add_stream("aac", rate=16000)
+        assert isinstance(tone, av.AudioStream)
+        tone.layout = "mono"
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = picture
+                output.mux(packet)
+        wave = np.sin(np.arange(57600) * 0.2, dtype=np.float32)
+        for start in range(0, len(wave), 1024):
+            frame = av.AudioFrame.from_ndarray(wave[None, start : start + 1024], format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 16000, start
+            output.mux(tone.encode(frame))
+        output.mux(tone.encode(None))
+    return target
+
+
+@pytest.mark.parametrize("kind", ["a.mp4", "a.mkv", "folder"])
+def test_results_of_a_part_fit_the_whole_video(checkpoint: Path, tmp_path: Path, kind: str) -> None:
+    frames = disc_frames(90, CENTERS, [50] * 90)
+    for index, frame in enumerate(frames):
+        frame[84:, :12] = 2 * index
+    if kind == "folder":
+        path = write_frame_folder(tmp_path / kind, frames)
+        (path / "7.png").write_bytes(b"damaged")
+        (path / "60.png").write_bytes(b"damaged")
+    else:
+        path = with_sound(write_video(tmp_path / "silent.mp4", frames), tmp_path / kind)
+    options = SourceOptions(start_seconds=1.99, maximum_seconds=1.2)
+    result = recognizer(checkpoint).recognize(path, source=options)
+    assert result.video.start_seconds == pytest.approx(2.0)
+    assert result.video.duration_seconds == pytest.approx(1.2)
+    (track,) = result.tracks
+    assert (track.start_seconds, track.boxes[0].frame) == (0, 0)
+    assert track.boxes[0].box.x + track.boxes[0].box.width / 2 == pytest.approx(70, abs=2)  # frame 50
+    (segment,) = result.segments
+    assert (segment.start_seconds, segment.end_seconds) == pytest.approx((0, 1.2))
+    result.write(tmp_path / "out.vtt")
+    (cue,) = webvtt.read(str(tmp_path / "out.vtt")).captions
+    assert (cue.start, cue.end) == ("00:00:02.000", "00:00:03.200")
+    drawn = list(draw_frames(result, path))
+    expected = [index for index in range(50, 80) if kind != "folder" or index != 59]
+    assert [round(frame.seconds * 25) for frame in drawn] == expected
+    assert [frame.index for frame in drawn] == list(range(len(expected)))
+    result.write(tmp_path / "out.mp4")
+    written = list(iter_frames(tmp_path / "out.mp4"))
+    assert [round(frame.seconds * 25) for frame in written] == [index - 50 for index in expected]
+    greys = [frame.image[430:470, 10:50].mean() for frame in written]
+    assert greys == pytest.approx([2 * index for index in expected], abs=4)
+    if kind != "folder":
+        with av.open(str(tmp_path / "out.mp4")) as container:
+            heard = sum(frame.samples for frame in container.decode(audio=0))
+        assert heard / 16000 == pytest.approx(1.2, abs=0.2)
+
+
+def test_a_part_beyond_the_end_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", disc_frames(10))
+    with pytest.raises(InputError, match=r"a\.mp4 ends at 0\.40 s, .*source\.start_seconds 3; choose an earlier start"):
+        recognizer(checkpoint).recognize(path, source=SourceOptions(start_seconds=3.0))
+    assert len(read_frames(path)) == 10

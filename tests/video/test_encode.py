@@ -1,0 +1,95 @@
+"""Images and videos that are written, read back."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from ifdd.errors import InputError
+from ifdd.video.encode import VideoWriter, encode_image, write_images, write_video
+from ifdd.video.frames import iter_frames, probe, read_frames
+from ifdd.video.images import decode_image
+from tests.helpers.videos import frame_number, moving_frames
+
+
+@pytest.mark.parametrize("suffix", [".png", ".ppm", ".jpg"])
+def test_images_are_rgb_and_lossless_where_their_kind_is(suffix: str) -> None:
+    image = moving_frames(1)[0]
+    found = decode_image(encode_image(image, suffix), "the image").astype(int)
+    assert np.abs(found - image).mean() <= (2 if suffix == ".jpg" else 0)
+
+
+def test_quality_decides_about_the_size_of_a_jpeg() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    sizes = [len(encode_image(image, ".jpg", quality)) for quality in (1, 50, 95, 100)]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[-1] / 5
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    assert encode_image(image, ".jpg") == cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+    for quality in (0, 101):
+        with pytest.raises(InputError, match=f"the JPEG quality is {quality}; it must be at least 1 and at most 100"):
+            encode_image(image, ".jpg", quality)
+
+
+def test_numbered_images_are_padded_as_asked(tmp_path: Path) -> None:
+    write_images(tmp_path / "a", moving_frames(2))
+    write_images(tmp_path / "b", moving_frames(2), ".jpg", digits=1)
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["00001.png", "00002.png"]
+    assert sorted(path.name for path in (tmp_path / "b").iterdir()) == ["1.jpg", "2.jpg"]
+    assert np.array_equal(read_frames(tmp_path / "a"), moving_frames(2))
+
+
+def test_a_video_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    frames = moving_frames(20)
+    write_video(tmp_path / "a.mp4", frames, 10.0)
+    assert [frame_number(image) for image in read_frames(tmp_path / "a.mp4")] == list(range(20))
+    assert probe(tmp_path / "a.mp4").fps == pytest.approx(10)
+
+    def failing() -> Iterator[np.ndarray]:
+        yield frames[0]
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_video(tmp_path / "b.mp4", failing(), 10.0)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def write_with_tone(path: Path) -> None:
+    """Write 4 s of pictures, and a tone that rises by 200 Hz each second."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        tone = container.add_stream("aac", rate=16000)
+        assert isinstance(tone, av.AudioStream)
+        tone.layout = "mono"
+        for image in moving_frames(100):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+        seconds = np.arange(64000) / 16000
+        wave = np.sin(2 * np.pi * (400 + 200 * np.floor(seconds)) * seconds).astype(np.float32)
+        for start in range(0, 64000, 1000):
+            frame = av.AudioFrame.from_ndarray(wave[None, start : start + 1000], format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 16000, start
+            container.mux(tone.encode(frame))
+        container.mux(tone.encode(None))
+
+
+def test_part_of_a_video_has_that_part_of_its_sound(tmp_path: Path) -> None:
+    write_with_tone(tmp_path / "a.mp4")
+    part = [frame for frame in iter_frames(tmp_path / "a.mp4") if 2 <= frame.seconds < 3]
+    with VideoWriter(
+        tmp_path / "b.mp4", 25.0, sound_of=tmp_path / "a.mp4", begin_seconds=2.0, end_seconds=3.0
+    ) as writer:
+        for frame in part:
+            writer.write(frame.image, frame.seconds)
+    found = list(iter_frames(tmp_path / "b.mp4"))
+    assert [frame.seconds for frame in found] == pytest.approx(np.arange(25) / 25, abs=1e-4)
+    assert [frame_number(frame.image) for frame in found] == [number % 31 for number in range(50, 75)]
+    with av.open(str(tmp_path / "b.mp4")) as container:
+        heard = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
+    assert len(heard) / 16000 == pytest.approx(1, abs=0.2)
+    middle = heard[4000:12000]
+    assert np.abs(np.fft.rfft(middle)).argmax() * 16000 / len(middle) == pytest.approx(800, abs=5)
