@@ -44,7 +44,8 @@ class RecognizedVideo:
     notices: tuple[str, ...] = ()
     """What was wrong with it, in one line each."""
     start_seconds: float = 0.0
-    """Time of the first frame on the clock of a player; not 0 where the sound begins before the picture."""
+    """Time of the first frame on the clock of a player; not 0 where the sound begins before the picture or reading
+    starts later."""
 
     @property
     def end_seconds(self) -> float:
