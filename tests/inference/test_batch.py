@@ -340,7 +340,7 @@ def test_a_camera_is_read_until_it_is_interrupted(
             pass
 
     camera = Camera()
-    monkeypatch.setattr(sources, "_open_camera", lambda number: camera if number == 0 else None)
+    monkeypatch.setattr(sources, "open_camera", lambda number: camera if number == 0 else None)
     assert run(checkpoint, tmp_path / "out", "--camera", "0") == 0
     assert camera.images < 20
     assert json.loads((tmp_path / "out" / "camera-0.json").read_text())["video"]["path"] == "camera:0"
