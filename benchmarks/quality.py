@@ -136,9 +136,9 @@ class Reader:
             for name, step in sorted(changes.items(), key=lambda item: list(DEGRADATIONS)[::-1].index(item[0])):
                 picture = DEGRADATIONS[name].change(picture, step, rng)
             box = whole(len(picture), five_points(truth, len(picture) / SIDE))
-            crops.append(crop_face(picture, box, self.recognizer.size))
+            crops.append(crop_face(picture, box, self.recognizer.reader.size))
             qualities.append(track.update(crops[-1], box))
-        probabilities = self.recognizer.read_clips(np.stack(crops)[None])[0].numpy()
+        probabilities = self.recognizer.reader.read([np.stack(crops)])[0].numpy()
         label = self.recognizer.classes.index(clip.plan.label)
         return Reading(clip.plan.number, label, probabilities, tuple(qualities))
 
@@ -177,7 +177,8 @@ def main() -> None:
         "machine": {"processor": platform.machine(), "python": platform.python_version()},
         "clips": {"count": len(clips), "preset": "standard", "seed": SEED, "side": SIDE},
         "checkpoint": {
-            key: recognizer.description[key] for key in ("name", "frames", "size", "clip_seconds", "checkpoint_sha256")
+            key: getattr(recognizer.model_info, key)
+            for key in ("name", "frames", "size", "clip_seconds", "checkpoint_sha256")
         },
         "milliseconds_a_crop": {str(side): measure_speed(side) for side in (64, 224)},
         "units": {name: degradation.unit for name, degradation in DEGRADATIONS.items()},

@@ -21,7 +21,7 @@ import cv2
 import torch
 
 from ifdd.faces.detection import FaceDetector, HaarDetector, YuNetDetector
-from ifdd.inference import Recognition, RecognizedTrack, Recognizer
+from ifdd.inference import RecognizedTrack, Recognizer
 from ifdd.model import DEMONSTRATION, find_checkpoint
 from ifdd.video.sources import SourceOptions
 
@@ -136,14 +136,14 @@ def watch(recognizer: Recognizer, path: Path, seen: Seen, seconds: float | None)
     taken = time.process_time() - started
     frames = found.video.frames
     cuts = [cut for cut in seen.cuts if cut < frames]
-    at = [round(cut * found.video.fps) for cut in found.cuts_seconds]
+    at = [round(cut * found.video.fps) for cut in found.shot_boundaries_seconds]
     people = [{i: spot for i, spot in spots.items() if i < frames} for spots in seen.people.values()]
     ids = [[_track_at(found.tracks, i, *spot) for i, spot in spots.items()] for spots in people]
     return {
         "video": path.name,
         "detector": recognizer.detector.name,
         "frames": frames,
-        "face_share": round(_share_with_faces(found), 4),
+        "face_share": round(found.face_share, 4),
         "people": sum(map(bool, people)),
         "tracks": len(found.tracks),
         "spots": sum(map(len, people)),
@@ -170,20 +170,15 @@ def look(recognizer: Recognizer, image: Path) -> dict[str, Any]:
     }
 
 
-def _share_with_faces(found: Recognition) -> float:
-    """Return the share of frames whose face was detected rather than predicted."""
-    frames = {point.frame for track in found.tracks for point in track.boxes if point.box.score > 0}
-    return len(frames) / found.video.frames
-
-
 def _track_at(tracks: tuple[RecognizedTrack, ...], frame: int, x: float, y: float) -> int | None:
     """Return the id of the track whose box contains a point; of several, the nearest."""
     near = []
     for track in tracks:
-        for point in track.boxes:
-            box, (across, down) = point.box, point.box.center
-            if point.frame == frame and abs(x - across) <= box.width / 2 and abs(y - down) <= box.height / 2:
-                near.append((abs(x - across) + abs(y - down), track.id))
+        index = track.boxes.at(frame)
+        if index is not None:
+            left, top, right, bottom = track.boxes.xyxy[index].tolist()
+            if left <= x <= right and top <= y <= bottom:
+                near.append((abs(x - (left + right) / 2) + abs(y - (top + bottom) / 2), track.id))
     return min(near)[1] if near else None
 
 

@@ -27,7 +27,7 @@ import torch
 
 from ifdd.faces.detection import FaceDetector, HaarDetector, YuNetDetector
 from ifdd.faces.tracking import SearchTurns, Track, Tracker
-from ifdd.inference import Recognizer, WindowOptions
+from ifdd.inference import Boxes, Recognizer, WindowOptions
 from ifdd.model import DEMONSTRATION, find_checkpoint
 from ifdd.synth.config import PRESETS
 from ifdd.synth.crowd import CrowdConfig, CrowdFrame, render_crowd
@@ -178,21 +178,21 @@ def follow(path: Path, detector: FaceDetector, every: int | None) -> tuple[list[
         boxes = detector.detect(frame.image) if turns.is_turn(seconds, cut) else None
         tracks += tracker.update(frame.index, seconds, boxes, cut, frame.image).ended
     tracks += tracker.finish(seconds + step)
-    return boxes_of(count, [(track.id, track.points) for track in tracks]), cuts, len(tracks)
+    return boxes_of(count, [(track.id, Boxes.of(track.points)) for track in tracks]), cuts, len(tracks)
 
 
-def boxes_of(count: int, tracks: Sequence[tuple[int, Sequence[Any]]]) -> list[dict[int, Box]]:
+def boxes_of(count: int, tracks: Sequence[tuple[int, Boxes]]) -> list[dict[int, Box]]:
     """Return each frame's boxes by id, including predicted ones."""
     frames: list[dict[int, Box]] = [{} for _ in range(count)]
-    for number, points in tracks:
-        for point in points:
-            frames[point.frame][number] = (point.box.x, point.box.y, point.box.width, point.box.height)
+    for number, boxes in tracks:
+        for frame, (left, top, right, bottom) in zip(boxes.frames.tolist(), boxes.xyxy.tolist(), strict=True):
+            frames[frame][number] = (left, top, right - left, bottom - top)
     return frames
 
 
 def read_all(crowds: Sequence[Crowd], checkpoint: Path, detector: FaceDetector, flip: bool) -> dict[str, Any]:
     """Read the timelines of all videos; scores are means over videos, onset errors are pooled."""
-    recognizer = Recognizer.from_checkpoint(checkpoint, detector, reading=WindowOptions(flip=flip))
+    recognizer = Recognizer.from_checkpoint(checkpoint, detector, windows=WindowOptions(flip=flip))
     scores: dict[float, list[float]] = {overlap: [] for overlap in OVERLAPS}
     onsets: list[float] = []
     right: list[float] = []
@@ -216,9 +216,10 @@ def read_all(crowds: Sequence[Crowd], checkpoint: Path, detector: FaceDetector, 
     return {
         "detector": detector.name,
         "checkpoint": {
-            key: recognizer.description[key] for key in ("name", "frames", "size", "clip_seconds", "checkpoint_sha256")
+            key: getattr(recognizer.model_info, key)
+            for key in ("name", "frames", "size", "clip_seconds", "checkpoint_sha256")
         },
-        "stride_seconds": recognizer.stride_seconds,
+        "stride_seconds": recognizer.windows.stride(recognizer.reader.clip_seconds),
         "flip": flip,
         "segment_f1": {str(overlap): round(mean(values), 4) for overlap, values in scores.items()},
         "right_time": round(mean(right), 4),

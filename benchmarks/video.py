@@ -53,7 +53,7 @@ STAGES = {
     "detect": ("stream.py", "look"),
     "follow": ("tracking.py", "update"),
     "align": ("alignment.py", "update"),
-    "crop": ("faces.py", "crop_face"),
+    "crop": ("detection.py", "crop_face"),
     "quality": ("quality.py", "update"),
     "model": ("stream.py", "read_windows"),
     "write": ("recognition.py", "write"),
@@ -222,7 +222,7 @@ def read_whole(setup: Setup, video: Path) -> dict[str, Any]:
     return {
         "frames": recognition.video.frames,
         "tracks": len(recognition.tracks),
-        "cuts": len(recognition.cuts_seconds),
+        "cuts": len(recognition.shot_boundaries_seconds),
         "windows": len(recognition.timeline),
         **taken,
         "detector": recognizer.detector.name,

@@ -3,7 +3,8 @@
 from importlib.metadata import version
 
 from ifdd.errors import InputError
-from ifdd.inference import Recognizer
+from ifdd.inference import Recognition, Recognizer
+from ifdd.inference.recognizer import recognize
 from ifdd.model import IFDD, IFDDConfig, create_model, load_checkpoint, load_official
 
 __version__ = version("ifdd")
@@ -12,8 +13,10 @@ __all__ = [
     "IFDD",
     "IFDDConfig",
     "InputError",
+    "Recognition",
     "Recognizer",
     "create_model",
     "load_checkpoint",
     "load_official",
+    "recognize",
 ]

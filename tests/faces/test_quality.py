@@ -186,7 +186,7 @@ def test_what_is_uncertain_for_its_quality_always_has_a_flaw(checkpoint: Path, t
 
     def read(least: float) -> tuple[float, str, set[tuple[str, str]]]:
         reading = WindowOptions(minimum_quality=least)
-        recognition = Recognizer.from_checkpoint(checkpoint, WholeImageDetector(), reading=reading).recognize(folder)
+        recognition = Recognizer.from_checkpoint(checkpoint, WholeImageDetector(), windows=reading).recognize(folder)
         (segment,) = recognition.segments
         return segment.quality, segment.flaw, {(segment.label, entry.flaw) for entry in recognition.timeline}
 

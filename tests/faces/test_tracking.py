@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ifdd.errors import InputError
 from ifdd.faces.detection import FaceBox, overlap
-from ifdd.faces.tracking import SearchTurns, Track, Tracker, TrackingOptions
+from ifdd.faces.tracking import SearchTurns, Track, Tracker, TrackingOptions, TrackPoint
 
 FPS = 25.0
 PLAIN = TrackingOptions(smoothing_seconds=0.0)
@@ -200,17 +200,28 @@ def test_track_that_ends_unseen_between_searches_ends_before_the_search_that_mis
     assert track.end_seconds == pytest.approx(45 / FPS)
 
 
-def test_forgetting_changes_nothing_but_the_points() -> None:
-    kept, forgotten = Tracker(), Tracker()
+def test_a_tracker_that_keeps_no_points_hands_them_over() -> None:
+    keeping, streaming = Tracker(), Tracker(keep_points=False)
+    points: list[TrackPoint] = []
     for i in range(100):
         detections = [] if 30 <= i < 40 else [box(100 + 2 * i)]
-        kept.update(i, i / FPS, detections)
-        for track in forgotten.update(i, i / FPS, detections).active:
-            track.forget()
-            assert len(track.points) <= 12
-    (one,), (other,) = kept.finish(4.0), forgotten.finish(4.0)
-    assert other.points[-1] == one.points[-1]
+        assert keeping.update(i, i / FPS, detections).settled == {}
+        update = streaming.update(i, i / FPS, detections)
+        (track,) = update.active
+        assert len(track.points) <= 12
+        points += update.settled[track.key]
+    (one,), (other,) = keeping.finish(4.0), streaming.finish(4.0)
+    assert [*points, *other.points] == one.points
     assert (other.id, other.start_seconds, other.end_seconds) == (one.id, one.start_seconds, one.end_seconds)
+
+
+def test_tracks_have_keys_of_their_own_from_birth() -> None:
+    tracker = Tracker(TrackingOptions(minimum_seconds=0.5))
+    first = tracker.update(0, 0.0, [box(0), box(500)]).active
+    assert len({track.key for track in first}) == 2
+    assert {track.id for track in first} == {0}
+    later = tracker.update(1, 0.1, [], cut=True).active + tracker.update(2, 0.2, [box(0)]).active
+    assert {track.key for track in later}.isdisjoint({track.key for track in first})
 
 
 @pytest.mark.parametrize(

@@ -112,11 +112,11 @@ def test_a_video_done_is_not_done_again(checkpoint: Path, tmp_path: Path, capfd:
     write_video(tmp_path / "in" / "a.mp4", disc_frames(6, {}))  # the video is another one
     assert run(checkpoint, out, tmp_path / "in") == 0
     assert attempts(out)[3:] == ["a", "b"]
-    assert run(checkpoint, out, tmp_path / "in", "--reading.stride_seconds", "0.5") == 0  # the settings are others
-    assert run(checkpoint, out, tmp_path / "in", "--reading.stride_seconds", "0.5", "--again") == 0
+    assert run(checkpoint, out, tmp_path / "in", "--windows.stride-seconds", "0.5") == 0  # the settings are others
+    assert run(checkpoint, out, tmp_path / "in", "--windows.stride-seconds", "0.5", "--overwrite") == 0
     assert len(attempts(out)) == 11
     capfd.readouterr()
-    assert run(checkpoint, out, tmp_path / "in" / "b.mp4", "--reading.stride_seconds", "0.5") == 0
+    assert run(checkpoint, out, tmp_path / "in" / "b.mp4", "--windows.stride-seconds", "0.5") == 0
     assert "done before" in capfd.readouterr().out
 
 
@@ -195,7 +195,7 @@ def test_a_disk_that_fills_keeps_what_is_finished(
         assert run(checkpoint, tmp_path / "out", tmp_path / "in") == 2
     line = capfd.readouterr().err.strip().splitlines()[-1]
     assert "No space left on device; free space" in line
-    assert line.endswith("; 1 video was read and is kept, the same command goes on")
+    assert line.endswith("; 1 video is done and kept: the same command continues")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.csv", "a.json", LEDGER]
     assert run(checkpoint, tmp_path / "out", tmp_path / "in") == 0
     assert "3 videos: 2 read, 1 done before, 0 failed" in capfd.readouterr().out
@@ -267,10 +267,10 @@ def test_results_of_other_settings_are_kept_and_told(
     write_videos(tmp_path / "in", "c.mp4")
     assert run(checkpoint, out, *videos, "--formats", "json,csv,vtt") == 0
     csv = (out / "b.csv").read_text()
-    other = ["--reading.stride_seconds", "0.2"]
+    other = ["--windows.stride-seconds", "0.2"]
     assert run(checkpoint, out, *videos, "--formats", "json", *other) == 0
     assert (
-        f"left as they were, of other settings or an earlier video: {out / 'b.csv'}, {out / 'b.vtt'}\n"
+        f"not updated: they belong to other settings or an earlier video: {out / 'b.csv'}, {out / 'b.vtt'}\n"
         in capfd.readouterr().out
     )
     assert (out / "b.csv").read_text() == csv

@@ -51,6 +51,18 @@ def recognizer(checkpoint: Path) -> Recognizer:
     return Recognizer(load_checkpoint(checkpoint), DiscDetector())
 
 
+def with_model(recognizer: Recognizer, before: Callable[[], None]) -> Recognizer:
+    """Call a function before each batch that the model reads."""
+    read = recognizer.reader.read_batch
+
+    def read_batch(clips: np.ndarray) -> torch.Tensor:
+        before()
+        return read(clips)
+
+    recognizer.reader.read_batch = read_batch  # type: ignore[method-assign]
+    return recognizer
+
+
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
     before = set(threading.enumerate())
@@ -70,32 +82,28 @@ def test_results_are_those_of_stages_that_take_turns(checkpoint: Path, hurry: st
             dawdle("detector")
             return super().detect(image)
 
-    class Slow(Recognizer):
-        def read_clips(self, clips: np.ndarray) -> torch.Tensor:
-            dawdle("model")
-            return super().read_clips(clips)
-
     def make(index: int) -> np.ndarray:
         dawdle("decoder")
         return TWO[index]
 
     tracking = TrackingOptions(detect_every=2)
-    reader = Slow(load_checkpoint(checkpoint), Detector(), tracking, WindowOptions(batch_size=3))
-    recognition = reader.recognize(Generated(75, make))
-    stream = Stream(reader, batch_size=3, keep_tracks=True)
+    windows = WindowOptions(batch_size=3)
+    slow = with_model(Recognizer(load_checkpoint(checkpoint), Detector(), tracking, windows), lambda: dawdle("model"))
+    recognition = slow.recognize(Generated(75, make))
+    stream = Stream(slow.reader, Detector(), tracking, windows, least_windows=3, keep_tracks=True)
     expected = [entry for index in range(75) for entry in stream.read(TWO[index], (3 + index / 25) - 3)]
     expected += stream.finish((3 + 75 / 25) - 3)
     assert recognition.timeline == tuple(sorted(expected, key=lambda entry: (entry.start_seconds, entry.track)))
-    assert recognition.tracks == tuple(sorted(stream.tracks, key=lambda track: track.id))
+    assert recognition.tracks == stream.tracks(expected)
     assert len(recognition.tracks) == 4
-    assert recognition.cuts_seconds == tuple(stream.cuts_seconds)
-    assert recognition.cuts_seconds == pytest.approx((1.6,))
+    assert recognition.shot_boundaries_seconds == tuple(stream.shot_boundaries_seconds)
+    assert recognition.shot_boundaries_seconds == pytest.approx((1.6,))
 
     def alone(_: Progress) -> None:
         assert threading.active_count() == threads
 
     threads = threading.active_count()
-    assert reader.recognize(Generated(75, make), alone, in_turns=True) == recognition
+    assert slow.recognize(Generated(75, make), alone, in_turns=True) == recognition
 
 
 @pytest.mark.parametrize("stage", ["decoder", "detector", "model", "listener"])
@@ -106,11 +114,9 @@ def test_an_error_of_any_stage_is_raised_once_and_ends_all(checkpoint: Path, sta
                 raise InputError("detector")
             return super().detect(image)
 
-    class Failing(Recognizer):
-        def read_clips(self, clips: np.ndarray) -> torch.Tensor:
-            if stage == "model":
-                raise InputError("model")
-            return super().read_clips(clips)
+    def fail() -> None:
+        if stage == "model":
+            raise InputError("model")
 
     def make(index: int) -> np.ndarray:
         if stage == "decoder" and index == 50:
@@ -123,7 +129,7 @@ def test_an_error_of_any_stage_is_raised_once_and_ends_all(checkpoint: Path, sta
 
     source = Generated(75, make)
     with pytest.raises(InputError, match=stage):
-        Failing(load_checkpoint(checkpoint), Detector()).recognize(source, listen)
+        with_model(Recognizer(load_checkpoint(checkpoint), Detector()), fail).recognize(source, listen)
     assert source.closed
 
 

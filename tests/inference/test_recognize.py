@@ -60,10 +60,11 @@ def test_every_kind_of_video_is_read(
     form = json.loads((tmp_path / "out" / f"{name}.json").read_text())
     assert form["video"]["frames"] == len(faces)
     assert len(form["tracks"]) == 1
-    assert form["timeline"]
+    windows = form["tracks"][0]["windows"]
+    assert windows
     rows = list(csv.DictReader((tmp_path / "out" / f"{name}.csv").read_text().splitlines()))
-    assert len(rows) == len(form["timeline"])
-    assert float(rows[0]["happy"]) == form["timeline"][0]["probabilities"][form["classes"].index("happy")]
+    assert len(rows) == len(windows)
+    assert float(rows[0]["happy"]) == windows[0]["probabilities"][form["model"]["classes"].index("happy")]
     printed = capfd.readouterr()
     assert "a face in 100% of the frames" in printed.out
     assert "Haar" in printed.err
@@ -73,7 +74,7 @@ def test_video_without_faces_is_a_result(checkpoint: Path, tmp_path: Path, capfd
     recognize(checkpoint, tmp_path / "out", write_video(tmp_path / "sea.mp4", disc_frames(10, {})))
     assert "no face found" in capfd.readouterr().out
     form = json.loads((tmp_path / "out" / "sea.json").read_text())
-    assert form["tracks"] == form["timeline"] == form["segments"] == []
+    assert form["tracks"] == []
     assert (tmp_path / "out" / "sea.csv").read_text().count("\n") == 1
 
 
@@ -132,7 +133,7 @@ def test_bad_checkpoint_detector_and_options_are_named(
     assert "absent" in failure(capfd, video, "--checkpoint", str(tmp_path / "absent.safetensors"))
     good = ["--checkpoint", str(checkpoint)]
     assert "absent.onnx" in failure(capfd, video, *good, "--detector_model", str(tmp_path / "absent.onnx"))
-    assert "stride_seconds" in failure(capfd, video, *good, "--reading.stride_seconds", "9")
+    assert "stride_seconds" in failure(capfd, video, *good, "--windows.stride-seconds", "9")
     assert "gap_seconds" in failure(capfd, video, *good, "--tracking.gap_seconds", "-1")
 
 
@@ -161,7 +162,7 @@ def test_without_a_checkpoint_the_demonstration_reads_and_says_so(
     video = write_video(tmp_path / "a.mp4", disc_frames(5, {}))
     main(["recognize", str(video), "--out", str(tmp_path / "out"), "--device", "cpu"])
     printed = capfd.readouterr()
-    assert f"the model is the demonstration {DEMONSTRATION}" in printed.err
+    assert f"a bundled demonstration model, {DEMONSTRATION}, trained only on drawn faces, is used" in printed.err
     assert "synthetic" in printed.out
     model = json.loads((tmp_path / "out" / "a.json").read_text())["model"]
     assert model["checkpoint"] == DEMONSTRATION
@@ -183,7 +184,7 @@ def test_what_can_be_read_only_once_is_not_annotated(
 def test_the_help_on_videos_is_whole(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["recognize", "--help"])
-    assert "directories, patterns 'in/**/*.mp4', addresses, or - for standard input" in " ".join(
+    assert "directories, patterns 'in/**/*.mp4', URLs, or - for standard input" in " ".join(
         capfd.readouterr().out.split()
     )
 
@@ -244,7 +245,7 @@ def test_one_file_beside_a_live_source_is_read_in_this_process(checkpoint: Path,
     assert address.error is not None
     assert file.error is None
     (track,) = json.loads((tmp_path / "out" / "a.json").read_text())["tracks"]  # discs are no faces to the others
-    assert len(track["boxes"]) == 50
+    assert len(track["boxes"]["frames"]) == 50
 
 
 def test_the_bar_knows_no_end_of_a_live_source() -> None:

@@ -8,27 +8,32 @@ import numpy as np
 import pytest
 import torch
 
+import ifdd
 from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
 from ifdd.faces.detection import FaceBox
 from ifdd.faces.tracking import TrackingOptions
 from ifdd.inference import Recognition, Recognizer, WindowOptions, YuNetDetector
-from ifdd.inference.recognizer import Recognizer as RecognizerClass
-from ifdd.model import load_checkpoint
+from ifdd.model import Checkpoint, load_checkpoint
 from tests.helpers.faces import REAL, DiscDetector, disc_frames, needs_real
 from tests.helpers.videos import write_frame_folder, write_video
 
 CLASSES = LABEL_SETS["dfew"]
 
 
-class Listener(RecognizerClass):
-    """Remembers the clips that it reads."""
+class Listener(Recognizer):
+    """Remembers the clips that its reader reads."""
 
-    clips: list[np.ndarray]
+    def __init__(self, checkpoint: Checkpoint, windows: WindowOptions, tracking: TrackingOptions | None = None) -> None:
+        super().__init__(checkpoint, DiscDetector(), tracking, windows)
+        self.clips: list[np.ndarray] = []
+        read = self.reader.read_batch
 
-    def read_clips(self, clips: np.ndarray) -> torch.Tensor:
-        self.clips = [*getattr(self, "clips", []), *clips]
-        return super().read_clips(clips)
+        def remember(clips: np.ndarray) -> torch.Tensor:
+            self.clips += list(clips)
+            return read(clips)
+
+        self.reader.read_batch = remember  # type: ignore[method-assign]
 
     def background(self, clip: int) -> list[float]:
         """Grey of the corners of a clip's frames."""
@@ -36,7 +41,7 @@ class Listener(RecognizerClass):
 
 
 def listener(checkpoint: Path, **options: float) -> Listener:
-    return Listener(load_checkpoint(checkpoint), DiscDetector(), reading=WindowOptions(**options))  # type: ignore[arg-type]
+    return Listener(load_checkpoint(checkpoint), WindowOptions(**options))  # type: ignore[arg-type]
 
 
 def windows(recognition: Recognition) -> list[tuple[float, float]]:
@@ -50,7 +55,7 @@ def test_windows_slide_over_the_track_and_end_with_it(checkpoint: Path, tmp_path
     assert windows(recognition) == [(0, 1), (0.5, 1.5), (1, 2), (1.24, 2.24)]
     assert recognition.face_share == 1
     (track,) = recognition.tracks
-    assert [point.frame for point in track.boxes] == list(range(56))
+    assert track.boxes.frames.tolist() == list(range(56))
     assert track.start_seconds == 0
     assert track.end_seconds == pytest.approx(2.24)
     # Window 2 starts at 1 s: the middles of 16 parts of a second, in frames of 0.04 s.
@@ -75,7 +80,7 @@ def test_time_zero_is_the_first_frame(checkpoint: Path, tmp_path: Path) -> None:
     times = [0.7 + i / 25 for i in range(30)]
     video = write_video(tmp_path / "late.mp4", disc_frames(30), fps=25.0, times=times)
     recognition = listener(checkpoint).recognize(video)
-    assert recognition.tracks[0].boxes[0].seconds == 0
+    assert recognition.tracks[0].boxes.seconds[0] == 0
     assert recognition.timeline[0].start_seconds == 0
     assert recognition.tracks[0].end_seconds == pytest.approx(1.2)
 
@@ -102,7 +107,8 @@ def test_two_people_come_and_go(checkpoint: Path, tmp_path: Path) -> None:
     assert second.start_seconds == pytest.approx(1.2)
     assert {entry.track for entry in recognition.timeline} == {1, 2}
     for track in recognition.tracks:
-        own = [segment for segment in recognition.segments if segment.track == track.id]
+        own = track.segments
+        assert {segment.track for segment in own} == {track.id}
         assert own[0].start_seconds == pytest.approx(track.start_seconds)
         assert own[-1].end_seconds == pytest.approx(track.end_seconds)
 
@@ -124,13 +130,13 @@ def test_memory_holds_crops_for_one_window_only(checkpoint: Path, tmp_path: Path
     stream = listener(checkpoint).stream()
     for index, image in enumerate(disc_frames(200, greys=[50] * 200)):
         stream.read(image, index / 25)
-        (crops,) = stream._crops.values()
-        assert len(crops.images) <= 27  # 1 s at 25 frames a second
+        (person,) = stream._people.values()
+        assert len(person.windows) <= 27  # 1 s at 25 frames a second
         (track,) = stream.in_sight
         assert len(track.points) <= 2
         assert stream._waiting == []
-    stream.finish(8.0)
-    assert stream.tracks == []
+    readings = stream.finish(8.0)
+    assert stream.tracks(readings[:0]) == ()
 
 
 def test_a_face_on_screen_for_minutes_takes_little_memory(checkpoint: Path) -> None:
@@ -156,8 +162,8 @@ def test_stream_gives_the_file_s_readings_as_soon_as_their_windows_are_full(
     checkpoint: Path, tmp_path: Path, detect_every: int
 ) -> None:
     frames = disc_frames(80, {i: (30 + 0.5 * i, 48.0) for i in range(80)})
-    recognizer = listener(checkpoint, stride_seconds=0.3)
-    recognizer.tracking = TrackingOptions(detect_every=detect_every)
+    windows = WindowOptions(stride_seconds=0.3)
+    recognizer = Listener(load_checkpoint(checkpoint), windows, TrackingOptions(detect_every=detect_every))
     expected = recognizer.recognize(write_frame_folder(tmp_path / "frames", frames)).timeline
     stream = recognizer.stream()
     given = []
@@ -175,17 +181,16 @@ def test_stream_gives_the_file_s_readings_as_soon_as_their_windows_are_full(
 def test_stream_reads_people_together(checkpoint: Path) -> None:
     both = disc_frames(40, dict.fromkeys(range(40), (30.0, 48.0)), [50] * 40)
     both[:, 20:76, 80:120] = both[:, 20:76, 10:50]
+    recognizer = listener(checkpoint)
+    stream = recognizer.stream()
     sizes = []
-
-    class Counter(Recognizer):
-        def read_clips(self, clips: np.ndarray) -> torch.Tensor:
-            sizes.append(len(clips))
-            return super().read_clips(clips)
-
-    stream = Counter(load_checkpoint(checkpoint), DiscDetector()).stream()
-    entries = [entry for index, image in enumerate(both) for entry in stream.read(image, index / 25)]
+    entries = []
+    for index, image in enumerate(both):
+        before = len(recognizer.clips)
+        entries += stream.read(image, index / 25)
+        sizes.append(len(recognizer.clips) - before)
     assert {entry.track for entry in entries} == {1, 2}
-    assert set(sizes) == {2}
+    assert set(sizes) == {0, 2}
 
 
 def test_stream_refuses_frames_out_of_order(checkpoint: Path) -> None:
@@ -219,8 +224,8 @@ def test_flip_is_the_mean_of_both_readings(checkpoint: Path) -> None:
     clips = np.random.default_rng(0).integers(0, 256, (2, 16, 64, 64, 3), np.uint8)
     plain, flipped = listener(checkpoint), listener(checkpoint, flip=True)
     mirrored = np.ascontiguousarray(clips[:, :, :, ::-1])
-    expected = (plain.read_clips(clips) + plain.read_clips(mirrored)) / 2
-    torch.testing.assert_close(flipped.read_clips(clips), expected)
+    expected = (plain.reader.read(list(clips)) + plain.reader.read(list(mirrored))) / 2
+    torch.testing.assert_close(flipped.reader.read(list(clips)), expected)
 
 
 def test_improbable_readings_are_uncertain_and_the_peak_lies_in_its_segment(checkpoint: Path, tmp_path: Path) -> None:
@@ -244,10 +249,10 @@ def test_quality_is_that_of_the_frames_in_the_window(checkpoint: Path, tmp_path:
     plain = disc_frames(50, greys=[0] * 50)
     gone = plain.copy()
     gone[20:35] = 0  # hidden, and the track goes on
-    reading = WindowOptions(stride_seconds=1.0)
+    windows = WindowOptions(stride_seconds=1.0)
 
     def read(name: str, frames: np.ndarray, detector: DiscDetector) -> list[tuple[float, str]]:
-        recognizer = Recognizer.from_checkpoint(checkpoint, detector, TrackingOptions(detect_every=1), reading)
+        recognizer = Recognizer.from_checkpoint(checkpoint, detector, TrackingOptions(detect_every=1), windows)
         recognition = recognizer.recognize(write_frame_folder(tmp_path / name, frames))
         return [(entry.quality, entry.flaw) for entry in recognition.timeline]
 
@@ -286,27 +291,19 @@ def test_json_has_exactly_the_documented_fields(checkpoint: Path, tmp_path: Path
     recognition = Recognizer.from_checkpoint(checkpoint, DiscDetector()).recognize(video)
     form = json.loads(recognition.to_json())
     assert form == recognition.to_dict()
-    assert form.keys() == {
-        "schema_version",
-        "video",
-        "cuts_seconds",
-        "model",
-        "classes",
-        "tracks",
-        "timeline",
-        "segments",
-    }
-    assert form["cuts_seconds"] == []
+    assert form.keys() == {"schema_version", "video", "shot_boundaries_seconds", "model", "tracks"}
+    assert form["shot_boundaries_seconds"] == []
     assert form["video"] == {
         "path": str(video),
         "start_seconds": 0.0,
         "duration_seconds": 2.0,
         "frames": 50,
         "fps": 25.0,
+        "width": 128,
+        "height": 96,
         "damaged": 0,
         "notices": [],
     }
-    assert form["classes"] == list(CLASSES)
     assert form["model"] == {
         "name": "ifdd_tiny",
         "frames": 16,
@@ -318,11 +315,12 @@ def test_json_has_exactly_the_documented_fields(checkpoint: Path, tmp_path: Path
         "face_detector": "discs",
         "description": {"preset": "ifdd_tiny"},
     }
-    assert form["tracks"][0].keys() == {"id", "start_seconds", "end_seconds", "boxes"}
-    assert form["tracks"][0]["boxes"][0].keys() == {"frame", "seconds", "x", "y", "width", "height", "score"}
-    assert form["timeline"][0].keys() == {"track", "start_seconds", "end_seconds", "probabilities", "quality", "flaw"}
-    assert form["segments"][0].keys() == {
-        "track",
+    (track,) = form["tracks"]
+    assert track.keys() == {"id", "start_seconds", "end_seconds", "segments", "windows", "boxes"}
+    assert track["boxes"].keys() == {"frames", "seconds", "xyxy", "scores"}
+    assert {len(column) for column in track["boxes"].values()} == {50}
+    assert track["windows"][0].keys() == {"start_seconds", "end_seconds", "probabilities", "quality", "flaw"}
+    assert track["segments"][0].keys() == {
         "start_seconds",
         "end_seconds",
         "label",
@@ -332,16 +330,60 @@ def test_json_has_exactly_the_documented_fields(checkpoint: Path, tmp_path: Path
         "confidence",
         "flaw",
     }
-    for entry in form["timeline"]:
-        assert sum(entry["probabilities"]) == pytest.approx(1, abs=1e-5)
+    for window in track["windows"]:
+        assert sum(window["probabilities"]) == pytest.approx(1, abs=1e-5)
 
 
-def test_cut_is_told_and_ends_the_track(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_shot_boundary_is_reported_and_ends_the_track(checkpoint: Path, tmp_path: Path) -> None:
     places = {i: (40.0 if i < 30 else 90.0, 48.0) for i in range(60)}
     folder = write_frame_folder(tmp_path / "frames", disc_frames(60, places, greys=[20] * 30 + [200] * 30))
     recognition = listener(checkpoint).recognize(folder)
-    assert recognition.to_dict()["cuts_seconds"] == [1.2]
+    assert recognition.to_dict()["shot_boundaries_seconds"] == [1.2]
     assert [track.start_seconds for track in recognition.tracks] == [0, pytest.approx(1.2)]
+
+
+def test_statistics_hold_every_frame_and_face(checkpoint: Path, tmp_path: Path) -> None:
+    places = {i: (40.0 if i < 30 else 90.0, 48.0) for i in range(60)}
+    folder = write_frame_folder(tmp_path / "frames", disc_frames(60, places, greys=[20] * 30 + [200] * 30))
+    tracking = TrackingOptions(detect_every=2)
+    recognizer = Recognizer.from_checkpoint(checkpoint, DiscDetector(), tracking)
+    assert recognizer.recognize(folder).statistics is None
+    recognition = recognizer.recognize(folder, statistics=True)
+    statistics = recognition.statistics
+    assert statistics is not None
+    assert statistics.frames.tolist() == list(range(60))
+    assert statistics.tracks.tolist() == [1] * 30 + [2] * 30
+    assert np.flatnonzero(statistics.boundaries).tolist() == [30]
+    assert statistics.shot_changes.argmax() == 30
+    assert statistics.shot_changes[0] == 0
+    assert (statistics.detections[::2] == 1).all()
+    assert (statistics.detections[1:30:2] == -1).all()
+    assert np.isnan(statistics.best_scores[1])
+    boxes = np.concatenate([track.boxes.scores for track in recognition.tracks])
+    assert statistics.scores.tolist() == boxes.tolist()
+    recognition.write(tmp_path / "a.statistics.csv")
+    lines = (tmp_path / "a.statistics.csv").read_text("utf-8").splitlines()
+    assert lines[0] == "frame,seconds,shot_change,shot_boundary,detections,best_score,track,score,quality"
+    assert len(lines) == 61
+    assert lines[2].split(",")[4:7] == ["", "", "1"]  # a frame that was not searched
+    with pytest.raises(InputError, match="hold no statistics"):
+        recognizer.recognize(folder).write(tmp_path / "b.statistics.csv")
+
+
+def test_statistics_have_rows_for_frames_without_a_face(checkpoint: Path, tmp_path: Path) -> None:
+    folder = write_frame_folder(tmp_path / "frames", disc_frames(5, {}))
+    recognizer = Recognizer.from_checkpoint(checkpoint, DiscDetector(), TrackingOptions(detect_every=1))
+    recognition = recognizer.recognize(folder, statistics=True)
+    recognition.write(tmp_path / "a.statistics.csv")
+    first = (tmp_path / "a.statistics.csv").read_text("utf-8").splitlines()[1]
+    assert first == "0,0.0,0.0,0,0,,,,"
+
+
+def test_one_line_recognizes_a_video(checkpoint: Path, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.mp4", disc_frames(50))
+    recognition = ifdd.recognize(video, checkpoint, detector=DiscDetector())
+    assert isinstance(recognition, ifdd.Recognition)
+    assert recognition == Recognizer.from_checkpoint(checkpoint, DiscDetector()).recognize(video)
 
 
 def test_rows_are_the_timeline(checkpoint: Path, tmp_path: Path) -> None:
@@ -359,11 +401,11 @@ def test_synthetic_training_is_said(checkpoint: Path) -> None:
     assert not Recognizer(loaded, DiscDetector()).trained_on_synthetic_faces
     recognizer = Recognizer(loaded._replace(description={"synthetic": True}), DiscDetector())
     assert recognizer.trained_on_synthetic_faces
-    assert "synthetic" in recognizer.description["notice"]
+    assert "synthetic" in recognizer.model_info.notice
 
 
 def test_stride_longer_than_a_clip_is_refused(checkpoint: Path) -> None:
-    with pytest.raises(InputError, match=r"stride_seconds 1\.5 is longer than"):
+    with pytest.raises(InputError, match=r"stride_seconds is 1\.5, which leaves gaps"):
         listener(checkpoint, stride_seconds=1.5)
 
 

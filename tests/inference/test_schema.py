@@ -16,7 +16,7 @@ from ifdd.model import load_checkpoint
 from tests.helpers.faces import DiscDetector, disc_frames
 from tests.helpers.videos import write_frame_folder, write_video
 
-SCHEMA = json.loads((files("ifdd.inference") / "recognition.schema.json").read_text("utf-8"))
+SCHEMA = json.loads((files("ifdd.inference.outputs") / "recognition.schema.json").read_text("utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
 PAGE = Path(__file__).parents[2] / "docs" / "recognize.md"
 
@@ -46,9 +46,8 @@ def form(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     frames = disc_frames(60, places, greys=[20] * 30 + [200] * 30)
     video = write_video(tmp_path_factory.mktemp("video") / "a.mp4", frames)
     loaded = load_checkpoint(checkpoint)._replace(description={"synthetic": True})
-    origin = {"checkpoint": "a.safetensors", "checkpoint_sha256": "0" * 64}
-    reading = WindowOptions(stride_seconds=0.2)
-    recognition = Recognizer(loaded, DiscDetector(), reading=reading, origin=origin).recognize(video)
+    windows = WindowOptions(stride_seconds=0.2)
+    recognition = Recognizer(loaded, DiscDetector(), windows=windows, origin=checkpoint).recognize(video)
     written: dict[str, Any] = json.loads(recognition.to_json())
     return written
 
@@ -63,7 +62,7 @@ def test_the_schema_is_one() -> None:
 def test_a_real_result_is_valid_and_has_every_field(form: dict[str, Any]) -> None:
     VALIDATOR.validate(form)
     assert len(form["tracks"]) == 2
-    assert form["cuts_seconds"] != []
+    assert form["shot_boundaries_seconds"] != []
     for path, _ in fields(SCHEMA):
         value: Any = form
         for name in path.split("."):
@@ -76,19 +75,20 @@ def test_no_face_and_a_model_without_origin_are_valid(checkpoint: Path, tmp_path
     recognition = Recognizer(load_checkpoint(checkpoint), DiscDetector()).recognize(folder)
     written = json.loads(recognition.to_json())
     VALIDATOR.validate(written)
-    assert written["segments"] == []
+    assert written["tracks"] == []
     assert "notice" not in written["model"]
 
 
 BREAKS: dict[str, Callable[[dict[str, Any]], object]] = {
     "a field more": lambda form: form.update(colour="red"),
-    "a field more in a box": lambda form: form["tracks"][0]["boxes"][0].update(z=1.0),
-    "a field less": lambda form: form["segments"][0].pop("confidence"),
-    "another version": lambda form: form.update(schema_version="2.0"),
-    "above 1": lambda form: form["timeline"][0].update(quality=1.5),
+    "a column more in the boxes": lambda form: form["tracks"][0]["boxes"].update(z=[1.0]),
+    "five numbers for a box": lambda form: form["tracks"][0]["boxes"]["xyxy"][0].append(1.0),
+    "a field less": lambda form: form["tracks"][0]["segments"][0].pop("confidence"),
+    "another version": lambda form: form.update(schema_version="3.0"),
+    "above 1": lambda form: form["tracks"][0]["windows"][0].update(quality=1.5),
     "text for a number": lambda form: form["video"].update(fps="25"),
-    "an unknown flaw": lambda form: form["timeline"][0].update(flaw="ugly"),
-    "no number": lambda form: form["segments"][0].update(probability=None),
+    "an unknown flaw": lambda form: form["tracks"][0]["windows"][0].update(flaw="ugly"),
+    "no number": lambda form: form["tracks"][0]["segments"][0].update(probability=None),
 }
 
 

@@ -1,5 +1,6 @@
 import itertools
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -7,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ifdd.data.sampling import uniform_segments
+from ifdd.inference.results import UNCERTAIN, Segment, TimelineEntry, Windows
 from ifdd.inference.segments import (
-    UNCERTAIN,
-    Segment,
-    TimelineEntry,
+    TimeCourse,
     find_segments,
     frames_in_window,
     last_window,
@@ -18,6 +18,16 @@ from ifdd.inference.segments import (
 )
 
 AB = ("a", "b")
+
+
+def segments_of(
+    entries: Sequence[TimelineEntry], classes: Sequence[str], *least: float, **more: float
+) -> list[Segment]:
+    return find_segments(1, Windows.of(entries, len(classes)), classes, *least, **more)
+
+
+def course_of(entries: Sequence[TimelineEntry]) -> TimeCourse:
+    return time_course(Windows.of(entries, len(entries[0].probabilities)))
 
 
 def entry(start: float, end: float, *probabilities: float) -> TimelineEntry:
@@ -53,7 +63,7 @@ def test_last_window_by_hand() -> None:
 
 
 def test_time_course_is_the_mean_of_the_windows_that_cover_an_instant() -> None:
-    course = time_course([entry(0, 2, 1.0, 0.0), entry(1, 3, 0.5, 0.5), entry(2, 4, 0.0, 1.0)])
+    course = course_of([entry(0, 2, 1.0, 0.0), entry(1, 3, 0.5, 0.5), entry(2, 4, 0.0, 1.0)])
     assert course.edges.tolist() == [0, 1, 2, 3, 4]
     np.testing.assert_allclose(course.probabilities, np.array([[1, 0], [0.75, 0.25], [0.25, 0.75], [0, 1]]))
     assert course.quality.tolist() == [1, 1, 1, 1]
@@ -66,7 +76,7 @@ def test_windows_weigh_by_quality_and_alike_where_there_is_none() -> None:
         rated(0.0, 2, 4, 1.0, 0.0),
         entry(4, 5, 0.0, 1.0),
     ]
-    course = time_course([*entries, rated(0.0, 3, 5, 0.5, 0.5)])
+    course = course_of([*entries, rated(0.0, 3, 5, 0.5, 0.5)])
     np.testing.assert_allclose(course.quality, [0.9, 0.6, 0.15, 0.0, 0.5], atol=1e-12)
     np.testing.assert_allclose(course.probabilities[:, 0], [1, 0.75, 0, 0.75, 0], atol=1e-12)
 
@@ -75,7 +85,7 @@ def test_windows_weigh_by_quality_and_alike_where_there_is_none() -> None:
 def test_time_course_is_what_adding_up_instant_by_instant_gives(spans: list[tuple[int, float, float]]) -> None:
     entries = [rated(quality, 0.1 * start, 0.1 * start + 1, p, 1 - p) for start, p, quality in spans]
     entries.append(entry(0, 4, 0.5, 0.5))  # so that there is no hole
-    course = time_course(entries)
+    course = course_of(entries)
     for middle, probabilities, quality in zip(course.middles, course.probabilities, course.quality, strict=True):
         here = [e for e in entries if e.start_seconds <= middle < e.end_seconds]
         weights = [e.quality * (e.quality >= 1e-3) for e in here]
@@ -89,8 +99,8 @@ def test_time_course_is_what_adding_up_instant_by_instant_gives(spans: list[tupl
 )
 def test_equal_qualities_change_nothing(rows: list[float], quality: float, stride: float) -> None:
     entries = [entry(i * stride, i * stride + 1, p, 1 - p) for i, p in enumerate(rows)]
-    course = time_course(entries)
-    rated = time_course([e._replace(quality=quality) for e in entries])
+    course = course_of(entries)
+    rated = course_of([e._replace(quality=quality) for e in entries])
     np.testing.assert_allclose(rated.probabilities, course.probabilities, atol=1e-9)
     np.testing.assert_allclose(rated.quality, quality, atol=1e-9)
 
@@ -99,14 +109,14 @@ def test_an_hour_of_windows_is_cut_into_segments_at_once() -> None:
     rng = np.random.default_rng(0)
     entries = [entry(0.25 * i, 0.25 * i + 1, p, 1 - p) for i, p in enumerate(rng.random(14_400))]
     started = time.process_time()
-    segments = find_segments(entries, AB, 0.5)
+    segments = segments_of(entries, AB, 0.5)
     assert time.process_time() - started < 5  # a quadratic way takes minutes
     assert sum(s.end_seconds - s.start_seconds for s in segments) == pytest.approx(3600.75)
 
 
 def test_segments_by_hand() -> None:
     entries = [entry(0, 2, 1.0, 0.0), entry(1, 3, 0.5, 0.5), entry(2, 4, 0.0, 1.0)]
-    assert find_segments(entries, AB, 0.5) == [
+    assert segments_of(entries, AB, 0.5) == [
         Segment(1, 0.0, 2.0, "a", pytest.approx(0.875), 0.5),  # type: ignore[arg-type]
         Segment(1, 2.0, 4.0, "b", pytest.approx(0.875), 3.5),  # type: ignore[arg-type]
     ]
@@ -114,18 +124,18 @@ def test_segments_by_hand() -> None:
 
 def test_where_no_class_is_probable_enough_the_segment_is_uncertain() -> None:
     entries = [entry(0, 3, 0.9, 0.1), entry(3, 4, 0.6, 0.4), entry(4, 5, 0.45, 0.55), entry(5, 8, 0.2, 0.8)]
-    segments = find_segments(entries, AB, 0.5, 0.7)
+    segments = segments_of(entries, AB, 0.5, 0.7)
     assert [segment[1:4] for segment in segments] == [(0, 3, "a"), (3, 5, UNCERTAIN), (5, 8, "b")]
     assert segments[1].probability == pytest.approx((0.6 + 0.55) / 2)
     assert segments[1].peak_seconds == 3.5
-    assert [segment.label for segment in find_segments(entries, AB, 2.5, 0.7)] == ["a", "b"]  # too short to stand
+    assert [segment.label for segment in segments_of(entries, AB, 2.5, 0.7)] == ["a", "b"]  # too short to stand
 
 
 def test_where_the_face_cannot_be_read_the_segment_is_uncertain_and_says_why() -> None:
     dark = entry(3, 5, 0.9, 0.1)._replace(quality=0.1, flaw="badly lit")
     small = entry(4, 6, 0.9, 0.1)._replace(quality=0.15, flaw="small")
     entries = [entry(0, 3, 0.9, 0.1)._replace(quality=0.8, flaw="blurred"), dark, small]
-    first, second = find_segments(entries, AB, 0.5, minimum_quality=0.2)
+    first, second = segments_of(entries, AB, 0.5, minimum_quality=0.2)
     assert first[1:4] == (0, 3, "a")
     assert first.confidence == pytest.approx(0.9 * 0.8)
     assert first.flaw == ""
@@ -133,8 +143,8 @@ def test_where_the_face_cannot_be_read_the_segment_is_uncertain_and_says_why() -
     assert second.flaw == "badly lit"  # it takes 1.8 of the seconds, and smallness 1.7
     assert second.quality == pytest.approx((0.1 + 0.125 + 0.15) / 3)
     assert second.probability == pytest.approx(0.9)
-    assert [s.label for s in find_segments(entries, AB, 0.5)] == ["a"]
-    (improbable,) = find_segments([entry(0, 1, 0.5, 0.5)._replace(quality=0.5, flaw="small")], AB, 0.5, 0.7, 0.2)
+    assert [s.label for s in segments_of(entries, AB, 0.5)] == ["a"]
+    (improbable,) = segments_of([entry(0, 1, 0.5, 0.5)._replace(quality=0.5, flaw="small")], AB, 0.5, 0.7, 0.2)
     assert (improbable.label, improbable.flaw) == (UNCERTAIN, "")
 
 
@@ -147,19 +157,19 @@ def with_qualities(qualities: list[float], *probabilities: float) -> list[Timeli
 
 
 def test_a_flaw_is_told_of_what_is_uncertain_for_its_quality_and_of_nothing_else() -> None:
-    (read,) = find_segments(with_qualities([0.21, 0.21, 0, 0.21, 0.21], 0.9, 0.1), AB, 0.5, 0.0, 0.2)
+    (read,) = segments_of(with_qualities([0.21, 0.21, 0, 0.21, 0.21], 0.9, 0.1), AB, 0.5, 0.0, 0.2)
     assert (read.label, read.flaw) == ("a", "")  # a moment too short to stand; the mean quality is below the least
-    (poor,) = find_segments(with_qualities([0.1, 0.1, 1, 0.1, 0.1], 0.9, 0.1), AB, 0.5, 0.0, 0.2)
+    (poor,) = segments_of(with_qualities([0.1, 0.1, 1, 0.1, 0.1], 0.9, 0.1), AB, 0.5, 0.0, 0.2)
     assert (poor.label, poor.flaw) == (UNCERTAIN, "hidden")  # the mean quality is not
     improbable = with_qualities([0.3, 0.3, 0.3, 0.1], 0.5, 0.5)
-    assert [s[3:4] + s[7:] for s in find_segments(improbable, AB, 0.5, 0.7, 0.2)] == [(UNCERTAIN, "")]
-    assert [s[3:4] + s[7:] for s in find_segments(improbable, AB, 0.5, 0.7, 0.5)] == [(UNCERTAIN, "hidden")]
+    assert [s[3:4] + s[7:] for s in segments_of(improbable, AB, 0.5, 0.7, 0.2)] == [(UNCERTAIN, "")]
+    assert [s[3:4] + s[7:] for s in segments_of(improbable, AB, 0.5, 0.7, 0.5)] == [(UNCERTAIN, "hidden")]
 
 
 def test_the_flaw_is_that_of_the_parts_that_are_too_poor() -> None:
     small = [entry(i, i + 1, 0.5, 0.5)._replace(quality=0.3, flaw="small") for i in range(2)]
     dark = [entry(i, i + 1, 0.5, 0.5)._replace(quality=0.19, flaw="badly lit") for i in range(2, 4)]
-    (segment,) = find_segments([*small, small[0]._replace(end_seconds=2), *dark], AB, 0.5, 0.7, 0.2)
+    (segment,) = segments_of([*small, small[0]._replace(end_seconds=2), *dark], AB, 0.5, 0.7, 0.2)
     assert segment.flaw == "badly lit"  # smallness takes more, but not where the quality is below 0.2
 
 
@@ -167,7 +177,7 @@ def test_flaws_of_an_hour_are_found_at_once() -> None:
     entries = [rated(0.05 if i // 8 % 2 else 1.0, i / 4, i / 4 + 1.6, 0.9, 0.1) for i in range(14_400)]
     entries = [e._replace(flaw="small" if e.quality < 0.9 else "") for e in entries]
     started = time.process_time()
-    segments = find_segments(entries, AB, 0.5, 0.0, 0.2)
+    segments = segments_of(entries, AB, 0.5, 0.0, 0.2)
     assert time.process_time() - started < 2
     assert sum(segment.flaw == "small" for segment in segments) == 900
 
@@ -175,20 +185,20 @@ def test_flaws_of_an_hour_are_found_at_once() -> None:
 def test_short_segment_goes_to_the_neighbour_that_is_more_probable_in_it() -> None:
     classes = ("a", "b", "c")
     entries = [entry(0, 2, 0.8, 0.1, 0.1), entry(2, 2.2, 0.1, 0.6, 0.3), entry(2.2, 4, 0.1, 0.1, 0.8)]
-    assert [s[1:4] for s in find_segments(entries, classes, 0.5)] == [(0, 2, "a"), (2, 4, "c")]
-    assert [s.label for s in find_segments(entries, classes, 0.1)] == ["a", "b", "c"]
+    assert [s[1:4] for s in segments_of(entries, classes, 0.5)] == [(0, 2, "a"), (2, 4, "c")]
+    assert [s.label for s in segments_of(entries, classes, 0.1)] == ["a", "b", "c"]
 
 
 def test_short_segment_between_equal_ones_joins_them() -> None:
     entries = [entry(0, 2, 0.9, 0.1), entry(2, 2.2, 0.1, 0.9), entry(2.2, 4, 0.9, 0.1)]
-    (segment,) = find_segments(entries, AB, 0.5)
+    (segment,) = segments_of(entries, AB, 0.5)
     assert segment[1:4] == (0, 4, "a")
     assert segment.probability == pytest.approx((3.8 * 0.9 + 0.2 * 0.1) / 4)
 
 
 def test_track_shorter_than_the_minimum_gives_one_segment_and_no_window_none() -> None:
-    assert [s.label for s in find_segments([entry(0, 0.1, 0.2, 0.8)], AB, 0.5)] == ["b"]
-    assert find_segments([], AB, 0.5) == []
+    assert [s.label for s in segments_of([entry(0, 0.1, 0.2, 0.8)], AB, 0.5)] == ["b"]
+    assert segments_of([], AB, 0.5) == []
 
 
 @given(
@@ -200,7 +210,7 @@ def test_segments_cover_the_track_once(rows: list[list[float]], stride: float, m
     entries = [
         TimelineEntry(1, i * stride, i * stride + 1, tuple(np.array(row) / sum(row))) for i, row in enumerate(rows)
     ]
-    segments = find_segments(entries, ("a", "b", "c"), minimum)
+    segments = segments_of(entries, ("a", "b", "c"), minimum)
     assert segments[0].start_seconds == 0
     assert segments[-1].end_seconds == pytest.approx(entries[-1].end_seconds)
     for before, after in itertools.pairwise(segments):

@@ -127,13 +127,18 @@ STILL = Motion(0.0, 0.0)
 class Track:
     """One face over time."""
 
+    key: int
+    """Tells the track from all others of its tracker, from its first frame on."""
+    start_seconds: float
+    """Time of the first frame."""
     points: list[TrackPoint]
-    """One for every frame from the first to the last in which the face was seen, without holes.
+    """One for every frame from the first to the last in which the face was detected, without gaps; only the newest ones
+    where the tracker does not keep points.
 
     While the track is alive, predictions may follow the last sighting; they are removed when it ends unseen.
     """
     id: int = 0
-    """Number of the person, from 1; 0 until the track has lasted long enough to be believed."""
+    """Number of the person, from 1, once the track is confirmed; 0 before."""
     seen: int = 1
     """Number of points at which the detector saw the face."""
     looked: int = 1
@@ -150,11 +155,6 @@ class Track:
     """How the person looked, newer sightings counting more; None where no images were given."""
 
     @property
-    def start_seconds(self) -> float:
-        """Time of the first frame."""
-        return self.points[0].seconds
-
-    @property
     def last_seen_seconds(self) -> float:
         """Time of the last frame in which the face was seen."""
         return self.points[self.last_seen].seconds
@@ -164,11 +164,12 @@ class Track:
         """The face in the newest frame."""
         return self.points[-1].box
 
-    def forget(self) -> None:
-        """Keep the first point and those from the last sighting on; for streams without an end."""
-        if self.last_seen > 1:
-            del self.points[1 : self.last_seen]
-            self.last_seen = 1
+    def settle(self) -> list[TrackPoint]:
+        """Remove and return the points before the last sighting, which can no longer change."""
+        settled = self.points[: self.last_seen]
+        del self.points[: self.last_seen]
+        self.last_seen = 0
+        return settled
 
 
 class TrackUpdate(NamedTuple):
@@ -177,18 +178,24 @@ class TrackUpdate(NamedTuple):
     active: list[Track]
     """Tracks that go on, the newly begun among them; the last point of each is this frame's."""
     ended: list[Track]
-    """Tracks that ended before this frame and had lasted long enough to be believed."""
+    """Confirmed tracks that ended before this frame."""
+    settled: dict[int, list[TrackPoint]]
+    """Key of an active track -> its points that can no longer change; the tracker has given them up. Empty where the
+    tracker keeps points."""
 
 
 class Tracker:
-    """Joins the detections of successive frames into tracks; memory grows only with the tracks' points.
+    """Joins the detections of successive frames into tracks.
 
     Args:
         options: when tracks begin and end.
+        keep_points: keep all points of a track in it; otherwise updates hand them over, and memory stays constant.
     """
 
-    def __init__(self, options: TrackingOptions | None = None) -> None:
+    def __init__(self, options: TrackingOptions | None = None, keep_points: bool = True) -> None:
         self.options = options or TrackingOptions()
+        self._keep_points = keep_points
+        self._begun = 0
         self._tracks: list[Track] = []
         self._believed = 0
         self._first_seconds: float | None = None
@@ -218,7 +225,7 @@ class Tracker:
         if detections is None:
             for track, predicted in zip(self._tracks, predictions, strict=True):
                 self._carry_on(track, frame, seconds, predicted)
-            return TrackUpdate(list(self._tracks), ended)
+            return self._update(ended)
         appearances = [None if image is None else person_appearance(image, detection) for detection in detections]
         matches = self._match(predictions, detections, appearances, seconds)
         for index, track in enumerate(self._tracks):
@@ -228,11 +235,19 @@ class Tracker:
                 _remember(track, appearances[matches[index]])
         for index, detection in enumerate(detections):
             if index not in matches.values() and self._is_new_face(detection):
-                point = TrackPoint(frame, seconds, detection)
-                self._tracks.append(Track([point], detected_seconds=seconds, appearance=appearances[index]))
+                self._begin(TrackPoint(frame, seconds, detection), appearances[index])
         for track in list(self._tracks):
             self._judge(track, seconds)
-        return TrackUpdate(list(self._tracks), ended)
+        return self._update(ended)
+
+    def _begin(self, point: TrackPoint, appearance: Appearance | None) -> None:
+        self._begun += 1
+        seconds = point.seconds
+        self._tracks.append(Track(self._begun, seconds, [point], detected_seconds=seconds, appearance=appearance))
+
+    def _update(self, ended: list[Track]) -> TrackUpdate:
+        settled = {} if self._keep_points else {track.key: track.settle() for track in self._tracks}
+        return TrackUpdate(list(self._tracks), ended, settled)
 
     def finish(self, end_seconds: float) -> list[Track]:
         """End all tracks at the end of the video and return those that lasted long enough to be believed.

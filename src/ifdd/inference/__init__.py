@@ -1,24 +1,55 @@
-"""Expressions in videos: faces found, followed, and read over time."""
+"""Expressions in videos: faces detected, tracked and read over time."""
 
-from ifdd.faces.detection import CROP_FACTOR, FaceBox, FaceDetector, HaarDetector, YuNetDetector, crop_face
-from ifdd.faces.tracking import Track, Tracker, TrackingOptions, TrackPoint
-from ifdd.inference.recognition import SCHEMA_VERSION, Recognition, RecognizedTrack, RecognizedVideo
+from ifdd.faces import (
+    CROP_FACTOR,
+    FaceBox,
+    FaceDetector,
+    HaarDetector,
+    Track,
+    Tracker,
+    TrackingOptions,
+    TrackPoint,
+    YuNetDetector,
+    crop_face,
+)
+from ifdd.inference.outputs.document import SCHEMA_VERSION
+from ifdd.inference.reader import ClipReader
+from ifdd.inference.recognition import Recognition
 from ifdd.inference.recognizer import Recognizer
-from ifdd.inference.segments import UNCERTAIN, Segment, TimelineEntry
-from ifdd.inference.stream import Stream, WindowOptions
-from ifdd.video.shots import ShotBoundaryDetector
+from ifdd.inference.results import (
+    UNCERTAIN,
+    Boxes,
+    FrameStatistics,
+    ModelInfo,
+    RecognizedTrack,
+    Results,
+    Segment,
+    TimelineEntry,
+    Windows,
+)
+from ifdd.inference.stream import Stream
+from ifdd.inference.windows import WindowOptions
+from ifdd.video import ShotBoundaryDetector, VideoInfo
+
+RecognizedVideo = VideoInfo
+"""The name that the video of a result had before ``VideoInfo`` itself took its place."""
 
 __all__ = [
     "CROP_FACTOR",
     "SCHEMA_VERSION",
     "UNCERTAIN",
+    "Boxes",
+    "ClipReader",
     "FaceBox",
     "FaceDetector",
+    "FrameStatistics",
     "HaarDetector",
+    "ModelInfo",
     "Recognition",
     "RecognizedTrack",
     "RecognizedVideo",
     "Recognizer",
+    "Results",
     "Segment",
     "ShotBoundaryDetector",
     "Stream",
@@ -27,7 +58,9 @@ __all__ = [
     "TrackPoint",
     "Tracker",
     "TrackingOptions",
+    "VideoInfo",
     "WindowOptions",
+    "Windows",
     "YuNetDetector",
     "crop_face",
 ]

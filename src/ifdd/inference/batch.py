@@ -35,8 +35,12 @@ class Job:
 
     @property
     def shown(self) -> str:
-        """The video as it may be told: without a password."""
+        """The video as messages call it: without a password."""
         return hide_password(self.video)
+
+    def ending(self, result: Path) -> str:
+        """Return what follows the name in a result's file name, such as ``.json`` or ``.statistics.csv``."""
+        return result.name.removeprefix(Path(self.name).name)
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,7 @@ class Ledger:
         attempt = self._same(job)
         if attempt is None or attempt.get("error") is not None:
             return False
-        return all(path.suffix in _endings(attempt) and path.is_file() for path in results)
+        return all(job.ending(path) in _endings(attempt) and path.is_file() for path in results)
 
     def error(self, job: Job) -> str | None:
         """Return why a video could not be read with the same settings, if it could not."""
@@ -194,7 +198,7 @@ class Ledger:
             "settings": self.settings,
             "stamp": self._stamp(job),
             "error": error,
-            "endings": sorted({path.suffix for path in results} | _endings(self._same(job) or {})),
+            "endings": sorted({job.ending(path) for path in results} | _endings(self._same(job) or {})),
         }
         self._remember(attempt)
         line = json.dumps(attempt, ensure_ascii=False) + "\n"

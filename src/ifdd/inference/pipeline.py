@@ -1,7 +1,7 @@
-"""The stages of reading a video, side by side: decoding, looking for faces, following them; the model is the caller's.
+"""The stages of reading a video, side by side: decoding, detection, tracking; the model is the caller's.
 
-Each stage is a generator that takes what the one before gives, and that a thread of its own runs ahead, within bounds.
-Every item passes the stages in order, so results do not depend on who is faster.
+Each stage is a generator that consumes the one before it, and that a thread of its own runs ahead, within bounds. Every
+item passes the stages in order, so results do not depend on their speeds.
 """
 
 from collections import deque
@@ -11,50 +11,51 @@ from contextlib import ExitStack, closing, contextmanager
 from inspect import GEN_RUNNING, getgeneratorstate
 from typing import Any, NamedTuple, TypeVar, cast
 
-from ifdd.inference.stream import Sighting, Stream, Window
+from ifdd.inference.stream import Sighting, Stream
+from ifdd.inference.windows import Window
 from ifdd.video.frames import Frame
 from ifdd.video.sources import VideoSource
 
 MOST_AHEAD = 12
-"""Frames between two stages: enough to bridge a search for faces and a batch of the model."""
+"""Frames that may wait between two stages: enough to bridge a detection and a batch of the model."""
 
 LIVE_AHEAD = 2
-"""The same for a live source, where what waits is late.
+"""The same for a live source, where waiting frames are late.
 
-No frame is left out: where the computer is too slow, the rest waits in the network or at the camera, and readings come
-later and later.
+No frame is dropped: if the computer is too slow, frames wait in the network or at the camera, and readings come later
+and later.
 """
 
 AHEAD_BYTES = 50_000_000
-"""Bytes between two stages: few of the largest frames, but at least one."""
+"""Bytes that may wait between two stages: few of the largest frames, but at least one."""
 
 Item = TypeVar("Item")
 _END = object()
 
 
 class Progress(NamedTuple):
-    """How far the reading of a video has come."""
+    """The progress of reading a video."""
 
     frames: int
     """Frames read."""
     seconds: float
     """Time from the first frame to the newest one."""
     expected_seconds: float | None
-    """About how much is to be read; None where nobody knows."""
+    """Approximate length of what is to be read; None if unknown."""
     faces: int
     """Faces in sight."""
 
 
 def follow_ahead(video: VideoSource, stream: Stream) -> Generator[tuple[Progress, list[Window]], None, None]:
-    """Yield what each frame of a video brought: how far the reading is, and the windows that are full.
+    """Yield, for each frame of a video, the progress and the windows that are full.
 
-    When it ends or is closed, the threads have ended and the video is closed. This waits for the frames at work, and
-    for a silent address until its timeout.
+    When it ends or is closed, the threads have ended and the video is closed. Closing waits for the frames being
+    processed, and for a silent URL until its timeout.
 
     Raises:
         InputError: as the video.
     """
-    with ExitStack() as stages:  # they end in the opposite order: nobody is left to wait for anybody
+    with ExitStack() as stages:  # they end in the opposite order, so that none waits for another
         frames = iter(video)
         stages.callback(_close, frames)
         first = next(frames)
@@ -78,10 +79,10 @@ def follow_in_turns(video: VideoSource, stream: Stream) -> Generator[tuple[Progr
 
 @contextmanager
 def _ahead(items: Generator[Item, None, None], count: int) -> Iterator[Iterator[Item]]:
-    """Give what a generator yields, computed by a thread of its own up to ``count`` items before they are asked for.
+    """Give what a generator yields, computed by a thread of its own up to ``count`` items ahead.
 
-    An error of the generator is raised where its item would have come. At the end, the thread finishes the item that it
-    is at, and the generator is closed.
+    An error of the generator is raised where its item would have come. At the end, the thread finishes its current
+    item, and the generator is closed.
     """
     try:
         with ThreadPoolExecutor(1) as thread:
@@ -102,7 +103,7 @@ def _ahead(items: Generator[Item, None, None], count: int) -> Iterator[Iterator[
 
 
 def _close(items: Generator[Any, None, None]) -> None:
-    """Close a generator, unless a thread is still in it, because an interruption came while that was waited for."""
+    """Close a generator, unless a thread is still in it because an interruption cut the waiting for it short."""
     if getgeneratorstate(items) != GEN_RUNNING:
         items.close()
 

@@ -1,4 +1,4 @@
-"""``ifdd recognize``: expressions in one's own videos, in the forms of ``outputs.py``."""
+"""``ifdd recognize``: expressions in videos, written in the forms of ``outputs/``."""
 
 import hashlib
 import importlib.metadata
@@ -20,23 +20,22 @@ from rich.progress import Progress as Bar
 from rich.progress import TaskID
 
 from ifdd.console import console, error_console, video_bar
-from ifdd.errors import InputError
+from ifdd.errors import InputError, check_range
 from ifdd.faces.detection import DetectorChoice, choose_detector
 from ifdd.faces.tracking import TrackingOptions
 from ifdd.files import file_sha256
 from ifdd.inference.batch import Job, Ledger, Outcome, find_videos, is_live_or_piped, name_results, refuse_unwritable
-from ifdd.inference.outputs.summary import summarize
-from ifdd.inference.outputs.write import parse_formats
+from ifdd.inference.outputs.document import SCHEMA_VERSION
+from ifdd.inference.outputs.write import STATISTICS, parse_formats
 from ifdd.inference.pipeline import Progress
-from ifdd.inference.recognition import SCHEMA_VERSION
 from ifdd.inference.recognizer import Recognizer
-from ifdd.inference.stream import WindowOptions
-from ifdd.model import DEMONSTRATION, choose_device, load_checkpoint
+from ifdd.inference.windows import WindowOptions
+from ifdd.model import DEMONSTRATION, Checkpoint, choose_device, load_checkpoint
 from ifdd.processes import available_cores, in_processes
 from ifdd.video.sources import CAMERA, SourceOptions, VideoSource, hide_password, open_video
 
 ONE_LINE_FROM_VIDEOS = 10
-"""From this number of videos on, each is told of in one line."""
+"""From this number of videos on, each is reported in one line."""
 
 
 @dataclass(frozen=True)
@@ -46,27 +45,32 @@ class Settings:
     checkpoint: Path
     detector: DetectorChoice
     device: str
-    reading: WindowOptions
+    windows: WindowOptions
     tracking: TrackingOptions
     source: SourceOptions
     out: Path
     formats: tuple[str, ...]
     brief: bool
 
-    def build(self) -> Recognizer:
-        """Return the recogniser."""
-        return Recognizer.from_checkpoint(self.checkpoint, self.detector(), self.tracking, self.reading, self.device)
+    def build(self, loaded: Checkpoint | None = None) -> Recognizer:
+        """Return the recognizer.
+
+        Args:
+            loaded: the checkpoint, if it has been read already.
+        """
+        checkpoint = loaded or load_checkpoint(self.checkpoint)
+        return Recognizer(checkpoint, self.detector(), self.tracking, self.windows, self.device, self.checkpoint)
 
     def results(self, job: Job) -> list[Path]:
         """Return the files that a job writes."""
         return [self.out / f"{job.name}.{form}" for form in self.formats]
 
     def digest(self, recognizer: Recognizer) -> str:
-        """Return what changes if the results would change."""
-        model = None if self.detector.model is None else file_sha256(self.detector.model)
-        options = [asdict(part) for part in (self.reading, self.tracking, self.source)]
-        told = [importlib.metadata.version("ifdd"), SCHEMA_VERSION, recognizer.description, model, *options]
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        """Return a hash that changes if the results would change."""
+        detector = None if self.detector.model is None else file_sha256(self.detector.model)
+        parts = [asdict(part) for part in (recognizer.model_info, self.windows, self.tracking, self.source)]
+        content = [importlib.metadata.version("ifdd"), SCHEMA_VERSION, detector, *parts]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Reader:
     recognizer: Recognizer
 
     def __call__(self, job: Job, bar: Bar | None = None) -> Outcome:
-        """Read a video among many: nothing that is wrong with it stops the others."""
+        """Read a video among many; its errors do not stop the others."""
         try:
             return self.read(job, bar)
         except InputError as error:
@@ -95,10 +99,11 @@ class Reader:
         Raises:
             InputError: the video is at fault.
         """
+        statistics = STATISTICS in self.settings.formats
         started = time.perf_counter()
         source = open_video(job.video, self.settings.source)
         with shown(source, bar) as on_frame, _stopped_by_interruption(source):
-            recognition = self.recognizer.recognize(source, on_frame)
+            recognition = self.recognizer.recognize(source, on_frame, statistics=statistics)
         speed = recognition.video.duration_seconds / (time.perf_counter() - started)
         paths = self.settings.results(job)
         for path in paths:
@@ -110,7 +115,7 @@ class Reader:
                 raise
         written = f"written: {', '.join(map(str, paths))}; {speed:.1f} x real time"
         if not self.settings.brief:
-            return Outcome(job, f"{summarize(recognition)}\n  {written}")
+            return Outcome(job, f"{recognition.summary()}\n  {written}")
         notices = "".join(f"; notice: {notice}" for notice in recognition.video.notices)
         return Outcome(job, f"{job.shown}: {written}{notices}")
 
@@ -123,85 +128,87 @@ def recognize(
     formats: str = "json,csv",
     camera: int | None = None,
     workers: int = 1,
+    statistics: bool = False,
     retry_failed: bool = False,
-    again: bool = False,
+    overwrite: bool = False,
     detector_model: Path | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     source: SourceOptions = SourceOptions(),  # noqa: B008 (frozen)
-    reading: WindowOptions = WindowOptions(),  # noqa: B008 (frozen)
+    windows: WindowOptions = WindowOptions(),  # noqa: B008 (frozen)
     tracking: TrackingOptions = TrackingOptions(),  # noqa: B008 (frozen)
 ) -> None:
-    """Read a timeline of expressions from videos.
+    """Recognise expressions in videos, person by person, over time.
 
-    Every video gives OUT/NAME.json (people, boxes, probabilities over time, segments) and OUT/NAME.csv (the
-    timeline alone), or the other forms that are asked for. NAME is the video's name without its ending, behind its
-    place in the directory that was searched; where another video has it, NAME-2, NAME-3, ... A video that was read
-    with the same settings is not read again: OUT/recognize.jsonl tells.
+    Every video gives OUT/NAME.json (people, boxes, windows, segments) and OUT/NAME.csv (the timeline), or the formats
+    asked for. NAME is the video's name without its ending, after its path within the directory that was searched;
+    videos of the same name get NAME-2, NAME-3, ... A video that was read with the same settings is not read again:
+    OUT/recognize.jsonl keeps the record.
 
     Args:
-        videos: video files, folders of images, directories, patterns 'in/**/*.mp4', addresses, or - for standard input
-        checkpoint: the trained model, a .safetensors file written by 'ifdd train'; the one that ships with ifdd
-            knows drawn faces only
+        videos: video files, folders of images, directories, patterns 'in/**/*.mp4', URLs, or - for standard input
+        checkpoint: trained model, a .safetensors file written by 'ifdd train'; the default ships with ifdd and knows
+            drawn faces only
         out: folder for the results
-        formats: what to write, with commas between: json (everything), csv, parquet (the timeline), vtt, srt
-            (captions), eaf, textgrid (for ELAN and Praat), png, svg (a plot), mp4 (the annotated video); where mp4
-            would replace the video itself, it is refused
-        camera: number of a camera at this computer, usually 0; Ctrl-C ends the reading
+        formats: what to write, separated by commas: json (everything), csv, parquet (the timeline), vtt, srt
+            (captions), eaf, textgrid (for ELAN and Praat), png, svg (a plot), mp4 (the annotated video, which never
+            replaces the video itself)
+        camera: number of a camera at this computer, usually 0; Ctrl-C ends the recording
         workers: processes that read videos at the same time
-        retry_failed: try videos again that failed before
-        again: read videos again that are done
-        detector_model: YuNet's .onnx file; without it the public one is downloaded once, and where that fails OpenCV's
-            Haar cascade finds the faces
+        statistics: also write OUT/NAME.statistics.csv: shot-change score, detection scores and face quality of every
+            frame, to tune thresholds by
+        retry_failed: read videos again that failed before
+        overwrite: read videos again that are done
+        detector_model: YuNet's .onnx file; by default the public one is downloaded once, and if that fails OpenCV's
+            Haar cascade is used
         device: where the model runs; auto takes a GPU if there is one
-        source: frame rate of images, timeouts, the longest time
-        reading: windows and segments
-        tracking: following faces
+        source: frame rate of images, timeouts, which part of the video is read
+        windows: windows and segments
+        tracking: face tracking
 
     Raises:
         InputError: the checkpoint, the detector or an option is at fault, or the folder cannot be written to;
-            or a video is at fault, which is said after all others were done.
+            or a video is at fault, which is reported after all others are done.
     """
-    if workers < 1:
-        raise InputError(f"workers must be at least 1, given {workers}")
+    check_range("--workers", workers, at_least=1)
     words = [*videos, *([] if camera is None else [f"{CAMERA}{camera}"])]
     if not words:
-        raise InputError("no video given; name files, folders, addresses, or --camera 0")
+        raise InputError("no video given; name files, folders, URLs, or --camera 0")
     found = find_videos(words, out)
-    forms = tuple(parse_formats(formats))
+    forms = (*parse_formats(formats), *([STATISTICS] if statistics else []))
     _refuse_to_annotate([video for video in found if is_live_or_piped(video)] if "mp4" in forms else [])
     brief = len(found) >= ONE_LINE_FROM_VIDEOS
     if checkpoint == Path(DEMONSTRATION):
-        _print(f"the model is the demonstration {DEMONSTRATION}, which knows drawn faces only", error=True)
-    device_name = str(choose_device(device))
-    load_checkpoint(checkpoint)  # what is wrong with it is told before a detector is downloaded
+        _print(f"a bundled demonstration model, {DEMONSTRATION}, trained only on drawn faces, is used", error=True)
+    device_name = choose_device(device)
+    loaded = load_checkpoint(checkpoint)  # its errors come before a detector is downloaded
     refuse_unwritable(out)
     detector = choose_detector(detector_model, lambda line: _print(line, error=True))
-    settings = Settings(checkpoint, detector, device_name, reading, tracking, source, out, forms, brief)
+    settings = Settings(checkpoint, detector, device_name, windows, tracking, source, out, forms, brief)
     share_cores()
-    recognizer = settings.build()
+    recognizer = settings.build(loaded)
     ledger = Ledger(out, settings.digest(recognizer))
     jobs = name_results(found, ledger.names, ledger.kept)
     if len(jobs) == 1:
-        _recognize_one(Reader(settings, recognizer), jobs[0], ledger, again)
+        _recognize_one(Reader(settings, recognizer), jobs[0], ledger, overwrite)
     else:
-        _recognize_many(Reader(settings, recognizer), jobs, ledger, _Batch(workers, retry_failed, again))
+        _recognize_many(Reader(settings, recognizer), jobs, ledger, _Batch(workers, retry_failed, overwrite))
 
 
 def share_cores(processes: int = 1) -> None:
-    """Give each library as many threads as the stages of one video leave it.
+    """Give each library the threads that the stages of one video leave it.
 
-    On few cores decoding, looking, following and the model keep all of them busy with one thread each; pools within the
-    stages would only wait for each other. Of many cores, those that the stages leave free help the model.
+    On few cores decoding, detection, tracking and the model keep all cores busy with one thread each; thread pools
+    within the stages would only wait for each other. Of many cores, those that the stages leave idle help the model.
 
     Args:
-        processes: how many read a video each, and share the cores among them.
+        processes: how many processes read a video each, and share the cores.
     """
     torch.set_num_threads(max(1, available_cores() // processes - 3))
     cv2.setNumThreads(1)
 
 
 def _refuse_to_annotate(videos: Sequence[str]) -> None:
-    """Say before anything is read that what can be read only once cannot be annotated."""
+    """Refuse, before anything is read, to annotate what can be read only once."""
     if videos:
         raise InputError(
             f"the annotated video (mp4) needs the video a second time, and {hide_password(videos[0])} can be read only "
@@ -211,19 +218,19 @@ def _refuse_to_annotate(videos: Sequence[str]) -> None:
 
 @dataclass
 class _Batch:
-    """How many videos are read, and how far it has come."""
+    """How many videos are read, and the progress."""
 
     workers: int
     retry_failed: bool
-    again: bool
+    overwrite: bool
     done: int = 0
     before: int = 0
 
 
-def _recognize_one(reader: Reader, job: Job, ledger: Ledger, again: bool) -> None:
-    """Read the only video; what is wrong with it is the error of the command."""
-    if not again and ledger.is_done(job, reader.settings.results(job)):
-        _print(f"{job.shown}: done before, see {reader.settings.results(job)[0]}; --again reads it again")
+def _recognize_one(reader: Reader, job: Job, ledger: Ledger, overwrite: bool) -> None:
+    """Read the only video; its error is the error of the command."""
+    if not overwrite and ledger.is_done(job, reader.settings.results(job)):
+        _print(f"{job.shown}: done before, see {reader.settings.results(job)[0]}; --overwrite reads it again")
         return
     bar = video_bar()
     try:
@@ -238,12 +245,12 @@ def _recognize_one(reader: Reader, job: Job, ledger: Ledger, again: bool) -> Non
 
 
 def _recognize_many(reader: Reader, jobs: Sequence[Job], ledger: Ledger, batch: _Batch) -> None:
-    """Read what is left to be read, note it, and say at the end what failed."""
+    """Read the videos that are not done, record each, and report at the end what failed."""
     failed: list[str] = []
     todo: list[Job] = []
     for job in jobs:
         error = ledger.error(job)
-        if not batch.again and ledger.is_done(job, reader.settings.results(job)):
+        if not batch.overwrite and ledger.is_done(job, reader.settings.results(job)):
             batch.before += 1
         elif error is not None and not batch.retry_failed:
             _print(f"{job.shown}: failed before: {error} (--retry-failed tries again)", error=True)
@@ -266,7 +273,7 @@ def _recognize_many(reader: Reader, jobs: Sequence[Job], ledger: Ledger, batch: 
 
 
 def _note(outcome: Outcome, reader: Reader, ledger: Ledger, batch: _Batch, failed: list[str]) -> None:
-    """Write down and tell what came of a video.
+    """Record and report the outcome of a video.
 
     Raises:
         InputError: results cannot be written; those that are finished are kept.
@@ -279,8 +286,8 @@ def _note(outcome: Outcome, reader: Reader, ledger: Ledger, batch: _Batch, faile
         else:
             ledger.add(outcome.job, outcome.error)
     except InputError as error:
-        kept = "1 video was read and is kept" if batch.done == 1 else f"{batch.done} videos were read and are kept"
-        raise InputError(f"{error}; {kept}, the same command goes on") from error
+        kept = "1 video is done" if batch.done == 1 else f"{batch.done} videos are done"
+        raise InputError(f"{error}; {kept} and kept: the same command continues") from error
     if outcome.error is None:
         batch.done += 1
     else:
@@ -289,22 +296,22 @@ def _note(outcome: Outcome, reader: Reader, ledger: Ledger, batch: _Batch, faile
 
 
 def _keep(outcome: Outcome, reader: Reader, ledger: Ledger) -> None:
-    """Note that a video was read; tell what was written, and what of other settings lies beside it."""
+    """Record that a video was read; report what was written, and older outputs beside it."""
     ledger.add(outcome.job, None, reader.settings.results(outcome.job))
     _print(outcome.text)
     places = [reader.settings.out / f"{outcome.job.name}{ending}" for ending in ledger.stale(outcome.job)]
     older = [str(path) for path in places if path.is_file()]
     if older:
-        _print(f"  left as they were, of other settings or an earlier video: {', '.join(older)}")
+        _print(f"  not updated: they belong to other settings or an earlier video: {', '.join(older)}")
 
 
 def _warn_of_drawn_faces(recognizer: Recognizer) -> None:
     if recognizer.trained_on_synthetic_faces:
-        _print(f"note: {recognizer.description['notice']}")
+        _print(f"note: {recognizer.model_info.notice}")
 
 
 def _outcomes(reader: Reader, jobs: Sequence[Job], workers: int, bar: Bar) -> Generator[Outcome, None, None]:
-    """Read videos, those that are files in several processes if there are several; the others in this one."""
+    """Read videos: files in several processes if asked for, the others in this one."""
     is_file = [not is_live_or_piped(job.video) for job in jobs]
     many = workers > 1 and sum(is_file) > 1
     elsewhere = [job for job, there in zip(jobs, is_file, strict=True) if many and there]
@@ -328,7 +335,7 @@ def _build_reader(settings: Settings, processes: int) -> Reader:
 
 @contextmanager
 def shown(source: VideoSource, bar: Bar | None) -> Iterator[Callable[[Progress], None] | None]:
-    """Give what shows on a bar how far the reading of a video has come; one among others leaves the bar at its end."""
+    """Give a callback that shows the progress of a video on a bar; one among others is removed at its end."""
     if bar is None:
         yield None
         return
@@ -351,7 +358,7 @@ def shown(source: VideoSource, bar: Bar | None) -> Iterator[Callable[[Progress],
 
 @contextmanager
 def _stopped_by_interruption(source: VideoSource) -> Iterator[None]:
-    """Let Ctrl-C end a live source, whose results are kept; the second Ctrl-C interrupts as always."""
+    """Let Ctrl-C end a live source, whose results are kept; a second Ctrl-C interrupts as usual."""
     if not source.live or threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,7 +1,7 @@
-"""Windows in time, and what follows from what was read in them: pure functions of numbers.
+"""From windows to segments: pure functions of numbers.
 
-A window is a stretch of a track that makes one clip. Frames are chosen by time, never by number, so a video of any
-or of changing frame rate is read at the speed that the model was trained for.
+A window is the stretch of a track that makes one clip. Frames are chosen by time, never by number, so a video of any
+frame rate, also a varying one, is read at the speed that the model was trained for.
 """
 
 import heapq
@@ -13,60 +13,14 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from ifdd.inference.results import UNCERTAIN, Segment, Windows
 from ifdd.video.timestamps import TIME_TOLERANCE
 
 _NO_QUALITY = 1e-3  # below it a window has no weight, so that sums are exact
 
-UNCERTAIN = "uncertain"
-"""The label of a segment in which no class is probable enough, or the face cannot be read."""
-
-
-class TimelineEntry(NamedTuple):
-    """What the model reads in one window of one track."""
-
-    track: int
-    """Id of the track."""
-    start_seconds: float
-    """Start of the window, from the video's first frame."""
-    end_seconds: float
-    """End of the window."""
-    probabilities: tuple[float, ...]
-    """One for each class, in the order of the classes; they add up to 1."""
-    quality: float = 1.0
-    """How well the face can be read, 0 to 1: the mean over the window's frames (0 where it was not seen), times the
-    share of them that are different pictures."""
-    flaw: str = ""
-    """What is worst about the face; empty where nothing is amiss, never where the quality is below the least asked."""
-
-
-class Segment(NamedTuple):
-    """A stretch of a track with one expression."""
-
-    track: int
-    """Id of the track."""
-    start_seconds: float
-    """Start, from the video's first frame."""
-    end_seconds: float
-    """End."""
-    label: str
-    """Name of the class."""
-    probability: float
-    """Mean probability of that class over the segment; of the most probable class, where the label is UNCERTAIN."""
-    peak_seconds: float | None = None
-    """Middle of the part of the segment in which that probability is highest."""
-    quality: float = 1.0
-    """How well the face can be read on average, 0 to 1."""
-    flaw: str = ""
-    """What is worst about the face, where its quality is the reason for UNCERTAIN."""
-
-    @property
-    def confidence(self) -> float:
-        """Probability times quality, 0 to 1: what is read from a face that is hardly to be seen counts little."""
-        return self.probability * self.quality
-
 
 class TimeCourse(NamedTuple):
-    """What the windows of one track say of each instant."""
+    """What the windows of one track say about each instant."""
 
     edges: Float64[np.ndarray, " parts+1"]
     """Seconds; between each two of them, the same windows cover every instant."""
@@ -126,7 +80,8 @@ def last_window(
 
 
 def find_segments(
-    entries: Sequence[TimelineEntry],
+    track: int,
+    windows: Windows,
     classes: Sequence[str],
     minimum_seconds: float,
     minimum_probability: float = 0.0,
@@ -134,46 +89,44 @@ def find_segments(
 ) -> list[Segment]:
     """Cut the time course of one track into stretches of one expression.
 
-    Each instant gets the class that is largest in the time course. Where none reaches ``minimum_probability``, or
-    the quality does not reach ``minimum_quality``, UNCERTAIN takes the place of a class with that probability. Equal
-    neighbours are joined. While a stretch is shorter than ``minimum_seconds``, the shortest one is given to the
-    neighbour whose class is more probable in it. Where a stretch is UNCERTAIN for its quality at least as long as for
-    its probability, it gets the flaw that takes most from the quality meanwhile.
+    Each instant gets the most probable class of the time course. Where no class reaches ``minimum_probability``, or
+    the quality does not reach ``minimum_quality``, it gets UNCERTAIN. Equal neighbours are joined. While a stretch is
+    shorter than ``minimum_seconds``, the shortest one is merged into the neighbour whose class is more probable in it.
+    Where a stretch is UNCERTAIN because of its quality at least as long as because of its probability, its flaw is the
+    one that lowers the quality most.
 
     Args:
-        entries: the windows of one track, in any order, without a hole between them.
+        track: id of the track.
+        windows: those of the track, without a gap between them.
         classes: class names in the order of the probabilities.
-        minimum_seconds: shortest segment; a track that is shorter still gives one segment.
+        minimum_seconds: shortest segment; a shorter track still gives one segment.
         minimum_probability: least probability of a class, 0 to 1.
         minimum_quality: least quality of the face, 0 to 1.
     """
-    if not entries:
+    if not len(windows):
         return []
-    course = time_course(entries)
+    course = time_course(windows)
     chances = np.pad(course.probabilities, ((0, 0), (0, 1)), constant_values=minimum_probability)
     improbable, poor = chances.argmax(1) == len(classes), course.quality < minimum_quality - 1e-9
     labels = np.where(poor, len(classes), chances.argmax(1))
-    doubts = _find_doubts(entries, course, improbable, poor)
+    doubts = _find_doubts(windows, course, improbable, poor)
     stretches = _join_short(_join_equal(labels), course, chances, minimum_seconds)
-    return [_segment(entries[0].track, course, stretch, classes, doubts) for stretch in stretches]
+    return [_segment(track, course, stretch, classes, doubts) for stretch in stretches]
 
 
-def time_course(entries: Sequence[TimelineEntry]) -> TimeCourse:
+def time_course(windows: Windows) -> TimeCourse:
     """Return the smoothed probabilities of one track.
 
     Every instant gets the mean of the windows that cover it, weighted by quality; the plain mean where all of them have
     a quality of 0.
 
     Args:
-        entries: the windows of one track, at least one.
+        windows: those of one track, at least one.
     """
-    starts = np.array([entry.start_seconds for entry in entries], float)
-    ends = np.array([entry.end_seconds for entry in entries], float)
-    edges = np.unique(np.concatenate([starts, ends]))
+    edges = np.unique(np.concatenate([windows.start_seconds, windows.end_seconds]))
     edges = edges[np.concatenate([[True], np.diff(edges) > TIME_TOLERANCE])]
-    add_up = partial(_add_up, entries, edges)
-    probabilities = np.array([entry.probabilities for entry in entries], float)
-    quality = np.array([[entry.quality] for entry in entries], float)
+    add_up = partial(_add_up, windows, edges)
+    probabilities, quality = windows.probabilities, windows.quality[:, None]
     weights = np.where(quality < _NO_QUALITY, 0.0, quality)
     count, readable = add_up(np.ones_like(weights)), add_up(np.sign(weights)) > 0
     plain = add_up(probabilities) / count
@@ -182,12 +135,12 @@ def time_course(entries: Sequence[TimelineEntry]) -> TimeCourse:
 
 
 def _add_up(
-    entries: Sequence[TimelineEntry],
+    windows: Windows,
     edges: Float64[np.ndarray, " edges"],
     values: Float64[np.ndarray, "windows columns"],
 ) -> Float64[np.ndarray, "parts columns"]:
     """Return, for each part, the sums of the rows of the windows that cover it."""
-    starts, ends = np.array([(entry.start_seconds, entry.end_seconds) for entry in entries], float).T
+    starts, ends = windows.start_seconds, windows.end_seconds
     steps = np.zeros((len(edges), values.shape[1]))
     np.add.at(steps, np.searchsorted(edges, starts + TIME_TOLERANCE, side="right") - 1, values)
     np.subtract.at(steps, np.searchsorted(edges, ends + TIME_TOLERANCE, side="right") - 1, values)
@@ -205,14 +158,14 @@ class _Doubts(NamedTuple):
 
 
 def _find_doubts(
-    entries: Sequence[TimelineEntry],
+    windows: Windows,
     course: TimeCourse,
     improbable: Bool[np.ndarray, " parts"],
     poor: Bool[np.ndarray, " parts"],
 ) -> _Doubts:
-    flaws = sorted({entry.flaw for entry in entries if entry.flaw}) if poor.any() else []
-    losses = np.array([[(entry.flaw == flaw) * (1 - entry.quality) for flaw in flaws] for entry in entries], float)
-    losses = _add_up(entries, course.edges, losses) * poor[:, None]
+    flaws = sorted({flaw for flaw in windows.flaws if flaw}) if poor.any() else []
+    has_flaw = np.array([[own == flaw for flaw in flaws] for own in windows.flaws], float)
+    losses = _add_up(windows, course.edges, has_flaw * (1 - windows.quality[:, None])) * poor[:, None]
     return _Doubts(tuple(flaws), np.column_stack([np.where(poor, 1.0, -1.0 * improbable), losses]))
 
 

@@ -43,6 +43,11 @@ class VideoInfo:
     """Time of the first frame that was read, on the clock of a player; above 0 if sound precedes the picture or
     ``SourceOptions.start_seconds`` skipped frames, 0 for live sources."""
 
+    @property
+    def end_seconds(self) -> float:
+        """End of the last frame on the clock of a player."""
+        return self.start_seconds + self.duration_seconds
+
 
 class Frame(NamedTuple):
     """One decoded frame."""

@@ -20,8 +20,8 @@ CENTERS = {index: (20.0 + index, 48.0) for index in range(90)}
 
 
 def recognizer(checkpoint: Path) -> Recognizer:
-    reading = WindowOptions(minimum_quality=0.0, minimum_segment_seconds=5.0)  # one segment
-    return Recognizer.from_checkpoint(checkpoint, DiscDetector(), reading=reading)
+    windows = WindowOptions(minimum_quality=0.0, minimum_segment_seconds=5.0)  # one segment
+    return Recognizer.from_checkpoint(checkpoint, DiscDetector(), windows=windows)
 
 
 def with_sound(video: Path, target: Path) -> Path:
@@ -60,8 +60,8 @@ def test_results_of_a_part_fit_the_whole_video(checkpoint: Path, tmp_path: Path,
     assert result.video.start_seconds == pytest.approx(2.0)
     assert result.video.duration_seconds == pytest.approx(1.2)
     (track,) = result.tracks
-    assert (track.start_seconds, track.boxes[0].frame) == (0, 0)
-    assert track.boxes[0].box.x + track.boxes[0].box.width / 2 == pytest.approx(70, abs=2)  # frame 50
+    assert (track.start_seconds, track.boxes.frames[0]) == (0, 0)
+    assert track.boxes.xyxy[0, [0, 2]].mean() == pytest.approx(70, abs=2)  # frame 50
     (segment,) = result.segments
     assert (segment.start_seconds, segment.end_seconds) == pytest.approx((0, 1.2))
     result.write(tmp_path / "out.vtt")

@@ -7,7 +7,6 @@ import re
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import av
@@ -24,26 +23,17 @@ from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
 from ifdd.faces.detection import FaceBox
 from ifdd.faces.tracking import TrackPoint
-from ifdd.inference import (
-    Recognition,
-    RecognizedTrack,
-    RecognizedVideo,
-    Recognizer,
-    Segment,
-    TimelineEntry,
-    WindowOptions,
-)
-from ifdd.inference.boxes import Boxes
+from ifdd.inference import UNCERTAIN, Recognition, RecognizedTrack, Recognizer, Segment, TimelineEntry, WindowOptions
 from ifdd.inference.outputs.plot import plot_timeline
 from ifdd.inference.outputs.render import draw_frames
-from ifdd.inference.outputs.style import UNCERTAIN_COLOR, assign_rows, class_colors
+from ifdd.inference.outputs.style import UNCERTAIN_COLOUR, assign_rows, class_colours
 from ifdd.inference.outputs.write import FORMATS, parse_formats
-from ifdd.inference.segments import UNCERTAIN
 from ifdd.synth.config import PRESETS
 from ifdd.synth.story import StoryConfig, render_story
 from ifdd.video.frames import iter_frames, probe
 from ifdd.video.sources import SourceOptions
 from tests.helpers.faces import REAL, DiscDetector, disc_frames, needs_real
+from tests.helpers.results import make_model, make_track, make_video
 from tests.helpers.videos import moving_frames, write_frame_folder, write_video
 
 CLASSES = ("glücklich & froh", "悲しい", 'so < "b"', "neutral")
@@ -53,10 +43,10 @@ FPS = Fraction(30000, 1001)
 
 def recognition(path: Path, times: list[float], end: float, faces: bool = True, notice: bool = False) -> Recognition:
     """Return two people in a video with frames at these times: one all through, one in the second half."""
-    model: dict[str, Any] = {"name": "ifdd_tiny"} | ({"notice": NOTICE} if notice else {})
-    video = RecognizedVideo(str(path), end, len(times), len(times) / end)
+    model = make_model(CLASSES, NOTICE if notice else "")
+    video = make_video(str(path), end, len(times))
     if not faces:
-        return Recognition(video, model, CLASSES, (), (), ())
+        return Recognition(video, model, ())
     half = len(times) // 2
 
     def track(id: int, first: int) -> RecognizedTrack:
@@ -64,7 +54,8 @@ def recognition(path: Path, times: list[float], end: float, faces: bool = True, 
             TrackPoint(i, times[i], FaceBox(4.0 + 20 * id, 8.0, 16.0, 20.0, 0.0 if i == half else 0.9))
             for i in range(first, len(times))
         )
-        return RecognizedTrack(id, times[first], end, Boxes.of(points))
+        own = [entry for entry in timeline if entry.track == id]
+        return make_track(id, times[first], end, points, own, [one for one in segments if one.track == id])
 
     timeline = (
         TimelineEntry(1, times[0], times[half], (0.7, 0.1, 0.1, 0.1)),
@@ -78,7 +69,7 @@ def recognition(path: Path, times: list[float], end: float, faces: bool = True, 
         Segment(2, times[half], times[middle], UNCERTAIN, 0.3),
         Segment(2, times[middle], end, CLASSES[2], 0.3),
     )
-    return Recognition(video, model, CLASSES, (track(1, 0), track(2, half)), timeline, segments, (times[half],))
+    return Recognition(video, model, (track(1, 0), track(2, half)), (times[half],))
 
 
 @pytest.fixture
@@ -116,8 +107,9 @@ def test_captions(result: Recognition, tmp_path: Path, form: str) -> None:
 
 
 def test_captions_and_plot_say_why_a_face_could_not_be_read(result: Recognition, tmp_path: Path) -> None:
-    unreadable = result.segments[2]._replace(quality=0.1, flaw="badly lit")
-    poor = replace(result, segments=(*result.segments[:2], unreadable, *result.segments[3:]))
+    first, second = result.tracks
+    unreadable = second.segments[0]._replace(quality=0.1, flaw="badly lit")
+    poor = replace(result, tracks=(first, replace(second, segments=(unreadable, *second.segments[1:]))))
     poor.write(tmp_path / "a.vtt")
     assert "#2 uncertain (badly lit)" in (tmp_path / "a.vtt").read_text("utf-8")
     words = [text.get_text() for area in poor.plot().axes for text in area.texts]
@@ -127,8 +119,12 @@ def test_captions_and_plot_say_why_a_face_could_not_be_read(result: Recognition,
 def test_poor_quality_makes_the_plot_faint_and_the_video_grey(tmp_path: Path) -> None:
     source = write_video(tmp_path / "a.mp4", moving_frames(50))
     clear = recognition(source, [i / 25 for i in range(50)], 2.0)
-    poor = replace(clear, timeline=tuple(entry._replace(quality=0.1) for entry in clear.timeline))
-    for suffix, area in (("png", (slice(40, -150), slice(100, -50))), ("mp4", (slice(-150, None), slice(None)))):
+    faint = [
+        replace(track, windows=replace(track.windows, quality=np.full(len(track.windows), 0.1)))
+        for track in clear.tracks
+    ]
+    poor = replace(clear, tracks=tuple(faint))
+    for suffix, area in (("png", (slice(40, -150), slice(100, -50))), ("mp4", (slice(480, None), slice(None)))):
         spread = []
         for result in (clear, poor):
             result.write(tmp_path / f"out.{suffix}")
@@ -203,7 +199,7 @@ def test_no_face_is_a_result_in_every_form(tmp_path: Path, form: str) -> None:
     result.write(path)
     match form:
         case "json":
-            assert json.loads(path.read_text("utf-8"))["segments"] == []
+            assert json.loads(path.read_text("utf-8"))["tracks"] == []
         case "csv":
             assert pandas.read_csv(path).empty
             assert list(pandas.read_csv(path).columns) == list(result.to_dataframe().columns)
@@ -251,7 +247,7 @@ def test_plot(result: Recognition, tmp_path: Path, form: str) -> None:
     words = [text.get_text() for area in figure.axes for text in area.texts]
     assert {"#1", "#2", CLASSES[0], UNCERTAIN} <= set(words)
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert legend == [*CLASSES, UNCERTAIN, "cut"]
+    assert legend == [*CLASSES, UNCERTAIN, "shot boundary"]
 
 
 def test_annotated_video_keeps_times_and_sound(tmp_path: Path) -> None:
@@ -269,15 +265,15 @@ def test_annotated_video_keeps_times_and_sound(tmp_path: Path) -> None:
     assert np.argsort(levels[1]).tolist() == list(range(len(times)))
     assert sound(source) == sound(tmp_path / "out.mp4") != []
     box = after[0].image[200, 238:246].astype(int)  # the left side of the first person's box, ten times enlarged
-    assert np.abs(box - class_colors(CLASSES)[CLASSES[0]]).sum(1).min() < 60
+    assert np.abs(box - class_colours(CLASSES)[CLASSES[0]]).sum(1).min() < 60
 
 
 def test_forms_for_players_count_from_where_the_sound_begins(checkpoint: Path, tmp_path: Path) -> None:
     times = [0.52 + i / 25 for i in range(30)]
     pictures = write_video(tmp_path / "a.mp4", disc_frames(30, greys=[50] * 30), times=times)
     source = add_sound(pictures, tmp_path / "b.mkv")
-    reading = WindowOptions(minimum_quality=0.0, minimum_segment_seconds=2.0)  # one segment
-    result = Recognizer.from_checkpoint(checkpoint, DiscDetector(), reading=reading).recognize(source)
+    windows = WindowOptions(minimum_quality=0.0, minimum_segment_seconds=2.0)  # one segment
+    result = Recognizer.from_checkpoint(checkpoint, DiscDetector(), windows=windows).recognize(source)
     (segment,) = result.segments
     assert segment.start_seconds == 0
     assert segment.end_seconds == pytest.approx(1.2)
@@ -313,12 +309,12 @@ def test_the_clock_of_the_annotated_video_is_that_of_players(tmp_path: Path) -> 
 @pytest.mark.parametrize("left", [2, 138])
 def test_labels_at_the_border_of_the_picture_are_whole(tmp_path: Path, left: int) -> None:
     source = write_frame_folder(tmp_path / "f", np.full((2, 120, 160, 3), 90, np.uint8))
-    boxes = Boxes.of([TrackPoint(i, i / 25, FaceBox(left, 40, 20, 20, 1.0)) for i in range(2)])
-    tracks = (RecognizedTrack(1, 0.0, 0.08, boxes),)
-    segments = (Segment(1, 0.0, 0.08, CLASSES[0], 0.9, quality=1.0),)
-    entries = (TimelineEntry(1, 0.0, 0.08, (0.9, *(0.1 / 6,) * 6), 1.0, ""),)
-    video = RecognizedVideo(str(source), 0.08, 2, 25.0)
-    picture = next(draw_frames(Recognition(video, {}, CLASSES, tracks, entries, segments), source)).image[:480]
+    points = [TrackPoint(i, i / 25, FaceBox(left, 40, 20, 20, 1.0)) for i in range(2)]
+    segments = [Segment(1, 0.0, 0.08, CLASSES[0], 0.9, quality=1.0)]
+    entries = [TimelineEntry(1, 0.0, 0.08, (0.9, *(0.1 / 3,) * 3), 1.0, "")]
+    track = make_track(1, 0.0, 0.08, points, entries, segments)
+    result = Recognition(make_video(str(source), 0.08, 2), make_model(CLASSES), (track,))
+    picture = next(draw_frames(result, source)).image[:480]
     assert (picture[:, [0, -1]] == 90).all()
     assert (picture[:160] != 90).any()
 
@@ -396,7 +392,7 @@ def test_command_writes_every_form(checkpoint: Path, tmp_path: Path, capfd: pyte
     for bad in ("json,doc", ""):
         with pytest.raises(SystemExit):
             main([*words, str(tmp_path / "other"), "--formats", bad])
-        assert "choose among json" in capfd.readouterr().err
+        assert "use some of json" in capfd.readouterr().err
 
 
 def test_the_page_names_every_form_and_column() -> None:
@@ -417,13 +413,13 @@ def test_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch
 
 
 def test_unknown_ending_is_named(result: Recognition, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"'\.doc'; choose among json, csv"):
+    with pytest.raises(InputError, match=r"'\.doc'; use one of json, csv"):
         result.write(tmp_path / "a.doc")
 
 
 def test_rows_hold_one_person_at_a_time() -> None:
     spans = [(0.0, 2.0), (0.0, 1.0), (1.0, 3.0), (2.0, 4.0), (2.5, 3.5)]
-    tracks = [RecognizedTrack(id, start, end, Boxes.of(())) for id, (start, end) in enumerate(spans, 1)]
+    tracks = [make_track(id, start, end) for id, (start, end) in enumerate(spans, 1)]
     assert assign_rows(tracks) == {1: 0, 2: 1, 3: 1, 4: 0, 5: 2}
 
 
@@ -438,12 +434,12 @@ BLIND: dict[str, list[list[float]]] = {
 
 @pytest.mark.parametrize("kind", BLIND)
 @pytest.mark.parametrize(("dataset", "least"), [("dfew", 15.0), ("mafw", 10.0)])
-def test_colors_differ_for_the_color_blind(dataset: str, least: float, kind: str) -> None:
-    colors = [*class_colors(LABEL_SETS[dataset]).values(), UNCERTAIN_COLOR][: len(LABEL_SETS[dataset])]
-    srgb = np.array(colors) / 255
+def test_colours_differ_for_the_colour_blind(dataset: str, least: float, kind: str) -> None:
+    colours = [*class_colours(LABEL_SETS[dataset]).values(), UNCERTAIN_COLOUR][: len(LABEL_SETS[dataset])]
+    srgb = np.array(colours) / 255
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
     seen = np.clip(linear @ np.transpose(BLIND[kind]), 0, 1)
     back = np.where(seen <= 0.0031308, seen * 12.92, 1.055 * seen ** (1 / 2.4) - 0.055)
     lab = cv2.cvtColor(back[None].astype(np.float32), cv2.COLOR_RGB2LAB)[0]
-    apart = {(a, b): float(np.linalg.norm(lab[a] - lab[b])) for a, b in itertools.combinations(range(len(colors)), 2)}
+    apart = {(a, b): float(np.linalg.norm(lab[a] - lab[b])) for a, b in itertools.combinations(range(len(colours)), 2)}
     assert min(apart.values()) > least, min(apart, key=lambda pair: apart[pair])

@@ -1,18 +1,17 @@
-"""Files of annotation tools: ELAN's .eaf (EAF 3.0) and Praat's .TextGrid. A tier for each person; times of players."""
+"""Files of annotation tools: ELAN's .eaf (EAF 3.0) and Praat's .TextGrid. A tier for each track, in player time."""
 
 from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
 from ifdd.inference.outputs.style import name_of, played_segments
-from ifdd.inference.recognition import Recognition
-from ifdd.inference.segments import Segment
+from ifdd.inference.results import Results
 
 _SCHEMA = "http://www.w3.org/2001/XMLSchema-instance"
 _EAF = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 
 
-def to_eaf(recognition: Recognition) -> str:
+def to_eaf(results: Results) -> str:
     """Return ELAN's XML: the video linked, times to the millisecond, the model's notice as a property of the file."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     ElementTree.register_namespace("xsi", _SCHEMA)
@@ -27,23 +26,24 @@ def to_eaf(recognition: Recognition) -> str:
         },
     )
     header = ElementTree.SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
-    video = Path(recognition.video.path)
+    video = Path(results.video.path)
     if video.is_file():
         media = {"MEDIA_URL": video.absolute().as_uri(), "MIME_TYPE": "video/mp4"}
         ElementTree.SubElement(header, "MEDIA_DESCRIPTOR", media)
-    if "notice" in recognition.model:
-        ElementTree.SubElement(header, "PROPERTY", {"NAME": "notice"}).text = recognition.model["notice"]
-    segments = played_segments(recognition)
-    times = sorted({_milliseconds(edge) for s in segments for edge in (s.start_seconds, s.end_seconds)})
+    if results.model.notice:
+        ElementTree.SubElement(header, "PROPERTY", {"NAME": "notice"}).text = results.model.notice
+    segments = {track.id: played_segments(results, track) for track in results.tracks}
+    edges = [edge for of in segments.values() for one in of for edge in (one.start_seconds, one.end_seconds)]
+    times = sorted({_milliseconds(edge) for edge in edges})
     slots = {time: f"ts{number}" for number, time in enumerate(times, 1)}
     order = ElementTree.SubElement(root, "TIME_ORDER")
     for time, slot in slots.items():
         ElementTree.SubElement(order, "TIME_SLOT", {"TIME_SLOT_ID": slot, "TIME_VALUE": str(time)})
     number = 0
-    for track in recognition.tracks:
+    for track in results.tracks:
         attributes = {"LINGUISTIC_TYPE_REF": "expression", "TIER_ID": f"track {track.id}"}
         tier = ElementTree.SubElement(root, "TIER", attributes)
-        for segment in _of_track(segments, track.id):
+        for segment in segments[track.id]:
             number += 1
             reference = {
                 "ANNOTATION_ID": f"a{number}",
@@ -52,32 +52,32 @@ def to_eaf(recognition: Recognition) -> str:
             }
             annotation = ElementTree.SubElement(tier, "ANNOTATION")
             aligned = ElementTree.SubElement(annotation, "ALIGNABLE_ANNOTATION", reference)
-            ElementTree.SubElement(aligned, "ANNOTATION_VALUE").text = name_of(segment, recognition.classes)
+            ElementTree.SubElement(aligned, "ANNOTATION_VALUE").text = name_of(segment, results.classes)
     kind = {"GRAPHIC_REFERENCES": "false", "LINGUISTIC_TYPE_ID": "expression", "TIME_ALIGNABLE": "true"}
     ElementTree.SubElement(root, "LINGUISTIC_TYPE", kind)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def to_textgrid(recognition: Recognition) -> str:
-    """Return Praat's long text form: times to the microsecond, empty intervals where a person is not in sight.
+def to_textgrid(results: Results) -> str:
+    """Return Praat's long text form: times to the microsecond, empty intervals where a person is out of sight.
 
-    The model's notice is a tier of its own. Praat wants at least one tier, so a video without faces and a model
+    The model's notice is a tier of its own. Praat needs at least one tier, so a video without faces and a model
     without a notice give one empty tier.
     """
-    segments, end = played_segments(recognition), recognition.video.end_seconds
+    end = results.video.end_seconds
     tiers = [
         (
             f"track {track.id}",
             [
-                (segment.start_seconds, segment.end_seconds, name_of(segment, recognition.classes))
-                for segment in _of_track(segments, track.id)
+                (segment.start_seconds, segment.end_seconds, name_of(segment, results.classes))
+                for segment in played_segments(results, track)
             ],
         )
-        for track in recognition.tracks
+        for track in results.tracks
     ]
-    if "notice" in recognition.model:
-        tiers.append(("notice", [(0.0, end, recognition.model["notice"])]))
+    if results.model.notice:
+        tiers.append(("notice", [(0.0, end, results.model.notice)]))
     tiers = tiers or [("no face", [])]
     lines = [
         'File type = "ooTextFile"',
@@ -110,7 +110,7 @@ def to_textgrid(recognition: Recognition) -> str:
 
 
 def _fill(intervals: list[tuple[float, float, str]], end: float) -> list[tuple[float, float, str]]:
-    """Put empty intervals into the holes from 0 to ``end``; all times are rounded as they are written."""
+    """Fill the gaps from 0 to ``end`` with empty intervals; times are rounded as they are written."""
     filled: list[tuple[float, float, str]] = []
     reached = 0.0
     for start, stop, text in [*intervals, (end, end, "")]:
@@ -121,10 +121,6 @@ def _fill(intervals: list[tuple[float, float, str]], end: float) -> list[tuple[f
             filled.append((start, stop, text))
             reached = stop
     return filled
-
-
-def _of_track(segments: list[Segment], track: int) -> list[Segment]:
-    return [segment for segment in segments if segment.track == track]
 
 
 def _milliseconds(seconds: float) -> int:

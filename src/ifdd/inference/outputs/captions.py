@@ -1,38 +1,39 @@
-"""Captions: WebVTT (W3C) and SubRip. One cue for each segment; times of players, to the millisecond."""
+"""Captions: WebVTT (W3C) and SubRip. One cue for each segment, in the player's time, to the millisecond."""
 
 from collections.abc import Iterator
 
 from ifdd.inference.outputs.style import describe, played_segments
-from ifdd.inference.recognition import Recognition
+from ifdd.inference.results import Results
 
 NOTICE_SECONDS = 4.0
 """How long the notice about the model is shown at the start."""
 
 
-def to_webvtt(recognition: Recognition) -> str:
+def to_webvtt(results: Results) -> str:
     """Return WebVTT text; a video without faces gives the header alone (and the model's notice, if it has one)."""
     cues = []
-    for start, end, text in _cues(recognition):
+    for start, end, text in _cues(results):
         escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
         cues.append(f"{_clock(start, '.')} --> {_clock(end, '.')}\n{escaped}\n")
     return "\n".join(["WEBVTT\n", *cues])
 
 
-def to_srt(recognition: Recognition) -> str:
+def to_srt(results: Results) -> str:
     """Return SubRip text; a video without faces gives none (or the model's notice, if it has one)."""
     cues = [
         f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{text}\n"
-        for number, (start, end, text) in enumerate(_cues(recognition), 1)
+        for number, (start, end, text) in enumerate(_cues(results), 1)
     ]
     return "\n".join(cues)
 
 
-def _cues(recognition: Recognition) -> Iterator[tuple[float, float, str]]:
+def _cues(results: Results) -> Iterator[tuple[float, float, str]]:
     """Yield start, end (seconds) and text of every cue, by start."""
-    if "notice" in recognition.model:
-        yield 0.0, min(NOTICE_SECONDS, recognition.video.end_seconds), recognition.model["notice"]
-    for segment in sorted(played_segments(recognition), key=lambda segment: (segment.start_seconds, segment.track)):
-        text = f"#{segment.track} {describe(segment, recognition.classes)}"
+    if results.model.notice:
+        yield 0.0, min(NOTICE_SECONDS, results.video.end_seconds), results.model.notice
+    segments = [segment for track in results.tracks for segment in played_segments(results, track)]
+    for segment in sorted(segments, key=lambda segment: (segment.start_seconds, segment.track)):
+        text = f"#{segment.track} {describe(segment, results.classes)}"
         yield segment.start_seconds, segment.end_seconds, text
 
 

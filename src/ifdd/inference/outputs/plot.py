@@ -1,4 +1,4 @@
-"""The timeline as a picture: who shows what when, how probable it is, where the model abstains, where cuts are."""
+"""The timeline as a picture: who shows what when, how probable it is, where the model abstains, shot boundaries."""
 
 import math
 import warnings
@@ -11,9 +11,9 @@ import numpy as np
 
 from ifdd.errors import InputError
 from ifdd.files import atomic_path
-from ifdd.inference.outputs.style import UNCERTAIN_COLOR, assign_rows, class_colors, is_abstention, name_of
-from ifdd.inference.recognition import Recognition, RecognizedTrack
-from ifdd.inference.segments import UNCERTAIN, Segment, time_course
+from ifdd.inference.outputs.style import UNCERTAIN_COLOUR, assign_rows, class_colours, is_abstention, name_of
+from ifdd.inference.results import UNCERTAIN, RecognizedTrack, Results, Segment
+from ifdd.inference.segments import time_course
 
 if TYPE_CHECKING:
     import matplotlib.axes
@@ -23,10 +23,10 @@ WIDTH = 11.0
 """Of the figure, in inches."""
 
 LARGEST_ROWS = 24
-"""People at one time that are drawn; those who are left are counted."""
+"""Most people at one time that are drawn; the others are only counted."""
 
 THICKEST_VEIL = 0.75
-"""How much of the colour is lost where a face cannot be read at all."""
+"""Share of the colour that is lost where a face cannot be read at all."""
 
 VEILED = 0.5
 """Below this quality, the legend explains why areas are faint."""
@@ -35,13 +35,13 @@ _INK = "#22262b"
 _FAINT = "#8a9099"
 
 
-def write_plot(recognition: Recognition, path: Path) -> None:
+def write_plot(results: Results, path: Path) -> None:
     """Write the timeline as a picture in the format that the path's ending names.
 
     Raises:
         InputError: matplotlib is not installed, or the path cannot be written to.
     """
-    figure = plot_timeline(recognition)
+    figure = plot_timeline(results)
     import matplotlib
 
     with atomic_path(path) as temporary, warnings.catch_warnings(), matplotlib.rc_context({"svg.fonttype": "none"}):
@@ -49,11 +49,11 @@ def write_plot(recognition: Recognition, path: Path) -> None:
         figure.savefig(temporary, dpi=150)
 
 
-def plot_timeline(recognition: Recognition) -> "matplotlib.figure.Figure":
-    """Draw the timeline, one row for each person in sight; people who follow each other share a row.
+def plot_timeline(results: Results) -> "matplotlib.figure.Figure":
+    """Draw the timeline, one row for each person in sight; tracks that do not overlap in time share a row.
 
-    The height is the probability of the segment's class, the colour its name; thin lines are the other classes. Areas
-    are the fainter, the less well the face can be read.
+    The height is the probability of the segment's class, the colour its name; thin lines are the other classes. The
+    lower the quality of the face, the fainter the area.
 
     Raises:
         InputError: matplotlib is not installed.
@@ -61,33 +61,33 @@ def plot_timeline(recognition: Recognition) -> "matplotlib.figure.Figure":
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
-        raise InputError("a plot needs matplotlib, which is not here: pip install 'ifdd[plot]'") from error
-    rows = assign_rows(recognition.tracks)
+        raise InputError("a plot needs matplotlib, which is not installed: pip install 'ifdd[plot]'") from error
+    rows = assign_rows(results.tracks)
     count = min(LARGEST_ROWS, max(rows.values(), default=0) + 1)
     height = max(0.45, min(1.1, 14 / count))
-    notice = recognition.model.get("notice")
+    notice = results.model.notice
     top, bottom = 0.65, 1.0 + (0.25 if notice else 0.0)
     total = top + count * height * 1.3 + bottom
     figure = Figure(figsize=(WIDTH, total), facecolor="white")
     axes = figure.subplots(count, sharex=True, squeeze=False)[:, 0]
     figure.subplots_adjust(left=0.06, right=0.985, top=1 - top / total, bottom=bottom / total, hspace=0.3)
     for row, area in enumerate(axes):
-        _prepare(area, recognition, last=row == count - 1)
-        _draw_row(area, [track for track in recognition.tracks if rows[track.id] == row], recognition)
-    name = Path(recognition.video.path).name
+        _prepare(area, results, last=row == count - 1)
+        _draw_row(area, [track for track in results.tracks if rows[track.id] == row], results)
+    name = Path(results.video.path).name
     left_out = sum(row >= count for row in rows.values())
     more = f"  ({left_out} people more)" if left_out else ""
     figure.text(0.06, 1 - 0.3 / total, name + more, size=12, weight="bold", color=_INK, va="center", parse_math=False)
-    if not recognition.tracks:
+    if not results.tracks:
         axes[0].text(0.5, 0.25, "no face found", transform=axes[0].transAxes, ha="center", va="center", color=_FAINT)
-    _draw_legend(figure, recognition, total, 0.25 if notice else 0.0)
+    _draw_legend(figure, results, total, 0.25 if notice else 0.0)
     if notice:
         figure.text(0.06, 0.13 / total, notice, size=8.5, color="#a03010", va="center", parse_math=False)
     return figure
 
 
-def _prepare(area: "matplotlib.axes.Axes", recognition: Recognition, last: bool) -> None:
-    area.set(xlim=(0, recognition.video.duration_seconds), ylim=(0, 1), yticks=[0, 0.5, 1])
+def _prepare(area: "matplotlib.axes.Axes", results: Results, last: bool) -> None:
+    area.set(xlim=(0, results.video.duration_seconds), ylim=(0, 1), yticks=[0, 0.5, 1])
     area.set_yticklabels(["0", "", "1"], size=8, color=_FAINT)
     area.spines[["top", "right", "left"]].set_visible(False)
     area.spines["bottom"].set_color(_FAINT)
@@ -97,24 +97,22 @@ def _prepare(area: "matplotlib.axes.Axes", recognition: Recognition, last: bool)
     area.tick_params(axis="x", labelsize=9, colors=_INK, length=3 if last else 0)
     if last:
         area.set_xlabel("seconds", size=9, color=_INK)
-    for cut in recognition.cuts_seconds:
-        area.axvline(cut, color=_INK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=5)
+    for boundary in results.shot_boundaries_seconds:
+        area.axvline(boundary, color=_INK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=5)
 
 
-def _draw_row(area: "matplotlib.axes.Axes", tracks: Sequence[RecognizedTrack], recognition: Recognition) -> None:
-    colors = {name: _unit(rgb) for name, rgb in class_colors(recognition.classes).items()}
+def _draw_row(area: "matplotlib.axes.Axes", tracks: Sequence[RecognizedTrack], results: Results) -> None:
+    colours = {name: _unit(rgb) for name, rgb in class_colours(results.classes).items()}
     for track in tracks:
-        entries = [entry for entry in recognition.timeline if entry.track == track.id]
-        if not entries:
+        if not len(track.windows):
             continue
-        course = time_course(entries)
-        middles = np.array([course.edges[0], *course.middles, course.edges[-1]])  # level up to both ends
+        course = time_course(track.windows)
+        middles = np.array([course.edges[0], *course.middles, course.edges[-1]])  # constant up to both ends
         means = np.pad(course.probabilities, ((1, 1), (0, 0)), mode="edge")
-        for index, name in enumerate(recognition.classes):
-            area.plot(middles, means[:, index], color=colors[name], linewidth=1.2, zorder=4)
-        for segment in recognition.segments:
-            if segment.track == track.id:
-                _draw_segment(area, segment, recognition, middles, means, colors)
+        for index, name in enumerate(results.classes):
+            area.plot(middles, means[:, index], color=colours[name], linewidth=1.2, zorder=4)
+        for segment in track.segments:
+            _draw_segment(area, segment, results, middles, means, colours)
         _draw_veil(area, middles, np.pad(course.quality, 1, mode="edge"))
         area.annotate(
             f"#{track.id}", (track.start_seconds, 1.0), xytext=(1, 2), textcoords="offset points", size=9,
@@ -123,7 +121,7 @@ def _draw_row(area: "matplotlib.axes.Axes", tracks: Sequence[RecognizedTrack], r
 
 
 def _draw_veil(area: "matplotlib.axes.Axes", middles: np.ndarray, quality: np.ndarray) -> None:
-    """Lay white over the areas, the thicker, the less well the face can be read."""
+    """Cover the areas with white: the lower the quality of the face, the more."""
     from matplotlib.colors import LinearSegmentedColormap
 
     veil = LinearSegmentedColormap.from_list("veil", [(1, 1, 1, THICKEST_VEIL), (1, 1, 1, 0)])
@@ -135,31 +133,31 @@ def _draw_veil(area: "matplotlib.axes.Axes", middles: np.ndarray, quality: np.nd
 def _draw_segment(
     area: "matplotlib.axes.Axes",
     segment: Segment,
-    recognition: Recognition,
+    results: Results,
     middles: np.ndarray,
     means: np.ndarray,
-    colors: dict[str, tuple[float, float, float]],
+    colours: dict[str, tuple[float, float, float]],
 ) -> None:
     start, end = segment.start_seconds, segment.end_seconds
     seconds = np.unique([start, end, *middles[(middles > start) & (middles < end)]])
-    if is_abstention(segment, recognition.classes):
-        color = _unit(UNCERTAIN_COLOR)
+    if is_abstention(segment, results.classes):
+        colour = _unit(UNCERTAIN_COLOUR)
         heights = np.interp(seconds, middles, means.max(1))
-        area.fill_between(seconds, heights, facecolor="#eceef0", edgecolor=color, hatch="////", linewidth=0, zorder=3)
+        area.fill_between(seconds, heights, facecolor="#eceef0", edgecolor=colour, hatch="////", linewidth=0, zorder=3)
     else:
-        color = colors[segment.label]
-        heights = np.interp(seconds, middles, means[:, recognition.classes.index(segment.label)])
-        area.fill_between(seconds, heights, color=color, alpha=0.55, linewidth=0, zorder=3)
-    area.plot([start, end], [0.012, 0.012], color=color, linewidth=3, solid_capstyle="butt", zorder=4)
+        colour = colours[segment.label]
+        heights = np.interp(seconds, middles, means[:, results.classes.index(segment.label)])
+        area.fill_between(seconds, heights, color=colour, alpha=0.55, linewidth=0, zorder=3)
+    area.plot([start, end], [0.012, 0.012], color=colour, linewidth=3, solid_capstyle="butt", zorder=4)
     area.axvline(start, color="white", linewidth=1.2, zorder=4)
-    inches = (end - start) / recognition.video.duration_seconds * WIDTH * 0.925
-    name = name_of(segment, recognition.classes)
+    inches = (end - start) / results.video.duration_seconds * WIDTH * 0.925
+    name = name_of(segment, results.classes)
     names = [f"{name}: {segment.flaw}", name] if segment.flaw else [name]
     _write_name(area, names, (start + end) / 2, inches)
 
 
 def _write_name(area: "matplotlib.axes.Axes", names: Sequence[str], seconds: float, inches: float) -> None:
-    """Write the first name that fits into a segment: smaller, or upright, where it is narrow; none if too narrow."""
+    """Write the first name that fits into a segment: smaller or rotated where it is narrow, none if too narrow."""
     height = area.get_window_extent().height / area.figure.dpi
     choices = [(9.5, 0, inches), (7.5, 0, inches), (7.5, 90, height if inches > 0.17 else 0.0)]
     paper = {"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.82, "linewidth": 0}
@@ -172,20 +170,20 @@ def _write_name(area: "matplotlib.axes.Axes", names: Sequence[str], seconds: flo
             return
 
 
-def _draw_legend(figure: "matplotlib.figure.Figure", recognition: Recognition, total: float, raised: float) -> None:
-    """Name the colours of all classes, the hatching and the cuts."""
+def _draw_legend(figure: "matplotlib.figure.Figure", results: Results, total: float, raised: float) -> None:
+    """Name the colours of all classes, the hatching and the shot boundaries."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     handles: list[Patch | Line2D] = [
-        Patch(color=_unit(rgb), label=name) for name, rgb in class_colors(recognition.classes).items()
+        Patch(color=_unit(rgb), label=name) for name, rgb in class_colours(results.classes).items()
     ]
-    if any(is_abstention(segment, recognition.classes) for segment in recognition.segments):
-        handles.append(Patch(facecolor="#eceef0", edgecolor=_unit(UNCERTAIN_COLOR), hatch="////", label=UNCERTAIN))
-    if any(entry.quality < VEILED for entry in recognition.timeline):
+    if any(is_abstention(segment, results.classes) for segment in results.segments):
+        handles.append(Patch(facecolor="#eceef0", edgecolor=_unit(UNCERTAIN_COLOUR), hatch="////", label=UNCERTAIN))
+    if any((track.windows.quality < VEILED).any() for track in results.tracks):
         handles.append(Patch(facecolor=_FAINT, alpha=0.55 * (1 - THICKEST_VEIL), label="faint: hard to read"))
-    if recognition.cuts_seconds:
-        handles.append(Line2D([], [], color=_INK, linewidth=0.9, linestyle=(0, (4, 3)), label="cut"))
+    if results.shot_boundaries_seconds:
+        handles.append(Line2D([], [], color=_INK, linewidth=0.9, linestyle=(0, (4, 3)), label="shot boundary"))
     columns = math.ceil(len(handles) / math.ceil(len(handles) / 8))
     legend = figure.legend(
         handles=handles, loc="lower center", bbox_to_anchor=(0.52, (0.08 + raised) / total), ncols=columns,

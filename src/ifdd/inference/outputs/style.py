@@ -1,14 +1,13 @@
-"""What all pictures and captions share: a colour for each class, a row for each person, words for a segment."""
+"""What pictures and captions share: a colour for each class, a row for each track, words for a segment."""
 
 from collections.abc import Sequence
 
-from ifdd.inference.recognition import Recognition, RecognizedTrack
-from ifdd.inference.segments import UNCERTAIN, Segment
+from ifdd.inference.results import UNCERTAIN, RecognizedTrack, Results, Segment
 
-UNCERTAIN_COLOR = (125, 130, 138)
-"""Colour (RGB) of a stretch in which the model abstains; it is hatched too."""
+UNCERTAIN_COLOUR = (125, 130, 138)
+"""Colour (RGB) of a stretch in which the model abstains; it is also hatched."""
 
-_COLORS: dict[tuple[str, ...], tuple[int, int, int]] = {
+_COLOURS: dict[tuple[str, ...], tuple[int, int, int]] = {
     ("happy", "happiness"): (240, 200, 40),
     ("sad", "sadness"): (20, 90, 190),
     ("neutral",): (165, 170, 175),
@@ -21,24 +20,24 @@ _COLORS: dict[tuple[str, ...], tuple[int, int, int]] = {
     ("helplessness",): (178, 255, 211),
     ("disappointment",): (122, 82, 48),
 }
-"""Names of an emotion -> RGB. Chosen to differ in lightness where the colour-blind see no difference of hue."""
+"""Names of an emotion -> RGB; they differ in lightness where colour-blind people see no difference of hue."""
 
 
-def class_colors(classes: Sequence[str]) -> dict[str, tuple[int, int, int]]:
-    """Return class name -> RGB; names that are no known emotion get the colours that are left, in turn.
+def class_colours(classes: Sequence[str]) -> dict[str, tuple[int, int, int]]:
+    """Return class name -> RGB; names that are not known emotions get the remaining colours in turn.
 
-    Above eleven classes colours repeat, so that pictures write the names too.
+    With more than eleven classes colours repeat, so pictures show the names too.
     """
-    known = {name: color for names, color in _COLORS.items() for name in names}
-    colors = {name: known[name] for name in classes if name in known}
-    left = [color for color in _COLORS.values() if color not in colors.values()] or list(_COLORS.values())
+    known = {name: colour for names, colour in _COLOURS.items() for name in names}
+    colours = {name: known[name] for name in classes if name in known}
+    left = [colour for colour in _COLOURS.values() if colour not in colours.values()] or list(_COLOURS.values())
     others = [name for name in classes if name not in known]
-    colors |= {name: left[index % len(left)] for index, name in enumerate(others)}
-    return {name: colors[name] for name in classes}
+    colours |= {name: left[index % len(left)] for index, name in enumerate(others)}
+    return {name: colours[name] for name in classes}
 
 
 def assign_rows(tracks: Sequence[RecognizedTrack]) -> dict[int, int]:
-    """Return track id -> row, from 0; tracks that follow each other share a row, those at one time never do."""
+    """Return track id -> row, from 0; tracks share a row unless they overlap in time."""
     rows: dict[int, int] = {}
     free_from: list[float] = []
     for track in sorted(tracks, key=lambda track: (track.start_seconds, track.id)):
@@ -48,12 +47,11 @@ def assign_rows(tracks: Sequence[RecognizedTrack]) -> dict[int, int]:
     return rows
 
 
-def played_segments(recognition: Recognition) -> list[Segment]:
-    """Return the segments with the times of a player, whose clock begins with the sound if that comes first."""
-    shift = recognition.video.start_seconds
+def played_segments(results: Results, track: RecognizedTrack) -> list[Segment]:
+    """Return the segments of a track in the player's time, which begins with the sound if that comes first."""
+    shift = results.video.start_seconds
     return [
-        s._replace(start_seconds=s.start_seconds + shift, end_seconds=s.end_seconds + shift)
-        for s in recognition.segments
+        s._replace(start_seconds=s.start_seconds + shift, end_seconds=s.end_seconds + shift) for s in track.segments
     ]
 
 

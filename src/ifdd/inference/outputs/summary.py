@@ -1,42 +1,36 @@
 """The results of a video as a few lines to read."""
 
-from collections import defaultdict
+from ifdd.inference.results import Results, Segment
 
-from ifdd.inference.recognition import Recognition
-from ifdd.inference.segments import Segment
-
-MANY_SEGMENTS = 40
-"""After this number of segments, those of further people are not told of one by one."""
+SEGMENTS_SHOWN = 40
+"""After so many segments, further tracks are only counted."""
 
 GOOD_QUALITY = 0.8
-"""Below it, the summary tells how well a face can be read."""
+"""Below it, the summary shows the quality of a segment."""
 
 
-def summarize(recognition: Recognition) -> str:
+def summarize(results: Results) -> str:
     """Return the results of a video as a few lines to read."""
-    video = recognition.video
+    video = results.video
     frames = "1 frame" if video.frames == 1 else f"{video.frames} frames"
     lines = [f"{video.path}: {video.duration_seconds:.1f} s, {frames}"]
     lines += [f"  notice: {notice}" for notice in video.notices]
-    if not recognition.tracks:
+    if not results.tracks:
         lines.append("  no face found: the timeline is empty")
     else:
-        count = len(recognition.tracks)
+        count = len(results.tracks)
         lines.append(
-            f"  {count} {'track' if count == 1 else 'tracks'} (a person between two cuts), a face in "
-            f"{recognition.face_share:.0%} of the frames"
+            f"  {count} {'track' if count == 1 else 'tracks'} (a person within a shot), a face in "
+            f"{results.face_share:.0%} of the frames"
         )
-    by_track: dict[int, list[Segment]] = defaultdict(list)
-    for segment in recognition.segments:
-        by_track[segment.track].append(segment)
-    told = 0
-    for number, track in enumerate(recognition.tracks):
-        if told >= MANY_SEGMENTS:
-            lines.append(f"  and {len(recognition.tracks) - number} more tracks")
+    shown = 0
+    for number, track in enumerate(results.tracks):
+        if shown >= SEGMENTS_SHOWN:
+            lines.append(f"  and {len(results.tracks) - number} more tracks")
             break
-        told += len(by_track[track.id])
+        shown += len(track.segments)
         lines.append(f"  track {track.id}: {track.start_seconds:.1f} to {track.end_seconds:.1f} s")
-        lines += [_describe(segment) for segment in by_track[track.id]]
+        lines += [_describe(segment) for segment in track.segments]
     return "\n".join(lines)
 
 

@@ -1,0 +1,242 @@
+"""The JSON form, written piece by piece and read again; ``recognition.schema.json`` beside this file describes it."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ifdd.errors import InputError
+from ifdd.files import write_pieces
+from ifdd.inference.outputs.document_v1 import upgrade
+from ifdd.inference.results import Boxes, ModelInfo, RecognizedTrack, Results, Segment, Windows
+from ifdd.video.frames import VideoInfo
+
+SCHEMA_VERSION = "2.0"
+"""Version of the JSON form; the first number changes when a field changes or goes."""
+
+SECONDS, PIXELS, SHARES, QUALITY = 4, 2, 6, 4
+"""Digits after the point of times, places, scores and probabilities, and qualities."""
+
+_PER_LINE = 100  # numbers or boxes on a line
+
+R = TypeVar("R", bound=Results)
+
+_dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
+def write_document(results: Results, path: Path) -> None:
+    """Write the JSON form.
+
+    Raises:
+        InputError: the path cannot be written to.
+    """
+    write_pieces(path, document_pieces(results))
+
+
+def to_document(results: Results) -> dict[str, Any]:
+    """Return the JSON form: seconds to 0.1 ms, pixels to 0.01, scores and probabilities to 1e-6."""
+    return {**_head(results), "tracks": [_track(track) for track in results.tracks]}
+
+
+def document_pieces(results: Results) -> Iterator[str]:
+    """Yield the JSON form piece by piece; each window and each segment has a line of its own."""
+    yield "{\n"
+    for name, value in _head(results).items():
+        yield f'"{name}": {_dump(value)},\n'
+    yield '"tracks": '
+    yield from _array(_track_pieces(track) for track in results.tracks)
+    yield "\n}\n"
+
+
+def read_document(path: Path, kind: type[R]) -> R:
+    """Read results from their JSON form, the current one or an earlier one.
+
+    Args:
+        path: the file.
+        kind: what to build: ``Results`` or a subclass.
+
+    Raises:
+        InputError: the file does not exist, cannot be read, or is not such a file.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        version = str(document["schema_version"])
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; check the path") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is not a result of 'ifdd recognize'; give a .json file that it wrote") from error
+    major = version.partition(".")[0]
+    if major not in ("1", SCHEMA_VERSION.partition(".")[0]):
+        raise InputError(f"{path} has the form {version}, which this version of ifdd cannot read; update ifdd")
+    try:
+        return _read(upgrade(document) if major == "1" else document, kind)
+    except KeyError as error:
+        raise InputError(f"{path} is damaged: the field {error} is missing; recognize the video again") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} is damaged ({error}); recognize the video again") from error
+
+
+def _head(results: Results) -> dict[str, Any]:
+    video = results.video
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "video": {
+            "path": str(video.path),
+            "start_seconds": round(video.start_seconds, SECONDS),
+            "duration_seconds": round(video.duration_seconds, SECONDS),
+            "frames": video.frames,
+            "fps": round(video.fps, 4),
+            "width": video.width,
+            "height": video.height,
+            "damaged": video.damaged,
+            "notices": list(video.notices),
+        },
+        "shot_boundaries_seconds": [round(seconds, SECONDS) for seconds in results.shot_boundaries_seconds],
+        "model": _model(results.model),
+    }
+
+
+def _model(model: ModelInfo) -> dict[str, Any]:
+    origin = {"checkpoint": model.checkpoint, "checkpoint_sha256": model.checkpoint_sha256}
+    return {
+        "name": model.name,
+        "frames": model.frames,
+        "size": model.size,
+        "clip_seconds": model.clip_seconds,
+        "classes": list(model.classes),
+        **{name: value for name, value in origin.items() if value is not None},
+        "face_detector": model.face_detector,
+        "description": dict(model.description),
+        **({"notice": model.notice} if model.notice else {}),
+    }
+
+
+def _track(track: RecognizedTrack) -> dict[str, Any]:
+    return {
+        **_track_head(track),
+        "segments": [_segment(segment) for segment in track.segments],
+        "windows": list(_windows(track.windows)),
+        "boxes": {name: _numbers(values, digits) for name, values, digits in _columns(track.boxes)},
+    }
+
+
+def _track_pieces(track: RecognizedTrack) -> Iterator[str]:
+    yield _dump(_track_head(track)).removesuffix("}") + ',\n"segments": '
+    yield from _array([_dump(_segment(segment))] for segment in track.segments)
+    yield ',\n"windows": '
+    yield from _array([_dump(window)] for window in _windows(track.windows))
+    mark = ',\n"boxes": {'
+    for name, values, digits in _columns(track.boxes):
+        yield f'{mark}\n"{name}": '
+        yield from _number_pieces(values, digits)
+        mark = ","
+    yield "}}"
+
+
+def _track_head(track: RecognizedTrack) -> dict[str, int | float]:
+    start, end = round(track.start_seconds, SECONDS), round(track.end_seconds, SECONDS)
+    return {"id": track.id, "start_seconds": start, "end_seconds": end}
+
+
+def _segment(segment: Segment) -> dict[str, Any]:
+    return {
+        "start_seconds": round(segment.start_seconds, SECONDS),
+        "end_seconds": round(segment.end_seconds, SECONDS),
+        "label": segment.label,
+        "probability": round(segment.probability, SHARES),
+        "peak_seconds": None if segment.peak_seconds is None else round(segment.peak_seconds, SECONDS),
+        "quality": round(segment.quality, QUALITY),
+        "confidence": round(segment.confidence, SHARES),
+        "flaw": segment.flaw,
+    }
+
+
+def _windows(windows: Windows) -> Iterator[dict[str, Any]]:
+    for entry in windows.entries(0):
+        yield {
+            "start_seconds": round(entry.start_seconds, SECONDS),
+            "end_seconds": round(entry.end_seconds, SECONDS),
+            "probabilities": [round(value, SHARES) for value in entry.probabilities],
+            "quality": round(entry.quality, QUALITY),
+            "flaw": entry.flaw,
+        }
+
+
+def _columns(boxes: Boxes) -> list[tuple[str, np.ndarray, int]]:
+    """Return name, values and digits of the columns of boxes."""
+    return [
+        ("frames", boxes.frames, 0),
+        ("seconds", boxes.seconds, SECONDS),
+        ("xyxy", boxes.xyxy, PIXELS),
+        ("scores", boxes.scores, SHARES),
+    ]
+
+
+def _numbers(values: np.ndarray, digits: int) -> list[Any]:
+    rounded: list[Any] = (np.round(values, digits) if digits else values).tolist()
+    return rounded
+
+
+def _number_pieces(values: np.ndarray, digits: int) -> Iterator[str]:
+    """Yield a JSON array of numbers, or of rows of numbers."""
+    starts = range(0, len(values), _PER_LINE)
+    lines = (_dump(_numbers(values[first : first + _PER_LINE], digits))[1:-1] for first in starts)
+    yield "["
+    for number, line in enumerate(lines):
+        yield f",\n{line}" if number else line
+    yield "]"
+
+
+def _array(items: Iterable[Iterable[str]]) -> Iterator[str]:
+    """Yield a JSON array of items that come in pieces."""
+    mark = "["
+    for item in items:
+        yield mark + "\n"
+        yield from item
+        mark = ","
+    yield "[]" if mark == "[" else "\n]"
+
+
+def _read(document: dict[str, Any], kind: type[R]) -> R:
+    model = {**document["model"], "classes": tuple(document["model"]["classes"])}
+    video = {**document["video"], "notices": tuple(document["video"]["notices"])}
+    return kind(
+        video=VideoInfo(**video),
+        model=ModelInfo(**model),
+        tracks=tuple(_read_track(track, len(model["classes"])) for track in document["tracks"]),
+        shot_boundaries_seconds=tuple(map(float, document["shot_boundaries_seconds"])),
+    )
+
+
+def _read_track(track: dict[str, Any], classes: int) -> RecognizedTrack:
+    windows, boxes = track["windows"], track["boxes"]
+
+    def column(name: str) -> np.ndarray:
+        return np.array([window[name] for window in windows], np.float64)
+
+    return RecognizedTrack(
+        id=track["id"],
+        start_seconds=float(track["start_seconds"]),
+        end_seconds=float(track["end_seconds"]),
+        boxes=Boxes(
+            frames=np.array(boxes["frames"], np.int64),
+            seconds=np.array(boxes["seconds"], np.float64),
+            xyxy=np.array(boxes["xyxy"], np.float64).reshape(-1, 4),
+            scores=np.array(boxes["scores"], np.float64),
+        ),
+        windows=Windows(
+            column("start_seconds"),
+            column("end_seconds"),
+            column("probabilities").reshape(-1, classes),
+            column("quality"),
+            tuple(window["flaw"] for window in windows),
+        ),
+        segments=tuple(_read_segment(track["id"], segment) for segment in track["segments"]),
+    )
+
+
+def _read_segment(track: int, segment: dict[str, Any]) -> Segment:
+    values = {name: value for name, value in segment.items() if name != "confidence"}
+    return Segment(track=track, **values)

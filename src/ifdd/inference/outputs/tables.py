@@ -1,0 +1,146 @@
+"""Tables: the timeline as rows, CSV, Parquet and pandas; the statistics of frames as CSV."""
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ifdd.errors import InputError
+from ifdd.files import write_pieces
+from ifdd.inference.results import FrameStatistics, RecognizedTrack, Results
+from ifdd.parquet import write_parquet
+from ifdd.video.timestamps import TIME_TOLERANCE
+
+if TYPE_CHECKING:
+    import pandas
+
+SYNTHETIC = "trained on synthetic faces: a demonstration"
+"""The notice in every row of a table, of a model that was trained on drawn faces only."""
+
+Row = dict[str, int | float | str]
+
+STATISTICS_DIGITS = {"seconds": 4, "shot_change": 6, "best_score": 6, "score": 6, "quality": 4}
+"""Column of the statistics -> digits after the point."""
+
+
+def timeline_columns(results: Results) -> dict[str, type]:
+    """Return the timeline's columns, and their types."""
+    first = {"track": int, "start_seconds": float, "end_seconds": float, "start_frame": int, "end_frame": int}
+    return {**first, **dict.fromkeys(results.classes, float), "quality": float, "notice": str}
+
+
+def timeline_rows(results: Results) -> Iterator[Row]:
+    """Yield one row for each window, by time, then by track; see ``Recognition.timeline_rows``."""
+    tracks = {track.id: track for track in results.tracks}
+    notice = SYNTHETIC if results.model.notice else ""
+    for entry in results.timeline:
+        start_frame, end_frame = _frames_between(tracks[entry.track], entry.start_seconds, entry.end_seconds)
+        yield {
+            "track": entry.track,
+            "start_seconds": round(entry.start_seconds, 4),
+            "end_seconds": round(entry.end_seconds, 4),
+            "start_frame": start_frame,
+            "end_frame": end_frame,
+            **{name: round(value, 6) for name, value in zip(results.classes, entry.probabilities, strict=True)},
+            "quality": round(entry.quality, 4),
+            "notice": notice,
+        }
+
+
+def _frames_between(track: RecognizedTrack, start_seconds: float, end_seconds: float) -> tuple[int, int]:
+    """Return the first and the last frame of a track that is on screen between two times."""
+    seconds = track.boxes.seconds
+    first = max(0, int(np.searchsorted(seconds, start_seconds + TIME_TOLERANCE, side="right")) - 1)
+    last = max(first, int(np.searchsorted(seconds, end_seconds - TIME_TOLERANCE)) - 1)
+    return int(track.boxes.frames[first]), int(track.boxes.frames[last])
+
+
+def csv_pieces(results: Results) -> Iterator[str]:
+    """Yield the timeline as CSV line by line."""
+    return _csv_lines(timeline_columns(results), timeline_rows(results))
+
+
+def statistics_pieces(statistics: FrameStatistics) -> Iterator[str]:
+    """Yield the statistics of frames as CSV line by line; a cell is empty where there is nothing to measure."""
+    columns = {
+        "frame": statistics.frames,
+        "seconds": statistics.seconds,
+        "shot_change": statistics.shot_changes,
+        "shot_boundary": statistics.boundaries.astype(int),
+        "detections": statistics.detections,
+        "best_score": statistics.best_scores,
+        "track": statistics.tracks,
+        "score": statistics.scores,
+        "quality": statistics.quality,
+    }
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return _csv_lines(columns, (_statistics_row(dict(zip(columns, row, strict=True))) for row in rows))
+
+
+def _statistics_row(row: Mapping[str, int | float]) -> Row:
+    """Round the numbers of a row; what was not measured is empty."""
+    absent = {"detections": -1, "track": 0}
+    return {
+        name: ""
+        if value == absent.get(name) or math.isnan(value)
+        else round(value, STATISTICS_DIGITS[name])
+        if name in STATISTICS_DIGITS
+        else int(value)
+        for name, value in row.items()
+    }
+
+
+def _csv_lines(columns: Iterable[str], rows: Iterable[Mapping[str, object]]) -> Iterator[str]:
+    line = io.StringIO()
+    writer = csv.DictWriter(line, list(columns), lineterminator="\n")
+    writer.writeheader()
+    yield line.getvalue()
+    for row in rows:
+        line.seek(0)
+        line.truncate()
+        writer.writerow(row)
+        yield line.getvalue()
+
+
+def write_csv(results: Results, path: Path) -> None:
+    """Write the timeline as CSV."""
+    write_pieces(path, csv_pieces(results))
+
+
+def write_statistics(results: Results, path: Path) -> None:
+    """Write the statistics of frames as CSV.
+
+    Raises:
+        InputError: they were not recorded.
+    """
+    if results.statistics is None:
+        raise InputError(f"{path}: these results hold no statistics of frames; recognize the video with statistics on")
+    write_pieces(path, statistics_pieces(results.statistics))
+
+
+def write_timeline_parquet(results: Results, path: Path) -> None:
+    """Write the timeline as Parquet.
+
+    Raises:
+        InputError: pyarrow is not installed, or the path cannot be written to.
+    """
+    metadata = {"video": str(results.video.path), "notice": results.model.notice}
+    write_parquet(path, timeline_columns(results), timeline_rows(results), metadata)
+
+
+def to_dataframe(results: Results) -> "pandas.DataFrame":
+    """Return the timeline as a table of pandas.
+
+    Raises:
+        InputError: pandas is not installed.
+    """
+    try:
+        import pandas
+    except ModuleNotFoundError as error:
+        raise InputError("a DataFrame needs pandas, which is not installed: pip install 'ifdd[pandas]'") from error
+    columns = timeline_columns(results)
+    return pandas.DataFrame(list(timeline_rows(results)), columns=list(columns)).astype(columns)

@@ -1,0 +1,273 @@
+"""What reading a video gives, as plain data: the video, the model, and per person boxes, windows and segments.
+
+Everything that occurs many times is an array. An hour of one face is 5 MB of boxes and 1 MB of windows.
+"""
+
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from ifdd.faces.tracking import TrackPoint
+from ifdd.video.frames import VideoInfo
+
+UNCERTAIN = "uncertain"
+"""The label of a segment in which no class is probable enough, or the face cannot be read."""
+
+
+class TimelineEntry(NamedTuple):
+    """What the model reads in one window of one track."""
+
+    track: int
+    """Id of the track."""
+    start_seconds: float
+    """Start of the window, from the first frame read."""
+    end_seconds: float
+    """End of the window."""
+    probabilities: tuple[float, ...]
+    """One for each class, in the order of the classes; they add up to 1."""
+    quality: float = 1.0
+    """How well the face can be read, 0 to 1: the mean over the window's frames (0 where it was not detected), times the
+    share of them that are different pictures."""
+    flaw: str = ""
+    """What lowers the quality most; empty where the quality is high enough."""
+
+
+class Segment(NamedTuple):
+    """A stretch of a track with one expression."""
+
+    track: int
+    """Id of the track."""
+    start_seconds: float
+    """Start, from the first frame read."""
+    end_seconds: float
+    """End."""
+    label: str
+    """Name of the class, or ``UNCERTAIN``."""
+    probability: float
+    """Mean probability of that class over the segment; of the most probable class, where the label is UNCERTAIN."""
+    peak_seconds: float | None = None
+    """Middle of the part of the segment in which that probability is highest."""
+    quality: float = 1.0
+    """How well the face can be read on average, 0 to 1."""
+    flaw: str = ""
+    """What lowers the quality most, where the quality is the reason for UNCERTAIN; else empty."""
+
+    @property
+    def confidence(self) -> float:
+        """Probability times quality, 0 to 1."""
+        return self.probability * self.quality
+
+
+class _Arrays:
+    """Equality and length of a frozen dataclass whose fields are arrays, or tuples, of one length."""
+
+    def __len__(self) -> int:
+        return len(getattr(self, fields(self)[0].name))  # type: ignore[arg-type]
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        names = [one.name for one in fields(self)]  # type: ignore[arg-type]
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in names)
+
+    __hash__ = None  # type: ignore[assignment]  # arrays can be changed
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes(_Arrays):
+    """The face of one track in every frame from its first to its last."""
+
+    frames: Int64[np.ndarray, " boxes"]
+    """Numbers of the frames, from 0."""
+    seconds: Float64[np.ndarray, " boxes"]
+    """Times of the frames, from the first frame read."""
+    xyxy: Float64[np.ndarray, "boxes 4"]
+    """Left, top, right, bottom in pixels of the upright video (``VideoInfo.width`` x ``height``); may reach outside."""
+    scores: Float64[np.ndarray, " boxes"]
+    """Detection score, 0 to 1; exactly 0 where the face was not detected and its place is predicted."""
+
+    @classmethod
+    def of(cls, points: Iterable[TrackPoint]) -> "Boxes":
+        """Return the boxes of the points of a track."""
+        recorder = BoxRecorder()
+        recorder.add(points)
+        return recorder.boxes()
+
+    @property
+    def detected(self) -> Bool[np.ndarray, " boxes"]:
+        """Where the face was detected, not predicted."""
+        return self.scores > 0
+
+    def at(self, frame: int) -> int | None:
+        """Return the position of a frame's box; None if the track is not in that frame."""
+        position = frame - int(self.frames[0]) if len(self) else -1
+        return position if 0 <= position < len(self) else None
+
+
+class BoxRecorder:
+    """Collects the points of a track as they come, 56 bytes each."""
+
+    COLUMNS = 7  # frame, seconds, left, top, right, bottom, score
+
+    def __init__(self) -> None:
+        self._numbers = array("d")
+
+    def add(self, points: Iterable[TrackPoint]) -> None:
+        """Add the next points."""
+        for frame, seconds, box in points:
+            right, bottom = box.x + box.width, box.y + box.height
+            self._numbers.extend((frame, seconds, box.x, box.y, right, bottom, box.score))
+
+    def boxes(self) -> Boxes:
+        """Return what was collected."""
+        table = np.array(self._numbers, np.float64).reshape(-1, self.COLUMNS)
+        return Boxes(table[:, 0].astype(np.int64), table[:, 1], table[:, 2:6], table[:, 6])
+
+
+@dataclass(frozen=True, eq=False)
+class Windows(_Arrays):
+    """What the model reads in the windows of one track, in order of time."""
+
+    start_seconds: Float64[np.ndarray, " windows"]
+    """Starts, from the first frame read."""
+    end_seconds: Float64[np.ndarray, " windows"]
+    """Ends."""
+    probabilities: Float64[np.ndarray, "windows classes"]
+    """One for each class, in the order of the classes; each row adds up to 1."""
+    quality: Float64[np.ndarray, " windows"]
+    """How well the face can be read, 0 to 1; see ``TimelineEntry.quality``."""
+    flaws: tuple[str, ...]
+    """What lowers the quality most; "" where it is high enough."""
+
+    @classmethod
+    def of(cls, entries: Sequence[TimelineEntry], classes: int) -> "Windows":
+        """Return the windows of one track from its readings.
+
+        Args:
+            entries: the readings of one track, in any order.
+            classes: number of classes.
+        """
+        rows = sorted(entries, key=lambda entry: entry.start_seconds)
+        return cls(
+            start_seconds=np.array([entry.start_seconds for entry in rows], np.float64),
+            end_seconds=np.array([entry.end_seconds for entry in rows], np.float64),
+            probabilities=np.array([entry.probabilities for entry in rows], np.float64).reshape(-1, classes),
+            quality=np.array([entry.quality for entry in rows], np.float64),
+            flaws=tuple(entry.flaw for entry in rows),
+        )
+
+    def entries(self, track: int) -> list[TimelineEntry]:
+        """Return one entry for each window, with the id of the track."""
+        columns = (self.start_seconds.tolist(), self.end_seconds.tolist(), self.probabilities.tolist())
+        rows = zip(*columns, self.quality.tolist(), self.flaws, strict=True)
+        return [TimelineEntry(track, start, end, tuple(row), quality, flaw) for start, end, row, quality, flaw in rows]
+
+
+@dataclass(frozen=True)
+class RecognizedTrack:
+    """One person within a shot."""
+
+    id: int
+    """Number of the track, from 1, in order of appearance."""
+    start_seconds: float
+    """Time of the first frame with the face."""
+    end_seconds: float
+    """End of the last frame with the face."""
+    boxes: Boxes
+    """Where the face is, frame by frame."""
+    windows: Windows
+    """What the model reads, window by window."""
+    segments: tuple[Segment, ...]
+    """Stretches of one expression, in order of time."""
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What read a video."""
+
+    name: str
+    """Preset of the model."""
+    frames: int
+    """Frames of a clip."""
+    size: int
+    """Height and width of a clip in pixels."""
+    clip_seconds: float
+    """Length of a window."""
+    classes: tuple[str, ...]
+    """Class names in the order of the probabilities."""
+    face_detector: str
+    """Name of the face detector, such as yunet or haar."""
+    description: Mapping[str, Any] = field(default_factory=dict)
+    """What the checkpoint says of its training."""
+    checkpoint: str | None = None
+    """Name of the checkpoint file; None if the model was not read from a file."""
+    checkpoint_sha256: str | None = None
+    """SHA-256 of the checkpoint file."""
+    notice: str = ""
+    """What the model is not fit for; empty where nothing is known."""
+
+
+@dataclass(frozen=True, eq=False)
+class FrameStatistics(_Arrays):
+    """Measurements to tune thresholds by: one row for each tracked face in each frame, or for a frame without any."""
+
+    frames: Int64[np.ndarray, " rows"]
+    """Number of the frame, from 0."""
+    seconds: Float64[np.ndarray, " rows"]
+    """Its time."""
+    shot_changes: Float64[np.ndarray, " rows"]
+    """Histogram distance to the frame before, 0 to 1; ``tracking.shot_threshold`` is compared with it."""
+    boundaries: Bool[np.ndarray, " rows"]
+    """Whether a shot begins with it."""
+    detections: Int64[np.ndarray, " rows"]
+    """Number of faces detected in the frame; -1 where the detector was not run."""
+    best_scores: Float64[np.ndarray, " rows"]
+    """Highest detection score in the frame, whether or not it became a track; NaN without a detection."""
+    tracks: Int64[np.ndarray, " rows"]
+    """Id of the face's track; 0: a track that was dropped, or no face."""
+    scores: Float64[np.ndarray, " rows"]
+    """Detection score of that face, 0 where it was predicted; NaN without a track."""
+    quality: Float64[np.ndarray, " rows"]
+    """How well the face can be read in this frame, 0 to 1; NaN without a track."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """The expressions of the people in one video. All times are seconds from the first frame read."""
+
+    video: VideoInfo
+    """The video."""
+    model: ModelInfo
+    """What read it."""
+    tracks: tuple[RecognizedTrack, ...]
+    """The people, by id; empty where no face was found."""
+    shot_boundaries_seconds: tuple[float, ...] = ()
+    """Times of the first frames of new shots."""
+    statistics: FrameStatistics | None = field(default=None, compare=False)
+    """Measurements frame by frame, if they were asked for."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the probabilities."""
+        return self.model.classes
+
+    @property
+    def timeline(self) -> tuple[TimelineEntry, ...]:
+        """The windows of all tracks, by time, then by track."""
+        entries = (entry for track in self.tracks for entry in track.windows.entries(track.id))
+        return tuple(sorted(entries, key=lambda entry: (entry.start_seconds, entry.track)))
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The segments of all tracks, by track, then by time."""
+        return tuple(segment for track in self.tracks for segment in track.segments)
+
+    @property
+    def face_share(self) -> float:
+        """Share of the video's frames in which a face of some track was detected, 0 to 1."""
+        seen = [track.boxes.frames[track.boxes.detected] for track in self.tracks]
+        return len(np.unique(np.concatenate(seen))) / self.video.frames if seen else 0.0

@@ -1,0 +1,156 @@
+"""From the frames of one track to windows: crops are kept for about one clip, and cut out of it as windows fill."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import UInt8
+
+from ifdd.errors import InputError, check_range
+from ifdd.faces.alignment import HeadRoll
+from ifdd.faces.detection import FaceBox, FaceDetector, crop_face
+from ifdd.faces.quality import FLAWLESS_QUALITY, FaceQuality, TrackQuality, judge
+from ifdd.inference.reader import ClipReader
+from ifdd.inference.segments import frames_in_window, last_window
+from ifdd.video.timestamps import TIME_TOLERANCE
+
+
+@dataclass(frozen=True)
+class WindowOptions:
+    """How windows slide over a track, and how what is read in them becomes segments.
+
+    Raises:
+        InputError: a value is outside its range.
+    """
+
+    stride_seconds: float | None = None
+    """Time from one window to the next; a quarter of a clip if not given."""
+    minimum_segment_seconds: float = 0.5
+    """Shortest segment; shorter ones are merged into a neighbour."""
+    minimum_probability: float = 0.0
+    """Where no class is as probable as this, 0 to 1, the segment is "uncertain"."""
+    minimum_quality: float = 0.2
+    """Where the quality of the face is lower than this, 0 to 1, the segment is "uncertain"."""
+    upright: bool = True
+    """Rotate faces upright by the line through their eyes, where the detector finds eyes."""
+    flip: bool = False
+    """Read each window a second time with left and right exchanged, and take the mean."""
+    batch_size: int = 8
+    """Windows that go through the model together."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_range("windows.stride_seconds", self.stride_seconds, above=0)
+        check_range("windows.minimum_segment_seconds", self.minimum_segment_seconds, at_least=0)
+        check_range("windows.minimum_probability", self.minimum_probability, at_least=0, at_most=1)
+        check_range("windows.minimum_quality", self.minimum_quality, at_least=0, at_most=1)
+        check_range("windows.batch_size", self.batch_size, at_least=1)
+
+    def stride(self, clip_seconds: float) -> float:
+        """Return the time from one window to the next for clips of this length.
+
+        Raises:
+            InputError: it is longer than a clip, so that parts of the video would not be read.
+        """
+        stride = self.stride_seconds or clip_seconds / 4
+        if stride > clip_seconds:
+            raise InputError(
+                f"windows.stride_seconds is {stride}, which leaves gaps between this checkpoint's clips of "
+                f"{clip_seconds} s; choose at most that"
+            )
+        return stride
+
+
+class Window(NamedTuple):
+    """A clip that waits for the model."""
+
+    track: int
+    """Id of the track."""
+    start_seconds: float
+    end_seconds: float
+    clip: UInt8[np.ndarray, "frames size size 3"]
+    """RGB; read-only, because all frames may share one picture's memory."""
+    quality: float
+    """How well the face can be read in it."""
+    flaw: str
+    """What lowers the quality most."""
+
+
+class TrackWindows:
+    """The windows of one track: takes in its frames, gives the windows that are full.
+
+    Args:
+        start_seconds: time of the track's first frame.
+        reader: gives length, size and duration of a clip.
+        detector: finds the eyes by which faces are rotated upright.
+        options: how windows slide.
+    """
+
+    def __init__(
+        self, start_seconds: float, reader: ClipReader, detector: FaceDetector, options: WindowOptions
+    ) -> None:
+        self._reader = reader
+        self._stride_seconds = options.stride(reader.clip_seconds)
+        self._upright = options.upright
+        self._flawless = max(FLAWLESS_QUALITY, options.minimum_quality)
+        self._start_seconds = start_seconds
+        self._next_start = start_seconds
+        self._covered = start_seconds
+        self._roll = HeadRoll(detector)
+        self._quality = TrackQuality()
+        self._seconds: deque[float] = deque()
+        self._crops: deque[UInt8[np.ndarray, "size size 3"]] = deque()
+        self._qualities: deque[FaceQuality] = deque()
+
+    def __len__(self) -> int:
+        return len(self._crops)
+
+    def add(
+        self, image: UInt8[np.ndarray, "height width 3"], box: FaceBox, seconds: float, last_seen_seconds: float
+    ) -> FaceQuality:
+        """Crop the face in the next frame and return its quality; crops that no window can need are dropped.
+
+        Args:
+            image: RGB.
+            box: the face.
+            seconds: time of the frame.
+            last_seen_seconds: time of the last frame so far in which the face was detected; the track may end there.
+        """
+        roll = self._roll.update(image, box, seconds) if self._upright else 0.0
+        crop = crop_face(image, box, self._reader.size, roll)
+        quality = self._quality.update(crop, box)
+        self._seconds.append(seconds)
+        self._crops.append(crop)
+        self._qualities.append(quality)
+        oldest = min(self._next_start, last_seen_seconds - self._reader.clip_seconds)
+        while len(self._seconds) > 1 and self._seconds[1] <= oldest:
+            self._seconds.popleft()
+            self._crops.popleft()
+            self._qualities.popleft()
+        return quality
+
+    def take_full(self, track: int, until_seconds: float) -> list[Window]:
+        """Return the windows that are full at a time and were not returned before."""
+        windows = []
+        while self._next_start + self._reader.clip_seconds <= until_seconds + TIME_TOLERANCE:
+            self._covered = self._next_start + self._reader.clip_seconds
+            windows.append(self._window(track, self._next_start, self._covered))
+            self._next_start += self._stride_seconds
+        return windows
+
+    def take_rest(self, track: int, end_seconds: float) -> list[Window]:
+        """Return the windows that are left when the track has ended."""
+        windows = self.take_full(track, end_seconds)
+        rest = last_window(self._start_seconds, self._covered, end_seconds, self._reader.clip_seconds)
+        return windows if rest is None else [*windows, self._window(track, *rest)]
+
+    def _window(self, track: int, start_seconds: float, end_seconds: float) -> Window:
+        count = self._reader.frames
+        positions = frames_in_window(self._seconds, start_seconds, end_seconds, count)
+        crops = [self._crops[position] for position in positions]
+        still = positions[0] == positions[-1]  # one picture may be on screen for thousands of windows: do not copy it
+        clip = np.broadcast_to(crops[0], (count, *crops[0].shape)) if still else np.stack(crops)
+        qualities = [self._qualities[position] for position in positions]
+        quality, flaw = judge(qualities, len(np.unique(positions)), self._flawless)
+        return Window(track, start_seconds, end_seconds, clip, quality, flaw)
