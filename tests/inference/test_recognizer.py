@@ -441,5 +441,5 @@ def test_without_a_detector_the_best_one_is_taken_and_logged(
 ) -> None:
     recognizer = Recognizer.from_checkpoint(checkpoint)
     assert recognizer.detector.name == "haar"  # no network in the tests
-    assert "Haar cascade finds the faces" in caplog.text
+    assert "Using OpenCV's Haar cascade" in caplog.text
     assert Recognizer.from_checkpoint().trained_on_synthetic_faces
