@@ -37,6 +37,7 @@ from ifdd.inference import Recognizer
 from ifdd.inference.pipeline import Progress
 from ifdd.inference.recognize import share_cores
 from ifdd.model import DEMONSTRATION, Checkpoint, create_model, load_checkpoint
+from ifdd.records import CheckpointRecord
 from ifdd.synth.config import PRESETS
 from ifdd.synth.crowd import CrowdConfig, render_crowd
 from ifdd.synth.story import StoryConfig
@@ -75,7 +76,9 @@ class Setup:
         share_cores()
         checkpoint = load_checkpoint(self.checkpoint)
         if self.preset is not None:
-            checkpoint = Checkpoint(create_model(self.preset, num_classes=7), LABEL_SETS["dfew"], 1.0, {})
+            checkpoint = Checkpoint(
+                create_model(self.preset, num_classes=7), LABEL_SETS["dfew"], 1.0, CheckpointRecord()
+            )
         return Recognizer(checkpoint, choose_detector(self.detector_model, print)())
 
 

@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from ifdd.data.labels import LABEL_SETS
 from ifdd.model import create_model, save_checkpoint
+from ifdd.records import CheckpointRecord
 
 # Two busy cores make single examples slow; a test is slow or wrong as a whole, not by one example's time. The same
 # examples in every run: a change is to blame for what fails.
@@ -51,5 +52,6 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained ifdd_tiny for clips of 1 s."""
     path = tmp_path_factory.mktemp("checkpoint") / "tiny.safetensors"
     torch.manual_seed(0)
-    save_checkpoint(path, create_model("ifdd_tiny", num_classes=7), LABEL_SETS["dfew"], 1.0, {"preset": "ifdd_tiny"})
+    model, record = create_model("ifdd_tiny", num_classes=7), CheckpointRecord(preset="ifdd_tiny")
+    save_checkpoint(path, model, LABEL_SETS["dfew"], 1.0, record)
     return path

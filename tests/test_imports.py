@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
 
-LEAVES = {"errors", "files", "console", "processes", "downloads", "parquet"}
+LEAVES = {"errors", "files", "console", "processes", "downloads", "parquet", "records"}
 """Modules that every room may import, and that import nothing of ifdd but each other."""
 
 ARROWS = {

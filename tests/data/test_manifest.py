@@ -1,3 +1,4 @@
+import hashlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -5,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
-from ifdd.data.manifest import COLUMNS, Sample, dataset_hash, read_manifest, write_manifest
+from ifdd.data.manifest import COLUMNS, Manifest, Sample, dataset_hash, read_manifest, write_manifest
 from ifdd.errors import InputError
 
 HEADER = "clip_id,path,frames,label,subset,fold,subject\n"
@@ -167,3 +168,17 @@ def test_missing_manifest_subset_and_fold_are_refused(folder: Path) -> None:
         read_manifest(folder / "manifest.csv", subset="val")
     with pytest.raises(InputError, match=r"subset test and fold 3; the manifest holds test \(fold 1\)"):
         read_manifest(folder / "manifest.csv", subset="test", fold=3)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_manifest_that_was_read_knows_its_file_and_its_clips(folder: Path, suffix: str) -> None:
+    path = folder / f"manifest{suffix}"
+    write_manifest(path, samples_of(folder))
+    manifest = Manifest.read(path)
+    content = path.read_bytes()
+    path.unlink()  # from here on nothing is read
+    assert (manifest.path, manifest.samples) == (path, tuple(samples_of(folder)))
+    assert manifest.sha256 == hashlib.sha256(content).hexdigest()
+    assert manifest.dataset_hash == dataset_hash(samples_of(folder))
+    assert [sample.clip_id for sample in manifest.select("test", 2)] == ["a"]
+    assert manifest.select() == samples_of(folder)

@@ -8,6 +8,7 @@ import torch
 from ifdd import create_model, load_checkpoint, load_official
 from ifdd.__main__ import main
 from ifdd.model import save_checkpoint
+from ifdd.records import CheckpointRecord
 from tests.helpers.official import official_state_dict
 
 
@@ -31,7 +32,7 @@ def test_the_file_holds_the_release_s_model(release: Path, tmp_path: Path, capsy
     assert all(torch.equal(value, weights[name]) for name, value in converted.model.state_dict().items())
     assert converted.classes == ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
     assert converted.clip_seconds == 2.56
-    assert converted.description == {"converted_from": "release.pth", "data": "ferv39k", "synthetic": False}
+    assert converted.record == CheckpointRecord(converted_from="release.pth", data="ferv39k", synthetic=False)
 
 
 def test_classes_are_numbered_where_their_order_is_not_known(
@@ -84,11 +85,13 @@ def test_many_entries_with_one_reason_are_counted(tmp_path: Path, capsys: pytest
 
 def test_a_checkpoint_of_ours_becomes_half_as_large(tmp_path: Path) -> None:
     whole, half = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
-    save_checkpoint(whole, create_model("ifdd_tiny", size=32), ("a", "b", "c", "d", "e", "f", "g"), 1.6, {"epoch": 3})
+    save_checkpoint(
+        whole, create_model("ifdd_tiny", size=32), ("a", "b", "c", "d", "e", "f", "g"), 1.6, CheckpointRecord(epoch=3)
+    )
     main(["convert", str(whole), str(half), "--half", "true"])
     assert 0.5 < half.stat().st_size / whole.stat().st_size < 0.52
     first, second = load_checkpoint(whole), load_checkpoint(half)
-    assert (first.classes, first.clip_seconds, first.description) == second[1:]
+    assert (first.classes, first.clip_seconds, first.record) == second[1:]
     weights = second.model.state_dict()
     for name, value in first.model.state_dict().items():
         expected = value.half().float() if value.ndim > 1 else value

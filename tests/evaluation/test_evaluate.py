@@ -19,6 +19,8 @@ from ifdd.errors import InputError
 from ifdd.evaluation.evaluate import evaluate, evaluate_model
 from ifdd.evaluation.report import predictions_csv
 from ifdd.model import IFDD, create_model, save_checkpoint
+from ifdd.records import CheckpointRecord, DatasetRecord
+from tests.helpers.records import PROTOCOL
 from tests.helpers.videos import moving_frames, write_clip_manifest, write_video
 
 LABELS = ["happy", "fear", "angry", "sad", "happy", "neutral"]
@@ -38,7 +40,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def checkpoint(model: IFDD, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    save_checkpoint(path, model, LABEL_SETS["dfew"], 0.8, {"selection": "validation WAR", "synthetic": True})
+    save_checkpoint(path, model, LABEL_SETS["dfew"], 0.8, CheckpointRecord(selection="validation WAR", synthetic=True))
     return path
 
 
@@ -140,20 +142,25 @@ def test_a_repeated_evaluation_gives_the_same_bytes(checkpoint: Path, manifest: 
 
 def test_classes_are_matched_by_name(model: IFDD, manifest: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.safetensors"
-    save_checkpoint(other, model, ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"), 0.8, {})
+    save_checkpoint(
+        other,
+        model,
+        ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"),
+        0.8,
+        CheckpointRecord(),
+    )
     evaluate(other, manifest, workers=0, out=tmp_path / "out")
     document = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert document["scores"]["support"]["happiness"] == 2
     samples = read_manifest(manifest)
     direct = evaluate_model(model, ClipDataset(samples, "ferv39k", 8, 32))
-    protocol = {"checkpoint": {"chosen_on": "validation"}, "clips_used_for": "nothing"}
-    assert predictions_csv(direct, protocol).splitlines()[1].split(",")[1] == "happy"
+    assert predictions_csv(direct, PROTOCOL).splitlines()[1].split(",")[1] == "happy"
     assert document["scores"]["war"] == pytest.approx(direct.scores.war)
 
 
 def test_a_checkpoint_that_lacks_classes_names_both(manifest: Path, tmp_path: Path) -> None:
     small = tmp_path / "small.safetensors"
-    save_checkpoint(small, create_model("ifdd_tiny", 2, frames=8, size=32), ("happy", "sad"), 0.8, {})
+    save_checkpoint(small, create_model("ifdd_tiny", 2, frames=8, size=32), ("happy", "sad"), 0.8, CheckpointRecord())
     with pytest.raises(
         InputError, match=r"clips of angry, fear, neutral, but .*small\.safetensors knows only happy, sad"
     ):
@@ -182,12 +189,12 @@ def test_clips_that_the_checkpoint_was_trained_on_are_refused_as_a_test_and_labe
     ]
     table, trained = manifest.with_name("two_folds.csv"), tmp_path / "fold_1.safetensors"
     write_manifest(table, folds)
-    description = {
-        "dataset": {"hash": dataset_hash(folds)},
-        "recipe": {"data": {"fold": 1}},
-        "chosen_on": "validation",
-    }
-    save_checkpoint(trained, model, LABEL_SETS["dfew"], 0.8, description)
+    record = CheckpointRecord(
+        dataset=DatasetRecord(dataset_hash(folds), None, None),
+        recipe={"data": {"fold": 1}},
+        chosen_on="validation",
+    )
+    save_checkpoint(trained, model, LABEL_SETS["dfew"], 0.8, record)
     words = ["evaluate", str(trained), str(table), "--workers", "0", "--out", str(tmp_path / "out")]
     with pytest.raises(SystemExit) as stop:
         main([*words, "--fold", "2"])

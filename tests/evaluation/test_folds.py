@@ -4,28 +4,26 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from ifdd.errors import InputError
-from ifdd.evaluation.folds import (
-    CrossValidation,
-    FoldResult,
-    cross_validation,
+from ifdd.evaluation.crossval_report import (
     crossval_csv,
-    crossval_document,
     crossval_latex,
     crossval_markdown,
     crossval_tables,
-    read_fold,
     write_crossval,
 )
+from ifdd.evaluation.folds import CrossValidation, FoldResult, cross_validation, crossval_record, read_fold
 from ifdd.evaluation.metrics import scores_from_confusion
 from ifdd.evaluation.report import CHOSEN_ON_TEST
+from ifdd.records import CheckpointRecord, DatasetRecord, EvaluatedCheckpoint, Protocol, SamplingRecord
+from tests.helpers.records import PROTOCOL
 
 CLASSES = ("happy", "sad", "fear")
 CONFUSIONS = (
@@ -35,43 +33,39 @@ CONFUSIONS = (
 )
 
 
-def protocol(fold: int, chosen_on: str = "validation", commit: str | None = "abc") -> dict[str, Any]:
-    description = {
-        "data": "DFEW & more_1",
-        "synthetic": False,
-        "selection": f"best WAR on {chosen_on} clips",
-        "epoch": 10 + fold,
-        "recipe": {"model": {"preset": "ifdd_tiny", "ablation": "full"}, "data": {"fold": fold}, "run": {"seed": 5}},
-        "versions": {"ifdd": "0.1.0"},
-        "commit": commit,
-    }
-    return {
-        "checkpoint": {
-            "path": f"fold_{fold}/best.safetensors",
-            "sha256": "ab" * 32,
-            "chosen_on": chosen_on,
-            "seed": 5,
-            "description": description,
-        },
-        "manifest": {"path": "manifest.csv", "sha256": "cd" * 32},
-        "dataset": {"hash": "ef" * 32, "synthetic": False, "prepared": None},
-        "classes": list(CLASSES),
-        "label_order": "its own",
-        "subset": "test",
-        "fold": fold,
-        "clips": 16,
-        "sampling": {
-            "name": "consecutive_clips",
-            "meaning": "clips one after another",
-            "stride": 1,
-            "views": 20 + fold,
-            "views_per_clip": [fold, 2 + fold],
-            "frames": 16,
-            "size": 224,
-        },
-        "versions": {"ifdd": "0.1.0", "torch": f"2.{fold}"},
-        "commit": commit,
-    }
+def protocol(fold: int, chosen_on: str = "validation", commit: str | None = "abc") -> Protocol:
+    description = CheckpointRecord(
+        data="DFEW & more_1",
+        synthetic=False,
+        selection=f"best WAR on {chosen_on} clips",
+        epoch=10 + fold,
+        recipe={"model": {"preset": "ifdd_tiny", "ablation": "full"}, "data": {"fold": fold}, "run": {"seed": 5}},
+        versions={"ifdd": "0.1.0"},
+        commit=commit,
+    )
+    return replace(
+        PROTOCOL,
+        checkpoint=EvaluatedCheckpoint(f"fold_{fold}/best.safetensors", "ab" * 32, 1.6, chosen_on, 5, description),
+        dataset=DatasetRecord("ef" * 32, synthetic=False, prepared=None),
+        classes=CLASSES,
+        label_order="its own",
+        fold=fold,
+        clips=16,
+        sampling=SamplingRecord(
+            name="consecutive_clips",
+            stride=1,
+            temporal_views=None,
+            crops=1,
+            meaning="clips one after another",
+            frames=16,
+            size=224,
+            views=20 + fold,
+            views_per_clip=(fold, 2 + fold),
+            average="probabilities",
+        ),
+        versions={"ifdd": "0.1.0", "torch": f"2.{fold}"},
+        commit=commit,
+    )
 
 
 def folds(numbers: tuple[int, ...] = (1, 2, 3), chosen_on: str = "validation") -> list[FoldResult]:
@@ -97,7 +91,7 @@ def terminal(result: CrossValidation) -> str:
 
 
 def test_scores_by_hand(result: CrossValidation) -> None:
-    document = json.loads(json.dumps(crossval_document(result), allow_nan=False))
+    document = json.loads(json.dumps(crossval_record(result).plain(), allow_nan=False))
     scores = document["scores"]
     assert scores["war"]["mean"] == pytest.approx((0.75 + 0.75 + 0.8125) / 3)
     # deviations from the mean: -1/48, -1/48, 2/48; their squares' sum / (3 - 1) = 3 / 48**2
@@ -122,7 +116,7 @@ def test_scores_by_hand(result: CrossValidation) -> None:
 
 
 def test_the_protocol_holds_for_all_folds(result: CrossValidation) -> None:
-    found = crossval_document(result)["protocol"]
+    found = crossval_record(result).plain()["protocol"]
     assert found["sampling"]["views"] == 21 + 22 + 23
     assert found["sampling"]["views_per_clip"] == [1, 5]
     assert found["clips"] == 48
@@ -135,7 +129,7 @@ def test_the_protocol_holds_for_all_folds(result: CrossValidation) -> None:
 def test_one_split_has_no_deviation() -> None:
     single = [FoldResult(0, scores_from_confusion(np.array(CONFUSIONS[0]), CLASSES), protocol(0))]
     alone = cross_validation(single, (0,))
-    document = crossval_document(alone)
+    document = crossval_record(alone).plain()
     assert document["scores"]["war"]["deviation"] is None
     assert document["scores"]["war"]["interval"] == document["folds"][0]["war_interval"]
     assert document["folds"][0]["fold"] is None
@@ -146,7 +140,7 @@ def test_one_split_has_no_deviation() -> None:
 
 def test_a_part_of_the_folds_is_called_a_part() -> None:
     part = cross_validation(folds((1, 3)), (1, 2, 3))
-    assert crossval_document(part)["missing"] == [2]
+    assert crossval_record(part).plain()["missing"] == [2]
     for text in (crossval_markdown(part), crossval_latex(part), terminal(part)):
         assert "only 2 of 3 folds: 1, 3" in " ".join(text.split())
     assert "only 2 of 3" in crossval_latex(part).splitlines()[-1]
@@ -157,7 +151,7 @@ def test_checkpoints_chosen_on_test_clips_are_labelled_in_every_table() -> None:
     for text in (crossval_markdown(flattered), crossval_latex(flattered), terminal(flattered)):
         assert " ".join(text.split()).count(CHOSEN_ON_TEST) >= 1
     assert crossval_markdown(flattered).count(CHOSEN_ON_TEST) == 2
-    assert crossval_document(flattered)["protocol"]["chosen_on"] == "test"
+    assert crossval_record(flattered).plain()["protocol"]["chosen_on"] == "test"
     assert all(line.endswith(",test") for line in crossval_csv(flattered).splitlines()[1:])
     rows = [line for line in crossval_latex(flattered).splitlines() if "ifdd" in line and not line.startswith("%")]
     assert len(rows) == 4

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from ifdd.__main__ import main
-from ifdd.data.manifest import dataset_hash, read_manifest, write_manifest
+from ifdd.data.manifest import Manifest, dataset_hash, read_manifest, write_manifest
 from ifdd.errors import InputError
-from ifdd.evaluation.protocol import describe_dataset, label_order, sampling_options, versions
+from ifdd.evaluation.protocol import describe_dataset, label_order, running_software, sampling_options
 from ifdd.evaluation.report import dataset_words
+from ifdd.records import DatasetRecord, PreparedRecord, SamplingOptions
 from tests.helpers.layouts import write_dfew
 
 
@@ -20,47 +21,48 @@ def manifest(tmp_path: Path) -> Path:
 
 
 def test_a_prepared_dataset_is_described_by_its_record(manifest: Path) -> None:
-    found = describe_dataset(manifest)
+    found = describe_dataset(Manifest.read(manifest))
     record = json.loads((manifest.parent / "prepare.json").read_text())
-    assert found["hash"] == record["dataset_hash"] == dataset_hash(read_manifest(manifest))
-    assert found["synthetic"] is True
-    assert found["prepared"] == {
-        "dataset": "dfew",
-        "frames": "clip_224x224_16f",
-        "label_set": "dfew",
-        "faces": None,
-        "pack": None,
-        "verdict": "complete",
-        "excluded": 0,
-        "unchanged": True,
-    }
+    assert found.hash == record["dataset_hash"] == dataset_hash(read_manifest(manifest))
+    assert found.synthetic is True
+    assert found.prepared == PreparedRecord(
+        dataset="dfew",
+        frames="clip_224x224_16f",
+        label_set="dfew",
+        faces=None,
+        pack=None,
+        verdict="complete",
+        excluded=0,
+        unchanged=True,
+    )
     words = dataset_words(found)
-    assert words.startswith(f"hash {found['hash'][:12]}, SynthDFER as dfew, frames clip_224x224_16f, faces as they are")
+    assert words.startswith(f"hash {found.hash[:12]}, SynthDFER as dfew, frames clip_224x224_16f, faces as they are")
     assert words.endswith("complete")
 
 
 def test_a_manifest_that_was_edited_after_the_checks_is_told_apart(manifest: Path) -> None:
-    before = describe_dataset(manifest)
+    before = describe_dataset(Manifest.read(manifest))
     write_manifest(manifest, read_manifest(manifest)[1:])
-    after = describe_dataset(manifest)
-    assert after["hash"] != before["hash"]
-    assert after["prepared"]["unchanged"] is False
+    after = describe_dataset(Manifest.read(manifest))
+    assert after.hash != before.hash
+    assert after.prepared is not None
+    assert after.prepared.unchanged is False
     assert "CHANGED after it was prepared" in dataset_words(after)
 
 
 def test_another_manifest_beside_the_record_is_not_prepared(manifest: Path) -> None:
     other = manifest.with_name("mine.csv")
     write_manifest(other, read_manifest(manifest))
-    found = describe_dataset(other)
-    assert found == {"hash": describe_dataset(manifest)["hash"], "synthetic": None, "prepared": None}
+    found = describe_dataset(Manifest.read(other))
+    assert found == DatasetRecord(describe_dataset(Manifest.read(manifest)).hash, synthetic=None, prepared=None)
     assert "not made by 'ifdd prepare'" in dataset_words(found)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"manifest": "manifest.csv"}'])
 def test_a_damaged_record_is_refused(manifest: Path, text: str) -> None:
     (manifest.parent / "prepare.json").write_text(text)
-    with pytest.raises(InputError, match=r"prepare\.json is damaged .*prepare the dataset anew"):
-        describe_dataset(manifest)
+    with pytest.raises(InputError, match=r"prepare\.json is damaged .*prepare the dataset again"):
+        describe_dataset(Manifest.read(manifest))
 
 
 def test_label_orders_are_named() -> None:
@@ -69,17 +71,12 @@ def test_label_orders_are_named() -> None:
 
 
 def test_options_that_a_sampling_does_not_have_are_null() -> None:
-    assert sampling_options("uniform_segments", 2, 3, 1) == {
-        "name": "uniform_segments",
-        "stride": None,
-        "temporal_views": None,
-        "crops": 1,
-    }
-    assert sampling_options("spaced_clips", 2, 3, 2)["temporal_views"] == 3
-    assert sampling_options("consecutive_clips", 2, 3, 2)["stride"] == 2
+    assert sampling_options("uniform_segments", 2, 3, 1) == SamplingOptions("uniform_segments", None, None, 1)
+    assert sampling_options("spaced_clips", 2, 3, 2).temporal_views == 3
+    assert sampling_options("consecutive_clips", 2, 3, 2).stride == 2
 
 
 def test_versions_are_those_of_what_runs() -> None:
-    found = versions("ifdd", "torch", "python")
+    found = running_software("ifdd", "torch", "python").versions
     assert list(found) == ["ifdd", "torch", "python"]
     assert all(found.values())

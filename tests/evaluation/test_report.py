@@ -1,5 +1,5 @@
 import json
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,51 +11,14 @@ from ifdd.evaluation.report import (
     CHOSEN_ON_TEST,
     USED_FOR,
     Evaluation,
-    evaluation_document,
     evaluation_markdown,
+    evaluation_record,
     evaluation_tables,
     predictions_csv,
 )
+from tests.helpers.records import PROTOCOL, chosen_on
 
-PROTOCOL: dict[str, Any] = {
-    "checkpoint": {
-        "path": "best.safetensors",
-        "sha256": "ab" * 32,
-        "chosen_on": "validation",
-        "seed": 7,
-        "description": {"selection": "best WAR on validation clips", "versions": {"ifdd": "0.0.9"}, "commit": "f00"},
-    },
-    "manifest": {"path": "data/manifest.csv", "sha256": "cd" * 32},
-    "dataset": {
-        "hash": "ef" * 32,
-        "synthetic": True,
-        "prepared": {
-            "dataset": "mafw",
-            "frames": "clips",
-            "faces": {"size": 224},
-            "pack": None,
-            "verdict": "complete",
-            "unchanged": True,
-        },
-    },
-    "classes": ["happy", "sad"],
-    "label_order": "dfew",
-    "subset": "test",
-    "fold": 3,
-    "clips": 3,
-    "clips_used_for": "nothing",
-    "sampling": {
-        "name": "spaced_clips",
-        "meaning": "centre frames",
-        "stride": 2,
-        "views": 3,
-        "frames": 16,
-        "size": 96,
-    },
-    "versions": {"ifdd": "0.1.0"},
-    "commit": None,
-}
-ON_TEST = PROTOCOL | {"checkpoint": PROTOCOL["checkpoint"] | {"chosen_on": "test"}}
+ON_TEST = chosen_on(PROTOCOL, "test")
 
 
 def evaluation_of(label_set: str) -> Evaluation:
@@ -119,7 +82,7 @@ def test_a_checkpoint_chosen_on_the_test_clips_is_labelled_in_every_table_and_fi
 
 @pytest.mark.parametrize("used_for", USED_FOR)
 def test_clips_that_the_training_used_are_labelled_in_every_table_and_file(used_for: str) -> None:
-    protocol = PROTOCOL | {"subset": "train", "clips_used_for": used_for}
+    protocol = replace(PROTOCOL, subset="train", clips_used_for=used_for)
     console = Console(width=80, record=True, file=None)
     with console.capture() as capture:
         console.print(evaluation_tables(evaluation_of("dfew"), protocol))
@@ -130,18 +93,19 @@ def test_clips_that_the_training_used_are_labelled_in_every_table_and_file(used_
 
 
 def test_a_manifest_that_was_changed_after_it_was_prepared_is_called_so() -> None:
-    dataset = PROTOCOL["dataset"] | {"prepared": PROTOCOL["dataset"]["prepared"] | {"unchanged": False}}
-    assert "CHANGED" in evaluation_markdown(evaluation_of("dfew"), PROTOCOL | {"dataset": dataset})
+    assert PROTOCOL.dataset.prepared is not None
+    changed = replace(PROTOCOL.dataset, prepared=replace(PROTOCOL.dataset.prepared, unchanged=False))
+    assert "CHANGED" in evaluation_markdown(evaluation_of("dfew"), replace(PROTOCOL, dataset=changed))
     assert "CHANGED" not in evaluation_markdown(evaluation_of("dfew"), PROTOCOL)
 
 
 def test_the_document_is_plain_json() -> None:
-    document = json.loads(json.dumps(evaluation_document(evaluation_of("dfew"), PROTOCOL), allow_nan=False))
+    document = json.loads(json.dumps(evaluation_record(evaluation_of("dfew"), PROTOCOL).plain(), allow_nan=False))
     assert document["scores"]["war"] == pytest.approx(2 / 3)
     assert document["scores"]["recalls"]["happy"] == 0.5
     assert document["scores"]["recalls"]["sad"] is None
     assert document["scores"]["confusion"][0] == [1, 1, 0, 0, 0, 0, 0]
-    assert document["protocol"] == PROTOCOL
+    assert document["protocol"] == PROTOCOL.plain()
 
 
 def test_predictions_by_hand() -> None:

@@ -15,6 +15,7 @@ from ifdd.faces.detection import FaceBox
 from ifdd.faces.tracking import TrackingOptions
 from ifdd.inference import Recognition, Recognizer, WindowOptions, YuNetDetector
 from ifdd.model import Checkpoint, load_checkpoint
+from ifdd.records import CheckpointRecord
 from tests.helpers.faces import REAL, DiscDetector, disc_frames, needs_real
 from tests.helpers.videos import write_frame_folder, write_video
 
@@ -399,7 +400,7 @@ def test_rows_are_the_timeline(checkpoint: Path, tmp_path: Path) -> None:
 def test_synthetic_training_is_said(checkpoint: Path) -> None:
     loaded = load_checkpoint(checkpoint)
     assert not Recognizer(loaded, DiscDetector()).trained_on_synthetic_faces
-    recognizer = Recognizer(loaded._replace(description={"synthetic": True}), DiscDetector())
+    recognizer = Recognizer(loaded._replace(record=CheckpointRecord(synthetic=True)), DiscDetector())
     assert recognizer.trained_on_synthetic_faces
     assert "synthetic" in recognizer.model_info.notice
 

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from ifdd.faces.quality import FLAWS, TOO_FEW
 from ifdd.inference import SCHEMA_VERSION, Recognizer, WindowOptions
 from ifdd.model import load_checkpoint
+from ifdd.records import CheckpointRecord
 from tests.helpers.faces import DiscDetector, disc_frames
 from tests.helpers.videos import write_frame_folder, write_video
 
@@ -45,7 +46,7 @@ def form(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     places = {i: (40.0 if i < 30 else 90.0, 48.0) for i in range(60)}
     frames = disc_frames(60, places, greys=[20] * 30 + [200] * 30)
     video = write_video(tmp_path_factory.mktemp("video") / "a.mp4", frames)
-    loaded = load_checkpoint(checkpoint)._replace(description={"synthetic": True})
+    loaded = load_checkpoint(checkpoint)._replace(record=CheckpointRecord(synthetic=True))
     windows = WindowOptions(stride_seconds=0.2)
     recognition = Recognizer(loaded, DiscDetector(), windows=windows, origin=checkpoint).recognize(video)
     written: dict[str, Any] = json.loads(recognition.to_json())

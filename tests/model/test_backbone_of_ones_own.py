@@ -15,6 +15,7 @@ from ifdd import create_model, load_checkpoint
 from ifdd.__main__ import build_parser
 from ifdd.errors import InputError
 from ifdd.model import BACKBONES, IFDDLoss, save_checkpoint
+from ifdd.records import CheckpointRecord
 from tests.helpers.videos import write_clip_manifest
 
 ROOT = Path(__file__).parents[2]
@@ -73,7 +74,7 @@ def test_it_learns_and_a_gradient_reaches_all_of_it() -> None:
 def test_its_checkpoint_is_complete_and_asks_for_its_code(tmp_path: Path) -> None:
     model = create_model("ifdd_tiny", backbone="mine").eval()
     path = tmp_path / "mine.safetensors"
-    save_checkpoint(path, model, CLASSES, 1.6, {})
+    save_checkpoint(path, model, CLASSES, 1.6, CheckpointRecord())
     clip = torch.rand(1, 3, 16, 64, 64)
     with torch.inference_mode():
         assert torch.equal(load_checkpoint(path).model(clip).logits, model(clip).logits)
@@ -92,7 +93,7 @@ def test_a_backbone_that_does_not_fit_is_told_why() -> None:
 def test_a_script_that_registers_it_has_every_command(tmp_path: Path) -> None:
     script, checkpoint = tmp_path / "mine.py", tmp_path / "mine.safetensors"
     script.write_text(REGISTER + SCRIPT)
-    save_checkpoint(checkpoint, create_model("ifdd_tiny", backbone="mine", size=32), CLASSES, 1.6, {})
+    save_checkpoint(checkpoint, create_model("ifdd_tiny", backbone="mine", size=32), CLASSES, 1.6, CheckpointRecord())
     manifest = write_clip_manifest(tmp_path / "clips", CLASSES)
     words = ["evaluate", str(checkpoint), str(manifest), "--out", str(tmp_path / "evaluation"), "--device", "cpu"]
     subprocess.run([sys.executable, str(script), *words], check=True, capture_output=True)

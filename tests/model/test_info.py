@@ -10,6 +10,7 @@ import torch
 from ifdd.__main__ import main
 from ifdd.model import PRESETS, create_model, save_checkpoint
 from ifdd.model.info import describe_presets
+from ifdd.records import CheckpointRecord
 
 BOXES = ["pyramid", "split", "lifting", "pooling", "head"]
 STAGES = [f"backbone stage {number}" for number in (1, 2, 3, 4)]
@@ -59,7 +60,7 @@ def test_a_checkpoint_says_where_it_comes_from(tmp_path: Path, capsys: pytest.Ca
     path, out = tmp_path / "tiny.safetensors", tmp_path / "tiny.json"
     model = create_model("ifdd_tiny", 2, ablation="issm_only", frames=8, size=32)
     description = {"data": "SynthDFER", "validation": {"war": 0.51234, "uar": 0.4}, "recipe": {"data": {"fps": 10}}}
-    save_checkpoint(path, model, ("happy", "sad"), 0.8, description)
+    save_checkpoint(path, model, ("happy", "sad"), 0.8, CheckpointRecord.read(description, "test"))
     run_info(str(path), "--out", str(out))
     printed, document = capsys.readouterr().out, json.loads(out.read_text())
     for text in ("happy, sad", "0.8 s", "SynthDFER", "war 0.5123, uar 0.4", "8 x 32 x 32"):

@@ -10,7 +10,7 @@ from torch.utils.data import DistributedSampler
 
 from ifdd import IFDDConfig
 from ifdd.data.dataset import ClipDataset
-from ifdd.data.manifest import Sample, read_manifest, write_manifest
+from ifdd.data.manifest import Manifest, Sample, read_manifest, write_manifest
 from ifdd.errors import InputError
 from ifdd.training.clips import REPEATED, ClipDataModule, FilledUp, hold_out
 from ifdd.training.config import DataConfig
@@ -40,7 +40,7 @@ def without_validation(manifest: Path, tmp_path: Path) -> tuple[Path, list[Sampl
 
 def test_a_validation_subset_chooses(manifest: Path) -> None:
     samples = read_manifest(manifest)
-    module = ClipDataModule(DataConfig(manifest), MODEL, seed=0)
+    module = ClipDataModule(DataConfig(manifest), Manifest.read(manifest), MODEL, seed=0)
     assert ids(module.train) == of(samples, "train")
     assert ids(module.validation) == of(samples, "validation")
     assert module.selection_clips == "validation clips, people not in training"
@@ -48,7 +48,7 @@ def test_a_validation_subset_chooses(manifest: Path) -> None:
 
 def test_without_one_a_part_of_the_training_chooses(without_validation: tuple[Path, list[Sample]]) -> None:
     path, samples = without_validation
-    module = ClipDataModule(DataConfig(path, validation_fraction=0.25), MODEL, seed=0)
+    module = ClipDataModule(DataConfig(path, validation_fraction=0.25), Manifest.read(path), MODEL, seed=0)
     assert not ids(module.train) & ids(module.validation)
     assert ids(module.train) | ids(module.validation) == of(samples, "train")
     assert not {s.subject for s in module.train.samples} & {s.subject for s in module.validation.samples}
@@ -61,7 +61,7 @@ def test_the_test_clips_choose_if_they_are_told_to(
 ) -> None:
     for path, unused in ((manifest, len(of(read_manifest(manifest), "validation"))), (without_validation[0], 0)):
         samples = read_manifest(path)
-        module = ClipDataModule(DataConfig(path), MODEL, seed=0, selection="test")
+        module = ClipDataModule(DataConfig(path), Manifest.read(path), MODEL, seed=0, selection="test")
         assert ids(module.train) == of(samples, "train")
         assert ids(module.validation) == of(samples, "test")
         assert module.selection_clips == "the TEST clips themselves"
@@ -73,9 +73,10 @@ def test_a_manifest_without_the_subset_is_refused(
     manifest: Path, tmp_path: Path, selection: Literal["validation", "test"]
 ) -> None:
     lacking = {"validation": "train", "test": "test"}[selection]
-    write_manifest(tmp_path / "m.csv", [s for s in read_manifest(manifest) if s.subset != lacking])
+    path = tmp_path / "m.csv"
+    write_manifest(path, [s for s in read_manifest(manifest) if s.subset != lacking])
     with pytest.raises(InputError, match=f"has no {lacking} clips"):
-        ClipDataModule(DataConfig(tmp_path / "m.csv"), MODEL, seed=0, selection=selection)
+        ClipDataModule(DataConfig(path), Manifest.read(path), MODEL, seed=0, selection=selection)
 
 
 def test_clips_of_unknown_people_are_held_out_class_by_class() -> None:

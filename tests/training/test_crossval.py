@@ -113,6 +113,23 @@ def test_every_fold_is_trained_and_tested_and_the_protocol_is_said(done: Path, p
     assert "computer-generated" in (done / "crossval.md").read_text()
 
 
+def test_two_folds_in_one_process_read_the_manifest_once(recipe: Path, prepared: Path, tmp_path: Path) -> None:
+    opened: list[str] = []
+    counting = True
+
+    def count(event: str, arguments: tuple[Any, ...]) -> None:
+        if counting and event == "open" and str(arguments[0]) == str(prepared):
+            opened.append(str(arguments[0]))
+
+    sys.addaudithook(count)  # sees every way to open a file; it cannot be removed again
+    try:
+        document = crossval(recipe, tmp_path / "out", "--folds", "1,2")
+    finally:
+        counting = False
+    assert [fold["fold"] for fold in document["folds"]] == [1, 2]
+    assert opened == [str(prepared)]
+
+
 def test_folds_that_are_done_are_not_done_again(recipe: Path, copy: Path) -> None:
     before, results = times(copy), json.loads((copy / "crossval.json").read_text())
     assert crossval(recipe, copy, "--folds", "2") == results

@@ -47,7 +47,8 @@ def test_two_processes_train_one_model_and_show_one_bar(manifest: Path, tmp_path
     assert len(samples) == 3
     checkpoint = load_checkpoint(tmp_path / "last.safetensors")
     scores = evaluate_model(checkpoint.model, ClipDataset(samples, checkpoint.classes, 16, 32)).scores
-    assert checkpoint.description["validation"] == pytest.approx({"war": scores.war, "uar": scores.uar})
+    assert checkpoint.record.validation is not None
+    assert checkpoint.record.validation.plain() == pytest.approx({"war": scores.war, "uar": scores.uar})
 
 
 def test_a_mistake_that_one_process_meets_stops_both_without_a_traceback(manifest: Path, tmp_path: Path) -> None:

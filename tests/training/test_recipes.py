@@ -9,6 +9,7 @@ import pytest
 from ifdd import load_checkpoint
 from ifdd.__main__ import main
 from ifdd.data.labels import LABEL_SETS
+from ifdd.records import CheckpointRecord
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 FOLDS = {"dfew": ["--data.fold", "2"], "ferv39k": [], "mafw": ["--data.fold", "2"]}
@@ -49,15 +50,14 @@ def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return Prepared(name, next((folder / "out").glob("manifest.*")))
 
 
-def train(prepared: Prepared, out: Path, *words: str) -> dict[str, Any]:
+def train(prepared: Prepared, out: Path, *words: str) -> CheckpointRecord:
     """Train a recipe made tiny; return what its checkpoint says of itself."""
     frames = 32 if prepared.name == "mafw" else 16
     tiny = [word for name, value in TINY.items() for word in (f"--{name}", str(value))]
     tiny += ["--model.overrides", f"{{size: 32, frames: {frames}}}", "--data.manifest", str(prepared.manifest)]
     recipe = str(CONFIGS / f"{prepared.name}.yaml")
     main(["train", recipe, "--out", str(out), *words, *FOLDS[prepared.name], *tiny])
-    description: dict[str, Any] = load_checkpoint(out / "best.safetensors").description
-    return description
+    return load_checkpoint(out / "best.safetensors").record
 
 
 def evaluate(prepared: Prepared, out: Path) -> dict[str, Any]:
@@ -69,10 +69,10 @@ def evaluate(prepared: Prepared, out: Path) -> dict[str, Any]:
 
 
 def test_a_recipe_from_the_official_tree_to_scores(prepared: Prepared, tmp_path: Path) -> None:
-    description = train(prepared, tmp_path)
-    assert description["chosen_on"] == "validation"
-    assert description["selection"] == "best WAR on validation clips, clips not in training"
-    assert description["synthetic"] is True
+    record = train(prepared, tmp_path)
+    assert record.chosen_on == "validation"
+    assert record.selection == "best WAR on validation clips, clips not in training"
+    assert record.synthetic is True
     protocol = evaluate(prepared, tmp_path)["protocol"]
     assert protocol["classes"] == list(LABEL_SETS[prepared.name])
     assert protocol["dataset"]["prepared"]["dataset"] == prepared.name
@@ -84,11 +84,11 @@ def test_a_recipe_from_the_official_tree_to_scores(prepared: Prepared, tmp_path:
 def test_rare_classes_in_mind_and_chosen_on_the_test_clips(
     prepared: Prepared, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    description = train(prepared, tmp_path, *UAR, "--run.selection", "test")
-    assert description["recipe"]["data"]["class_balance"] == 0.5
-    assert description["recipe"]["optimization"]["logit_adjustment"] == 1.0
-    assert description["chosen_on"] == "test"
-    assert description["selection"] == "best UAR on the TEST clips themselves"
+    record = train(prepared, tmp_path, *UAR, "--run.selection", "test")
+    assert record.recipe_option("data", "class_balance") == 0.5
+    assert record.recipe_option("optimization", "logit_adjustment") == 1.0
+    assert record.chosen_on == "test"
+    assert record.selection == "best UAR on the TEST clips themselves"
     assert "the TEST clips themselves" in " ".join(capfd.readouterr().out.split())
     result = evaluate(prepared, tmp_path)
     assert result["protocol"]["checkpoint"]["chosen_on"] == "test"
@@ -99,8 +99,8 @@ def test_rare_classes_in_mind_and_chosen_on_the_test_clips(
 
 @pytest.mark.parametrize("prepared", ["dfew"], indirect=True)
 def test_the_votes_of_dfew_become_soft_labels(prepared: Prepared, tmp_path: Path) -> None:
-    description = train(prepared, tmp_path, "--data.soft_labels", "true")
-    assert description["recipe"]["data"]["soft_labels"] is True
+    record = train(prepared, tmp_path, "--data.soft_labels", "true")
+    assert record.recipe_option("data", "soft_labels") is True
 
 
 @pytest.mark.parametrize("prepared", ["ferv39k"], indirect=True)

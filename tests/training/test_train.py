@@ -72,10 +72,11 @@ def test_a_training_leaves_complete_checkpoints_and_logs(trained: Path) -> None:
         assert checkpoint.classes == ("happy", "sad", "neutral", "angry", "surprise", "disgust", "fear")
         assert checkpoint.clip_seconds == pytest.approx(1.6)
         assert checkpoint.model.config.size == 32
-        assert checkpoint.description["synthetic"] is True
-        assert checkpoint.description["recipe"]["optimization"]["epochs"] == 3
-        assert 0 <= checkpoint.description["validation"]["uar"] <= 1
-    assert load_checkpoint(trained / "last.safetensors").description["epoch"] == 3
+        assert checkpoint.record.synthetic is True
+        assert checkpoint.record.recipe_option("optimization", "epochs") == 3
+        assert checkpoint.record.validation is not None
+        assert 0 <= checkpoint.record.validation.uar <= 1
+    assert load_checkpoint(trained / "last.safetensors").record.epoch == 3
     log = next(trained.glob("csv/*/metrics.csv")).read_text()
     assert "validation/war" in log
     assert "train/lifting" in log

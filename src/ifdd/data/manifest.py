@@ -11,6 +11,7 @@ import io
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 
 from ifdd.data.labels import canonical_label, parse_votes
@@ -84,49 +85,81 @@ def dataset_hash(samples: Iterable[Sample]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest that has been read: what a command needs of the file, so that it reads it once."""
+
+    path: Path
+    """The file, as it was given."""
+    sha256: str
+    """Hash of the file."""
+    samples: tuple[Sample, ...]
+    """All samples in the order of the file, with absolute paths and canonical labels."""
+
+    @classmethod
+    def read(cls, path: Path) -> "Manifest":
+        """Read a manifest, CSV or Parquet, and check every line.
+
+        Raises:
+            InputError: the manifest is missing or damaged; or a line has an unknown label or subset, a bad number, a
+                clip that another line of the same fold has, or a path that does not exist.
+        """
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise InputError(f"cannot read the manifest {path}: {error.strerror or error}; check the path") from error
+        samples: list[Sample] = []
+        seen: dict[tuple[int, str], int] = {}
+        paths: dict[str, Path] = {}
+        for line, row in (_parquet_rows if path.suffix == ".parquet" else _rows)(path, content):
+            sample = _sample(path, line, row, paths)
+            first = seen.setdefault((sample.fold, sample.clip_id), line)
+            if first != line:
+                reason = f"line {first} has the same clip in the same fold; keep one"
+                raise _line_error(path, line, sample.clip_id, reason)
+            samples.append(sample)
+        return cls(path, hashlib.sha256(content).hexdigest(), tuple(samples))
+
+    @cached_property
+    def dataset_hash(self) -> str:
+        """Hash of clips, labels, folds and subsets: see ``dataset_hash``."""
+        return dataset_hash(self.samples)
+
+    def select(self, subset: str | None = None, fold: int | None = None) -> list[Sample]:
+        """Return the samples of a subset and a fold, in the order of the file.
+
+        Args:
+            subset: "train", "validation" or "test"; all when None.
+            fold: number of the fold; all when None.
+
+        Raises:
+            InputError: there is no such subset, or no such clip.
+        """
+        if subset is not None and subset not in SUBSETS:
+            raise InputError(f"unknown subset {subset!r}; choose one of {', '.join(SUBSETS)}")
+        kept = [sample for sample in self.samples if subset in (None, sample.subset) and fold in (None, sample.fold)]
+        if not kept:
+            found = sorted({f"{sample.subset} (fold {sample.fold})" for sample in self.samples})
+            raise InputError(
+                f"{self.path}: no clip with subset {subset or 'any'} and fold {'any' if fold is None else fold}; "
+                f"the manifest holds {', '.join(found) or 'no clips'}"
+            )
+        return kept
+
+
 def read_manifest(path: Path, subset: str | None = None, fold: int | None = None) -> list[Sample]:
-    """Read the samples of a manifest in its order, with absolute paths and canonical labels.
-
-    Every line is checked, also those that ``subset`` and ``fold`` leave out.
-
-    Args:
-        path: the CSV or Parquet file.
-        subset: keep only "train", "validation" or "test"; all when None.
-        fold: keep only this fold; all when None.
+    """Read the samples of a subset and a fold: ``Manifest.read`` and ``Manifest.select`` in one step.
 
     Raises:
-        InputError: the manifest is missing, empty or damaged; or a line has an unknown label or subset, a bad
-            number, a clip that another line of the same fold has, or a path that does not exist; or no clip
-            is left.
+        InputError: as these.
     """
-    path = Path(path)
-    if subset is not None and subset not in SUBSETS:
-        raise InputError(f"unknown subset {subset!r}; choose one of {', '.join(SUBSETS)}")
-    samples: list[Sample] = []
-    seen: dict[tuple[int, str], int] = {}
-    paths: dict[str, Path] = {}
-    for line, row in _parquet_rows(path) if path.suffix == ".parquet" else _rows(path):
-        sample = _sample(path, line, row, paths)
-        first = seen.setdefault((sample.fold, sample.clip_id), line)
-        if first != line:
-            raise _line_error(path, line, sample.clip_id, f"line {first} has the same clip in the same fold; keep one")
-        samples.append(sample)
-    kept = [s for s in samples if subset in (None, s.subset) and fold in (None, s.fold)]
-    if not kept:
-        found = sorted({f"{s.subset} (fold {s.fold})" for s in samples})
-        raise InputError(
-            f"{path}: no clip with subset {subset or 'any'} and fold {'any' if fold is None else fold}; "
-            f"the manifest holds {', '.join(found) or 'no clips'}"
-        )
-    return kept
+    return Manifest.read(Path(path)).select(subset, fold)
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def _rows(path: Path, content: bytes) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (line number, column -> text) of every line below the header."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"cannot read the manifest {path}: {error.strerror}; check the path") from error
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not a UTF-8 text file; give the manifest's CSV file") from error
     reader = csv.reader(io.StringIO(text, newline=""))
@@ -145,14 +178,12 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         raise InputError(f"{path}, line {reader.line_num}: not readable as CSV ({error}); correct the line") from error
 
 
-def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def _parquet_rows(path: Path, content: bytes) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (number of the row, counted like a CSV's lines; column -> text)."""
-    parquet = pyarrow("parquet")
+    parquet, damage = pyarrow("parquet"), pyarrow("lib").ArrowException
     try:
-        table = parquet.read_table(path)
-    except OSError as error:
-        raise InputError(f"cannot read the manifest {path}: {error.strerror or error}; check the path") from error
-    except pyarrow("lib").ArrowException as error:
+        table = parquet.read_table(io.BytesIO(content))
+    except (OSError, damage) as error:
         raise InputError(f"{path} is not a Parquet file; give the manifest that 'ifdd prepare' wrote") from error
     if tuple(table.column_names) != COLUMNS:
         raise InputError(f"{path} is not a manifest: its columns must be {','.join(COLUMNS)}")

@@ -1,7 +1,7 @@
 """``ifdd prepare``: check a dataset before anything is trained, and write its manifest."""
 
-import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
@@ -27,8 +27,17 @@ from ifdd.data.pack_writer import write_pack
 from ifdd.data.prepare_tables import show
 from ifdd.errors import InputError, check_range
 from ifdd.faces.detection import DetectorChoice, choose_detector
-from ifdd.files import make_folder, write_text
+from ifdd.files import make_folder
 from ifdd.processes import available_cores
+from ifdd.records import (
+    CheckRecord,
+    ExcludedRecord,
+    FacesRecord,
+    FindingRecord,
+    LengthRecord,
+    PackRecord,
+    PrepareRecord,
+)
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "dfew": ("frames",),
@@ -41,7 +50,6 @@ CHOICES: dict[str, tuple[str, ...]] = {
 WHOLE_SCENES = ("mafw", "folder")
 """Datasets of whole scenes, whose faces are cropped by default; the others ship crops."""
 
-SCHEMA_VERSION = 1
 RARELY_FOUND_SHARE = 0.5
 """Clips whose face was found in a smaller share of the searched frames are noted."""
 
@@ -130,28 +138,21 @@ def prepare(
     show(listing, samples, checked)
     failed = [check.name for check in checked if check.verdict in ("wrong", "refused")]
     refused = [check.name for check in checked if check.verdict == "refused"]
-    record: dict[str, Any] = {
-        "schema_version": SCHEMA_VERSION,
-        "dataset": dataset,
-        "synthetic": synthetic,
-        "root": str(root),
-        "options": {name: getattr(options, name) for name in CHOICES[dataset]} | {"check_frames": check_frames},
-        "manifest": None,
-        "faces": crops,
-        "pack": None,
-        **describe(listing, states, samples, checked),
-    }
+    chosen = {name: getattr(options, name) for name in CHOICES[dataset]} | {"check_frames": check_frames}
+    record = describe(
+        listing, states, samples, checked, synthetic=synthetic, root=str(root), options=chosen, faces=crops
+    )
     if _stops(listing, allow_incomplete):
-        _write_record(out, record)
+        record.write(out / record.FILE)
         raise InputError(_refusal(failed, refused, out, bool(samples)))
     if pack:
         samples = pack_frames(out / "frames.pack", samples, pack_size, pack_quality, processes)
-        record["pack"] = {"file": "frames.pack", "sha256": verify_pack(out / "frames.pack")}
-        record["pack"] |= {"size": pack_size, "quality": pack_quality}
-    record["manifest"] = f"manifest.{manifest_format}"
-    write_manifest(out / record["manifest"], samples)
-    _write_record(out, record)
-    console.print(f"Written to {out}: {record['manifest']} ({len(samples)} lines), prepare.json", highlight=False)
+        packed = PackRecord("frames.pack", verify_pack(out / "frames.pack"), pack_size, pack_quality)
+        record = replace(record, pack=packed)
+    manifest = f"manifest.{manifest_format}"
+    write_manifest(out / manifest, samples)
+    replace(record, manifest=manifest).write(out / record.FILE)
+    console.print(f"Written to {out}: {manifest} ({len(samples)} lines), {record.FILE}", highlight=False)
 
 
 def inspect(listing: Listing, decode: Thoroughness, workers: int, synthetic: bool = False) -> dict[str, ClipState]:
@@ -198,14 +199,10 @@ def samples_of(listing: Listing, states: dict[str, ClipState]) -> list[Sample]:
 
 def crop(
     listing: Listing, states: dict[str, ClipState], folder: Path, size: int, detector: DetectorChoice, workers: int
-) -> dict[str, Any]:
+) -> FacesRecord:
     """Crop the faces of all clips, with a progress bar; the crops replace the frames in ``listing`` and ``states``.
 
     Clips whose face is found rarely or never are noted; unreadable clips are wrong and excluded.
-
-    Returns:
-        ``{"folder": name, "size": pixels, "detector": name, "clips", "without_face", "several_people": numbers of
-        clips, "frames_left_out": number of frames without the face}``.
     """
     samples = samples_of(listing, states)
     with progress_bar("clips") as bar:
@@ -233,15 +230,15 @@ def crop(
                 f"{record.frames} of {record.source_frames} frames are kept"
             )
             listing.report("faces", "note", message, clip_id)
-    return {
-        "folder": folder.name,
-        "size": size,
-        "detector": detector().name,
-        "clips": len(cropped.records),
-        "without_face": len(cropped.without_face),
-        "several_people": sum(record.people > 1 for record in cropped.records.values()),
-        "frames_left_out": sum(record.source_frames - record.frames for record in followed.values()),
-    }
+    return FacesRecord(
+        folder=folder.name,
+        size=size,
+        detector=detector().name,
+        clips=len(cropped.records),
+        without_face=len(cropped.without_face),
+        several_people=sum(record.people > 1 for record in cropped.records.values()),
+        frames_left_out=sum(record.source_frames - record.frames for record in followed.values()),
+    )
 
 
 def pack_frames(
@@ -261,50 +258,51 @@ def pack_frames(
 
 
 def describe(
-    listing: Listing, states: dict[str, ClipState], samples: Sequence[Sample], checked: Sequence[Checked]
-) -> dict[str, Any]:
-    """Return all results of the checks in a form for JSON.
-
-    ``{"label_set", "classes": in order, "frames": the kind, "lists": files that were read, "verdict": "complete",
-    "incomplete" or "refused", "dataset_hash", "clips": number of distinct ones, "lines": of the manifest, "length":
-    frames of a clip {"least", "mean", "most", "short": clips under 16}, "counts" and "published": fold -> subset ->
-    class -> clips, "checks": [{"name", "question", "verdict", "reason", "findings": [{"severity", "message",
-    "clip_id"}]}], "excluded": [{"clip_id", "subset", "fold", "where", "reason"}]}``.
-    """
-    verdicts_ = {check.verdict for check in checked}
+    listing: Listing,
+    states: dict[str, ClipState],
+    samples: Sequence[Sample],
+    checked: Sequence[Checked],
+    *,
+    synthetic: bool,
+    root: str,
+    options: dict[str, Any],
+    faces: FacesRecord | None,
+) -> PrepareRecord:
+    """Return the record of all checks, before a manifest or a pack is written; options are as in the record."""
+    outcomes = {check.verdict for check in checked}
     lengths = [states[clip_id].frames for clip_id in {sample.clip_id for sample in samples}]
-    return {
-        "label_set": listing.label_set,
-        "classes": list(listing.classes),
-        "frames": listing.variant,
-        "lists": listing.lists,
-        "verdict": "refused" if "refused" in verdicts_ else "incomplete" if "wrong" in verdicts_ else "complete",
-        "dataset_hash": dataset_hash(samples),
-        "clips": len(lengths),
-        "lines": len(samples),
-        "length": {
-            "least": min(lengths, default=0),
-            "mean": round(fmean(lengths), 2) if lengths else 0,
-            "most": max(lengths, default=0),
-            "short": sum(length < SHORT for length in lengths),
-        },
-        "counts": _by_fold(count(listing.entries, listing.labels), listing.classes),
-        "published": _by_fold(listing.published, listing.classes),
-        "checks": [
-            {
-                "name": check.name,
-                "question": CHECKS[check.name],
-                "verdict": check.verdict,
-                "reason": check.reason,
-                "findings": [
-                    {"severity": finding.severity, "message": finding.message, "clip_id": finding.clip_id}
-                    for finding in check.findings
-                ],
-            }
-            for check in checked
-        ],
-        "excluded": [excluded._asdict() for excluded in listing.excluded],
-    }
+    return PrepareRecord(
+        dataset=listing.dataset,
+        synthetic=synthetic,
+        root=root,
+        options=options,
+        manifest=None,
+        faces=faces,
+        pack=None,
+        label_set=listing.label_set,
+        classes=listing.classes,
+        frames=listing.variant,
+        lists=tuple(listing.lists),
+        verdict="refused" if "refused" in outcomes else "incomplete" if "wrong" in outcomes else "complete",
+        dataset_hash=dataset_hash(samples),
+        clips=len(lengths),
+        lines=len(samples),
+        length=LengthRecord(
+            least=min(lengths, default=0),
+            mean=round(fmean(lengths), 2) if lengths else 0.0,
+            most=max(lengths, default=0),
+            short=sum(length < SHORT for length in lengths),
+        ),
+        counts=_by_fold(count(listing.entries, listing.labels), listing.classes),
+        published=_by_fold(listing.published, listing.classes),
+        checks=tuple(_check_record(check) for check in checked),
+        excluded=tuple(ExcludedRecord(**excluded._asdict()) for excluded in listing.excluded),
+    )
+
+
+def _check_record(check: Checked) -> CheckRecord:
+    findings = (FindingRecord(each.severity, each.message, each.clip_id) for each in check.findings)
+    return CheckRecord(check.name, CHECKS[check.name], check.verdict, check.reason, tuple(findings))
 
 
 def _notify(line: str) -> None:
@@ -331,10 +329,6 @@ def _skipped(listing: Listing, decode: str, synthetic: bool) -> dict[str, str]:
     if not any(fold for fold, _ in listing.expected):
         skipped["partition"] = "no folds"
     return skipped
-
-
-def _write_record(out: Path, record: dict[str, Any]) -> None:
-    write_text(out / "prepare.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
 
 def _stops(listing: Listing, allow_incomplete: bool) -> bool:

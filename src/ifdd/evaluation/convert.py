@@ -10,6 +10,7 @@ from ifdd.console import console
 from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
 from ifdd.model import IFDD, Conversion, convert_official, load_checkpoint, save_checkpoint
+from ifdd.records import CheckpointRecord
 
 ENTRIES_SHOWN = 12
 """Entries that are listed one by one for a reason; the others are counted."""
@@ -55,7 +56,7 @@ def convert(
         if (classes, frames, order, part, clip_seconds) != (None, 16, "updater_first", None, None):
             raise InputError(f"{checkpoint} is a checkpoint of ifdd, which is complete: give no option but --half true")
         ours = load_checkpoint(checkpoint)
-        save_checkpoint(out, ours.model, ours.classes, ours.clip_seconds, ours.description, half=half)
+        save_checkpoint(out, ours.model, ours.classes, ours.clip_seconds, ours.record, half=half)
         console.print(f"Written to {out}", highlight=False)
         return
     conversion = convert_official(checkpoint, frames, len(LABEL_SETS[classes]) if classes else None, order, part)
@@ -63,8 +64,8 @@ def convert(
     seconds = frames * OFFICIAL_STRIDES[frames] / OFFICIAL_FPS if clip_seconds is None else clip_seconds
     if seconds <= 0:
         raise InputError(f"--clip-seconds must be positive, given {seconds}")
-    description = {"converted_from": checkpoint.name, "data": classes, "synthetic": False}
-    save_checkpoint(out, conversion.model, names, seconds, description, half=half)
+    record = CheckpointRecord(converted_from=checkpoint.name, data=classes, synthetic=False)
+    save_checkpoint(out, conversion.model, names, seconds, record, half=half)
     console.print(report(conversion))
     console.print(f"Classes: {', '.join(names)}", highlight=False)
     if "class0" in names:

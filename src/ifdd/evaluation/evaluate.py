@@ -1,9 +1,9 @@
-"""``ifdd evaluate``: a checkpoint is measured on the clips of a manifest, and the protocol is said aloud."""
+"""``ifdd evaluate``: evaluate a checkpoint and report the protocol."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,12 +12,13 @@ from torch.utils.data import DataLoader
 from ifdd.console import console, progress_bar
 from ifdd.data.dataset import ClipDataset, ViewBatch, collate_views, plain_input_error
 from ifdd.data.labels import canonical_label
-from ifdd.data.manifest import Sample, read_manifest
+from ifdd.data.manifest import Manifest, Sample
 from ifdd.errors import InputError
 from ifdd.evaluation.metrics import confusion_matrix, scores_from_confusion
-from ifdd.evaluation.protocol import clips_used_for, describe_dataset, describe_protocol, trained_fold
+from ifdd.evaluation.protocol import clips_used_for, describe_dataset, describe_protocol
 from ifdd.evaluation.report import Evaluation, evaluation_tables, write_evaluation
 from ifdd.model import IFDD, choose_device, load_checkpoint
+from ifdd.records import CheckpointRecord, Protocol
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -79,10 +80,17 @@ def evaluate(
     """
     how = SamplingConfig(sampling, stride, views, crops)
     evaluation, protocol = measure(
-        checkpoint, manifest, how, subset=subset, fold=fold, batch_size=batch_size, workers=workers, device=device
+        checkpoint,
+        Manifest.read(manifest),
+        how,
+        subset=subset,
+        fold=fold,
+        batch_size=batch_size,
+        workers=workers,
+        device=device,
     )
     console.print(evaluation_tables(evaluation, protocol))
-    if protocol["checkpoint"]["description"].get("synthetic"):
+    if protocol.checkpoint.description.synthetic:
         console.print("This checkpoint was trained on computer-generated faces.")
     if out is not None:
         write_evaluation(out, evaluation, protocol)
@@ -91,7 +99,7 @@ def evaluate(
 
 def measure(
     checkpoint: Path,
-    manifest: Path,
+    manifest: Manifest,
     how: SamplingConfig,
     *,
     subset: str = "test",
@@ -99,7 +107,7 @@ def measure(
     batch_size: int = 16,
     workers: int = 0,
     device: Device = "auto",
-) -> tuple[Evaluation, dict[str, Any]]:
+) -> tuple[Evaluation, Protocol]:
     """Let a checkpoint classify clips of a manifest, with a progress bar.
 
     Args:
@@ -113,7 +121,7 @@ def measure(
         device: where the model runs.
 
     Returns:
-        the result, and its protocol as ``describe_protocol`` gives it.
+        the result, and its protocol.
 
     Raises:
         InputError: a file cannot be read, the checkpoint lacks classes, there are no such clips, or they are the test
@@ -121,11 +129,11 @@ def measure(
     """
     _check_numbers(batch_size=(batch_size, 1), workers=(workers, 0))
     loaded = load_checkpoint(checkpoint)
-    samples = read_manifest(manifest, subset, fold)
-    _check_folds(manifest, samples)
-    _check_classes(checkpoint, loaded.classes, manifest, samples)
+    samples = manifest.select(subset, fold)
+    _check_folds(manifest.path, samples)
+    _check_classes(checkpoint, loaded.classes, manifest.path, samples)
     described = describe_dataset(manifest)
-    _check_not_trained_on(checkpoint, loaded.description, described["hash"], samples)
+    _check_not_trained_on(checkpoint, loaded.record, described.hash, samples)
     config = loaded.model.config
     dataset = ClipDataset(
         samples,
@@ -215,15 +223,12 @@ def _check_folds(manifest: Path, samples: Sequence[Sample]) -> None:
         )
 
 
-def _check_not_trained_on(
-    checkpoint: Path, description: Mapping[str, Any], dataset: str, samples: Sequence[Sample]
-) -> None:
+def _check_not_trained_on(checkpoint: Path, record: CheckpointRecord, dataset: str, samples: Sequence[Sample]) -> None:
     subset, fold = samples[0].subset, samples[0].fold
-    if subset == "test" and clips_used_for(description, dataset, samples) == "training":
-        trained = trained_fold(description)
+    if subset == "test" and clips_used_for(record, dataset, samples) == "training":
         raise InputError(
-            f"{checkpoint} was trained on fold {trained}, and fold {fold}'s test clips are training clips there; "
-            f"give --fold {trained}, or the checkpoint of fold {fold}"
+            f"{checkpoint} was trained on fold {record.fold}, and fold {fold}'s test clips are training clips there; "
+            f"give --fold {record.fold}, or the checkpoint of fold {fold}"
         )
 
 

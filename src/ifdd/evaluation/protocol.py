@@ -1,41 +1,43 @@
-"""The protocol of a measurement: everything that another person needs to repeat it, or to know what it is worth."""
+"""The protocol of an evaluation: everything that another person needs to repeat it, or to judge it."""
 
 import importlib.metadata
-import json
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.labels import LABEL_SETS
-from ifdd.data.manifest import Sample, dataset_hash, read_manifest
+from ifdd.data.manifest import Manifest, Sample
 from ifdd.data.sampling import describe_sampling
-from ifdd.errors import InputError
 from ifdd.evaluation.report import Evaluation
 from ifdd.files import file_sha256
 from ifdd.model import Checkpoint, find_checkpoint
+from ifdd.records import (
+    NOT_RECORDED,
+    CheckpointRecord,
+    DatasetRecord,
+    EvaluatedCheckpoint,
+    ManifestRecord,
+    PreparedRecord,
+    PrepareRecord,
+    Protocol,
+    SamplingOptions,
+    SamplingRecord,
+    SoftwareRecord,
+)
 
 
 def describe_protocol(
     checkpoint: Path,
     loaded: Checkpoint,
-    manifest: Path,
-    described: dict[str, Any],
+    manifest: Manifest,
+    described: DatasetRecord,
     fold: int | None,
     dataset: ClipDataset,
     evaluation: Evaluation,
-) -> dict[str, Any]:
-    """Return everything that another person needs to repeat the measurement, as JSON can hold it.
-
-    ``{"checkpoint": {"path", "sha256", "clip_seconds", "chosen_on": "validation", "test", "none" (the last epoch)
-    or "not recorded", "seed": of its training or null, "description"}, "manifest": {"path", "sha256"}, "dataset":
-    see ``describe_dataset``, "classes": in the order of the logits, "label_order": name of the label set that has
-    it, "subset", "fold": number or null, "clips": number, "clips_used_for": see ``clips_used_for``, "sampling":
-    {"name", "stride": or null, "temporal_views": or null, "crops", "meaning", "frames": of a clip, "size": pixels,
-    "views": in all, "views_per_clip": [least, most], "average": over the views}, "seed": null, for the test draws
-    nothing at random, "versions": {"ifdd", "torch", "python"}, "commit": of ifdd's checkout or null}``.
+) -> Protocol:
+    """Return everything that another person needs to repeat the evaluation.
 
     Args:
         checkpoint: the file, or the name of one that ships with the package.
@@ -43,47 +45,49 @@ def describe_protocol(
         manifest: the table of clips.
         described: what ``describe_dataset`` says of it.
         fold: number of the fold that was asked for, if any.
-        dataset: the clips that were measured.
+        dataset: the clips that the model saw.
         evaluation: the result.
     """
-    description = loaded.description
-    return {
-        "checkpoint": {
-            "path": str(checkpoint),
-            "sha256": file_sha256(find_checkpoint(checkpoint)),
-            "clip_seconds": loaded.clip_seconds,
-            "chosen_on": description.get("chosen_on", "not recorded"),
-            "seed": description.get("recipe", {}).get("run", {}).get("seed"),
-            "description": description,
-        },
-        "manifest": {"path": str(manifest), "sha256": file_sha256(manifest)},
-        "dataset": described,
-        "classes": list(dataset.classes),
-        "label_order": label_order(dataset.classes),
-        "subset": dataset.samples[0].subset,
-        "fold": fold,
-        "clips": len(dataset),
-        "clips_used_for": clips_used_for(description, described["hash"], dataset.samples),
-        "sampling": {
-            **sampling_options(dataset.sampling, dataset.stride, dataset.views, dataset.crops),
-            "meaning": describe_sampling(dataset.sampling, dataset.views, dataset.crops),
-            "frames": dataset.clip_length,
-            "size": dataset.size,
-            "views": int(evaluation.views.sum()),
-            "views_per_clip": [int(evaluation.views.min()), int(evaluation.views.max())],
-            "average": "probabilities",
-        },
-        "seed": None,
-        "versions": versions("ifdd", "torch", "python"),
-        "commit": commit(),
-    }
+    record = loaded.record
+    options = sampling_options(dataset.sampling, dataset.stride, dataset.views, dataset.crops)
+    software = running_software("ifdd", "torch", "python")
+    return Protocol(
+        checkpoint=EvaluatedCheckpoint(
+            path=str(checkpoint),
+            sha256=file_sha256(find_checkpoint(checkpoint)),
+            clip_seconds=loaded.clip_seconds,
+            chosen_on=record.chosen_on or NOT_RECORDED,
+            seed=record.seed,
+            description=record,
+        ),
+        manifest=ManifestRecord(str(manifest.path), manifest.sha256),
+        dataset=described,
+        classes=dataset.classes,
+        label_order=label_order(dataset.classes),
+        subset=dataset.samples[0].subset,
+        fold=fold,
+        clips=len(dataset),
+        clips_used_for=clips_used_for(record, described.hash, dataset.samples),
+        sampling=SamplingRecord(
+            **vars(options),
+            meaning=describe_sampling(dataset.sampling, dataset.views, dataset.crops),
+            frames=dataset.clip_length,
+            size=dataset.size,
+            views=int(evaluation.views.sum()),
+            views_per_clip=(int(evaluation.views.min()), int(evaluation.views.max())),
+            average="probabilities",
+        ),
+        seed=None,
+        versions=software.versions,
+        commit=software.commit,
+    )
 
 
-def clips_used_for(description: Mapping[str, Any], dataset: str, samples: Sequence[Sample]) -> str:
-    """Return what a training did with the clips that its checkpoint is measured on.
+def clips_used_for(record: CheckpointRecord, dataset: str, samples: Sequence[Sample]) -> str:
+    """Return what a training did with the clips that its checkpoint is evaluated on.
 
     Args:
-        description: what the checkpoint says of itself.
+        record: what the checkpoint says of itself.
         dataset: hash of the dataset that the clips are of.
         samples: clips of one subset and one fold.
 
@@ -92,58 +96,46 @@ def clips_used_for(description: Mapping[str, Any], dataset: str, samples: Sequen
         checkpoint is of another dataset or does not say of which. The fold's test clips count as "training" where the
         training was of another fold, for they are training clips there.
     """
-    if description.get("dataset", {}).get("hash") != dataset:
+    if record.dataset is None or record.dataset.hash != dataset:
         return "not known"
     subset = samples[0].subset
-    trained = trained_fold(description)
-    if subset == "train" or trained not in (None, samples[0].fold):
+    if subset == "train" or record.fold not in (None, samples[0].fold):
         return "training"
-    return "choosing the checkpoint" if subset == description.get("chosen_on") else "nothing"
+    return "choosing the checkpoint" if subset == record.chosen_on else "nothing"
 
 
-def trained_fold(description: Mapping[str, Any]) -> int | None:
-    """Return the fold that a checkpoint was trained on; None where its dataset has none, or it does not say."""
-    fold: int | None = description.get("recipe", {}).get("data", {}).get("fold")
-    return fold
+def sampling_options(name: str, stride: int, views: int, crops: int) -> SamplingOptions:
+    """Return the name of a test's sampling and its options, None where it does not have one."""
+    return SamplingOptions(
+        name=name,
+        stride=None if name == "uniform_segments" else stride,
+        temporal_views=views if name == "spaced_clips" else None,
+        crops=crops,
+    )
 
 
-def sampling_options(name: str, stride: int, views: int, crops: int) -> dict[str, Any]:
-    """Return the name of a test's sampling and its options, null where it does not have one."""
-    return {
-        "name": name,
-        "stride": None if name == "uniform_segments" else stride,
-        "temporal_views": views if name == "spaced_clips" else None,
-        "crops": crops,
-    }
-
-
-def describe_dataset(manifest: Path) -> dict[str, Any]:
+def describe_dataset(manifest: Manifest) -> DatasetRecord:
     """Return what is known about the clips of a manifest, all folds together.
 
-    ``{"hash": of clips, labels, folds and subsets, "synthetic": true, false or null where nothing says, "prepared":
-    null where ``ifdd prepare`` did not write the manifest, else {"dataset", "frames": which of the dataset's kinds,
-    "label_set", "faces": null as they are, or {"size", "detector", "clips", "without_face", ...} of the crops, "pack":
-    null or {"size", "quality", ...}, "verdict": "complete" or "incomplete", "excluded": lines of the lists left out,
-    "unchanged": whether the manifest still has the hash that was checked}}``.
-
     Raises:
-        InputError: the manifest, or prepare.json beside it, is damaged.
+        InputError: prepare.json beside the manifest is damaged.
     """
-    found = dataset_hash(read_manifest(manifest))
-    path = manifest.parent / "prepare.json"
-    unprepared = {"hash": found, "synthetic": _is_synthetic(manifest), "prepared": None}
-    if not path.exists():
-        return unprepared
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if record["manifest"] not in (None, manifest.name):
-            return unprepared  # another manifest in the same folder
-        prepared = {name: record[name] for name in ("dataset", "frames", "label_set", "faces", "pack", "verdict")}
-        prepared["excluded"] = len(record["excluded"])
-        prepared["unchanged"] = record["manifest"] is not None and record["dataset_hash"] == found
-        return {"hash": found, "synthetic": bool(record["synthetic"]), "prepared": prepared}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged ({error!r}); prepare the dataset anew") from error
+    folder, found = manifest.path.parent, manifest.dataset_hash
+    file = folder / PrepareRecord.FILE
+    record = PrepareRecord.load(file, "prepare the dataset again") if file.exists() else None
+    if record is None or record.manifest not in (None, manifest.path.name):  # nothing, or of another manifest
+        return DatasetRecord(found, True if (folder / "synth.json").exists() else None, None)
+    prepared = PreparedRecord(
+        dataset=record.dataset,
+        frames=record.frames,
+        label_set=record.label_set,
+        faces=record.faces,
+        pack=record.pack,
+        verdict=record.verdict,
+        excluded=len(record.excluded),
+        unchanged=record.manifest is not None and record.dataset_hash == found,
+    )
+    return DatasetRecord(found, record.synthetic, prepared)
 
 
 def label_order(classes: Sequence[str]) -> str:
@@ -151,9 +143,11 @@ def label_order(classes: Sequence[str]) -> str:
     return next((name for name, names in LABEL_SETS.items() if names == tuple(classes)), "its own")
 
 
-def versions(*names: str) -> dict[str, str]:
-    """Return the versions of installed packages; "python" is the interpreter's."""
-    return {name: platform.python_version() if name == "python" else importlib.metadata.version(name) for name in names}
+def running_software(*names: str) -> SoftwareRecord:
+    """Return the versions of installed packages, of which "python" is the interpreter's, and the commit of ifdd."""
+    python = platform.python_version()
+    versions = {name: python if name == "python" else importlib.metadata.version(name) for name in names}
+    return SoftwareRecord(versions, commit())
 
 
 def commit() -> str | None:
@@ -175,8 +169,3 @@ def commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return described.stdout.strip()
-
-
-def _is_synthetic(manifest: Path) -> bool | None:
-    """Return True beside the note of ``ifdd synth``; None where nothing says."""
-    return True if (manifest.parent / "synth.json").exists() else None

@@ -2,11 +2,9 @@
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -14,12 +12,18 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 
-from ifdd.errors import InputError
 from ifdd.evaluation.metrics import Scores
 from ifdd.files import write_text
-
-SCHEMA_VERSION = 2
-EVALUATION_FILE = "evaluation.json"
+from ifdd.records import (
+    NOT_RECORDED,
+    CrossvalProtocol,
+    DatasetRecord,
+    EvaluatedCheckpoint,
+    EvaluationRecord,
+    Protocol,
+    ScoresRecord,
+    SoftwareRecord,
+)
 
 CHOSEN_ON_TEST = "checkpoint chosen on the test clips, which flatters the result"
 """What stands over every table whose checkpoint was not chosen fairly."""
@@ -47,7 +51,7 @@ class Evaluation:
     """Number of views of each clip."""
 
 
-def write_evaluation(folder: Path, evaluation: Evaluation, protocol: dict[str, Any]) -> None:
+def write_evaluation(folder: Path, evaluation: Evaluation, protocol: Protocol) -> None:
     """Write ``evaluation.json``, ``evaluation.md`` and ``predictions.csv``, each whole or not at all.
 
     ``predictions.csv`` has the columns clip_id, target, prediction, one column of probabilities a class, and last on
@@ -56,51 +60,28 @@ def write_evaluation(folder: Path, evaluation: Evaluation, protocol: dict[str, A
     Raises:
         InputError: the folder cannot be written to.
     """
-    text = json.dumps(evaluation_document(evaluation, protocol), indent=2, allow_nan=False)
-    write_text(folder / EVALUATION_FILE, text + "\n")
+    evaluation_record(evaluation, protocol).write(folder / EvaluationRecord.FILE)
     write_text(folder / "evaluation.md", evaluation_markdown(evaluation, protocol))
     write_text(folder / "predictions.csv", predictions_csv(evaluation, protocol))
 
 
-def read_evaluation(folder: Path) -> dict[str, Any]:
-    """Return what ``evaluation.json`` in a folder holds: see ``evaluation_document``.
-
-    Raises:
-        InputError: the file is damaged, or another version of ifdd wrote it in another form.
-    """
-    file = folder / EVALUATION_FILE
-    try:
-        document = dict(json.loads(file.read_text(encoding="utf-8")))
-        version = document["schema_version"]
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{file} is damaged ({error!r}); delete it and evaluate again") from error
-    if version != SCHEMA_VERSION:
-        raise InputError(f"{file} has the form {version} of another version of ifdd; delete it and evaluate again")
-    return document
+def evaluation_record(evaluation: Evaluation, protocol: Protocol) -> EvaluationRecord:
+    """Return what ``evaluation.json`` holds."""
+    return EvaluationRecord(scores_record(evaluation.scores), protocol)
 
 
-def evaluation_document(evaluation: Evaluation, protocol: dict[str, Any]) -> dict[str, Any]:
-    """Return what ``evaluation.json`` holds.
-
-    ``{"schema_version": 2, "scores": {"war", "uar": 0 to 1, "recalls": {class: 0 to 1 or null}, "support": {class:
-    clips}, "confusion": rows are targets, columns predictions, in the order of protocol.classes}, "protocol":
-    what ``ifdd.evaluation.protocol.describe_protocol`` returns}``.
-    """
-    scores = evaluation.scores
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "scores": {
-            "war": scores.war,
-            "uar": scores.uar,
-            "recalls": scores.recalls,
-            "support": dict(zip(scores.classes, scores.support, strict=True)),
-            "confusion": scores.confusion.tolist(),
-        },
-        "protocol": protocol,
-    }
+def scores_record(scores: Scores) -> ScoresRecord:
+    """Return scores as the files hold them."""
+    return ScoresRecord(
+        war=scores.war,
+        uar=scores.uar,
+        recalls=scores.recalls,
+        support=dict(zip(scores.classes, scores.support, strict=True)),
+        confusion=tuple(map(tuple, scores.confusion.tolist())),
+    )
 
 
-def evaluation_tables(evaluation: Evaluation, protocol: dict[str, Any]) -> Group:
+def evaluation_tables(evaluation: Evaluation, protocol: Protocol) -> Group:
     """Return the tables for the terminal: recall and confusions of each class, WAR, UAR, the protocol."""
     scores = evaluation.scores
     warning = _warning(protocol)
@@ -130,7 +111,7 @@ def class_table(scores: Scores, title: str) -> Table:
     return table
 
 
-def evaluation_markdown(evaluation: Evaluation, protocol: dict[str, Any]) -> str:
+def evaluation_markdown(evaluation: Evaluation, protocol: Protocol) -> str:
     """Return the same tables as Markdown."""
     scores = evaluation.scores
     warning = _warning(protocol)
@@ -151,9 +132,9 @@ def evaluation_markdown(evaluation: Evaluation, protocol: dict[str, Any]) -> str
     )
 
 
-def predictions_csv(evaluation: Evaluation, protocol: dict[str, Any]) -> str:
+def predictions_csv(evaluation: Evaluation, protocol: Protocol) -> str:
     """Return the predictions clip by clip as CSV text."""
-    chosen_on, used_for = protocol["checkpoint"]["chosen_on"], protocol["clips_used_for"]
+    chosen_on, used_for = protocol.checkpoint.chosen_on, protocol.clips_used_for
     classes = evaluation.scores.classes
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -177,66 +158,61 @@ def chosen_on_test(chosen_on: str) -> str:
     return CHOSEN_ON_TEST if chosen_on == "test" else ""
 
 
-def _warning(protocol: dict[str, Any]) -> str:
+def _warning(protocol: Protocol) -> str:
     """Return what must stand over the tables of one evaluation, empty where the clips are new to a fair checkpoint."""
-    chosen, used_for = chosen_on_test(protocol["checkpoint"]["chosen_on"]), protocol["clips_used_for"]
+    chosen, used_for = chosen_on_test(protocol.checkpoint.chosen_on), protocol.clips_used_for
     return chosen if chosen and used_for != "training" else USED_FOR.get(used_for, "")
 
 
-def _protocol_rows(protocol: dict[str, Any]) -> Iterable[tuple[str, str]]:
+def _protocol_rows(protocol: Protocol) -> Iterable[tuple[str, str]]:
     """Yield what a reader must know to compare the result with others."""
-    checkpoint, manifest = protocol["checkpoint"], protocol["manifest"]
-    description = checkpoint["description"]
-    fold = "" if protocol["fold"] is None else f", fold {protocol['fold']}"
-    yield "checkpoint", f"{checkpoint['path']} (sha256 {checkpoint['sha256'][:12]})"
-    yield "chosen by", description.get("selection", "not recorded")
+    checkpoint, manifest = protocol.checkpoint, protocol.manifest
+    fold = "" if protocol.fold is None else f", fold {protocol.fold}"
+    yield "checkpoint", f"{checkpoint.path} (sha256 {checkpoint.sha256[:12]})"
+    yield "chosen by", checkpoint.description.selection or NOT_RECORDED
     yield "trained with", _training_words(checkpoint)
-    yield "clips", f"{protocol['clips']} of {protocol['subset']}{fold}, {manifest['path']}"
-    yield "manifest", f"sha256 {manifest['sha256'][:12]}"
+    yield "clips", f"{protocol.clips} of {protocol.subset}{fold}, {manifest.path}"
+    yield "manifest", f"sha256 {manifest.sha256[:12]}"
     yield from common_rows(protocol)
-    yield "versions", version_words(protocol)
+    yield "versions", version_words(protocol.software)
 
 
-def common_rows(protocol: dict[str, Any]) -> Iterable[tuple[str, str]]:
+def common_rows(protocol: Protocol | CrossvalProtocol) -> Iterable[tuple[str, str]]:
     """Yield the part of the protocol that all folds of a cross-validation share."""
-    sampling = protocol["sampling"]
-    yield "dataset", dataset_words(protocol["dataset"])
-    yield "label order", f"{protocol['label_order']}: {', '.join(protocol['classes'])}"
-    yield "sampling", f"{sampling['name']}: {sampling['meaning']}"
-    stride = "" if sampling["stride"] is None else f", stride {sampling['stride']}"
-    yield (
-        "views",
-        f"{sampling['views']} in all, {sampling['frames']} frames of {sampling['size']}x{sampling['size']}{stride}",
-    )
+    sampling = protocol.sampling
+    yield "dataset", dataset_words(protocol.dataset)
+    yield "label order", f"{protocol.label_order}: {', '.join(protocol.classes)}"
+    yield "sampling", f"{sampling.name}: {sampling.meaning}"
+    stride = "" if sampling.stride is None else f", stride {sampling.stride}"
+    yield "views", f"{sampling.views} in all, {sampling.frames} frames of {sampling.size}x{sampling.size}{stride}"
 
 
-def dataset_words(dataset: dict[str, Any]) -> str:
+def dataset_words(dataset: DatasetRecord) -> str:
     """Return the hash of a dataset and how it was prepared."""
-    prepared = dataset["prepared"]
+    prepared = dataset.prepared
     if prepared is None:
-        return f"hash {dataset['hash'][:12]}, not made by 'ifdd prepare'"
-    faces = ", faces cropped" if prepared["faces"] else ", faces as they are"
-    packed = ", packed" if prepared["pack"] else ""
-    made = "SynthDFER as " if dataset["synthetic"] else ""
-    changed = "" if prepared["unchanged"] else ", CHANGED after it was prepared"
+        return f"hash {dataset.hash[:12]}, not made by 'ifdd prepare'"
+    faces = ", faces cropped" if prepared.faces else ", faces as they are"
+    packed = ", packed" if prepared.pack else ""
+    made = "SynthDFER as " if dataset.synthetic else ""
+    changed = "" if prepared.unchanged else ", CHANGED after it was prepared"
     return (
-        f"hash {dataset['hash'][:12]}, {made}{prepared['dataset']}, frames {prepared['frames']}{faces}{packed}, "
-        f"{prepared['verdict']}{changed}"
+        f"hash {dataset.hash[:12]}, {made}{prepared.dataset}, frames {prepared.frames}{faces}{packed}, "
+        f"{prepared.verdict}{changed}"
     )
 
 
-def version_words(protocol: dict[str, Any]) -> str:
-    """Return versions and commit of a measurement or a training."""
-    commit = protocol.get("commit")
-    named = [f"{name} {version}" for name, version in protocol["versions"].items()]
-    return ", ".join([*named, f"commit {commit}"] if commit else named)
+def version_words(software: SoftwareRecord) -> str:
+    """Return versions and commit of an evaluation or a training."""
+    named = [f"{name} {version}" for name, version in software.versions.items()]
+    return ", ".join([*named, f"commit {software.commit}"] if software.commit else named)
 
 
-def _training_words(checkpoint: dict[str, Any]) -> str:
-    description = checkpoint["description"]
-    if checkpoint["seed"] is None or "versions" not in description:
-        return "not recorded"
-    return f"seed {checkpoint['seed']}, {version_words(description)}"
+def _training_words(checkpoint: EvaluatedCheckpoint) -> str:
+    training = checkpoint.description.software
+    if checkpoint.seed is None or not training.versions:
+        return NOT_RECORDED
+    return f"seed {checkpoint.seed}, {version_words(training)}"
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

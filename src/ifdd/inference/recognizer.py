@@ -195,18 +195,18 @@ def recognize(
 
 def _describe(checkpoint: Checkpoint, detector: str, origin: str | Path | None) -> ModelInfo:
     """Return what the results say about the model."""
-    config, description = checkpoint.model.config, checkpoint.description
+    config, record = checkpoint.model.config, checkpoint.record
     return ModelInfo(
-        name=description.get("preset") or _preset_name(config),
+        name=record.preset or _preset_name(config),
         frames=config.frames,
         size=config.size,
         clip_seconds=checkpoint.clip_seconds,
         classes=checkpoint.classes,
         face_detector=detector,
-        description=description,
+        description=record.plain(),
         checkpoint=None if origin is None else Path(origin).name,
         checkpoint_sha256=None if origin is None else file_sha256(find_checkpoint(origin)),
-        notice=SYNTHETIC_NOTICE if description.get("synthetic") else "",
+        notice=SYNTHETIC_NOTICE if record.synthetic else "",
     )
 
 

@@ -145,7 +145,7 @@ def describe_model(
         and {
             "classes": list(checkpoint.classes),
             "clip_seconds": checkpoint.clip_seconds,
-            "description": checkpoint.description,
+            "description": checkpoint.record.plain(),
         },
     }
 

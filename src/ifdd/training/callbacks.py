@@ -1,6 +1,7 @@
 """What happens beside the training: scores and checkpoints after each epoch, and the progress bar."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any, Literal
@@ -12,9 +13,10 @@ from rich.progress import Progress, TaskID
 from ifdd.console import error_console, progress_bar
 from ifdd.evaluation.metrics import scores_from_confusion
 from ifdd.model import IFDD
+from ifdd.records import BestEpoch, SubsetScores
 from ifdd.training.module import ClipClassifier
 
-SaveModel = Callable[[Path, IFDD, dict[str, Any]], None]
+SaveModel = Callable[[Path, IFDD, BestEpoch], None]
 
 
 class ValidationCheckpoints(Callback):
@@ -25,22 +27,22 @@ class ValidationCheckpoints(Callback):
     Args:
         folder: where the files go.
         classes: class names in the order of the logits.
-        select: the score that decides, "war" or "uar".
+        select: the score that decides.
         subset: what the clips that decide are: "validation" or "test".
         clips: the same in words, for reports.
-        save: writes one checkpoint from path, model and description.
-        note: is told after each epoch how many are done and the description of the best one.
+        save: writes one checkpoint from path, model and epoch.
+        note: called after each epoch with the number of epochs done and the best of them.
     """
 
     def __init__(
         self,
         folder: Path,
         classes: Sequence[str],
-        select: str,
+        select: Literal["war", "uar"],
         subset: Literal["validation", "test"],
         clips: str,
         save: SaveModel,
-        note: Callable[[int, dict[str, Any]], None],
+        note: Callable[[int, BestEpoch], None],
     ) -> None:
         self.folder = folder
         self.classes = classes
@@ -49,8 +51,8 @@ class ValidationCheckpoints(Callback):
         self.clips = clips
         self.save = save
         self.note = note
-        self.best: dict[str, Any] = {}
-        """What is known about the best epoch: "epoch", the scores under the name of the subset, "selection"."""
+        self.best: BestEpoch | None = None
+        """The best epoch yet."""
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Score the epoch and write its checkpoints."""
@@ -62,25 +64,40 @@ class ValidationCheckpoints(Callback):
         pl_module.log_dict(values, sync_dist=True)
         if not trainer.is_global_zero:
             return
-        described: dict[str, Any] = {
-            "epoch": trainer.current_epoch + 1,
-            self.subset: {"war": scores.war, "uar": scores.uar},
-        }
-        last = described | {"selection": "the last epoch", "chosen_on": "none"}
+        last = self._epoch(trainer.current_epoch + 1, SubsetScores(scores.war, scores.uar))
         self.save(self.folder / "last.safetensors", pl_module.model, last)
-        if not self.best or described[self.subset][self.select] > self.best[self.subset][self.select]:
+        if self.best is None or self._deciding(last) > self._deciding(self.best):
             selection = f"best {self.select.upper()} on {self.clips}"
-            self.best = described | {"selection": selection, "chosen_on": self.subset}
+            self.best = replace(last, selection=selection, chosen_on=self.subset)
             self.save(self.folder / "best.safetensors", pl_module.model, self.best)
         self.note(trainer.current_epoch + 1, self.best)
 
+    def _epoch(self, number: int, scores: SubsetScores) -> BestEpoch:
+        """Return an epoch that was not chosen: the last one."""
+        on_test = self.subset == "test"
+        return BestEpoch(
+            epoch=number,
+            validation=None if on_test else scores,
+            test=scores if on_test else None,
+            selection="the last epoch",
+            chosen_on="none",
+        )
+
+    def _deciding(self, epoch: BestEpoch) -> float:
+        return epoch.scores.war if self.select == "war" else epoch.scores.uar
+
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed training must know."""
-        return {"best": self.best}
+        return {"best": {} if self.best is None else self.best.plain()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a stored state."""
-        self.best = state_dict["best"]
+        """Continue from a stored state.
+
+        Raises:
+            InputError: the state is damaged.
+        """
+        best = state_dict["best"]
+        self.best = BestEpoch.read(best, "the stored best epoch") if best else None
 
 
 class TrainingProgress(ProgressBar):

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.labels import soft_label
-from ifdd.data.manifest import Sample, read_manifest
+from ifdd.data.manifest import Manifest, Sample
 from ifdd.errors import InputError
 from ifdd.model import IFDDConfig
 from ifdd.training.balance import BalancedSampler, class_draws
@@ -71,17 +71,29 @@ class ClipDataModule(LightningDataModule):
     training subset held out by subject; the test subset is then never touched. With the selection "test" they are the
     test subset, and all of the training subset is trained on.
 
+    Args:
+        config: how the clips are chosen and loaded.
+        manifest: the table of clips, ``config.manifest``.
+        model: frames and size of the clips.
+        seed: of every random choice.
+        selection: clips that choose the checkpoint.
+
     Raises:
-        InputError: the manifest is damaged, a label has no class, or soft labels are wanted and there are no votes.
+        InputError: the manifest lacks a subset, a label has no class, or soft labels are wanted and there are no votes.
     """
 
     def __init__(
-        self, config: DataConfig, model: IFDDConfig, seed: int, selection: Literal["validation", "test"] = "validation"
+        self,
+        config: DataConfig,
+        manifest: Manifest,
+        model: IFDDConfig,
+        seed: int,
+        selection: Literal["validation", "test"] = "validation",
     ) -> None:
         super().__init__()
         self.config = config
         self.selection = selection
-        samples = read_manifest(config.manifest, fold=config.fold)
+        samples = manifest.select(fold=config.fold)
         folds = sorted({sample.fold for sample in samples})
         if len(folds) > 1:
             raise InputError(f"{config.manifest} has the folds {folds}, which share clips; choose one: --data.fold")

@@ -10,19 +10,21 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
 from ifdd.console import console
-from ifdd.data.manifest import Sample, read_manifest
+from ifdd.data.manifest import Manifest, Sample
 from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
+from ifdd.evaluation.crossval_report import crossval_tables, write_crossval
 from ifdd.evaluation.evaluate import Device, SamplingConfig, measure
-from ifdd.evaluation.folds import FoldResult, cross_validation, crossval_tables, read_fold, write_crossval
+from ifdd.evaluation.folds import FoldResult, cross_validation, read_fold
 from ifdd.evaluation.protocol import describe_dataset, sampling_options
-from ifdd.evaluation.report import EVALUATION_FILE, percent, write_evaluation
+from ifdd.evaluation.report import percent, write_evaluation
 from ifdd.files import file_sha256
+from ifdd.records import DatasetRecord, EvaluationRecord
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 from ifdd.training.recipe import RECIPE_FILE, Recipe
 from ifdd.training.train import is_first_process, known_training, train_recipe
@@ -91,8 +93,9 @@ def crossval(
     slots = _slots(gpus, run.accelerator)
     if gpus and run.accelerator == "auto":
         recipe = replace(recipe, run=replace(run, accelerator="gpu"))
-    found = describe_dataset(data.manifest)
-    there = folds_of(data.manifest, read_manifest(data.manifest))
+    manifest = Manifest.read(data.manifest)
+    found = describe_dataset(manifest)
+    there = folds_of(manifest.path, manifest.samples)
     expected = expected_folds(found, there)
     wanted = _numbers("folds", folds) or expected
     _check_wanted(data.manifest, folds, wanted, there)
@@ -104,7 +107,7 @@ def crossval(
         console.print(f"fold {number or 'all'} is done already: {_scores(done[number])}", highlight=False)
     # data-parallel training starts its processes by repeating the command, which must then be that of one fold
     apart = bool(gpus) or (run.devices > 1 and len(todo) > 1)
-    with _termination_interrupts(), closing(_run_apart(todo, slots) if apart else _run_here(todo)) as runs:
+    with _termination_interrupts(), closing(_run_apart(todo, slots) if apart else _run_here(todo, manifest)) as runs:
         for fold in runs:
             done[fold.number] = read_fold(fold.number, fold.evaluation)
             console.print(f"fold {fold.number or 'all'}: {_scores(done[fold.number])}", highlight=False)
@@ -133,19 +136,18 @@ def folds_of(manifest: Path, samples: Sequence[Sample]) -> tuple[int, ...]:
     return tuple(sorted(subsets))
 
 
-def expected_folds(dataset: dict[str, Any], there: tuple[int, ...]) -> tuple[int, ...]:
+def expected_folds(dataset: DatasetRecord, there: tuple[int, ...]) -> tuple[int, ...]:
     """Return the numbers of the folds that a whole cross-validation has.
 
     Args:
         dataset: what ``describe_dataset`` says; DFEW and MAFW have five folds, whatever the manifest holds.
         there: folds of the manifest.
     """
-    prepared = dataset["prepared"]
-    published = PUBLISHED_FOLDS.get(prepared["dataset"], ()) if prepared else ()
+    published = PUBLISHED_FOLDS.get(dataset.prepared.dataset, ()) if dataset.prepared else ()
     return tuple(sorted({*published, *there}))
 
 
-def finished(fold: Fold, dataset: dict[str, Any]) -> FoldResult | None:
+def finished(fold: Fold, dataset: DatasetRecord) -> FoldResult | None:
     """Return the result of a fold if it is trained and tested as its recipe says; None if there is work left.
 
     Args:
@@ -156,7 +158,7 @@ def finished(fold: Fold, dataset: dict[str, Any]) -> FoldResult | None:
         InputError: its folder is damaged, or holds results of another recipe or dataset.
     """
     training = known_training(fold.recipe, fold.folder, dataset)
-    if not (fold.evaluation / EVALUATION_FILE).exists():
+    if not (fold.evaluation / EvaluationRecord.FILE).exists():
         return None
     checkpoint = fold.folder / "best.safetensors"
     if training is None or not checkpoint.exists():
@@ -164,29 +166,32 @@ def finished(fold: Fold, dataset: dict[str, Any]) -> FoldResult | None:
             f"{fold.folder} has an evaluation, but no training that it could belong to; delete that folder to do the "
             "fold again, or choose another --out"
         )
-    if training["state"] != "done":
+    if training.state != "done":
         return None
     result = read_fold(fold.number, fold.evaluation)
-    how, seen = fold.recipe.evaluation, result.protocol["sampling"]
-    options = sampling_options(how.sampling, how.stride, how.views, how.crops)
-    same = all(seen.get(name) == value for name, value in options.items())
-    of_this = result.protocol["checkpoint"]["sha256"] == file_sha256(checkpoint)
-    return result if same and of_this and result.protocol["dataset"]["hash"] == dataset["hash"] else None
+    how, protocol = fold.recipe.evaluation, result.protocol
+    same = protocol.sampling.options == sampling_options(how.sampling, how.stride, how.views, how.crops)
+    of_this = protocol.checkpoint.sha256 == file_sha256(checkpoint)
+    return result if same and of_this and protocol.dataset.hash == dataset.hash else None
 
 
-def run_fold(fold: Fold) -> None:
-    """Train one fold, or go on with its training, and test its best checkpoint.
+def run_fold(fold: Fold, manifest: Manifest) -> None:
+    """Train one fold, or resume its training, and test its best checkpoint.
+
+    Args:
+        fold: the fold.
+        manifest: the table of clips, of all folds.
 
     Raises:
         InputError: as ``train_recipe`` and ``measure``.
     """
-    train_recipe(fold.recipe, fold.folder, resume=True)
+    train_recipe(fold.recipe, manifest, fold.folder, resume=True)
     if not is_first_process():
         return
     data = fold.recipe.data
     result, protocol = measure(
         fold.folder / "best.safetensors",
-        data.manifest,
+        manifest,
         fold.recipe.evaluation,
         fold=data.fold,
         batch_size=data.batch_size,
@@ -256,11 +261,11 @@ def _fold(out: Path, recipe: Recipe, number: int, expected: tuple[int, ...]) -> 
     return Fold(number, replace(recipe, data=replace(recipe.data, fold=fold)), out / f"fold_{number}")
 
 
-def _run_here(folds: Iterable[Fold]) -> Generator[Fold]:
+def _run_here(folds: Iterable[Fold], manifest: Manifest) -> Generator[Fold]:
     """Do folds one after another in this process; yield each that is done."""
     for fold in folds:
         console.print(f"fold {fold.number or 'all'} -> {fold.folder}", highlight=False)
-        run_fold(fold)
+        run_fold(fold, manifest)
         if is_first_process():
             yield fold
 

@@ -1,14 +1,13 @@
 """``ifdd train``: a recipe becomes checkpoints."""
 
 import errno
-import json
 import logging
 import os
 import pickle
 import signal
 import warnings
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -19,12 +18,13 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from ifdd.console import console
 from ifdd.data.dataset import plain_input_error
 from ifdd.data.labels import class_names
+from ifdd.data.manifest import Manifest
 from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
 from ifdd.evaluation.evaluate import SamplingConfig
-from ifdd.evaluation.protocol import commit, describe_dataset, versions
-from ifdd.files import write_text
+from ifdd.evaluation.protocol import describe_dataset, running_software
 from ifdd.model import IFDD, create_model, save_checkpoint
+from ifdd.records import BestEpoch, CheckpointRecord, DatasetRecord, PreparedRecord, TrainingClips, TrainingRecord
 from ifdd.training.balance import logit_adjustment
 from ifdd.training.callbacks import TrainingProgress, ValidationCheckpoints
 from ifdd.training.checkpoint_io import WholeCheckpointIO
@@ -34,8 +34,6 @@ from ifdd.training.module import ClipClassifier
 from ifdd.training.recipe import Recipe
 
 RESUME_FILE = "resume.ckpt"
-TRAINING_FILE = "training.json"
-SCHEMA_VERSION = 1
 NOISE = (
     ".*does not have many workers.*",  # the recipe has settled it
     ".*exists and is not empty.*",  # a resumed training, checked already
@@ -73,22 +71,29 @@ def train(
         out: Folder for best.safetensors, last.safetensors, recipe.yaml, training.json and logs (csv/, tensorboard/).
         resume: Go on with the training that was interrupted in the folder, if there is one.
     """
-    train_recipe(Recipe(data, model, optimization, augmentation, mixup, run, evaluation), out, resume)
+    recipe = Recipe(data, model, optimization, augmentation, mixup, run, evaluation)
+    train_recipe(recipe, Manifest.read(data.manifest), out, resume)
 
 
-def train_recipe(recipe: Recipe, out: Path, resume: bool) -> None:
+def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) -> None:
     """Train what a recipe says; a training that is done already stays as it is.
+
+    Args:
+        recipe: what to train.
+        manifest: the table of clips, ``recipe.data.manifest``.
+        out: folder of the training.
+        resume: whether to resume the training that the folder may hold.
 
     Raises:
         InputError: the recipe does not fit the data, the folder holds another or a damaged training, or it holds one
             and ``resume`` is not given.
     """
     data, model, run = recipe.data, recipe.model, recipe.run
-    dataset = describe_dataset(data.manifest)
+    dataset = describe_dataset(manifest)
     if is_first_process():
         known = known_training(recipe, out, dataset, resume)
-        if known is not None and known["state"] == "done":
-            _print_best(out, known["best"])
+        if known is not None and known.state == "done":
+            _print_best(out, known.best)
             return
     resume_from = _resume_point(out, resume)
     for engine in ("lightning.pytorch", "lightning.fabric"):
@@ -96,27 +101,29 @@ def train_recipe(recipe: Recipe, out: Path, resume: bool) -> None:
     seed_everything(run.seed, verbose=False)
     classes = class_names(data.classes)
     network = create_model(model.preset, len(classes), model.ablation, model.weights, **model.overrides)
-    clips = ClipDataModule(data, network.config, run.seed, run.selection)
+    clips = ClipDataModule(data, manifest, network.config, run.seed, run.selection)
     adjustment = logit_adjustment(clips.draws, recipe.optimization.logit_adjustment, classes)
-    description = {
-        "preset": model.preset,
-        "data": data.name,
-        "synthetic": data.synthetic or bool(dataset["synthetic"]),
-        "dataset": dataset,
-        "recipe": recipe.plain(),
-        "versions": versions("ifdd", "torch", "lightning"),
-        "commit": commit(),
-    }
+    software = running_software("ifdd", "torch", "lightning")
+    described = CheckpointRecord(
+        preset=model.preset,
+        data=data.name,
+        synthetic=data.synthetic or bool(dataset.synthetic),
+        dataset=dataset,
+        recipe=recipe.plain(),
+        versions=software.versions,
+        commit=software.commit,
+    )
+    begun = TrainingRecord("running", 0, recipe.optimization.epochs, None, dataset, _clips_record(clips))
 
-    def save(path: Path, trained: IFDD, epoch: dict[str, Any]) -> None:
-        save_checkpoint(path, trained, classes, clips.clip_seconds, description | epoch)
+    def save(path: Path, trained: IFDD, epoch: BestEpoch) -> None:
+        save_checkpoint(path, trained, classes, clips.clip_seconds, described.at(epoch))
 
-    def note(epochs_done: int, best: dict[str, Any], state: str = "running") -> None:
-        _write_training(out, state, epochs_done, recipe, dataset, clips, best)
+    def note(epochs_done: int, best: BestEpoch) -> None:
+        replace(begun, epoch=epochs_done, best=best).write(out / begun.FILE)
 
     if is_first_process() and resume_from is None:
         recipe.write(out)
-        note(0, {})
+        begun.write(out / begun.FILE)
         console.print(_clips_line(clips), highlight=False, soft_wrap=True)
     checkpoints = ValidationCheckpoints(out, classes, run.select, run.selection, clips.selection_clips, save, note)
     progress = TrainingProgress(data.batch_size, run.selection)
@@ -133,58 +140,31 @@ def train_recipe(recipe: Recipe, out: Path, resume: bool) -> None:
     )
     _fit(trainer, module, clips, resume_from)
     if trainer.is_global_zero:
-        note(recipe.optimization.epochs, checkpoints.best, "done")
+        replace(begun, state="done", epoch=begun.epochs, best=checkpoints.best).write(out / begun.FILE)
         _print_best(out, checkpoints.best)
 
 
-def read_training(folder: Path) -> dict[str, Any] | None:
+def read_training(folder: Path) -> TrainingRecord | None:
     """Return what ``training.json`` says of the training in a folder; None if there is none.
-
-    ``{"schema_version": 1, "state": "running" or "done", "epoch": how many are done, "epochs": in all, "best": {} or
-    {"epoch", "validation" or "test": {"war", "uar"}, "selection": in words, "chosen_on"}, "dataset": see
-    ``describe_dataset``, "clips": {"train", "validation" or "test": those that chose, "unused", "draws": class -> how
-    often an epoch draws it}}``.
 
     Raises:
         InputError: the file is damaged.
     """
-    file = folder / TRAINING_FILE
+    file = folder / TrainingRecord.FILE
     if not file.exists():
         return None
-    try:
-        found = dict(json.loads(file.read_text(encoding="utf-8")))
-        if found["schema_version"] == SCHEMA_VERSION and found["state"] in ("running", "done"):
-            return found
-    except (OSError, KeyError, TypeError, ValueError):
-        pass
-    raise InputError(f"{file} is damaged, so the training in {folder} cannot go on; choose another --out")
+    return TrainingRecord.load(file, f"cannot resume the training in {folder}, choose another --out")
 
 
-def _write_training(
-    out: Path,
-    state: str,
-    epochs_done: int,
-    recipe: Recipe,
-    dataset: dict[str, Any],
-    clips: ClipDataModule,
-    best: dict[str, Any],
-) -> None:
-    draws = dict(zip(clips.train.classes, clips.draws.tolist(), strict=True))
-    record = {
-        "schema_version": SCHEMA_VERSION,
-        "state": state,
-        "epoch": epochs_done,
-        "epochs": recipe.optimization.epochs,
-        "best": best,
-        "dataset": dataset,
-        "clips": {
-            "train": len(clips.train),
-            clips.selection: len(clips.validation),
-            "unused": clips.unused,
-            "draws": draws,
-        },
-    }
-    write_text(out / TRAINING_FILE, json.dumps(record, indent=2) + "\n")
+def _clips_record(clips: ClipDataModule) -> TrainingClips:
+    on_test, chosen = clips.selection == "test", len(clips.validation)
+    return TrainingClips(
+        train=len(clips.train),
+        validation=None if on_test else chosen,
+        test=chosen if on_test else None,
+        unused=clips.unused,
+        draws=dict(zip(clips.train.classes, clips.draws.tolist(), strict=True)),
+    )
 
 
 def _clips_line(clips: ClipDataModule) -> str:
@@ -196,55 +176,55 @@ def _clips_line(clips: ClipDataModule) -> str:
     )
 
 
-def _print_best(out: Path, best: dict[str, Any]) -> None:
-    scores = best[best["chosen_on"]]
+def _print_best(out: Path, best: BestEpoch | None) -> None:
+    assert best is not None, "TrainingRecord sees to it"
     console.print(
-        f"{best['selection']}: WAR {scores['war']:.3f}, UAR {scores['uar']:.3f} (epoch {best['epoch']}) "
+        f"{best.selection}: WAR {best.scores.war:.3f}, UAR {best.scores.uar:.3f} (epoch {best.epoch}) "
         f"-> {out / 'best.safetensors'}",
         highlight=False,
         soft_wrap=True,
     )
 
 
-def known_training(recipe: Recipe, out: Path, dataset: dict[str, Any], resume: bool = True) -> dict[str, Any] | None:
-    """Return what is known about the training in a folder, after checking that it may go on; None if there is none.
+def known_training(recipe: Recipe, out: Path, dataset: DatasetRecord, resume: bool = True) -> TrainingRecord | None:
+    """Return what is known about the training in a folder, after checking that it may be resumed; None without one.
 
     Args:
         recipe: what is to be trained.
         out: the folder.
         dataset: what ``describe_dataset`` says of the clips.
-        resume: whether to go on is what the user wants.
+        resume: whether the user wants to resume.
 
     Raises:
-        InputError: it may not go on.
+        InputError: it may not be resumed.
     """
     known = read_training(out)
-    if not ((out / RESUME_FILE).exists() or (known is not None and known["state"] == "done")):
+    if not ((out / RESUME_FILE).exists() or (known is not None and known.state == "done")):
         return None  # nothing yet that could be lost
     if not resume:
         raise InputError(f"{out} holds a training already; add --resume true to go on, or choose another --out")
     recipe.check_same(out)
     if known is not None:
-        _check_same_clips(known["dataset"], dataset, recipe.data.manifest, out)
+        _check_same_clips(known.dataset, dataset, recipe.data.manifest, out)
     return known
 
 
-def _check_same_clips(before: dict[str, Any], now: dict[str, Any], manifest: Path, out: Path) -> None:
+def _check_same_clips(before: DatasetRecord, now: DatasetRecord, manifest: Path, out: Path) -> None:
     """Refuse other clips, or the same ones prepared in another way."""
-    if before["hash"] != now["hash"]:
+    if before.hash != now.hash:
         changed = f"clips, labels or folds of {manifest} have changed"
-    elif _frames(before) != _frames(now):
+    elif _frames(before.prepared) != _frames(now.prepared):
         changed = f"the frames of {manifest} are prepared in another way (kind of frames, faces or size)"
     else:
         return
     raise InputError(f"the training in {out} is of another dataset: since it began, {changed}; choose another --out")
 
 
-def _frames(dataset: dict[str, Any]) -> dict[str, Any]:
-    """Return what a description of a dataset says of the frames; packing alone does not change them."""
-    prepared = dataset["prepared"] or {}
-    found = {name: prepared.get(name) for name in ("dataset", "frames", "faces")}
-    return found | {"size": (prepared.get("pack") or {}).get("size")}
+def _frames(prepared: PreparedRecord | None) -> tuple[object, ...]:
+    """Return what decides the frames of a dataset; packing alone does not change them."""
+    if prepared is None:
+        return (None,) * 4
+    return prepared.dataset, prepared.frames, prepared.faces, prepared.pack and prepared.pack.size
 
 
 def _resume_point(out: Path, resume: bool) -> Path | None:

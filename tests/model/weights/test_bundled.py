@@ -27,8 +27,8 @@ def test_a_name_or_a_path_leads_to_a_file() -> None:
 def test_a_bundled_checkpoint_is_small_and_says_what_it_is(name: str) -> None:
     assert BUNDLED[name].stat().st_size < 6e6
     checkpoint = load_checkpoint(name)
-    assert checkpoint.description["synthetic"] is True
-    assert checkpoint.description["recipe"]["data"]["name"] == "SynthDFER"
+    assert checkpoint.record.synthetic is True
+    assert checkpoint.record.recipe_option("data", "name") == "SynthDFER"
     assert not checkpoint.model.training
     assert all(value.dtype != torch.float16 for value in checkpoint.model.state_dict().values())
 

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from ifdd import create_model, load_checkpoint, load_official
 from ifdd.errors import InputError
 from ifdd.model import save_checkpoint
+from ifdd.records import CheckpointRecord
 
 CLASSES = ("happy", "sad", "neutral", "angry", "surprise", "disgust", "fear")
 
@@ -17,11 +18,11 @@ CLASSES = ("happy", "sad", "neutral", "angry", "surprise", "disgust", "fear")
 def test_a_checkpoint_comes_back_complete(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     model = create_model("ifdd_tiny", size=64, lifting="predictor_first", mean=(0.1, 0.2, 0.3)).eval()
-    save_checkpoint(path, model, CLASSES, 1.6, {"data": "SynthDFER", "epoch": 3})
+    save_checkpoint(path, model, CLASSES, 1.6, CheckpointRecord(data="SynthDFER", epoch=3))
     loaded = load_checkpoint(path)
     assert loaded.classes == CLASSES
     assert loaded.clip_seconds == 1.6
-    assert loaded.description == {"data": "SynthDFER", "epoch": 3}
+    assert loaded.record == CheckpointRecord(data="SynthDFER", epoch=3)
     assert loaded.model.config == model.config
     assert not loaded.model.training
     clip = torch.rand(1, 3, 16, 64, 64)
@@ -32,7 +33,9 @@ def test_a_checkpoint_comes_back_complete(tmp_path: Path) -> None:
 
 def test_class_names_must_fit_the_model(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the model has 7 classes, given 2 names"):
-        save_checkpoint(tmp_path / "model.safetensors", create_model("ifdd_tiny"), ("happy", "sad"), 1.0, {})
+        save_checkpoint(
+            tmp_path / "model.safetensors", create_model("ifdd_tiny"), ("happy", "sad"), 1.0, CheckpointRecord()
+        )
     assert not list(tmp_path.iterdir())
 
 
@@ -40,7 +43,7 @@ def test_a_damaged_or_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     with pytest.raises(InputError, match="no checkpoint at"):
         load_checkpoint(path)
-    save_checkpoint(path, create_model("ifdd_tiny", size=64), CLASSES, 1.6, {})
+    save_checkpoint(path, create_model("ifdd_tiny", size=64), CLASSES, 1.6, CheckpointRecord())
     path.write_bytes(path.read_bytes()[:10_000])
     with pytest.raises(InputError, match="cannot read"):
         load_checkpoint(path)
@@ -53,7 +56,7 @@ def test_a_damaged_or_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
 
 def stored(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
     """Metadata and weights of a good checkpoint."""
-    save_checkpoint(path, create_model("ifdd_tiny", size=32), CLASSES, 1.6, {})
+    save_checkpoint(path, create_model("ifdd_tiny", size=32), CLASSES, 1.6, CheckpointRecord())
     with safe_open(path, "pt") as file:
         return dict(file.metadata()), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
@@ -106,4 +109,4 @@ def test_files_of_another_kind_are_told_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_clip_lasts_some_time(tmp_path: Path, seconds: float) -> None:
     with pytest.raises(InputError, match="clip_seconds must be a positive number of seconds"):
-        save_checkpoint(tmp_path / "model.safetensors", create_model("ifdd_tiny"), CLASSES, seconds, {})
+        save_checkpoint(tmp_path / "model.safetensors", create_model("ifdd_tiny"), CLASSES, seconds, CheckpointRecord())

@@ -16,6 +16,7 @@ from ifdd.files import atomic_path
 from ifdd.model.config import IFDDConfig, from_plain
 from ifdd.model.ifdd import IFDD
 from ifdd.model.weights.state_dicts import load_strictly
+from ifdd.records import CheckpointRecord
 
 FORMAT = "ifdd-checkpoint-1"
 """Identifies a checkpoint file and its version."""
@@ -38,7 +39,7 @@ class Checkpoint(NamedTuple):
     """Class names in the order of the logits."""
     clip_seconds: float
     """Time span of one clip of ``model.config.frames`` frames, in seconds."""
-    description: dict[str, Any]
+    record: CheckpointRecord
     """Where the weights come from: training data, settings, scores."""
 
 
@@ -47,7 +48,7 @@ def save_checkpoint(
     model: IFDD,
     classes: Iterable[str],
     clip_seconds: float,
-    description: Mapping[str, Any],
+    record: CheckpointRecord,
     *,
     half: bool = False,
 ) -> None:
@@ -58,7 +59,7 @@ def save_checkpoint(
         model: weights and configuration.
         classes: class names in the order of the logits.
         clip_seconds: time span of one clip, in seconds.
-        description: anything that JSON can hold: training data, settings, scores.
+        record: where the weights come from: training data, settings, scores.
         half: store matrices and kernels as 16-bit floats, which halves the file. One-dimensional values (biases,
             norms and their statistics) stay exact. Once loaded, all are 32-bit again.
 
@@ -73,7 +74,7 @@ def save_checkpoint(
         "config": json.dumps(asdict(model.config)),
         "classes": json.dumps(names),
         "clip_seconds": json.dumps(clip_seconds),
-        "description": json.dumps(dict(description)),
+        "description": json.dumps(record.plain()),
     }
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     if half:
@@ -119,7 +120,7 @@ def load_checkpoint(checkpoint: str | Path) -> Checkpoint:
     _check_fits(described, weights, path)
     model = IFDD(described.config)
     load_strictly(model, weights, str(path))
-    return Checkpoint(model.eval(), described.classes, described.clip_seconds, described.description)
+    return Checkpoint(model.eval(), described.classes, described.clip_seconds, described.record)
 
 
 class _Described(NamedTuple):
@@ -128,7 +129,7 @@ class _Described(NamedTuple):
     config: IFDDConfig
     classes: tuple[str, ...]
     clip_seconds: float
-    description: dict[str, Any]
+    record: CheckpointRecord
 
 
 def _parse(metadata: Mapping[str, str], path: str | Path) -> _Described:
@@ -153,7 +154,8 @@ def _parse(metadata: Mapping[str, str], path: str | Path) -> _Described:
         _check_labels(config, values["classes"], float(values["clip_seconds"]))
     except InputError as error:
         raise InputError(f"{path} is damaged: {error}") from error
-    return _Described(config, tuple(values["classes"]), float(values["clip_seconds"]), values["description"])
+    record = CheckpointRecord.read(values["description"], f"{path}: description")
+    return _Described(config, tuple(values["classes"]), float(values["clip_seconds"]), record)
 
 
 def _check_labels(config: IFDDConfig, classes: list[Any], clip_seconds: float) -> None:

@@ -1,0 +1,81 @@
+"""Typed records: what a checkpoint, a dataset, an evaluation, a cross-validation and a training say of themselves.
+
+A record is a frozen dataclass that JSON can hold: see ``ifdd.records.record``. Every room may import this one.
+"""
+
+from ifdd.records.crossvalidations import (
+    CheckpointFile,
+    CrossvalProtocol,
+    CrossvalRecord,
+    FoldRecord,
+    FoldsScores,
+    PooledScores,
+    RunName,
+    SpreadRecord,
+)
+from ifdd.records.datasets import (
+    CheckRecord,
+    DatasetRecord,
+    ExcludedRecord,
+    FacesRecord,
+    FindingRecord,
+    LengthRecord,
+    PackRecord,
+    PreparedRecord,
+    PrepareRecord,
+)
+from ifdd.records.evaluations import (
+    EvaluatedCheckpoint,
+    EvaluationRecord,
+    ManifestRecord,
+    Protocol,
+    SamplingOptions,
+    SamplingRecord,
+    ScoresRecord,
+)
+from ifdd.records.record import FileRecord, Record
+from ifdd.records.trainings import (
+    NOT_RECORDED,
+    BestEpoch,
+    CheckpointRecord,
+    SoftwareRecord,
+    SubsetScores,
+    TrainingClips,
+    TrainingRecord,
+)
+
+__all__ = [
+    "NOT_RECORDED",
+    "BestEpoch",
+    "CheckRecord",
+    "CheckpointFile",
+    "CheckpointRecord",
+    "CrossvalProtocol",
+    "CrossvalRecord",
+    "DatasetRecord",
+    "EvaluatedCheckpoint",
+    "EvaluationRecord",
+    "ExcludedRecord",
+    "FacesRecord",
+    "FileRecord",
+    "FindingRecord",
+    "FoldRecord",
+    "FoldsScores",
+    "LengthRecord",
+    "ManifestRecord",
+    "PackRecord",
+    "PooledScores",
+    "PrepareRecord",
+    "PreparedRecord",
+    "Protocol",
+    "Record",
+    "RunName",
+    "SamplingOptions",
+    "SamplingRecord",
+    "ScoresRecord",
+    "SoftwareRecord",
+    "SpreadRecord",
+    "SubsetScores",
+    "TrainingClips",
+    "TrainingRecord",
+]
