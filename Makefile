@@ -19,7 +19,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: $(VENV)/.ready  ## generate, train, evaluate and recognise, end to end (VIDEO=path adds a video of yours)
 	@test -z '$(VIDEO)' || test -e '$(VIDEO)' || { echo "make demo: there is no video $(VIDEO)"; exit 2; }
 	$(BIN)/ifdd synth demo/synth --clips 1800 --seed 1
-	$(BIN)/ifdd train configs/synth_tiny.yaml --data.manifest demo/synth/manifest.csv --out demo/training --resume true
+	$(BIN)/ifdd train configs/synth_tiny.yaml --data.manifest demo/synth/manifest.csv --out demo/training --resume
 	$(BIN)/ifdd evaluate demo/training/best.safetensors demo/synth/manifest.csv --out demo/evaluation
 	$(BIN)/ifdd synth demo/story --seed 2 --story happy,neutral,surprise,angry,sad,disgust,fear
 	$(BIN)/ifdd recognize demo/story/story.mp4 --checkpoint demo/training/best.safetensors --out demo/recognition

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 import pytest
 
-from ifdd.__main__ import build_parser, run_command
+from ifdd.__main__ import run_command
+from ifdd.command_line.options import describe
+from ifdd.command_line.parser import parse
 from ifdd.data.labels import LABEL_SETS
 from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
@@ -16,7 +18,7 @@ from ifdd.training.train import train
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 CHANGES = [CONFIGS / "uar.yaml"]
-"""What is given beside a recipe."""
+"""Files that change a recipe."""
 RECIPES = sorted({*CONFIGS.glob("**/*.yaml"), *CONFIGS.glob("**/*.yml")} - {*CHANGES})
 OFFICIAL = [CONFIGS / f"{name}.yaml" for name in ("dfew", "ferv39k", "mafw")]
 
@@ -25,10 +27,10 @@ def name_of(recipe: Path) -> str:
     return str(recipe.relative_to(CONFIGS))
 
 
-def options_of(*files: Path) -> Any:
+def options_of(*files: Path) -> SimpleNamespace:
     """Return the options that the command line makes of a recipe and of changes to it."""
-    parser = build_parser("train", train)
-    return parser.instantiate(parser.parse_args([word for file in files for word in ("--config", str(file))]))
+    words = [word for file in files for word in ("--config", str(file))]
+    return SimpleNamespace(**parse(describe("train", train), words))
 
 
 def test_there_are_recipes() -> None:
@@ -49,7 +51,7 @@ def test_no_two_recipes_write_to_the_same_folder() -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=name_of)
-def test_rare_classes_in_mind_change_three_settings_of_any_recipe(recipe: Path) -> None:
+def test_the_uar_file_changes_three_settings_of_any_recipe(recipe: Path) -> None:
     plain, changed = options_of(recipe), options_of(recipe, CONFIGS / "uar.yaml")
     assert changed.data == replace(plain.data, class_balance=0.5)
     assert changed.optimization == replace(plain.optimization, logit_adjustment=1.0)
@@ -87,5 +89,6 @@ def test_the_official_hyperparameters(recipe: Path) -> None:
 def test_a_recipe_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(RECIPES[0].read_text() + "\nspeed: 11\n")
-    with pytest.raises(InputError, match="speed"):
+    line = len(recipe.read_text().splitlines())
+    with pytest.raises(InputError, match=rf"recipe\.yaml, line {line}: unknown key speed"):
         run_command("train", [str(recipe)])

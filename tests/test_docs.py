@@ -1,6 +1,5 @@
 """docs/model.md says nothing that the code does not: files, commands, options, names, sizes, figures."""
 
-import importlib
 import inspect
 import json
 import re
@@ -14,7 +13,9 @@ import pytest
 import torch
 
 import ifdd
-from ifdd.__main__ import COMMANDS, build_parser
+from ifdd.__main__ import load
+from ifdd.command_line.options import describe
+from ifdd.command_line.parser import parse
 from ifdd.errors import InputError
 from ifdd.model import ABLATIONS, BACKBONES, PRESETS, IFDDConfig, create_model
 
@@ -49,18 +50,15 @@ def commands() -> list[list[str]]:
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_every_command_is_understood(words: list[str]) -> None:
     command, *options = words
-    module, _, function = COMMANDS[command][0].partition(":")
     if options[0].endswith(".yaml"):
-        options.insert(0, "--config")
-        options[1] = str(ROOT / options[1])
+        options[0] = str(ROOT / options[0])
     if command == "train" and "--out" not in options:
         options += ["--out", "runs/docs"]
-    build_parser(command, getattr(importlib.import_module(module), function)).parse_args(options)
+    parse(describe(command, load(command)), options)
 
 
 def test_every_option_in_a_sentence_exists() -> None:
-    train = importlib.import_module("ifdd.training.train").train
-    options = set(re.findall(r"--[\w.]+", build_parser("train", train).format_help()))
+    options = {option.spelling for option in describe("train", load("train")).options}
     mentioned = {word.split()[0] for word in CODE if word.startswith("--")}
     assert mentioned
     assert mentioned <= options

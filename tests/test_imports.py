@@ -29,8 +29,9 @@ ARROWS = {
     "training": {"evaluation", "data", "model"},
     "inference": {"faces", "video", "model"},
     "explanation": {"model", "data", "evaluation", "inference"},
+    "command_line": set[str](),
     "": {"model", "inference"},  # the package itself: its public names
-    "__main__": {"data", "evaluation", "explanation", "inference", "model", "synth", "training"},
+    "__main__": {"command_line", "data", "evaluation", "explanation", "inference", "model", "synth", "training"},
 }
 """Room -> the other rooms that it may import."""
 

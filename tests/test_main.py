@@ -1,19 +1,339 @@
-"""The command line: what is said where a command stands alone."""
+"""The command line: help, both spellings, switches, and one line for every mistake."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ifdd.__main__ import COMMANDS, main
+from ifdd.__main__ import COMMANDS, load, main
+from ifdd.command_line.help import help_page
+from ifdd.command_line.options import Command, describe
+from ifdd.command_line.parser import parse
+
+DATA = ["--data.manifest", "manifest.csv"]
+
+LIBRARY_WORDS = (
+    r"Parser key",
+    r"typing\.",
+    r"Literal\[",
+    r"<class",
+    r"Unable to load",
+    r"NSKeyError",
+    r"class_path",
+    r"Traceback",
+    r"Expected a",
+    r"not accepted",
+    r"unrecognized",
+    r"unicode string",
+    r"Namespace",
+    r"jsonargparse",
+)
+
+MISTAKES: list[tuple[str, list[str], str]] = [
+    # what is missing
+    ("synth", [], "OUT is missing: Folder to write to"),
+    ("prepare", ["dfew"], "ROOT is missing: "),
+    ("train", [], "--data.manifest is missing: Manifest of the dataset"),
+    ("evaluate", ["model.safetensors"], "MANIFEST is missing: Manifest of the dataset"),
+    ("crossval", [], "--data.manifest is missing: Manifest of the dataset"),
+    ("convert", ["a.pth"], "OUT is missing: File to write"),
+    ("recognize", [], "no video given"),
+    ("synth", ["out", "--clips"], "--clips needs a value: Number of clips"),
+    ("train", [*DATA, "--out", "--resume"], "--out needs a value: Folder to write to"),
+    # what does not exist
+    ("synth", ["out", "--clip", "3"], "unknown option --clip; did you mean --clips? see 'ifdd synth --help'"),
+    ("synth", ["out", "--xyzzy", "3"], "unknown option --xyzzy; see 'ifdd synth --help'"),
+    ("synth", ["out", "-n", "3"], "unknown option -n; see 'ifdd synth --help'"),
+    ("train", [*DATA, "--batch-size", "8"], "unknown option --batch-size; did you mean --data.batch-size?"),
+    ("train", [*DATA, "--data.bach_size=8"], "unknown option --data.bach_size; did you mean --data.batch-size?"),
+    ("train", [*DATA, "--optimisation.epochs", "8"], "did you mean --optimization.epochs?"),
+    ("train", [*DATA, "--no-out"], "unknown option --no-out; did you mean --out?"),
+    ("crossval", [*DATA, "--fold", "1"], "unknown option --fold; did you mean --"),
+    ("prepare", ["dfew", "tree", "out", "--packsize", "3"], "did you mean --pack-size?"),
+    ("evaluate", ["a.safetensors", "m.csv", "--bach-size", "3"], "did you mean --batch-size?"),
+    ("convert", ["a.pth", "b.safetensors", "--quarter"], "unknown option --quarter"),
+    ("info", ["--ablaton", "full"], "unknown option --ablaton; did you mean --ablation?"),
+    ("recognize", ["a.mp4", "--tracking.gap", "3"], "unknown option --tracking.gap; did you mean --tracking."),
+    ("info", ["one", "two"], "unexpected word 'two'"),
+    ("synth", ["--out", "out", "--clips", "1"], "--out is not an option; give OUT as a word of its own"),
+    # values of the wrong kind
+    ("synth", ["out", "--clips", "two"], "--clips is 'two'; it must be an integer"),
+    ("synth", ["out", "--fps", "fast"], "--fps is 'fast'; it must be a number"),
+    ("synth", ["out", "--layout", "raf"], "--layout is 'raf'; use one of dfew, ferv39k, mafw"),
+    ("synth", ["out", "--crowd", "maybe"], "--crowd is 'maybe'; it must be true or false"),
+    ("synth", ["out", "--scene", "fog"], "--scene is 'fog'; it must be names and values"),
+    (
+        "synth",
+        ["out", "--crowd_video.classes", "happy"],
+        "--crowd_video.classes is 'happy'; it must be a list, such as",
+    ),
+    ("prepare", ["dfw", "tree", "out"], "DATASET is 'dfw'; use one of dfew, ferv39k, mafw, folder"),
+    ("prepare", ["dfew", "tree", "out", "--pack=maybe"], "--pack is 'maybe'; it must be true or false"),
+    ("prepare", ["dfew", "tree", "out", "--face_size", "big"], "--face_size is 'big'; it must be an integer"),
+    ("train", [*DATA, "--run.device", "gpu"], "--run.device is 'gpu'; use one of auto, cpu, cuda, mps"),
+    ("train", [*DATA, "--model.overrides", "3"], "--model.overrides is '3'; it must be names and values"),
+    ("train", [*DATA, "--run", "fast"], "--run is 'fast'; give a YAML file or {name: value}"),
+    ("train", [*DATA, "--augmentation.crop-scale", "[1]"], "it must be a list of 2 numbers, such as [0.5, 1]"),
+    ("evaluate", ["a.safetensors", "m.csv", "--device", "gpu"], "--device is 'gpu'; use one of auto, cpu, cuda"),
+    ("evaluate", ["a.safetensors", "m.csv", "--workers", "two"], "--workers is 'two'; it must be an integer"),
+    ("evaluate", ["a.safetensors", "m.csv", "--crops", "4"], "--crops is '4'; use one of 1, 2, 3"),
+    ("crossval", [*DATA, "--evaluation.crops", "9"], "--evaluation.crops is '9'; use one of 1, 2, 3"),
+    ("convert", ["a.pth", "b.safetensors", "--frames", "7"], "--frames is '7'; use one of 8, 16, 32"),
+    ("info", ["--seconds", "long"], "--seconds is 'long'; it must be a number"),
+    ("recognize", ["a.mp4", "--camera", "front"], "--camera is 'front'; it must be an integer"),
+    ("recognize", ["a.mp4", "--source.image-fps", "x"], "--source.image-fps is 'x'; it must be a number"),
+    # values out of range
+    ("synth", ["out", "--seed", "-1", "--clips", "1"], "--seed is -1; it must be at least 0"),
+    ("synth", ["out", "--clips", "1", "--size", "8"], "size is 8; it must be at least 32 and at most 1024"),
+    ("synth", ["out", "--story-video.seconds", "1"], "story_video.seconds (or crowd_video.person.seconds) is 1.0"),
+    ("train", [*DATA, "--data.batch-size", "0"], "data.batch_size is 0; it must be at least 1"),
+    ("train", [*DATA, "--optimization.learning-rate", ".nan"], "optimization.learning_rate is nan; it must be above 0"),
+    ("evaluate", ["a.safetensors", "m.csv", "--batch_size", "0"], "--batch-size is 0; it must be at least 1"),
+    ("crossval", [*DATA, "--evaluation.views", "0"], "evaluation.views is 0; it must be at least 1"),
+    ("convert", ["a.pth", "b.safetensors", "--clip-seconds", "0"], "--clip-seconds is 0.0; it must be above 0"),
+    ("info", ["--batch-size", "0"], "--batch-size is 0; it must be at least 1"),
+    # files
+    ("train", ["absent.yaml"], "absent.yaml does not exist; give a YAML file with options"),
+    ("train", [*DATA, "--run", "absent.yaml"], "absent.yaml does not exist"),
+    ("evaluate", ["--config", "."], ". is a folder; give a YAML file"),
+]
+
+BAD_FILES: list[tuple[str, str | bytes, str]] = [
+    ("train", "data:\n  manifest: m.csv\n  nam: x\n", ", line 3: unknown key data.nam; did you mean data.name?"),
+    ("train", "optimisation:\n  epochs: 3\n", ", line 1: unknown key optimisation; did you mean optimization?"),
+    ("train", "data:\n  manifest: m.csv\n\n  batch_size: two\n", ", line 4: data.batch_size is 'two'; it must be an"),
+    ("train", "run:\n  device: gpu\n", ", line 2: run.device is 'gpu'; use one of auto, cpu, cuda, mps"),
+    (
+        "train",
+        "augmentation:\n  crop_scale: [0.5]\n",
+        ", line 2: augmentation.crop_scale is '[0.5]'; it must be a list of 2",
+    ),
+    ("train", "data: 5\n", ", line 1: data is '5'; give its options below it"),
+    ("train", "data: [1\nrun: {", ", line 2: this is not YAML"),
+    ("train", "data:\n  manifest: !!python/object:os.system x\n", ", line 2: data.manifest has the tag"),
+    ("train", b"data: \xff\xfe", " is not text in UTF-8"),
+    ("train", "data: \x07", ", line 1: this is not YAML"),
+    ("train", "- 1\n", " has no options; write them as 'name: value'"),
+    ("train", "", " has no options; write them as 'name: value'"),
+    ("evaluate", "workrs: 1\n", ", line 1: unknown key workrs; did you mean workers?"),
+    ("evaluate", "print_config: true\n", ", line 1: unknown key print_config"),
+    ("recognize", "videos: a.mp4\n", ", line 1: videos is 'a.mp4'; it must be a list"),
+    ("crossval", "run:\n  seed: 3\n", "--data.manifest is missing"),
+]
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "info"])
-def test_a_command_alone_says_what_it_lacks_in_one_line(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main([command])
+def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """Run a command that must end with exit code 2 and one line without words of a library; return the line."""
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == 2
     error = capsys.readouterr().err
-    assert error.startswith(f"ifdd {command}: ")
     assert error.count("\n") == 1
+    for word in LIBRARY_WORDS:
+        assert not re.search(word, error), error
+    return error
+
+
+def command_of(name: str) -> Command:
+    return describe(name, load(name))
+
+
+def parsed(name: str, *words: str) -> dict[str, Any]:
+    return parse(command_of(name), words)
+
+
+@pytest.mark.parametrize(("command", "words", "message"), MISTAKES)
+def test_a_mistake_gets_one_line(
+    command: str,
+    words: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    error = refusal(capsys, command, *words)
+    assert error.startswith(f"ifdd {command}: ")
+    assert message in error
+
+
+@pytest.mark.parametrize(("command", "content", "message"), BAD_FILES)
+def test_a_mistake_in_a_file_is_found_by_file_and_line(
+    command: str, content: str | bytes, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    error = refusal(capsys, command, str(file))
+    if not message.startswith("--"):
+        message = f"{file}{message}"
+    assert message in error
+
+
+def test_every_command_has_mistakes_to_test() -> None:
+    assert {command for command, _, _ in MISTAKES} == set(COMMANDS)
+    assert len(MISTAKES) >= 30
 
 
 def test_info_alone_lists_the_presets(capsys: pytest.CaptureFixture[str]) -> None:
     main(["info"])
     assert "ifdd_tiny" in capsys.readouterr().out
+
+
+# --- spellings and switches -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [["--data.batch-size", "8"], ["--data.batch_size=8"], ["--data.batch-size=8"]])
+def test_both_spellings_are_accepted(words: list[str]) -> None:
+    assert parsed("train", *DATA, *words)["data"].batch_size == 8
+
+
+@pytest.mark.parametrize(
+    ("words", "resume", "cache"),
+    [
+        ([], False, False),
+        (["--resume", "--data.cache"], True, True),
+        (["--resume", "true", "--data.cache", "yes"], True, True),
+        (["--resume=True", "--data.cache=false"], True, False),
+        (["--resume", "false", "--no-data.cache"], False, False),
+        (["--no-resume", "--data.no-cache"], False, False),
+        (["--no_resume=false", "--no-data.cache", "false"], True, True),
+        (["--resume", "--no-resume"], False, False),
+    ],
+)
+def test_switches_stand_alone_or_have_a_value(words: list[str], resume: bool, cache: bool) -> None:
+    options = parsed("train", *DATA, *words)
+    assert (options["resume"], options["data"].cache) == (resume, cache)
+
+
+def test_a_switch_takes_no_other_word() -> None:
+    options = parsed("prepare", "--pack", "dfew", "tree", "--allow-incomplete", "out")
+    assert (options["pack"], options["allow_incomplete"]) == (True, True)
+    assert (options["dataset"], options["root"], options["out"]) == ("dfew", Path("tree"), Path("out"))
+
+
+def test_what_is_on_by_default_can_be_switched_off() -> None:
+    for name in COMMANDS:
+        for option in command_of(name).options:
+            if option.is_switch and option.default is True:
+                words = ["x"] * len(command_of(name).positionals) + [f"--no-{option.spelling[2:]}"]
+                group, _, field = option.name.rpartition(".")
+                assert getattr(parsed(name, *words)[group], field) is False
+
+
+def test_negative_numbers_the_empty_word_and_standard_input_are_values() -> None:
+    assert parsed("synth", "out", "--seed", "-1")["seed"] == -1
+    assert parsed("synth", "out", "--story", "")["story"] == ""
+    assert parsed("recognize", "-", "--", "-x.mp4")["videos"] == ["-", "-x.mp4"]
+
+
+def test_keys_of_a_mapping_keep_their_names() -> None:
+    options = parsed("synth", "out", "--scene.light-tint", "0.1", "--scene.blur", "[0, 0.01]")
+    assert options["scene"] == {"light_tint": 0.1, "blur": [0, 0.01]}
+
+
+def test_options_override_the_file_wherever_it_stands(tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text("data: {manifest: a.csv, batch_size: 4}\nrun: {seed: 7}\n")
+    for words in ([str(file), "--run.seed", "8"], ["--run.seed", "8", str(file)]):
+        options = parsed("train", *words)
+        assert (options["run"].seed, options["data"].batch_size) == (8, 4)
+    second = tmp_path / "second.yaml"
+    second.write_text("seed: 9\n")
+    assert parsed("train", str(file), "--run", str(second))["run"].seed == 9
+
+
+def test_the_options_are_printed_as_yaml(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["train", *DATA, "--print-config"])
+    assert "batch_size: 16" in capsys.readouterr().out
+
+
+# --- help -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])
+def test_ifdd_alone_lists_the_commands(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    main(words)
+    shown = capsys.readouterr().out
+    assert all(re.search(rf"^  {name} ", shown, re.MULTILINE) for name in COMMANDS)
+
+
+def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--version"])
+    assert re.fullmatch(r"ifdd \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["trian"], "ifdd: unknown command 'trian'; did you mean 'train'? see 'ifdd --help'\n"),
+        (["help", "trian"], "ifdd: unknown command 'trian'; did you mean 'train'? see 'ifdd --help'\n"),
+        (["xyzzy"], "ifdd: unknown command 'xyzzy'; use one of synth, prepare, "),
+        (["--seed", "1"], "ifdd: unknown option --seed; begin with a command: synth, "),
+    ],
+)
+def test_an_unknown_command_is_named(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert refusal(capsys, *words).startswith(message)
+
+
+def test_help_for_a_command_can_be_asked_for_in_three_ways(capsys: pytest.CaptureFixture[str]) -> None:
+    pages = []
+    for words in (["help", "info"], ["info", "--help"], ["info", "x", "--nonsense", "-h"]):
+        main(words)
+        pages.append(capsys.readouterr().out)
+    assert pages[0].startswith("usage: ifdd info ")
+    assert len(set(pages)) == 1
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_complete_and_plain(name: str, width: int) -> None:
+    command = command_of(name)
+    page = help_page(command, width)
+    assert max(map(len, page.splitlines())) <= width
+    for option in command.options:
+        assert re.search(rf"^  {re.escape(option.spelling)}( |$)", page, re.MULTILINE), option.name
+        assert option.summary, f"{option.name} has no description"
+    for noise in ("<class", "Literal", "null)", "default: None", "Optional", "``", "CONFIG", "known subclasses", " ."):
+        assert noise not in page
+    assert not re.search(r"--[a-z.-]*_", page.replace("ifdd_", ""))
+
+
+SHARED = {
+    "out": "^(Folder|File|JSON file) to write",
+    "device": "Device to run the model on; auto uses a GPU if there is one",
+    "manifest": "Manifest of the dataset, CSV or Parquet, as 'ifdd prepare' or 'ifdd synth' writes it",
+    "classes": "Label set, which gives names and order of the classes",
+    "seed": "^Random seed of",
+    "workers": "^Worker processes that",
+    "batch_size": "^(Clips|Windows) per batch",
+    "fold": "Fold of a cross-validation, from 1; required if the manifest has several",
+    "checkpoint": "^Checkpoint to",
+    "fps": "[Ff]rame rate .*in frames per second",
+}
+"""Last part of an option's name -> what its description has in every command."""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_same_option_has_the_same_words_in_every_command(name: str) -> None:
+    for option in command_of(name).options:
+        last = option.name.rpartition(".")[2]
+        if last in SHARED and option.name != "crowd_video.classes":
+            assert re.search(SHARED[last], option.summary), f"{name} {option.name}: {option.summary}"
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["--version"], ["trian"]])
+def test_what_needs_no_command_imports_no_torch(words: list[str]) -> None:
+    script = f"""
+import sys
+from ifdd.__main__ import main
+try:
+    main({words!r})
+except SystemExit:
+    pass
+assert not {{"torch", "cv2", "jsonargparse"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)

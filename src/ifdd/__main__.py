@@ -1,51 +1,48 @@
 """The command line: a table of commands, imported only when called.
 
-A command is a plain function with typed arguments and a docstring; jsonargparse turns both into options, help
+A command is a plain function with typed arguments and a docstring; ``ifdd.command_line`` turns both into options, help
 pages and checks. Every command takes a YAML file of its options as ``--config FILE`` or as its first word.
 """
 
+import difflib
 import importlib
 import importlib.metadata
-import inspect
 import os
 import sys
-import typing
 from collections.abc import Callable, Sequence
-from itertools import zip_longest
-
-from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 
 from ifdd.errors import InputError
 
 COMMANDS = {
-    "synth": (
-        "ifdd.synth.command:synth",
-        "generate SynthDFER: labelled face videos whose every cause is known",
-    ),
-    "prepare": ("ifdd.data.prepare:prepare", "check a dataset as it is handed out, and write its manifest"),
+    "synth": ("ifdd.synth.command:synth", "generate SynthDFER, the built-in benchmark of computer-generated faces"),
+    "prepare": ("ifdd.data.prepare:prepare", "check a dataset and write its manifest"),
     "train": ("ifdd.training.train:train", "train a model from a YAML recipe"),
     "evaluate": (
         "ifdd.evaluation.evaluate:evaluate",
-        "measure a checkpoint: WAR, UAR, recalls, confusion matrix",
+        "evaluate a checkpoint: WAR, UAR, recalls, confusion matrix",
     ),
     "crossval": (
         "ifdd.training.crossval:crossval",
         "train and test a recipe on every fold: mean, deviation, intervals",
     ),
-    "convert": ("ifdd.evaluation.convert:convert", "turn a checkpoint of the official release into one of ifdd"),
+    "convert": ("ifdd.evaluation.convert:convert", "convert a checkpoint of the official release"),
     "info": ("ifdd.model.info:info", "show a model's size and cost: parts, parameters, GMAC, memory, latency"),
-    "recognize": ("ifdd.inference.recognize:recognize", "read a timeline of expressions from videos"),
+    "recognize": ("ifdd.inference.recognize:recognize", "recognise expressions in videos: timeline, captions, plots"),
 }
 """Name -> ("module:function", one-line summary)."""
 
 EXTRA_MODULES = ("kornia", "lightning", "sklearn", "tensorboard")
 """What the extra ``[train]`` brings."""
 
+HELP = ("-h", "--help")
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run ``ifdd COMMAND ...``; exit code 0 when done, 2 for a mistake in the input, 130 when interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if not words or words[0] in ("-h", "--help", "help"):
+    if words[:1] == ["help"]:
+        words = [*words[1:2], "--help"]  # ifdd help train: ifdd train --help
+    if not words or words[0] in HELP:
         print(overview())
         return
     if words[0] == "--version":
@@ -57,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         run_command(command, words[1:])
     except InputError as error:
-        print(f"ifdd {command}: {error}", file=sys.stderr)
+        print(f"ifdd {command}: {error}" if command in COMMANDS else f"ifdd: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print(f"ifdd {command}: interrupted", file=sys.stderr)
@@ -68,41 +65,42 @@ def overview() -> str:
     """Return the text of ``ifdd --help``."""
     rows = "\n".join(f"  {name:12}{summary}" for name, (_, summary) in COMMANDS.items())
     return (
-        "usage: ifdd COMMAND [RECIPE.yaml] [OPTIONS]\n\n"
-        "Facial expressions in video, recognised by their dynamics.\n\n"
+        "usage: ifdd COMMAND [FILE.yaml] [OPTIONS]\n\n"
+        "Facial expression recognition in video.\n\n"
         f"commands:\n{rows}\n\n"
-        "'ifdd COMMAND --help' shows every option of a command; 'ifdd --version' the version."
+        "'ifdd COMMAND --help' lists the options of a command, 'ifdd --version' shows the version."
     )
 
 
-def run_command(command: str, words: Sequence[str]) -> None:
-    """Parse ``words`` for ``command`` and call its function.
+def run_command(name: str, words: Sequence[str]) -> None:
+    """Parse ``words`` for a command and call its function, or print its help.
 
     Raises:
         InputError: the command, an option or a configuration key is unknown, missing or of the wrong kind.
     """
-    if command not in COMMANDS:
-        raise InputError(f"unknown command; choose one of {', '.join(COMMANDS)}")
-    parser_words = [_with_underscores(word) for word in words]
-    if words and words[0].endswith((".yaml", ".yml")):
-        parser_words.insert(0, "--config")
-    function = _load(COMMANDS[command][0])
-    parser_words = _with_true(parser_words, function)
-    parser = build_parser(command, function)
-    try:
-        parsed = parser.parse_args(parser_words)
-        options = parser.instantiate(parsed).as_dict()
-    except ArgumentError as error:
-        message = " ".join(str(error).split())
-        raise InputError(f"{message} (see 'ifdd {command} --help')") from error
-    del options["config"]
-    function(**options)
+    if name not in COMMANDS:
+        raise _unknown_command(name)
+    # Late, so that the overview and the version come at once.
+    from ifdd.command_line.help import help_page
+    from ifdd.command_line.options import describe
+    from ifdd.command_line.parser import parse
+
+    command = describe(name, load(name))
+    if any(word in HELP for word in words):
+        print(help_page(command))
+        return
+    command.function(**parse(command, words))
 
 
-def _load(place: str) -> Callable[..., None]:
-    module, _, name = place.partition(":")
+def load(name: str) -> Callable[..., None]:
+    """Import the function of a command.
+
+    Raises:
+        InputError: it needs a package that is not installed.
+    """
+    module, _, function_name = COMMANDS[name][0].partition(":")
     try:
-        function: Callable[..., None] = getattr(importlib.import_module(module), name)
+        function: Callable[..., None] = getattr(importlib.import_module(module), function_name)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in EXTRA_MODULES:
             raise
@@ -110,51 +108,12 @@ def _load(place: str) -> Callable[..., None]:
     return function
 
 
-def _with_underscores(word: str) -> str:
-    """Return an option as the parser spells it: --detector-model is --detector_model."""
-    name, equals, value = word.partition("=")
-    return name[:2] + name[2:].replace("-", "_") + equals + value if word.startswith("--") else word
-
-
-def _with_true(words: list[str], function: Callable[..., None]) -> list[str]:
-    """Write "true" behind a switch that stands alone: --retry_failed is --retry_failed true."""
-    parameters = inspect.signature(function).parameters.values()
-    switches = {f"--{parameter.name}" for parameter in parameters if parameter.annotation is bool}
-    values = ("true", "false", "yes", "no")
-    result = []
-    for word, following in zip_longest(words, words[1:], fillvalue=""):
-        result.append(word)
-        if word in switches and following.lower() not in values:
-            result.append("true")
-    return result
-
-
-def build_parser(command: str, function: Callable[..., None]) -> ArgumentParser:
-    """Build the parser of one command from the signature and the docstring of its function.
-
-    A first argument of type ``list`` becomes one or more words, or none if it has a default; one with the default None
-    that is not keyword-only becomes a word that may be left out; other required arguments become one word each, unless
-    they are keyword-only: those become required options.
-    """
-    set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    description, _, details = (inspect.getdoc(function) or "").partition("\n")
-    parser = ArgumentParser(prog=f"ifdd {command}", description=description, exit_on_error=False, allow_abbrev=False)
-    parser.add_argument("--config", action="config", help="YAML file with these options; later options override it")
-    first = next(iter(inspect.signature(function).parameters.values()))
-    summary = next(
-        (line.partition(":")[2].strip() for line in details.splitlines() if line.strip().startswith(f"{first.name}:")),
-        "",
-    )
-    skip: set[str | int] = {first.name}
-    if typing.get_origin(first.annotation) is list:
-        word, least = typing.get_args(first.annotation)[0], "+" if first.default is first.empty else "*"
-        parser.add_argument(first.name, nargs=least, type=word, help=summary)
-    elif first.default is None and first.kind is first.POSITIONAL_OR_KEYWORD:
-        parser.add_argument(first.name, nargs="?", type=first.annotation, help=summary)
-    else:
-        skip = set()
-    parser.add_function_arguments(function, as_group=False, as_positional=True, skip=skip)
-    return parser
+def _unknown_command(name: str) -> InputError:
+    if name.startswith("-"):
+        return InputError(f"unknown option {name}; begin with a command: {', '.join(COMMANDS)}")
+    nearest = difflib.get_close_matches(name, COMMANDS, 1)
+    advice = f"did you mean {nearest[0]!r}?" if nearest else f"use one of {', '.join(COMMANDS)};"
+    return InputError(f"unknown command {name!r}; {advice} see 'ifdd --help'")
 
 
 if __name__ == "__main__":

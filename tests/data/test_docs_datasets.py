@@ -1,6 +1,5 @@
 """docs/datasets.md says nothing that the code and the result files do not."""
 
-import importlib
 import inspect
 import json
 import re
@@ -11,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from ifdd.__main__ import COMMANDS, build_parser
+from ifdd.__main__ import load
+from ifdd.command_line.options import describe
+from ifdd.command_line.parser import parse
 from ifdd.data.crop import FaceRecord
 from ifdd.data.labels import LABEL_SETS
 from ifdd.data.manifest import COLUMNS
@@ -52,19 +53,14 @@ def commands() -> list[list[str]]:
 def test_every_command_is_understood(words: list[str]) -> None:
     command, *options = words
     if options[0].endswith(".yaml"):
-        options = ["--config", str(ROOT / options[0]), *options[1:]]
-    module, _, function = COMMANDS[command][0].partition(":")
-    options = ["--" + word[2:].replace("-", "_") if word.startswith("--") else word for word in options]
-    parser = build_parser(command, getattr(importlib.import_module(module), function))
-    parser.parse_args([str(ROOT / "pyproject.toml") if word == "CHECKPOINT" else word for word in options])
+        options = [str(ROOT / options[0]), *options[1:]]
+    parse(describe(command, load(command)), options)
 
 
 def test_every_option_exists() -> None:
-    known = {"config"}
-    for command in ("prepare", "synth", "evaluate", "crossval"):
-        module, _, function = COMMANDS[command][0].partition(":")
-        known |= set(inspect.signature(getattr(importlib.import_module(module), function)).parameters)
-    mentioned = {word.replace("-", "_") for word in re.findall(r"--([a-z][a-z-]+)", PAGE)}
+    commands = ("prepare", "synth", "evaluate", "crossval")
+    known = {option.spelling for command in commands for option in describe(command, load(command)).options}
+    mentioned = set(re.findall(r"--[a-z][a-z._-]*[a-z]", PAGE))
     assert len(mentioned) > 10
     assert mentioned <= known
 

@@ -221,7 +221,7 @@ def test_clips_that_the_checkpoint_was_trained_on_are_refused_as_a_test_and_labe
         (["MANIFEST", "MANIFEST"], "test.csv"),
         (["CHECKPOINT", "none.csv"], "cannot read the manifest none.csv"),
         (["CHECKPOINT", "MANIFEST", "--subset", "train"], "no clip with subset train"),
-        (["CHECKPOINT", "MANIFEST", "--batch_size", "0"], "--batch_size is 0; it must be at least 1"),
+        (["CHECKPOINT", "MANIFEST", "--batch_size", "0"], "--batch-size is 0; it must be at least 1"),
         (["CHECKPOINT", "MANIFEST", "--sampling", "all"], "sampling"),
         (["CHECKPOINT", "MANIFEST", "--views", "0"], "--views is 0; it must be at least 1"),
         (["CHECKPOINT", "MANIFEST", "--crops", "4"], "crops"),

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from ifdd import create_model, load_checkpoint
-from ifdd.__main__ import build_parser
+from ifdd.command_line.options import describe
+from ifdd.command_line.parser import parse
 from ifdd.errors import InputError
 from ifdd.model import BACKBONES, IFDDLoss, save_checkpoint
 from ifdd.records import CheckpointRecord
@@ -103,7 +104,7 @@ def test_a_script_that_registers_it_has_every_command(tmp_path: Path) -> None:
 def test_the_page_s_training_builds_it() -> None:
     words = shlex.split(re.findall(r"python mine.py train (.*)", SECTION)[0])
     function = importlib.import_module("ifdd.training.train").train
-    options = build_parser("train", function).parse_args(["--config", str(ROOT / words[0]), *words[1:]])
-    assert options.model.overrides == {"backbone": "mine"}
-    model = create_model(options.model.preset, ablation=options.model.ablation, **options.model.overrides)
+    config = parse(describe("train", function), [str(ROOT / words[0]), *words[1:]])["model"]
+    assert config.overrides == {"backbone": "mine"}
+    model = create_model(config.preset, ablation=config.ablation, **config.overrides)
     assert type(model.backbone).__name__ == "Mine"

@@ -104,7 +104,7 @@ def test_without_a_model_the_presets_are_listed(tmp_path: Path, capsys: pytest.C
         (["ifdd_tiny", "--overrides", '{"spilt": "none"}'], "did you mean 'split'"),
         (["ifdd_tiny", "--batch-size", "0"], "--batch-size is 0; it must be at least 1"),
         (["ifdd_tiny", "--batch-size", "1000000000"], "a batch of 1000000000 clips does not fit in the memory"),
-        (["ifdd_tiny", "--seconds", "0"], "--seconds is 0.0; it must be positive"),
+        (["ifdd_tiny", "--seconds", "0"], "--seconds is 0.0; it must be above 0"),
         (["ifdd_tiny", "--device", "tpu"], "device"),
         (["ifdd_tiny", "more"], "more"),
         (["none.safetensors"], "no checkpoint at none.safetensors"),

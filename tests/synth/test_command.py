@@ -95,8 +95,8 @@ def test_a_preset_can_be_changed(tmp_path: Path) -> None:
 
 
 def test_a_story_is_told(tmp_path: Path) -> None:
-    words = ["--story", "happy,neutral,surprise", "--story_video.seconds", "1.6", "--story_video.fps", "10"]
-    main(["synth", str(tmp_path), *words, "--story_video.width", "160", "--story_video.height", "90"])
+    words = ["--story", "happy,neutral,surprise", "--story-video.seconds", "1.6", "--story-video.fps", "10"]
+    main(["synth", str(tmp_path), *words, "--story-video.width", "160", "--story-video.height", "90"])
     with av.open(str(tmp_path / "story.mp4")) as container:
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     record = json.loads((tmp_path / "story.json").read_text())
@@ -111,19 +111,19 @@ def test_a_story_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--clips", "2", "--preset", "hard"], "preset 'hard' does not exist; choose one of easy, standard, wild"),
+        (["--clips", "2", "--preset", "hard"], "--preset is 'hard'; use one of easy, standard, wild"),
         ([], "nothing to do"),
         (["--clips", "2", "--size", "41"], "even"),
         (["--story", "happy,bored"], "bored"),
-        (["--story", "happy", "--story_video.width", "33"], "even"),
-        (["--clips", "-1"], "nothing to do"),
-        (["--clips", "1", "--workers", "-1"], "negative"),
+        (["--story", "happy", "--story-video.width", "65"], "even"),
+        (["--clips", "-1"], "--clips is -1; it must be at least 0"),
+        (["--clips", "1", "--workers", "-1"], "--workers is -1; it must be at least 0"),
         (["--clips", "1", "--colour", "red"], "colour"),
-        (["--clips", "1", "--scene.fog", "1"], "scene.fog does not exist; choose one of backgrounds"),
-        (["--clips", "1", "--scene.occlusion", "often"], "scene.occlusion is 'often'; give a number"),
-        (["--clips", "1", "--scene.backgrounds", "[beach]"], "unknown background 'beach'"),
-        (["--clips", "1", "--behaviour.visible", "[0.5]"], "behaviour.visible is [0.5]; give a list"),
-        (["--clips", "1", "--behaviour.yaw", "90"], "yaw is 90"),
+        (["--clips", "1", "--scene.fog", "1"], "scene.fog does not exist; use one of backgrounds"),
+        (["--clips", "1", "--scene.occlusion", "often"], "scene.occlusion is 'often'; it must be a number"),
+        (["--clips", "1", "--scene.backgrounds", "[beach]"], "scene.backgrounds has the unknown kind 'beach'"),
+        (["--clips", "1", "--behaviour.visible", "[0.5]"], "behaviour.visible is [0.5]; it must be a list"),
+        (["--clips", "1", "--behaviour.yaw", "90"], "behaviour.yaw is 90.0; it must be at least 0 and at most 35"),
     ],
 )
 def test_bad_input_gets_one_line(

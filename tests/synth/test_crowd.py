@@ -52,7 +52,7 @@ def test_empty_crowd_is_refused() -> None:
     with pytest.raises(InputError, match="at least 1"):
         CrowdConfig(people=0)
 
-    with pytest.raises(InputError, match="half a shot"):
+    with pytest.raises(InputError, match=r"crowd_video\.transition_seconds is 9\.0; it must be above 0 and at most"):
         CrowdConfig(transition="fade", transition_seconds=9.0)
 
 

@@ -32,7 +32,7 @@ RECIPE: dict[str, Any] = {
         "cache": True,
     },
     "optimization": {"epochs": 1, "warmup_epochs": 0.5},
-    "run": {"accelerator": "cpu", "seed": 3},
+    "run": {"device": "cpu", "seed": 3},
 }
 
 
@@ -234,8 +234,8 @@ def test_a_dataset_without_folds_is_one_and_selection_on_its_test_clips_is_label
         (["--folds", "one"], "--folds is 'one'; give numbers"),
         (["--gpus", "cuda:0"], "--gpus is 'cuda:0'; give numbers"),
         (["--gpus", "0", "--run.devices", "2"], "gives every fold one GPU"),
-        (["--gpus", "0,99", "--run.accelerator", "auto"], "--gpus is 0,99, but torch finds"),
-        (["--gpus", "99", "--run.accelerator", "gpu"], "--gpus is 99, but torch finds"),
+        (["--gpus", "0,99", "--run.device", "auto"], "--gpus is 0,99, but torch finds"),
+        (["--gpus", "99", "--run.device", "cuda"], "--gpus is 99, but torch finds"),
         (["--data.fold", "1"], "data.fold is 1, but crossval does every fold"),
         (["--evaluation.views", "0"], "views"),
         (["--data.manifest", "/nowhere.csv"], "/nowhere.csv"),
@@ -278,7 +278,7 @@ def test_what_cannot_change_the_result_may_change_when_going_on(
     write_manifest(moved, read_manifest(prepared))
     before = times(copy / "fold_1")
     words = ["--data.manifest", str(moved), "--data.workers", "1", "--data.cache", "false"]
-    document = crossval(recipe, copy, "--folds", "1", *words, "--run.accelerator", "auto")
+    document = crossval(recipe, copy, "--folds", "1", *words, "--run.device", "auto")
     assert document["missing"] == [3, 4, 5]
     assert times(copy / "fold_1") == before
 

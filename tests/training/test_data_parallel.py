@@ -23,7 +23,7 @@ def train(manifest: Path, out: Path) -> subprocess.CompletedProcess[str]:
         "model.overrides": "{size: 32}",
         "optimization.epochs": 2,
         "optimization.warmup_epochs": 0,
-        "run.accelerator": "cpu",
+        "run.device": "cpu",
         "run.devices": 2,
         "out": out,
     }

@@ -23,13 +23,13 @@ TINY = {
     "data.batch_size": 8,
     "data.workers": 0,
     "data.validation_fraction": 0.5,
-    "run.accelerator": "cpu",
+    "run.device": "cpu",
 }
 
 
 OPTIONS = {
     "dfew": [],
-    "ferv39k": ["--manifest_format", "parquet"],
+    "ferv39k": ["--manifest-format", "parquet"],
     "mafw": ["--faces", "keep"],  # cropping has tests of its own
 }
 
@@ -45,7 +45,7 @@ def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.mktemp(name)
     words = ["--clips", str(CLIPS[name]), "--size", "40", "--preset", "easy", "--workers", "1"]
     main(["synth", str(folder / "tree"), "--layout", name, *words])
-    words = ["--allow_incomplete", "true", "--workers", "1", *OPTIONS[name]]
+    words = ["--allow-incomplete", "--workers", "1", *OPTIONS[name]]
     main(["prepare", name, str(folder / "tree"), str(folder / "out"), *words])
     return Prepared(name, next((folder / "out").glob("manifest.*")))
 
@@ -99,7 +99,7 @@ def test_rare_classes_in_mind_and_chosen_on_the_test_clips(
 
 @pytest.mark.parametrize("prepared", ["dfew"], indirect=True)
 def test_the_votes_of_dfew_become_soft_labels(prepared: Prepared, tmp_path: Path) -> None:
-    record = train(prepared, tmp_path, "--data.soft_labels", "true")
+    record = train(prepared, tmp_path, "--data.soft-labels")
     assert record.recipe_option("data", "soft_labels") is True
 
 
@@ -108,6 +108,6 @@ def test_soft_labels_without_votes_are_refused(
     prepared: Prepared, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stop:
-        train(prepared, tmp_path, "--data.soft_labels", "true")
+        train(prepared, tmp_path, "--data.soft-labels")
     assert stop.value.code == 2
     assert "no training clip of the manifest has votes" in capfd.readouterr().err

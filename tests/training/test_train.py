@@ -36,7 +36,7 @@ RECIPE = {
         "gradient_clip": 1.0,
         "logit_adjustment": 0.5,
     },
-    "run": {"accelerator": "cpu"},
+    "run": {"device": "cpu"},
 }
 
 
@@ -133,12 +133,15 @@ def test_a_folder_that_holds_a_training_is_not_overwritten(
         (["--model.preset", "ifdd_tinny"], "unknown preset 'ifdd_tinny'"),
         (["--model.overrides", '{"spilt": "none"}'], "unknown model option 'spilt'"),
         (["--data.manifest", "/nowhere/manifest.csv"], "/nowhere/manifest.csv"),
-        (["--data.classes", "affectnet"], "unknown label set 'affectnet'"),
-        (["--optimization.epochs", "0"], "epochs must be positive"),
+        (
+            ["--data.classes", "affectnet"],
+            "--data.classes is 'affectnet'; use one of dfew, ferv39k, mafw, mafw_compound",
+        ),
+        (["--optimization.epochs", "0"], "optimization.epochs is 0; it must be at least 1"),
         (["--optimization.epochs", "many"], "optimization.epochs"),
         (["--speed", "11"], "--speed"),
-        (["--run.seed", "-1"], "run.seed must not be negative"),
-        (["--run.accelerator", "abacus"], "run.accelerator"),
+        (["--run.seed", "-1"], "run.seed is -1; it must be at least 0"),
+        (["--run.device", "abacus"], "run.device"),
         (["--model.overrides", '{"num_classes": 5}'], "data.classes decides"),
         (["--augmentation.flip", "2"], "augmentation.flip"),
     ],
@@ -162,7 +165,7 @@ def test_a_video_that_breaks_during_training_is_named(
     rows[first] = ",".join([cells[0], str(broken), *cells[2:]])
     (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n")
     words = ["--data.manifest", tmp_path / "manifest.csv", "--data.workers", 1, "--data.batch_size", 4]
-    assert str(broken) in refusal(capfd, "train", "--out", tmp_path / "run", "--run.accelerator", "cpu", *words)
+    assert str(broken) in refusal(capfd, "train", "--out", tmp_path / "run", "--run.device", "cpu", *words)
 
 
 def test_a_damaged_resume_point_is_refused(

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from ifdd.console import console
 from ifdd.data.labels import LABEL_SETS
-from ifdd.errors import InputError
+from ifdd.errors import InputError, check_range
 from ifdd.model import IFDD, Conversion, convert_official, load_checkpoint, save_checkpoint
 from ifdd.records import CheckpointRecord
 
@@ -30,31 +30,33 @@ def convert(
     clip_seconds: float | None = None,
     half: bool = False,
 ) -> None:
-    """Turn a checkpoint of the official IFDD release into a .safetensors file of ifdd.
+    """Convert a checkpoint of the official IFDD release to a .safetensors file of ifdd.
 
-    Backbone, splitting, lifting and the number of classes are read off the names and shapes; every entry that is not
-    used is listed with the reason. A .safetensors file of ifdd can be stored in half its size with --half true.
+    Backbone, splitting, lifting and the number of classes are inferred from the names and shapes of the weights. Every
+    unused entry is listed with the reason. To halve the size of a .safetensors file of ifdd, give it with --half.
 
     Args:
-        checkpoint: The release's .pth file, read without running any code that it may hold; or one of ifdd.
-        out: The .safetensors file to write.
-        classes: Label set that the checkpoint was trained on, which names its classes; without it 11 classes get
-            MAFW's names, 7 are numbered, for DFEW and FERV39k number theirs differently.
-        frames: Frames of a clip that it was trained for; the weights do not tell.
-        order: Lifting step that comes first; the weights do not tell.
-        part: Weights to take from a file that holds both; model without it.
-        clip_seconds: Time that a clip spans in seconds; without it that of the release's recipes at 25 frames a
-            second, 0.64 for 16 frames.
-        half: Store matrices and kernels as 16-bit floats: half the size, nearly the same answers.
+        checkpoint: Checkpoint to convert: the release's .pth file, read without running any code in it, or a
+            .safetensors file of ifdd.
+        out: File to write, with the suffix .safetensors.
+        classes: Label set, which gives names and order of the classes. Default: MAFW's names for 11 classes, numbers
+            for 7, because DFEW and FERV39k order theirs differently.
+        frames: Frames per clip; cannot be inferred from the weights.
+        order: First lifting step; cannot be inferred from the weights.
+        part: Weights to use if the file holds both. Default: model.
+        clip_seconds: Duration of a clip in seconds. Default: that of the release's recipes at 25 frames per second,
+            0.64 for 16 frames.
+        half: Store matrices and kernels as 16-bit floats, which halves the file and hardly changes the predictions.
 
     Raises:
         InputError: the checkpoint cannot be read, the options do not fit it, or the file cannot be written.
     """
+    check_range("--clip-seconds", clip_seconds, above=0)
     if out.suffix != ".safetensors":
         raise InputError(f"cannot write {out}: name it with the suffix .safetensors")
     if checkpoint.suffix == ".safetensors":
         if (classes, frames, order, part, clip_seconds) != (None, 16, "updater_first", None, None):
-            raise InputError(f"{checkpoint} is a checkpoint of ifdd, which is complete: give no option but --half true")
+            raise InputError(f"{checkpoint} is a checkpoint of ifdd, which is complete: give no option but --half")
         ours = load_checkpoint(checkpoint)
         save_checkpoint(out, ours.model, ours.classes, ours.clip_seconds, ours.record, half=half)
         console.print(f"Written to {out}", highlight=False)
@@ -62,8 +64,6 @@ def convert(
     conversion = convert_official(checkpoint, frames, len(LABEL_SETS[classes]) if classes else None, order, part)
     names = class_names_of(conversion.model, classes)
     seconds = frames * OFFICIAL_STRIDES[frames] / OFFICIAL_FPS if clip_seconds is None else clip_seconds
-    if seconds <= 0:
-        raise InputError(f"--clip-seconds must be positive, given {seconds}")
     record = CheckpointRecord(converted_from=checkpoint.name, data=classes, synthetic=False)
     save_checkpoint(out, conversion.model, names, seconds, record, half=half)
     console.print(report(conversion))

@@ -13,7 +13,7 @@ from ifdd.console import console, progress_bar
 from ifdd.data.dataset import ClipDataset, ViewBatch, collate_views, plain_input_error
 from ifdd.data.labels import canonical_label
 from ifdd.data.manifest import Manifest, Sample
-from ifdd.errors import InputError
+from ifdd.errors import InputError, check_range
 from ifdd.evaluation.metrics import confusion_matrix, scores_from_confusion
 from ifdd.evaluation.protocol import clips_used_for, describe_dataset, describe_protocol
 from ifdd.evaluation.report import Evaluation, evaluation_tables, write_evaluation
@@ -25,22 +25,24 @@ Device = Literal["auto", "cpu", "cuda"]
 
 @dataclass(frozen=True)
 class SamplingConfig:
-    """Which frames of a video a test sees, chosen without randomness."""
+    """The frames of a video that are tested, sampled without randomness."""
 
     sampling: Literal["uniform_segments", "consecutive_clips", "spaced_clips", "random_clip"] = "uniform_segments"
     """Frames of a clip: uniform_segments takes the centre frame of each of equal segments of the video;
-    consecutive_clips averages over the clips that follow one another; spaced_clips averages over clips at equal
-    distances from the video's start to its end; random_clip takes the middle clip."""
+    consecutive_clips averages over all consecutive clips; spaced_clips averages over equally spaced clips from the
+    start of the video to its end; random_clip takes the middle clip."""
     stride: int = 1
-    """Step in frames within a clip; uniform_segments has none."""
+    """Step between the frames of a clip, in frames (not for uniform_segments)."""
     views: int = 2
-    """Clips of a video, for spaced_clips alone."""
+    """Clips per video (spaced_clips only)."""
     crops: Literal[1, 2, 3] = 1
-    """Squares of each frame that is not square, averaged: 1 the centre, 2 both ends of its longer side, 3 all."""
+    """Square crops per frame, averaged, if frames are not square: 1 the centre, 2 both ends of the longer side, 3 all
+    of them."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _check_numbers(stride=(self.stride, 1), views=(self.views, 1))
+        check_range("evaluation.stride", self.stride, at_least=1)
+        check_range("evaluation.views", self.views, at_least=1)
 
 
 def evaluate(
@@ -58,26 +60,29 @@ def evaluate(
     device: Device = "auto",
     out: Path | None = None,
 ) -> None:
-    """Measure a checkpoint: WAR, UAR, recall of each class and confusion matrix.
+    """Evaluate a checkpoint and report the protocol: WAR, UAR, recall of each class, confusion matrix.
 
-    The frames of each clip are chosen without randomness, so the result repeats.
+    Frames are sampled without randomness: the same command gives the same result.
 
     Args:
-        checkpoint: The .safetensors file to measure, or ifdd_tiny_synth, which ships with the package.
-        manifest: CSV or Parquet file of the clips, as 'ifdd prepare' or 'ifdd synth' writes it.
-        subset: The part of the manifest to measure on; results on clips that were trained on are labelled so.
-        fold: Number of the cross-validation fold, from 1; needed where the manifest has several.
+        checkpoint: Checkpoint to evaluate: a .safetensors file that 'ifdd train' wrote, or the bundled ifdd_tiny_synth.
+        manifest: Manifest of the dataset, CSV or Parquet, as 'ifdd prepare' or 'ifdd synth' writes it.
+        subset: Subset of the manifest to evaluate on; a result on training clips is labelled as such.
+        fold: Fold of a cross-validation, from 1; required if the manifest has several.
         sampling: Frames of a clip: uniform_segments takes the centre frame of each of equal segments of the video;
-            consecutive_clips averages over the clips that follow one another; spaced_clips averages over clips at
-            equal distances from the video's start to its end; random_clip takes the middle clip.
-        stride: Step in frames within a clip; uniform_segments has none.
-        views: Clips of a video, for spaced_clips alone.
-        crops: Squares of each frame that is not square, averaged: 1 the centre, 2 both ends of its longer side, 3 all.
-        batch_size: Clips that the model sees at once.
-        workers: Processes that decode videos; 0 decodes in the main process.
-        device: Where the model runs; auto takes a GPU if there is one.
-        out: Folder for evaluation.json, evaluation.md and predictions.csv; none are written without it.
+            consecutive_clips averages over all consecutive clips; spaced_clips averages over equally spaced clips
+            from the start of the video to its end; random_clip takes the middle clip.
+        stride: Step between the frames of a clip, in frames (not for uniform_segments).
+        views: Clips per video (spaced_clips only).
+        crops: Square crops per frame, averaged, if frames are not square: 1 the centre, 2 both ends of the longer side,
+            3 all of them.
+        batch_size: Clips per batch.
+        workers: Worker processes that load clips; 0 loads in the main process.
+        device: Device to run the model on; auto uses a GPU if there is one.
+        out: Folder to write to: evaluation.json, evaluation.md and predictions.csv. Default: nothing is written.
     """
+    check_range("--stride", stride, at_least=1)
+    check_range("--views", views, at_least=1)
     how = SamplingConfig(sampling, stride, views, crops)
     evaluation, protocol = measure(
         checkpoint,
@@ -127,7 +132,8 @@ def measure(
         InputError: a file cannot be read, the checkpoint lacks classes, there are no such clips, or they are the test
             clips of another fold than the checkpoint's, which were trained on.
     """
-    _check_numbers(batch_size=(batch_size, 1), workers=(workers, 0))
+    check_range("--batch-size", batch_size, at_least=1)
+    check_range("--workers", workers, at_least=0)
     loaded = load_checkpoint(checkpoint)
     samples = manifest.select(subset, fold)
     _check_folds(manifest.path, samples)
@@ -205,13 +211,6 @@ def _classify(model: IFDD, views: Tensor) -> Tensor:
     device = next(model.parameters()).device
     logits: Tensor = model(views.to(device).float() / 255).logits
     return logits.float().softmax(1).cpu()
-
-
-def _check_numbers(**options: tuple[int, int]) -> None:
-    """Refuse an option whose (value, smallest value) do not fit."""
-    for name, (value, smallest) in options.items():
-        if value < smallest:
-            raise InputError(f"--{name} is {value}; it must be at least {smallest}")
 
 
 def _check_folds(manifest: Path, samples: Sequence[Sample]) -> None:

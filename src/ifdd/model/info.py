@@ -12,7 +12,7 @@ from rich.console import Group
 from rich.table import Table
 
 from ifdd.console import console, error_console
-from ifdd.errors import InputError
+from ifdd.errors import InputError, check_range
 from ifdd.files import write_text
 from ifdd.model.config import PRESETS
 from ifdd.model.counting import count_parts
@@ -54,10 +54,8 @@ def info(
         InputError: an option is out of range, the preset, ablation or field is unknown, the checkpoint cannot be
             read, the batch does not fit in memory, or the file cannot be written.
     """
-    if batch_size < 1:
-        raise InputError(f"--batch-size is {batch_size}; it must be at least 1")
-    if seconds <= 0:
-        raise InputError(f"--seconds is {seconds}; it must be positive")
+    check_range("--batch-size", batch_size, at_least=1)
+    check_range("--seconds", seconds, above=0)
     if model is None:
         document = describe_presets(ablation, overrides or {})
         console.print(preset_table(document))

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 from ifdd.console import console, progress_bar
 from ifdd.data.labels import canonical_label
 from ifdd.data.manifest import Sample, write_manifest
-from ifdd.errors import InputError
+from ifdd.errors import InputError, check_range
 from ifdd.files import write_text
 from ifdd.processes import available_cores, in_processes
 from ifdd.synth.config import PRESETS, Preset, SynthConfig, changed
@@ -34,9 +34,9 @@ def synth(
     *,
     clips: int = 0,
     layout: Literal["", "dfew", "ferv39k", "mafw"] = "",
-    preset: str = "standard",
+    preset: Literal["easy", "standard", "wild"] = "standard",
     seed: int = 0,
-    label_set: Literal["dfew", "ferv39k", "mafw"] = "dfew",
+    classes: Literal["dfew", "ferv39k", "mafw"] = "dfew",
     format: Literal["mp4", "frames"] = "mp4",
     size: int = 112,
     frames: int = 16,
@@ -47,57 +47,61 @@ def synth(
     test: float = 0.2,
     behaviour: dict[str, Any] | None = None,
     scene: dict[str, Any] | None = None,
-    workers: int = 0,
+    workers: int | None = None,
     story: str = "",
     story_video: StoryConfig = StoryConfig(),  # noqa: B008 -- frozen; gives the options their defaults
     crowd: bool = False,
     crowd_video: CrowdConfig = CrowdConfig(),  # noqa: B008
 ) -> None:
-    """Generate SynthDFER: labelled face videos with complete ground truth.
+    """Generate SynthDFER, the built-in benchmark: labelled videos of computer-generated faces with full ground truth.
 
-    Writes OUT/manifest.csv, OUT/clips/<id>.mp4 (or a folder of PNG images) and OUT/clips/<id>.json (the truth: action
-    units, intensity, pose, gaze, speech, occlusion, landmarks, face box of every frame). The same seed gives the
-    same frames, whatever the number of clips and workers. An interrupted run resumes where it stopped.
+    Writes OUT/manifest.csv, OUT/clips/ID.mp4 (or a folder of PNG images) and OUT/clips/ID.json, the ground truth of
+    every frame: action units, intensity, pose, gaze, speech, occlusion, landmarks and face box. The same seed gives the
+    same frames for any number of clips and workers. Running the same command again resumes an interrupted run.
 
     Args:
-        out: folder to write to
-        clips: number of clips
-        layout: write the folders and lists of this dataset, for ifdd prepare, instead of a manifest: face crops, or
-            for mafw scenes with a face; label set, number of frames and folds are then the dataset's
-        preset: difficulty: easy, standard or wild
-        seed: random seed
-        label_set: names of the classes: dfew and ferv39k have 7, mafw 11
-        format: mp4 videos, or folders of numbered PNG images; the layouts dfew and ferv39k have folders of JPEG images
-        size: side of the square frames, in pixels
-        frames: frames per clip
-        fps: frames per second
-        balance: uniform, or dfew for the class proportions of DFEW's first test set
-        identities: number of people; no person is in two subsets
-        validation: share of clips and people for validation
-        test: share of clips and people for the test
-        behaviour: changes to the preset, for example --behaviour.speech 0.8; one of visible, strength, speech,
-            blinks, gaze, yaw, sway (docs/synth.md says what they mean)
-        scene: changes to the preset, for example --scene.occlusion 0.5; one of backgrounds, light_angle,
-            light_contrast, light_tint, light_drift, shake, jitter, zoom, occlusion, blur, noise, jpeg
-        workers: processes; 0 for one per core
-        story: comma-separated emotions for one long video of one person, OUT/story.mp4 and OUT/story.json
-        story_video: settings of the video of --story
-        crowd: write a video of several people, for evaluating tracking: OUT/crowd.mp4 and OUT/crowd.json
-        crowd_video: settings of the video of --crowd
+        out: Folder to write to.
+        clips: Number of clips.
+        layout: Write the folders and lists of this dataset, as input for 'ifdd prepare', instead of a manifest. The
+            clips show cropped faces, for mafw whole scenes. The dataset sets classes, frames per clip and folds.
+        preset: Difficulty: easy is frontal and plain, standard the benchmark, wild has strong variation.
+        seed: Random seed of everything.
+        classes: Label set, which gives names and order of the classes.
+        format: MP4 videos, or folders of numbered PNG images (JPEG with --layout dfew or ferv39k).
+        size: Height and width of the frames in pixels.
+        frames: Frames per clip.
+        fps: Frame rate in frames per second.
+        balance: Class sizes: uniform, or in the proportions of DFEW's first test set.
+        identities: Number of people; no person occurs in two subsets.
+        validation: Share of clips and people in the validation subset.
+        test: Share of clips and people in the test subset.
+        behaviour: Changes to the preset's behaviour, e.g. --behaviour.speech 0.8. Names: visible, strength, speech,
+            blinks, gaze, yaw, sway (see docs/synth.md).
+        scene: Changes to the preset's scene, e.g. --scene.occlusion 0.5. Names: backgrounds, light_angle,
+            light_contrast, light_tint, light_drift, shake, jitter, zoom, occlusion, blur, noise, jpeg (see
+            docs/synth.md).
+        workers: Worker processes that render clips; 0 renders in the main process. Default: one per core.
+        story: Emotions separated by commas. Writes a long video of one person who shows them in turn: OUT/story.mp4
+            and OUT/story.json.
+        story_video: The video of --story.
+        crowd: Write a video of several people, for the evaluation of tracking: OUT/crowd.mp4 and OUT/crowd.json.
+        crowd_video: The video of --crowd.
+
+    Raises:
+        InputError: an option is out of range, there is nothing to do, or the folder holds another dataset.
     """
-    if preset not in PRESETS:
-        raise InputError(f"preset {preset!r} does not exist; choose one of {', '.join(PRESETS)}")
     labels = [name.strip() for name in story.split(",") if name.strip()]
     for label in labels:
         canonical_label(label)
-    if clips < 0 or (clips == 0 and not labels and not crowd):
-        raise InputError("nothing to do: give --clips N, --story happy,sad,... or --crowd true")
-    if seed < 0 or workers < 0:
-        raise InputError("seed and workers cannot be negative")
+    check_range("--clips", clips, at_least=0)
+    check_range("--seed", seed, at_least=0)
+    check_range("--workers", workers, at_least=0)
+    if not (clips or labels or crowd):
+        raise InputError("nothing to do: give --clips N, --story happy,sad,... or --crowd")
     config = SynthConfig(
         behaviour=changed(PRESETS[preset].behaviour, behaviour or {}, "behaviour"),
         scene=changed(PRESETS[preset].scene, scene or {}, "scene"),
-        label_set=layout or label_set,
+        label_set=layout or classes,
         size=size,
         frames=frames,
         fps=fps,
@@ -109,14 +113,14 @@ def synth(
     if layout in ("dfew", "ferv39k"):
         format = "frames"
     if layout and not clips:
-        raise InputError(f"layout {layout} needs a number of clips; give --clips N")
+        raise InputError(f"--layout {layout} needs clips; say how many with --clips N")
     if format == "mp4" and size % 2:
-        raise InputError(f"size is {size}; mp4 needs an even number of pixels, or choose --format frames")
-    workers = workers or available_cores()
+        raise InputError(f"--size is {size}; mp4 needs an even number of pixels, or choose --format frames")
+    processes = available_cores() if workers is None else max(workers, 1)
     if clips and layout:
-        write_tree(out, layout, tree_config(layout, config), clips, seed, format, workers, preset)
+        write_tree(out, layout, tree_config(layout, config), clips, seed, format, processes, preset)
     elif clips:
-        write_set(out, config, clips, seed, format, workers, preset)
+        write_set(out, config, clips, seed, format, processes, preset)
     if labels:
         write_story(out, labels, Preset(config.behaviour, config.scene), seed, story_video)
         console.print(f"{out / 'story.mp4'}: {len(labels) * story_video.seconds:g} s, truth in story.json")

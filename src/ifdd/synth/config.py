@@ -15,13 +15,14 @@ BackgroundKind = Literal["plain", "gradient", "lights", "room", "outdoors", "tex
 
 def _check_interval(name: str, values: Range, low: float, high: float) -> None:
     if len(values) != 2 or not low <= values[0] <= values[1] <= high:
-        raise InputError(f"{name} is {values}; give the lowest and the highest value, within {low:g} to {high:g}")
+        raise InputError(f"{name} is {list(values)}; give lowest and highest value, from {low:g} to {high:g}")
 
 
 def _check_kinds(kinds: Iterable[str]) -> None:
     for kind in kinds:
         if kind not in get_args(BackgroundKind):
-            raise InputError(f"unknown background {kind!r}; choose from {', '.join(get_args(BackgroundKind))}")
+            kinds = ", ".join(get_args(BackgroundKind))
+            raise InputError(f"scene.backgrounds has the unknown kind {kind!r}; use one of {kinds}")
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,12 @@ class BehaviourConfig:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        _check_interval("visible", self.visible, 0.1, 1.0)
-        _check_interval("strength", self.strength, 0.1, 1.5)
-        check_range("speech", self.speech, at_least=0, at_most=1)
-        check_range("blinks", self.blinks, at_least=0)
-        check_range("gaze", self.gaze, at_least=0)
-        check_range("sway", self.sway, at_least=0)
-        check_range("yaw", self.yaw, at_least=0, at_most=35)  # degrees that the heads are drawn for
+        _check_interval("behaviour.visible", self.visible, 0.1, 1.0)
+        _check_interval("behaviour.strength", self.strength, 0.1, 1.5)
+        check_range("behaviour.speech", self.speech, at_least=0, at_most=1)
+        check_range("behaviour.yaw", self.yaw, at_least=0, at_most=35)  # degrees for which the heads are drawn
+        for name in ("blinks", "gaze", "sway"):
+            check_range(f"behaviour.{name}", getattr(self, name), at_least=0)
 
 
 @dataclass(frozen=True)
@@ -86,16 +86,16 @@ class SceneConfig:
     def __post_init__(self) -> None:
         """Check the values."""
         if not self.backgrounds:
-            raise InputError("backgrounds is empty; name at least one kind")
+            raise InputError("scene.backgrounds is empty; name at least one kind")
         _check_kinds(self.backgrounds)
-        _check_interval("light_contrast", self.light_contrast, 0.0, 1.0)
-        _check_interval("zoom", self.zoom, 0.3, 1.4)
-        _check_interval("blur", self.blur, 0.0, 0.1)
-        _check_interval("noise", self.noise, 0.0, 100.0)
-        _check_interval("jpeg", self.jpeg, 1.0, 100.0)
-        check_range("occlusion", self.occlusion, at_least=0, at_most=1)
+        _check_interval("scene.light_contrast", self.light_contrast, 0.0, 1.0)
+        _check_interval("scene.zoom", self.zoom, 0.3, 1.4)
+        _check_interval("scene.blur", self.blur, 0.0, 0.1)
+        _check_interval("scene.noise", self.noise, 0.0, 100.0)
+        _check_interval("scene.jpeg", self.jpeg, 1.0, 100.0)
+        check_range("scene.occlusion", self.occlusion, at_least=0, at_most=1)
         for name in ("light_angle", "light_tint", "light_drift", "shake", "jitter"):
-            check_range(name, getattr(self, name), at_least=0)
+            check_range(f"scene.{name}", getattr(self, name), at_least=0)
 
 
 @dataclass(frozen=True)
@@ -159,35 +159,38 @@ class SynthConfig:
     size: int = 112
     """Side of the square frames in pixels."""
     frames: int = 16
-    """Frames of a clip."""
+    """Frames per clip."""
     fps: float = 10.0
-    """Frames per second."""
+    """Frame rate in frames per second."""
     balance: Literal["uniform", "dfew"] = "uniform"
-    """Class sizes: all equal, or in the proportions of DFEW's first test set."""
+    """Class sizes: uniform, or in the proportions of DFEW's first test set."""
     identities: int = 400
     """Number of people; no person is in two subsets."""
     validation: float = 0.1
-    """Share of clips and people for validation."""
+    """Share of clips and people in the validation subset."""
     test: float = 0.2
-    """Share of clips and people for the test."""
+    """Share of clips and people in the test subset."""
 
     def __post_init__(self) -> None:
         """Check the values."""
         if self.label_set not in LABEL_SETS:
-            raise InputError(f"unknown label set {self.label_set!r}; choose one of {', '.join(LABEL_SETS)}")
+            raise InputError(f"unknown label set {self.label_set!r}; use one of {', '.join(LABEL_SETS)}")
         if self.balance not in ("uniform", "dfew"):
-            raise InputError(f"unknown balance {self.balance!r}; choose uniform or dfew")
+            raise InputError(f"balance is {self.balance!r}; use one of uniform, dfew")
         if self.balance == "dfew" and len(LABEL_SETS[self.label_set]) != 7:
-            raise InputError(f"balance dfew has seven classes, label set {self.label_set} has more; choose uniform")
+            raise InputError(f"balance dfew has 7 classes, label set {self.label_set} has more; use uniform")
         check_range("size", self.size, at_least=32, at_most=1024)
         check_range("frames", self.frames, at_least=1)
         check_range("fps", self.fps, at_least=1, at_most=240)
         check_range("validation", self.validation, at_least=0, at_most=1)
         check_range("test", self.test, at_least=0, at_most=1)
         if self.validation + self.test >= 1:
-            raise InputError("validation + test leave nothing for training; make their sum less than 1")
+            raise InputError(
+                f"validation {self.validation:g} + test {self.test:g} leave nothing for training; "
+                "their sum must be below 1"
+            )
         if min(self.subset_people().values()) < 1:
-            raise InputError(f"identities is {self.identities}; too few for every subset to have people")
+            raise InputError(f"identities is {self.identities}; each subset needs people of its own, at least 1")
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -229,14 +232,14 @@ def changed(settings: Settings, changes: dict[str, Any], option: str) -> Setting
     values: dict[str, Any] = {}
     for name, value in changes.items():
         if name not in known:
-            raise InputError(f"{option}.{name} does not exist; choose one of {', '.join(known)}")
+            raise InputError(f"{option}.{name} does not exist; use one of {', '.join(known)}")
         old = getattr(settings, name)
         try:
             values[name] = tuple(type(old[0])(item) for item in value) if isinstance(old, tuple) else float(value)
             if name != "backgrounds" and isinstance(old, tuple) and len(value) != len(old):
                 raise ValueError
         except (TypeError, ValueError):
-            wanted = "a list" if isinstance(old, tuple) else "a number"
-            raise InputError(f"{option}.{name} is {value!r}; give {wanted}, for example {old}") from None
+            wanted = f"a list, such as [{', '.join(map(str, old))}]" if isinstance(old, tuple) else "a number"
+            raise InputError(f"{option}.{name} is {value!r}; it must be {wanted}") from None
     _check_kinds(values.get("backgrounds", ()))
     return replace(settings, **values)

@@ -15,7 +15,7 @@ from jaxtyping import UInt8
 
 from ifdd.console import progress_bar
 from ifdd.data.labels import LABEL_SETS
-from ifdd.errors import InputError
+from ifdd.errors import check_range
 from ifdd.files import write_text
 from ifdd.synth.behaviour import Behaviour
 from ifdd.synth.config import Preset
@@ -40,13 +40,13 @@ class CrowdConfig:
     shots: int = 3
     """Number of shots; each shows different people before different backgrounds."""
     people: int = 3
-    """People in each shot."""
+    """People per shot."""
     emotions: int = 2
     """Emotions that each person shows in a shot, one after another; consecutive ones differ."""
     person: StoryConfig = field(default_factory=lambda: StoryConfig(seconds=3.0, width=320))
     """Length of each emotion, size of each person's part of the picture, frame rate, size of the (nearest) faces."""
     classes: tuple[str, ...] = LABEL_SETS["dfew"]
-    """Emotions to choose from."""
+    """Emotions to draw from."""
     walking: bool = False
     """People walk past each other before one background; otherwise each stands before a separate one, side by side."""
     transition: Literal["cut", "dissolve", "fade"] = "cut"
@@ -56,12 +56,9 @@ class CrowdConfig:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        if min(self.shots, self.people, self.emotions) < 1:
-            raise InputError(f"crowd needs shots, people and emotions of at least 1, given {self}")
-        if not 0 < self.transition_seconds <= self.shot_seconds / 2:
-            raise InputError(
-                f"crowd.transition_seconds is {self.transition_seconds}; choose more than 0 and at most half a shot"
-            )
+        for name in ("shots", "people", "emotions"):
+            check_range(f"crowd_video.{name}", getattr(self, name), at_least=1)
+        check_range("crowd_video.transition_seconds", self.transition_seconds, above=0, at_most=self.shot_seconds / 2)
 
     @property
     def shot_seconds(self) -> float:

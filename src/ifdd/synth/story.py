@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 
 from ifdd.console import progress_bar
 from ifdd.data.labels import canonical_label
-from ifdd.errors import InputError
+from ifdd.errors import InputError, check_range
 from ifdd.files import write_text
 from ifdd.synth.action_units import sample_expression
 from ifdd.synth.behaviour import Behaviour, Event
@@ -23,34 +23,37 @@ from ifdd.synth.rig import FACE_HEIGHT
 from ifdd.synth.truth import truth_record
 from ifdd.video.encode import write_video
 
+_NAME = "story_video.{0} (or crowd_video.person.{0})"
+"""What messages call a field: the crowd is made of stories."""
+
 
 @dataclass(frozen=True)
 class StoryConfig:
     """The video of --story."""
 
     seconds: float = 4.0
-    """Length of each emotion in seconds."""
+    """Duration of each emotion in seconds."""
     width: int = 640
     """Width in pixels."""
     height: int = 360
     """Height in pixels."""
     fps: float = 25.0
-    """Frames per second."""
+    """Frame rate in frames per second."""
     face: float = 0.4
     """Height of the face as a share of the picture's height."""
     person: int | None = None
-    """Number of the person; None for one who is in no clip."""
+    """Number of the person. Default: one who is in no clip."""
 
     def __post_init__(self) -> None:
         """Check the values."""
-        if not self.seconds >= 1.5:
-            raise InputError(f"story.seconds is {self.seconds}; an emotion needs at least 1.5 seconds")
-        if min(self.width, self.height) < 64 or self.width % 2 or self.height % 2:
-            raise InputError(f"story size is {self.width}x{self.height}; choose even numbers of at least 64 pixels")
-        if not 1 <= self.fps <= 240:
-            raise InputError(f"story.fps is {self.fps}; choose 1 to 240 frames per second")
-        if not 0.1 <= self.face <= 0.7:
-            raise InputError(f"story.face is {self.face}; choose 0.1 to 0.7 of the picture's height")
+        check_range(_NAME.format("seconds"), self.seconds, at_least=1.5)
+        check_range(_NAME.format("fps"), self.fps, at_least=1, at_most=240)
+        check_range(_NAME.format("face"), self.face, at_least=0.1, at_most=0.7)
+        check_range(_NAME.format("person"), self.person, at_least=0)
+        for name, pixels in (("width", self.width), ("height", self.height)):
+            check_range(_NAME.format(name), pixels, at_least=64)
+            if pixels % 2:
+                raise InputError(f"{_NAME.format(name)} is {pixels}; mp4 needs an even number of pixels")
 
 
 STRANGER = 1_000_000

@@ -37,8 +37,8 @@ STOP_SECONDS = 20.0
 PUBLISHED_FOLDS = {"dfew": (1, 2, 3, 4, 5), "mafw": (1, 2, 3, 4, 5)}
 """Name of a dataset -> the folds over which its results are published."""
 
-DEVICES: dict[str, Device] = {"cpu": "cpu", "gpu": "cuda"}
-"""Hardware of a training -> where its test runs, if not "auto"."""
+TEST_DEVICES: dict[str, Device] = {"cpu": "cpu", "cuda": "cuda"}
+"""Device of a training -> device of its test, if not "auto"."""
 
 
 class Fold(NamedTuple):
@@ -70,9 +70,9 @@ def crossval(
 ) -> None:
     """Train and test every fold of a dataset: mean and deviation of WAR and UAR, intervals, pooled confusion matrix.
 
-    The same command goes on after an interruption; folds that are done stay as they are, unless the test is to see
-    other frames, then they are tested anew. A dataset without folds counts as one. Writes OUT/fold_K (the training and
-    evaluation/) and, after every fold, OUT/crossval.json, .csv, .md and .tex of the folds that are done.
+    Running the same command again resumes an interrupted run. Finished folds are kept; they are tested again only if
+    the options under 'evaluation' have changed. A dataset without folds counts as one fold. Writes OUT/fold_K (the
+    training and evaluation/) and, after every fold, OUT/crossval.json, .csv, .md and .tex of the finished folds.
 
     Args:
         data: The dataset.
@@ -80,19 +80,19 @@ def crossval(
         optimization: The optimiser.
         augmentation: Augmentation of a clip, the same for all its frames.
         mixup: Mixing of the clips of a batch.
-        run: Seeds and hardware.
-        evaluation: The frames that the tests see.
-        out: Folder for everything.
-        folds: Numbers of the folds to do now, as 1,3; all of them without it.
-        gpus: Numbers of GPUs, as 0,1: that many folds at once, each on one of them, with its output in
-            OUT/fold_K/log.txt; one after another without it. A number that comes twice has two folds at once. With
-            run.accelerator cpu the numbers only say how many folds run at once.
+        run: Seed, selection of the checkpoint, and hardware.
+        evaluation: Frames that are tested.
+        out: Folder to write to.
+        folds: Numbers of the folds to run, e.g. 1,3. Default: all.
+        gpus: Numbers of the GPUs to run folds on in parallel, e.g. 0,1: one fold per number, with its output in
+            OUT/fold_K/log.txt. A number given twice runs two folds on that GPU. With run.device cpu, the count of the
+            numbers is the number of parallel folds. Default: one fold after another.
     """
     recipe = Recipe(data, model, optimization, augmentation, mixup, run, evaluation)
     _check_options(recipe, gpus)
-    slots = _slots(gpus, run.accelerator)
-    if gpus and run.accelerator == "auto":
-        recipe = replace(recipe, run=replace(run, accelerator="gpu"))
+    slots = _slots(gpus, run.device)
+    if gpus and run.device == "auto":
+        recipe = replace(recipe, run=replace(run, device="cuda"))
     manifest = Manifest.read(data.manifest)
     found = describe_dataset(manifest)
     there = folds_of(manifest.path, manifest.samples)
@@ -196,7 +196,7 @@ def run_fold(fold: Fold, manifest: Manifest) -> None:
         fold=data.fold,
         batch_size=data.batch_size,
         workers=data.workers,
-        device=DEVICES.get(fold.recipe.run.accelerator, "auto"),
+        device=TEST_DEVICES.get(fold.recipe.run.device, "auto"),
     )
     write_evaluation(fold.evaluation, result, protocol)
 
@@ -232,17 +232,17 @@ def _check_wanted(manifest: Path, folds: str, wanted: Sequence[int], there: Sequ
         )
 
 
-def _slots(gpus: str, accelerator: str) -> list[str | None]:
+def _slots(gpus: str, device: str) -> list[str | None]:
     """Return what ``CUDA_VISIBLE_DEVICES`` is for each of the folds that run at once; None leaves it as it is."""
     numbers = _numbers("gpus", gpus)
-    if not numbers or accelerator == "cpu":
+    if not numbers or device == "cpu":
         return [str(number) for number in numbers] or [None]
     count = torch.cuda.device_count()
     if max(numbers) >= count:
         found = "only GPU 0" if count == 1 else f"only the GPUs 0 to {count - 1}" if count else "no GPU"
         raise InputError(
             f"--gpus is {gpus}, but torch finds {found}; leave it out to do one fold after another, or set "
-            "run.accelerator to cpu"
+            "run.device to cpu"
         )
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")  # the numbers count among these
     return [visible[number].strip() if visible != [""] else str(number) for number in numbers]

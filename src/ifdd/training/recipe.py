@@ -14,7 +14,7 @@ from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, Ru
 
 RECIPE_FILE = "recipe.yaml"
 
-MAY_CHANGE_ON_RESUME = ("data.manifest", "data.workers", "data.cache", "run.accelerator")
+MAY_CHANGE_ON_RESUME = ("data.manifest", "data.workers", "data.cache", "run.device")
 """Settings that may change while a training goes on: where the clips lie (what they are is compared apart from this),
 how they are loaded, and on what hardware."""
 

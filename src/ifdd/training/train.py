@@ -55,10 +55,10 @@ def train(
     out: Path = Path("runs/ifdd"),
     resume: bool = False,
 ) -> None:
-    """Train a model and keep its last and its best checkpoint.
+    """Train a model; keep its last and its best checkpoint.
 
-    The best is chosen on validation clips: the manifest's validation subset or, where there is none, subjects
-    held out of the training subset. The test subset is never read, unless run.selection says so.
+    The best checkpoint is selected on validation clips: the manifest's validation subset or, if it has none, subjects
+    held out of the training subset. The test subset is read only if run.selection is test.
 
     Args:
         data: The dataset.
@@ -66,10 +66,11 @@ def train(
         optimization: The optimiser.
         augmentation: Augmentation of a clip, the same for all its frames.
         mixup: Mixing of the clips of a batch.
-        run: Seeds and hardware.
-        evaluation: How 'ifdd crossval' tests what was trained with this recipe; the training does not need it.
-        out: Folder for best.safetensors, last.safetensors, recipe.yaml, training.json and logs (csv/, tensorboard/).
-        resume: Go on with the training that was interrupted in the folder, if there is one.
+        run: Seed, selection of the checkpoint, and hardware.
+        evaluation: How 'ifdd crossval' tests a model trained with this recipe; not used in training.
+        out: Folder to write to: best.safetensors, last.safetensors, recipe.yaml, training.json and logs (csv/,
+            tensorboard/).
+        resume: Resume an interrupted run.
     """
     recipe = Recipe(data, model, optimization, augmentation, mixup, run, evaluation)
     train_recipe(recipe, Manifest.read(data.manifest), out, resume)
@@ -202,7 +203,7 @@ def known_training(recipe: Recipe, out: Path, dataset: DatasetRecord, resume: bo
     if not ((out / RESUME_FILE).exists() or (known is not None and known.state == "done")):
         return None  # nothing yet that could be lost
     if not resume:
-        raise InputError(f"{out} holds a training already; add --resume true to go on, or choose another --out")
+        raise InputError(f"{out} holds a training already; add --resume to continue it, or choose another --out")
     recipe.check_same(out)
     if known is not None:
         _check_same_clips(known.dataset, dataset, recipe.data.manifest, out)
@@ -251,7 +252,7 @@ def _trainer(out: Path, optimization: OptimizationConfig, run: RunConfig, *callb
     averaging = [] if optimization.ema_decay is None else [EMAWeightAveraging(decay=optimization.ema_decay)]
     try:
         return Trainer(
-            accelerator=run.accelerator,
+            accelerator=run.device,
             devices=run.devices,
             default_root_dir=out,
             precision=optimization.precision,
@@ -265,7 +266,7 @@ def _trainer(out: Path, optimization: OptimizationConfig, run: RunConfig, *callb
             log_every_n_steps=1,
         )
     except MisconfigurationException as error:
-        raise InputError(f"run.accelerator {run.accelerator} with {run.devices} devices: {error}") from error
+        raise InputError(f"run.device {run.device} with run.devices {run.devices}: {error}") from error
 
 
 def _fit(trainer: Trainer, module: ClipClassifier, clips: ClipDataModule, resume_from: Path | None) -> None:
@@ -288,11 +289,11 @@ def _fit(trainer: Trainer, module: ClipClassifier, clips: ClipDataModule, resume
                 raise
             raise InputError(
                 f"another of the {trainer.world_size} processes that train together has stopped and says why in a "
-                "message of its own; when that is mended add --resume true"
+                "message of its own; fix that, then add --resume"
             ) from None
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
             raise InputError(
-                f"no space left on the disk for {trainer.default_root_dir}; free some and add --resume true"
+                f"no space left on the disk for {trainer.default_root_dir}; free some, then add --resume"
             ) from error

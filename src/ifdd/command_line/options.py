@@ -1,0 +1,197 @@
+"""The options of a command, read from the signature and the docstrings of its function."""
+
+import difflib
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Union
+
+import docstring_parser
+
+REQUIRED = inspect.Parameter.empty
+"""The default of an option that must be given."""
+
+CONFIG = "config"
+PRINT_CONFIG = "print_config"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One value that a command takes."""
+
+    name: str
+    """As in Python and YAML: dots between groups, underscores within names."""
+    annotation: Any
+    default: Any
+    summary: str
+    positional: bool = False
+
+    @property
+    def spelling(self) -> str:
+        """The name as the command line shows it."""
+        return self.name.upper() if self.positional else spell(self.name)
+
+    @property
+    def types(self) -> tuple[Any, ...]:
+        """The members of the annotation, None apart."""
+        members = typing.get_args(self.annotation) if _is_union(self.annotation) else (self.annotation,)
+        return tuple(member for member in members if member is not type(None))
+
+    @property
+    def nullable(self) -> bool:
+        """Whether None is a value."""
+        return _is_union(self.annotation) and type(None) in typing.get_args(self.annotation)
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether the option may stand alone."""
+        return self.types == (bool,)
+
+    @property
+    def is_mapping(self) -> bool:
+        """Whether single keys can be given behind the name: ``--scene.occlusion``."""
+        return any(typing.get_origin(member) is dict for member in self.types)
+
+    @property
+    def is_list(self) -> bool:
+        """Whether a positional takes any number of words."""
+        return any(typing.get_origin(member) is list for member in self.types)
+
+    @property
+    def word_annotation(self) -> Any:
+        """The type of one word on the command line: of a positional list, that of its items."""
+        return typing.get_args(self.types[0])[0] if self.positional and self.is_list else self.annotation
+
+    @property
+    def choices(self) -> tuple[Any, ...]:
+        """The values of a ``Literal``; empty for other types."""
+        return tuple(
+            value
+            for member in self.types
+            if typing.get_origin(member) is Literal
+            for value in typing.get_args(member)
+            if value != ""
+        )
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command as its user sees it."""
+
+    name: str
+    function: Callable[..., None]
+    options: tuple[Option, ...]
+    groups: dict[str, str]
+    """Dotted name -> summary, for each dataclass among the arguments."""
+    summary: str
+    details: str
+
+    @cached_property
+    def by_name(self) -> dict[str, Option]:
+        """Name -> option."""
+        return {option.name: option for option in self.options}
+
+    @property
+    def positionals(self) -> list[Option]:
+        """The options that are words without a name."""
+        return [option for option in self.options if option.positional]
+
+    @cached_property
+    def switches(self) -> set[str]:
+        """Names of the options that may stand alone."""
+        return {option.name for option in self.options if option.is_switch}
+
+    def find(self, name: str) -> Option | None:
+        """Return the option of a name; the mapping for one of its keys."""
+        if name in self.by_name:
+            return self.by_name[name]
+        mapping = self.by_name.get(name.rpartition(".")[0])
+        return mapping if mapping is not None and mapping.is_mapping else None
+
+    def nearest(self, name: str) -> str | None:
+        """Return the name of the option or group that a name with a mistake most probably means.
+
+        The last part of a name counts as well: ``batch_size`` means ``data.batch_size``.
+        """
+        names = [option.name for option in self.options if not option.positional] + list(self.groups)
+        known = {full.rpartition(".")[2]: full for full in reversed(names)} | {full: full for full in names}
+        for tried in (name, name.rpartition(".")[2]):
+            if found := difflib.get_close_matches(tried, known, 1):
+                return known[found[0]]
+        return None
+
+
+def spell(name: str) -> str:
+    """Return an option's name as the command line shows it."""
+    return "--" + name.replace("_", "-")
+
+
+def describe(name: str, function: Callable[..., None]) -> Command:
+    """Read the options of a command.
+
+    Arguments that can be given by position become words without a name; keyword-only arguments become options, those
+    whose type is a dataclass a group of options. Summaries come from the docstrings of the function and the fields.
+    """
+    documentation = docstring_parser.parse_from_object(function)
+    summaries = {each.arg_name: _line(each.description) for each in documentation.params}
+    hints = typing.get_type_hints(function)
+    options = [
+        Option(CONFIG, Path, None, "YAML file with any of these options; what follows overrides it."),
+        Option(PRINT_CONFIG, bool, False, "Print the options as a YAML file and stop."),
+    ]
+    groups: dict[str, str] = {}
+    for parameter in inspect.signature(function).parameters.values():
+        hint, summary = hints[parameter.name], summaries.get(parameter.name, "")
+        if is_dataclass(hint):
+            options += _options_of(parameter.name, hint, parameter.default, summary, groups)
+        else:
+            positional = parameter.kind is not inspect.Parameter.KEYWORD_ONLY
+            options.append(Option(parameter.name, hint, parameter.default, summary, positional))
+    return Command(
+        name,
+        function,
+        tuple(options),
+        groups,
+        _line(documentation.short_description),
+        documentation.long_description or "",
+    )
+
+
+def _options_of(prefix: str, kind: Any, default: Any, summary: str, groups: dict[str, str]) -> Iterator[Option]:
+    """Yield the options of a dataclass, and note it and those within it in ``groups``.
+
+    Args:
+        prefix: dotted name of the group.
+        kind: the dataclass.
+        default: an instance that has the defaults, or ``REQUIRED``.
+        summary: what the group is for.
+        groups: dotted name -> summary.
+    """
+    groups[prefix] = summary
+    hints = typing.get_type_hints(kind)
+    summaries = {each.arg_name: _line(each.description) for each in docstring_parser.parse_from_object(kind).params}
+    for field in fields(kind):
+        name, hint = f"{prefix}.{field.name}", hints[field.name]
+        value = _default(field) if default is REQUIRED else getattr(default, field.name)
+        if is_dataclass(hint):
+            yield from _options_of(name, hint, value, summaries.get(field.name, ""), groups)
+        else:
+            yield Option(name, hint, value, summaries.get(field.name, ""))
+
+
+def _default(field: Field[Any]) -> Any:
+    if field.default is not MISSING:
+        return field.default
+    return REQUIRED if field.default_factory is MISSING else field.default_factory()
+
+
+def _is_union(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in (Union, types.UnionType)
+
+
+def _line(text: str | None) -> str:
+    return " ".join((text or "").replace("``", "").split())

@@ -1,0 +1,133 @@
+"""The words behind ``ifdd COMMAND``: which option each belongs to, in both spellings, with switches that stand alone.
+
+jsonargparse has switches too (``ActionYesNo``). They either take no value, so that ``--resume true`` fails, or take the
+next word as one, so that ``--pack dfew`` fails; and it does not use them for the fields of dataclasses.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ifdd.command_line.options import CONFIG, PRINT_CONFIG, Command, Option, spell
+from ifdd.errors import InputError
+
+RECIPE_SUFFIXES = (".yaml", ".yml")
+SWITCH_VALUES = {"true": "true", "yes": "true", "false": "false", "no": "false"}
+OPPOSITE = {"true": "false", "false": "true"}
+
+
+class Given(NamedTuple):
+    """An option that was given."""
+
+    name: str
+    """As the parser knows it; for a positional word the positional's name."""
+    written: str
+    """As the user wrote it, for messages."""
+    value: str
+
+
+class Plain(NamedTuple):
+    """A word that is no option."""
+
+    word: str
+    behind: str = ""
+    """The switch before it, whose value it may have been meant for."""
+
+
+def read_words(command: Command, words: Sequence[str]) -> list[Given]:
+    """Return the options and the positional words of a command line.
+
+    A first positional word that ends in .yaml or .yml is the file of ``--config``; it comes first, so that every
+    option overrides it.
+
+    Raises:
+        InputError: an option is unknown or lacks its value, or there are too many words.
+    """
+    given: list[Given] = []
+    plain: list[Plain] = []
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        if word == "--":
+            plain += [Plain(each) for each in left]
+            break
+        if word.startswith("-") and word != "-":
+            given.append(_read_option(command, word, left))
+        else:
+            behind = given[-1].written if given and given[-1].name in command.switches else ""
+            plain.append(Plain(word, behind))
+    if plain and plain[0].word.lower().endswith(RECIPE_SUFFIXES):
+        given.insert(0, Given(CONFIG, "--config", plain.pop(0).word))
+    return given + _name_positionals(command, plain)
+
+
+def parser_words(command: Command, given: Sequence[Given]) -> list[str]:
+    """Return options and positional words in the form that the parser takes."""
+    positionals = {option.name for option in command.positionals}
+    named = [f"--{each.name}={each.value}" for each in given if each.name not in positionals]
+    return named + [each.value for each in given if each.name in positionals]
+
+
+def _read_option(command: Command, word: str, left: list[str]) -> Given:
+    """Return the option that a word begins; take its value from ``left`` if it is the next word."""
+    written, equals, value = word.partition("=")
+    name = written.removeprefix("--").replace("-", "_")
+    if not written.startswith("--") or name.rstrip("+") == "":
+        raise InputError(f"unknown option {written}; see 'ifdd {command.name} --help'")
+    plus = "+" if name.endswith("+") else ""  # jsonargparse's way to add to a list
+    name = name.removesuffix("+")
+    option = command.find(name)
+    if name in (PRINT_CONFIG, *command.groups):
+        pass
+    elif option is None:
+        positive = _without_no(command, name)
+        if positive is None:
+            raise unknown_option(command, written, name)
+        return Given(positive.name, written, OPPOSITE[_switch_value(written, equals, value, left)])
+    elif option.positional:
+        raise InputError(f"{written} is not an option; give {option.spelling} as a word of its own")
+    elif option.is_switch:
+        return Given(name, written, _switch_value(written, equals, value, left))
+    if not equals and name != PRINT_CONFIG:
+        if not left or left[0].startswith("--"):
+            summary = f": {option.summary}" if option is not None and option.summary else ""
+            raise InputError(f"{written} needs a value{summary}")
+        value = left.pop(0)
+    return Given(name + plus, written, value)
+
+
+def _switch_value(written: str, equals: str, value: str, left: list[str]) -> str:
+    """Return "true" or "false" for a switch, which may have a value."""
+    if not equals:
+        value = left.pop(0) if left and left[0].lower() in SWITCH_VALUES else "true"
+    if value.lower() not in SWITCH_VALUES:
+        raise InputError(f"{written} is {value!r}; it must be true or false")
+    return SWITCH_VALUES[value.lower()]
+
+
+def _without_no(command: Command, name: str) -> Option | None:
+    """Return the switch that ``no_data.cache`` or ``data.no_cache`` turns off."""
+    group, dot, last = name.rpartition(".")
+    for positive in (name.removeprefix("no_"), group + dot + last.removeprefix("no_")):
+        option = command.by_name.get(positive)
+        if positive != name and option is not None and option.is_switch:
+            return option
+    return None
+
+
+def unknown_option(command: Command, written: str, name: str) -> InputError:
+    """Return the error for a name that no option has."""
+    nearest = command.nearest(name)
+    meant = f"; did you mean {spell(nearest)}?" if nearest else ";"
+    return InputError(f"unknown option {written}{meant} see 'ifdd {command.name} --help'")
+
+
+def _name_positionals(command: Command, words: Sequence[Plain]) -> list[Given]:
+    """Return each positional word with the name of its argument."""
+    positionals = command.positionals
+    if positionals and positionals[0].is_list:
+        positionals = [positionals[0]] * len(words)
+    for word, behind in words[len(positionals) :]:
+        if behind:
+            raise InputError(f"{behind} is {word!r}; it must be true or false")
+        raise InputError(f"unexpected word {word!r}; see 'ifdd {command.name} --help'")
+    return [Given(option.name, option.spelling, word) for option, (word, _) in zip(positionals, words, strict=False)]
