@@ -3,6 +3,7 @@
 import shutil
 import textwrap
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,12 @@ from ifdd.command_line.options import REQUIRED, Command, Option, spell
 
 COLUMN = 28
 """Where the summaries begin."""
+_wrap = partial(textwrap.wrap, break_on_hyphens=False)
+_fill = partial(textwrap.fill, break_on_hyphens=False)
 WIDEST = 120
+WIDEST_CHOICES = 45
+LONG_CHOICE = "NAME"
+"""Stands for choices that take more columns; the text names them."""
 KINDS = {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
 
 
@@ -24,7 +30,7 @@ def help_page(command: Command, width: int | None = None) -> str:
     """
     width = min(width or shutil.get_terminal_size().columns, WIDEST)
     paragraphs = [_usage(command), command.summary, *command.details.split("\n\n")]
-    parts = [textwrap.fill(" ".join(text.split()), width) for text in paragraphs if text]
+    parts = [_fill(" ".join(text.split()), width) for text in paragraphs if text]
     named = [option for option in command.options if not option.positional]
     parts.append(_section("arguments", command.positionals, width))
     parts.append(_section("options", [option for option in named if _group(command, option) == ""], width))
@@ -33,7 +39,7 @@ def help_page(command: Command, width: int | None = None) -> str:
         parts.append(_section(_capitalized(summary) or spell(group), own, width))
     if command.groups:
         group = spell(next(iter(command.groups)))
-        parts.append(textwrap.fill(f"A group of options can stand in a YAML file of its own: {group} FILE.", width))
+        parts.append(_fill(f"A group of options can stand in a YAML file of its own: {group} FILE.", width))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -55,14 +61,14 @@ def _group(command: Command, option: Option) -> str:
 def _section(title: str, options: list[Option], width: int) -> str:
     if not options:
         return ""
-    heading = textwrap.fill(f"{title}:".replace(".:", ":"), width, subsequent_indent="  ")
+    heading = _fill(f"{title}:".replace(".:", ":"), width, subsequent_indent="  ")
     rows = [line for option in options for line in _rows(option, width)]
     return "\n".join([heading, *rows])
 
 
 def _rows(option: Option, width: int) -> Iterator[str]:
     left = f"  {option.spelling}" if option.positional else f"  {option.spelling} {_metavar(option)}".rstrip()
-    lines = textwrap.wrap(_text(option), width - COLUMN) or [""]
+    lines = _wrap(_text(option), width - COLUMN) or [""]
     if len(left) > COLUMN - 2:
         yield left
     else:
@@ -71,9 +77,10 @@ def _rows(option: Option, width: int) -> Iterator[str]:
 
 
 def _text(option: Option) -> str:
-    """Return summary, choices of a word without a name, and default."""
+    """Return summary, choices that are not shown elsewhere, and default."""
     notes = []
-    if option.positional and option.choices:
+    unnamed = [str(choice) for choice in option.choices if str(choice) not in option.summary]
+    if unnamed and (option.positional or _metavar(option) == LONG_CHOICE):
         notes.append(f"one of {', '.join(map(str, option.choices))}")
     if option.default is REQUIRED:
         notes += [] if option.positional else ["required"]
@@ -83,7 +90,9 @@ def _text(option: Option) -> str:
         notes.append(f"default: {plain(option.default)}")
     first = option.summary.partition(" ")[0].rstrip(",:")
     summary = option.summary if first in option.choices else _capitalized(option.summary)
-    return f"{summary.removesuffix('.')}{' (' + '; '.join(notes) + ')' if notes else ''}."
+    if notes:
+        summary = f"{summary if summary.endswith('...') else summary.removesuffix('.')} ({'; '.join(notes)})"
+    return summary if summary.endswith(".") else f"{summary}."
 
 
 def _capitalized(text: str) -> str:
@@ -94,7 +103,8 @@ def _metavar(option: Option) -> str:
     if option.is_switch:
         return ""
     if option.choices:
-        return "{" + ",".join(map(str, option.choices)) + "}"
+        choices = "{" + ",".join(map(str, option.choices)) + "}"
+        return choices if len(choices) <= WIDEST_CHOICES else LONG_CHOICE
     kinds = [KINDS[kind] for kind in option.types if kind in KINDS]
     if kinds:
         return "|".join(kinds)

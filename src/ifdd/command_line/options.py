@@ -115,11 +115,15 @@ class Command:
     def nearest(self, name: str) -> str | None:
         """Return the name of the option or group that a name with a mistake most probably means.
 
-        The last part of a name counts as well: ``batch_size`` means ``data.batch_size``.
+        The last part of a name counts as well: ``batch_size`` means ``data.batch_size``. So does the beginning of it.
         """
+        group, _, last = name.rpartition(".")
+        within = [option.name for option in self.options if option.name.startswith(f"{group}.{last}")]
+        if group in self.groups and within:
+            return within[0]
         names = [option.name for option in self.options if not option.positional] + list(self.groups)
         known = {full.rpartition(".")[2]: full for full in reversed(names)} | {full: full for full in names}
-        for tried in (name, name.rpartition(".")[2]):
+        for tried in (name, last):
             if found := difflib.get_close_matches(tried, known, 1):
                 return known[found[0]]
         return None

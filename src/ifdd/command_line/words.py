@@ -64,7 +64,8 @@ def parser_words(command: Command, given: Sequence[Given]) -> list[str]:
     """Return options and positional words in the form that the parser takes."""
     positionals = {option.name for option in command.positionals}
     named = [f"--{each.name}={each.value}" for each in given if each.name not in positionals]
-    return named + [each.value for each in given if each.name in positionals]
+    words = [each.value for each in given if each.name in positionals]
+    return [*named, *(["--"] if any(word.startswith("-") for word in words) else []), *words]
 
 
 def _read_option(command: Command, word: str, left: list[str]) -> Given:

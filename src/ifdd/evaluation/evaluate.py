@@ -32,9 +32,9 @@ class SamplingConfig:
     consecutive_clips averages over all consecutive clips; spaced_clips averages over equally spaced clips from the
     start of the video to its end; random_clip takes the middle clip."""
     stride: int = 1
-    """Step between the frames of a clip, in frames (not for uniform_segments)."""
+    """Step between the frames of a clip, in frames; not used by uniform_segments."""
     views: int = 2
-    """Clips per video (spaced_clips only)."""
+    """Clips per video; used by spaced_clips."""
     crops: Literal[1, 2, 3] = 1
     """Square crops per frame, averaged, if frames are not square: 1 the centre, 2 both ends of the longer side, 3 all
     of them."""
@@ -72,8 +72,8 @@ def evaluate(
         sampling: Frames of a clip: uniform_segments takes the centre frame of each of equal segments of the video;
             consecutive_clips averages over all consecutive clips; spaced_clips averages over equally spaced clips
             from the start of the video to its end; random_clip takes the middle clip.
-        stride: Step between the frames of a clip, in frames (not for uniform_segments).
-        views: Clips per video (spaced_clips only).
+        stride: Step between the frames of a clip, in frames; not used by uniform_segments.
+        views: Clips per video; used by spaced_clips.
         crops: Square crops per frame, averaged, if frames are not square: 1 the centre, 2 both ends of the longer side,
             3 all of them.
         batch_size: Clips per batch.

@@ -43,7 +43,7 @@ class DataConfig:
     fps: float = 25.0
     """Frame rate of the dataset in frames per second."""
     stride: int = 1
-    """Step between the frames of a clip, in frames (random_clip only)."""
+    """Step between the frames of a clip, in frames; used by random_clip."""
     train_sampling: Literal["random_clip", "uniform_segments"] = "random_clip"
     """Frames of a training clip: random_clip takes consecutive frames from a random position; uniform_segments takes a
     random frame of each of equal segments of the video."""
