@@ -313,6 +313,8 @@ SHARED = {
     "fold": "Fold of a cross-validation, from 1; required if the manifest has several",
     "checkpoint": "^Checkpoint to",
     "fps": "[Ff]rame rate .*in frames per second",
+    "image_fps": "Frame rate .*in frames per second",
+    "detector_model": "Path to YuNet.s .onnx file",
 }
 """Last part of an option's name -> what its description has in every command."""
 

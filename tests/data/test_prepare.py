@@ -125,7 +125,7 @@ def test_an_incomplete_dataset_may_be_allowed_and_is_recorded(tmp_path: Path) ->
     prepare("dfew", root, out)
     complete = record_of(out)["dataset_hash"]
     shutil.rmtree(root / "Clip/clip_224x224_16f/00007")
-    prepare("dfew", root, out, "--allow-incomplete", "true")
+    prepare("dfew", root, out, "--allow-incomplete")
     record = record_of(out)
     assert (record["verdict"], record["lines"], record["manifest"]) == ("incomplete", 45, "manifest.csv")
     assert len(read_manifest(out / "manifest.csv")) == 45
@@ -139,7 +139,7 @@ def test_labels_from_zero_are_refused_even_then(tmp_path: Path, capsys: pytest.C
     (out / "manifest.csv").parent.mkdir()
     (out / "manifest.csv").write_text("old")
     root = write_dfew(tmp_path / "DFEW", first_label=0)
-    message = fails(capsys, "dfew", root, out, "--allow-incomplete", "true")
+    message = fails(capsys, "dfew", root, out, "--allow-incomplete")
     assert message.startswith("ifdd prepare: refused: label base: no manifest was written (the existing one is from an")
     assert (out / "manifest.csv").read_text() == "old"
     assert record_of(out)["verdict"] == "refused"
@@ -148,7 +148,7 @@ def test_labels_from_zero_are_refused_even_then(tmp_path: Path, capsys: pytest.C
 def test_the_counts_of_a_part_are_not_those_of_the_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root, out = write_ferv39k(tmp_path / "FERV39k", synthetic=False), tmp_path / "out"
     assert "wrong: counts" in fails(capsys, "ferv39k", root, out)
-    prepare("ferv39k", root, out, "--allow-incomplete", "true")
+    prepare("ferv39k", root, out, "--allow-incomplete")
     record = record_of(out)
     assert record["published"]["0"]["test"]["neutral"] == 1958
     assert "(1958)" in capsys.readouterr().out
@@ -230,13 +230,13 @@ def test_a_clip_named_twice_stops_ones_own_set(tmp_path: Path, capsys: pytest.Ca
 
 def test_nothing_left_is_an_error_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "own/happy/a").mkdir(parents=True)
-    words = ("folder", tmp_path / "own", tmp_path / "out", "--allow-incomplete", "true")
+    words = ("folder", tmp_path / "own", tmp_path / "out", "--allow-incomplete")
     assert "no clip is left: frames: no manifest was written" in fails(capsys, *words)
 
 
 def test_a_pack_takes_the_place_of_the_frames(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    prepare("dfew", write_dfew(tmp_path / "DFEW"), out, "--pack", "true", "--workers", "1")
+    prepare("dfew", write_dfew(tmp_path / "DFEW"), out, "--pack", "--workers", "1")
     samples = read_manifest(out / "manifest.csv")
     assert {sample.path for sample in samples} == {out / "frames.pack"}
     record = record_of(out)
@@ -288,7 +288,7 @@ def test_what_cropping_cannot_read_is_left_out(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "own/sad/b/4.jpg").write_bytes(b"")
     words = ("folder", tmp_path / "own", tmp_path / "out", "--workers", "1")
     assert "wrong: readable" in fails(capsys, *words)
-    prepare(*words, "--allow-incomplete", "true")
+    prepare(*words, "--allow-incomplete")
     assert [s.clip_id for s in read_manifest(tmp_path / "out/manifest.csv")] == ["happy/a"]
     (excluded,) = record_of(tmp_path / "out")["excluded"]
     assert excluded["clip_id"] == "sad/b"

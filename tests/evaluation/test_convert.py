@@ -88,7 +88,7 @@ def test_a_checkpoint_of_ours_becomes_half_as_large(tmp_path: Path) -> None:
     save_checkpoint(
         whole, create_model("ifdd_tiny", size=32), ("a", "b", "c", "d", "e", "f", "g"), 1.6, CheckpointRecord(epoch=3)
     )
-    main(["convert", str(whole), str(half), "--half", "true"])
+    main(["convert", str(whole), str(half), "--half"])
     assert 0.5 < half.stat().st_size / whole.stat().st_size < 0.52
     first, second = load_checkpoint(whole), load_checkpoint(half)
     assert (first.classes, first.clip_seconds, first.record) == second[1:]

@@ -255,7 +255,7 @@ def test_standard_input_forms_and_a_limit(
     assert "docx" in capfd.readouterr().err
     assert run(checkpoint, tmp_path / "out") == 2
     assert "no video given" in capfd.readouterr().err
-    assert run(checkpoint, tmp_path / "out", video, "--workers", "0") == 2
+    assert run(checkpoint, tmp_path / "out", video, "--workers", "-1") == 2
 
 
 def test_results_of_other_settings_are_kept_and_told(

@@ -109,15 +109,13 @@ def test_shots_go_over_into_each_other(transition: Literal["dissolve", "fade"]) 
 def test_a_crowd_is_written_with_its_truth(tmp_path: Path) -> None:
     words = [
         "--crowd",
-        "true",
-        "--crowd_video.walking",
-        "true",
-        "--crowd_video.emotions",
+        "--crowd-video.walking",
+        "--crowd-video.emotions",
         "1",
-        "--crowd_video.shots",
+        "--crowd-video.shots",
         "2",
     ]
-    size = ["--crowd_video.person.width", "80", "--crowd_video.person.height", "64", "--crowd_video.person.fps", "5"]
+    size = ["--crowd-video.person.width", "80", "--crowd-video.person.height", "64", "--crowd-video.person.fps", "5"]
     main(["synth", str(tmp_path), *words, *size])
     record = json.loads((tmp_path / "crowd.json").read_text())
     frames = list(iter_frames(tmp_path / "crowd.mp4"))

@@ -277,7 +277,7 @@ def test_what_cannot_change_the_result_may_change_when_going_on(
     (moved.parent / "prepare.json").write_text(json.dumps(record | {"manifest": moved.name}))
     write_manifest(moved, read_manifest(prepared))
     before = times(copy / "fold_1")
-    words = ["--data.manifest", str(moved), "--data.workers", "1", "--data.cache", "false"]
+    words = ["--data.manifest", str(moved), "--data.workers", "1", "--no-data.cache"]
     document = crossval(recipe, copy, "--folds", "1", *words, "--run.device", "auto")
     assert document["missing"] == [3, 4, 5]
     assert times(copy / "fold_1") == before

@@ -113,7 +113,7 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
     if process.returncode == 130:  # 0 where the machine was faster than the signal
         assert "interrupted" in errors
         assert "Traceback" not in errors
-    main(["train", str(recipe), "--out", str(out), "--resume", "true"])
+    main(["train", str(recipe), "--out", str(out), "--resume"])
     resumed, whole = load_file(out / "last.safetensors"), load_file(trained / "last.safetensors")
     for name, value in whole.items():
         torch.testing.assert_close(resumed[name], value, atol=1e-6, rtol=1e-5, msg=name)
@@ -123,7 +123,7 @@ def test_a_folder_that_holds_a_training_is_not_overwritten(
     recipe: Path, trained: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert "holds a training already" in refusal(capfd, "train", recipe, "--out", trained)
-    changed = refusal(capfd, "train", recipe, "--out", trained, "--resume", "true", "--optimization.epochs", "4")
+    changed = refusal(capfd, "train", recipe, "--out", trained, "--resume", "--optimization.epochs", "4")
     assert "another recipe (optimization.epochs: 3 -> 4)" in changed
 
 
@@ -164,7 +164,7 @@ def test_a_video_that_breaks_during_training_is_named(
     cells = rows[first].split(",")
     rows[first] = ",".join([cells[0], str(broken), *cells[2:]])
     (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n")
-    words = ["--data.manifest", tmp_path / "manifest.csv", "--data.workers", 1, "--data.batch_size", 4]
+    words = ["--data.manifest", tmp_path / "manifest.csv", "--data.workers", 1, "--data.batch-size", 4]
     assert str(broken) in refusal(capfd, "train", "--out", tmp_path / "run", "--run.device", "cpu", *words)
 
 
@@ -176,7 +176,7 @@ def test_a_damaged_resume_point_is_refused(
     state = json.loads((out / "training.json").read_text())
     (out / "training.json").write_text(json.dumps(state | {"state": "running", "epoch": 2}))  # as if interrupted
     (out / "resume.ckpt").write_bytes((out / "resume.ckpt").read_bytes()[:1000])
-    assert "is damaged" in refusal(capfd, "train", recipe, "--out", out, "--resume", "true")
+    assert "is damaged" in refusal(capfd, "train", recipe, "--out", out, "--resume")
 
 
 def test_several_folds_at_once_are_refused(

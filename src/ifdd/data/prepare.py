@@ -73,7 +73,7 @@ def prepare(
     pack_quality: int | None = 95,
     manifest_format: Literal["csv", "parquet"] = "csv",
     allow_incomplete: bool = False,
-    workers: int = 0,
+    workers: int | None = None,
 ) -> None:
     """Check a dataset and write its manifest: the table of clips that training and evaluation read.
 
@@ -106,8 +106,8 @@ def prepare(
             times as large and several times as fast to read from memory.
         manifest_format: File format of the manifest.
         allow_incomplete: Exclude the clips that fail a check and write the manifest; prepare.json keeps the record.
-        workers: Threads that count and read frames, and processes that crop and pack; 0: four threads and one process
-            per core.
+        workers: Worker processes that crop and pack, and threads that read frames; 0 works in the main process.
+            Default: one process and four threads per core.
     """
     options = Options(frames, label_set, captioned, scene, subset)
     _check_choices(dataset, options)
@@ -118,10 +118,11 @@ def prepare(
     if not root.exists():
         raise InputError(f"{root} does not exist; give the folder that the dataset was unpacked to")
     make_folder(out)
-    processes = workers or available_cores()
+    processes = available_cores() if workers is None else max(workers, 1)
+    threads = 4 * processes if workers is None else processes
     listing = READERS[dataset](root, options)
     synthetic = (root / "synth.json").exists()
-    states = inspect(listing, check_frames, workers or 4 * processes, synthetic)
+    states = inspect(listing, check_frames, threads, synthetic)
     skipped = _skipped(listing, check_frames, synthetic)
     crops = None
     if faces == "crop" or (faces == "auto" and dataset in WHOLE_SCENES):

@@ -145,31 +145,31 @@ def recognize(
     OUT/recognize.jsonl keeps the record.
 
     Args:
-        videos: video files, folders of images, directories, patterns 'in/**/*.mp4', URLs, or - for standard input
-        checkpoint: trained model, a .safetensors file written by 'ifdd train'; the default ships with ifdd and knows
-            drawn faces only
-        out: folder for the results
-        formats: what to write, separated by commas: json (everything), csv, parquet (the timeline), vtt, srt
+        videos: Video files, folders of images, directories, patterns 'in/**/*.mp4', URLs, or - for standard input.
+        checkpoint: Checkpoint to use: a .safetensors file that 'ifdd train' wrote, or the bundled ifdd_tiny_synth, a
+            demonstration trained only on drawn faces.
+        out: Folder to write to.
+        formats: Formats to write, separated by commas: json (everything), csv, parquet (the timeline), vtt, srt
             (captions), eaf, textgrid (for ELAN and Praat), png, svg (a plot), mp4 (the annotated video, which never
-            replaces the video itself)
-        camera: number of a camera at this computer, usually 0; Ctrl-C ends the recording
-        workers: processes that read videos at the same time
-        statistics: also write OUT/NAME.statistics.csv: shot-change score, detection scores and face quality of every
-            frame, to tune thresholds by
-        retry_failed: read videos again that failed before
-        overwrite: read videos again that are done
-        detector_model: YuNet's .onnx file; by default the public one is downloaded once, and if that fails OpenCV's
-            Haar cascade is used
-        device: where the model runs; auto takes a GPU if there is one
-        source: frame rate of images, timeouts, which part of the video is read
-        windows: windows and segments
-        tracking: face tracking
+            replaces the video itself).
+        camera: Number of a camera at this computer, usually 0; Ctrl-C ends the recording.
+        workers: Worker processes that read videos in parallel; 0 and 1 read in the main process.
+        statistics: Also write OUT/NAME.statistics.csv: shot-change score, detection scores and face quality of every
+            frame, to tune thresholds by.
+        retry_failed: Retry videos that failed before.
+        overwrite: Read videos again that are done.
+        detector_model: Path to YuNet's .onnx file; by default, the public one is downloaded once. If that fails,
+            OpenCV's Haar cascade is used, which finds fewer faces.
+        device: Device to run the model on; auto uses a GPU if there is one.
+        source: Frame rate of images, timeouts, the part of the video to read.
+        windows: Windows and segments.
+        tracking: Face tracking.
 
     Raises:
         InputError: the checkpoint, the detector or an option is at fault, or the folder cannot be written to;
             or a video is at fault, which is reported after all others are done.
     """
-    check_range("--workers", workers, at_least=1)
+    check_range("--workers", workers, at_least=0)
     words = [*videos, *([] if camera is None else [f"{CAMERA}{camera}"])]
     if not words:
         raise InputError("no video given; name files, folders, URLs, or --camera 0")

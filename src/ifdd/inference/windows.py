@@ -37,7 +37,7 @@ class WindowOptions:
     flip: bool = False
     """Read each window a second time with left and right exchanged, and take the mean."""
     batch_size: int = 8
-    """Windows that go through the model together."""
+    """Windows per batch."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""

@@ -46,7 +46,7 @@ def info(
         ablation: Row of the paper's ablations: full, backbone_only, issm_only, even_odd, predictor_first, ...
         overrides: Other fields of the model's configuration to change, e.g. {size: 112}.
         batch_size: Clips per batch.
-        device: Device to measure on; auto uses a GPU if there is one.
+        device: Device to run the model on; auto uses a GPU if there is one.
         seconds: Shortest time for which to repeat the forward, in seconds.
         out: JSON file to write the figures and the machine to.
 

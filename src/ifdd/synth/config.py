@@ -21,8 +21,8 @@ def _check_interval(name: str, values: Range, low: float, high: float) -> None:
 def _check_kinds(kinds: Iterable[str]) -> None:
     for kind in kinds:
         if kind not in get_args(BackgroundKind):
-            kinds = ", ".join(get_args(BackgroundKind))
-            raise InputError(f"scene.backgrounds has the unknown kind {kind!r}; use one of {kinds}")
+            known = ", ".join(get_args(BackgroundKind))
+            raise InputError(f"scene.backgrounds has the unknown kind {kind!r}; use one of {known}")
 
 
 @dataclass(frozen=True)

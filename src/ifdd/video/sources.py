@@ -42,7 +42,7 @@ class SourceOptions:
     """
 
     image_fps: float = DEFAULT_FPS
-    """Frames per second of a folder of images."""
+    """Frame rate of a folder of images in frames per second."""
     timeout_seconds: float = 15.0
     """How long an address may be silent before it is given up."""
     start_seconds: float = 0.0
