@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import torch
 
-from ifdd.console import console
+from ifdd.console import console, error_console
 from ifdd.data.manifest import Manifest, Sample
 from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
@@ -31,8 +31,8 @@ from ifdd.training.train import is_first_process, known_training, train_recipe
 
 LOG_FILE = "log.txt"
 POLL_SECONDS = 0.2
-STOP_SECONDS = 20.0
-"""How long a fold that is told to stop may take; its files are whole at any moment, so it may also be killed."""
+STOP_SECONDS = 600.0
+"""How long folds that are told to stop may take before they are killed: far longer than a busy machine needs."""
 
 PUBLISHED_FOLDS = {"dfew": (1, 2, 3, 4, 5), "mafw": (1, 2, 3, 4, 5)}
 """Name of a dataset -> the folds over which its results are published."""
@@ -274,7 +274,7 @@ def _run_apart(folds: Sequence[Fold], slots: Sequence[str | None]) -> Generator[
     """Do as many folds at once as there are slots, each in a process of its own; yield each that is done.
 
     When one fails, those that run go on to their end and no other one begins. An interruption stops all of them, so
-    that they can go on later.
+    that they can go on later; a second one kills those that have not ended yet.
 
     Raises:
         InputError: a fold failed.
@@ -333,15 +333,24 @@ def _failure(fold: Fold, code: int) -> str:
 
 
 def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Make processes stop as at Ctrl-C, wait for them, and end what they leave."""
-    for process in processes:
-        process.send_signal(signal.SIGINT)
-    for process in processes:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(STOP_SECONDS)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    """Make processes stop as at Ctrl-C and wait for them; kill what is left then, or at a second interruption.
+
+    The files of a fold are whole at any moment, so nothing is lost but the epoch at which it was.
+    """
+    if processes:
+        error_console.print("waiting for the folds to stop; a second interruption kills them", highlight=False)
+    deadline = time.monotonic() + STOP_SECONDS
+    try:
+        for process in processes:
+            process.send_signal(signal.SIGINT)
+        for process in processes:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, deadline - time.monotonic()))
+    finally:
+        for process in processes:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 @contextmanager
