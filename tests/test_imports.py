@@ -1,7 +1,6 @@
 """The arrows between the rooms of the house, read from the source."""
 
 import ast
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from tests.helpers.processes import run
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
@@ -187,14 +188,13 @@ sys.meta_path[:] = map(Without, sys.meta_path)
 for name in {names!r}:
     importlib.import_module(name)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    run([sys.executable, "-c", script])
 
 
 @pytest.mark.parametrize("module", ["ifdd", "ifdd.__main__", "ifdd.inference.recognize", "ifdd.evaluation.evaluate"])
 def test_what_needs_no_training_does_not_import_the_training_engine(module: str) -> None:
     script = f"import sys, {module}; print(sorted({{name.split('.')[0] for name in sys.modules}}))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = run([sys.executable, "-c", script])
     loaded = set(ast.literal_eval(done.stdout))
     assert "ifdd" in loaded
     assert loaded.isdisjoint({"lightning", "pytorch_lightning", "kornia", "tensorboard"})

@@ -1,16 +1,18 @@
 import os
 import signal
-import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ifdd.errors import InputError
 from ifdd.files import atomic_path
 from ifdd.processes import in_processes
+from tests.helpers.processes import LIMIT_SECONDS, running_processes, started, wait_until
 
 
 def mark(folder: Path, job: int) -> int:
@@ -20,12 +22,9 @@ def mark(folder: Path, job: int) -> int:
 
 
 def mark_last(folder: Path, job: int) -> int:
-    """Do the first job when all others are done."""
+    """Do the first job when a result of another one has been taken."""
     if job == 0:
-        deadline = time.monotonic() + 60
-        while len(list(folder.iterdir())) < 5 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        time.sleep(0.5)
+        wait_until((folder / "taken").exists, "the first result to be taken")
     return mark(folder, job)
 
 
@@ -34,10 +33,28 @@ def mark_anew(folder: Path, job: int) -> int:
     return job
 
 
+class Counted(Sequence[int]):
+    """The numbers below a count; remembers how many were asked for."""
+
+    def __init__(self, count: int) -> None:
+        self.asked_for = 0
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: Any) -> Any:
+        if index >= self._count:
+            raise IndexError
+        self.asked_for = max(self.asked_for, index + 1)
+        return index
+
+
 def test_results_come_in_order_and_no_more_jobs_are_given_out_than_may_wait(tmp_path: Path) -> None:
-    done = in_processes(partial(mark, tmp_path), range(9), 2, ahead=2)
+    jobs = Counted(9)
+    done = in_processes(partial(mark, tmp_path), jobs, 2, ahead=2)
     assert next(done) == 0
-    time.sleep(0.3)
+    assert jobs.asked_for == 4 + 1  # the next one is in hand, and given out when there is room for it
     assert {int(file.name) for file in tmp_path.iterdir()} <= set(range(4))
     assert list(done) == [1, 4, 9, 16, 25, 36, 49, 64]
 
@@ -52,39 +69,31 @@ def test_the_error_of_a_job_is_raised_after_the_results_before_it(tmp_path: Path
 
 
 def test_results_come_as_they_are_there_if_no_order_is_asked_for(tmp_path: Path) -> None:
-    done = list(in_processes(partial(mark_last, tmp_path), range(6), 2, ordered=False))
-    assert sorted(done) == [0, 1, 4, 9, 16, 25]
-    assert done[0] != 0  # the first waits for the others
+    done = in_processes(partial(mark_last, tmp_path), range(6), 2, ordered=False)
+    first = next(done)
+    assert first != 0
+    (tmp_path / "taken").touch()
+    assert sorted([first, *done]) == [0, 1, 4, 9, 16, 25]
 
 
 def write_slowly(folder: Path, job: int) -> int:
-    """Begin a file; the first is soon finished, the others take forever."""
+    """Begin a file; the first is finished at once, the others take forever."""
     with atomic_path(folder / str(job)):
-        time.sleep(100 if job else 0)
+        time.sleep(LIMIT_SECONDS if job else 0)
     return job
 
 
 def test_closing_ends_the_jobs_at_once_and_they_tidy_up(tmp_path: Path) -> None:
     done = in_processes(partial(write_slowly, tmp_path), range(20), 2)
     assert next(done) == 0
-    while len(list(tmp_path.iterdir())) < 3:
-        time.sleep(0.05)
-    started = time.monotonic()
+    wait_until(lambda: len(list(tmp_path.iterdir())) == 3, "two more jobs to begin")
     done.close()
-    assert time.monotonic() - started < 10
-    assert [file.name for file in tmp_path.iterdir()] == ["0"]
+    assert [file.name for file in tmp_path.iterdir()] == ["0"]  # nothing that was begun came to its own end
 
 
 def tell_process(folder: Path, job: int) -> None:
     (folder / str(os.getpid())).touch()
-    time.sleep(100)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
+    time.sleep(LIMIT_SECONDS)
 
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
@@ -98,24 +107,13 @@ def test_no_process_outlives_the_one_that_started_it(tmp_path: Path, ending: sig
     marks = tmp_path / "marks"
     marks.mkdir()
     root = str(Path(__file__).parents[1])
-    with (tmp_path / "errors").open("wb") as errors:
-        run = subprocess.Popen(
-            [sys.executable, str(script), str(marks)],
-            env={**os.environ, "PYTHONPATH": root},
-            stderr=errors,
-            start_new_session=True,
-        )
-    while len(list(marks.iterdir())) < 2:
-        assert run.poll() is None
-        time.sleep(0.05)
-    os.killpg(run.pid, ending) if ending == signal.SIGINT else run.send_signal(ending)  # Ctrl-C reaches all
-    run.wait(timeout=20)
-    deadline = time.monotonic() + 10
-    workers = [int(file.name) for file in marks.iterdir()]
-    while any(map(is_alive, workers)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not any(map(is_alive, workers))
-    told = (tmp_path / "errors").read_text()
+    paths = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
+    with started([sys.executable, script, marks], env={"PYTHONPATH": paths}) as process:
+        process.wait_until(lambda: len(list(marks.iterdir())) == 2, "two workers to begin")
+        process.send(ending, group=ending == signal.SIGINT)  # Ctrl-C reaches all
+        told = process.wait().stderr
+    workers = {int(file.name) for file in marks.iterdir()}
+    assert workers.isdisjoint(process.pid for process in running_processes())
     assert told.count("Traceback") == (ending == signal.SIGINT), told  # of the script alone, which catches nothing
 
 
@@ -138,15 +136,18 @@ def test_a_job_that_kills_its_process_is_an_error_if_nobody_asks_for_it() -> Non
 
 
 def vanish_beside(folder: Path, ending: signal.Signals, job: int) -> int:
-    """Do a job; the first one ends its process unless it is alone."""
+    """Do a job; the first one ends its process while the second is being done too, but not when it is tried again."""
     (folder / str(job)).touch()
-    time.sleep(0.2)
-    if job == 0 and (folder / "1").exists():
-        (folder / "1").unlink()
+    ended = folder / "ended"
+    if job == 0 and not ended.exists():
+        wait_until((folder / "1").exists, "the second job to begin")
+        ended.touch()
         os.kill(os.getpid(), ending)
+    wait_until(ended.exists, "the first job to end its process")
     return job
 
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM])
 def test_what_is_too_much_at_the_same_time_is_done_one_by_one(tmp_path: Path, ending: signal.Signals) -> None:
     assert list(in_processes(partial(vanish_beside, tmp_path, ending), range(4), 2)) == [0, 1, 2, 3]
+    assert (tmp_path / "ended").exists()

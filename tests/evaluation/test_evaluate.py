@@ -1,7 +1,6 @@
 import csv
 import hashlib
 import json
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from ifdd.evaluation.evaluate import evaluate, evaluate_model
 from ifdd.evaluation.report import predictions_csv
 from ifdd.model import IFDD, create_model, save_checkpoint
 from ifdd.records import CheckpointRecord, DatasetRecord
+from tests.helpers.processes import run
 from tests.helpers.records import PROTOCOL
 from tests.helpers.videos import moving_frames, write_clip_manifest, write_video
 
@@ -249,9 +249,7 @@ def test_bad_requests_get_one_line_and_exit_code_2(
 
 
 def test_the_help_page_shows_every_option() -> None:
-    shown = subprocess.run(
-        [sys.executable, "-m", "ifdd", "evaluate", "--help"], capture_output=True, text=True, check=True
-    ).stdout
+    shown = run([sys.executable, "-m", "ifdd", "evaluate", "--help"]).stdout
     for option in ("checkpoint", "manifest", "--subset", "--fold", "--sampling", "--stride", "--workers", "--out"):
         assert option in shown
     assert "default: uniform_segments" in " ".join(shown.split())

@@ -1,9 +1,6 @@
 import hashlib
-import http.server
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -30,6 +27,7 @@ from ifdd.synth.config import PRESETS
 from ifdd.synth.story import StoryConfig, render_story
 from ifdd.video.frames import read_frames
 from tests.helpers.faces import REAL, needs_real
+from tests.helpers.servers import serving_files
 from tests.helpers.videos import moving_frames
 
 
@@ -171,11 +169,6 @@ def test_a_tilted_head_is_shown_upright() -> None:
     assert np.abs(upright.astype(int) - crop_face(leaning, box, 32)).mean() > 5
 
 
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
     """A file on a local server that passes for YuNet, its address, and an empty cache."""
@@ -184,13 +177,8 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Pa
     file = tmp_path / "www" / YUNET_FILE
     file.write_bytes(b"a model")
     monkeypatch.setattr(faces, "YUNET_SHA256", hashlib.sha256(b"a model").hexdigest())
-    handler = partial(QuietHandler, directory=str(tmp_path / "www"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield file, f"http://127.0.0.1:{server.server_port}/{YUNET_FILE}"
-        server.shutdown()
-        thread.join()
+    with serving_files(tmp_path / "www") as address:
+        yield file, f"{address}/{YUNET_FILE}"
 
 
 def test_yunet_is_downloaded_once_and_again_when_damaged(served: tuple[Path, str], tmp_path: Path) -> None:

@@ -3,9 +3,7 @@
 import json
 import os
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from ifdd.inference.batch import LEDGER, Job, Ledger, find_videos, name_results
 from ifdd.video import sources
 from ifdd.video.frames import probe
 from tests.helpers.faces import disc_frames
+from tests.helpers.processes import LIMIT_SECONDS, started
 from tests.helpers.videos import write_frame_folder, write_video
 
 
@@ -151,27 +150,39 @@ def test_several_processes_give_the_same_results(
     assert sorted(attempts(tmp_path / "one")) == sorted(attempts(tmp_path / "two"))
 
 
+SLOW_IN_GREY = """
+import sys, time
+from ifdd.__main__ import main
+from ifdd.faces.detection import HaarDetector
+
+usual = HaarDetector.detect
+
+def detect(self, image):
+    time.sleep(1 if image.mean() > 40 else 0)
+    return usual(self, image)
+
+HaarDetector.detect = detect
+if __name__ == "__main__":
+    main(["recognize", *sys.argv[1:]])
+"""
+"""The command, in which every frame of a certain grey takes a second; so it is in its worker processes."""
+
+
 def test_an_interrupted_run_ends_soon_and_goes_on_later(checkpoint: Path, tmp_path: Path) -> None:
     write_videos(tmp_path / "in", *(f"{number}.mp4" for number in range(5)))
-    write_video(tmp_path / "in" / "9.mp4", disc_frames(6000, {}, [50] * 6000))
+    seconds = int(LIMIT_SECONDS)
+    write_video(tmp_path / "in" / "9.mp4", disc_frames(seconds, {}, [50] * seconds))
     out = tmp_path / "out"
-    words = [tmp_path / "in", "--checkpoint", checkpoint, "--out", out, "--workers", "2", "--device", "cpu"]
-    code = "import sys; from ifdd.__main__ import main\nif __name__ == '__main__': main(['recognize', *sys.argv[1:]])"
     script = tmp_path / "run.py"
-    script.write_text(code)
-    process = subprocess.Popen(
-        [sys.executable, script, *map(str, words)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "https_proxy": "http://127.0.0.1:9"},
-    )
-    deadline = time.monotonic() + 90
-    while not (out / LEDGER).is_file() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == 130, errors
+    script.write_text(SLOW_IN_GREY)
+    options = ["--checkpoint", checkpoint, "--out", out, "--workers", "2", "--device", "cpu"]
+    command = [sys.executable, script, tmp_path / "in", *options, "--tracking.detect_every", "1"]
+    with started(command, env={"https_proxy": "http://127.0.0.1:9"}) as process:
+        process.wait_until((out / LEDGER).is_file, "a video is read")
+        process.send(signal.SIGINT)
+        ended = process.wait()
+    assert ended.returncode == 130, ended.stderr
+    errors = ended.stderr
     assert "Traceback" not in errors
     done = attempts(out)
     assert 1 <= len(done) <= 5

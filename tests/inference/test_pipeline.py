@@ -7,6 +7,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from select import select
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from ifdd.model import load_checkpoint
 from ifdd.video.frames import Frame
 from ifdd.video.sources import SourceOptions, VideoSource, open_video
 from tests.helpers.faces import DiscDetector, disc_frames
+from tests.helpers.processes import LIMIT_SECONDS, wait_until
 from tests.helpers.videos import write_video
 
 PLACES = {i: (30 + 0.1 * i, 48.0) if i < 40 else (38.0, 33.0) for i in range(75)}
@@ -61,13 +63,6 @@ def with_model(recognizer: Recognizer, before: Callable[[], None]) -> Recognizer
 
     recognizer.reader.read_batch = read_batch  # type: ignore[method-assign]
     return recognizer
-
-
-@pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    before = set(threading.enumerate())
-    yield
-    assert set(threading.enumerate()) <= before
 
 
 @pytest.mark.parametrize("hurry", ["decoder", "detector", "model"])
@@ -150,12 +145,12 @@ def test_an_interruption_ends_a_pipe_that_is_silent(checkpoint: Path, tmp_path: 
     content = write_video(tmp_path / "a.mkv", disc_frames(75)).read_bytes()
     reading_end, writing_end = os.pipe()
     reading, writing = os.fdopen(reading_end, "rb"), os.fdopen(writing_end, "wb")
-    late = threading.Timer(5.0, writing.close)  # else a failure would never end
+    late = threading.Timer(LIMIT_SECONDS, writing.close)  # else a failure would never end
     late.start()
 
     def interrupt(progress: Progress) -> None:
         if progress.frames == 40:
-            time.sleep(0.5)  # by now all waits for more frames
+            wait_until(lambda: not select([reading], [], [], 0)[0], "all that was written to be read")
             raise KeyboardInterrupt
 
     writing.write(content[: len(content) * 9 // 10])
@@ -201,7 +196,13 @@ def test_memory_does_not_grow_with_the_video(checkpoint: Path) -> None:
     def peak(count: int) -> int:
         tracemalloc.reset_peak()
         before = tracemalloc.get_traced_memory()[0]
-        recognizer(checkpoint).recognize(Generated(count, lambda index: TWO[0].copy()))
+        source = Generated(count, lambda index: TWO[0].copy())
+
+        def fill(progress: Progress) -> None:
+            if progress.frames == 40:
+                wait_until(lambda: source.made >= min(count, 40 + 3 * MOST_AHEAD), "all queues to be full")
+
+        recognizer(checkpoint).recognize(source, fill)
         return tracemalloc.get_traced_memory()[1] - before
 
     tracemalloc.start()

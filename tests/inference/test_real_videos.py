@@ -1,7 +1,6 @@
 """People in real videos, followed as ``ifdd recognize`` does it; what a person sees in them stands in the benchmark."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.helpers.faces import REAL, needs_real
+from tests.helpers.processes import run
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,7 +18,7 @@ pytestmark = needs_real
 def rows(out: Path, *options: str) -> dict[str, dict[str, Any]]:
     """Return what the benchmark measures, by video."""
     command = [sys.executable, "benchmarks/real_videos.py", str(REAL), "--out", str(out), *options]
-    subprocess.run(command, check=True, cwd=ROOT, capture_output=True)
+    run(command, cwd=ROOT)
     return {row["video"]: row for row in json.loads(out.read_text("utf-8"))["videos"]}
 
 

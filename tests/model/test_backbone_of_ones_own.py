@@ -3,7 +3,6 @@
 import importlib
 import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from ifdd.command_line.parser import parse
 from ifdd.errors import InputError
 from ifdd.model import BACKBONES, IFDDLoss, save_checkpoint
 from ifdd.records import CheckpointRecord
+from tests.helpers.processes import run
 from tests.helpers.videos import write_clip_manifest
 
 ROOT = Path(__file__).parents[2]
@@ -97,7 +97,7 @@ def test_a_script_that_registers_it_has_every_command(tmp_path: Path) -> None:
     save_checkpoint(checkpoint, create_model("ifdd_tiny", backbone="mine", size=32), CLASSES, 1.6, CheckpointRecord())
     manifest = write_clip_manifest(tmp_path / "clips", CLASSES)
     words = ["evaluate", str(checkpoint), str(manifest), "--out", str(tmp_path / "evaluation"), "--device", "cpu"]
-    subprocess.run([sys.executable, str(script), *words], check=True, capture_output=True)
+    run([sys.executable, script, *words])
     assert (tmp_path / "evaluation" / "evaluation.json").exists()
 
 

@@ -1,6 +1,5 @@
 """The whole figure: shapes, gradients, ablations, bad input."""
 
-import subprocess
 import sys
 from typing import Any
 
@@ -13,6 +12,7 @@ from ifdd.model import ABLATIONS, PRESETS, IFDDOutput, StageShape, check_values
 from ifdd.model.ifdd import check_stages
 from ifdd.model.issm import ISSM, EvenOddSplit, NoSplit
 from ifdd.model.ladm import LADM, NoLifting, PredictorFirstLADM, Refinement
+from tests.helpers.processes import run
 
 VARIANTS: list[dict[str, Any]] = [
     *({"ablation": name} for name, overrides in ABLATIONS.items() if "backbone" not in overrides),
@@ -181,7 +181,7 @@ for wrong in ({"mean": "abc"}, {"std": ("a", 1, 1)}, {"num_classes": True}, {"si
     except InputError as error:
         print(error)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = run([sys.executable, "-c", script])
     assert done.stdout.splitlines() == [
         "mean must be 3 numbers, given 'abc'",
         "std must be of type float, given 'a'",

@@ -50,7 +50,7 @@ def test_the_command_writes_what_it_prints(tmp_path: Path, capsys: pytest.Captur
     machine = one["machine"]
     assert (machine["threads"], machine["torch"]) == (torch.get_num_threads(), torch.__version__)
     assert machine["device"]
-    assert machine["matmul_gflops"] > 0.1
+    assert machine["matmul_gflops"] > 0
     printed = capsys.readouterr().out
     for text in ("2,226,502", "0.24 GFLOP", "2 of 16 x 256", "clips/s", "batch of 3", "backbone stage 4", "MiB"):
         assert text in printed

@@ -1,15 +1,14 @@
 """Cross-validation from the command line on a tiny DFEW: folds, resuming, what is not done twice, refusals."""
 
 import json
-import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +17,8 @@ import yaml
 from ifdd.__main__ import main
 from ifdd.data.manifest import dataset_hash, read_manifest, write_manifest
 from ifdd.evaluation.report import CHOSEN_ON_TEST
+from ifdd.training import crossval as crossval_module
+from tests.helpers.processes import LIMIT_SECONDS, Leftovers, started
 
 RECIPE: dict[str, Any] = {
     "model": {"preset": "ifdd_tiny", "overrides": {"size": 32, "frames": 8}},
@@ -159,38 +160,46 @@ def test_another_sampling_tests_anew_and_trains_nothing(recipe: Path, copy: Path
 
 
 def test_two_folds_at_once_are_interrupted_and_go_on_to_the_same_result(
-    recipe: Path, done: Path, tmp_path: Path
+    recipe: Path, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    words = ["crossval", str(recipe), "--out", str(out), "--folds", "1,2", "--gpus", "0,1"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ifdd", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 120
-    while not list(out.glob("fold_*/resume.ckpt")) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=100)
-    assert process.returncode in (0, 130), errors  # 0 where the machine was faster than the signal
+
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds)
+        if list(out.glob("fold_*/resume.ckpt")):
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(crossval_module, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+        with pytest.raises(SystemExit) as stop:
+            main(["crossval", str(recipe), "--out", str(out), "--folds", "1,2", "--gpus", "0,1"])
+    assert not Leftovers().find()
+    assert stop.value.code == 130
+    errors = capfd.readouterr().err
+    assert "interrupted" in errors
     assert "Traceback" not in errors
-    assert not running(out)
     shutil.rmtree(out / "fold_2", ignore_errors=True)  # as if the second had not begun
     document = crossval(recipe, out, "--folds", "1,2")
     expected = json.loads((done / "crossval.json").read_text())
     assert [fold["confusion"] for fold in document["folds"]] == [fold["confusion"] for fold in expected["folds"]]
 
 
-def running(out: Path) -> list[str]:
-    """Return the command lines of processes that still work in a folder."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = file.read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if str(out) in line and file.parent.name != str(os.getpid()):
-            found.append(line)
-    return found
+def test_a_second_interruption_kills_folds_that_do_not_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deaf = (
+        "import pathlib, signal, sys, time; signal.signal(signal.SIGINT, signal.SIG_IGN);"
+        f"pathlib.Path(sys.argv[1]).touch(); time.sleep({LIMIT_SECONDS})"
+    )
+    with started([sys.executable, "-c", deaf, tmp_path / "ready"]) as process:
+        process.wait_until((tmp_path / "ready").exists, "it ignores interruptions")
+
+        def interrupted(timeout: float | None = None) -> int:
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(process.popen, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            crossval_module._stop([process.popen])
+        assert process.popen.returncode == -signal.SIGKILL
 
 
 def test_a_fold_that_fails_in_its_own_process_is_named_with_the_reason(

@@ -1,9 +1,9 @@
 """Two processes train together on the CPU."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -11,9 +11,10 @@ from ifdd import load_checkpoint
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.manifest import read_manifest
 from ifdd.evaluation.evaluate import evaluate_model
+from tests.helpers.processes import run
 
 
-def train(manifest: Path, out: Path) -> subprocess.CompletedProcess[str]:
+def train(manifest: Path, out: Path, code: int = 0) -> CompletedProcess[str]:
     options = {
         "data.manifest": manifest,
         "data.train_sampling": "uniform_segments",
@@ -28,13 +29,11 @@ def train(manifest: Path, out: Path) -> subprocess.CompletedProcess[str]:
         "out": out,
     }
     words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
-    command = [sys.executable, "-m", "ifdd", "train", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    return run([sys.executable, "-m", "ifdd", "train", *words], code=code)
 
 
 def test_two_processes_train_one_model_and_show_one_bar(manifest: Path, tmp_path: Path) -> None:
     done = train(manifest, tmp_path)
-    assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
     lines = [line for line in done.stderr.splitlines() if line.startswith("epoch ") and "loss" in line]
     assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
@@ -58,7 +57,6 @@ def test_a_mistake_that_one_process_meets_stops_both_without_a_traceback(manifes
     first = next(index for index, row in enumerate(rows) if ",train," in row)
     rows[first] = ",".join([rows[first].split(",")[0], str(broken), *rows[first].split(",")[2:]])
     (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n")
-    done = train(tmp_path / "manifest.csv", tmp_path / "run")
-    assert done.returncode == 2, done.stderr
+    done = train(tmp_path / "manifest.csv", tmp_path / "run", code=2)
     assert "Traceback" not in done.stderr
     assert str(broken) in done.stderr

@@ -1,13 +1,11 @@
 """Training from the command line on a tiny real set: results, resuming, refusals."""
 
 import json
-import os
 import shutil
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +14,8 @@ from safetensors.torch import load_file
 
 from ifdd import load_checkpoint
 from ifdd.__main__ import main
+from ifdd.training.checkpoint_io import WholeCheckpointIO
+from tests.helpers.processes import run
 
 RECIPE = {
     "model": {"preset": "ifdd_tiny", "overrides": {"size": 32}},
@@ -99,20 +99,26 @@ def test_the_averaged_weights_are_saved(trained: Path) -> None:
 
 
 def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
-    recipe: Path, trained: Path, tmp_path: Path
+    recipe: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "ifdd", "train", str(recipe), "--out", str(out)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ)
-    deadline = time.monotonic() + 120
-    while not (out / "resume.ckpt").exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert (out / "resume.ckpt").exists(), errors
-    if process.returncode == 130:  # 0 where the machine was faster than the signal
-        assert "interrupted" in errors
-        assert "Traceback" not in errors
+    usual = WholeCheckpointIO.save_checkpoint
+
+    def save_and_interrupt(self: WholeCheckpointIO, *words: Any, **options: Any) -> None:
+        usual(self, *words, **options)
+        signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(WholeCheckpointIO, "save_checkpoint", save_and_interrupt)
+        with pytest.raises(SystemExit) as stop:
+            main(["train", str(recipe), "--out", str(out)])
+    assert stop.value.code == 130
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    errors = capfd.readouterr().err
+    assert "interrupted" in errors
+    assert "Traceback" not in errors
+    training = json.loads((out / "training.json").read_text())
+    assert (training["state"], training["epoch"]) == ("running", 1)
     main(["train", str(recipe), "--out", str(out), "--resume"])
     resumed, whole = load_file(out / "last.safetensors"), load_file(trained / "last.safetensors")
     for name, value in whole.items():
@@ -198,9 +204,7 @@ def test_a_full_disk_is_one_line_and_leaves_whole_files(recipe: Path, tmp_path: 
         "from ifdd.__main__ import main; main(sys.argv[1:])"
     )
     out = tmp_path / "run"
-    command = [sys.executable, "-c", limited, "train", str(recipe), "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2, done.stderr
+    done = run([sys.executable, "-c", limited, "train", recipe, "--out", out], code=2)
     assert "Traceback" not in done.stderr
     assert "cannot write" in done.stderr.splitlines()[-1]
     assert not (out / "resume.ckpt").exists()

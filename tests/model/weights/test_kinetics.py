@@ -4,10 +4,9 @@ import hashlib
 import json
 import resource
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import ExitStack, contextmanager, suppress
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from ifdd.model.backbones.mvit import mvit_tiny
 from ifdd.model.backbones.s3d import S3DClassifier, s3d
 from ifdd.model.weights.kinetics import KINETICS, kinetics_classifier, load_kinetics
 from tests.helpers.kinetics import kinetics_clip, kinetics_weights, outputs
+from tests.helpers.servers import serving
 
 TORCHVISION: dict[str, Any] = json.loads((Path(__file__).parent / "kinetics_outputs.json").read_text(encoding="utf-8"))
 """What torchvision computes, written by tests/helpers/kinetics_outputs.py."""
@@ -212,10 +212,8 @@ class PublicServer:
             def log_message(self, format: str, *args: object) -> None:
                 """Stay silent."""
 
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
-        self.thread.start()
+        self._stack = ExitStack()
+        self.url = self._stack.enter_context(serving(Handler))
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         self.requests += 1
@@ -227,10 +225,7 @@ class PublicServer:
 
     def stop(self) -> None:
         """Stop answering: the port is closed."""
-        if self.thread.is_alive():
-            self.server.shutdown()
-            self.thread.join()
-            self.server.server_close()
+        self._stack.close()
 
 
 @pytest.fixture
