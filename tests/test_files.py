@@ -1,11 +1,14 @@
 """Output files appear whole or not at all, and a place that cannot be written to is named."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ifdd.errors import InputError
-from ifdd.files import atomic_path, write_text
+from ifdd.files import PARTIAL, atomic_folder, atomic_path, write_text
 
 
 def test_a_failed_block_leaves_the_target_as_it_was(tmp_path: Path) -> None:
@@ -15,6 +18,26 @@ def test_a_failed_block_leaves_the_target_as_it_was(tmp_path: Path) -> None:
         temporary.write_text(f"half {1 / 0}")
     assert target.read_text() == "before"
     assert [file.name for file in tmp_path.iterdir()] == ["out.txt"]
+
+
+@pytest.mark.parametrize(("write", "makes"), [(atomic_path, "touch"), (atomic_folder, "mkdir")])
+def test_an_interruption_at_the_first_moment_leaves_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    write: Callable[[Path], AbstractContextManager[Path]],
+    makes: str,
+) -> None:
+    usual = getattr(Path, makes)
+
+    def make_and_interrupt(path: Path, *words: Any, **options: Any) -> None:
+        usual(path, *words, **options)
+        if path.name.startswith(PARTIAL):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, makes, make_and_interrupt)
+    with pytest.raises(KeyboardInterrupt), write(tmp_path / "out"):
+        pass
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:

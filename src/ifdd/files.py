@@ -2,10 +2,10 @@
 
 import hashlib
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ifdd.errors import InputError
@@ -24,27 +24,24 @@ def atomic_path(target: Path) -> Iterator[Path]:
     Raises:
         InputError: the folder is not writable or the disk is full.
     """
-    temporary: Path | None = None
+    temporary = _unfinished(target, target.suffix)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=PARTIAL, suffix=target.suffix)
-        os.close(handle)
-        temporary = Path(name)
+        temporary.touch(0o600, exist_ok=False)
         yield temporary
         # after writing, because some writers replace the file
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
     except OSError as error:
         about = None if error.filename is None else Path(error.filename)
-        is_ours = about is not None and about.name.startswith(PARTIAL) and about.parent == target.parent.absolute()
-        if about not in (None, temporary, target, *target.parents) and not is_ours:
+        if about not in (None, temporary, target, *target.parents):
             raise  # about another file
         raise InputError(
             f"cannot write {target}: {error.strerror or error}; free space or choose another folder"
         ) from error
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 @contextmanager
@@ -56,10 +53,10 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     Raises:
         InputError: the folder is not writable or the disk is full.
     """
-    temporary: Path | None = None
+    temporary = _unfinished(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=PARTIAL))
+        temporary.mkdir(0o700)
         yield temporary
         temporary.chmod(0o777 & ~_umask())
         if target.exists():
@@ -70,8 +67,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             f"cannot write {target}: {error.strerror or error}; free space or choose another folder"
         ) from error
     finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def make_folder(path: Path) -> None:
@@ -103,6 +99,11 @@ def write_pieces(target: Path, pieces: Iterable[str]) -> None:
     """
     with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(pieces)
+
+
+def _unfinished(target: Path, suffix: str = "") -> Path:
+    """Return the path to write ``target`` at; known before anything is there, so an interruption leaves nothing."""
+    return target.parent.absolute() / f"{PARTIAL}{secrets.token_hex(8)}{suffix}"
 
 
 def _umask() -> int:

@@ -23,7 +23,8 @@ Result = TypeVar("Result")
 KILLED = "the worker died twice on this item, possibly out of memory or because a library crashed"
 """The message for a job that cannot be done."""
 
-_closing = threading.Event()
+# Plain flags: a signal handler that waited for the lock of an event could wait for itself.
+_closing = False
 """In a worker: results are no longer wanted."""
 
 _busy = False
@@ -196,16 +197,18 @@ def _without_interruption() -> Iterator[None]:
 
 def _start(listening: Connection, threads: int) -> None:
     cv2.setNumThreads(threads)
-    signal.signal(signal.SIGTERM, _leave_job)
+    signal.signal(signal.SIGUSR1, _leave_job)
+    signal.signal(signal.SIGTERM, _leave_process)
     threading.Thread(target=_listen, args=(listening,), daemon=True).start()
 
 
 def _listen(listening: Connection) -> None:
     """End the running job when results are no longer wanted, and this process when its parent is gone."""
+    global _closing
     with suppress(EOFError):
         listening.recv()
-    _closing.set()
-    os.kill(os.getpid(), signal.SIGTERM)
+    _closing = True
+    os.kill(os.getpid(), signal.SIGUSR1)
     parent = multiprocessing.parent_process()
     assert parent is not None  # this is a worker
     parent.join()
@@ -213,14 +216,18 @@ def _listen(listening: Connection) -> None:
 
 
 def _leave_job(*_: object) -> None:
-    """End the job; and this process too, if the pool (after another worker died) or a person ends it."""
-    global _dismissed
-    _dismissed = _dismissed or not _closing.is_set()
-    _closing.set()
+    """End the running job."""
     if _busy:
         raise SystemExit
-    if _dismissed:
-        os._exit(1)
+
+
+def _leave_process(*_: object) -> None:
+    """End this process after its job: the pool, in which another worker died, or a person wants it."""
+    global _dismissed
+    _dismissed = True
+    if _busy:
+        raise SystemExit
+    os._exit(1)
 
 
 def _do(work: Callable[[Job], Result], job: Job) -> Result:
@@ -228,7 +235,7 @@ def _do(work: Callable[[Job], Result], job: Job) -> Result:
     _busy = True
     try:
         # The pool cannot cancel jobs that are queued for its processes.
-        if _closing.is_set():
+        if _closing:
             raise CancelledError
         return work(job)
     finally:
