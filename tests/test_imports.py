@@ -3,8 +3,6 @@
 import ast
 import sys
 import tomllib
-from collections.abc import Iterator
-from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -12,13 +10,10 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.helpers.processes import run
+from docs.imports import LEAVES, circle, module_imports, modules, room
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
-
-LEAVES = {"errors", "files", "console", "processes", "downloads", "parquet", "records"}
-"""Modules that every room may import, and that import nothing of ifdd but each other."""
 
 ARROWS = {
     "video": set[str](),
@@ -40,58 +35,13 @@ EXTRA_MODULES = ("ifdd.training", "ifdd.data.transforms", "ifdd.explanation")
 """Modules, with those below them, that may need an extra."""
 
 
-def modules(source: Path) -> dict[str, Path]:
-    """Return module name -> file of everything in the package."""
-    found = {}
-    for file in sorted((source / "ifdd").rglob("*.py")):
-        parts = file.relative_to(source).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
-    return found
-
-
-def imports(name: str, files: dict[str, Path], tree: ast.AST) -> Iterator[str]:
-    """Yield the modules of ifdd that a syntax tree imports."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "ifdd")
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{name} has a relative import; write out the module"
-            if node.module is not None and node.module.split(".")[0] == "ifdd":
-                for alias in node.names:
-                    below = f"{node.module}.{alias.name}"
-                    yield below if below in files else node.module
-
-
-def room(module: str) -> str:
-    """Return the room, or the module directly in the package, that a module belongs to."""
-    return module.split(".")[1] if "." in module else ""
-
-
 def forbidden_arrows(source: Path) -> list[str]:
     """Return every import that the plan of the house does not allow, also those inside functions."""
-    files = modules(source)
     found = []
-    for name, file in files.items():
-        for target in imports(name, files, ast.parse(file.read_text(encoding="utf-8"))):
-            allowed = LEAVES | ({room(name)} if room(name) else set()) | ARROWS.get(room(name), set())
-            if room(target) not in allowed:
-                found.append(f"{name} -> {target}")
+    for name, targets in module_imports(source).items():
+        allowed = LEAVES | ({room(name)} if room(name) else set()) | ARROWS.get(room(name), set())
+        found += [f"{name} -> {target}" for target in sorted(targets) if room(target) not in allowed]
     return found
-
-
-def circle(source: Path) -> list[str]:
-    """Return the modules of a circle of imports at the top level of files, if there is one."""
-    files = modules(source)
-    graph = {}
-    for name, file in files.items():
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        tree.body = [node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
-        graph[name] = set(imports(name, files, tree)) - {name}
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        return [str(module) for module in error.args[1]]
-    return []
 
 
 def distributions_of_extras() -> set[str]:
@@ -149,13 +99,26 @@ def test_a_wrong_arrow_is_found(tmp_path: Path) -> None:
     ]
 
 
-def test_a_circle_is_found(tmp_path: Path) -> None:
-    files = {"__init__.py": "", "data/__init__.py": "", "data/a.py": "from ifdd.data import b"}
-    files["data/b.py"] = "def f():\n    import ifdd.data.a"
-    assert circle(write_package(tmp_path, files)) == []
+@pytest.mark.parametrize(
+    "back",
+    [
+        "import ifdd.data.a",
+        "def f():\n    import ifdd.data.a",
+        "class C:\n    def f(self):\n        from ifdd.data.a import x",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ifdd.data import a",
+    ],
+)
+def test_a_circle_is_found(tmp_path: Path, back: str) -> None:
+    files = {"__init__.py": "", "data/__init__.py": "", "data/a.py": "from ifdd.data import b", "data/c.py": ""}
     files["data/b.py"] = "from ifdd.data.c import x"
-    files["data/c.py"] = "import ifdd.data.a"
+    assert circle(write_package(tmp_path, files)) == []
+    files["data/c.py"] = back
     assert set(circle(write_package(tmp_path, files))) == {"ifdd.data.a", "ifdd.data.b", "ifdd.data.c"}
+
+
+def test_a_relative_import_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"ifdd\.data\.a has a relative import"):
+        circle(write_package(tmp_path, {"data/__init__.py": "", "data/a.py": "from . import b"}))
 
 
 def test_every_module_imports_with_the_base_dependencies_alone() -> None:
@@ -171,6 +134,8 @@ def test_every_module_imports_with_the_base_dependencies_alone() -> None:
 import importlib, sys
 from importlib.metadata import Distribution, PackageNotFoundError
 from packaging.utils import canonicalize_name
+
+from docs.imports import LEAVES, circle, module_imports, modules, room
 class Without:
     def __init__(self, finder):
         self.finder = finder

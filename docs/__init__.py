@@ -1,0 +1,1 @@
+"""The pages of ifdd, and what fills them in."""
