@@ -1,0 +1,146 @@
+"""Recognition of videos: speed, tracking, timelines, the JSON form, the other forms."""
+
+import json
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+from docs.blocks.markdown import code, percent, result, sentence, table
+from ifdd.faces.quality import FLAWS, TOO_FEW
+from ifdd.inference.outputs.write import FORMATS
+
+FORMS = {
+    "json": ("all results", ""),
+    "csv": ("the timeline, one window of one person a row", ""),
+    "parquet": ("the same with types; path and notice in the metadata", "`ifdd[parquet]`"),
+    "vtt": ("captions (WebVTT), a cue for each segment, such as `#2 happy 83%`", ""),
+    "srt": ("captions (SubRip), likewise", ""),
+    "eaf": ("segments for ELAN, a tier for each person, linked to the video", ""),
+    "textgrid": ("segments for Praat, a tier for each person, empty where the person is out of sight", ""),
+    "png": ("the plot", "`ifdd[plot]`"),
+    "svg": ("the plot as vector graphics", "`ifdd[plot]`"),
+    "mp4": ("the annotated video", "`ifdd[plot]`"),
+}
+"""Form -> what it holds, and the extra that it needs."""
+
+SEARCHED = {1: "every frame", None: "8 times a second"}
+"""``detect_every`` -> how often faces were searched for."""
+
+
+def speed() -> str:
+    """List what an hour of video takes."""
+    report = result("video")
+    whole, minutes = report["whole"], report["video"]["minutes"]
+    memory = ", ".join(str(whole["memory_megabytes"][mark]) for mark in ("10%", "50%", "100%"))
+    rows = (
+        ("length of the video", f"{minutes:g} min"),
+        ("speed", f"{whole['x_real_time']:.1f} x real time"),
+        ("CPU time per second of video", f"{whole['cpu_seconds'] / minutes / 60:.2f} s"),
+        ("speed compared with stages that take turns", f"{report['pipeline_to_turns']:.2f} x"),
+        ("memory after 10 %, 50 %, 100 %", f"{memory} MB"),
+        ("peak memory", f"{whole['peak_megabytes']} MB"),
+        ("JSON file", f"{whole['json_megabytes']:.0f} MB"),
+    )
+    return table(("", ""), rows)
+
+
+def stages() -> str:
+    """List the shares of the stages in the CPU time."""
+    shares = result("video")["stages"]["shares"]
+    return table(tuple(shares), [[percent(share, 0) for share in shares.values()]])
+
+
+def tracking() -> str:
+    """List how well people are followed in crowds of drawn people."""
+    report = result("timeline")
+    (people,) = set(report["people"].values())
+    rows = []
+    for row in report["tracking"]:
+        if row["detect_every"] in SEARCHED:
+            searched = SEARCHED[row["detect_every"]]
+            scores = (percent(row["idf1"]), row["tracks"], row["switches"], f"{row['times_real_time']:.1f}")
+            rows.append((row["crowd"], row["detector"], searched, *scores))
+    header = ("crowd", "detector", "searched", "IDF1", f"tracks of {people} people", "switches", "x real time")
+    return table(header, rows)
+
+
+def timelines() -> str:
+    """List how well the demonstration model reads those crowds."""
+    rows = [
+        (row["crowd"], percent(row["segment_f1"]["0.5"]), percent(row["right_time"]), f"{row['median_onset_error_ms']} ms")
+        for row in result("timeline")["timeline"]
+        if not row["flip"]
+    ]
+    return table(("crowd", "segment F1", "correct time", "median error of onsets"), rows)
+
+
+def real_videos() -> str:
+    """List what is found in real videos."""
+    rows = []
+    for row in result("real_videos")["videos"]:
+        if row["detector"] == "yunet" and "cuts" in row:
+            cuts = f"{row['cuts_found']} of {row['cuts']}"
+            found = (row["people"], row["tracks"], row["switches"], cuts)
+            rows.append((row["video"], row["frames"], percent(row["face_share"], 0), *found))
+    return table(("video", "frames", "with a face", "people", "tracks", "switches", "shot boundaries found"), rows)
+
+
+def json_fields() -> str:
+    """List the fields of the JSON form, from its schema."""
+    schema = json.loads((files("ifdd.inference") / "recognition.schema.json").read_text("utf-8"))
+    rows = ((code(path), sentence(text)) for path, text in schema_fields(schema, schema))
+    return table(("field", "meaning"), rows)
+
+
+def schema_fields(schema: dict[str, Any], whole: dict[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield path and description of every field of a schema; absent ones may be missing from a result."""
+    for name, given in schema.get("properties", {}).items():
+        field = _resolved(given, whole)
+        items = _resolved(field.get("items", {}), whole)
+        place = path + name + ("[]" if "properties" in items else "")
+        optional = "" if name in schema.get("required", ()) else " (may be absent)"
+        yield place, sentence(given.get("description", field.get("description", ""))) + optional
+        yield from schema_fields(items if "properties" in items else field, whole, f"{place}.")
+
+
+def _resolved(field: Any, whole: dict[str, Any]) -> dict[str, Any]:
+    """Follow a reference to a definition of the same schema."""
+    found: dict[str, Any] = field if isinstance(field, dict) else {}
+    if "$ref" in found:
+        found = {**whole["$defs"][found["$ref"].rpartition("/")[2]], **found}
+    return found
+
+
+def schema_version() -> str:
+    """Return the version of the JSON form."""
+    schema = json.loads((files("ifdd.inference") / "recognition.schema.json").read_text("utf-8"))
+    return str(schema["properties"]["schema_version"]["const"])
+
+
+def forms() -> str:
+    """List the forms in which results are written."""
+    return table(("form", "holds", "needs"), ((code(form), *FORMS[form]) for form in FORMATS))
+
+
+def whole_video() -> Any:
+    """Return what was measured on an hour of video."""
+    return result("video")["whole"]
+
+
+BLOCKS = {
+    "video speed": speed,
+    "video stages": stages,
+    "tracking": tracking,
+    "timelines": timelines,
+    "real videos": real_videos,
+    "json fields": json_fields,
+    "forms": forms,
+}
+FIGURES = {
+    "video minutes": lambda: f"{whole_video()['wall_seconds'] / 60:.0f}",
+    "video megabytes": lambda: str(whole_video()["peak_megabytes"]),
+    "large model seconds": lambda: f"{1 / result('video')['other_model']['x_real_time_per_cpu_second']:.0f}",
+    "large model share": lambda: percent(result("video")["other_model"]["shares"]["model"], 0),
+    "schema version": schema_version,
+    "flaws": lambda: ", ".join(code(word) for word in (*FLAWS.values(), TOO_FEW)),
+}
