@@ -19,10 +19,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "src")]  # run as a script, it finds docs and the package of this checkout
-
+sys.path.insert(0, str(Path(__file__).parents[1] / "src"))  # run as a script, it finds the package of this checkout
+sys.path.insert(0, str(Path(__file__).parents[1]))  # and the folder docs
 from docs.blocks import BLOCKS, FIGURES
+from docs.blocks.markdown import ROOT
 from docs.make_architecture_figure import PICTURE, draw
 
 MARKED = re.compile(r"<!-- (?P<kind>generated|figure): (?P<words>[^>]+?) -->(?P<text>.*?)<!-- end -->", re.DOTALL)
@@ -45,8 +45,8 @@ def generate(kind: str, words: str) -> str:
         PageError: there is no such block or figure.
     """
     table = BLOCKS if kind == "generated" else FIGURES
-    name = next((name for name in table if words == name or words.startswith(f"{name} ")), None)
-    if name is None:
+    name = max((name for name in table if f"{words} ".startswith(f"{name} ")), key=len, default="")
+    if not name:
         raise PageError(f"no {kind} {words!r} in docs/blocks; choose one of {', '.join(table)}")
     text = table[name](*words.removeprefix(name).split())
     return f"\n\n{text.strip()}\n\n" if kind == "generated" else text
@@ -64,7 +64,7 @@ def build(page: str) -> tuple[str, list[str]]:
         kind, words, text = found["kind"], found["words"], found["text"]
         if MARKERS.search(text):
             raise PageError(f"{kind} {words!r} has no end")
-        if kind == "figure" and page[: found.start()].endswith("\n"):
+        if kind == "figure" and not page[: found.start()].rpartition("\n")[2].strip():
             raise PageError(f"the figure {words!r} begins a line; move it")
         made = generate(kind, words)
         if made != text:

@@ -12,9 +12,9 @@ from html import escape
 from pathlib import Path
 from textwrap import wrap
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "src")]  # run as a script, it finds docs and the package of this checkout
-
+sys.path.insert(0, str(Path(__file__).parents[1] / "src"))  # run as a script, it finds the package of this checkout
+sys.path.insert(0, str(Path(__file__).parents[1]))  # and the folder docs
+from docs.blocks.markdown import ROOT
 from docs.blocks.rooms import layers, purpose
 from docs.imports import LEAVES, room_arrows
 from ifdd.__main__ import COMMANDS
@@ -126,7 +126,7 @@ def _box(name: str, place: tuple[float, float], also: list[str]) -> Iterator[str
 def _strip(width: float, top: float) -> Iterator[str]:
     """Draw the leaves, under everything."""
     yield f'<g id="leaves"><rect x="{MARGIN}" y="{top:.1f}" width="{width - 2 * MARGIN:.1f}" height="48" rx="9"'
-    yield f'fill="#f4f4f2" stroke="#8b8f94" stroke-width="1.2"/>'
+    yield 'fill="#f4f4f2" stroke="#8b8f94" stroke-width="1.2"/>'
     yield _text(width / 2, top + 21, ", ".join(sorted(LEAVES)), 14, INK, weight="bold")
     yield _text(width / 2, top + 38, "leaves: every room may import them; they import nothing of ifdd", 12, FAINT)
     yield "</g>"

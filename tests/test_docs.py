@@ -1,189 +1,187 @@
-"""docs/model.md says nothing that the code does not: files, commands, options, names, sizes, figures."""
+"""The pages: built from the code and the results, with examples that run and links that lead somewhere."""
 
-import inspect
-import json
+import functools
+import importlib
 import re
 import runpy
 import shlex
-from dataclasses import fields
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
+import numpy as np
 import pytest
-import torch
+import yaml
 
-import ifdd
-from ifdd.__main__ import load
-from ifdd.command_line.options import describe
-from ifdd.command_line.parser import parse
-from ifdd.errors import InputError
-from ifdd.model import ABLATIONS, BACKBONES, PRESETS, IFDDConfig, create_model
+from docs import build
+from docs.build import PageError, outdated
+from docs.imports import room_arrows
+from docs.make_architecture_figure import draw
+from ifdd import __main__ as program
+from ifdd.data.manifest import Sample, write_manifest
+from ifdd.model import BACKBONES, create_model, save_checkpoint
+from ifdd.synth import PRESETS, SynthConfig, render_clip
+from tests.helpers.pages import PAGES, ROOT, anchors, blocks, inline_code, prose
+from tests.helpers.videos import write_frame_folder, write_video
 
-ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "model.md").read_text(encoding="utf-8")
-PROSE = re.sub(r"```.*?```", "", PAGE, flags=re.DOTALL)
-BLOCKS = re.findall(r"```(\w*)\n(.*?)```", PAGE, re.DOTALL)
-CODE = re.findall(r"(?<!\$)`([^`$\n]+)`(?!\$)", PROSE)
-
-
-def section(title: str) -> str:
-    return PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
+CLASSES = ("happy", "sad", "neutral", "angry", "surprise", "disgust", "fear")
+NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
 
 
-def rows(title: str) -> list[list[str]]:
-    """Return the cells of the first table of a section, without its head."""
-    lines = [line for line in section(title).splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+def test_the_pages_are_up_to_date() -> None:
+    assert list(outdated(ROOT)) == [], "run 'make docs'"
 
 
-def names(cell: str) -> list[str]:
-    return re.findall(r"`([^`]+)`", cell)
+def test_a_page_is_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "BLOCKS", {"list": lambda *items: "\n".join(items)})
+    monkeypatch.setattr(build, "FIGURES", {"score": lambda: "85 %", "score of": lambda who: f"85 % of {who}"})
+    page = "<!-- generated: list a b -->\n<!-- end -->\nIt is <!-- figure: score of us -->3<!-- end -->.\n"
+    built, changed = build.build(page)
+    block, line = built.split("\nIt is ")
+    assert block == "<!-- generated: list a b -->\n\na\nb\n\n<!-- end -->"
+    assert line == "<!-- figure: score of us -->85 % of us<!-- end -->.\n"
+    assert changed == ["generated list a b", "figure score of us"]
+    assert build.build(built) == (built, [])
 
 
-def commands() -> list[list[str]]:
-    """Return the words of every command that the page shows, in a block or in a sentence."""
-    lines = [line for language, block in BLOCKS if not language for line in block.splitlines()] + CODE
-    lines = [line.partition("  #")[0] for line in lines if line.startswith(("ifdd ", "python mine.py "))]
-    return [shlex.split(line.removeprefix("python mine.py ").removeprefix("ifdd ")) for line in lines]
+@pytest.mark.parametrize(
+    ("page", "message"),
+    [
+        ("<!-- generated: nothing -->\n<!-- end -->", "no generated 'nothing'"),
+        ("a <!-- figure: score -->1", "not closed"),
+        ("a <!-- figure: score -->1 <!-- figure: score -->1<!-- end -->", "has no end"),
+        ("a\n  <!-- figure: score -->1<!-- end -->", "begins a line"),
+        ("a <!-- figure:\nscore -->1<!-- end -->", "not closed, or broken"),
+    ],
+)
+def test_a_wrong_mark_is_named(monkeypatch: pytest.MonkeyPatch, page: str, message: str) -> None:
+    monkeypatch.setattr(build, "FIGURES", {"score": lambda: "85 %"})
+    with pytest.raises(PageError, match=message):
+        build.build(page)
 
 
-@pytest.mark.parametrize("words", commands(), ids=" ".join)
-def test_every_command_is_understood(words: list[str]) -> None:
-    command, *options = words
-    if options[0].endswith(".yaml"):
-        options[0] = str(ROOT / options[0])
-    if command == "train" and "--out" not in options:
-        options += ["--out", "runs/docs"]
-    parse(describe(command, load(command)), options)
+def test_the_check_names_page_and_mark(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(build, "outdated", lambda root, write: iter([] if write else ["docs/a.md: figure score"]))
+    monkeypatch.setattr("sys.argv", ["build.py", "--check"])
+    assert build.main() == 1
+    assert "docs/a.md: figure score is out of date" in capsys.readouterr().out
+    monkeypatch.setattr("sys.argv", ["build.py"])
+    assert build.main() == 0
 
 
-def test_every_option_in_a_sentence_exists() -> None:
-    options = {option.spelling for option in describe("train", load("train")).options}
-    mentioned = {word.split()[0] for word in CODE if word.startswith("--")}
-    assert mentioned
-    assert mentioned <= options
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_links_and_pictures_exist(page: Path) -> None:
+    for link in re.findall(r"\]\(((?!http)[^)\s]+)\)", prose(page)):
+        file, _, anchor = link.partition("#")
+        target = page.parent / file if file else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+        if target.suffix in (".png", ".jpg"):
+            assert 10_000 < target.stat().st_size < 1_000_000, link
 
 
-def test_every_file_exists() -> None:
-    files = [word for word in CODE if re.fullmatch(r"[\w/]+\.(py|md|json|yaml|png)", word) and word != "mine.py"]
-    assert len(files) > 10
-    for file in files:
-        assert (ROOT / file).exists() or (ROOT / "src" / "ifdd" / "model" / file).exists(), file
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_files_and_names_exist(page: Path) -> None:
+    for word in inline_code(page):
+        if re.fullmatch(r"(benchmarks|configs|docs|results|src|tests)/[\w/.]+", word):
+            assert (ROOT / word).exists(), word
+        if re.fullmatch(r"ifdd(\.\w+)+", word) and not word.endswith(".py"):
+            assert found(word), word
 
 
-def test_every_link_leads_somewhere() -> None:
-    headings = re.findall(r"^#+ (.*)$", PROSE, re.MULTILINE)
-    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    for link in re.findall(r"\]\(((?!http)[^)]+)\)", PROSE):
-        assert link[1:] in anchors if link.startswith("#") else (ROOT / "docs" / link).exists(), link
+def found(name: str) -> bool:
+    """Return whether a dotted name leads to a module, a function or an attribute."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            owner: Any = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        for attribute in parts[length:]:
+            owner = getattr(owner, attribute, None)
+        return owner is not None
+    return False
 
 
-def test_the_ablations_are_all_of_them() -> None:
-    assert [name for row in rows("Ablations") for name in names(row[0])] == list(ABLATIONS)
+def commands() -> Iterator[tuple[str, str]]:
+    """Yield page and command of every ``ifdd`` command in a block or a sentence."""
+    for page, name in zip(PAGES, NAMES, strict=True):
+        lines = [line for block in blocks(page, "") for line in block.splitlines()] + inline_code(page)
+        lines = [re.sub(r"^python mine\.py ", "ifdd ", line.partition("  #")[0].strip()) for line in lines]
+        yield from ((name, line) for line in dict.fromkeys(lines) if re.match(r"ifdd [a-z]+ \S", line))
 
 
-def test_the_presets_are_all_of_them() -> None:
-    table = {names(row[0])[0]: row for row in rows("Presets")}
-    assert list(table) == list(PRESETS)
-    for name, config in PRESETS.items():
-        assert table[name][2] == f"{config.frames} x {config.size} x {config.size}"
-        with torch.device("meta"):
-            blocks = getattr(BACKBONES[config.backbone](config.frames, config.size, 0.0), "blocks", [])
-        for number in re.findall(r"(\d+) blocks", table[name][1]):
-            assert int(number) == len(blocks)
+@pytest.mark.parametrize(("page", "line"), list(commands()), ids=lambda value: value)
+def test_every_command_is_understood(page: str, line: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    name, *words = shlex.split(line)[1:]
+    module, _, function_name = program.COMMANDS[name][0].partition(":")
+    calls = []
+
+    @functools.wraps(getattr(importlib.import_module(module), function_name))
+    def note(**options: object) -> None:
+        calls.append(options)
+
+    monkeypatch.setattr(f"{module}.{function_name}", note)
+    monkeypatch.chdir(ROOT)
+    program.run_command(name, words)
+    assert len(calls) == 1
 
 
-def test_the_boxes_have_the_sizes_of_the_model() -> None:
-    seen: dict[str, torch.Tensor] = {}
-    with torch.device("meta"):
-        model = create_model("ifdd_mvit_xs").eval()
-        for name, box in model.named_children():
-            box.register_forward_hook(lambda _box, _given, returned, name=name: seen.__setitem__(name, returned))
-        model(torch.rand(1, 3, 16, 224, 224))
-    table = {row[0]: row for row in rows("Box by box")}
-    total = int(table.pop("all")[4].replace(",", ""))
-    assert list(table) == [name for name, _ in model.named_children()]
-    for name, row in table.items():
-        returned = seen[name]
-        # of the backbone the last stage, of the split the static group, of the lifting the emotion features
-        tensor = (
-            returned if isinstance(returned, torch.Tensor) else returned[-1 if name in ("backbone", "lifting") else 0]
-        )
-        assert row[3] == " x ".join(map(str, tensor.shape[1:])), name
-        count = sum(value.numel() for value in model.get_submodule(name).parameters())
-        assert row[4] == f"{count:,}", name
-    assert total == sum(value.numel() for value in model.parameters())
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """A folder with the files that the examples read; yields the names that they take for granted."""
+    monkeypatch.chdir(tmp_path)
+    preset = PRESETS["easy"]
+    clip = render_clip(SynthConfig(preset.behaviour, preset.scene, size=160, frames=20), seed=1, index=0)
+    frames = np.pad(clip.frames, ((0, 0), (60, 60), (60, 60), (0, 0)), mode="edge")
+    for name in ("video.mp4", "party.mp4"):
+        write_video(tmp_path / name, frames)
+    save_checkpoint(tmp_path / "best.safetensors", create_model("ifdd_tiny"), CLASSES, 1.6, {})
+    folder = write_frame_folder(tmp_path / "data" / "dfew" / "00001", frames[:3])
+    sample = Sample("00001", folder, 3, "happy", "test", fold=1)
+    write_manifest(tmp_path / "data" / "dfew" / "manifest.csv", [sample])
+    yield {"__name__": "page", "frames": [(frame, place / 10) for place, frame in enumerate(frames)]}
+    BACKBONES.pop("mine", None)
 
 
-def test_sizes_and_costs_are_those_of_the_result_files() -> None:
-    for row in rows("Presets"):
-        (name,) = names(row[0])
-        result = json.loads((ROOT / "results" / f"info_{name}.json").read_text())
-        memory = result["batch"]["memory_bytes"]["total"] / 2**20
-        assert result["batch"]["size"] == 1
-        assert row[4:] == [f"{result['parameters']['total']:,}", f"{result['gmac']:.2f}", f"{memory:.0f} MiB"]
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
+def test_the_python_of_a_page_runs(page: Path, desk: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    for block in blocks(page, "python"):
+        exec(compile(block, str(page), "exec"), desk)
 
 
-def test_differences_are_those_of_the_result_file() -> None:
-    result = json.loads((ROOT / "results" / "release_differences.json").read_text())
-    assert f"torch {result['torch'].partition('+')[0]}, CPU" in section("Compared with the release")
-    assert result["threads"] == 1
-    shown = {row[0]: row[1:] for row in rows("Compared with the release")}
-    measured = {f"release, `{variant}`": differences for variant, differences in result["release"].items()}
-    measured |= {f"torchvision, `{network}`": differences for network, differences in result["kinetics"].items()}
-    assert list(shown) == list(measured)
-    columns = (
-        ("logits",),
-        ("emotion",),
-        ("lifting_residual",),
-        ("static_index", "dynamic_index"),
-        ("stage_mean_std", "stages"),
-    )
-    for model, differences in measured.items():
-        assert max(differences.values()) < 1e-4
-        worst = [max((differences[name] for name in column if name in differences), default=None) for column in columns]
-        assert shown[model] == ["" if value is None else f"{value:.0e}".replace("e-0", "e-") for value in worst]
+def test_the_picture_shows_the_imports() -> None:
+    picture = (ROOT / "docs" / "images" / "architecture.svg").read_text(encoding="utf-8")
+    shown: dict[str, set[str]] = {}
+    for name, box in re.findall(r'<g id="(\w+)">(.*?)</g>', picture, re.DOTALL):
+        also = re.search(r">also imports ([^<]+)<", box)
+        shown[name] = set(also[1].split(", ")) if also else set()
+    assert shown.pop("leaves") == set()
+    for name, target in re.findall(r'<g id="(\w+)-imports-(\w+)">', picture):
+        assert target not in shown[name]
+        shown[name].add(target)
+    assert shown == room_arrows(ROOT / "src")
 
 
-def test_differences_are_of_everything_that_can_be_compared() -> None:
-    result = json.loads((ROOT / "results" / "release_differences.json").read_text())
-    release = json.loads((ROOT / "tests" / "model" / "weights" / "release_outputs.json").read_text())
-    about = {"config", "parameters", "names_added", "names_missing"}
-    assert {name: differences.keys() for name, differences in result["release"].items()} == {
-        name: outputs.keys() - about for name, outputs in release.items()
+def test_the_picture_follows_the_imports(tmp_path: Path) -> None:
+    files = {
+        "video/a.py": "",
+        "faces/a.py": "from ifdd.video import a",
+        "data/a.py": "import ifdd.faces.a, ifdd.video.a",
     }
-    networks = json.loads((ROOT / "tests" / "model" / "weights" / "kinetics_outputs.json").read_text())
-    assert {name: differences.keys() for name, differences in result["kinetics"].items()} == {
-        name: outputs.keys() for name, outputs in networks.items() if "logits" in outputs
-    }
+    for name, text in files.items():
+        path = tmp_path / "ifdd" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    picture = draw(tmp_path)
+    assert re.findall(r'<g id="(\w+-imports-\w+)">', picture) == ["faces-imports-video", "data-imports-faces"]
+    assert "also imports video" in picture
+    assert picture == draw(tmp_path)
 
 
-def test_the_ablations_that_the_page_calls_the_same_are() -> None:
-    configs = [create_model("ifdd_tiny", ablation=f"receptive_field_{name}").config for name in ("2", "t4")]
-    assert configs == [PRESETS["ifdd_tiny"]] * 2
-    with pytest.raises(InputError, match="frames 16 is requested"):
-        create_model("ifdd_tiny", ablation="frames_32", frames=16)
-
-
-def test_python_on_the_page_runs() -> None:
-    block = next(block for language, block in BLOCKS if language == "python" and "even_odd" in block)
-    namespace: dict[str, object] = {}
-    exec(compile(block, "docs/model.md", "exec"), namespace)
-    assert namespace["model"].config.frames == 32  # type: ignore[attr-defined]
-
-
-def test_every_call_takes_what_the_page_gives_it() -> None:
-    options = {field.name for field in fields(IFDDConfig)} | set(inspect.signature(create_model).parameters)
-    calls = re.findall(r"create_model\((.*?)\)", PAGE)
-    given = set(re.findall(r"(\w+)=", " ".join(calls)))
-    given |= {name for word in CODE for name in re.findall(r"^(\w+)=", word)}
-    assert {"ablation", "weights", "backbone"} <= given <= options
-    for name in ("load_official", "load_checkpoint", "create_model"):
-        assert callable(getattr(ifdd, name))
-    assert {"frames", "order"} <= set(inspect.signature(ifdd.load_official).parameters)
-
-
-def test_the_figure_is_made_by_its_command(tmp_path: Path) -> None:
+def test_the_model_s_figure_is_made_by_its_command(tmp_path: Path) -> None:
     shown = cv2.imread(str(ROOT / "docs" / "images" / "model.png"))
     runpy.run_path(str(ROOT / "docs" / "make_model_figure.py"))["main"](tmp_path / "model.png")
     made = cv2.imread(str(tmp_path / "model.png"))
@@ -191,3 +189,20 @@ def test_the_figure_is_made_by_its_command(tmp_path: Path) -> None:
     assert made is not None
     assert made.shape == shown.shape
     assert cv2.absdiff(made, shown).mean() < 2  # of 255: the page shows what the command draws
+
+
+def test_the_ablations_that_the_page_calls_the_same_are() -> None:
+    configs = [create_model("ifdd_tiny", ablation=f"receptive_field_{name}").config for name in ("2", "t4")]
+    assert configs == [create_model("ifdd_tiny").config] * 2
+
+
+def test_the_citation_is_of_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert citation["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors"} <= citation.keys()  # what the schema asks for
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    paper = citation["preferred-citation"]
+    assert {"type", "title", "authors"} <= paper.keys()
+    assert [author["family-names"] for author in paper["authors"]] == ["Wang", "Chai"]
+    assert "arXiv:2412.13168" in [identifier["value"] for identifier in paper["identifiers"]]

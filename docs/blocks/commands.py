@@ -2,7 +2,6 @@
 
 import argparse
 import importlib
-from pathlib import Path
 
 from docs.blocks.markdown import code, sentence, table
 from ifdd.__main__ import COMMANDS, build_parser
@@ -32,7 +31,8 @@ def options(command: str) -> str:
         if not actions:
             continue
         if group.title not in ("positional arguments", "options"):
-            parts.append(f"{(group.title or '').capitalize()}:")
+            title = sentence(group.title or "")
+            parts.append(f"{title[:1].upper()}{title[1:]}:")
         head = "argument" if group.title == "positional arguments" else "option"
         parts.append(table((head, "default", "meaning"), map(_row, actions)))
     return "\n\n".join(parts)
@@ -58,7 +58,8 @@ def _default(action: argparse.Action) -> str:
         return ""
     if isinstance(value, bool):
         return "on" if value else "off"
-    return code(value.as_posix() if isinstance(value, Path) else value) if str(value) else ""
+    text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return code(text) if text else ""
 
 
 BLOCKS = {"commands": overview, "command reference": reference, "options": options}

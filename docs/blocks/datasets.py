@@ -21,7 +21,9 @@ def label_sets() -> str:
     for name, labels in LABEL_SETS.items():
         compound = [label for label in labels if "_" in label]
         words = ", ".join(label for label in labels if "_" not in label)
-        rows.append((code(name), len(labels), words + (f", and {len(compound)} compounds of these" if compound else "")))
+        rows.append(
+            (code(name), len(labels), words + (f", and {len(compound)} compounds of these" if compound else ""))
+        )
     return table(("label set", "classes", "in this order"), rows)
 
 

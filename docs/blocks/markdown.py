@@ -19,8 +19,14 @@ def result(name: str) -> Any:
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return a Markdown table; an empty header cell stays empty."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+    lines = [
+        "".join(f"| {cell} " if cell != "" else "| " for cell in map(_cell, line)) + "|" for line in (header, *rows)
+    ]
+    return "\n".join([lines[0], "|---" * len(header) + "|", *lines[1:]])
+
+
+def _cell(value: object) -> str:
+    return str(value).replace("|", "\\|")
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -35,7 +41,7 @@ def code(text: object) -> str:
 
 def sentence(text: str) -> str:
     """Return a help text on one line, without the stop at its end."""
-    return " ".join(text.split()).removesuffix(".")
+    return " ".join(text.replace("``", "`").split()).removesuffix(".")
 
 
 def field_meanings(owner: type) -> dict[str, str]:

@@ -126,7 +126,9 @@ def differences() -> str:
     rows = []
     for owner, key in (("release", "release"), ("torchvision", "kinetics")):
         for variant, values in found[key].items():
-            worst = [max((values[name] for name in names if name in values), default=None) for names in DIFFERENCES.values()]
+            worst = [
+                max((values[name] for name in names if name in values), default=None) for names in DIFFERENCES.values()
+            ]
             cells = ["" if value is None else f"{value:.0e}".replace("e-0", "e-") for value in worst]
             rows.append((f"{owner}, {code(variant)}", *cells))
     return table(("model", *DIFFERENCES), rows)

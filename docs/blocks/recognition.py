@@ -67,7 +67,12 @@ def tracking() -> str:
 def timelines() -> str:
     """List how well the demonstration model reads those crowds."""
     rows = [
-        (row["crowd"], percent(row["segment_f1"]["0.5"]), percent(row["right_time"]), f"{row['median_onset_error_ms']} ms")
+        (
+            row["crowd"],
+            percent(row["segment_f1"]["0.5"]),
+            percent(row["right_time"]),
+            f"{row['median_onset_error_ms']} ms",
+        )
         for row in result("timeline")["timeline"]
         if not row["flip"]
     ]

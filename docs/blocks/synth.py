@@ -42,7 +42,9 @@ def settings(owner: type) -> str:
     for name, text in field_meanings(owner).items():
         value = getattr(defaults, name)
         numbers = isinstance(value, tuple) and isinstance(value[0], float)
-        rows.append((code(name), span(value) if numbers else ", ".join(value) if isinstance(value, tuple) else value, text))
+        rows.append(
+            (code(name), span(value) if numbers else ", ".join(value) if isinstance(value, tuple) else value, text)
+        )
     return table(("setting", "standard", "meaning"), rows)
 
 

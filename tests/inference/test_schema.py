@@ -1,7 +1,6 @@
-"""The JSON form against its schema, and the schema against the page."""
+"""The JSON form against its schema."""
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -19,7 +18,6 @@ from tests.helpers.videos import write_frame_folder, write_video
 
 SCHEMA = json.loads((files("ifdd.inference.outputs") / "recognition.schema.json").read_text("utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
-PAGE = Path(__file__).parents[2] / "docs" / "recognize.md"
 
 
 def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, bool]]:
@@ -31,13 +29,6 @@ def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, bool]]
             yield from fields(inner, place + ".")
         else:
             yield place, name in schema["required"]
-
-
-def listed(cell: str) -> list[str]:
-    """Return the fields that a cell such as `a.b`, `c` names: a.b and a.c."""
-    names = re.findall(r"`([^`]+)`", cell)
-    prefix = names[0].rpartition(".")[0]
-    return [names[0], *(f"{prefix}.{name}" if prefix else name for name in names[1:])]
 
 
 @pytest.fixture(scope="module")
@@ -100,12 +91,6 @@ def test_a_broken_result_is_not_valid(form: dict[str, Any], name: str) -> None:
     assert not VALIDATOR.is_valid(broken)
 
 
-def test_the_page_has_the_fields_of_the_schema_and_no_others() -> None:
-    table = PAGE.read_text("utf-8").split("## The JSON file")[1].split("|---|---|\n")[1].split("\n\n")[0]
-    rows = [line.split("|")[1] for line in table.splitlines()]
-    assert [name for row in rows for name in listed(row)] == [path for path, _ in fields(SCHEMA)]
-
-
-def test_only_what_the_page_says_may_be_absent() -> None:
+def test_only_what_the_page_marks_may_be_absent() -> None:
     optional = {path for path, always in fields(SCHEMA) if not always}
     assert optional == {"model.checkpoint", "model.checkpoint_sha256", "model.notice"}

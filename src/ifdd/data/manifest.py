@@ -50,11 +50,19 @@ _OLD_COLUMNS = COLUMNS[:-1]
 _NUMBERS = ("frames", "fold")
 
 
-def write_manifest(path: Path, samples: Iterable[Sample]) -> None:
+def write_manifest(path: str | Path, samples: Iterable[Sample]) -> None:
     """Write a manifest, whole or not at all; relative ``Sample.path`` are taken from the working directory.
 
     Raises:
         InputError: the file cannot be written, or it ends in .parquet and pyarrow is not installed.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ifdd.data.manifest import Sample, read_manifest, write_manifest
+        >>> Path("smile.mp4").touch()
+        >>> write_manifest("manifest.csv", [Sample("smile", Path("smile.mp4"), 40, "happiness", "test")])
+        >>> read_manifest("manifest.csv")[0].label
+        'happy'
     """
     path = Path(path)
     folder = path.absolute().parent
@@ -85,6 +93,7 @@ def dataset_hash(samples: Iterable[Sample]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+<<<<<<< HEAD
 @dataclass(frozen=True)
 class Manifest:
     """A manifest that has been read: what a command needs of the file, so that it reads it once."""
@@ -152,6 +161,31 @@ def read_manifest(path: Path, subset: str | None = None, fold: int | None = None
 
     Raises:
         InputError: as these.
+=======
+def read_manifest(path: str | Path, subset: str | None = None, fold: int | None = None) -> list[Sample]:
+    """Read the samples of a manifest in its order, with absolute paths and canonical labels.
+
+    Every line is checked, also those that ``subset`` and ``fold`` leave out.
+
+    Args:
+        path: the CSV or Parquet file.
+        subset: keep only "train", "validation" or "test"; all when None.
+        fold: keep only this fold; all when None.
+
+    Raises:
+        InputError: the manifest is missing, empty or damaged; or a line has an unknown label or subset, a bad
+            number, a clip that another line of the same fold has, or a path that does not exist; or no clip
+            is left.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ifdd.data.manifest import read_manifest
+        >>> Path("cry.mp4").touch()
+        >>> text = "clip_id,path,frames,label,subset,fold,subject,votes\\ncry,cry.mp4,30,sad,train,1,,\\n"
+        >>> _ = Path("manifest.csv").write_text(text)
+        >>> [sample.clip_id for sample in read_manifest("manifest.csv", subset="train", fold=1)]
+        ['cry']
+>>>>>>> 0b1932d (Replace the tests that mirrored the pages by one build and checked examples)
     """
     return Manifest.read(Path(path)).select(subset, fold)
 

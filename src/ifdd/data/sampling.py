@@ -23,6 +23,13 @@ def random_clip(
         clip_length: frames of the clip, at least 1.
         stride: step in frames, at least 1.
         generator: draws the start.
+
+    Example:
+        >>> from ifdd.data.sampling import random_clip
+        >>> random_clip(10, 4, stride=2, generator=None)  # the middle
+        array([1, 3, 5, 7])
+        >>> random_clip(3, 4, stride=1, generator=None)  # stretched
+        array([0, 1, 1, 2])
     """
     _check(num_frames, clip_length, stride)
     room = num_frames - _span(clip_length, stride)
@@ -44,7 +51,16 @@ def uniform_segments(
     Args:
         num_frames: frames of the video, at least 1.
         clip_length: frames of the clip, at least 1.
+<<<<<<< HEAD
         generator: draws the position in each segment; None for the centre.
+=======
+        generator: draws the place in each segment; the centre when None.
+
+    Example:
+        >>> from ifdd.data.sampling import uniform_segments
+        >>> uniform_segments(20, 4)
+        array([ 2,  7, 12, 17])
+>>>>>>> 0b1932d (Replace the tests that mirrored the pages by one build and checked examples)
     """
     _check(num_frames, clip_length)
     place = 0.5 if generator is None else generator.random(clip_length)
@@ -62,6 +78,12 @@ def consecutive_clips(num_frames: int, clip_length: int, stride: int) -> Int64[n
         num_frames: frames of the video, at least 1.
         clip_length: frames of a clip, at least 1.
         stride: step in frames within a clip, at least 1.
+
+    Example:
+        >>> from ifdd.data.sampling import consecutive_clips
+        >>> consecutive_clips(10, 4, stride=1)
+        array([[0, 1, 2, 3],
+               [4, 5, 6, 7]])
     """
     _check(num_frames, clip_length, stride)
     room = num_frames - _span(clip_length, stride)
@@ -83,6 +105,12 @@ def spaced_clips(num_frames: int, clip_length: int, stride: int, views: int) -> 
         clip_length: frames of a clip, at least 1.
         stride: step in frames within a clip, at least 1.
         views: clips, at least 1.
+
+    Example:
+        >>> from ifdd.data.sampling import spaced_clips
+        >>> spaced_clips(10, 4, stride=1, views=2)
+        array([[0, 1, 2, 3],
+               [6, 7, 8, 9]])
     """
     _check(num_frames, clip_length, stride, views)
     room = num_frames - _span(clip_length, stride)

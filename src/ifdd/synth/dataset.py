@@ -24,6 +24,13 @@ class SynthDataset(Dataset[tuple[UInt8[Tensor, "3 frames height width"], int]]):
 
     Raises:
         InputError: ``count`` is negative or the set has no such subset.
+
+    Example:
+        >>> from ifdd.synth import SynthConfig, SynthDataset
+        >>> dataset = SynthDataset(SynthConfig(size=48, frames=4), count=20, seed=1, subset="train")
+        >>> clip, target = dataset[0]
+        >>> clip.shape, dataset.classes[target]
+        (torch.Size([3, 4, 48, 48]), 'fear')
     """
 
     def __init__(

@@ -108,9 +108,22 @@ class Scene:
         return self.degradation.apply(picture), truth
 
 
+<<<<<<< HEAD
 def render_clip(config: SynthConfig, seed: int, index: int, make_rig: RigMaker = PortraitRig) -> Clip:
     """Render clip ``index`` of the set with this seed; the same arguments give the same bytes."""
     return render_plan(plan_clip(config, seed, index), config, seed, (config.size, config.size), make_rig)
+=======
+def render_clip(config: SynthConfig, seed: int, index: int) -> Clip:
+    """Render clip ``index`` of the set with this seed. The same arguments give the same bytes.
+
+    Example:
+        >>> from ifdd.synth import SynthConfig, render_clip
+        >>> clip = render_clip(SynthConfig(size=48, frames=4), seed=1, index=0)
+        >>> clip.frames.shape, clip.plan.label, clip.truth[1].seconds
+        ((4, 48, 48, 3), 'disgust', 0.1)
+    """
+    return render_plan(plan_clip(config, seed, index), config, seed, (config.size, config.size))
+>>>>>>> 0b1932d (Replace the tests that mirrored the pages by one build and checked examples)
 
 
 def render_plan(

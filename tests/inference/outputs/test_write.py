@@ -3,7 +3,6 @@
 import csv
 import itertools
 import json
-import re
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -393,16 +392,6 @@ def test_command_writes_every_form(checkpoint: Path, tmp_path: Path, capfd: pyte
         with pytest.raises(SystemExit):
             main([*words, str(tmp_path / "other"), "--formats", bad])
         assert "use some of json" in capfd.readouterr().err
-
-
-def test_the_page_names_every_form_and_column() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "recognize.md").read_text("utf-8")
-    table = page.split("## All forms")[1].split("\n\n")[1]
-    assert re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in table.splitlines())) == list(FORMATS)
-    columns = page.split("### The tables")[1].split("### ")[0]
-    assert {"track", "start_seconds", "end_seconds", "start_frame", "end_frame", "quality", "notice"} <= set(
-        re.findall(r"`(\w+)`", columns)
-    )
 
 
 def test_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
