@@ -22,6 +22,7 @@ from ifdd.__main__ import COMMANDS
 PICTURE = "images/architecture.svg"
 
 COLUMNS = {
+    "command_line": 0.0,
     "synth": 0.0,
     "data": 0.65,
     "evaluation": 1.0,
@@ -39,6 +40,7 @@ WINGS = {
     "the practitioner's wing": ("#fbeee2", "#b2682a", ("inference",)),
     "both wings": ("#efeaf6", "#6b549b", ("explanation",)),
     "common ground": ("#e8eef7", "#41649c", ("video", "faces", "model")),
+    "entrance": ("#f4f4f2", "#5f666d", ("command_line",)),
 }
 """Name -> fill, edge and rooms."""
 
@@ -61,12 +63,12 @@ def draw(source: Path) -> str:
     """Return the picture of the package below ``source`` as SVG text."""
     arrows = room_arrows(source)
     depth = layers(arrows)
-    bottom = MARGIN + 62 + ROW * max(depth.values())
+    bottom = float(MARGIN + 62 + ROW * max(depth.values()))
     places = {name: (MARGIN + WIDTH / 2 + COLUMN * COLUMNS[name], bottom - ROW * row) for name, row in depth.items()}
     width = 2 * MARGIN + WIDTH + COLUMN * max(COLUMNS.values())
     height = bottom + HEIGHT + 74 + MARGIN
     drawn = drawn_arrows(arrows)
-    parts = [*_head(width, height)]
+    parts = [*_head(width, height, set(depth))]
     parts += [_arrow(name, target, places) for name in depth for target in sorted(drawn[name])]
     for name in depth:
         parts += _box(name, places[name], sorted(arrows[name] - drawn[name]))
@@ -74,7 +76,8 @@ def draw(source: Path) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _head(width: float, height: float) -> Iterator[str]:
+def _head(width: float, height: float, rooms: set[str]) -> Iterator[str]:
+    """Open the picture, and draw the legend of the wings that have rooms."""
     size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
     yield f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="Helvetica, Arial, sans-serif">'
     yield "<title>The rooms of ifdd and the imports between them</title>"
@@ -84,7 +87,9 @@ def _head(width: float, height: float) -> Iterator[str]:
     )
     yield f'<rect width="{width:.0f}" height="{height:.0f}" fill="#ffffff"/>'
     left = float(MARGIN)
-    for name, (fill, edge, _) in WINGS.items():
+    for name, (fill, edge, members) in WINGS.items():
+        if rooms.isdisjoint(members):
+            continue
         yield f'<rect x="{left:.0f}" y="{MARGIN}" width="16" height="16" rx="4" fill="{fill}" stroke="{edge}"/>'
         yield _text(left + 24, MARGIN + 13, name, 13, INK, "start")
         left += 46 + 7.2 * len(name)
@@ -113,7 +118,7 @@ def _box(name: str, place: tuple[float, float], also: list[str]) -> Iterator[str
     size = f'width="{WIDTH}" height="{HEIGHT}" rx="9"'
     yield f'<rect x="{x - WIDTH / 2:.1f}" y="{y:.1f}" {size} fill="{fill}" stroke="{edge}" stroke-width="1.6"/>'
     yield _text(x, y + 23, name, 17, edge, weight="bold")
-    for number, line in enumerate(wrap(purpose(name), 36)):
+    for number, line in enumerate(wrap(purpose(name), 35)):
         yield _text(x, y + 42 + 15 * number, line, 12.5, INK)
     commands = [command for command, (place, _) in COMMANDS.items() if place.split(".")[1] == name]
     if commands:

@@ -80,13 +80,14 @@ def size_of(value: Tensor) -> str:
 
 def write(ax: Axes, x: float, y: float, words: str, size: float = 8.5, **style: Any) -> Text:
     """Write words, left-aligned at mid height."""
-    return ax.text(x, y, words, **({"fontsize": size, "color": INK, "va": "center", "zorder": 8} | style))
+    settings: dict[str, Any] = {"fontsize": size, "color": INK, "va": "center", "zorder": 8} | style
+    return ax.text(x, y, words, **settings)
 
 
 def box(ax: Axes, x: float, y: float, width: float, height: float, **style: Any) -> None:
     """Draw a rounded box."""
     shape = "round,pad=0,rounding_size=6"
-    patch = {"facecolor": PAPER, "edgecolor": INK, "linewidth": 1.1, "zorder": 2} | style
+    patch: dict[str, Any] = {"facecolor": PAPER, "edgecolor": INK, "linewidth": 1.1, "zorder": 2} | style
     ax.add_patch(FancyBboxPatch((x, y), width, height, boxstyle=shape, **patch))
 
 
@@ -96,7 +97,7 @@ def title(
     """Write a box's name, its file and its size, one behind the other."""
     last: Any = write(ax, x, y, name, points, weight="bold", **style)
     for words, family in ((file, "monospace"), (size, "sans-serif")):
-        faint = {"fontsize": 8, "family": family, "color": FAINT, "va": "center", "zorder": 8}
+        faint: dict[str, Any] = {"fontsize": 8, "family": family, "color": FAINT, "va": "center", "zorder": 8}
         last = ax.annotate(words, (1, 0.5), (8, 0), xycoords=last, textcoords="offset points", **faint)
 
 
@@ -343,7 +344,7 @@ def draw(run: Trace) -> Figure:
 
 def main(path: Path = PICTURE) -> None:
     """Make the picture, in 256 colours: a third of the bytes, and no difference to see."""
-    canvas = FigureCanvasAgg(draw(trace(PRESET)))
+    canvas: Any = FigureCanvasAgg(draw(trace(PRESET)))  # its methods have no types
     canvas.draw()
     pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     pixels.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE).save(path, optimize=True)

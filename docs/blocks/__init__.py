@@ -3,11 +3,10 @@
 Further words of a mark are the function's arguments: ``options recognize`` calls ``options("recognize")``.
 """
 
-from collections.abc import Callable
-
 from docs.blocks import commands, datasets, model, quality, recognition, rooms, scores, synth
+from docs.blocks.markdown import Makers
 
-BLOCKS: dict[str, Callable[..., str]] = {
+BLOCKS: Makers = {
     **commands.BLOCKS,
     **datasets.BLOCKS,
     **model.BLOCKS,
@@ -19,7 +18,7 @@ BLOCKS: dict[str, Callable[..., str]] = {
 }
 """Whole paragraphs, tables and lists."""
 
-FIGURES: dict[str, Callable[..., str]] = {
+FIGURES: Makers = {
     **datasets.FIGURES,
     **model.FIGURES,
     **quality.FIGURES,

@@ -3,7 +3,7 @@
 import argparse
 import importlib
 
-from docs.blocks.markdown import code, sentence, table
+from docs.blocks.markdown import Makers, code, sentence, table
 from ifdd.__main__ import COMMANDS, build_parser
 
 GENERAL = ("help", "config", "print_config")
@@ -62,4 +62,4 @@ def _default(action: argparse.Action) -> str:
     return code(text) if text else ""
 
 
-BLOCKS = {"commands": overview, "command reference": reference, "options": options}
+BLOCKS: Makers = {"commands": overview, "command reference": reference, "options": options}

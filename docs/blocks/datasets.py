@@ -1,6 +1,6 @@
 """The datasets: labels, checks, the complete sets, manifests, faces, packs, samplings."""
 
-from docs.blocks.markdown import code, field_meanings, result, table
+from docs.blocks.markdown import Makers, code, field_meanings, result, table
 from ifdd.data.crop import FaceRecord
 from ifdd.data.datasets.checks import CHECKS
 from ifdd.data.labels import LABEL_SETS
@@ -92,7 +92,7 @@ def imbalance() -> str:
     return f"{train['happy'] / train['disgust']:.0f}"
 
 
-BLOCKS = {
+BLOCKS: Makers = {
     "label sets": label_sets,
     "counts": counts,
     "checks": checks,
@@ -101,7 +101,7 @@ BLOCKS = {
     "face record": face_record,
     "packs": packs,
 }
-FIGURES = {
+FIGURES: Makers = {
     "clips": clips,
     "imbalance": imbalance,
     "detection seconds": lambda: f"{DETECTION_SECONDS:g}",

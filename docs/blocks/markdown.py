@@ -1,7 +1,7 @@
 """Tables, numbers and result files, as the pages write them."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,9 @@ from typing import Any
 import docstring_parser
 
 ROOT = Path(__file__).parents[2]
+
+Makers = dict[str, Callable[..., str]]
+"""Name of a block or figure -> function that gives its Markdown; further words of the mark are the arguments."""
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import torch
 
-from docs.blocks.markdown import code, field_meanings, result, table
+from docs.blocks.markdown import Makers, code, field_meanings, result, table
 from ifdd.model import ABLATIONS, BACKBONES, PRESETS, IFDDConfig, create_model
 
 BOXES = {
@@ -141,7 +141,7 @@ def largest_difference() -> str:
     return next(f"1e-{power}" for power in range(12, 0, -1) if worst < 10**-power)
 
 
-BLOCKS = {
+BLOCKS: Makers = {
     "boxes": boxes,
     "preset summary": preset_summary,
     "presets": presets,
@@ -149,7 +149,7 @@ BLOCKS = {
     "model fields": config_fields,
     "differences": differences,
 }
-FIGURES = {
+FIGURES: Makers = {
     "largest difference": largest_difference,
     "release torch": lambda: str(result("release_differences")["torch"]).partition("+")[0],
     "gmac": lambda preset: f"{result(f'info_{preset}')['gmac']:.2f}",

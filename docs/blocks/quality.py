@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from docs.blocks.markdown import percent, result, table
+from docs.blocks.markdown import Makers, percent, result, table
 
 DEGRADATIONS = {
     "as drawn": ("none", 0.0),
@@ -55,8 +55,8 @@ def readings_per_clip() -> int:
     return int(mixed()["readings"] // result("quality")["clips"]["count"])
 
 
-BLOCKS = {"quality ladder": ladder, "quality fifths": fifths}
-FIGURES = {
+BLOCKS: Makers = {"quality ladder": ladder, "quality fifths": fifths}
+FIGURES: Makers = {
     "quality clips": lambda: str(result("quality")["clips"]["count"]),
     "quality readings": lambda: str(readings_per_clip()),
     "quality correct": lambda: percent(mixed()["war"]),

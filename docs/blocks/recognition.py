@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
-from docs.blocks.markdown import code, percent, result, sentence, table
+from docs.blocks.markdown import Makers, code, percent, result, sentence, table
 from ifdd.faces.quality import FLAWS, TOO_FEW
 from ifdd.inference.outputs.write import FORMATS
 
@@ -132,7 +132,7 @@ def whole_video() -> Any:
     return result("video")["whole"]
 
 
-BLOCKS = {
+BLOCKS: Makers = {
     "video speed": speed,
     "video stages": stages,
     "tracking": tracking,
@@ -141,7 +141,7 @@ BLOCKS = {
     "json fields": json_fields,
     "forms": forms,
 }
-FIGURES = {
+FIGURES: Makers = {
     "video minutes": lambda: f"{whole_video()['wall_seconds'] / 60:.0f}",
     "video megabytes": lambda: str(whole_video()["peak_megabytes"]),
     "large model seconds": lambda: f"{1 / result('video')['other_model']['x_real_time_per_cpu_second']:.0f}",

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from docs.blocks.markdown import ROOT, code, table
+from docs.blocks.markdown import ROOT, Makers, code, table
 from docs.imports import LEAVES, modules, room, room_arrows
 
 SOURCE = ROOT / "src"
 
 PURPOSES = {
+    "command_line": "turns typed functions into commands: options, help, mistakes",
     "video": "decodes videos, folders, streams, cameras; finds shot boundaries",
     "faces": "detects faces, tracks, aligns, rates them",
     "model": "IFDD: one file for each box of the paper's figure",
@@ -60,8 +61,10 @@ def purpose(name: str) -> str:
         KeyError: nobody has said yet.
     """
     if name not in PURPOSES:
-        raise KeyError(f"say in {Path(__file__).name} what the room {name!r} is for")
+        raise KeyError(
+            f"say in {Path(__file__).name} what the room {name!r} is for, and give it a place in the picture"
+        )
     return PURPOSES[name]
 
 
-BLOCKS = {"rooms": rooms}
+BLOCKS: Makers = {"rooms": rooms}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from docs.blocks.markdown import percent, result, table
+from docs.blocks.markdown import Makers, percent, result, table
 
 TRAINED = {"demo": "synth_tiny", "bundled": "ifdd_tiny_synth"}
 """What a page calls a model -> its result file."""
@@ -20,8 +20,8 @@ def recalls(which: str) -> str:
     return table(("recall", *found), [("", *map(percent, found.values()))])
 
 
-BLOCKS = {"recalls": recalls}
-FIGURES = {
+BLOCKS: Makers = {"recalls": recalls}
+FIGURES: Makers = {
     "score": lambda which, kind: percent(scores(which)[kind]),
     "test clips": lambda which: str(result(TRAINED[which])["protocol"]["clips"]),
 }

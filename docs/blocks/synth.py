@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from docs.blocks.markdown import code, field_meanings, percent, result, table
+from docs.blocks.markdown import Makers, code, field_meanings, percent, result, table
 from ifdd.synth import PRESETS, BehaviourConfig, Preset, SceneConfig
 
 DETECTORS = {"yunet": "YuNet (score of at least 0.6)", "haar": "Haar cascade (frontal face, OpenCV)"}
@@ -63,7 +63,7 @@ def speed() -> str:
     return table(("preset", "frames per second", "copies and blurs per frame"), rows)
 
 
-BLOCKS = {
+BLOCKS: Makers = {
     "synth presets": presets,
     "behaviour settings": lambda: settings(BehaviourConfig),
     "scene settings": lambda: settings(SceneConfig),
