@@ -129,6 +129,16 @@ def test_every_command_is_understood(page: str, line: str, monkeypatch: pytest.M
     assert len(calls) == 1
 
 
+def test_every_option_in_a_sentence_exists() -> None:
+    reference = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    known = {"--config", *re.findall(r"^\| `(--[\w.-]+)` \|", reference, re.MULTILINE)}
+    for page in PAGES:
+        for word in inline_code(page):
+            name = word.split()[0].replace("--no-", "--")
+            if name.startswith("--") and name != "--print_config":
+                assert name in known or name.rpartition(".")[0] in known, f"{page.name}: {word}"
+
+
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """A folder with the files that the examples read; yields the names that they take for granted."""
