@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from docs.imports import LEAVES, circle, module_imports, modules, room
+from tests.helpers.processes import run
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"

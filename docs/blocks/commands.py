@@ -1,12 +1,13 @@
-"""The commands and their options, read from the parsers."""
+"""The commands and their options, read from their functions."""
 
-import argparse
-import importlib
+from collections.abc import Iterable, Iterator
 
 from docs.blocks.markdown import Makers, code, sentence, table
-from ifdd.__main__ import COMMANDS, build_parser
+from ifdd.__main__ import COMMANDS, load
+from ifdd.command_line.mistakes import plain
+from ifdd.command_line.options import CONFIG, PRINT_CONFIG, REQUIRED, Command, Option, describe
 
-GENERAL = ("help", "config", "print_config")
+GENERAL = (CONFIG, PRINT_CONFIG)
 """Options that every command has; the page explains them once."""
 
 
@@ -21,45 +22,48 @@ def reference() -> str:
     return "\n\n".join(f"## ifdd {name}\n\n{options(name)}" for name in COMMANDS)
 
 
-def options(command: str) -> str:
+def options(name: str) -> str:
     """Describe a command: what it does, its arguments, and its options, a table a group."""
-    module, _, function = COMMANDS[command][0].partition(":")
-    parser = build_parser(command, getattr(importlib.import_module(module), function))
-    parts = [parser.description or ""]
-    for group in parser._action_groups:
-        actions = [action for action in group._group_actions if not _hidden(action)]
-        if not actions:
-            continue
-        if group.title not in ("positional arguments", "options"):
-            title = sentence(group.title or "")
-            parts.append(f"{title[:1].upper()}{title[1:]}:")
-        head = "argument" if group.title == "positional arguments" else "option"
-        parts.append(table((head, "default", "meaning"), map(_row, actions)))
+    command = describe(name, load(name))
+    parts = [command.summary, *(" ".join(part.split()) for part in command.details.split("\n\n") if part)]
+    if command.positionals:
+        parts.append(_table("argument", command.positionals))
+    parts += _groups(command)
     return "\n\n".join(parts)
 
 
-def _hidden(action: argparse.Action) -> bool:
-    """Return whether an option is one of all commands, or stands for a whole group."""
-    return action.dest in GENERAL or type(action).__name__ in ("_ActionConfigLoad", "_HelpAction")
+def _groups(command: Command) -> Iterator[str]:
+    """Yield the table of the options of no group, then heading and table of each group."""
+    named = [option for option in command.options if not option.positional and option.name not in GENERAL]
+    by_group: dict[str, list[Option]] = {"": [], **{group: [] for group in command.groups}}
+    for option in named:
+        group = option.name.rpartition(".")[0]
+        by_group[group if group in command.groups else ""].append(option)
+    for group, own in by_group.items():
+        if own and group:
+            yield sentence(command.groups[group]).rstrip(".") + ":"
+        if own:
+            yield _table("option", own)
 
 
-def _row(action: argparse.Action) -> tuple[str, str, str]:
-    names = [option.replace("_", "-") for option in action.option_strings] or [action.dest.upper()]
-    meaning = sentence(action.help or "")
-    if action.choices:
-        listed = ", ".join(code(choice) for choice in action.choices)
-        meaning += f" (one of {listed})"
-    return code(names[-1]), _default(action), meaning
+def _table(head: str, rows: Iterable[Option]) -> str:
+    return table((head, "default", "meaning"), map(_row, rows))
 
 
-def _default(action: argparse.Action) -> str:
-    value = action.default
-    if value is None or value is argparse.SUPPRESS or value == []:
+def _row(option: Option) -> tuple[str, str, str]:
+    meaning = sentence(option.summary)
+    unnamed = [choice for choice in option.choices if str(choice) not in option.summary]
+    if unnamed:
+        meaning += f" (one of {', '.join(map(code, option.choices))})"
+    return code(option.spelling), _default(option), meaning
+
+
+def _default(option: Option) -> str:
+    if option.default is REQUIRED or option.default in (None, "", {}, [], ()):
         return ""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    return code(text) if text else ""
+    if option.is_switch:
+        return "on" if option.default else "off"
+    return code(plain(option.default))
 
 
 BLOCKS: Makers = {"commands": overview, "command reference": reference, "options": options}

@@ -92,7 +92,7 @@ def real_videos() -> str:
 
 def json_fields() -> str:
     """List the fields of the JSON form, from its schema."""
-    schema = json.loads((files("ifdd.inference") / "recognition.schema.json").read_text("utf-8"))
+    schema = json.loads((files("ifdd.inference.outputs") / "recognition.schema.json").read_text("utf-8"))
     rows = ((code(path), sentence(text)) for path, text in schema_fields(schema, schema))
     return table(("field", "meaning"), rows)
 
@@ -118,7 +118,7 @@ def _resolved(field: Any, whole: dict[str, Any]) -> dict[str, Any]:
 
 def schema_version() -> str:
     """Return the version of the JSON form."""
-    schema = json.loads((files("ifdd.inference") / "recognition.schema.json").read_text("utf-8"))
+    schema = json.loads((files("ifdd.inference.outputs") / "recognition.schema.json").read_text("utf-8"))
     return str(schema["properties"]["schema_version"]["const"])
 
 

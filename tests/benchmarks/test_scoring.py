@@ -2,8 +2,8 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from benchmarks.scoring import Box, Stretch, score_identities, score_segments, score_time
 
+from benchmarks.scoring import Box, Stretch, score_identities, score_segments, score_time
 from ifdd.errors import InputError
 
 

@@ -93,7 +93,7 @@ def test_a_place_for_the_result_is_found_before_anything_is_read(
     with pytest.raises(SystemExit):
         prepare("dfew", write_dfew(tmp_path / "DFEW"), tmp_path / "out")
     printed = capsys.readouterr()
-    assert "cannot make the folder" in printed.err
+    assert "cannot create the folder" in printed.err
     assert printed.out == ""
 
 

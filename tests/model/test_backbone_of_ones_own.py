@@ -3,7 +3,6 @@
 import importlib
 import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +11,13 @@ import pytest
 import torch
 
 from ifdd import create_model, load_checkpoint
-from ifdd.__main__ import build_parser
+from ifdd.command_line.options import describe
+from ifdd.command_line.parser import parse
 from ifdd.errors import InputError
 from ifdd.model import BACKBONES, IFDDLoss, save_checkpoint
+from ifdd.records import CheckpointRecord
 from tests.helpers.pages import ROOT, blocks
+from tests.helpers.processes import run
 from tests.helpers.videos import write_clip_manifest
 
 PAGE, SECTION = ROOT / "docs" / "model.md", "Your own backbone"
@@ -73,7 +75,7 @@ def test_it_learns_and_a_gradient_reaches_all_of_it() -> None:
 def test_its_checkpoint_is_complete_and_asks_for_its_code(tmp_path: Path) -> None:
     model = create_model("ifdd_tiny", backbone="mine").eval()
     path = tmp_path / "mine.safetensors"
-    save_checkpoint(path, model, CLASSES, 1.6, {})
+    save_checkpoint(path, model, CLASSES, 1.6, CheckpointRecord())
     clip = torch.rand(1, 3, 16, 64, 64)
     with torch.inference_mode():
         assert torch.equal(load_checkpoint(path).model(clip).logits, model(clip).logits)
@@ -92,17 +94,17 @@ def test_a_backbone_that_does_not_fit_is_told_why() -> None:
 def test_a_script_that_registers_it_has_every_command(tmp_path: Path) -> None:
     script, checkpoint = tmp_path / "mine.py", tmp_path / "mine.safetensors"
     script.write_text(REGISTER + SCRIPT)
-    save_checkpoint(checkpoint, create_model("ifdd_tiny", backbone="mine", size=32), CLASSES, 1.6, {})
+    save_checkpoint(checkpoint, create_model("ifdd_tiny", backbone="mine", size=32), CLASSES, 1.6, CheckpointRecord())
     manifest = write_clip_manifest(tmp_path / "clips", CLASSES)
     words = ["evaluate", str(checkpoint), str(manifest), "--out", str(tmp_path / "evaluation"), "--device", "cpu"]
-    subprocess.run([sys.executable, str(script), *words], check=True, capture_output=True)
+    run([sys.executable, script, *words])
     assert (tmp_path / "evaluation" / "evaluation.json").exists()
 
 
 def test_the_page_s_training_builds_it() -> None:
     words = shlex.split(re.findall(r"python mine.py train (.*)", COMMANDS)[0])
     function = importlib.import_module("ifdd.training.train").train
-    options = build_parser("train", function).parse_args(["--config", str(ROOT / words[0]), *words[1:]])
-    assert options.model.overrides == {"backbone": "mine"}
-    model = create_model(options.model.preset, ablation=options.model.ablation, **options.model.overrides)
+    config = parse(describe("train", function), [str(ROOT / words[0]), *words[1:]])["model"]
+    assert config.overrides == {"backbone": "mine"}
+    model = create_model(config.preset, ablation=config.ablation, **config.overrides)
     assert type(model.backbone).__name__ == "Mine"

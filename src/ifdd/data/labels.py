@@ -98,16 +98,12 @@ def canonical_label(name: str) -> str:
     The parts of a compound are spelt canonically and sorted in MAFW's order ("Disgust_anger" -> "angry_disgust").
 
     Raises:
-<<<<<<< HEAD
         InputError: the emotion is unknown, or a compound names one twice.
-=======
-        InputError: no emotion of this name is known, or a compound names one twice.
 
     Example:
         >>> from ifdd.data.labels import canonical_label
         >>> canonical_label("Happiness"), canonical_label("Disgust_anger")
         ('happy', 'angry_disgust')
->>>>>>> 0b1932d (Replace the tests that mirrored the pages by one build and checked examples)
     """
     try:
         parts = [_CANONICAL[part] for part in name.strip().lower().split("_")]
@@ -141,16 +137,12 @@ def class_indices(labels: Iterable[str], classes: str | Sequence[str]) -> list[i
     """Return the index of each label in ``classes``, matched by canonical name ("anger" matches "angry").
 
     Raises:
-<<<<<<< HEAD
         InputError: a label is not among the classes.
-=======
-        InputError: a label does not occur among the classes.
 
     Example:
         >>> from ifdd.data.labels import class_indices
         >>> class_indices(["anger", "happy"], "dfew")
         [3, 0]
->>>>>>> 0b1932d (Replace the tests that mirrored the pages by one build and checked examples)
     """
     names = class_names(classes)
     index = {canonical_label(name): position for position, name in enumerate(names)}
@@ -190,16 +182,12 @@ def soft_label(votes: str, classes: str | Sequence[str]) -> list[float]:
         classes: as for ``class_names``.
 
     Raises:
-<<<<<<< HEAD
         InputError: there are no votes, or some are for an emotion that is not a class.
-=======
-        InputError: there are no votes, or one of them is for an emotion that is no class.
 
     Example:
         >>> from ifdd.data.labels import soft_label
         >>> soft_label("happy:3 neutral:1", "dfew")
         [0.75, 0.0, 0.25, 0.0, 0.0, 0.0, 0.0]
->>>>>>> 0b1932d (Replace the tests that mirrored the pages by one build and checked examples)
     """
     counts = parse_votes(votes)
     if not counts:

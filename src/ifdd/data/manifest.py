@@ -93,7 +93,6 @@ def dataset_hash(samples: Iterable[Sample]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-<<<<<<< HEAD
 @dataclass(frozen=True)
 class Manifest:
     """A manifest that has been read: what a command needs of the file, so that it reads it once."""
@@ -106,13 +105,14 @@ class Manifest:
     """All samples in the order of the file, with absolute paths and canonical labels."""
 
     @classmethod
-    def read(cls, path: Path) -> "Manifest":
+    def read(cls, path: str | Path) -> "Manifest":
         """Read a manifest, CSV or Parquet, and check every line.
 
         Raises:
             InputError: the manifest is missing or damaged; or a line has an unknown label or subset, a bad number, a
                 clip that another line of the same fold has, or a path that does not exist.
         """
+        path = Path(path)
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -156,26 +156,11 @@ class Manifest:
         return kept
 
 
-def read_manifest(path: Path, subset: str | None = None, fold: int | None = None) -> list[Sample]:
+def read_manifest(path: str | Path, subset: str | None = None, fold: int | None = None) -> list[Sample]:
     """Read the samples of a subset and a fold: ``Manifest.read`` and ``Manifest.select`` in one step.
 
     Raises:
         InputError: as these.
-=======
-def read_manifest(path: str | Path, subset: str | None = None, fold: int | None = None) -> list[Sample]:
-    """Read the samples of a manifest in its order, with absolute paths and canonical labels.
-
-    Every line is checked, also those that ``subset`` and ``fold`` leave out.
-
-    Args:
-        path: the CSV or Parquet file.
-        subset: keep only "train", "validation" or "test"; all when None.
-        fold: keep only this fold; all when None.
-
-    Raises:
-        InputError: the manifest is missing, empty or damaged; or a line has an unknown label or subset, a bad
-            number, a clip that another line of the same fold has, or a path that does not exist; or no clip
-            is left.
 
     Example:
         >>> from pathlib import Path
@@ -185,7 +170,6 @@ def read_manifest(path: str | Path, subset: str | None = None, fold: int | None 
         >>> _ = Path("manifest.csv").write_text(text)
         >>> [sample.clip_id for sample in read_manifest("manifest.csv", subset="train", fold=1)]
         ['cry']
->>>>>>> 0b1932d (Replace the tests that mirrored the pages by one build and checked examples)
     """
     return Manifest.read(Path(path)).select(subset, fold)
 

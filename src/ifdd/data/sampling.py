@@ -51,16 +51,12 @@ def uniform_segments(
     Args:
         num_frames: frames of the video, at least 1.
         clip_length: frames of the clip, at least 1.
-<<<<<<< HEAD
         generator: draws the position in each segment; None for the centre.
-=======
-        generator: draws the place in each segment; the centre when None.
 
     Example:
         >>> from ifdd.data.sampling import uniform_segments
         >>> uniform_segments(20, 4)
         array([ 2,  7, 12, 17])
->>>>>>> 0b1932d (Replace the tests that mirrored the pages by one build and checked examples)
     """
     _check(num_frames, clip_length)
     place = 0.5 if generator is None else generator.random(clip_length)

@@ -24,10 +24,7 @@ class IFDDConfig:
     """Everything needed to rebuild a model and its loss.
 
     Raises:
-<<<<<<< HEAD
         InputError: a value is outside its range, or two values contradict each other.
-=======
-        InputError: a value is outside its range, or two values do not go together.
 
     Example:
         >>> from dataclasses import replace
@@ -37,7 +34,6 @@ class IFDDConfig:
         >>> replace(PRESETS["ifdd_tiny"], frames=12)
         Traceback (most recent call last):
         ifdd.errors.InputError: frames must be 8, 16 or 32, given 12
->>>>>>> 0b1932d (Replace the tests that mirrored the pages by one build and checked examples)
     """
 
     backbone: str = "mvit_xs"

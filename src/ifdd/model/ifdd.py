@@ -50,10 +50,7 @@ class IFDD(nn.Module):
     uses none.
 
     Raises:
-<<<<<<< HEAD
         InputError: the configuration names an unknown backbone, or its stages do not fit the pyramid.
-=======
-        InputError: the configuration names a backbone that does not exist or whose stages do not fit.
 
     Example:
         >>> import torch
@@ -62,7 +59,6 @@ class IFDD(nn.Module):
         >>> output = model(torch.rand(2, 3, 16, 64, 64))
         >>> output.logits.shape, output.split.static_index.shape
         (torch.Size([2, 7]), torch.Size([2, 4]))
->>>>>>> 0b1932d (Replace the tests that mirrored the pages by one build and checked examples)
     """
 
     mean: Tensor
@@ -187,19 +183,14 @@ def create_model(
         **overrides: other fields of :class:`IFDDConfig`, for instance ``size=112``.
 
     Raises:
-<<<<<<< HEAD
         InputError: the preset, the ablation or a field is unknown, a value is outside its range, an override
             contradicts the ablation, or the weights cannot be downloaded or read.
-=======
-        InputError: an unknown preset, ablation or field, a value outside its range,
-            an override that contradicts the ablation, or weights that cannot be had.
 
     Example:
         >>> from ifdd.model import create_model
         >>> model = create_model("ifdd_tiny", num_classes=11, ablation="even_odd")
         >>> model.config.split, model.config.num_classes
         ('even_odd', 11)
->>>>>>> 0b1932d (Replace the tests that mirrored the pages by one build and checked examples)
     """
     base = lookup(PRESETS, preset, "preset")
     for name in overrides:

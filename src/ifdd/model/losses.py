@@ -21,10 +21,7 @@ class Losses(NamedTuple):
 def classification_loss(
     logits: Float[Tensor, "batch classes"], target: Float[Tensor, "batch classes"]
 ) -> Float[Tensor, ""]:
-<<<<<<< HEAD
-    """Cross entropy with soft targets (rows sum to 1), mean over the batch."""
-=======
-    """Cross entropy with soft targets (each row sums to 1), mean over the batch.
+    """Cross entropy with soft targets (rows sum to 1), mean over the batch.
 
     Example:
         >>> import torch
@@ -32,15 +29,11 @@ def classification_loss(
         >>> round(classification_loss(torch.zeros(1, 4), torch.tensor([[0.5, 0.5, 0.0, 0.0]])).item(), 4)  # ln 4
         1.3863
     """
->>>>>>> 0b1932d (Replace the tests that mirrored the pages by one build and checked examples)
     return F.cross_entropy(logits.float(), target)
 
 
 def lifting_loss(residual: Float[Tensor, "batch height width"]) -> Float[Tensor, " batch"]:
-<<<<<<< HEAD
-    """Smooth L1 (beta 1) between the lifting residual and zero, mean over the map: one value per clip."""
-=======
-    """Smooth L1 (beta 1) of the lifting residual to zero, mean over the map: one value a clip.
+    """Smooth L1 (beta 1) between the lifting residual and zero, mean over the map: one value per clip.
 
     Example:
         >>> import torch
@@ -48,7 +41,6 @@ def lifting_loss(residual: Float[Tensor, "batch height width"]) -> Float[Tensor,
         >>> lifting_loss(torch.full((2, 7, 7), 2.0))  # 2 - 1/2 beyond 1
         tensor([1.5000, 1.5000])
     """
->>>>>>> 0b1932d (Replace the tests that mirrored the pages by one build and checked examples)
     residual = residual.float()
     return F.smooth_l1_loss(residual, residual.new_zeros(residual.shape), reduction="none").mean((1, 2))
 

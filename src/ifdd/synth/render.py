@@ -108,13 +108,8 @@ class Scene:
         return self.degradation.apply(picture), truth
 
 
-<<<<<<< HEAD
 def render_clip(config: SynthConfig, seed: int, index: int, make_rig: RigMaker = PortraitRig) -> Clip:
-    """Render clip ``index`` of the set with this seed; the same arguments give the same bytes."""
-    return render_plan(plan_clip(config, seed, index), config, seed, (config.size, config.size), make_rig)
-=======
-def render_clip(config: SynthConfig, seed: int, index: int) -> Clip:
-    """Render clip ``index`` of the set with this seed. The same arguments give the same bytes.
+    """Render clip ``index`` of the set with this seed; the same arguments give the same bytes.
 
     Example:
         >>> from ifdd.synth import SynthConfig, render_clip
@@ -122,8 +117,7 @@ def render_clip(config: SynthConfig, seed: int, index: int) -> Clip:
         >>> clip.frames.shape, clip.plan.label, clip.truth[1].seconds
         ((4, 48, 48, 3), 'disgust', 0.1)
     """
-    return render_plan(plan_clip(config, seed, index), config, seed, (config.size, config.size))
->>>>>>> 0b1932d (Replace the tests that mirrored the pages by one build and checked examples)
+    return render_plan(plan_clip(config, seed, index), config, seed, (config.size, config.size), make_rig)
 
 
 def render_plan(

@@ -156,6 +156,8 @@ def encode_image(
     Raises:
         InputError: the quality is outside its range.
 
+    >>> import numpy as np
+    >>> from ifdd.video.encode import encode_image
     >>> encode_image(np.zeros((2, 3, 3), np.uint8), ".ppm")[:11]
     b'P6\\n3 2\\n255\\n'
     """

@@ -117,6 +117,8 @@ def resize_shorter_side(image: UInt8[np.ndarray, "height width 3"], size: int) -
 
     Shrinking averages over areas; enlarging is bilinear.
 
+    >>> import numpy as np
+    >>> from ifdd.video.images import resize_shorter_side
     >>> resize_shorter_side(np.zeros((480, 640, 3), np.uint8), 240).shape
     (240, 320, 3)
     """

@@ -71,6 +71,8 @@ class ShotBoundaryDetector:
         threshold: histogram distance, 0 to 1, from which a frame starts a shot.
         gradual: detect dissolves and fades too; otherwise only hard cuts, however close to each other.
 
+    >>> import numpy as np
+    >>> from ifdd.video import ShotBoundaryDetector
     >>> detector = ShotBoundaryDetector()
     >>> red, blue = (np.full((90, 160, 3), colour, np.uint8) for colour in ((200, 30, 30), (30, 30, 200)))
     >>> [detector.is_boundary(image, index / 25) for index, image in enumerate([red, red, blue, blue])]

@@ -69,8 +69,9 @@ def save_checkpoint(
 
     Example:
         >>> from ifdd.model import create_model, load_checkpoint, save_checkpoint
+        >>> from ifdd.records import CheckpointRecord
         >>> model = create_model("ifdd_tiny", num_classes=2)
-        >>> save_checkpoint("mine.safetensors", model, ["happy", "sad"], clip_seconds=1.6, description={"data": "mine"})
+        >>> save_checkpoint("mine.safetensors", model, ["happy", "sad"], 1.6, CheckpointRecord(data="mine"))
         >>> load_checkpoint("mine.safetensors").classes
         ('happy', 'sad')
     """
@@ -105,17 +106,13 @@ def load_checkpoint(checkpoint: str | Path) -> Checkpoint:
         checkpoint: a .safetensors file, or the name of a bundled checkpoint (``BUNDLED``).
 
     Raises:
-<<<<<<< HEAD
         InputError: the file is missing, unreadable or not an ifdd checkpoint, or its weights do not fit its config.
-=======
-        InputError: the file is missing, unreadable, not an ifdd checkpoint, or its weights do not fit its config.
 
     Example:
         >>> from ifdd.model import load_checkpoint
         >>> checkpoint = load_checkpoint("ifdd_tiny_synth")  # a name, or a path
         >>> checkpoint.classes[:3], checkpoint.clip_seconds
         (('happy', 'sad', 'neutral'), 1.6)
->>>>>>> 0b1932d (Replace the tests that mirrored the pages by one build and checked examples)
     """
     path = find_checkpoint(checkpoint)
     if path.suffix in PICKLES:
