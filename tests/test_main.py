@@ -11,7 +11,7 @@ import pytest
 from ifdd.__main__ import COMMANDS, load, main
 from ifdd.command_line.help import help_page
 from ifdd.command_line.options import Command, describe
-from ifdd.command_line.parser import parse
+from ifdd.command_line.parser import build_parser, parse
 
 DATA = ["--data.manifest", "manifest.csv"]
 
@@ -183,6 +183,15 @@ def test_info_alone_lists_the_presets(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 # --- spellings and switches -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_parser_has_the_same_options_as_the_help(name: str) -> None:
+    command = command_of(name)
+    shown = set(re.findall(r"--([\w.]+)", build_parser(command.function).format_usage()))
+    assert shown - {"help"} - set(command.groups) == {each.name for each in command.options if not each.positional} - {
+        "print_config"
+    }
 
 
 @pytest.mark.parametrize("words", [["--data.batch-size", "8"], ["--data.batch_size=8"], ["--data.batch-size=8"]])

@@ -85,12 +85,12 @@ def prepare(
         dataset: dfew, ferv39k or mafw in the owners' layout; folder for your own clips.
         root: The unpacked dataset. For your own clips, a folder with one folder per class (below train and test, if
             you like), or a CSV file with the columns path and label.
-        out: Output folder.
+        out: Folder to write to.
         frames: Kind of frames: clip_224x224_16f, clip_224x224, jpg_256 or original for DFEW; frames or clips for
             MAFW; auto takes the first that exists.
         label_set: MAFW's 11 single or 43 compound classes; each has its own folds.
         captioned: Use MAFW's lists with captions, which lack the neutral clips.
-        scene: One of FERV39k's 22 scenes, for example Crime; default: all.
+        scene: One of FERV39k's 22 scenes, for example Crime. Default: all.
         subset: Subset of your own clips if no folder or column names one.
         check_frames: Decode no frames, the first of each clip, or all (slow; counts the frames of videos exactly).
         faces: crop crops the main face of every frame, upright, to OUT/faces; an interrupted run resumes. keep uses

@@ -83,6 +83,8 @@ def evaluate(
     """
     check_range("--stride", stride, at_least=1)
     check_range("--views", views, at_least=1)
+    check_range("--batch-size", batch_size, at_least=1)
+    check_range("--workers", workers, at_least=0)
     how = SamplingConfig(sampling, stride, views, crops)
     evaluation, protocol = measure(
         checkpoint,
@@ -132,8 +134,6 @@ def measure(
         InputError: a file cannot be read, the checkpoint lacks classes, there are no such clips, or they are the test
             clips of another fold than the checkpoint's, which were trained on.
     """
-    check_range("--batch-size", batch_size, at_least=1)
-    check_range("--workers", workers, at_least=0)
     loaded = load_checkpoint(checkpoint)
     samples = manifest.select(subset, fold)
     _check_folds(manifest.path, samples)

@@ -49,7 +49,7 @@ class SourceOptions:
     """Skip the frames that begin before this time, as players count it; live sources count from when they are opened.
     Frame numbers in results count from the first frame that is read."""
     maximum_seconds: float | None = None
-    """Stop after reading this much of a video, a camera or a stream; None reads to the end."""
+    """Stop after reading this much of a video, a camera or a stream. Default: read to the end."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
