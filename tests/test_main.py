@@ -1,7 +1,6 @@
 """The command line: help, both spellings, switches, and one line for every mistake."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from ifdd.__main__ import COMMANDS, load, main
 from ifdd.command_line.help import help_page
 from ifdd.command_line.options import Command, describe
 from ifdd.command_line.parser import build_parser, parse
+from tests.helpers.processes import run
 
 DATA = ["--data.manifest", "manifest.csv"]
 
@@ -347,4 +347,4 @@ except SystemExit:
     pass
 assert not {{"torch", "cv2", "jsonargparse"}} & set(sys.modules)
 """
-    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+    run([sys.executable, "-c", script])

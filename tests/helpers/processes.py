@@ -88,6 +88,7 @@ class Running:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
         self.popen.wait(LIMIT_SECONDS)
+        wait_until(lambda: not self._group(), f"the killed group of {self.popen.args!r} to end")
 
     def _group(self) -> list[Process]:
         return [process for process in running_processes() if process.group == self.pid]
