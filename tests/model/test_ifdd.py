@@ -94,20 +94,20 @@ def test_normalisation_is_part_of_the_model() -> None:
         ("ifdd_tiny", {"spilt": "issm"}, "did you mean 'split'"),
         ("ifdd_tiny", {"backbone": "resnet"}, "unknown backbone 'resnet'"),
         ("ifdd_tiny", {"ablation": "even_ood"}, "did you mean 'even_odd'"),
-        ("ifdd_tiny", {"lifting_weight": -1.0}, "lifting_weight must not be negative"),
-        ("ifdd_tiny", {"split": "odd"}, "split must be one of issm, even_odd, none, given 'odd'"),
-        ("ifdd_tiny", {"lifting": "first"}, "lifting must be one of"),
-        ("ifdd_tiny", {"sampling": "linear"}, "sampling must be one of"),
+        ("ifdd_tiny", {"lifting_weight": -1.0}, "lifting_weight is -1.0; it must be at least 0"),
+        ("ifdd_tiny", {"split": "odd"}, "split is 'odd'; use one of issm, even_odd, none"),
+        ("ifdd_tiny", {"lifting": "first"}, "lifting is 'first'; use one of"),
+        ("ifdd_tiny", {"sampling": "linear"}, "sampling is 'linear'; use one of"),
         ("ifdd_tiny", {"split": "none"}, "needs the two groups of a split"),
-        ("ifdd_tiny", {"frames": 12}, "frames must be 8, 16 or 32, given 12"),
+        ("ifdd_tiny", {"frames": 12}, "frames is 12; it must be 8, 16 or 32"),
         ("ifdd_tiny", {"size": 100}, "multiple of 32"),
-        ("ifdd_tiny", {"num_classes": 1}, "num_classes must be at least 2"),
-        ("ifdd_tiny", {"receptive_field": 0.0}, "receptive_field must be positive"),
-        ("ifdd_tiny", {"dropout": 1.0}, r"dropout must be in \[0, 1\)"),
-        ("ifdd_tiny", {"std": (1.0, 0.0, 1.0)}, "std must be positive"),
-        ("ifdd_tiny", {"mean": (0.1,)}, r"mean must be 3 numbers, given \(0.1,\)"),
-        ("ifdd_tiny", {"std": (1.0, float("nan"), 1.0)}, "std must be a finite number, given nan"),
-        ("ifdd_tiny", {"receptive_field": float("nan")}, "receptive_field must be a finite number"),
+        ("ifdd_tiny", {"num_classes": 1}, "num_classes is 1; it must be at least 2"),
+        ("ifdd_tiny", {"receptive_field": 0.0}, "receptive_field is 0.0; it must be above 0"),
+        ("ifdd_tiny", {"dropout": 1.0}, "dropout is 1.0; it must be at least 0 and below 1"),
+        ("ifdd_tiny", {"std": (1.0, 0.0, 1.0)}, "std is 0.0; it must be above 0"),
+        ("ifdd_tiny", {"mean": (0.1,)}, r"mean is \(0.1,\); it must be 3 numbers"),
+        ("ifdd_tiny", {"std": (1.0, float("nan"), 1.0)}, "std is nan; it must be a finite number"),
+        ("ifdd_tiny", {"receptive_field": float("nan")}, "receptive_field is nan; it must be a finite number"),
     ],
 )
 def test_a_configuration_that_cannot_be_built_says_why(preset: str, overrides: dict[str, Any], message: str) -> None:
@@ -177,10 +177,10 @@ for wrong in ({"mean": "abc"}, {"std": ("a", 1, 1)}, {"num_classes": True}, {"si
 """
     done = run([sys.executable, "-c", script])
     assert done.stdout.splitlines() == [
-        "mean must be 3 numbers, given 'abc'",
-        "std must be of type float, given 'a'",
-        "num_classes must be of type int, given True",
-        "size must be of type int, given 64.0",
+        "mean is 'abc'; it must be 3 numbers",
+        "std is 'a'; it must be of type float",
+        "num_classes is True; it must be of type int",
+        "size is 64.0; it must be of type int",
     ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from ifdd.errors import InputError
+from ifdd.errors import InputError, check_range
 
 Value = TypeVar("Value")
 
@@ -33,7 +33,7 @@ class IFDDConfig:
         224
         >>> replace(PRESETS["ifdd_tiny"], frames=12)
         Traceback (most recent call last):
-        ifdd.errors.InputError: frames must be 8, 16 or 32, given 12
+        ifdd.errors.InputError: frames is 12; it must be 8, 16 or 32
     """
 
     backbone: str = "mvit_xs"
@@ -71,42 +71,37 @@ class IFDDConfig:
             _check_type(field.name, getattr(self, field.name), field.default)
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
-                raise InputError(f"{name} must be one of {', '.join(choices)}, given {getattr(self, name)!r}")
-        if self.num_classes < 2:
-            raise InputError(f"num_classes must be at least 2, given {self.num_classes}")
+                raise InputError(f"{name} is {getattr(self, name)!r}; use one of {', '.join(choices)}")
+        check_range("num_classes", self.num_classes, at_least=2)
         if self.frames not in (8, 16, 32):
-            raise InputError(f"frames must be 8, 16 or 32, given {self.frames}")
+            raise InputError(f"frames is {self.frames}; it must be 8, 16 or 32")
         if self.size < 32 or self.size % 32:
-            raise InputError(f"size must be a positive multiple of 32 pixels, given {self.size}")
+            raise InputError(f"size is {self.size}; it must be a positive multiple of 32 pixels")
         if self.split == "none" and self.lifting != "none":
             raise InputError(
                 f"lifting {self.lifting!r} needs the two groups of a split: choose split 'issm' or 'even_odd'"
             )
-        if self.receptive_field <= 0:
-            raise InputError(f"receptive_field must be positive, given {self.receptive_field}")
-        if self.lifting_weight < 0:
-            raise InputError(f"lifting_weight must not be negative, given {self.lifting_weight}")
-        for name in ("dropout", "drop_path"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name} must be in [0, 1), given {getattr(self, name)}")
-        if min(self.std) <= 0:
-            raise InputError(f"std must be positive, given {self.std}")
+        check_range("receptive_field", self.receptive_field, above=0)
+        check_range("lifting_weight", self.lifting_weight, at_least=0)
+        check_range("dropout", self.dropout, at_least=0, below=1)
+        check_range("drop_path", self.drop_path, at_least=0, below=1)
+        check_range("the smallest number of std", min(self.std), above=0)
 
 
 def _check_type(name: str, given: Any, default: Any) -> None:
     """Check that a value has the type of the field's default."""
     if isinstance(default, tuple) and isinstance(given, tuple):
         if len(given) != len(default):
-            raise InputError(f"{name} must be {len(default)} numbers, given {given!r}")
+            raise InputError(f"{name} is {given!r}; it must be {len(default)} numbers")
         for value in given:
             _check_type(name, value, 0.0)
         return
     wanted = (int, float) if isinstance(default, float) else type(default)
     if isinstance(given, bool) or not isinstance(given, wanted):
         kind = f"{len(default)} numbers" if isinstance(default, tuple) else f"of type {type(default).__name__}"
-        raise InputError(f"{name} must be {kind}, given {given!r}")
+        raise InputError(f"{name} is {given!r}; it must be {kind}")
     if isinstance(given, (int, float)) and not math.isfinite(given):
-        raise InputError(f"{name} must be a finite number, given {given!r}")
+        raise InputError(f"{name} is {given!r}; it must be a finite number")
 
 
 def from_plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def stored(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
         ("config", None, "its config is missing or unreadable"),
         ("config", "{", "its config is missing or unreadable"),
         ("config", "[]", r"its config is \[\]"),
-        ("config", '{"mean": [0.1, 0.2]}', "mean must be 3 numbers"),
+        ("config", '{"mean": [0.1, 0.2]}', "it must be 3 numbers"),
         ("config", '{"colour": 1}', r"unknown model options \['colour'\]"),
         ("config", '{"num_classes": 1000000000}', "the model has 1000000000 classes, given 7 names"),
         ("classes", None, "its classes is missing"),
@@ -75,8 +75,8 @@ def stored(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
         ("classes", '["a"]', "the model has 7 classes, given 1 names"),
         ("classes", "[1, 2, 3, 4, 5, 6, 7]", "the model has 7 classes, given 7 names"),
         ("clip_seconds", '"x"', "its clip_seconds is 'x'"),
-        ("clip_seconds", "-1", "clip_seconds must be a positive number of seconds, given -1.0"),
-        ("clip_seconds", "NaN", "clip_seconds must be a positive number of seconds, given nan"),
+        ("clip_seconds", "-1", "clip_seconds is -1.0; it must be a positive number of seconds"),
+        ("clip_seconds", "NaN", "clip_seconds is nan; it must be a positive number of seconds"),
         ("description", "null", "its description is None"),
     ],
 )
@@ -108,5 +108,5 @@ def test_files_of_another_kind_are_told_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_clip_lasts_some_time(tmp_path: Path, seconds: float) -> None:
-    with pytest.raises(InputError, match="clip_seconds must be a positive number of seconds"):
+    with pytest.raises(InputError, match="it must be a positive number of seconds"):
         save_checkpoint(tmp_path / "model.safetensors", create_model("ifdd_tiny"), CLASSES, seconds, CheckpointRecord())

@@ -181,7 +181,7 @@ def _check_labels(config: IFDDConfig, classes: list[Any], clip_seconds: float) -
     if len(classes) != config.num_classes or not all(isinstance(name, str) for name in classes):
         raise InputError(f"the model has {config.num_classes} classes, given {len(classes)} names: {classes}")
     if not (math.isfinite(clip_seconds) and clip_seconds > 0):
-        raise InputError(f"clip_seconds must be a positive number of seconds, given {clip_seconds}")
+        raise InputError(f"clip_seconds is {clip_seconds}; it must be a positive number of seconds")
 
 
 def _check_fits(described: _Described, weights: Mapping[str, Tensor], path: str | Path) -> None:
