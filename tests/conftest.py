@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""Settings and fixtures of all tests."""
 
 import gc
 import os
@@ -19,12 +19,12 @@ from ifdd.model import create_model, save_checkpoint
 from ifdd.records import CheckpointRecord
 from tests.helpers.processes import RUN, RUN_VARIABLE, Leftovers, wait_until
 
-# Two busy cores make single examples slow; a test is slow or wrong as a whole, not by one example's time. The same
-# examples in every run: a change is to blame for what fails.
+# No time limit per example, because busy cores make single examples slow. The same examples in every run, so that only
+# a change of the code can make a test fail.
 settings.register_profile("ifdd", deadline=None, derandomize=True)
 settings.load_profile("ifdd")
 
-# A shell that runs the tests in the background lets them, and the commands that they start, ignore Ctrl-C.
+# A background job of a shell, and the commands that it starts, would otherwise ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ[RUN_VARIABLE] = RUN
@@ -35,7 +35,7 @@ HELPER_THREADS = ("TMonitor",)
 
 @pytest.fixture(autouse=True)
 def nothing_outlives_a_test() -> Iterator[None]:
-    """Fail the test that leaves a process or a thread behind, instead of one that comes later."""
+    """Fail the test that leaves a process or a thread behind, not a later one."""
     before = set(threading.enumerate())
 
     def new_threads() -> list[threading.Thread]:
@@ -44,14 +44,14 @@ def nothing_outlives_a_test() -> Iterator[None]:
     yield
     if not new_threads() and not LEFTOVERS.find():
         return
-    gc.collect()  # what ends its processes when it is deleted may be part of a cycle
+    gc.collect()  # objects that end their processes when they are deleted may be part of a cycle
     with suppress(TimeoutError):
         wait_until(lambda: not new_threads(), "threads to end")
     left = [*map(str, new_threads()), *(f"process {pid}: {command}" for pid, command in LEFTOVERS.end().items())]
     assert not left, f"the test left running: {left}"
 
 
-# The commands that the tests start have no network either: downloads go to a proxy that does not exist.
+# Commands that tests start have no network either: their proxy does not exist.
 os.environ |= {
     "http_proxy": "http://127.0.0.1:9",
     "https_proxy": "http://127.0.0.1:9",
@@ -63,12 +63,12 @@ THIS_MACHINE = (None, "", "localhost", "127.0.0.1", "::1", socket.gethostname())
 
 @pytest.fixture(autouse=True)
 def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """torch's cache is empty, and only servers on this machine can be reached."""
+    """Empty torch's cache and allow connections to this machine only."""
     resolve = socket.getaddrinfo
 
     def resolve_locally(host: Any, *args: Any, **options: Any) -> Any:
         if host not in THIS_MACHINE:
-            raise socket.gaierror(f"the tests have no network; {host} was asked for")
+            raise socket.gaierror(f"the tests have no network; {host} was requested")
         return resolve(host, *args, **options)
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))

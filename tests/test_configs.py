@@ -1,4 +1,4 @@
-"""Every recipe in configs/ is understood by the real command line."""
+"""The command line parses every recipe in configs/."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from ifdd.training.train import train
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 CHANGES = [CONFIGS / "uar.yaml"]
-"""Files that change a recipe."""
+"""Files that only change settings of a recipe."""
 RECIPES = sorted({*CONFIGS.glob("**/*.yaml"), *CONFIGS.glob("**/*.yml")} - {*CHANGES})
 OFFICIAL = [CONFIGS / f"{name}.yaml" for name in ("dfew", "ferv39k", "mafw")]
 
@@ -28,7 +28,7 @@ def name_of(recipe: Path) -> str:
 
 
 def options_of(*files: Path) -> SimpleNamespace:
-    """Return the options that the command line makes of a recipe and of changes to it."""
+    """Return the options that the command line parses from a recipe and from changes to it."""
     words = [word for file in files for word in ("--config", str(file))]
     return SimpleNamespace(**parse(describe("train", train), words))
 

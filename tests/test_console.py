@@ -1,4 +1,4 @@
-"""The bar of videos says what is promised, on one line of a usual terminal."""
+"""The progress bar of videos shows its fields on one line at every terminal width."""
 
 import io
 
@@ -21,7 +21,7 @@ def resize(screen: io.StringIO, monkeypatch: pytest.MonkeyPatch, width: int) -> 
 
 
 def show(total: float | None, done: float, faces: int, seconds: float) -> str:
-    """Draw the bar of a video that was read at constant speed for so many seconds."""
+    """Return the bar of a video that was read at constant speed for some seconds."""
     now = [0.0]
     bar = console.video_bar()
     bar.get_time = lambda: now[0]
@@ -35,14 +35,14 @@ def show(total: float | None, done: float, faces: int, seconds: float) -> str:
     return " ".join(line.split())
 
 
-def test_time_speed_faces_and_time_left_are_shown(screen: io.StringIO) -> None:
+def test_time_speed_faces_and_remaining_time_are_shown(screen: io.StringIO) -> None:
     line = show(7200.0, 3605.0, 12, 20.0)
     assert "1:00:05/2:00:00 180.2x real time 12 faces 0:20 left" in line
     assert "…" in line
 
 
 @pytest.mark.parametrize("width", [50, 60, 70])
-def test_in_a_narrow_terminal_the_name_alone_is_cut(
+def test_a_narrow_terminal_shortens_only_the_name(
     screen: io.StringIO, monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
     resize(screen, monkeypatch, width)
@@ -51,21 +51,21 @@ def test_in_a_narrow_terminal_the_name_alone_is_cut(
     assert line.startswith("a vide")
 
 
-def test_in_a_wide_terminal_the_name_is_whole_and_the_bar_long(
+def test_a_wide_terminal_shows_the_full_name_and_a_long_bar(
     screen: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resize(screen, monkeypatch, 200)
     line = show(7200.0, 3605.0, 12, 20.0)
     assert line.startswith("a video with quite a long name.mp4 ━")
-    assert line.count("━") > 20  # half of it is done
+    assert line.count("━") > 20  # half of the bar is filled
 
 
-def test_a_live_source_has_no_end(screen: io.StringIO) -> None:
+def test_a_live_source_shows_no_total_or_remaining_time(screen: io.StringIO) -> None:
     line = show(None, 20.0, 1, 20.0)
     assert line.endswith("0:20 1.0x real time 1 face")
 
 
-def test_a_count_is_shown_beside_a_video(screen: io.StringIO) -> None:
+def test_a_count_is_shown_next_to_a_video(screen: io.StringIO) -> None:
     bar = console.video_bar()
     bar.add_task("videos", total=3, completed=1)
     bar.add_task("b.mp4", total=10.0, completed=5, faces=2)

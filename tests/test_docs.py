@@ -1,4 +1,4 @@
-"""The pages: built from the code and the results, with examples that run and links that lead somewhere."""
+"""The pages are built from the code and the results; their examples run and their links exist."""
 
 import functools
 import importlib
@@ -115,7 +115,7 @@ def commands() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("page", "line"), list(commands()), ids=lambda value: value)
-def test_every_command_is_understood(page: str, line: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_every_command_is_parsed(page: str, line: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     name, *words = shlex.split(line)[1:]
     module, _, function_name = program.COMMANDS[name][0].partition(":")
     calls = []
@@ -144,7 +144,7 @@ def test_every_option_in_a_sentence_exists() -> None:
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
-    """A folder with the files that the examples read; yields the names that they take for granted."""
+    """A folder with the files that the examples read; yields the names that they use without defining them."""
     monkeypatch.chdir(tmp_path)
     preset = PRESETS["easy"]
     clip = render_clip(SynthConfig(preset.behaviour, preset.scene, size=160, frames=20), seed=1, index=0)
@@ -194,26 +194,26 @@ def test_the_picture_follows_the_imports(tmp_path: Path) -> None:
     assert picture == draw(tmp_path)
 
 
-def test_the_model_s_figure_is_made_by_its_command(tmp_path: Path) -> None:
+def test_the_command_draws_the_model_figure(tmp_path: Path) -> None:
     shown = cv2.imread(str(ROOT / "docs" / "images" / "model.png"))
     runpy.run_path(str(ROOT / "docs" / "make_model_figure.py"))["main"](tmp_path / "model.png")
     made = cv2.imread(str(tmp_path / "model.png"))
     assert shown is not None
     assert made is not None
     assert made.shape == shown.shape
-    assert cv2.absdiff(made, shown).mean() < 2  # of 255: the page shows what the command draws
+    assert cv2.absdiff(made, shown).mean() < 2  # of 255: the page shows the output of the command
 
 
-def test_the_ablations_that_the_page_calls_the_same_are() -> None:
+def test_ablations_that_the_page_calls_identical_are_identical() -> None:
     configs = [create_model("ifdd_tiny", ablation=f"receptive_field_{name}").config for name in ("2", "t4")]
     assert configs == [create_model("ifdd_tiny").config] * 2
 
 
-def test_the_citation_is_of_this_version() -> None:
+def test_the_citation_matches_this_version() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert citation["cff-version"] == "1.2.0"
-    assert {"message", "title", "authors"} <= citation.keys()  # what the schema asks for
+    assert {"message", "title", "authors"} <= citation.keys()  # required by the schema
     assert (citation["version"], citation["license"]) == (project["version"], project["license"])
     paper = citation["preferred-citation"]
     assert {"type", "title", "authors"} <= paper.keys()

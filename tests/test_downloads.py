@@ -1,4 +1,4 @@
-"""Downloads from a server on this machine: once, complete, in time, or one line that says what to do."""
+"""Downloads from a local server: once, complete and in time, or a one-line error with a remedy."""
 
 import hashlib
 import socket
@@ -17,7 +17,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 @pytest.fixture
-def told() -> list[str]:
+def notices() -> list[str]:
     return []
 
 
@@ -30,29 +30,29 @@ def url(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("digits", [8, 64])
-def test_a_file_is_downloaded_once(url: str, tmp_path: Path, told: list[str], digits: int) -> None:
-    path = fetch_file(url, SHA256[:digits], told.append)
+def test_a_file_is_downloaded_once(url: str, tmp_path: Path, notices: list[str], digits: int) -> None:
+    path = fetch_file(url, SHA256[:digits], notices.append)
     assert path == tmp_path / "torch" / "hub" / "checkpoints" / "model.onnx"
     assert path.read_bytes() == CONTENT
     (tmp_path / "www" / "model.onnx").unlink()
-    assert fetch_file(url, SHA256[:digits], told.append) == path
-    assert told == [f"downloading {url} to {path.parent}"]
+    assert fetch_file(url, SHA256[:digits], notices.append) == path
+    assert notices == [f"downloading {url} to {path.parent}"]
 
 
-def test_a_damaged_file_is_replaced_and_kept_when_that_fails(url: str, tmp_path: Path, told: list[str]) -> None:
-    path = fetch_file(url, SHA256, told.append)
+def test_a_damaged_file_is_replaced_and_kept_when_that_fails(url: str, tmp_path: Path, notices: list[str]) -> None:
+    path = fetch_file(url, SHA256, notices.append)
     path.write_bytes(b"damaged")
-    assert fetch_file(url, SHA256, told.append).read_bytes() == CONTENT
-    assert told[-1] == f"{path} is damaged; downloading {url} to {path.parent}"
+    assert fetch_file(url, SHA256, notices.append).read_bytes() == CONTENT
+    assert notices[-1] == f"{path} is damaged; downloading {url} to {path.parent}"
     path.write_bytes(b"damaged")
     (tmp_path / "www" / "model.onnx").unlink()
     with pytest.raises(InputError, match="cannot download"):
-        fetch_file(url, SHA256, told.append)
+        fetch_file(url, SHA256, notices.append)
     assert [file.name for file in path.parent.iterdir()] == ["model.onnx"]
 
 
 @pytest.mark.parametrize("sha256", ["0" * 64, SHA256[:-1] + ("0" if SHA256[-1] != "0" else "1")])
-def test_another_file_is_refused_by_its_whole_hash(url: str, tmp_path: Path, sha256: str) -> None:
+def test_a_wrong_file_is_refused_by_its_full_hash(url: str, tmp_path: Path, sha256: str) -> None:
     with pytest.raises(InputError, match=rf"cannot download {url}: .*{sha256}.*{SHA256}.*; give the path") as caught:
         fetch_file(url, sha256, lambda line: None, "give the path")
     assert len(str(caught.value).splitlines()) == 1
@@ -66,14 +66,14 @@ def silent_server() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}/model.onnx"
 
 
-def test_a_silent_server_is_given_up(silent_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_server_times_out(silent_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "TIMEOUT_SECONDS", 0.2)
     with pytest.raises(InputError, match=r"cannot download http.*timed out; try again"):
         fetch_file(silent_server, SHA256, lambda line: None)
     assert socket.getdefaulttimeout() is None
 
 
-def test_the_tests_reach_no_network() -> None:
+def test_the_tests_have_no_network() -> None:
     with pytest.raises(OSError, match=r"refused|no network"):
         urlopen("https://example.com", timeout=5)
     with pytest.raises(OSError, match="no network"):

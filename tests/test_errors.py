@@ -8,7 +8,7 @@ from ifdd.errors import InputError, check_range
 
 
 @pytest.mark.parametrize("value", [1, 1.0, 5, 9.99])
-def test_values_inside_pass(value: int | float) -> None:
+def test_values_inside_the_range_pass(value: int | float) -> None:
     check_range("x", value, at_least=1, below=10)
     check_range("x", value, above=0, at_most=10)
 
@@ -28,7 +28,9 @@ def test_none_means_not_given() -> None:
         (math.nan, {}, "--workers is nan; it must be a number"),
     ],
 )
-def test_values_outside_are_refused_with_name_and_range(value: int | float, bounds: dict[str, int], words: str) -> None:
+def test_values_outside_the_range_are_refused_with_name_and_range(
+    value: int | float, bounds: dict[str, int], words: str
+) -> None:
     with pytest.raises(InputError) as caught:
         check_range("--workers", value, **bounds)
     assert str(caught.value) == words

@@ -1,4 +1,4 @@
-"""The examples in the docstrings run as they are shown."""
+"""The examples in docstrings run and print the output that they show."""
 
 import ast
 import doctest
@@ -10,8 +10,13 @@ import pytest
 import ifdd.data.labels
 import ifdd.data.manifest
 import ifdd.data.sampling
+import ifdd.errors
+import ifdd.evaluation.bootstrap
+import ifdd.evaluation.metrics
 import ifdd.model
+import ifdd.records
 import ifdd.synth
+import ifdd.training.balance
 from docs.imports import modules
 
 SOURCE = Path(__file__).parents[1] / "src"
@@ -64,8 +69,13 @@ def test_an_example_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         *(getattr(ifdd.data.sampling, name) for name in ifdd.data.sampling.SAMPLERS),
         ifdd.data.manifest.read_manifest,
         ifdd.data.manifest.write_manifest,
+        ifdd.errors.check_range,
+        ifdd.evaluation.bootstrap.bootstrap,
+        ifdd.evaluation.metrics.scores_from_confusion,
+        ifdd.records.Record,
         ifdd.synth.SynthDataset,
         ifdd.synth.render_clip,
+        ifdd.training.balance.class_draws,
     ],
     ids=lambda shown: shown.__name__,
 )

@@ -1,4 +1,4 @@
-"""Output files appear whole or not at all, and a place that cannot be written to is named."""
+"""Output files appear whole or not at all, and errors name a path that is not writable."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -21,7 +21,7 @@ def test_a_failed_block_leaves_the_target_as_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("write", "makes"), [(atomic_path, "touch"), (atomic_folder, "mkdir")])
-def test_an_interruption_at_the_first_moment_leaves_nothing(
+def test_an_interruption_right_after_creation_leaves_nothing(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     write: Callable[[Path], AbstractContextManager[Path]],
@@ -40,13 +40,13 @@ def test_an_interruption_at_the_first_moment_leaves_nothing(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+def test_a_path_that_is_not_writable_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for target in (tmp_path / "file" / "below.txt", Path("/proc/ifdd.txt")):
         with pytest.raises(InputError, match=f"cannot write {target}: .*; free space or choose another folder"):
             write_text(target, "text")
 
 
-def test_errors_about_other_files_keep_their_kind(tmp_path: Path) -> None:
+def test_errors_about_other_files_keep_their_type(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "out.txt"):
         (tmp_path / "input.txt").read_text()

@@ -1,4 +1,4 @@
-"""What the tests rely on: nothing that they start is left behind unseen."""
+"""The helpers of the tests find and end every process that a test leaves behind."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from tests.helpers.processes import Leftovers, run, running_processes, started
 ENDLESS = "import sys, time; print('begun', flush=True); open(sys.argv[1], 'w').close(); time.sleep(600)"
 
 
-def test_what_still_runs_at_the_end_is_killed_with_its_whole_group(tmp_path: Path) -> None:
+def test_a_process_that_still_runs_at_the_end_is_killed_with_its_whole_group(tmp_path: Path) -> None:
     script = f'"$0" -c "{ENDLESS}" "$1" & "$0" -c "{ENDLESS}" "$2"'
     with started(["sh", "-c", script, sys.executable, tmp_path / "a", tmp_path / "b"]) as process:
         process.wait_until(lambda: len(list(tmp_path.iterdir())) == 2, "both have begun")
@@ -21,7 +21,7 @@ def test_what_still_runs_at_the_end_is_killed_with_its_whole_group(tmp_path: Pat
     assert not any(each.group == process.pid for each in running_processes())
 
 
-def test_a_process_that_ends_before_what_it_is_to_do_says_why() -> None:
+def test_the_error_output_of_a_process_that_ends_too_early_is_shown() -> None:
     with started([sys.executable, "-c", "import sys; sys.exit('no disk')"]) as process:  # noqa: SIM117
         with pytest.raises(AssertionError, match=r"ended with 1 before a file is there:\nno disk"):
             process.wait_until(lambda: False, "a file is there")

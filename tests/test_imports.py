@@ -1,4 +1,4 @@
-"""The arrows between the rooms of the house, read from the source."""
+"""The imports between rooms, read from the source, follow the arrows of the design."""
 
 import ast
 import sys
@@ -37,7 +37,7 @@ EXTRA_MODULES = ("ifdd.training", "ifdd.data.transforms", "ifdd.explanation")
 
 
 def forbidden_arrows(source: Path) -> list[str]:
-    """Return every import that the plan of the house does not allow, also those inside functions."""
+    """Return every import that the arrows do not allow, including imports inside functions."""
     found = []
     for name, targets in module_imports(source).items():
         allowed = LEAVES | ({room(name)} if room(name) else set()) | ARROWS.get(room(name), set())
@@ -46,7 +46,7 @@ def forbidden_arrows(source: Path) -> list[str]:
 
 
 def distributions_of_extras() -> set[str]:
-    """Return the names of the packages that only extras bring."""
+    """Return the names of the packages that only extras install."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted: set[str] = {
         canonicalize_name(Requirement(line).name)
@@ -73,13 +73,13 @@ def write_package(source: Path, files: dict[str, str]) -> Path:
     return source
 
 
-def test_the_rooms_import_along_the_arrows() -> None:
+def test_rooms_import_along_the_arrows() -> None:
     assert forbidden_arrows(SOURCE) == []
     rooms = {room(name) for name in modules(SOURCE)}
     assert rooms <= ARROWS.keys() | LEAVES, "a new room needs its arrows here and in the design"
 
 
-def test_modules_import_in_no_circle() -> None:
+def test_there_are_no_circular_imports() -> None:
     assert circle(SOURCE) == []
 
 
@@ -136,7 +136,6 @@ import importlib, sys
 from importlib.metadata import Distribution, PackageNotFoundError
 from packaging.utils import canonicalize_name
 
-from docs.imports import LEAVES, circle, module_imports, modules, room
 class Without:
     def __init__(self, finder):
         self.finder = finder
@@ -149,7 +148,7 @@ def from_name(cls, name):
     if canonicalize_name(name) in {absent!r}:
         raise PackageNotFoundError(name)
     return find(cls, name)
-Distribution.from_name = classmethod(from_name)  # libraries that ask whether another one is there
+Distribution.from_name = classmethod(from_name)  # some libraries check whether another one is installed
 sys.meta_path[:] = map(Without, sys.meta_path)
 for name in {names!r}:
     importlib.import_module(name)
@@ -158,7 +157,7 @@ for name in {names!r}:
 
 
 @pytest.mark.parametrize("module", ["ifdd", "ifdd.__main__", "ifdd.inference.recognize", "ifdd.evaluation.evaluate"])
-def test_what_needs_no_training_does_not_import_the_training_engine(module: str) -> None:
+def test_only_training_imports_the_training_engine(module: str) -> None:
     script = f"import sys, {module}; print(sorted({{name.split('.')[0] for name in sys.modules}}))"
     done = run([sys.executable, "-c", script])
     loaded = set(ast.literal_eval(done.stdout))

@@ -1,4 +1,4 @@
-"""The command line: help, both spellings, switches, and one line for every mistake."""
+"""The command line: help, both spellings, switches, and a one-line error for every mistake."""
 
 import re
 import sys
@@ -33,7 +33,7 @@ LIBRARY_WORDS = (
 )
 
 MISTAKES: list[tuple[str, list[str], str]] = [
-    # what is missing
+    # missing arguments
     ("synth", [], "OUT is missing: Folder to write to"),
     ("prepare", ["dfew"], "ROOT is missing: "),
     ("train", [], "--data.manifest is missing: Manifest of the dataset"),
@@ -43,7 +43,7 @@ MISTAKES: list[tuple[str, list[str], str]] = [
     ("recognize", [], "no video given"),
     ("synth", ["out", "--clips"], "--clips needs a value: Number of clips"),
     ("train", [*DATA, "--out", "--resume"], "--out needs a value: Folder to write to"),
-    # what does not exist
+    # unknown options and words
     ("synth", ["out", "--clip", "3"], "unknown option --clip; did you mean --clips? see 'ifdd synth --help'"),
     ("synth", ["out", "--xyzzy", "3"], "unknown option --xyzzy; see 'ifdd synth --help'"),
     ("synth", ["out", "-n", "3"], "unknown option -n; see 'ifdd synth --help'"),
@@ -126,7 +126,7 @@ BAD_FILES: list[tuple[str, str | bytes, str]] = [
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """Run a command that must end with exit code 2 and one line without words of a library; return the line."""
+    """Run a command that must fail with exit code 2 and one line without a library's wording; return the line."""
     with pytest.raises(SystemExit) as stop:
         main(words)
     assert stop.value.code == 2
@@ -161,7 +161,7 @@ def test_a_mistake_gets_one_line(
 
 
 @pytest.mark.parametrize(("command", "content", "message"), BAD_FILES)
-def test_a_mistake_in_a_file_is_found_by_file_and_line(
+def test_a_mistake_in_a_file_is_reported_with_file_and_line(
     command: str, content: str | bytes, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "recipe.yaml"
@@ -172,7 +172,7 @@ def test_a_mistake_in_a_file_is_found_by_file_and_line(
     assert message in error
 
 
-def test_every_command_has_mistakes_to_test() -> None:
+def test_mistakes_cover_every_command() -> None:
     assert {command for command, _, _ in MISTAKES} == set(COMMANDS)
     assert len(MISTAKES) >= 30
 
@@ -212,18 +212,18 @@ def test_both_spellings_are_accepted(words: list[str]) -> None:
         (["--resume", "--no-resume"], False, False),
     ],
 )
-def test_switches_stand_alone_or_have_a_value(words: list[str], resume: bool, cache: bool) -> None:
+def test_switches_work_with_and_without_a_value(words: list[str], resume: bool, cache: bool) -> None:
     options = parsed("train", *DATA, *words)
     assert (options["resume"], options["data"].cache) == (resume, cache)
 
 
-def test_a_switch_takes_no_other_word() -> None:
+def test_a_switch_does_not_take_the_next_word_as_its_value() -> None:
     options = parsed("prepare", "--pack", "dfew", "tree", "--allow-incomplete", "out")
     assert (options["pack"], options["allow_incomplete"]) == (True, True)
     assert (options["dataset"], options["root"], options["out"]) == ("dfew", Path("tree"), Path("out"))
 
 
-def test_what_is_on_by_default_can_be_switched_off() -> None:
+def test_switches_that_are_on_by_default_can_be_turned_off() -> None:
     for name in COMMANDS:
         for option in command_of(name).options:
             if option.is_switch and option.default is True:
@@ -232,7 +232,7 @@ def test_what_is_on_by_default_can_be_switched_off() -> None:
                 assert getattr(parsed(name, *words)[group], field) is False
 
 
-def test_negative_numbers_the_empty_word_and_standard_input_are_values() -> None:
+def test_negative_numbers_empty_words_and_the_hyphen_are_values() -> None:
     assert parsed("synth", "out", "--seed", "-1")["seed"] == -1
     assert parsed("synth", "out", "--story", "")["story"] == ""
     assert parsed("recognize", "-", "--", "-x.mp4")["videos"] == ["-", "-x.mp4"]
@@ -243,7 +243,7 @@ def test_keys_of_a_mapping_keep_their_names() -> None:
     assert options["scene"] == {"light_tint": 0.1, "blur": [0, 0.01]}
 
 
-def test_options_override_the_file_wherever_it_stands(tmp_path: Path) -> None:
+def test_options_override_the_file_at_any_position(tmp_path: Path) -> None:
     file = tmp_path / "recipe.yaml"
     file.write_text("data: {manifest: a.csv, batch_size: 4}\nrun: {seed: 7}\n")
     for words in ([str(file), "--run.seed", "8"], ["--run.seed", "8", str(file)]):
@@ -288,7 +288,7 @@ def test_an_unknown_command_is_named(words: list[str], message: str, capsys: pyt
     assert refusal(capsys, *words).startswith(message)
 
 
-def test_help_for_a_command_can_be_asked_for_in_three_ways(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_of_a_command_can_be_requested_in_three_ways(capsys: pytest.CaptureFixture[str]) -> None:
     pages = []
     for words in (["help", "info"], ["info", "--help"], ["info", "x", "--nonsense", "-h"]):
         main(words)
@@ -325,11 +325,11 @@ SHARED = {
     "image_fps": "Frame rate .*in frames per second",
     "detector_model": "Path to YuNet.s .onnx file",
 }
-"""Last part of an option's name -> what its description has in every command."""
+"""Last part of an option's name -> pattern of its description in every command."""
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_same_option_has_the_same_words_in_every_command(name: str) -> None:
+def test_an_option_has_the_same_description_in_every_command(name: str) -> None:
     for option in command_of(name).options:
         last = option.name.rpartition(".")[2]
         if last in SHARED and option.name != "crowd_video.classes":
@@ -337,7 +337,7 @@ def test_the_same_option_has_the_same_words_in_every_command(name: str) -> None:
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["--version"], ["trian"]])
-def test_what_needs_no_command_imports_no_torch(words: list[str]) -> None:
+def test_overview_and_version_do_not_import_torch(words: list[str]) -> None:
     script = f"""
 import sys
 from ifdd.__main__ import main

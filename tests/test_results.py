@@ -1,4 +1,4 @@
-"""The result files say what the project promises, and are of the files that ship."""
+"""The result files keep the project's promises and belong to the files that ship."""
 
 import hashlib
 import itertools
@@ -18,7 +18,7 @@ QUALITY_PARTS = {
     "brightened": "light",
     "fogged": "light",
 }
-"""Degradation -> the part of the quality that it lowers."""
+"""Degradation -> component of the quality that it lowers."""
 
 
 def result(name: str) -> Any:
@@ -26,7 +26,7 @@ def result(name: str) -> Any:
 
 
 def ladder(name: str) -> list[dict[str, float]]:
-    """Return the rows of one degradation, from clips as they are to the worst."""
+    """Return the rows of one degradation, from unchanged clips to the worst."""
     return [row for row in result("quality")["ladder"] if row["degradation"] in ("none", name)]
 
 
@@ -38,7 +38,7 @@ def test_a_bundled_checkpoint_was_evaluated_as_it_ships(name: str) -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_costs_are_of_one_clip(preset: str) -> None:
+def test_costs_are_measured_for_one_clip(preset: str) -> None:
     assert result(f"info_{preset}")["batch"]["size"] == 1
 
 
@@ -49,7 +49,7 @@ def test_differences_from_the_release_are_small() -> None:
         assert max(values.values()) < 1e-4
 
 
-def test_differences_are_of_everything_that_can_be_compared() -> None:
+def test_every_comparable_output_is_compared() -> None:
     differences = result("release_differences")
     weights = ROOT / "tests" / "model" / "weights"
     release = json.loads((weights / "release_outputs.json").read_text())
@@ -74,18 +74,18 @@ def test_the_official_lists_are_complete(dataset: str) -> None:
 
 
 @pytest.mark.parametrize("name", QUALITY_PARTS)
-def test_quality_and_its_part_fall_with_every_step(name: str) -> None:
+def test_quality_and_its_component_fall_with_every_step(name: str) -> None:
     for value in ("quality", QUALITY_PARTS[name]):
         scores = [row[value] for row in ladder(name)]
         assert all(after <= before for before, after in itertools.pairwise(scores))
         assert scores[-1] < scores[0] - 0.05
 
 
-def test_noise_is_taken_neither_for_detail_nor_for_blur() -> None:
+def test_noise_counts_neither_as_detail_nor_as_blur() -> None:
     assert [row["sharpness"] for row in ladder("noisy")] == pytest.approx([1.0] * 4, abs=0.01)
 
 
-def test_quality_tells_what_can_be_trusted() -> None:
+def test_quality_predicts_which_results_are_reliable() -> None:
     report = result("quality")
     mixed, rejection = report["mixed"], report["mixed"]["rejection"]
     assert rejection["product"]["40%"] > mixed["war"] + 0.1
@@ -107,8 +107,8 @@ def test_real_videos_have_no_false_cuts() -> None:
     assert all(row["false_cuts"] == 0 for row in rows)
 
 
-def test_an_hour_is_read_in_constant_memory() -> None:
-    """Peak under 1.5 GB; in the second half only the results grow."""
+def test_an_hour_of_video_is_read_in_constant_memory() -> None:
+    """The peak is under 1.5 GB; in the second half only the results grow."""
     report = result("video")
     whole, memory = report["whole"], report["whole"]["memory_megabytes"]
     assert report["video"]["minutes"] >= 60
@@ -116,5 +116,5 @@ def test_an_hour_is_read_in_constant_memory() -> None:
     assert memory["100%"] < memory["50%"] + 30
 
 
-def test_detectors_of_photographs_find_drawn_faces() -> None:
+def test_yunet_finds_drawn_faces() -> None:
     assert result("synth_realism")["found"]["yunet"] >= 0.9

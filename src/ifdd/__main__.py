@@ -1,7 +1,7 @@
-"""The command line: a table of commands, imported only when called.
+"""The commands of ``ifdd``, imported only when called.
 
-A command is a plain function with typed arguments and a docstring; ``ifdd.command_line`` turns both into options, help
-pages and checks. Every command takes a YAML file of its options as ``--config FILE`` or as its first word.
+A command is a plain function with typed arguments and a docstring, from which ``ifdd.command_line`` derives options,
+help pages and checks. Every command accepts a YAML file of options as ``--config FILE`` or as its first word.
 """
 
 import difflib
@@ -32,13 +32,13 @@ COMMANDS = {
 """Name -> ("module:function", one-line summary)."""
 
 EXTRA_MODULES = ("kornia", "lightning", "sklearn", "tensorboard")
-"""What the extra ``[train]`` brings."""
+"""Modules of the extra ``[train]``."""
 
 HELP = ("-h", "--help")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run ``ifdd COMMAND ...``; exit code 0 when done, 2 for a mistake in the input, 130 when interrupted."""
+    """Run ``ifdd COMMAND ...``; the exit code is 0 on success, 2 for a mistake in the input, 130 if interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["help"]:
         words = [*words[1:2], "--help"]  # ifdd help train: ifdd train --help
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"ifdd {importlib.metadata.version('ifdd')}")
         return
     command = words[0]
-    # idle threads sleep: where other programs run too, threads that spin slow everything down many times
+    # let idle threads sleep: spinning threads slow down a machine that runs other programs many times over
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         run_command(command, words[1:])
@@ -80,7 +80,7 @@ def run_command(name: str, words: Sequence[str]) -> None:
     """
     if name not in COMMANDS:
         raise _unknown_command(name)
-    # Late, so that the overview and the version come at once.
+    # imported late, so that overview and version are shown at once
     from ifdd.command_line.help import help_page
     from ifdd.command_line.options import describe
     from ifdd.command_line.parser import parse
@@ -96,7 +96,7 @@ def load(name: str) -> Callable[..., None]:
     """Import the function of a command.
 
     Raises:
-        InputError: it needs a package that is not installed.
+        InputError: the command needs a package that is not installed.
     """
     module, _, function_name = COMMANDS[name][0].partition(":")
     try:

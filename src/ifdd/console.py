@@ -1,4 +1,4 @@
-"""Terminal output: one console for results, one for everything else, and progress bars."""
+"""Terminal output: one console for results, one for all other output, and progress bars."""
 
 import sys
 
@@ -27,7 +27,7 @@ USUAL_WIDTH = 80
 
 
 class SpeedColumn(ProgressColumn):
-    """Items per second, in the unit of the bar."""
+    """A column with the speed in items per second."""
 
     def __init__(self, unit: str) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ def progress_bar(unit: str) -> Progress:
 
 
 class _VideoColumn(ProgressColumn):
-    """A column for two kinds of tasks: videos, measured in seconds, with a field ``faces``; and counts."""
+    """A column for two kinds of tasks: videos, counted in seconds and with a field ``faces``, and other counts."""
 
     def __init__(self) -> None:
         super().__init__(Column(no_wrap=True))
@@ -103,9 +103,9 @@ class _Left(_VideoColumn):
 
 
 def video_bar() -> Progress:
-    """Return a progress bar for videos and for their count; it fits 50 columns and fills up to 200.
+    """Return a progress bar for videos and for the number of finished videos, 50 to 200 columns wide.
 
-    A task with a field ``faces`` is a video: it shows elapsed and total video time, the speed as a multiple of real
+    A task with a field ``faces`` is a video: it shows processed and total video time, the speed as a multiple of real
     time, the number of faces in view and the remaining time. Any other task is a count.
     """
     room = error_console.width - USUAL_WIDTH
@@ -113,19 +113,19 @@ def video_bar() -> Progress:
     name = Column(no_wrap=True, overflow="ellipsis", max_width=longest)
     return Progress(
         TextColumn("{task.description}", table_column=name),
-        *([BarColumn(bar_width=min(52, 12 + room // 3))] if room >= 0 else []),  # narrow ones: the name only
+        *([BarColumn(bar_width=min(52, 12 + room // 3))] if room >= 0 else []),  # narrow terminals: only the name
         _Done(),
         _Pace(" real time" if room >= 0 else ""),
         _Faces(),
         _Left(),
         console=error_console,
         redirect_stdout=sys.stdout.isatty(),
-        refresh_per_second=4,  # drawing slows reading down
+        refresh_per_second=4,  # drawing takes time from decoding
     )
 
 
 def _clock(seconds: int | float) -> str:
-    """Return minutes and seconds, such as ``2:05``, with hours if necessary."""
+    """Return a duration as ``minutes:seconds`` or ``hours:minutes:seconds``, such as ``2:05``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,7 +1,7 @@
-"""Public files of models, downloaded once and kept in torch's cache, see the environment variable TORCH_HOME.
+"""Downloads of public model files into torch's cache, whose folder the environment variable TORCH_HOME sets.
 
-torch downloads, with a progress bar, and moves the complete file into place. This module adds what torch lacks: a
-timeout, a check of the hash at every use, and one-line errors.
+torch downloads the file with a progress bar and moves it into place when it is complete. This module adds a timeout, a
+hash check at every use, and one-line errors.
 """
 
 import socket
@@ -17,7 +17,7 @@ from ifdd.errors import InputError
 from ifdd.files import file_sha256
 
 TIMEOUT_SECONDS = 15.0
-"""The download fails when the server stays silent for longer than this."""
+"""Longest silence of the server before a download fails."""
 
 
 def fetch_file(
@@ -29,10 +29,13 @@ def fetch_file(
     """Return a public file from torch's cache; download it first if it is missing or damaged.
 
     Args:
-        url: where the file is; its last part becomes the file's name.
-        sha256: the file's SHA-256 in hexadecimal digits, all 64 or the first ones.
+        url: address of the file; its last part becomes the file name.
+        sha256: SHA-256 of the file in hexadecimal digits, all 64 or the first ones.
         notify: called with a line to show before a download.
-        remedy: what to do when the file cannot be downloaded, for the error.
+        remedy: advice for the error message if the file cannot be downloaded.
+
+    Returns:
+        The path of the file in the cache.
 
     Raises:
         InputError: the file cannot be downloaded, has another hash, or cannot be stored.
@@ -45,7 +48,7 @@ def fetch_file(
         path.parent.mkdir(parents=True, exist_ok=True)
         with _timeout(TIMEOUT_SECONDS):
             torch.hub.download_url_to_file(url, str(path), sha256)
-    except (URLError, HTTPException, ConnectionError, TimeoutError, RuntimeError) as error:  # the last: a wrong hash
+    except (URLError, HTTPException, ConnectionError, TimeoutError, RuntimeError) as error:  # RuntimeError: wrong hash
         raise InputError(f"cannot download {url}: {error}; {remedy}") from error
     except OSError as error:
         raise InputError(
@@ -64,7 +67,7 @@ def _is_intact(path: Path, sha256: str) -> bool:
 
 @contextmanager
 def _timeout(seconds: float) -> Iterator[None]:
-    """Limit the silence of new connections; torch's download takes no timeout, so the default is changed meanwhile."""
+    """Set the default timeout of new connections, because torch's download function has no timeout."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:

@@ -1,11 +1,11 @@
-"""The one exception that means "the input is at fault, not the program", and the check of ranges that raises it."""
+"""The exception for mistakes in the input, and a range check that raises it."""
 
 
 class InputError(ValueError):
-    """A mistake in what the user gave: a file, a value, a configuration.
+    """A mistake in the user's input: a file, a value or a configuration.
 
-    The message is one line that says what is wrong, where (file, line, id) and what to do. The command
-    line prints it without a traceback and exits with code 2; Python callers catch it as a ``ValueError``.
+    The message is one line with the problem, the place (file, line, ID) and the remedy. The command line prints it
+    without a traceback and exits with code 2; Python callers can catch it as a ``ValueError``.
     """
 
 
@@ -18,18 +18,26 @@ def check_range(
     at_most: int | float | None = None,
     below: int | float | None = None,
 ) -> None:
-    """Refuse a number outside its range.
+    """Check that a number lies in its range.
 
     Args:
-        name: what the message calls the number, as the user wrote it: ``tracking.gap_seconds``, ``--workers``.
-        value: the number; None stands for "not given" and passes, NaN never passes.
-        at_least: smallest value, included.
-        above: the value must be greater than this.
-        at_most: largest value, included.
-        below: the value must be less than this.
+        name: name of the number in the message, as the user wrote it: ``tracking.gap_seconds``, ``--workers``.
+        value: the number; None means "not given" and passes, NaN never passes.
+        at_least: inclusive lower bound.
+        above: exclusive lower bound.
+        at_most: inclusive upper bound.
+        below: exclusive upper bound.
 
     Raises:
-        InputError: the number is outside.
+        InputError: the number is outside the range.
+
+    Example:
+        >>> from ifdd.errors import check_range
+        >>> check_range("--workers", 4, at_least=0)
+        >>> check_range("--workers", -1, at_least=0)
+        Traceback (most recent call last):
+        ...
+        ifdd.errors.InputError: --workers is -1; it must be at least 0
     """
     if value is None:
         return

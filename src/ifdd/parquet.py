@@ -1,4 +1,4 @@
-"""Parquet files. Only they need pyarrow, so it is imported on first use and belongs to an extra."""
+"""Writing of Parquet files. pyarrow belongs to an extra and is imported on first use."""
 
 import importlib
 from collections.abc import Iterable, Mapping
@@ -18,10 +18,10 @@ def write_parquet(
     """Write a table, whole or not at all.
 
     Args:
-        path: the file.
-        columns: name -> ``int`` and ``float`` (64 bits) or ``str``.
-        rows: values by column; None where there is no value.
-        metadata: texts to store with the table.
+        path: file to write.
+        columns: column name -> ``int`` or ``float`` (64 bits) or ``str``.
+        rows: column name -> value of each row; None for a missing value.
+        metadata: texts to store in the file's metadata.
 
     Raises:
         InputError: pyarrow is not installed, or the file cannot be written.

@@ -1,4 +1,4 @@
-"""Intervals against scipy's bootstrap, drawn clip by clip, and against what can be said by hand."""
+"""Intervals compared with scipy's bootstrap, with drawing clip by clip, and with results derived by hand."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def uar(targets: np.ndarray, right: np.ndarray, axis: int = -1) -> np.ndarray:
     return np.asarray(np.mean(recalls, axis=0))
 
 
-def test_the_intervals_of_a_fold_are_scipy_s() -> None:
+def test_the_intervals_of_a_fold_agree_with_scipy() -> None:
     targets, right = clips(FIRST)
     options = {"n_resamples": 10_000, "method": "percentile", "paired": True, "vectorized": True, "batch": 1000}
     rng = np.random.default_rng(1)
@@ -34,7 +34,7 @@ def test_the_intervals_of_a_fold_are_scipy_s() -> None:
     assert ours.uar == pytest.approx(tuple(mean_recall), abs=0.012)
 
 
-def test_mean_and_pooled_intervals_are_those_of_clip_by_clip_draws() -> None:
+def test_mean_and_pooled_intervals_agree_with_drawing_clip_by_clip() -> None:
     rng = np.random.default_rng(2)
     means, pooled = [], []
     for _ in range(4000):
@@ -52,18 +52,20 @@ def test_mean_and_pooled_intervals_are_those_of_clip_by_clip_draws() -> None:
     assert found.mean.war.high - found.mean.war.low < found.folds[0].war.high - found.folds[0].war.low
 
 
-def test_a_model_that_is_always_right_leaves_no_doubt() -> None:
+def test_a_perfect_model_has_intervals_of_width_zero() -> None:
     perfect = bootstrap([np.diag([3, 0, 1])])
     assert perfect.folds[0].war == perfect.pooled.uar == Interval(1.0, 1.0)
 
 
-def test_the_draws_follow_from_the_seed() -> None:
+def test_the_seed_decides_the_draws() -> None:
     assert bootstrap([FIRST, SECOND]) == bootstrap([FIRST, SECOND])
     assert bootstrap([FIRST], seed=1) != bootstrap([FIRST], seed=2)
 
 
 def test_a_class_that_a_resample_lacks_is_left_out_of_its_uar() -> None:
-    lonely = bootstrap([np.array([[50, 50], [1, 0]])]).folds[0]  # the second class has one clip, taken for the first
+    lonely = bootstrap([np.array([[50, 50], [1, 0]])]).folds[
+        0
+    ]  # the second class has one clip, classified as the first
     # in about a third of the resamples it is absent and UAR is near 0.5, else it is near 0.25
     assert lonely.uar.low < 0.3
     assert lonely.uar.high > 0.5

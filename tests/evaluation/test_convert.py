@@ -1,4 +1,4 @@
-"""``ifdd convert``: what it writes is the release's model with the right names, ready for every command."""
+"""``ifdd convert``: the output is the release's model with the right class names, usable in every command."""
 
 from pathlib import Path
 
@@ -19,7 +19,9 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_file_holds_the_release_s_model(release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_output_is_the_model_of_the_release(
+    release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "ifdd.safetensors"
     main(["convert", str(release), str(out), "--classes", "ferv39k", "--frames", "32", "--order", "predictor_first"])
     printed = capsys.readouterr().out
@@ -35,7 +37,7 @@ def test_the_file_holds_the_release_s_model(release: Path, tmp_path: Path, capsy
     assert converted.record == CheckpointRecord(converted_from="release.pth", data="ferv39k", synthetic=False)
 
 
-def test_classes_are_numbered_where_their_order_is_not_known(
+def test_classes_of_unknown_order_are_numbered(
     release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(["convert", str(release), str(tmp_path / "ifdd.safetensors")])
@@ -43,7 +45,7 @@ def test_classes_are_numbered_where_their_order_is_not_known(
     assert "--classes dfew or --classes ferv39k" in capsys.readouterr().out
 
 
-def test_eleven_classes_are_mafw_s(tmp_path: Path) -> None:
+def test_eleven_classes_get_the_names_of_mafw(tmp_path: Path) -> None:
     torch.save(official_state_dict(num_classes=11), tmp_path / "mafw.pth")
     main(["convert", str(tmp_path / "mafw.pth"), str(tmp_path / "ifdd.safetensors")])
     assert load_checkpoint(tmp_path / "ifdd.safetensors").classes[7:9] == ("contempt", "anxiety")
@@ -59,7 +61,7 @@ def test_eleven_classes_are_mafw_s(tmp_path: Path) -> None:
         ("ifdd.safetensors", ["--frames", "20"], "frames"),
     ],
 )
-def test_a_mistake_is_one_line_and_writes_nothing(
+def test_a_mistake_gives_one_line_and_writes_nothing(
     release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, options: list[str], message: str
 ) -> None:
     with pytest.raises(SystemExit) as stop:
@@ -71,7 +73,7 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     assert not list(tmp_path.iterdir())
 
 
-def test_many_entries_with_one_reason_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_entries_beyond_the_first_of_a_reason_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     state_dict = official_state_dict()
     averaged = {
         f"{prefix}.{name}": value for prefix in ("ema_model", "online_model") for name, value in state_dict.items()
@@ -83,7 +85,7 @@ def test_many_entries_with_one_reason_are_counted(tmp_path: Path, capsys: pytest
     assert printed.count("online_model.") == 13
 
 
-def test_a_checkpoint_of_ours_becomes_half_as_large(tmp_path: Path) -> None:
+def test_half_precision_halves_an_ifdd_checkpoint(tmp_path: Path) -> None:
     whole, half = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
     save_checkpoint(
         whole, create_model("ifdd_tiny", size=32), ("a", "b", "c", "d", "e", "f", "g"), 1.6, CheckpointRecord(epoch=3)
@@ -99,9 +101,9 @@ def test_a_checkpoint_of_ours_becomes_half_as_large(tmp_path: Path) -> None:
         assert torch.equal(weights[name], expected)
 
 
-def test_options_of_the_release_do_not_go_with_a_checkpoint_of_ours(
+def test_options_of_the_release_are_refused_for_an_ifdd_checkpoint(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["convert", str(tmp_path / "ours.safetensors"), str(tmp_path / "out.safetensors"), "--classes", "dfew"])
-    assert "give no option but --half" in capsys.readouterr().err
+    assert "the only option is --half" in capsys.readouterr().err

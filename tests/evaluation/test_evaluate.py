@@ -45,7 +45,7 @@ def checkpoint(model: IFDD, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def slow_probabilities(model: IFDD, dataset: ClipDataset, index: int) -> list[float]:
-    """Classify one clip, view by view: the second way to compute what ``evaluate_model`` gives."""
+    """Classify one clip view by view: an independent way to compute the result of ``evaluate_model``."""
     clip, _ = dataset[index]
     views = clip if clip.ndim == 5 else clip[None]
     with torch.no_grad():
@@ -54,9 +54,7 @@ def slow_probabilities(model: IFDD, dataset: ClipDataset, index: int) -> list[fl
 
 
 @pytest.mark.parametrize("sampling", ["uniform_segments", "consecutive_clips"])
-def test_every_clip_is_classified_as_one_by_one_whatever_the_batches(
-    model: IFDD, manifest: Path, sampling: str
-) -> None:
+def test_batches_give_the_same_probabilities_as_single_clips(model: IFDD, manifest: Path, sampling: str) -> None:
     samples = read_manifest(manifest)
     samples[2] = replace(samples[2], frames=10)  # fewer views than the others
     dataset = ClipDataset(samples, "dfew", 8, 32, sampling=sampling)
@@ -79,7 +77,7 @@ def test_labels_that_the_model_predicts_give_perfect_scores(model: IFDD, manifes
     relabelled = [replace(sample, label=name) for sample, name in zip(samples, names, strict=True)]
     again = evaluate_model(model, ClipDataset(relabelled, "dfew", 8, 32))
     assert (again.scores.war, again.scores.uar) == (1.0, 1.0)
-    # The class order is the dataset's: the same clips in another order of classes are no longer right.
+    # the class order is that of the dataset: in another order, the same predictions are wrong
     turned = (*LABEL_SETS["dfew"][1:], LABEL_SETS["dfew"][0])
     shuffled = evaluate_model(model, ClipDataset(relabelled, turned, 8, 32))
     assert shuffled.scores.war == 0
@@ -118,7 +116,7 @@ def test_the_command_writes_what_it_prints(
     assert "computer-generated" in printed
 
 
-def test_views_and_crops_are_said_and_a_pack_gives_what_folders_give(
+def test_views_and_crops_are_reported_and_a_pack_gives_the_same_result_as_folders(
     checkpoint: Path, manifest: Path, tmp_path: Path
 ) -> None:
     packed = write_pack(tmp_path / "frames.pack", read_manifest(manifest), quality=None)
@@ -158,14 +156,14 @@ def test_classes_are_matched_by_name(model: IFDD, manifest: Path, tmp_path: Path
     assert document["scores"]["war"] == pytest.approx(direct.scores.war)
 
 
-def test_a_checkpoint_that_lacks_classes_names_both(manifest: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_without_the_classes_of_the_manifest_is_refused(manifest: Path, tmp_path: Path) -> None:
     small = tmp_path / "small.safetensors"
     save_checkpoint(small, create_model("ifdd_tiny", 2, frames=8, size=32), ("happy", "sad"), 0.8, CheckpointRecord())
     with pytest.raises(
-        InputError, match=r"clips of angry, fear, neutral, but .*small\.safetensors knows only happy, sad"
+        InputError, match=r"clips of angry, fear, neutral, but .*small\.safetensors has only the classes happy, sad;"
     ):
         evaluate(small, manifest)
-    with pytest.raises(InputError, match="the model has 2 classes, the data 7"):
+    with pytest.raises(InputError, match="the model has 2 classes, but the data has 7"):
         evaluate_model(create_model("ifdd_tiny", 2, frames=8, size=32), ClipDataset(read_manifest(manifest), "dfew"))
 
 
@@ -178,7 +176,7 @@ def test_several_folds_at_once_are_refused(checkpoint: Path, manifest: Path) -> 
     evaluate(checkpoint, folds, fold=2, workers=0)
 
 
-def test_clips_that_the_checkpoint_was_trained_on_are_refused_as_a_test_and_labelled_as_training_clips(
+def test_training_clips_are_refused_as_test_clips_and_otherwise_labelled(
     model: IFDD, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clips = read_manifest(manifest)
@@ -199,15 +197,15 @@ def test_clips_that_the_checkpoint_was_trained_on_are_refused_as_a_test_and_labe
     with pytest.raises(SystemExit) as stop:
         main([*words, "--fold", "2"])
     assert stop.value.code == 2
-    assert "was trained on fold 1, and fold 2's test clips are training clips there" in capsys.readouterr().err
+    assert "was trained on fold 1, where the test clips of fold 2 are training clips" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     for fold, subset, used_for in (("1", "test", "nothing"), ("1", "train", "training"), ("2", "train", "training")):
         main([*words, "--fold", fold, "--subset", subset])
         shown = [" ".join(capsys.readouterr().out.split()), (tmp_path / "out" / "evaluation.md").read_text()]
-        assert [("were trained on" in text) for text in shown] == [used_for == "training"] * 2
+        assert [("trained on these clips" in text) for text in shown] == [used_for == "training"] * 2
         document = json.loads((tmp_path / "out" / "evaluation.json").read_text())
         assert document["protocol"]["clips_used_for"] == used_for
-    # the same folds of other clips: nothing is known of them
+    # the same folds with other clips: their use is not known
     write_manifest(table, folds[:3] + folds[6:])
     main([*words, "--fold", "2"])
     document = json.loads((tmp_path / "out" / "evaluation.json").read_text())
@@ -229,7 +227,7 @@ def test_clips_that_the_checkpoint_was_trained_on_are_refused_as_a_test_and_labe
         (["CHECKPOINT", "SHORT", "--workers", "1"], "has 10 frames, so there is no frame"),
     ],
 )
-def test_bad_requests_get_one_line_and_exit_code_2(
+def test_bad_input_gives_one_line_and_exit_code_2(
     checkpoint: Path,
     manifest: Path,
     tmp_path: Path,

@@ -1,4 +1,4 @@
-"""Aggregation of folds, against numbers worked out by hand, and the forms that it is written in."""
+"""Aggregation of folds, compared with results derived by hand, and its output formats."""
 
 import csv
 import io
@@ -115,7 +115,7 @@ def test_scores_by_hand(result: CrossValidation) -> None:
         assert 0 <= low < score < high <= 1
 
 
-def test_the_protocol_holds_for_all_folds(result: CrossValidation) -> None:
+def test_the_protocol_covers_all_folds(result: CrossValidation) -> None:
     found = crossval_record(result).plain()["protocol"]
     assert found["sampling"]["views"] == 21 + 22 + 23
     assert found["sampling"]["views_per_clip"] == [1, 5]
@@ -138,7 +138,7 @@ def test_one_split_has_no_deviation() -> None:
     assert "| deviation |  | - |" in crossval_markdown(alone)
 
 
-def test_a_part_of_the_folds_is_called_a_part() -> None:
+def test_missing_folds_are_reported() -> None:
     part = cross_validation(folds((1, 3)), (1, 2, 3))
     assert crossval_record(part).plain()["missing"] == [2]
     for text in (crossval_markdown(part), crossval_latex(part), terminal(part)):
@@ -160,7 +160,7 @@ def test_checkpoints_chosen_on_test_clips_are_labelled_in_every_table() -> None:
     assert CHOSEN_ON_TEST not in crossval_markdown(fair) + crossval_latex(fair) + terminal(fair)
 
 
-def test_csv_parses(result: CrossValidation) -> None:
+def test_csv_can_be_parsed(result: CrossValidation) -> None:
     rows = list(csv.DictReader(io.StringIO(crossval_csv(result))))
     assert [row["fold"] for row in rows] == ["1", "2", "3", "mean", "deviation", "pooled"]
     assert float(rows[0]["uar"]) == pytest.approx(41 / 60, abs=1e-6)
@@ -198,7 +198,7 @@ def test_the_files_are_written_and_a_damaged_evaluation_is_refused(result: Cross
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".csv", ".md", ".tex"}
     for text, message in (
         ("{", "is damaged"),
-        ('{"schema_version": 1}', "form 1 of another version"),
+        ('{"schema_version": 1}', "schema version 1 of another version"),
         ('{"schema_version": 2, "scores": {}}', "is damaged"),
         ('{"schema_version": 2, "scores": {"confusion": [[1]]}, "protocol": {"classes": ["sad", "fear"]}}', "damaged"),
     ):

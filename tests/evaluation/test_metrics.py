@@ -18,7 +18,7 @@ def test_scores_by_hand() -> None:
 
 
 def test_a_class_absent_from_the_targets_does_not_count_in_uar() -> None:
-    # Two clips were taken for "sad", but no clip is sad.
+    # two clips are classified as "sad", but no clip is sad
     confusion = np.array([[6, 2, 0], [0, 0, 0], [0, 0, 2]])
     scores = scores_from_confusion(confusion, ("happy", "sad", "fear"))
     assert scores.recalls == {"happy": 0.75, "sad": None, "fear": 1.0}
@@ -37,7 +37,7 @@ def test_rows_are_targets() -> None:
     assert confusion_matrix(predictions, targets, 3).tolist() == [[0, 2, 0], [0, 0, 0], [1, 0, 0]]
 
 
-def test_nothing_to_score_is_refused() -> None:
+def test_an_empty_or_wrongly_sized_matrix_is_refused() -> None:
     with pytest.raises(InputError, match="no clips to score"):
         scores_from_confusion(np.zeros((2, 2), np.int64), ("happy", "sad"))
     with pytest.raises(ValueError, match="3 classes"):
@@ -45,7 +45,7 @@ def test_nothing_to_score_is_refused() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1))
-def test_scores_agree_with_counting_clip_by_clip(pairs: list[tuple[int, int]]) -> None:
+def test_scores_agree_with_clip_by_clip_counting(pairs: list[tuple[int, int]]) -> None:
     targets, predictions = (torch.tensor(column) for column in zip(*pairs, strict=True))
     scores = scores_from_confusion(confusion_matrix(predictions, targets, 5), tuple("abcde"))
     assert scores.war == pytest.approx(np.mean([target == prediction for target, prediction in pairs]))

@@ -1,4 +1,4 @@
-"""What is said of the dataset and of the checkpoint, on a tiny DFEW that ``ifdd prepare`` has checked."""
+"""Descriptions of dataset, sampling and software, on a tiny DFEW prepared by ``ifdd prepare``."""
 
 import json
 from pathlib import Path
@@ -36,11 +36,11 @@ def test_a_prepared_dataset_is_described_by_its_record(manifest: Path) -> None:
         unchanged=True,
     )
     words = dataset_words(found)
-    assert words.startswith(f"hash {found.hash[:12]}, SynthDFER as dfew, frames clip_224x224_16f, faces as they are")
+    assert words.startswith(f"hash {found.hash[:12]}, SynthDFER as dfew, frames clip_224x224_16f, faces not cropped")
     assert words.endswith("complete")
 
 
-def test_a_manifest_that_was_edited_after_the_checks_is_told_apart(manifest: Path) -> None:
+def test_a_manifest_edited_after_the_checks_is_marked_as_changed(manifest: Path) -> None:
     before = describe_dataset(Manifest.read(manifest))
     write_manifest(manifest, read_manifest(manifest)[1:])
     after = describe_dataset(Manifest.read(manifest))
@@ -50,12 +50,12 @@ def test_a_manifest_that_was_edited_after_the_checks_is_told_apart(manifest: Pat
     assert "CHANGED after it was prepared" in dataset_words(after)
 
 
-def test_another_manifest_beside_the_record_is_not_prepared(manifest: Path) -> None:
+def test_another_manifest_next_to_the_record_counts_as_not_prepared(manifest: Path) -> None:
     other = manifest.with_name("mine.csv")
     write_manifest(other, read_manifest(manifest))
     found = describe_dataset(Manifest.read(other))
     assert found == DatasetRecord(describe_dataset(Manifest.read(manifest)).hash, synthetic=None, prepared=None)
-    assert "not made by 'ifdd prepare'" in dataset_words(found)
+    assert "not prepared by 'ifdd prepare'" in dataset_words(found)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"manifest": "manifest.csv"}'])
@@ -70,13 +70,13 @@ def test_label_orders_are_named() -> None:
     assert label_order(("sad", "happy")) == "its own"
 
 
-def test_options_that_a_sampling_does_not_have_are_null() -> None:
+def test_options_that_a_sampling_does_not_use_are_none() -> None:
     assert sampling_options("uniform_segments", 2, 3, 1) == SamplingOptions("uniform_segments", None, None, 1)
     assert sampling_options("spaced_clips", 2, 3, 2).temporal_views == 3
     assert sampling_options("consecutive_clips", 2, 3, 2).stride == 2
 
 
-def test_versions_are_those_of_what_runs() -> None:
+def test_versions_of_the_running_software() -> None:
     found = running_software("ifdd", "torch", "python").versions
     assert list(found) == ["ifdd", "torch", "python"]
     assert all(found.values())

@@ -22,7 +22,7 @@ ON_TEST = chosen_on(PROTOCOL, "test")
 
 
 def evaluation_of(label_set: str) -> Evaluation:
-    """Return three clips: two of class 0, one of them taken for class 1, and one of the last class."""
+    """Return three clips: two of class 0, one of them classified as class 1, and one of the last class."""
     classes = LABEL_SETS[label_set]
     last = len(classes) - 1
     confusion = np.zeros((len(classes), len(classes)), np.int64)
@@ -63,7 +63,7 @@ def test_markdown_by_hand() -> None:
         "| trained with | `seed 7, ifdd 0.0.9, commit f00` |",
         "| dataset | `hash efefefefefef, SynthDFER as mafw, frames clips, faces cropped, complete` |",
         "| label order | `dfew: happy, sad` |",
-        "| views | `3 in all, 16 frames of 96x96, stride 2` |",
+        "| views | `3 in total, 16 frames of 96x96, stride 2` |",
     ):
         assert row in text
 
@@ -92,7 +92,7 @@ def test_clips_that_the_training_used_are_labelled_in_every_table_and_file(used_
     assert all(row.endswith(f",validation,{used_for}") for row in rows)
 
 
-def test_a_manifest_that_was_changed_after_it_was_prepared_is_called_so() -> None:
+def test_a_manifest_changed_after_preparation_is_labelled() -> None:
     assert PROTOCOL.dataset.prepared is not None
     changed = replace(PROTOCOL.dataset, prepared=replace(PROTOCOL.dataset.prepared, unchanged=False))
     assert "CHANGED" in evaluation_markdown(evaluation_of("dfew"), replace(PROTOCOL, dataset=changed))

@@ -1,4 +1,4 @@
-"""Waiting, and processes that end with the test that started them."""
+"""Waiting, and processes that end together with the test that started them."""
 
 import os
 import signal
@@ -12,22 +12,22 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 LIMIT_SECONDS = 600.0
-"""How long a test waits for anything: only a fault takes so long, however busy the machine."""
+"""Longest wait of a test; longer than anything takes on a busy machine, except after a fault."""
 
 RUN_VARIABLE = "IFDD_TEST_RUN"
-"""Environment variable that all processes started by this run of the tests inherit, whoever started them."""
+"""Environment variable that all direct and indirect child processes of this test run inherit."""
 
 RUN = f"{os.getpid()}-{uuid.uuid4().hex}"
 
 HELPERS = ("from multiprocessing.resource_tracker import main",)
-"""Command lines of processes that may outlive a test: Python starts one tracker, and ends it when it exits itself."""
+"""Command lines of processes that may outlive a test: Python starts one tracker and ends it at exit."""
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
     """Wait until a condition holds.
 
     Raises:
-        TimeoutError: it does not hold after LIMIT_SECONDS.
+        TimeoutError: the condition does not hold after LIMIT_SECONDS.
     """
     deadline = time.monotonic() + LIMIT_SECONDS
     while not condition():
@@ -37,7 +37,7 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
 
 
 class Process(NamedTuple):
-    """A process that runs."""
+    """A running process."""
 
     pid: int
     parent: int
@@ -45,12 +45,12 @@ class Process(NamedTuple):
 
 
 class Running:
-    """A command that was started in a session of its own.
+    """A command that was started in a separate session.
 
     Args:
-        popen: its process.
-        output: the file that takes its standard output.
-        errors: the file that takes its standard error.
+        popen: process of the command.
+        output: file with its standard output.
+        errors: file with its standard error.
     """
 
     def __init__(self, popen: subprocess.Popen[Any], output: IO[bytes], errors: IO[bytes]) -> None:
@@ -63,19 +63,19 @@ class Running:
         return self.popen.poll() is not None
 
     def wait_until(self, condition: Callable[[], object], what: str) -> None:
-        """Wait until a condition holds that this process is to bring about."""
+        """Wait until the process has made a condition true; fail if it ends before."""
         wait_until(lambda: condition() or self.has_ended(), what)
         assert condition(), f"ended with {self.popen.returncode} before {what}:\n{_text(self._errors)}"
 
     def send(self, number: signal.Signals, group: bool = False) -> None:
-        """Send a signal to the process, or to its whole group, as a terminal does at Ctrl-C."""
+        """Send a signal to the process or, as a terminal does at Ctrl-C, to its whole group."""
         if group:
             os.killpg(self.pid, number)
         else:
             self.popen.send_signal(number)
 
     def wait(self) -> subprocess.CompletedProcess[str]:
-        """Wait until the process and all others of its group have ended; return what it wrote."""
+        """Wait until the process and its whole group have ended; return its output."""
         self.popen.wait(LIMIT_SECONDS)
         wait_until(lambda: not self._group(), f"what {self.popen.args!r} left behind")
         return subprocess.CompletedProcess(
@@ -83,7 +83,7 @@ class Running:
         )
 
     def kill(self) -> None:
-        """End the whole group."""
+        """Kill the whole group."""
         if not self.has_ended() or self._group():
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
@@ -101,14 +101,14 @@ def started(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> Iterator[Running]:
-    """Start a command in a session of its own; at the end, kill what still runs of it.
+    """Start a command in a separate session; kill its processes at the end.
 
     Args:
         command: program and arguments.
-        env: what differs from this process's environment.
-        cwd: folder to start it in.
+        env: changes to this process's environment.
+        cwd: working folder of the command.
     """
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:  # a pipe may be full, a file never
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:  # files, unlike pipes, are never full
         popen = subprocess.Popen(
             [str(word) for word in command],
             env={**os.environ, **(env or {})},
@@ -132,7 +132,7 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; ``code`` is the exit code that it must have, None for any. See ``started``."""
+    """Run a command to its end; ``code`` is the expected exit code, None for any. See ``started``."""
     with started(command, env=env, cwd=cwd) as process:
         done = process.wait()
     assert code in (None, done.returncode), f"{command}: exit code {done.returncode}\n{done.stderr}"
@@ -140,19 +140,19 @@ def run(
 
 
 def running_processes() -> list[Process]:
-    """Return all processes of this machine that have not ended; none where there is no /proc."""
+    """Return all running processes of this machine; none if there is no /proc."""
     return [process for folder in Path("/proc").glob("[0-9]*") if (process := _process(int(folder.name))) is not None]
 
 
 class Leftovers:
-    """Finds processes that this run of the tests started and that still run.
+    """Running processes that this test run has started.
 
-    They are descendants of this process, or carry its mark in their environment where their parent has ended.
+    They are descendants of this process or, if their parent has ended, have ``RUN`` in their environment.
     """
 
     def __init__(self) -> None:
         self._foreign: set[int] = set()
-        """Processes looked at before that are none of ours."""
+        """Numbers of processes that were checked before and do not belong to this test run."""
 
     def find(self) -> dict[int, str]:
         """Return process number -> command line."""
@@ -163,14 +163,14 @@ class Leftovers:
             process = _process(pid)
             if process is None:
                 continue
-            if not self._is_ours(process):
+            if not self._belongs_to_this_run(process):
                 self._foreign.add(pid)
             elif not any(helper in (command := _command(pid)) for helper in HELPERS):
                 found[pid] = command
         return found
 
     def end(self) -> dict[int, str]:
-        """Wait for those that are ending, kill the others, and return these."""
+        """Wait for processes that are ending; kill the others and return them."""
         with suppress(TimeoutError):
             wait_until(lambda: not self.find(), "processes to end")
         late = self.find()
@@ -179,7 +179,7 @@ class Leftovers:
                 os.kill(pid, signal.SIGKILL)
         return late
 
-    def _is_ours(self, process: Process) -> bool:
+    def _belongs_to_this_run(self, process: Process) -> bool:
         with suppress(OSError):
             if f"{RUN_VARIABLE}={RUN}".encode() in Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0"):
                 return True
@@ -193,7 +193,7 @@ _PROC = Path("/proc/self/stat").exists()
 
 
 def _process(pid: int) -> Process | None:
-    """Return a process; None where it has ended, its parent may still have to take note."""
+    """Return a process; None if it has ended, also if its parent has not yet waited for it."""
     try:
         state, parent, group = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:3]
     except OSError:
@@ -209,5 +209,5 @@ def _command(pid: int) -> str:
 
 
 def _text(file: IO[bytes]) -> str:
-    """Return what a file holds; its position, which the process that writes it shares, stays where it is."""
+    """Return the content of a file without moving its position, which the writing process shares."""
     return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode(errors="replace")

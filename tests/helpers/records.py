@@ -1,4 +1,4 @@
-"""Records of an evaluation that nobody made."""
+"""The protocol of an invented evaluation."""
 
 from dataclasses import replace
 
@@ -61,7 +61,7 @@ PROTOCOL = Protocol(
     versions={"ifdd": "0.1.0"},
     commit=None,
 )
-"""A protocol with a value for nearly everything."""
+"""A protocol with values in almost all fields."""
 
 
 def chosen_on(protocol: Protocol, subset: str) -> Protocol:

@@ -1,4 +1,4 @@
-"""Records and JSON: what is written is read back, and what does not fit is named."""
+"""Records and JSON: records survive a round trip, and errors name file and field."""
 
 import json
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -79,13 +79,13 @@ TRAINING = TrainingRecord(
 BEST = BestEpoch(epoch=2, test=SubsetScores(0.5, 0.25), selection="best WAR", chosen_on="test")
 
 
-def test_a_file_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_a_file_survives_a_round_trip(tmp_path: Path) -> None:
     WHOLE.write(tmp_path / "whole.json")
     assert json.loads((tmp_path / "whole.json").read_text()) == PLAIN
     assert Whole.load(tmp_path / "whole.json", "write it again") == WHOLE
 
 
-def test_an_optional_field_is_left_out_without_a_value_and_other_fields_are_null() -> None:
+def test_optional_fields_without_a_value_are_left_out_and_other_fields_are_null() -> None:
     assert "note" not in WHOLE.plain()
     assert replace(WHOLE, note="x").plain()["note"] == "x"
     assert Part("a", None).plain() == {"name": "a", "share": None}
@@ -93,7 +93,7 @@ def test_an_optional_field_is_left_out_without_a_value_and_other_fields_are_null
         Part.read({"name": "a"}, "there")
 
 
-def test_an_integer_is_a_number() -> None:
+def test_an_integer_is_accepted_as_a_float() -> None:
     assert Part.read({"name": "a", "share": 1}, "there") == Part("a", 1.0)
 
 
@@ -122,7 +122,7 @@ def test_an_integer_is_a_number() -> None:
         ({"schema_version": "3"}, "schema_version is '3'; it must be an integer"),
     ],
 )
-def test_what_does_not_fit_is_named_with_file_and_field(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+def test_a_wrong_value_is_named_with_file_and_field(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     file = tmp_path / "whole.json"
     file.write_text(json.dumps(PLAIN | change))
     with pytest.raises(InputError, match=rf"whole\.json is damaged \({message}.*\); write it again"):
@@ -143,20 +143,20 @@ def test_a_damaged_file_is_refused(tmp_path: Path, content: bytes) -> None:
         Whole.load(tmp_path / "whole.json", "write it again")
 
 
-def test_a_file_of_another_version_is_told_apart(tmp_path: Path) -> None:
+def test_a_file_of_another_schema_version_is_refused(tmp_path: Path) -> None:
     (tmp_path / "whole.json").write_text(json.dumps({"schema_version": 4, "colour": 1}))
-    with pytest.raises(InputError, match="has the form 4 of another version of ifdd; write it again"):
+    with pytest.raises(InputError, match="has schema version 4 of another version of ifdd; write it again"):
         Whole.load(tmp_path / "whole.json", "write it again")
 
 
-def test_file_names_of_every_kind_can_be_written(tmp_path: Path) -> None:
+def test_unusual_file_names_survive_a_round_trip(tmp_path: Path) -> None:
     for name in ("fröhlich", "\udcff", 'a"b\\'):
         replace(WHOLE, note=name).write(tmp_path / "whole.json")
         assert Whole.load(tmp_path / "whole.json", "").note == name
     assert "fröhlich" in replace(WHOLE, note="fröhlich").plain()["note"]
 
 
-def test_before_its_first_epoch_a_training_has_no_best_one(tmp_path: Path) -> None:
+def test_a_run_has_no_best_epoch_before_the_first_one(tmp_path: Path) -> None:
     TRAINING.write(tmp_path / "training.json")
     written = json.loads((tmp_path / "training.json").read_text())
     assert written["best"] == {}
@@ -171,7 +171,7 @@ def test_before_its_first_epoch_a_training_has_no_best_one(tmp_path: Path) -> No
         TrainingRecord.load(tmp_path / "training.json", "")
 
 
-def test_an_epoch_has_the_scores_of_the_clips_that_choose() -> None:
+def test_an_epoch_has_the_scores_of_the_clips_that_select_it() -> None:
     assert BEST.scores == SubsetScores(0.5, 0.25)
     assert BEST.plain() == {
         "epoch": 2,
@@ -179,11 +179,11 @@ def test_an_epoch_has_the_scores_of_the_clips_that_choose() -> None:
         "selection": "best WAR",
         "chosen_on": "test",
     }
-    with pytest.raises(InputError, match="epoch 2 must have the scores of either"):
+    with pytest.raises(InputError, match="epoch 2 must have scores of either"):
         replace(BEST, test=None)
 
 
-def test_a_checkpoint_is_saved_at_an_epoch() -> None:
+def test_the_record_of_a_checkpoint_includes_its_epoch() -> None:
     record = CheckpointRecord(preset="ifdd_tiny", versions={"ifdd": "1"}).at(BEST)
     assert record.plain() == {"preset": "ifdd_tiny", "versions": {"ifdd": "1"}, "commit": None} | BEST.plain()
 
@@ -198,7 +198,7 @@ def test_a_checkpoint_is_saved_at_an_epoch() -> None:
         {"dataset": {"hash": "ab"}},
     ],
 )
-def test_what_others_say_of_their_checkpoints_is_kept(described: dict[str, Any]) -> None:
+def test_descriptions_of_other_tools_are_kept(described: dict[str, Any]) -> None:
     record = CheckpointRecord.read(described, "there")
     assert record.plain() == described
     assert CheckpointRecord.read(record.plain(), "there") == record
@@ -206,12 +206,12 @@ def test_what_others_say_of_their_checkpoints_is_kept(described: dict[str, Any])
     assert replace(record, epoch=4).plain() == described | {"epoch": 4}
 
 
-def test_drawn_faces_are_not_forgotten_however_a_checkpoint_names_them() -> None:
+def test_any_true_value_marks_a_checkpoint_as_synthetic() -> None:
     assert CheckpointRecord.read({"synthetic": "yes"}, "there").synthetic is True
     assert CheckpointRecord.read({"synthetic": 0}, "there").synthetic is None
 
 
-def test_the_recipe_of_a_checkpoint_is_looked_into() -> None:
+def test_properties_from_the_recipe_of_a_checkpoint() -> None:
     recipe = {"run": {"seed": 5}, "data": {"fold": 2}, "model": {"preset": "ifdd_tiny", "ablation": "even_odd"}}
     record = CheckpointRecord(recipe=recipe)
     assert (record.seed, record.fold, record.model_name) == (5, 2, "ifdd_tiny even_odd")
@@ -222,7 +222,7 @@ def test_the_recipe_of_a_checkpoint_is_looked_into() -> None:
 
 
 @pytest.mark.parametrize("name", BUNDLED)
-def test_the_checkpoints_that_ship_are_read_in_full(name: str) -> None:
+def test_bundled_checkpoints_are_read_completely(name: str) -> None:
     with safe_open(BUNDLED[name], "pt") as file:
         described = json.loads(file.metadata()["description"])
     record = CheckpointRecord.read(described, name)
@@ -232,7 +232,7 @@ def test_the_checkpoints_that_ship_are_read_in_full(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["synth_tiny", *BUNDLED])
-def test_the_results_that_ship_are_read_in_full(name: str) -> None:
+def test_result_files_are_read_completely(name: str) -> None:
     file = RESULTS / f"{name}.json"
     record = EvaluationRecord.load(file, "evaluate again")
     assert record.plain() == json.loads(file.read_text())
@@ -240,8 +240,8 @@ def test_the_results_that_ship_are_read_in_full(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["dfew", "ferv39k", "mafw"])
-def test_the_checks_that_ship_are_read_in_full(name: str, tmp_path: Path) -> None:
-    """Without what the benchmark adds."""
+def test_result_files_of_prepare_are_read_completely(name: str, tmp_path: Path) -> None:
+    """Without the keys that the benchmark adds."""
     described = json.loads((RESULTS / f"prepare_{name}.json").read_text())
     del described["benchmark"]
     for check in described["checks"]:
@@ -250,7 +250,7 @@ def test_the_checks_that_ship_are_read_in_full(name: str, tmp_path: Path) -> Non
     assert PrepareRecord.load(tmp_path / "prepare.json", "prepare again").plain() == described
 
 
-def test_a_protocol_comes_back_as_it_was() -> None:
+def test_a_protocol_survives_a_round_trip() -> None:
     assert type(PROTOCOL).read(json.loads(json.dumps(PROTOCOL.plain())), "there") == PROTOCOL
 
 

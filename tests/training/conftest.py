@@ -1,4 +1,4 @@
-"""A tiny SynthDFER set on disk, written by the real command."""
+"""A tiny SynthDFER dataset on disk, written by ``ifdd synth``."""
 
 from pathlib import Path
 

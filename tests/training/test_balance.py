@@ -1,4 +1,4 @@
-"""Class-balanced drawing, logit adjustment and soft labels, each against a second way to compute it."""
+"""Class-balanced sampling, logit adjustment and soft labels, each compared with an independent computation."""
 
 from collections import Counter
 from pathlib import Path
@@ -28,7 +28,7 @@ def targets_of(sizes: list[int]) -> list[int]:
 
 
 @given(sizes=sizes_of_classes, balance=st.floats(0, 1))
-def test_draws_of_the_classes(sizes: list[int], balance: float) -> None:
+def test_draws_are_proportional_to_powers_of_the_class_sizes(sizes: list[int], balance: float) -> None:
     draws = class_draws(np.array(sizes), balance, sum(sizes))
     weights = [size ** (1 - balance) if size else 0 for size in sizes]
     exact = [sum(sizes) * weight / sum(weights) for weight in weights]
@@ -37,7 +37,7 @@ def test_draws_of_the_classes(sizes: list[int], balance: float) -> None:
     assert all(count == 0 for count, size in zip(draws, sizes, strict=True) if size == 0)
 
 
-def test_all_classes_are_equally_often_in_an_epoch_or_as_they_are() -> None:
+def test_draws_range_from_proportional_to_equal() -> None:
     sizes = np.array([100, 10, 0, 4])
     assert class_draws(sizes, 1.0, 114).tolist() == [38, 38, 0, 38]
     assert class_draws(sizes, 0.0, 114).tolist() == sizes.tolist()
@@ -45,7 +45,7 @@ def test_all_classes_are_equally_often_in_an_epoch_or_as_they_are() -> None:
 
 
 @given(sizes=sizes_of_classes, balance=st.floats(0, 1), seed=st.integers(0, 99), epochs=st.integers(1, 5))
-def test_a_class_goes_through_all_its_clips_before_one_comes_again(
+def test_a_clip_is_repeated_only_after_all_others_of_its_class(
     sizes: list[int], balance: float, seed: int, epochs: int
 ) -> None:
     targets = targets_of(sizes)
@@ -60,7 +60,7 @@ def test_a_class_goes_through_all_its_clips_before_one_comes_again(
         assert not counts or max(counts) - min(counts) <= 1
 
 
-def test_the_order_follows_from_seed_and_epoch() -> None:
+def test_seed_and_epoch_decide_the_order() -> None:
     targets = targets_of([20, 5, 2])
     orders = {
         (seed, epoch): tuple(balanced_order(targets, 1.0, seed, epoch).tolist()) for seed in (0, 1) for epoch in (0, 1)
@@ -78,7 +78,7 @@ def clips(labels: list[str], votes: list[str]) -> ClipDataset:
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3])
-def test_processes_share_an_epoch(processes: int) -> None:
+def test_processes_divide_an_epoch_among_them(processes: int) -> None:
     dataset = clips(["happy"] * 20 + ["sad"] * 5 + ["fear"], [""] * 26)
     parts = []
     for rank in range(processes):
@@ -87,12 +87,12 @@ def test_processes_share_an_epoch(processes: int) -> None:
         parts.append(list(sampler))
         assert len(parts[-1]) == len(sampler)
     order = balanced_order(dataset.targets, 1.0, 3, 2).tolist()
-    repeated = order[: -len(order) % processes]  # so that all are equally long
+    repeated = order[: -len(order) % processes]  # so that all parts have the same length
     assert Counter(clip for part in parts for clip in part) == Counter(order + repeated)
 
 
 def test_adjusted_logits_of_the_balanced_posterior_give_the_posterior() -> None:
-    # what training towards the data's own posterior leaves in the logits is the posterior of equally frequent classes
+    # trained to match the posterior of the data, the unadjusted logits are the posterior of equally frequent classes
     draws = np.array([70, 20, 10])
     likelihood = torch.tensor([[0.5, 0.3, 0.2], [0.1, 0.6, 0.3], [0.3, 0.3, 0.4]])  # (class, observation)
     joint = likelihood * torch.tensor([0.7, 0.2, 0.1])[:, None]
@@ -104,14 +104,14 @@ def test_adjusted_logits_of_the_balanced_posterior_give_the_posterior() -> None:
     assert not logit_adjustment(draws, 0.0, ("a", "b", "c")).any()
 
 
-def test_a_class_that_is_never_drawn_cannot_be_adjusted() -> None:
-    with pytest.raises(InputError, match="no training clip is b"):
+def test_logit_adjustment_needs_clips_of_every_class() -> None:
+    with pytest.raises(InputError, match="no training clips for: b;"):
         logit_adjustment(np.array([3, 0]), 1.0, ("a", "b"))
     assert logit_adjustment(np.array([3, 0]), 0.0, ("a", "b")).tolist() == [0, 0]
 
 
 @pytest.mark.filterwarnings("ignore:You are trying to `self.log")  # there is no trainer
-def test_logits_are_adjusted_in_training_alone() -> None:
+def test_logits_are_adjusted_only_in_training() -> None:
     torch.manual_seed(0)
     model = create_model("ifdd_tiny", num_classes=3, size=32, lifting_weight=0.0).eval()  # no dropout
     unvaried = AugmentationConfig(
@@ -132,7 +132,7 @@ def test_logits_are_adjusted_in_training_alone() -> None:
     assert torch.equal(module.confusion.compute(), counted)
 
 
-def test_votes_become_shares_by_name_and_clips_without_votes_keep_their_label() -> None:
+def test_votes_become_soft_labels_and_clips_without_votes_keep_their_label() -> None:
     dataset = clips(["happy", "fear"], ["sad:2 happy:7 neutral:1", ""])
     soft = SoftLabels(dataset)
     torch.testing.assert_close(soft.targets[0], torch.tensor([0.7, 0.2, 0.1, 0, 0, 0, 0]))  # DFEW's order
@@ -155,6 +155,6 @@ def test_soft_labels_are_mixed_with_their_clips_and_smoothed(cutmix: float) -> N
     mixed_two, targets = Mixup(MixupConfig(switch_probability=cutmix, label_smoothing=smoothing), 3)(clip, votes)
     torch.testing.assert_close(mixed_one, mixed_two)
     assert 0 < float(shares.diagonal().min()) < 1, "nothing was mixed"
-    # row i of shares says what part of each clip is in mixed clip i
+    # row i of shares is the share of each clip in mixed clip i
     torch.testing.assert_close(targets, (1 - smoothing) * shares @ votes + smoothing / 3)
     torch.testing.assert_close(targets.sum(1), torch.ones(4))

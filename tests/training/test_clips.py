@@ -1,4 +1,4 @@
-"""Which clips are trained on, which choose the checkpoint, and that each of these counts once."""
+"""Selection of training and validation clips, and that each validation clip counts once."""
 
 from collections import Counter
 from dataclasses import replace
@@ -28,7 +28,7 @@ def of(samples: list[Sample], *subsets: str) -> set[str]:
 
 @pytest.fixture
 def without_validation(manifest: Path, tmp_path: Path) -> tuple[Path, list[Sample]]:
-    """The set with its validation clips moved to the training."""
+    """The dataset with its validation clips moved to the training subset."""
     path = tmp_path / "manifest.csv"
     samples = [
         replace(sample, subset="train") if sample.subset == "validation" else sample
@@ -38,7 +38,7 @@ def without_validation(manifest: Path, tmp_path: Path) -> tuple[Path, list[Sampl
     return path, samples
 
 
-def test_a_validation_subset_chooses(manifest: Path) -> None:
+def test_the_validation_subset_selects(manifest: Path) -> None:
     samples = read_manifest(manifest)
     module = ClipDataModule(DataConfig(manifest), Manifest.read(manifest), MODEL, seed=0)
     assert ids(module.train) == of(samples, "train")
@@ -46,7 +46,9 @@ def test_a_validation_subset_chooses(manifest: Path) -> None:
     assert module.selection_clips == "validation clips, people not in training"
 
 
-def test_without_one_a_part_of_the_training_chooses(without_validation: tuple[Path, list[Sample]]) -> None:
+def test_without_a_validation_subset_held_out_training_clips_select(
+    without_validation: tuple[Path, list[Sample]],
+) -> None:
     path, samples = without_validation
     module = ClipDataModule(DataConfig(path, validation_fraction=0.25), Manifest.read(path), MODEL, seed=0)
     assert not ids(module.train) & ids(module.validation)
@@ -56,9 +58,7 @@ def test_without_one_a_part_of_the_training_chooses(without_validation: tuple[Pa
     assert set(module.absent) == set(module.validation.classes) - there
 
 
-def test_the_test_clips_choose_if_they_are_told_to(
-    manifest: Path, without_validation: tuple[Path, list[Sample]]
-) -> None:
+def test_the_test_subset_selects_on_request(manifest: Path, without_validation: tuple[Path, list[Sample]]) -> None:
     for path, unused in ((manifest, len(of(read_manifest(manifest), "validation"))), (without_validation[0], 0)):
         samples = read_manifest(path)
         module = ClipDataModule(DataConfig(path), Manifest.read(path), MODEL, seed=0, selection="test")
@@ -69,7 +69,7 @@ def test_the_test_clips_choose_if_they_are_told_to(
 
 
 @pytest.mark.parametrize("selection", ["validation", "test"])
-def test_a_manifest_without_the_subset_is_refused(
+def test_a_manifest_without_a_needed_subset_is_refused(
     manifest: Path, tmp_path: Path, selection: Literal["validation", "test"]
 ) -> None:
     lacking = {"validation": "train", "test": "test"}[selection]
@@ -79,7 +79,7 @@ def test_a_manifest_without_the_subset_is_refused(
         ClipDataModule(DataConfig(path), Manifest.read(path), MODEL, seed=0, selection=selection)
 
 
-def test_clips_of_unknown_people_are_held_out_class_by_class() -> None:
+def test_clips_of_unknown_people_are_held_out_with_equal_class_shares() -> None:
     samples = [Sample(str(i), Path("x"), 16, ("happy", "sad", "fear")[i % 3], "train") for i in range(90)]
     train, validation = hold_out(samples, 0.1, seed=4)
     assert Counter(s.label for s in validation) == {"happy": 3, "sad": 3, "fear": 3}

@@ -1,4 +1,4 @@
-"""Cross-validation from the command line on a tiny DFEW: folds, resuming, what is not done twice, refusals."""
+"""Cross-validation from the command line on a tiny DFEW: folds, resuming, finished work, refusals."""
 
 import json
 import re
@@ -39,7 +39,7 @@ RECIPE: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a manifest of 28 clips in five folds, as ``ifdd prepare`` makes it."""
+    """Return a manifest of 28 clips in five folds, written by ``ifdd prepare``."""
     root = tmp_path_factory.mktemp("crossval")
     words = ["--layout", "dfew", "--clips", "28", "--size", "32", "--preset", "easy", "--identities", "10"]
     main(["synth", str(root / "DFEW"), *words, "--workers", "1"])
@@ -88,7 +88,7 @@ def times(folder: Path) -> dict[str, int]:
     return {str(file.relative_to(folder)): file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file()}
 
 
-def test_every_fold_is_trained_and_tested_and_the_protocol_is_said(done: Path, prepared: Path) -> None:
+def test_every_fold_is_trained_and_tested_and_the_protocol_is_reported(done: Path, prepared: Path) -> None:
     document = json.loads((done / "crossval.json").read_text())
     assert (document["complete"], document["missing"]) == (False, [3, 4, 5])
     samples = read_manifest(prepared)
@@ -122,7 +122,7 @@ def test_two_folds_in_one_process_read_the_manifest_once(recipe: Path, prepared:
         if counting and event == "open" and str(arguments[0]) == str(prepared):
             opened.append(str(arguments[0]))
 
-    sys.addaudithook(count)  # sees every way to open a file; it cannot be removed again
+    sys.addaudithook(count)  # called for every way to open a file; cannot be removed
     try:
         document = crossval(recipe, tmp_path / "out", "--folds", "1,2")
     finally:
@@ -131,14 +131,14 @@ def test_two_folds_in_one_process_read_the_manifest_once(recipe: Path, prepared:
     assert opened == [str(prepared)]
 
 
-def test_folds_that_are_done_are_not_done_again(recipe: Path, copy: Path) -> None:
+def test_finished_folds_are_not_repeated(recipe: Path, copy: Path) -> None:
     before, results = times(copy), json.loads((copy / "crossval.json").read_text())
     assert crossval(recipe, copy, "--folds", "2") == results
     changed = {name for name, when in times(copy).items() if before.get(name) != when}
     assert changed == {"recipe.yaml", *(f"crossval.{suffix}" for suffix in ("json", "csv", "md", "tex"))}
 
 
-def test_a_fold_that_was_not_tested_is_tested_and_not_trained_again(recipe: Path, copy: Path) -> None:
+def test_a_trained_fold_without_evaluation_is_only_tested(recipe: Path, copy: Path) -> None:
     shutil.rmtree(copy / "fold_2" / "evaluation")
     results = json.loads((copy / "crossval.json").read_text())
     before = times(copy / "fold_2")
@@ -149,17 +149,17 @@ def test_a_fold_that_was_not_tested_is_tested_and_not_trained_again(recipe: Path
     assert {name: after[name] for name in before} == before
 
 
-def test_another_sampling_tests_anew_and_trains_nothing(recipe: Path, copy: Path) -> None:
+def test_another_sampling_repeats_the_test_but_not_the_training(recipe: Path, copy: Path) -> None:
     before = times(copy / "fold_1")
     words = ["--evaluation.sampling", "spaced_clips", "--evaluation.views", "2"]
     document = crossval(recipe, copy, "--folds", "1", *words)
     assert document["protocol"]["sampling"]["temporal_views"] == 2
-    assert document["missing"] == [2, 3, 4, 5]  # fold 2 was tested in another way
+    assert document["missing"] == [2, 3, 4, 5]  # fold 2 was tested with another sampling
     changed = {name for name, when in times(copy / "fold_1").items() if before.get(name) != when}
     assert changed == {f"evaluation/{name}" for name in ("evaluation.json", "evaluation.md", "predictions.csv")}
 
 
-def test_two_folds_at_once_are_interrupted_and_go_on_to_the_same_result(
+def test_interrupted_parallel_folds_resume_to_the_same_result(
     recipe: Path, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
@@ -178,7 +178,7 @@ def test_two_folds_at_once_are_interrupted_and_go_on_to_the_same_result(
     errors = capfd.readouterr().err
     assert "interrupted" in errors
     assert "Traceback" not in errors
-    shutil.rmtree(out / "fold_2", ignore_errors=True)  # as if the second had not begun
+    shutil.rmtree(out / "fold_2", ignore_errors=True)  # as if the second fold had not started
     document = crossval(recipe, out, "--folds", "1,2")
     expected = json.loads((done / "crossval.json").read_text())
     assert [fold["confusion"] for fold in document["folds"]] == [fold["confusion"] for fold in expected["folds"]]
@@ -202,7 +202,7 @@ def test_a_second_interruption_kills_folds_that_do_not_stop(tmp_path: Path, monk
         assert process.popen.returncode == -signal.SIGKILL
 
 
-def test_a_fold_that_fails_in_its_own_process_is_named_with_the_reason(
+def test_a_fold_that_fails_in_a_separate_process_is_named_with_the_reason(
     recipe: Path, prepared: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     samples = read_manifest(prepared)
@@ -218,7 +218,7 @@ def test_a_fold_that_fails_in_its_own_process_is_named_with_the_reason(
     assert str(tmp_path / "out" / "fold_2" / "log.txt") in line
 
 
-def test_a_dataset_without_folds_is_one_and_selection_on_its_test_clips_is_labelled(
+def test_a_dataset_without_folds_counts_as_one_fold_and_selection_on_test_clips_is_labelled(
     recipe: Path, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--data.manifest", str(manifest), "--data.name", "FERV39k", "--run.selection", "test"]
@@ -242,15 +242,15 @@ def test_a_dataset_without_folds_is_one_and_selection_on_its_test_clips_is_label
         (["--folds", "1,9"], "has the folds 1, 2, 3, 4, 5"),
         (["--folds", "one"], "--folds is 'one'; give numbers"),
         (["--gpus", "cuda:0"], "--gpus is 'cuda:0'; give numbers"),
-        (["--gpus", "0", "--run.devices", "2"], "gives every fold one GPU"),
+        (["--gpus", "0", "--run.devices", "2"], "assigns one GPU to each fold"),
         (["--gpus", "0,99", "--run.device", "auto"], "--gpus is 0,99, but torch finds"),
         (["--gpus", "99", "--run.device", "cuda"], "--gpus is 99, but torch finds"),
-        (["--data.fold", "1"], "data.fold is 1, but crossval does every fold"),
+        (["--data.fold", "1"], "data.fold is 1, but crossval runs every fold"),
         (["--evaluation.views", "0"], "views"),
         (["--data.manifest", "/nowhere.csv"], "/nowhere.csv"),
     ],
 )
-def test_a_mistake_is_one_line_and_nothing_is_written(
+def test_a_mistake_gives_one_line_and_writes_nothing(
     recipe: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], words: list[str], message: str
 ) -> None:
     assert message in refusal(capfd, recipe, "--out", tmp_path / "out", *words)
@@ -262,7 +262,7 @@ def test_another_recipe_is_refused(recipe: Path, done: Path, capfd: pytest.Captu
     assert "another recipe (run.seed: 3 -> 4)" in line
 
 
-def test_a_dfew_of_three_folds_is_refused_unless_they_are_named(
+def test_a_dfew_of_three_folds_is_refused_without_the_option_folds(
     recipe: Path, prepared: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     manifest = tmp_path / prepared.name
@@ -277,7 +277,7 @@ def test_a_dfew_of_three_folds_is_refused_unless_they_are_named(
     assert "has the folds 1, 2, 4" in refusal(capfd, recipe, *words, "--folds", "3")
 
 
-def test_what_cannot_change_the_result_may_change_when_going_on(
+def test_settings_without_effect_on_the_result_may_change_on_resume(
     recipe: Path, prepared: Path, copy: Path, tmp_path: Path
 ) -> None:
     moved = tmp_path / "moved" / "manifest.parquet"
@@ -299,7 +299,7 @@ def test_other_frames_of_the_same_clips_are_refused(
     (tmp_path / "prepare.json").write_text(json.dumps(record | {"frames": "clip_224x224"}))
     write_manifest(tmp_path / "manifest.csv", read_manifest(prepared))
     line = refusal(capfd, recipe, "--out", copy, "--data.manifest", tmp_path / "manifest.csv")
-    assert "prepared in another way" in line
+    assert "prepared differently" in line
 
 
 def test_a_fold_without_test_clips_is_refused(
@@ -327,7 +327,7 @@ def test_changed_clips_are_refused(
     ("file", "content", "message"),
     [
         ("evaluation/evaluation.json", "{", "is damaged"),
-        ("best.safetensors", None, "no training that it could belong to"),
+        ("best.safetensors", None, "an evaluation, but no finished training"),
         ("training.json", "[]", "is damaged"),
         ("recipe.yaml", "model: {preset: ifdd_s3d}", "another recipe"),
     ],

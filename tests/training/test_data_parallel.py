@@ -1,4 +1,4 @@
-"""Two processes train together on the CPU."""
+"""Data-parallel training with two processes on the CPU."""
 
 import re
 import sys
@@ -39,9 +39,9 @@ def test_two_processes_train_one_model_and_show_one_bar(manifest: Path, tmp_path
     assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
     assert all(re.search(r"validation WAR 0\.\d+ UAR 0\.\d+  \d+ clips/s, scored in \d+ s$", line) for line in lines)
     assert done.stdout.count("training on") == done.stdout.count("best WAR on") == 1
-    assert "32/32" in done.stderr  # 24 clips are 12 for each process: one batch of 8; twice, in two epochs
+    assert "32/32" in done.stderr  # 24 clips are 12 per process: one batch of 8 in each process and epoch
 
-    # three clips on two processes: each counts once
+    # three validation clips on two processes: each counts once
     samples = read_manifest(manifest, "validation")
     assert len(samples) == 3
     checkpoint = load_checkpoint(tmp_path / "last.safetensors")
@@ -50,7 +50,7 @@ def test_two_processes_train_one_model_and_show_one_bar(manifest: Path, tmp_path
     assert checkpoint.record.validation.plain() == pytest.approx({"war": scores.war, "uar": scores.uar})
 
 
-def test_a_mistake_that_one_process_meets_stops_both_without_a_traceback(manifest: Path, tmp_path: Path) -> None:
+def test_an_error_in_one_process_stops_both_without_a_traceback(manifest: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_text("no video")
     rows = manifest.read_text().replace("clips/", f"{manifest.parent}/clips/").splitlines()

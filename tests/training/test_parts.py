@@ -1,4 +1,4 @@
-"""The schedule and the held-out subjects."""
+"""The learning-rate schedule and the held-out subjects."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +13,7 @@ from ifdd.training.clips import hold_out
 from ifdd.training.module import learning_rate_factor
 
 
-def test_learning_rate_warms_up_linearly_and_ends_at_its_fraction() -> None:
+def test_the_learning_rate_warms_up_linearly_and_ends_at_the_final_fraction() -> None:
     factors = [learning_rate_factor(step, 110, 10, 0.01) for step in range(110)]
     assert factors[:10] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
     assert factors[10] == pytest.approx(1.0)
@@ -22,7 +22,7 @@ def test_learning_rate_warms_up_linearly_and_ends_at_its_fraction() -> None:
 
 
 @given(steps=st.integers(1, 50), warmup=st.integers(0, 50), step=st.integers(0, 60))
-def test_learning_rate_stays_between_nothing_and_the_peak(steps: int, warmup: int, step: int) -> None:
+def test_the_learning_rate_stays_between_zero_and_the_peak(steps: int, warmup: int, step: int) -> None:
     assert 0 < learning_rate_factor(step, steps, min(warmup, steps), 0.01) <= 1
 
 
@@ -35,7 +35,7 @@ def samples(subjects: int, each: int) -> list[Sample]:
 
 
 @given(subjects=st.integers(10, 30), each=st.integers(2, 5), seed=st.integers(0, 9))
-def test_held_out_subjects_are_not_trained_on(subjects: int, each: int, seed: int) -> None:
+def test_held_out_subjects_are_not_in_training(subjects: int, each: int, seed: int) -> None:
     everyone = samples(subjects, each)
     train, validation = hold_out(everyone, 0.1, seed)
     assert sorted(s.clip_id for s in train + validation) == sorted(s.clip_id for s in everyone)

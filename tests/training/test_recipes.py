@@ -1,4 +1,4 @@
-"""Every recipe end to end: SynthDFER in the official tree, prepare, train, evaluate, by the real commands."""
+"""Every recipe end to end with the real commands: SynthDFER in the official layout, prepare, train, evaluate."""
 
 import json
 from pathlib import Path
@@ -30,7 +30,7 @@ TINY = {
 OPTIONS = {
     "dfew": [],
     "ferv39k": ["--manifest-format", "parquet"],
-    "mafw": ["--faces", "keep"],  # cropping has tests of its own
+    "mafw": ["--faces", "keep"],  # cropping is tested elsewhere
 }
 
 
@@ -51,7 +51,7 @@ def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def train(prepared: Prepared, out: Path, *words: str) -> CheckpointRecord:
-    """Train a recipe made tiny; return what its checkpoint says of itself."""
+    """Train a recipe with a tiny model; return the record of its checkpoint."""
     frames = 32 if prepared.name == "mafw" else 16
     tiny = [word for name, value in TINY.items() for word in (f"--{name}", str(value))]
     tiny += ["--model.overrides", f"{{size: 32, frames: {frames}}}", "--data.manifest", str(prepared.manifest)]
@@ -68,7 +68,7 @@ def evaluate(prepared: Prepared, out: Path) -> dict[str, Any]:
     return result
 
 
-def test_a_recipe_from_the_official_tree_to_scores(prepared: Prepared, tmp_path: Path) -> None:
+def test_a_recipe_runs_from_the_official_layout_to_scores(prepared: Prepared, tmp_path: Path) -> None:
     record = train(prepared, tmp_path)
     assert record.chosen_on == "validation"
     assert record.selection == "best WAR on validation clips, clips not in training"
@@ -81,7 +81,7 @@ def test_a_recipe_from_the_official_tree_to_scores(prepared: Prepared, tmp_path:
     assert training["clips"]["train"] + training["clips"]["validation"] + protocol["clips"] == CLIPS[prepared.name]
 
 
-def test_rare_classes_in_mind_and_chosen_on_the_test_clips(
+def test_the_uar_recipe_with_selection_on_the_test_clips(
     prepared: Prepared, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     record = train(prepared, tmp_path, *UAR, "--run.selection", "test")
@@ -98,7 +98,7 @@ def test_rare_classes_in_mind_and_chosen_on_the_test_clips(
 
 
 @pytest.mark.parametrize("prepared", ["dfew"], indirect=True)
-def test_the_votes_of_dfew_become_soft_labels(prepared: Prepared, tmp_path: Path) -> None:
+def test_votes_of_dfew_become_soft_labels(prepared: Prepared, tmp_path: Path) -> None:
     record = train(prepared, tmp_path, "--data.soft-labels")
     assert record.recipe_option("data", "soft_labels") is True
 

@@ -1,4 +1,4 @@
-"""Training from the command line on a tiny real set: results, resuming, refusals."""
+"""Training from the command line on a tiny dataset: results, resuming, refusals."""
 
 import json
 import shutil
@@ -55,7 +55,7 @@ def trained(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def refusal(capfd: pytest.CaptureFixture[str], *words: object) -> str:
-    """Run a command that must fail with exit code 2 and one line below the progress, and return that line."""
+    """Run a command that must fail with exit code 2 and one error line besides the progress; return that line."""
     with pytest.raises(SystemExit) as stop:
         main([str(word) for word in words])
     assert stop.value.code == 2
@@ -66,7 +66,7 @@ def refusal(capfd: pytest.CaptureFixture[str], *words: object) -> str:
     return lines[0]
 
 
-def test_a_training_leaves_complete_checkpoints_and_logs(trained: Path) -> None:
+def test_training_writes_complete_checkpoints_and_logs(trained: Path) -> None:
     for name in ("best", "last"):
         checkpoint = load_checkpoint(trained / f"{name}.safetensors")
         assert checkpoint.classes == ("happy", "sad", "neutral", "angry", "surprise", "disgust", "fear")
@@ -91,7 +91,7 @@ def test_the_averaged_weights_are_saved(trained: Path) -> None:
     assert not torch.equal(saved, point["current_model_state"]["model.head.classifier.weight"])
 
 
-def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
+def test_a_resumed_run_gives_the_same_weights_as_an_uninterrupted_one(
     recipe: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "run"
@@ -118,10 +118,10 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
         torch.testing.assert_close(resumed[name], value, atol=1e-6, rtol=1e-5, msg=name)
 
 
-def test_a_folder_that_holds_a_training_is_not_overwritten(
+def test_a_folder_with_a_training_run_is_not_overwritten(
     recipe: Path, trained: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert "holds a training already" in refusal(capfd, "train", recipe, "--out", trained)
+    assert "already holds a training run" in refusal(capfd, "train", recipe, "--out", trained)
     changed = refusal(capfd, "train", recipe, "--out", trained, "--resume", "--optimization.epochs", "4")
     assert "another recipe (optimization.epochs: 3 -> 4)" in changed
 
@@ -141,20 +141,18 @@ def test_a_folder_that_holds_a_training_is_not_overwritten(
         (["--speed", "11"], "--speed"),
         (["--run.seed", "-1"], "run.seed is -1; it must be at least 0"),
         (["--run.device", "abacus"], "run.device"),
-        (["--model.overrides", '{"num_classes": 5}'], "data.classes decides"),
+        (["--model.overrides", '{"num_classes": 5}'], "choose the classes with data.classes"),
         (["--augmentation.flip", "2"], "augmentation.flip"),
     ],
 )
-def test_a_mistake_in_the_recipe_is_one_line(
+def test_a_mistake_in_the_recipe_gives_one_line(
     recipe: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], words: list[str], message: str
 ) -> None:
     assert message in refusal(capfd, "train", recipe, "--out", tmp_path / "run", *words)
     assert not (tmp_path / "run" / "best.safetensors").exists()
 
 
-def test_a_video_that_breaks_during_training_is_named(
-    manifest: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_broken_video_is_named(manifest: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     text = manifest.read_text().replace("clips/", f"{manifest.parent}/clips/")
     broken = tmp_path / "broken.mp4"
     broken.write_text("no video")
@@ -167,7 +165,7 @@ def test_a_video_that_breaks_during_training_is_named(
     assert str(broken) in refusal(capfd, "train", "--out", tmp_path / "run", "--run.device", "cpu", *words)
 
 
-def test_a_damaged_resume_point_is_refused(
+def test_a_damaged_resume_file_is_refused(
     recipe: Path, trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "run"
@@ -189,8 +187,8 @@ def test_several_folds_at_once_are_refused(
 
 
 @pytest.mark.parametrize("megabytes", [1, 12])
-def test_a_full_disk_is_one_line_and_leaves_whole_files(recipe: Path, tmp_path: Path, megabytes: int) -> None:
-    # a limit on file sizes stands for the disk: 1 MB stops the weights (9 MB), 12 MB the state to resume from (36 MB)
+def test_a_full_disk_gives_one_line_and_leaves_complete_files(recipe: Path, tmp_path: Path, megabytes: int) -> None:
+    # a limit on file sizes stands in for a full disk: 1 MB stops the weights (9 MB), 12 MB the trainer's state (36 MB)
     limited = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({megabytes}_000_000, {megabytes}_000_000));"

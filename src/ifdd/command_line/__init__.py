@@ -1,1 +1,1 @@
-"""The command line: words and YAML files become the arguments of a function, mistakes become one line."""
+"""The command line: turns words and YAML files into the arguments of a function, and mistakes into one-line errors."""

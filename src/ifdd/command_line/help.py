@@ -11,13 +11,13 @@ from ifdd.command_line.mistakes import plain
 from ifdd.command_line.options import REQUIRED, Command, Option, spell
 
 COLUMN = 28
-"""Where the summaries begin."""
+"""Column where the summaries begin."""
 _wrap = partial(textwrap.wrap, break_on_hyphens=False)
 _fill = partial(textwrap.fill, break_on_hyphens=False)
 WIDEST = 120
 WIDEST_CHOICES = 45
 LONG_CHOICE = "NAME"
-"""Stands for choices that take more columns; the text names them."""
+"""Placeholder for choices wider than this; the summary lists them."""
 KINDS = {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
 
 
@@ -26,7 +26,7 @@ def help_page(command: Command, width: int | None = None) -> str:
 
     Args:
         command: the command.
-        width: columns; those of the terminal when None.
+        width: width in columns; None takes that of the terminal.
     """
     width = min(width or shutil.get_terminal_size().columns, WIDEST)
     paragraphs = [_usage(command), command.summary, *command.details.split("\n\n")]
@@ -77,7 +77,7 @@ def _rows(option: Option, width: int) -> Iterator[str]:
 
 
 def _text(option: Option) -> str:
-    """Return summary, choices that are not shown elsewhere, and default."""
+    """Return the summary, the choices if they are not shown elsewhere, and the default."""
     notes = []
     unnamed = [str(choice) for choice in option.choices if str(choice) not in option.summary]
     if unnamed and (option.positional or _metavar(option) == LONG_CHOICE):

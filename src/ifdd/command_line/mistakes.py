@@ -1,6 +1,6 @@
-"""What is wrong with the options, in one line: the option or the place in a file, the value, what is allowed.
+"""One-line errors for wrong options: the option or the place in a file, the value, and the allowed values.
 
-Called when the parser has refused the whole: each option and each key of the YAML files is then tried alone.
+Used after the parser has failed: each option and each key of the YAML files is checked separately.
 """
 
 import re
@@ -29,7 +29,7 @@ class Entry(NamedTuple):
 
 
 def explain(command: Command, given: Sequence[Given]) -> InputError:
-    """Return the error that says why the parser refused the options."""
+    """Return the error that explains why the parser failed."""
     found: list[Entry] = []
     try:
         for each in given:
@@ -41,7 +41,7 @@ def explain(command: Command, given: Sequence[Given]) -> InputError:
 
 
 def _check(command: Command, given: Given) -> list[Entry]:
-    """Check one option; return the keys of the file that it names.
+    """Check one option; return the keys of the YAML file or document that is its value.
 
     Raises:
         InputError: the option is wrong.
@@ -67,12 +67,12 @@ def _check_required(command: Command, names: set[str]) -> None:
 
 
 def wrong_value(written: str, value: object, option: Option) -> InputError:
-    """Return the error for a value that an option does not take."""
+    """Return the error for a value that an option does not accept."""
     return InputError(f"{written} is {value!r}; {allowed(option)}")
 
 
 def allowed(option: Option) -> str:
-    """Return which values an option takes, as an advice."""
+    """Return the allowed values of an option as advice for an error message."""
     null = " or null" if option.nullable else ""
     if option.choices:
         return f"use one of {', '.join(map(str, option.choices))}"
@@ -89,7 +89,7 @@ def allowed(option: Option) -> str:
 
 
 def plain(value: Any) -> str:
-    """Return a value as one writes it on the command line and in YAML."""
+    """Return a value as written on the command line and in YAML."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
@@ -127,9 +127,9 @@ def _check_document(
     Args:
         command: the command.
         text: the document.
-        prefix: dotted name of the group that the document describes, with a dot; "" for all options.
-        remedy: raised where the document is not a mapping.
-        place: returns what the message calls a line.
+        prefix: dotted name of the document's group with a trailing dot; "" for all options.
+        remedy: error to raise if the document is not a mapping.
+        place: function from a line number to its name in messages.
 
     Raises:
         InputError: the document cannot be read, or a key or a value is wrong.
@@ -149,7 +149,7 @@ def _check_document(
 
 
 def _entries(command: Command, node: yaml.MappingNode, prefix: str) -> Iterator[Entry]:
-    """Yield every option of a document; a group that is not a mapping counts as one."""
+    """Yield every option of a document; a group whose value is not a mapping counts as an option."""
     for key, value in node.value:
         name = f"{prefix}{key.value}"
         if name in command.groups and isinstance(value, yaml.MappingNode):
@@ -169,22 +169,22 @@ def _check_entry(command: Command, entry: Entry, place: str) -> None:
         meant = f"; did you mean {nearest}?" if nearest else ";"
         raise InputError(f"{place}: unknown key {entry.name}{meant} see 'ifdd {command.name} --help'")
     elif option.name == entry.name and not _fits(option.annotation, partial(_parse_node, node=entry.node)):
-        raise wrong_value(f"{place}: {entry.name}", value, option)  # keys of a mapping are left to its function
+        raise wrong_value(f"{place}: {entry.name}", value, option)  # the command checks the keys of its mappings
 
 
 def _shown(entry: Entry, place: str) -> str:
-    """Return a value in one line."""
+    """Return a value on one line."""
     try:
         return plain(yaml.safe_load(yaml.serialize(entry.node)))
     except yaml.YAMLError:
         raise InputError(f"{place}: {entry.name} has the tag {entry.node.tag}; give a plain value") from None
 
 
-# --- a value tried alone ----------------------------------------------------------------------------------
+# --- single values ----------------------------------------------------------------------------------------
 
 
 def _fits(annotation: Any, parse: Callable[[ArgumentParser], object]) -> bool:
-    """Whether a value is of a type."""
+    """Whether a value can be parsed as a type."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--value", type=annotation)
     try:

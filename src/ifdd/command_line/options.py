@@ -13,7 +13,7 @@ from typing import Any, Literal, Union
 import docstring_parser
 
 REQUIRED = inspect.Parameter.empty
-"""The default of an option that must be given."""
+"""Default of a required option."""
 
 CONFIG = "config"
 PRINT_CONFIG = "print_config"
@@ -21,10 +21,10 @@ PRINT_CONFIG = "print_config"
 
 @dataclass(frozen=True)
 class Option:
-    """One value that a command takes."""
+    """One option or positional argument of a command."""
 
     name: str
-    """As in Python and YAML: dots between groups, underscores within names."""
+    """Name in Python and YAML: dots between groups, underscores within names."""
     annotation: Any
     default: Any
     summary: str
@@ -32,38 +32,38 @@ class Option:
 
     @property
     def spelling(self) -> str:
-        """The name as the command line shows it."""
+        """The name as shown on the command line."""
         return self.name.upper() if self.positional else spell(self.name)
 
     @property
     def types(self) -> tuple[Any, ...]:
-        """The members of the annotation, None apart."""
+        """The members of the annotation without None."""
         members = typing.get_args(self.annotation) if _is_union(self.annotation) else (self.annotation,)
         return tuple(member for member in members if member is not type(None))
 
     @property
     def nullable(self) -> bool:
-        """Whether None is a value."""
+        """Whether None is allowed."""
         return _is_union(self.annotation) and type(None) in typing.get_args(self.annotation)
 
     @property
     def is_switch(self) -> bool:
-        """Whether the option may stand alone."""
+        """Whether the option may be given without a value."""
         return self.types == (bool,)
 
     @property
     def is_mapping(self) -> bool:
-        """Whether single keys can be given behind the name: ``--scene.occlusion``."""
+        """Whether single keys can be given after the name, as in ``--scene.occlusion``."""
         return any(typing.get_origin(member) is dict for member in self.types)
 
     @property
     def is_list(self) -> bool:
-        """Whether a positional takes any number of words."""
+        """Whether the option is a list; a positional list takes any number of words."""
         return any(typing.get_origin(member) is list for member in self.types)
 
     @property
     def word_annotation(self) -> Any:
-        """The type of one word on the command line: of a positional list, that of its items."""
+        """The type of one word on the command line; for a positional list, the type of its items."""
         return typing.get_args(self.types[0])[0] if self.positional and self.is_list else self.annotation
 
     @property
@@ -80,13 +80,13 @@ class Option:
 
 @dataclass(frozen=True)
 class Command:
-    """A command as its user sees it."""
+    """A command with its options and descriptions."""
 
     name: str
     function: Callable[..., None]
     options: tuple[Option, ...]
     groups: dict[str, str]
-    """Dotted name -> summary, for each dataclass among the arguments."""
+    """Dotted name -> summary of each dataclass among the arguments."""
     summary: str
     details: str
 
@@ -97,25 +97,26 @@ class Command:
 
     @property
     def positionals(self) -> list[Option]:
-        """The options that are words without a name."""
+        """The positional arguments."""
         return [option for option in self.options if option.positional]
 
     @cached_property
     def switches(self) -> set[str]:
-        """Names of the options that may stand alone."""
+        """Names of the options that may be given without a value."""
         return {option.name for option in self.options if option.is_switch}
 
     def find(self, name: str) -> Option | None:
-        """Return the option of a name; the mapping for one of its keys."""
+        """Return the option with a name; for a key of a mapping, the mapping; None if there is none."""
         if name in self.by_name:
             return self.by_name[name]
         mapping = self.by_name.get(name.rpartition(".")[0])
         return mapping if mapping is not None and mapping.is_mapping else None
 
     def nearest(self, name: str) -> str | None:
-        """Return the name of the option or group that a name with a mistake most probably means.
+        """Return the name of the option or group that is most similar to a misspelt name; None if none is similar.
 
-        The last part of a name counts as well: ``batch_size`` means ``data.batch_size``. So does the beginning of it.
+        The last part of a name is enough: ``batch_size`` means ``data.batch_size``. So is the beginning of the last
+        part: ``data.batch`` means ``data.batch_size``.
         """
         group, _, last = name.rpartition(".")
         within = [option.name for option in self.options if option.name.startswith(f"{group}.{last}")]
@@ -130,21 +131,21 @@ class Command:
 
 
 def spell(name: str) -> str:
-    """Return an option's name as the command line shows it."""
+    """Return an option's name as shown on the command line."""
     return "--" + name.replace("_", "-")
 
 
 def describe(name: str, function: Callable[..., None]) -> Command:
-    """Read the options of a command.
+    """Read the options of a command from its function.
 
-    Arguments that can be given by position become words without a name; keyword-only arguments become options, those
-    whose type is a dataclass a group of options. Summaries come from the docstrings of the function and the fields.
+    Positional arguments become positional words, keyword-only arguments become options, and arguments whose type is a
+    dataclass become groups of options. Summaries come from the docstrings of the function and the fields.
     """
     documentation = docstring_parser.parse_from_object(function)
     summaries = {each.arg_name: _line(each.description) for each in documentation.params}
     hints = typing.get_type_hints(function)
     options = [
-        Option(CONFIG, Path, None, "YAML file with any of these options; what follows overrides it."),
+        Option(CONFIG, Path, None, "YAML file with any of these options; options after it override its values."),
         Option(PRINT_CONFIG, bool, False, "Print the options as a YAML file and stop."),
     ]
     groups: dict[str, str] = {}
@@ -166,14 +167,14 @@ def describe(name: str, function: Callable[..., None]) -> Command:
 
 
 def _options_of(prefix: str, kind: Any, default: Any, summary: str, groups: dict[str, str]) -> Iterator[Option]:
-    """Yield the options of a dataclass, and note it and those within it in ``groups``.
+    """Yield the options of a dataclass; add it and the dataclasses within it to ``groups``.
 
     Args:
         prefix: dotted name of the group.
         kind: the dataclass.
-        default: an instance that has the defaults, or ``REQUIRED``.
-        summary: what the group is for.
-        groups: dotted name -> summary.
+        default: instance with the defaults, or ``REQUIRED``.
+        summary: summary of the group.
+        groups: dotted name -> summary; extended.
     """
     groups[prefix] = summary
     hints = typing.get_type_hints(kind)

@@ -1,4 +1,4 @@
-"""From words and YAML files to the arguments of a command's function, by jsonargparse."""
+"""Parsing of words and YAML files into the arguments of a command's function, with jsonargparse."""
 
 import inspect
 import typing
@@ -32,9 +32,8 @@ def parse(command: Command, words: Sequence[str]) -> dict[str, Any]:
 def build_parser(function: Callable[..., None]) -> ArgumentParser:
     """Build the parser of a function.
 
-    A first argument of type ``list`` becomes one or more words, or none if it has a default; one with the default None
-    that is not keyword-only becomes a word that may be left out; other required arguments become one word each, unless
-    they are keyword-only: those become required options.
+    Positional arguments become words, keyword-only arguments become options. If the first argument is a ``list``, it
+    takes one or more words, or any number if it has a default; if its default is None, its word is optional.
     """
     parser = ArgumentParser(exit_on_error=False, allow_abbrev=False)
     parser.add_argument(f"--{CONFIG}", action="config")

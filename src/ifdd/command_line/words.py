@@ -1,7 +1,7 @@
-"""The words behind ``ifdd COMMAND``: which option each belongs to, in both spellings, with switches that stand alone.
+"""Assignment of the words after ``ifdd COMMAND`` to options, in both spellings and with bare switches.
 
-jsonargparse has switches too (``ActionYesNo``). They either take no value, so that ``--resume true`` fails, or take the
-next word as one, so that ``--pack dfew`` fails; and it does not use them for the fields of dataclasses.
+jsonargparse's own switches (``ActionYesNo``) either take no value, so that ``--resume true`` fails, or always take the
+next word as their value, so that ``--pack dfew`` fails. They do not work for the fields of dataclasses either.
 """
 
 from collections.abc import Sequence
@@ -16,31 +16,31 @@ OPPOSITE = {"true": "false", "false": "true"}
 
 
 class Given(NamedTuple):
-    """An option that was given."""
+    """An option or positional word on the command line."""
 
     name: str
-    """As the parser knows it; for a positional word the positional's name."""
+    """Name for the parser."""
     written: str
-    """As the user wrote it, for messages."""
+    """Name as the user wrote it, for messages."""
     value: str
 
 
 class Plain(NamedTuple):
-    """A word that is no option."""
+    """A word that is not an option."""
 
     word: str
     behind: str = ""
-    """The switch before it, whose value it may have been meant for."""
+    """The switch before the word, if any; the word may be meant as its value."""
 
 
 def read_words(command: Command, words: Sequence[str]) -> list[Given]:
     """Return the options and the positional words of a command line.
 
-    A first positional word that ends in .yaml or .yml is the file of ``--config``; it comes first, so that every
-    option overrides it.
+    If the first positional word ends in .yaml or .yml, it becomes the value of ``--config``. It is put first, so that
+    all options override it.
 
     Raises:
-        InputError: an option is unknown or lacks its value, or there are too many words.
+        InputError: an option is unknown or has no value, or there are too many words.
     """
     given: list[Given] = []
     plain: list[Plain] = []
@@ -61,7 +61,7 @@ def read_words(command: Command, words: Sequence[str]) -> list[Given]:
 
 
 def parser_words(command: Command, given: Sequence[Given]) -> list[str]:
-    """Return options and positional words in the form that the parser takes."""
+    """Return options and positional words in the parser's syntax."""
     positionals = {option.name for option in command.positionals}
     named = [f"--{each.name}={each.value}" for each in given if each.name not in positionals]
     words = [each.value for each in given if each.name in positionals]
@@ -69,12 +69,12 @@ def parser_words(command: Command, given: Sequence[Given]) -> list[str]:
 
 
 def _read_option(command: Command, word: str, left: list[str]) -> Given:
-    """Return the option that a word begins; take its value from ``left`` if it is the next word."""
+    """Return the option that a word starts; take its value from ``left`` if it is the next word."""
     written, equals, value = word.partition("=")
     name = written.removeprefix("--").replace("-", "_")
     if not written.startswith("--") or name.rstrip("+") == "":
         raise InputError(f"unknown option {written}; see 'ifdd {command.name} --help'")
-    plus = "+" if name.endswith("+") else ""  # jsonargparse's way to add to a list
+    plus = "+" if name.endswith("+") else ""  # jsonargparse's syntax for appending to a list
     name = name.removesuffix("+")
     option = command.find(name)
     if name in (PRINT_CONFIG, *command.groups):
@@ -97,7 +97,7 @@ def _read_option(command: Command, word: str, left: list[str]) -> Given:
 
 
 def _switch_value(written: str, equals: str, value: str, left: list[str]) -> str:
-    """Return "true" or "false" for a switch, which may have a value."""
+    """Return "true" or "false" for a switch with or without a value."""
     if not equals:
         value = left.pop(0) if left and left[0].lower() in SWITCH_VALUES else "true"
     if value.lower() not in SWITCH_VALUES:
@@ -106,7 +106,7 @@ def _switch_value(written: str, equals: str, value: str, left: list[str]) -> str
 
 
 def _without_no(command: Command, name: str) -> Option | None:
-    """Return the switch that ``no_data.cache`` or ``data.no_cache`` turns off."""
+    """Return the switch that a name such as ``no_data.cache`` or ``data.no_cache`` turns off; None if there is none."""
     group, dot, last = name.rpartition(".")
     for positive in (name.removeprefix("no_"), group + dot + last.removeprefix("no_")):
         option = command.by_name.get(positive)
@@ -116,14 +116,14 @@ def _without_no(command: Command, name: str) -> Option | None:
 
 
 def unknown_option(command: Command, written: str, name: str) -> InputError:
-    """Return the error for a name that no option has."""
+    """Return the error for an unknown option."""
     nearest = command.nearest(name)
     meant = f"; did you mean {spell(nearest)}?" if nearest else ";"
     return InputError(f"unknown option {written}{meant} see 'ifdd {command.name} --help'")
 
 
 def _name_positionals(command: Command, words: Sequence[Plain]) -> list[Given]:
-    """Return each positional word with the name of its argument."""
+    """Assign each positional word to its argument."""
     positionals = command.positionals
     if positionals and positionals[0].is_list:
         positionals = [positionals[0]] * len(words)

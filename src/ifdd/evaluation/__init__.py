@@ -1,1 +1,1 @@
-"""Scores of a model on the clips of a manifest."""
+"""Evaluation: scores of a model on the clips of a manifest, and the protocol they were obtained with."""

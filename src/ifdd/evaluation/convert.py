@@ -1,4 +1,4 @@
-"""``ifdd convert``: a checkpoint of the official release becomes one of ours; one of ours becomes smaller."""
+"""``ifdd convert``: convert a checkpoint of the official release, or halve the size of an ifdd checkpoint."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,10 +13,10 @@ from ifdd.model import IFDD, Conversion, convert_official, load_checkpoint, save
 from ifdd.records import CheckpointRecord
 
 ENTRIES_SHOWN = 12
-"""Entries that are listed one by one for a reason; the others are counted."""
+"""Entries listed one by one for each reason; the rest are counted."""
 OFFICIAL_FPS = 25.0
 OFFICIAL_STRIDES = {8: 1, 16: 1, 32: 2}
-"""Frames of a clip -> step between them in the release's recipes (32 frames are MAFW's)."""
+"""Frames of a clip -> step between them in the release's recipes; MAFW's use 32 frames."""
 
 
 def convert(
@@ -56,7 +56,7 @@ def convert(
         raise InputError(f"cannot write {out}: name it with the suffix .safetensors")
     if checkpoint.suffix == ".safetensors":
         if (classes, frames, order, part, clip_seconds) != (None, 16, "updater_first", None, None):
-            raise InputError(f"{checkpoint} is a checkpoint of ifdd, which is complete: give no option but --half")
+            raise InputError(f"{checkpoint} is an ifdd checkpoint and already complete; the only option is --half")
         ours = load_checkpoint(checkpoint)
         save_checkpoint(out, ours.model, ours.classes, ours.clip_seconds, ours.record, half=half)
         console.print(f"Written to {out}", highlight=False)
@@ -77,7 +77,7 @@ def class_names_of(model: IFDD, classes: str | None) -> tuple[str, ...]:
     """Return the names of a converted model's classes in the order of the logits.
 
     Args:
-        model: gives the number of classes.
+        model: model with the number of classes.
         classes: name of a label set, or None.
     """
     count = model.config.num_classes
@@ -87,7 +87,7 @@ def class_names_of(model: IFDD, classes: str | None) -> tuple[str, ...]:
 
 
 def report(conversion: Conversion) -> Table:
-    """Return what was recognised and what became of every entry, for the terminal."""
+    """Return a table of the inferred configuration and of used and unused entries, for the terminal."""
     config = conversion.model.config
     parameters = sum(parameter.numel() for parameter in conversion.model.parameters())
     table = Table(title="Official checkpoint", show_header=False, title_justify="left")
@@ -106,7 +106,7 @@ def report(conversion: Conversion) -> Table:
 
 
 def names_by_reason(unused: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return reason -> the names that were left out for it."""
+    """Return reason -> names of the entries left out for it."""
     groups: dict[str, list[str]] = {}
     for name, reason in unused.items():
         groups.setdefault(reason, []).append(name)

@@ -1,4 +1,4 @@
-"""The result of a cross-validation as a person reads it (terminal, Markdown, LaTeX) and as programs do (JSON, CSV)."""
+"""Reports of a cross-validation for people (terminal, Markdown, LaTeX) and for programs (JSON, CSV)."""
 
 import csv
 import io
@@ -37,7 +37,7 @@ def write_crossval(folder: Path, result: CrossValidation) -> None:
 
 
 def crossval_tables(result: CrossValidation) -> Group:
-    """Return the tables for the terminal: folds, classes, protocol."""
+    """Return the tables of folds, classes and protocol for the terminal."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1))
     for name in _FOLD_HEADER:
         table.add_column(name, justify="left" if name == "fold" else "right", no_wrap=True)
@@ -74,7 +74,7 @@ def crossval_markdown(result: CrossValidation) -> str:
 
 
 def crossval_csv(result: CrossValidation) -> str:
-    """Return a line a fold, then mean, deviation and pooled scores, as CSV text; shares are 0 to 1."""
+    """Return one line per fold, then mean, deviation and pooled scores, as CSV text; scores are 0 to 1."""
     classes = result.pooled.classes
     chosen_on = result.protocol.chosen_on
     text = io.StringIO()
@@ -102,7 +102,7 @@ def crossval_csv(result: CrossValidation) -> str:
 def crossval_latex(result: CrossValidation) -> str:
     """Return rows for a LaTeX table with booktabs: recall of each class, WAR and UAR in percent.
 
-    The last row is the one for a table of several methods; how the checkpoint was chosen stands in every row.
+    The last row is meant for a table that compares methods. Every row states how the checkpoint was selected.
     """
     method, chosen_on = result.protocol.name.model, result.protocol.chosen_on
     classes = result.pooled.classes
@@ -164,14 +164,14 @@ def _done(result: CrossValidation) -> str:
 
 
 def _warning(result: CrossValidation) -> str:
-    """Return what must stand over a table whose checkpoints were chosen on the test clips."""
+    """Return the warning for tables whose checkpoints were selected on the test clips; otherwise an empty text."""
     warnings = (chosen_on_test(each.protocol.checkpoint.chosen_on) for each in result.folds)
     words = next(filter(None, warnings), "")
     return f"; {words}" if words else ""
 
 
 def _protocol_rows(result: CrossValidation) -> Iterable[tuple[str, str]]:
-    """Yield what a reader must know to compare the result with others."""
+    """Yield the rows that a reader needs to compare the result with others."""
     protocol = result.protocol
     seed = NOT_RECORDED if protocol.seed is None else f"seed {protocol.seed}"
     yield "checkpoints", protocol.selection

@@ -115,24 +115,24 @@ def measure(
     workers: int = 0,
     device: Device = "auto",
 ) -> tuple[Evaluation, Protocol]:
-    """Let a checkpoint classify clips of a manifest, with a progress bar.
+    """Evaluate a checkpoint on clips of a manifest, with a progress bar.
 
     Args:
-        checkpoint: a file of ours.
+        checkpoint: .safetensors file of ifdd, or the name of a bundled checkpoint.
         manifest: the table of clips.
-        how: the frames of each clip.
+        how: frames of each clip.
         subset: "train", "validation" or "test".
-        fold: number of the fold; all when None, and then the manifest must not have several.
-        batch_size: clips that the model sees at once.
-        workers: processes that decode videos.
-        device: where the model runs.
+        fold: number of the fold; None if the manifest has only one or none.
+        batch_size: clips per batch.
+        workers: worker processes that load clips.
+        device: device to run the model on.
 
     Returns:
-        the result, and its protocol.
+        The result and its protocol.
 
     Raises:
-        InputError: a file cannot be read, the checkpoint lacks classes, there are no such clips, or they are the test
-            clips of another fold than the checkpoint's, which were trained on.
+        InputError: a file cannot be read, the checkpoint lacks classes, there are no such clips, or they are test
+            clips of another fold, which the checkpoint was trained on.
     """
     loaded = load_checkpoint(checkpoint)
     samples = manifest.select(subset, fold)
@@ -166,20 +166,20 @@ def evaluate_model(
     workers: int = 0,
     advance: Callable[[int], object] = lambda count: None,
 ) -> Evaluation:
-    """Let a model classify every clip of a dataset; the probabilities of a clip's views are averaged.
+    """Classify every clip of a dataset; average the probabilities over the views of a clip.
 
     Args:
-        model: is put into evaluation mode and stays on its device.
-        dataset: not in training mode; ``dataset.classes`` gives the order of the logits.
-        batch_size: clips in a batch; where there are several views, the model still sees as many views at once.
-        workers: processes that decode videos.
+        model: the model; it is switched to evaluation mode and stays on its device.
+        dataset: clips with training mode off; ``dataset.classes`` is the order of the logits.
+        batch_size: clips per batch, and the maximum number of views in one forward pass.
+        workers: worker processes that load clips.
         advance: called with the number of clips done, for a progress bar.
 
     Raises:
         InputError: a video cannot be read, or the dataset and the model have different numbers of classes.
     """
     if len(dataset.classes) != model.config.num_classes:
-        raise InputError(f"the model has {model.config.num_classes} classes, the data {len(dataset.classes)}")
+        raise InputError(f"the model has {model.config.num_classes} classes, but the data has {len(dataset.classes)}")
     model.eval()
     loader = DataLoader(dataset, batch_size=batch_size, num_workers=workers, collate_fn=collate_views)
     probabilities, targets, views = [], [], []
@@ -217,8 +217,8 @@ def _check_folds(manifest: Path, samples: Sequence[Sample]) -> None:
     folds = sorted({sample.fold for sample in samples})
     if len(folds) > 1:
         raise InputError(
-            f"{manifest} has the folds {', '.join(map(str, folds))}; choose the checkpoint's with --fold, "
-            "for the test clips of one fold are training clips of the others"
+            f"{manifest} has the folds {', '.join(map(str, folds))}; choose the fold of the checkpoint with --fold, "
+            "because test clips of one fold are training clips of the others"
         )
 
 
@@ -226,8 +226,8 @@ def _check_not_trained_on(checkpoint: Path, record: CheckpointRecord, dataset: s
     subset, fold = samples[0].subset, samples[0].fold
     if subset == "test" and clips_used_for(record, dataset, samples) == "training":
         raise InputError(
-            f"{checkpoint} was trained on fold {record.fold}, and fold {fold}'s test clips are training clips there; "
-            f"give --fold {record.fold}, or the checkpoint of fold {fold}"
+            f"{checkpoint} was trained on fold {record.fold}, where the test clips of fold {fold} are training clips; "
+            f"give --fold {record.fold} or the checkpoint of fold {fold}"
         )
 
 
@@ -236,6 +236,6 @@ def _check_classes(checkpoint: Path, classes: Sequence[str], manifest: Path, sam
     missing = sorted({sample.label for sample in samples} - known)
     if missing:
         raise InputError(
-            f"{manifest} has clips of {', '.join(missing)}, but {checkpoint} knows only {', '.join(classes)}; "
-            "choose a checkpoint trained on this dataset's classes"
+            f"{manifest} has clips of {', '.join(missing)}, but {checkpoint} has only the classes "
+            f"{', '.join(classes)}; choose a checkpoint trained on this dataset's classes"
         )

@@ -1,4 +1,4 @@
-"""The folds of a cross-validation become one result: mean, deviation, intervals, pooled confusion matrix."""
+"""Aggregation of the folds of a cross-validation: mean, deviation, intervals, pooled confusion matrix."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -29,23 +29,23 @@ from ifdd.records import (
 DEVIATION = "sample standard deviation over the folds (n - 1)"
 INTERVAL = (
     f"{CONFIDENCE:.0%} percentile bootstrap, {RESAMPLES} resamples of the clips within each fold, seed {SEED}; "
-    "of the test clips alone, not of other trainings"
+    "covers the choice of test clips, not training"
 )
 
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What a fold's ``evaluation.json`` says."""
+    """The evaluation of one fold, from its ``evaluation.json``."""
 
     fold: int
-    """Number of the fold; 0 where the dataset has no folds."""
+    """Number of the fold; 0 if the dataset has no folds."""
     scores: Scores
     protocol: Protocol
 
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """The folds that are done, together."""
+    """The aggregated result of the finished folds."""
 
     folds: tuple[FoldResult, ...]
     expected: tuple[int, ...]
@@ -55,17 +55,18 @@ class CrossValidation:
     uar: SpreadRecord
     """Mean of the recalls of the folds."""
     recalls: dict[str, float | None]
-    """Mean over the folds in which a class has clips."""
+    """Class -> mean recall over the folds in which it has clips; None for a class without clips."""
     pooled: Scores
-    """Of the clips of all folds together."""
+    """Scores of the clips of all folds together."""
     intervals: tuple[Intervals, ...]
-    """Of each fold."""
+    """Intervals of each fold's scores."""
     pooled_intervals: Intervals
+    """Intervals of the pooled scores."""
     protocol: CrossvalProtocol
 
     @property
     def missing(self) -> tuple[int, ...]:
-        """Folds that are not done yet."""
+        """Numbers of the unfinished folds."""
         return tuple(sorted(set(self.expected) - {result.fold for result in self.folds}))
 
 
@@ -73,7 +74,7 @@ def read_fold(fold: int, folder: Path) -> FoldResult:
     """Read the evaluation of one fold.
 
     Raises:
-        InputError: it is damaged, or another version of ifdd wrote it in another form.
+        InputError: the file is damaged, or has the schema of another version of ifdd.
     """
     file, remedy = folder / EvaluationRecord.FILE, "delete it and evaluate again"
     record = EvaluationRecord.load(file, remedy)
@@ -88,7 +89,7 @@ def cross_validation(folds: Sequence[FoldResult], expected: Iterable[int]) -> Cr
     """Aggregate folds.
 
     Args:
-        folds: at least one, all with the same classes.
+        folds: finished folds, at least one, all with the same classes.
         expected: numbers of all folds of the dataset.
     """
     results = tuple(sorted(folds, key=lambda result: result.fold))
@@ -109,7 +110,7 @@ def cross_validation(folds: Sequence[FoldResult], expected: Iterable[int]) -> Cr
 
 
 def crossval_record(result: CrossValidation) -> CrossvalRecord:
-    """Return what ``crossval.json`` holds."""
+    """Return the content of ``crossval.json``."""
     return CrossvalRecord(
         complete=not result.missing,
         missing=result.missing,
@@ -130,7 +131,7 @@ def crossval_record(result: CrossValidation) -> CrossvalRecord:
 
 
 def crossval_protocol(protocols: Sequence[Protocol]) -> CrossvalProtocol:
-    """Return what the evaluations of the folds, at least one, have in common."""
+    """Return the common protocol of the evaluations of at least one fold."""
     first = protocols[0]
     records = [protocol.checkpoint.description for protocol in protocols]
     counts = [protocol.sampling.views_per_clip for protocol in protocols]
@@ -178,12 +179,12 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 
 def _joined(values: Iterable[str]) -> str:
-    """Return the different values, in their order."""
+    """Return the distinct values in their order, joined with "and"."""
     return " and ".join(dict.fromkeys(values))
 
 
 def _joined_software(software: Sequence[SoftwareRecord]) -> SoftwareRecord:
-    """Return the versions and commits of several trainings or evaluations."""
+    """Return the joined versions and commits of several training runs or evaluations."""
     names = dict.fromkeys(name for each in software for name in each.versions)
     versions = {name: _joined(each.versions[name] for each in software if name in each.versions) for name in names}
     return SoftwareRecord(versions, _joined(each.commit for each in software if each.commit) or None)

@@ -1,7 +1,7 @@
-"""WAR, UAR and recalls, all from the confusion matrix.
+"""WAR, UAR and recalls, all derived from the confusion matrix.
 
-torchmetrics counts the matrix. The recalls are derived here, because its macro recall counts a class that is absent
-from the targets as 0, and UAR is the mean over the classes that occur.
+torchmetrics counts the matrix. Its macro recall is not used, because it counts a class that is absent from the targets
+as 0, while UAR is the mean over the classes that occur.
 """
 
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ from ifdd.errors import InputError
 
 @dataclass(frozen=True)
 class Scores:
-    """How well the predictions of a set of clips agree with their targets."""
+    """Scores of the predictions of a set of clips."""
 
     classes: tuple[str, ...]
     """Class names in the order of the matrix."""
     confusion: Int64[np.ndarray, "targets predictions"]
-    """Numbers of clips; rows are targets, columns predictions."""
+    """Number of clips of each target (row) and prediction (column)."""
     support: tuple[int, ...]
     """Number of clips of each class."""
     recalls: dict[str, float | None]
@@ -37,7 +37,7 @@ class Scores:
 def confusion_matrix(
     predictions: Int64[Tensor, " clips"], targets: Int64[Tensor, " clips"], num_classes: int
 ) -> Int64[np.ndarray, "targets predictions"]:
-    """Count clips by target (row) and prediction (column)."""
+    """Return the number of clips of each target (row) and prediction (column)."""
     matrix: Tensor = multiclass_confusion_matrix(predictions, targets, num_classes)
     return matrix.to(torch.int64).cpu().numpy()
 
@@ -46,11 +46,21 @@ def scores_from_confusion(confusion: Int64[np.ndarray, "targets predictions"], c
     """Derive all scores from a confusion matrix.
 
     Args:
-        confusion: numbers of clips; rows are targets, columns predictions.
+        confusion: number of clips of each target (row) and prediction (column).
         classes: class names in the order of the matrix.
 
     Raises:
-        InputError: the matrix is empty: there was nothing to score.
+        InputError: the matrix counts no clips.
+        ValueError: the matrix and ``classes`` have different sizes.
+
+    Example:
+        >>> import numpy as np
+        >>> from ifdd.evaluation.metrics import scores_from_confusion
+        >>> scores = scores_from_confusion(np.array([[6, 2, 0], [0, 0, 0], [1, 0, 1]]), ("happy", "sad", "fear"))
+        >>> scores.recalls  # no clip is sad
+        {'happy': 0.75, 'sad': None, 'fear': 0.5}
+        >>> scores.war, scores.uar  # 7 of 10 clips; the mean of 0.75 and 0.5
+        (0.7, 0.625)
     """
     if confusion.shape != (len(classes), len(classes)):
         raise ValueError(f"the confusion matrix is {confusion.shape}, but there are {len(classes)} classes")

@@ -1,4 +1,4 @@
-"""The protocol of an evaluation: everything that another person needs to repeat it, or to judge it."""
+"""The protocol of an evaluation: everything needed to repeat and to judge it."""
 
 import importlib.metadata
 import platform
@@ -37,15 +37,15 @@ def describe_protocol(
     dataset: ClipDataset,
     evaluation: Evaluation,
 ) -> Protocol:
-    """Return everything that another person needs to repeat the evaluation.
+    """Return everything needed to repeat and to judge an evaluation.
 
     Args:
-        checkpoint: the file, or the name of one that ships with the package.
-        loaded: what it holds.
+        checkpoint: path of the checkpoint, or the name of a bundled one.
+        loaded: the loaded checkpoint.
         manifest: the table of clips.
-        described: what ``describe_dataset`` says of it.
-        fold: number of the fold that was asked for, if any.
-        dataset: the clips that the model saw.
+        described: result of ``describe_dataset`` for the manifest.
+        fold: number of the requested fold, or None.
+        dataset: the evaluated clips.
         evaluation: the result.
     """
     record = loaded.record
@@ -84,17 +84,17 @@ def describe_protocol(
 
 
 def clips_used_for(record: CheckpointRecord, dataset: str, samples: Sequence[Sample]) -> str:
-    """Return what a training did with the clips that its checkpoint is evaluated on.
+    """Return what a checkpoint's training run used the evaluated clips for.
 
     Args:
-        record: what the checkpoint says of itself.
-        dataset: hash of the dataset that the clips are of.
+        record: description of the checkpoint.
+        dataset: hash of the dataset of the clips.
         samples: clips of one subset and one fold.
 
     Returns:
-        "training" (or all but those held out of it), "choosing the checkpoint", "nothing", or "not known" where the
-        checkpoint is of another dataset or does not say of which. The fold's test clips count as "training" where the
-        training was of another fold, for they are training clips there.
+        "training" (some of these clips may have been held out for validation), "choosing the checkpoint", "nothing", or
+        "not known" if the checkpoint belongs to another dataset or does not record one. Test clips of another fold
+        count as "training", because they are training clips of the checkpoint's fold.
     """
     if record.dataset is None or record.dataset.hash != dataset:
         return "not known"
@@ -105,7 +105,7 @@ def clips_used_for(record: CheckpointRecord, dataset: str, samples: Sequence[Sam
 
 
 def sampling_options(name: str, stride: int, views: int, crops: int) -> SamplingOptions:
-    """Return the name of a test's sampling and its options, None where it does not have one."""
+    """Return a sampling with its options; an option that it does not use is None."""
     return SamplingOptions(
         name=name,
         stride=None if name == "uniform_segments" else stride,
@@ -115,15 +115,15 @@ def sampling_options(name: str, stride: int, views: int, crops: int) -> Sampling
 
 
 def describe_dataset(manifest: Manifest) -> DatasetRecord:
-    """Return what is known about the clips of a manifest, all folds together.
+    """Return the description of the clips of a manifest, all folds together.
 
     Raises:
-        InputError: prepare.json beside the manifest is damaged.
+        InputError: prepare.json next to the manifest is damaged.
     """
     folder, found = manifest.path.parent, manifest.dataset_hash
     file = folder / PrepareRecord.FILE
     record = PrepareRecord.load(file, "prepare the dataset again") if file.exists() else None
-    if record is None or record.manifest not in (None, manifest.path.name):  # nothing, or of another manifest
+    if record is None or record.manifest not in (None, manifest.path.name):  # no record, or that of another manifest
         return DatasetRecord(found, True if (folder / "synth.json").exists() else None, None)
     prepared = PreparedRecord(
         dataset=record.dataset,
@@ -139,19 +139,19 @@ def describe_dataset(manifest: Manifest) -> DatasetRecord:
 
 
 def label_order(classes: Sequence[str]) -> str:
-    """Return the name of the label set that has these classes in this order, or "its own"."""
+    """Return the name of the label set with these classes in this order, or "its own" if there is none."""
     return next((name for name, names in LABEL_SETS.items() if names == tuple(classes)), "its own")
 
 
 def running_software(*names: str) -> SoftwareRecord:
-    """Return the versions of installed packages, of which "python" is the interpreter's, and the commit of ifdd."""
+    """Return the commit of ifdd and the versions of installed packages; "python" is the interpreter."""
     python = platform.python_version()
     versions = {name: python if name == "python" else importlib.metadata.version(name) for name in names}
     return SoftwareRecord(versions, commit())
 
 
 def commit() -> str | None:
-    """Return the commit of the checkout that this file is part of; None where ifdd is installed without one."""
+    """Return the git commit of ifdd's checkout; None if ifdd does not run from one."""
     here = Path(__file__)
     try:
         tracked = subprocess.run(

@@ -1,4 +1,4 @@
-"""Results as a person reads them (terminal, Markdown) and as programs do (JSON, CSV)."""
+"""Reports of an evaluation for people (terminal, Markdown) and for programs (JSON, CSV)."""
 
 import csv
 import io
@@ -25,28 +25,28 @@ from ifdd.records import (
     SoftwareRecord,
 )
 
-CHOSEN_ON_TEST = "checkpoint chosen on the test clips, which flatters the result"
-"""What stands over every table whose checkpoint was not chosen fairly."""
+CHOSEN_ON_TEST = "checkpoint selected on the test clips, which inflates the result"
+"""Warning above every table whose checkpoint was selected on the test clips."""
 
 USED_FOR = {
-    "training": "these clips were trained on, so the scores do not tell how new ones fare",
-    "choosing the checkpoint": "these clips chose the checkpoint, which flatters the result",
+    "training": "the model was trained on these clips, so the scores do not apply to new clips",
+    "choosing the checkpoint": "these clips selected the checkpoint, which inflates the result",
 }
-"""What stands over every table of clips that the training used, by what it did with them."""
+"""Use of the evaluated clips in training -> warning above every table."""
 
-_COLUMN_LETTERS = 4  # enough to tell the emotions apart, and eleven of them fit a terminal
+_COLUMN_LETTERS = 4  # enough to distinguish the emotions; eleven columns fit a terminal
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model said of a set of clips."""
+    """The predictions of a model for a set of clips, and their scores."""
 
     scores: Scores
     clip_ids: tuple[str, ...]
     targets: Int64[np.ndarray, " clips"]
     """Index of each clip's class."""
     probabilities: Float32[np.ndarray, "clips classes"]
-    """Mean over the views of a clip."""
+    """Mean probabilities over the views of each clip, 0 to 1."""
     views: Int64[np.ndarray, " clips"]
     """Number of views of each clip."""
 
@@ -54,8 +54,8 @@ class Evaluation:
 def write_evaluation(folder: Path, evaluation: Evaluation, protocol: Protocol) -> None:
     """Write ``evaluation.json``, ``evaluation.md`` and ``predictions.csv``, each whole or not at all.
 
-    ``predictions.csv`` has the columns clip_id, target, prediction, one column of probabilities a class, and last on
-    which clips the checkpoint was chosen and what its training used these for.
+    ``predictions.csv`` has the columns clip_id, target, prediction, one column of probabilities per class,
+    checkpoint_chosen_on and clips_used_for.
 
     Raises:
         InputError: the folder cannot be written to.
@@ -66,12 +66,12 @@ def write_evaluation(folder: Path, evaluation: Evaluation, protocol: Protocol) -
 
 
 def evaluation_record(evaluation: Evaluation, protocol: Protocol) -> EvaluationRecord:
-    """Return what ``evaluation.json`` holds."""
+    """Return the content of ``evaluation.json``."""
     return EvaluationRecord(scores_record(evaluation.scores), protocol)
 
 
 def scores_record(scores: Scores) -> ScoresRecord:
-    """Return scores as the files hold them."""
+    """Return the record of scores."""
     return ScoresRecord(
         war=scores.war,
         uar=scores.uar,
@@ -82,7 +82,7 @@ def scores_record(scores: Scores) -> ScoresRecord:
 
 
 def evaluation_tables(evaluation: Evaluation, protocol: Protocol) -> Group:
-    """Return the tables for the terminal: recall and confusions of each class, WAR, UAR, the protocol."""
+    """Return the tables for the terminal: recall and predictions of each class, WAR, UAR, protocol."""
     scores = evaluation.scores
     warning = _warning(protocol)
     title = "Clips by true class (rows) and prediction (columns)" + (f"; {warning}" if warning else "")
@@ -99,7 +99,7 @@ def evaluation_tables(evaluation: Evaluation, protocol: Protocol) -> Group:
 
 
 def class_table(scores: Scores, title: str) -> Table:
-    """Return recall and predictions of each class, for the terminal."""
+    """Return the table of recall and predictions of each class for the terminal."""
     table = Table(title=title, box=SIMPLE_HEAD, padding=0)
     table.add_column("class", no_wrap=True)
     table.add_column("clips", justify="right")
@@ -133,7 +133,7 @@ def evaluation_markdown(evaluation: Evaluation, protocol: Protocol) -> str:
 
 
 def predictions_csv(evaluation: Evaluation, protocol: Protocol) -> str:
-    """Return the predictions clip by clip as CSV text."""
+    """Return one line of predictions per clip as CSV text."""
     chosen_on, used_for = protocol.checkpoint.chosen_on, protocol.clips_used_for
     classes = evaluation.scores.classes
     text = io.StringIO()
@@ -146,7 +146,7 @@ def predictions_csv(evaluation: Evaluation, protocol: Protocol) -> str:
 
 
 def class_rows(scores: Scores) -> Iterable[list[str]]:
-    """Yield class, number of clips, recall and number of clips of each prediction, a row a class."""
+    """Yield one row per class: name, number of clips, recall, and number of clips of each prediction."""
     for index, name in enumerate(scores.classes):
         recall = scores.recalls[name]
         shown = "-" if recall is None else percent(recall)
@@ -154,18 +154,18 @@ def class_rows(scores: Scores) -> Iterable[list[str]]:
 
 
 def chosen_on_test(chosen_on: str) -> str:
-    """Return the warning that belongs over a table, empty where the checkpoint was not chosen on the test clips."""
+    """Return the warning for a checkpoint selected on the test clips; otherwise an empty text."""
     return CHOSEN_ON_TEST if chosen_on == "test" else ""
 
 
 def _warning(protocol: Protocol) -> str:
-    """Return what must stand over the tables of one evaluation, empty where the clips are new to a fair checkpoint."""
+    """Return the warning above the tables of an evaluation; empty if training used none of the clips."""
     chosen, used_for = chosen_on_test(protocol.checkpoint.chosen_on), protocol.clips_used_for
     return chosen if chosen and used_for != "training" else USED_FOR.get(used_for, "")
 
 
 def _protocol_rows(protocol: Protocol) -> Iterable[tuple[str, str]]:
-    """Yield what a reader must know to compare the result with others."""
+    """Yield the rows that a reader needs to compare the result with others."""
     checkpoint, manifest = protocol.checkpoint, protocol.manifest
     fold = "" if protocol.fold is None else f", fold {protocol.fold}"
     yield "checkpoint", f"{checkpoint.path} (sha256 {checkpoint.sha256[:12]})"
@@ -178,21 +178,21 @@ def _protocol_rows(protocol: Protocol) -> Iterable[tuple[str, str]]:
 
 
 def common_rows(protocol: Protocol | CrossvalProtocol) -> Iterable[tuple[str, str]]:
-    """Yield the part of the protocol that all folds of a cross-validation share."""
+    """Yield the rows that all folds of a cross-validation share."""
     sampling = protocol.sampling
     yield "dataset", dataset_words(protocol.dataset)
     yield "label order", f"{protocol.label_order}: {', '.join(protocol.classes)}"
     yield "sampling", f"{sampling.name}: {sampling.meaning}"
     stride = "" if sampling.stride is None else f", stride {sampling.stride}"
-    yield "views", f"{sampling.views} in all, {sampling.frames} frames of {sampling.size}x{sampling.size}{stride}"
+    yield "views", f"{sampling.views} in total, {sampling.frames} frames of {sampling.size}x{sampling.size}{stride}"
 
 
 def dataset_words(dataset: DatasetRecord) -> str:
     """Return the hash of a dataset and how it was prepared."""
     prepared = dataset.prepared
     if prepared is None:
-        return f"hash {dataset.hash[:12]}, not made by 'ifdd prepare'"
-    faces = ", faces cropped" if prepared.faces else ", faces as they are"
+        return f"hash {dataset.hash[:12]}, not prepared by 'ifdd prepare'"
+    faces = ", faces cropped" if prepared.faces else ", faces not cropped"
     packed = ", packed" if prepared.pack else ""
     made = "SynthDFER as " if dataset.synthetic else ""
     changed = "" if prepared.unchanged else ", CHANGED after it was prepared"
@@ -203,7 +203,7 @@ def dataset_words(dataset: DatasetRecord) -> str:
 
 
 def version_words(software: SoftwareRecord) -> str:
-    """Return versions and commit of an evaluation or a training."""
+    """Return the versions and the commit as text."""
     named = [f"{name} {version}" for name, version in software.versions.items()]
     return ", ".join([*named, f"commit {software.commit}"] if software.commit else named)
 

@@ -1,6 +1,6 @@
-"""Typed records: what a checkpoint, a dataset, an evaluation, a cross-validation and a training say of themselves.
+"""Typed records that describe checkpoints, datasets, evaluations, cross-validations and training runs.
 
-A record is a frozen dataclass that JSON can hold: see ``ifdd.records.record``. Every room may import this one.
+A record is a frozen dataclass with a JSON form, see ``ifdd.records.record``. Every room may import this one.
 """
 
 from ifdd.records.crossvalidations import (

@@ -1,4 +1,4 @@
-"""What a cross-validation says of itself: ``crossval.json``."""
+"""Records of a cross-validation: ``crossval.json``."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -11,25 +11,25 @@ from ifdd.records.trainings import SoftwareRecord
 
 @dataclass(frozen=True)
 class SpreadRecord(Record):
-    """A score over the folds, 0 to 1."""
+    """Mean and spread of a score over the folds, 0 to 1."""
 
     mean: float
     deviation: float | None
-    """Sample standard deviation (n - 1); None of a single fold."""
+    """Sample standard deviation (n - 1); None for a single fold."""
     interval: tuple[float, float]
     """Confidence interval of the mean."""
 
 
 @dataclass(frozen=True)
 class FoldsScores(Record):
-    """Scores as means over the folds."""
+    """Mean scores over the folds."""
 
     war: SpreadRecord
     """Accuracy."""
     uar: SpreadRecord
     """Mean of the recalls."""
     recalls: dict[str, float | None]
-    """Class -> mean of the recalls of the folds in which it has clips; None where it has none at all."""
+    """Class -> mean recall over the folds in which it has clips; None for a class without clips."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class CheckpointFile(Record):
     """The checkpoint of a fold."""
 
     path: str
-    """As the evaluation was given it."""
+    """Path as given to the evaluation."""
     sha256: str
-    """Hash of the file."""
+    """SHA-256 of the file."""
 
 
 @dataclass(frozen=True)
@@ -57,18 +57,18 @@ class FoldRecord(PooledScores):
     """One fold of a cross-validation."""
 
     fold: int | None
-    """Number of the fold; None where the dataset has no folds."""
+    """Number of the fold; None if the dataset has no folds."""
     clips: int
     """Number of test clips."""
     epoch: int | None
-    """The chosen epoch; None if not recorded."""
+    """The selected epoch, from 1; None if not recorded."""
     checkpoint: CheckpointFile
-    """The checkpoint that was tested."""
+    """The tested checkpoint."""
 
 
 @dataclass(frozen=True)
 class RunName(Record):
-    """What was trained on what."""
+    """Names of model and dataset."""
 
     model: str
     """Preset and ablation."""
@@ -78,40 +78,40 @@ class RunName(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class CrossvalProtocol(Record):
-    """What the folds of a cross-validation have in common."""
+    """The common protocol of the folds of a cross-validation."""
 
     name: RunName
-    """Names of model and dataset."""
+    """The model and the dataset that it was trained on."""
     synthetic: bool
     """Whether the faces are computer-generated."""
     chosen_on: str
-    """Clips that chose the checkpoints."""
+    """Clips that selected the checkpoints: validation, test, none or "not recorded", joined with "and"."""
     selection: str
-    """How the checkpoints were chosen, in words."""
+    """How the checkpoints were selected, in words."""
     dataset: DatasetRecord
-    """The dataset that the clips are of."""
+    """The dataset of the clips."""
     classes: tuple[str, ...]
     """Class names in the order of the logits."""
     label_order: str
-    """Name of the label set that has the classes in this order, or "its own"."""
+    """Name of the label set with the classes in this order, or "its own"."""
     subset: str
-    """Part of the manifest that was tested on."""
+    """Subset of the tested clips."""
     manifest: ManifestRecord
     """The table of clips."""
     clips: int
     """Number of clips of all folds."""
     sampling: SamplingRecord
-    """Frames that the models saw; the numbers of views are those of all folds together."""
+    """Sampled frames; the numbers of views cover all folds together."""
     seed: int | None
-    """Seed of the trainings."""
+    """Seed of the training runs."""
     training: SoftwareRecord
-    """Software of the trainings; where they differ, the versions are joined with "and"."""
+    """Software of the training runs; different versions are joined with "and"."""
     versions: dict[str, str]
     """Package -> version in the evaluations, joined in the same way."""
     commit: str | None
-    """Commit of ifdd's checkout in the evaluations, joined in the same way; None where there is none."""
+    """Commit of ifdd's checkout in the evaluations, joined in the same way; None if there is none."""
     recipe: dict[str, Any]
-    """Recipe of the trainings, with the fold null."""
+    """Recipe of the training runs, with the fold null."""
     deviation: str
     """How the deviations are computed."""
     interval: str
@@ -119,7 +119,7 @@ class CrossvalProtocol(Record):
 
     @property
     def software(self) -> SoftwareRecord:
-        """Versions and commits of the evaluations."""
+        """Software of the evaluations."""
         return SoftwareRecord(self.versions, self.commit)
 
 
@@ -131,14 +131,14 @@ class CrossvalRecord(FileRecord):
     SCHEMA_VERSION: ClassVar[int] = 1
 
     complete: bool
-    """Whether all folds are done."""
+    """Whether all folds are finished."""
     missing: tuple[int, ...]
-    """Numbers of the folds that are not done."""
+    """Numbers of the unfinished folds."""
     scores: FoldsScores
     """Means over the folds."""
     pooled: PooledScores
-    """Of the clips of all folds together."""
+    """Scores of the clips of all folds together."""
     folds: tuple[FoldRecord, ...]
-    """The folds that are done."""
+    """The finished folds."""
     protocol: CrossvalProtocol
     """How the result was obtained."""

@@ -1,4 +1,4 @@
-"""What a dataset says of itself: ``prepare.json``, and what results say of their dataset."""
+"""Records of a dataset: ``prepare.json``, and the description of the dataset in results."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -11,15 +11,15 @@ class FacesRecord(Record):
     """How ``ifdd prepare`` cropped the faces of a dataset."""
 
     folder: str
-    """Name of the folder of the crops, beside the manifest."""
+    """Name of the folder of the crops, next to the manifest."""
     size: int
     """Side of the crops in pixels."""
     detector: str
     """Name of the face detector."""
     clips: int
-    """Number of clips that were cropped."""
+    """Number of cropped clips."""
     without_face: int
-    """Number of clips in which no face was found, so that they show the middle of the frames."""
+    """Number of clips without a detected face; their crops show the centre of the frames."""
     several_people: int
     """Number of clips with more than one person."""
     frames_left_out: int
@@ -31,39 +31,39 @@ class PackRecord(Record):
     """How ``ifdd prepare`` packed the frames of a dataset."""
 
     file: str
-    """Name of the pack, beside the manifest."""
+    """Name of the pack, next to the manifest."""
     sha256: str
-    """Hash of the pack."""
+    """SHA-256 of the pack."""
     size: int | None
-    """Pixels of the shorter side that larger frames were shrunk to; None keeps them as they are."""
+    """Shorter side, in pixels, that larger frames were shrunk to; None if frames keep their size."""
     quality: int | None
-    """JPEG quality of frames that had to be encoded, 1 to 100; None for uncompressed frames."""
+    """JPEG quality of newly encoded frames, 1 to 100; None for uncompressed frames."""
 
 
 @dataclass(frozen=True)
 class LengthRecord(Record):
-    """Frames of the clips of a dataset."""
+    """Lengths of the clips of a dataset."""
 
     least: int
     """Frames of the shortest clip."""
     mean: float
-    """Mean, rounded to two decimals."""
+    """Mean number of frames, rounded to two decimals."""
     most: int
     """Frames of the longest clip."""
     short: int
-    """Number of clips that are shorter than the clip of a model."""
+    """Number of clips shorter than the input of a model."""
 
 
 @dataclass(frozen=True)
 class FindingRecord(Record):
-    """One thing that a check found."""
+    """One finding of a check."""
 
     severity: str
     """note, wrong or refused."""
     message: str
-    """What, where, remedy."""
+    """Problem, place and remedy."""
     clip_id: str
-    """Empty where it is not about one clip."""
+    """ID of the clip; empty if the finding does not concern a single clip."""
 
 
 @dataclass(frozen=True)
@@ -73,25 +73,25 @@ class CheckRecord(Record):
     name: str
     """Name of the check."""
     question: str
-    """What holds when the check passes."""
+    """Condition under which the check passes."""
     verdict: str
     """ok, noted, wrong, refused or not checked."""
     reason: str
-    """Why the check was not made; empty if it was."""
+    """Why the dataset was not checked; empty if it was."""
     findings: tuple[FindingRecord, ...]
-    """Everything that it found."""
+    """All findings."""
 
 
 @dataclass(frozen=True)
 class ExcludedRecord(Record):
-    """A line of a dataset's lists that is not in the manifest."""
+    """A line of a dataset's lists that was left out of the manifest."""
 
     clip_id: str
-    """Empty for a line that cannot be understood."""
+    """ID of the clip; empty for a line that cannot be parsed."""
     subset: str
-    """train, validation or test; empty for a line that cannot be understood."""
+    """train, validation or test; empty for a line that cannot be parsed."""
     fold: int
-    """Number of the fold; 0 where there are none."""
+    """Number of the fold; 0 if the dataset has no folds."""
     where: str
     """List and line."""
     reason: str
@@ -100,7 +100,7 @@ class ExcludedRecord(Record):
 
 @dataclass(frozen=True)
 class PrepareRecord(FileRecord):
-    """``prepare.json``: what ``ifdd prepare`` found in a dataset."""
+    """``prepare.json``: the result of ``ifdd prepare``."""
 
     FILE: ClassVar[str] = "prepare.json"
     SCHEMA_VERSION: ClassVar[int] = 1
@@ -108,65 +108,65 @@ class PrepareRecord(FileRecord):
     dataset: str
     """dfew, ferv39k, mafw or folder."""
     synthetic: bool
-    """Whether the tree is one that ``ifdd synth`` wrote."""
+    """Whether ``ifdd synth`` wrote the folder."""
     root: str
-    """Folder that was checked, as it was given."""
+    """Checked folder, as given."""
     options: dict[str, Any]
-    """Options of the command that this dataset has."""
+    """Options of the command that apply to this dataset."""
     manifest: str | None
     """Name of the manifest in the same folder; None if none was written."""
     faces: FacesRecord | None
-    """None where the frames are as they are in the dataset."""
+    """How the faces were cropped; None if they were not."""
     pack: PackRecord | None
-    """None where the frames are not packed."""
+    """How the frames were packed; None if they were not."""
     label_set: str
     """Name of the label set, or "own"."""
     classes: tuple[str, ...]
     """Class names in the order of the label set."""
     frames: str
-    """Which of the dataset's kinds of frames."""
+    """Kind of frames that were used, such as clip_224x224."""
     lists: tuple[str, ...]
     """Files that were read, relative to the root."""
     verdict: Literal["complete", "incomplete", "refused"]
-    """The worst outcome of the checks: refused lists, wrong clips, or neither."""
+    """The worst outcome of the checks: no problems, wrong clips, or refused lists."""
     dataset_hash: str
     """Hash of the clips, labels, folds and subsets of the manifest."""
     clips: int
-    """Number of different clips."""
+    """Number of distinct clips."""
     lines: int
     """Number of lines of the manifest."""
     length: LengthRecord
-    """Frames of the clips."""
+    """Lengths of the clips."""
     counts: dict[str, dict[str, dict[str, int]]]
     """Fold -> subset -> class -> number of clips."""
     published: dict[str, dict[str, dict[str, int]]]
-    """The published numbers in the same form; empty if there are none."""
+    """Published counts in the same form; empty if there are none."""
     checks: tuple[CheckRecord, ...]
-    """The outcome of every check."""
+    """Outcomes of all checks."""
     excluded: tuple[ExcludedRecord, ...]
-    """The lines of the lists that are left out."""
+    """Lines of the lists that were left out."""
 
 
 @dataclass(frozen=True)
 class PreparedRecord(Record):
-    """How a dataset was prepared, as the results on it repeat it."""
+    """How a dataset was prepared: the summary of ``prepare.json`` in results."""
 
     dataset: str
     """dfew, ferv39k, mafw or folder."""
     frames: str
-    """Which of the dataset's kinds of frames."""
+    """Kind of frames that were used, such as clip_224x224."""
     label_set: str
     """Name of the label set, or "own"."""
     faces: FacesRecord | None
-    """How the faces were cropped; None where the frames are as they are in the dataset."""
+    """How the faces were cropped; None if they were not."""
     pack: PackRecord | None
-    """How the frames were packed; None where they are not."""
+    """How the frames were packed; None if they were not."""
     verdict: str
     """complete or incomplete."""
     excluded: int
     """Number of lines of the lists that were left out."""
     unchanged: bool
-    """Whether the manifest still has the hash that was checked."""
+    """Whether the manifest still has the hash in ``prepare.json``."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +176,6 @@ class DatasetRecord(Record):
     hash: str
     """Hash of clips, labels, folds and subsets."""
     synthetic: bool | None
-    """Whether the faces are computer-generated; None where nothing says."""
+    """Whether the faces are computer-generated; None if unknown."""
     prepared: PreparedRecord | None
-    """None where ``ifdd prepare`` did not write the manifest."""
+    """How the dataset was prepared; None if ``ifdd prepare`` did not write the manifest."""

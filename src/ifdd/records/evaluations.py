@@ -1,4 +1,4 @@
-"""What an evaluation says of itself: ``evaluation.json``, the scores and the protocol."""
+"""Records of an evaluation: ``evaluation.json`` with scores and protocol."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -21,25 +21,25 @@ class ScoresRecord(Record):
     support: dict[str, int]
     """Class -> number of clips."""
     confusion: tuple[tuple[int, ...], ...]
-    """Numbers of clips: rows are the true classes, columns the predictions, in the order of the classes."""
+    """Number of clips of each true class (row) and prediction (column), in the order of the classes."""
 
 
 @dataclass(frozen=True)
 class EvaluatedCheckpoint(Record):
-    """The checkpoint that was evaluated."""
+    """The evaluated checkpoint."""
 
     path: str
-    """As it was given, or the name of one that ships with the package."""
+    """Path as given, or the name of a bundled checkpoint."""
     sha256: str
-    """Hash of the file."""
+    """SHA-256 of the file."""
     clip_seconds: float
-    """Time that a clip spans in seconds."""
+    """Duration of a clip in seconds."""
     chosen_on: str
-    """Clips that chose the epoch: validation, test, none (the last epoch) or "not recorded"."""
+    """Clips that selected the epoch: validation, test, none (the last epoch) or "not recorded"."""
     seed: int | None
-    """Seed of the training; None if not recorded."""
+    """Seed of the training run; None if not recorded."""
     description: CheckpointRecord
-    """What the checkpoint says of itself."""
+    """The description in the checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -47,82 +47,82 @@ class ManifestRecord(Record):
     """The manifest of an evaluation."""
 
     path: str
-    """As it was given."""
+    """Path as given."""
     sha256: str
-    """Hash of the file."""
+    """SHA-256 of the file."""
 
 
 @dataclass(frozen=True)
 class SamplingOptions(Record):
-    """Which frames of a video a test sees, as the user chose them."""
+    """The sampling of frames in a test, as the user chose it."""
 
     name: str
     """Name of the sampling."""
     stride: int | None
-    """Step in frames within a clip; None where the sampling has none."""
+    """Step between the frames of a clip, in frames; None if the sampling does not use it."""
     temporal_views: int | None
-    """Clips of a video; None where the sampling does not choose their number."""
+    """Clips per video; None if the sampling does not use it."""
     crops: int
-    """Squares cut out of each frame."""
+    """Square crops per frame."""
 
 
 @dataclass(frozen=True)
 class SamplingRecord(SamplingOptions):
-    """Which frames of each video the model saw."""
+    """The sampling of frames in a test, in full."""
 
     meaning: str
     """The sampling in words."""
     frames: int
-    """Frames of a clip."""
+    """Frames per clip."""
     size: int
-    """Side of a clip in pixels."""
+    """Height and width of a clip in pixels."""
     views: int
-    """Views of all clips together."""
+    """Total number of views."""
     views_per_clip: tuple[int, int]
-    """Least and most views of a clip."""
+    """Minimum and maximum number of views of a clip."""
     average: str
-    """What is averaged over the views of a clip."""
+    """Quantity that is averaged over the views of a clip."""
 
     @property
     def options(self) -> SamplingOptions:
-        """The part that the user chose."""
+        """The options that the user chose."""
         return SamplingOptions(self.name, self.stride, self.temporal_views, self.crops)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol(Record):
-    """Everything that another person needs to repeat an evaluation, or to judge it."""
+    """The protocol of an evaluation: everything needed to repeat and to judge it."""
 
     checkpoint: EvaluatedCheckpoint
-    """The model."""
+    """The evaluated checkpoint."""
     manifest: ManifestRecord
     """The table of clips."""
     dataset: DatasetRecord
-    """The dataset that the clips are of."""
+    """The dataset of the clips."""
     classes: tuple[str, ...]
     """Class names in the order of the logits."""
     label_order: str
-    """Name of the label set that has the classes in this order, or "its own"."""
+    """Name of the label set with the classes in this order, or "its own"."""
     subset: str
     """train, validation or test."""
     fold: int | None
-    """Number of the fold that was asked for."""
+    """Number of the requested fold, or None."""
     clips: int
     """Number of clips."""
     clips_used_for: str
-    """What the training did with these clips: see ``ifdd.evaluation.protocol.clips_used_for``."""
+    """Use of these clips in training, see ``ifdd.evaluation.protocol.clips_used_for``."""
     sampling: SamplingRecord
-    """Frames that the model saw."""
+    """Sampled frames."""
     seed: int | None
-    """None: a test draws nothing at random."""
+    """Always None, because a test is deterministic."""
     versions: dict[str, str]
     """Package -> version."""
     commit: str | None
-    """Commit of ifdd's checkout; None where ifdd is installed without one."""
+    """Commit of ifdd's checkout; None if ifdd does not run from one."""
 
     @property
     def software(self) -> SoftwareRecord:
-        """Versions and commit of the evaluation."""
+        """Software of the evaluation."""
         return SoftwareRecord(self.versions, self.commit)
 
 
@@ -136,4 +136,4 @@ class EvaluationRecord(FileRecord):
     scores: ScoresRecord
     """The result."""
     protocol: Protocol
-    """How it was obtained."""
+    """How the result was obtained."""

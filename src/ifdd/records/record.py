@@ -1,9 +1,9 @@
-"""Records and JSON: the one place where a record is written and read.
+"""Records and their JSON form.
 
-``plain`` gives the JSON form of a record; ``read`` and ``load`` read it back and check each key and type. A field whose
-default is None is optional: its key may be missing, and is left out of the JSON form while there is no value. All other
-fields are required and always written, null included. The types of fields are JSON's own, records, ``X | None``,
-``tuple``, ``dict[str, X]``, ``Literal`` of text, and ``Any`` for what is not checked.
+``plain`` returns the JSON form of a record; ``read`` and ``load`` read it back and check each key and type. A field
+whose default is None is optional: it is left out of the JSON form if its value is None, and its key may be missing. All
+other fields are required and always written, also if null. Supported field types are the types of JSON, records,
+``X | None``, ``tuple``, ``dict[str, X]``, ``Literal`` of text, and ``Any``, which is not checked.
 """
 
 import json
@@ -24,10 +24,20 @@ F = TypeVar("F", bound="FileRecord")
 
 @dataclass(frozen=True)
 class Record:
-    """Base of all records: conversion to and from the values that JSON knows."""
+    """Base class of all records: conversion to and from JSON values.
+
+    Example:
+        >>> from ifdd.records import SubsetScores
+        >>> SubsetScores(war=0.75, uar=0.5).plain()
+        {'war': 0.75, 'uar': 0.5}
+        >>> SubsetScores.read({"war": 0.75}, "scores.json")
+        Traceback (most recent call last):
+        ...
+        ifdd.errors.InputError: scores.json: the field uar is missing
+    """
 
     def plain(self) -> dict[str, Any]:
-        """Return the record in the form of JSON: dicts, lists, text, numbers, true, false and null."""
+        """Return the JSON form of the record: dicts, lists, text, numbers, booleans and None."""
         values = {each: getattr(self, each.name) for each in fields(self)}
         return {
             each.name: _plain(value) for each, value in values.items() if not (value is None and each.default is None)
@@ -35,11 +45,11 @@ class Record:
 
     @classmethod
     def read(cls: type[R], values: object, where: str) -> R:
-        """Read a record from the form of JSON.
+        """Read a record from its JSON form.
 
         Args:
-            values: what ``plain`` gave.
-            where: where the values come from, for the message.
+            values: result of ``plain``.
+            where: source of the values, for the error message.
 
         Raises:
             InputError: a key is missing or unknown, or a value has the wrong type.
@@ -51,10 +61,10 @@ class Record:
 
     @classmethod
     def parse(cls: type[R], values: object, path: str) -> R:
-        """Read a record that lies at a dotted path within its file.
+        """Read a record at a dotted path within its file.
 
         Raises:
-            InputError: as ``read``; the message names the path alone.
+            InputError: as ``read``; the message names the path, but not the file.
         """
         given = read_typed(dict, values, path)
         kinds = kinds_of(cls)
@@ -69,15 +79,15 @@ class Record:
 
 @dataclass(frozen=True)
 class FileRecord(Record):
-    """Base of the records that are a JSON file of their own."""
+    """Base class of records that are stored as separate JSON files."""
 
     FILE: ClassVar[str]
     """Usual name of the file."""
     SCHEMA_VERSION: ClassVar[int]
-    """Version of the file's form, its first key."""
+    """Version of the file's schema, stored under its first key."""
 
     def plain(self) -> dict[str, Any]:
-        """Return what the file holds."""
+        """Return the content of the file."""
         return {"schema_version": self.SCHEMA_VERSION} | super().plain()
 
     def write(self, file: Path) -> None:
@@ -95,11 +105,11 @@ class FileRecord(Record):
         """Read a file.
 
         Args:
-            file: what ``write`` wrote.
-            remedy: what the message tells the user to do where the file cannot be used.
+            file: file that ``write`` wrote.
+            remedy: advice for the error message.
 
         Raises:
-            InputError: the file cannot be read or is damaged, or another version of ifdd wrote it in another form.
+            InputError: the file cannot be read, is damaged, or has the schema of another version of ifdd.
         """
         try:
             values = read_typed(dict, json.loads(file.read_text(encoding="utf-8")), "")
@@ -108,7 +118,7 @@ class FileRecord(Record):
                 return cls.parse(values, "")
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"{file} is damaged ({error}); {remedy}") from error
-        raise InputError(f"{file} has the form {version} of another version of ifdd; {remedy}")
+        raise InputError(f"{file} has schema version {version} of another version of ifdd; {remedy}")
 
 
 _WORDS = {int: "an integer", float: "a finite number", str: "text", bool: "true or false", dict: "an object"}
@@ -126,7 +136,7 @@ def below(path: str, name: str) -> str:
 
 
 def read_value(kind: Any, value: Any, path: str) -> Any:
-    """Return a value of JSON as the type of a field.
+    """Convert a JSON value to the type of a field.
 
     Raises:
         InputError: the value has another type; the message names the path.
@@ -134,7 +144,7 @@ def read_value(kind: Any, value: Any, path: str) -> Any:
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:
         return value
-    if origin in (Union, UnionType):  # of None and one other type
+    if origin in (Union, UnionType):  # None and one other type
         inner = next(each for each in arguments if each is not NoneType)
         return None if value is None else read_value(inner, value, path)
     if origin is Literal:
@@ -152,7 +162,7 @@ def read_value(kind: Any, value: Any, path: str) -> Any:
 
 
 def _read_items(kinds: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
-    """Return a list as a tuple of (one type, ...), or of one type an item."""
+    """Convert a list to a tuple with one type for all items, or one type per item."""
     any_length = kinds[-1] is Ellipsis
     if not isinstance(value, list) or (not any_length and len(value) != len(kinds)):
         raise InputError(
@@ -164,10 +174,10 @@ def _read_items(kinds: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...
 
 
 def read_typed(kind: type, value: Any, path: str) -> Any:
-    """Return a value of one of JSON's own types; an integer is a number too.
+    """Check a value of a JSON type and return it; an integer is accepted as a float.
 
     Raises:
-        InputError: the value has another type, or is a number that is not finite.
+        InputError: the value has another type or is not finite.
     """
     if kind is float and type(value) is int:
         with suppress(OverflowError):

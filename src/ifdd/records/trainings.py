@@ -1,4 +1,4 @@
-"""What a training and its checkpoints say of themselves: ``training.json`` and the metadata of a checkpoint."""
+"""Records of a training run and its checkpoints: ``training.json`` and the metadata of a checkpoint."""
 
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal
@@ -8,7 +8,7 @@ from ifdd.records.datasets import DatasetRecord
 from ifdd.records.record import FileRecord, Record, below, kinds_of, read_typed, read_value
 
 NOT_RECORDED = "not recorded"
-"""What reports say where a checkpoint is silent."""
+"""Text in reports for a value that a checkpoint does not record."""
 
 
 @dataclass(frozen=True)
@@ -23,27 +23,27 @@ class SubsetScores(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class BestEpoch(Record):
-    """The epoch that a checkpoint was saved at. The scores are those of the clips that choose."""
+    """The epoch of a checkpoint, with its scores on the clips that select the best epoch."""
 
     epoch: int
     """Number of the epoch, from 1."""
     validation: SubsetScores | None = None
-    """Scores on the validation clips, if these choose."""
+    """Scores on the validation clips, if these select the epoch."""
     test: SubsetScores | None = None
-    """Scores on the test clips, if these choose."""
+    """Scores on the test clips, if these select the epoch."""
     selection: str
-    """How the epoch was chosen, in words."""
+    """How the epoch was selected, in words."""
     chosen_on: Literal["validation", "test", "none"]
-    """Clips that chose the epoch; none for the last epoch."""
+    """Clips that selected the epoch; none for the last epoch."""
 
     def __post_init__(self) -> None:
-        """Check that there are scores."""
+        """Check that the scores of exactly one subset are given."""
         if (self.validation is None) == (self.test is None):
-            raise InputError(f"epoch {self.epoch} must have the scores of either validation or test")
+            raise InputError(f"epoch {self.epoch} must have scores of either validation or test")
 
     @property
     def scores(self) -> SubsetScores:
-        """Scores on the clips that choose."""
+        """Scores on the clips that select the epoch."""
         found = self.validation or self.test
         assert found is not None
         return found
@@ -51,73 +51,73 @@ class BestEpoch(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingClips(Record):
-    """How many clips a training uses."""
+    """Numbers of clips in a training run."""
 
     train: int
-    """Clips that are trained on."""
+    """Number of training clips."""
     validation: int | None = None
-    """Validation clips, if these choose the epoch."""
+    """Number of validation clips, if these select the epoch."""
     test: int | None = None
-    """Test clips, if these choose the epoch."""
+    """Number of test clips, if these select the epoch."""
     unused: int
-    """Validation clips that are not used."""
+    """Number of unused validation clips."""
     draws: dict[str, int]
-    """Class -> how often an epoch draws it."""
+    """Class -> number of draws per epoch."""
 
 
 @dataclass(frozen=True)
 class TrainingRecord(FileRecord):
-    """``training.json``: the state of a training."""
+    """``training.json``: the state of a training run."""
 
     FILE: ClassVar[str] = "training.json"
     SCHEMA_VERSION: ClassVar[int] = 1
 
     state: Literal["running", "done"]
-    """Whether all epochs are done."""
+    """Whether all epochs are finished."""
     epoch: int
-    """Number of epochs that are done."""
+    """Number of finished epochs."""
     epochs: int
-    """Number of epochs in all."""
+    """Total number of epochs."""
     best: BestEpoch | None
-    """The best epoch yet; None, which the file writes as {}, before the first one."""
+    """The best epoch so far; None before the first epoch, stored as {}."""
     dataset: DatasetRecord
-    """The dataset when the training began."""
+    """The dataset at the start of the run."""
     clips: TrainingClips
-    """How many clips it uses."""
+    """Numbers of clips."""
 
     def __post_init__(self) -> None:
-        """Check that a training that is done has a best epoch."""
+        """Check that a finished run has a best epoch."""
         if self.state == "done" and self.best is None:
             raise InputError("the training is done, but its best epoch is missing")
 
     def plain(self) -> dict[str, Any]:
-        """Return what the file holds."""
+        """Return the content of the file."""
         found = super().plain()
         return found | {"best": found["best"] or {}}
 
     @classmethod
     def parse(cls, values: object, path: str) -> "TrainingRecord":
-        """Read the record; {} stands for no best epoch."""
+        """Read the record; {} means that there is no best epoch yet."""
         given = read_typed(dict, values, path)
         return super().parse(given | ({"best": None} if given.get("best") == {} else {}), path)
 
 
 @dataclass(frozen=True)
 class SoftwareRecord(Record):
-    """The software that a training or an evaluation ran with."""
+    """The software of a training run or an evaluation."""
 
     versions: dict[str, str]
-    """Package -> version; "python" is the interpreter's."""
+    """Package -> version; "python" is the interpreter."""
     commit: str | None
-    """Commit of ifdd's checkout; None where ifdd is installed without one."""
+    """Commit of ifdd's checkout; None if ifdd does not run from one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointRecord(Record):
-    """Where the weights of a checkpoint come from: the ``description`` in the metadata of its file.
+    """The origin of a checkpoint's weights: the ``description`` in the metadata of its file.
 
-    Every field is optional, and a field that is null in the file has no value. Others may have described their
-    checkpoints in their own way: whatever fits no field is kept in ``extra`` and written back.
+    Every field is optional; null in the file means no value. Checkpoints from other tools may have other descriptions:
+    values that fit no field are kept in ``extra`` and written back.
     """
 
     converted_from: str | None = None
@@ -125,54 +125,54 @@ class CheckpointRecord(Record):
     preset: str | None = None
     """Name of the model."""
     data: str | None = None
-    """Name of the dataset that it was trained on."""
+    """Name of the training dataset."""
     synthetic: bool | None = None
-    """Whether it was trained on computer-generated faces."""
+    """Whether the training faces are computer-generated."""
     dataset: DatasetRecord | None = None
-    """The dataset that it was trained on."""
+    """The training dataset."""
     recipe: dict[str, Any] | None = None
-    """The recipe of the training as YAML holds it: group -> option -> value. ``recipe_option`` looks into it."""
+    """Recipe of the training run as in YAML: group -> option -> value; see ``recipe_option``."""
     versions: dict[str, str] | None = None
-    """Versions of the packages that the training ran with."""
+    """Package -> version in the training run."""
     commit: str | None = None
-    """Commit of ifdd's checkout that the training ran with."""
+    """Commit of ifdd's checkout in the training run."""
     epoch: int | None = None
-    """Number of the epoch that it was saved at, from 1."""
+    """Number of the checkpoint's epoch, from 1."""
     validation: SubsetScores | None = None
-    """Scores on the validation clips, if these choose the epoch."""
+    """Scores on the validation clips, if these select the epoch."""
     test: SubsetScores | None = None
-    """Scores on the test clips, if these choose the epoch."""
+    """Scores on the test clips, if these select the epoch."""
     selection: str | None = None
-    """How the epoch was chosen, in words."""
+    """How the epoch was selected, in words."""
     chosen_on: str | None = None
-    """Clips that chose the epoch: validation, test or none (the last epoch)."""
+    """Clips that selected the epoch: validation, test or none (the last epoch)."""
     extra: dict[str, Any] = field(default_factory=dict)
-    """Key -> value of everything else that the file says."""
+    """All other keys of the file with their values."""
 
     def at(self, epoch: BestEpoch) -> "CheckpointRecord":
-        """Return the record of the checkpoint that is saved at an epoch."""
+        """Return the record of a checkpoint that is saved at an epoch."""
         return replace(self, **{each.name: getattr(epoch, each.name) for each in fields(epoch)})
 
     def recipe_option(self, group: str, option: str) -> Any:
-        """Return an option of the training's recipe, such as ("run", "seed"); None where it is not recorded."""
+        """Return an option of the recipe, such as ("run", "seed"); None if it is not recorded."""
         options = (self.recipe or {}).get(group)
         return options.get(option) if isinstance(options, dict) else None
 
     @property
     def seed(self) -> int | None:
-        """Seed of the training; None if not recorded."""
+        """Seed of the training run; None if not recorded."""
         seed = self.recipe_option("run", "seed")
         return seed if isinstance(seed, int) else None
 
     @property
     def fold(self) -> int | None:
-        """Fold that it was trained on; None where the dataset has no folds, or if not recorded."""
+        """Fold of the training clips; None if the dataset has no folds, or if not recorded."""
         fold = self.recipe_option("data", "fold")
         return fold if isinstance(fold, int) else None
 
     @property
     def recipe_of_all_folds(self) -> dict[str, Any]:
-        """The recipe with the fold null: what the trainings of a cross-validation have in common."""
+        """The recipe with the fold null, which is the same for all folds of a cross-validation."""
         recipe = self.recipe or {}
         data = recipe.get("data")
         return recipe | {"data": (data if isinstance(data, dict) else {}) | {"fold": None}}
@@ -185,20 +185,20 @@ class CheckpointRecord(Record):
 
     @property
     def software(self) -> SoftwareRecord:
-        """Versions and commit of the training."""
+        """Software of the training run."""
         return SoftwareRecord(self.versions or {}, self.commit)
 
     def plain(self) -> dict[str, Any]:
-        """Return the record in the form of JSON, with the extra keys at the level of the others."""
+        """Return the JSON form, with the extra keys on the same level as the fields."""
         known = super().plain()
         del known["extra"]
         if self.versions is not None:
-            known.setdefault("commit", None)  # a training says so where there is none
+            known.setdefault("commit", None)  # a training run always records it, also if null
         return known | {name: value for name, value in self.extra.items() if name not in known}
 
     @classmethod
     def parse(cls, values: object, path: str) -> "CheckpointRecord":
-        """Read the record; a value that does not fit its field is kept in ``extra``, for it may mean something else."""
+        """Read the record; a value that does not fit its field is kept in ``extra``."""
         given = read_typed(dict, values, path)
         kinds = {name: kind for name, kind in kinds_of(cls).items() if name != "extra"}
         known: dict[str, Any] = {}
@@ -206,8 +206,8 @@ class CheckpointRecord(Record):
             try:
                 known[name] = read_value(kinds[name], given[name], below(path, name))
             except InputError:
-                continue  # somebody else's key of the same name
+                continue  # another tool's key with the same name
         if given.get("synthetic"):
-            known["synthetic"] = True  # written in another way, but the warning must not get lost
+            known["synthetic"] = True  # also if it is not a boolean: the warning must not get lost
         extra = {name: value for name, value in given.items() if name not in known}
         return cls(**known, extra=extra)

@@ -1,1 +1,1 @@
-"""Training: the only room that knows the training engine."""
+"""Training: the only room that imports Lightning, the training engine."""

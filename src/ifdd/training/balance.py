@@ -1,4 +1,4 @@
-"""Against the imbalance of the classes: how often each is drawn, and what is added to its logit."""
+"""Remedies for class imbalance: class-balanced sampling and logit adjustment."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,15 +13,21 @@ from ifdd.errors import InputError
 
 
 def class_draws(sizes: Int64[np.ndarray, " classes"], balance: float, total: int) -> Int64[np.ndarray, " classes"]:
-    """Return how many of an epoch's ``total`` draws each class gets, in proportion to size ** (1 - balance).
+    """Return how many of the draws of an epoch each class gets, in proportion to size ** (1 - balance).
 
-    The rule of Kang et al., ICLR 2020 (equation 1, with q = 1 - balance). Rounded by largest remainders, so that the
-    numbers sum to ``total``; a class without clips gets none.
+    This is equation 1 of Kang et al., ICLR 2020, with q = 1 - balance. Fractions are rounded by largest remainders, so
+    that the result sums to ``total``. A class without clips gets no draws.
 
     Args:
-        sizes: clips of each class, not all 0.
-        balance: 0 keeps the proportions, 1 makes all classes equal.
-        total: draws.
+        sizes: number of clips of each class, not all 0.
+        balance: strength, 0 to 1: 0 keeps the proportions, 1 draws all classes equally often.
+        total: number of draws.
+
+    Example:
+        >>> import numpy as np
+        >>> from ifdd.training.balance import class_draws
+        >>> class_draws(np.array([100, 25, 4]), balance=0.5, total=170)  # in the ratio 10 : 5 : 2
+        array([100,  50,  20])
     """
     shares = np.where(sizes > 0, np.maximum(sizes, 1) ** (1.0 - balance), 0.0)
     exact = total * shares / shares.sum()
@@ -32,11 +38,17 @@ def class_draws(sizes: Int64[np.ndarray, " classes"], balance: float, total: int
 
 
 def balanced_order(targets: Sequence[int], balance: float, seed: int, epoch: int) -> Int64[np.ndarray, " draws"]:
-    """Return the clips of one epoch, as many as there are targets, in random order.
+    """Return the clip indices of one epoch, as many as there are targets, in random order.
 
-    Each class goes through its clips in a random order that is drawn anew when all have had their turn, and goes on
-    from epoch to epoch: no clip comes again before the others of its class. The result follows from the arguments
-    alone, so that a resumed training draws what an uninterrupted one would have drawn.
+    Each class cycles through its clips in a random order, across epochs, and is shuffled again after each cycle: a clip
+    is repeated only after all other clips of its class. The result depends only on the arguments, so that a resumed
+    run draws the same clips as an uninterrupted one.
+
+    Args:
+        targets: class index of each clip.
+        balance: strength of the class balance, see ``class_draws``.
+        seed: random seed of the run.
+        epoch: number of the epoch, from 0.
     """
     of_clip = np.asarray(targets)
     draws = class_draws(np.bincount(of_clip), balance, len(of_clip))
@@ -56,9 +68,10 @@ def balanced_order(targets: Sequence[int], balance: float, seed: int, epoch: int
 
 
 class BalancedSampler(DistributedSampler[Any]):
-    """The part of ``balanced_order`` that falls to one of several processes.
+    """The share of ``balanced_order`` of one of several processes.
 
-    Together they draw every clip of the order once; where it does not divide evenly, its first clips again.
+    Together the processes draw every clip of the order once. If the order does not divide evenly, its first clips are
+    repeated.
     """
 
     def __init__(
@@ -69,7 +82,7 @@ class BalancedSampler(DistributedSampler[Any]):
         self.balance = balance
 
     def __iter__(self) -> Iterator[int]:
-        """Return the process's clips of the epoch that ``set_epoch`` chose."""
+        """Return the clip indices of this process for the epoch set by ``set_epoch``."""
         order = balanced_order(self.targets, self.balance, self.seed, self.epoch)
         return iter(np.resize(order, self.total_size)[self.rank :: self.num_replicas].tolist())
 
@@ -77,14 +90,15 @@ class BalancedSampler(DistributedSampler[Any]):
 def logit_adjustment(
     draws: Int64[np.ndarray, " classes"], tau: float, classes: Sequence[str]
 ) -> Float[Tensor, " classes"]:
-    """Return tau * log(share) of each class: equation 10 of Menon et al., ICLR 2021, added to the training's logits.
+    """Return tau * log(share) of each class, which is added to the logits in training.
 
-    The shares are those of the clips drawn: with class-balanced draws, only what these have left of the imbalance.
+    This is equation 10 of Menon et al., ICLR 2021. The shares are those of the drawn clips, so that class-balanced
+    sampling leaves only the remaining imbalance to correct.
 
     Args:
-        draws: how often each class is drawn in an epoch.
+        draws: number of draws of each class in an epoch.
         tau: strength; 0 gives zeros.
-        classes: their names.
+        classes: names of the classes.
 
     Raises:
         InputError: tau is above 0 and a class is never drawn.
@@ -94,7 +108,7 @@ def logit_adjustment(
     never = [name for name, count in zip(classes, draws, strict=True) if not count]
     if never:
         raise InputError(
-            f"no training clip is {', '.join(never)}, so optimization.logit_adjustment has nothing to go by; set it to "
-            "0, or choose data.classes that all occur"
+            f"no training clips for: {', '.join(never)}; optimization.logit_adjustment needs clips of every class: set "
+            "it to 0, or choose data.classes that all occur"
         )
     return tau * torch.log(torch.from_numpy(draws / draws.sum())).float()

@@ -1,4 +1,4 @@
-"""What happens beside the training: scores and checkpoints after each epoch, and the progress bar."""
+"""Callbacks of the training engine: scores and checkpoints after each epoch, and the progress bar."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -20,18 +20,18 @@ SaveModel = Callable[[Path, IFDD, BestEpoch], None]
 
 
 class ValidationCheckpoints(Callback):
-    """After each validation: scores, ``last.safetensors`` and, where the score is the best yet, ``best``.
+    """Score every validation; write ``last.safetensors`` and, after the best epoch so far, ``best.safetensors``.
 
-    It stands before the averaging of weights in the list of callbacks, so that it sees the averaged weights.
+    This callback must precede the weight averaging in the list of callbacks, so that it sees the averaged weights.
 
     Args:
-        folder: where the files go.
+        folder: folder to write to.
         classes: class names in the order of the logits.
-        select: the score that decides.
-        subset: what the clips that decide are: "validation" or "test".
-        clips: the same in words, for reports.
-        save: writes one checkpoint from path, model and epoch.
-        note: called after each epoch with the number of epochs done and the best of them.
+        select: score that selects the best epoch.
+        subset: subset of the clips that select the epoch: "validation" or "test".
+        clips: these clips in words, for reports.
+        save: function that writes a checkpoint, called with path, model and epoch.
+        note: called after each epoch with the number of finished epochs and the best epoch.
     """
 
     def __init__(
@@ -52,14 +52,14 @@ class ValidationCheckpoints(Callback):
         self.save = save
         self.note = note
         self.best: BestEpoch | None = None
-        """The best epoch yet."""
+        """The best epoch so far."""
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Score the epoch and write its checkpoints."""
         assert isinstance(pl_module, ClipClassifier)
         scores = scores_from_confusion(pl_module.confusion.compute().cpu().numpy(), self.classes)
         pl_module.confusion.reset()
-        # all processes have the same scores, for the matrix is that of all; sync_dist only keeps the engine from asking
+        # the matrix covers all processes, so their scores are equal; sync_dist only silences a warning of the engine
         values = {f"{self.subset}/war": scores.war, f"{self.subset}/uar": scores.uar}
         pl_module.log_dict(values, sync_dist=True)
         if not trainer.is_global_zero:
@@ -73,7 +73,7 @@ class ValidationCheckpoints(Callback):
         self.note(trainer.current_epoch + 1, self.best)
 
     def _epoch(self, number: int, scores: SubsetScores) -> BestEpoch:
-        """Return an epoch that was not chosen: the last one."""
+        """Return the record of the last epoch, which no clips selected."""
         on_test = self.subset == "test"
         return BestEpoch(
             epoch=number,
@@ -87,11 +87,11 @@ class ValidationCheckpoints(Callback):
         return epoch.scores.war if self.select == "war" else epoch.scores.uar
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed training must know."""
+        """Return the state that a resumed run needs."""
         return {"best": {} if self.best is None else self.best.plain()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from a stored state.
+        """Restore the state.
 
         Raises:
             InputError: the state is damaged.
@@ -101,14 +101,13 @@ class ValidationCheckpoints(Callback):
 
 
 class TrainingProgress(ProgressBar):
-    """One bar over all clips with clips/s and time left, and one line an epoch with loss, WAR, UAR and times.
+    """A progress bar over all clips, and one line per epoch with loss, WAR, UAR, speed and duration of the scoring.
 
-    Of the processes that train together only the first one shows them. The clips/s of an epoch's line are the
-    training's; what scoring the epoch took stands beside them.
+    In data-parallel training, only the first process shows them. The speed in clips/s excludes the scoring.
 
     Args:
-        batch_size: clips in a batch of one process.
-        subset: "validation" or "test": what the scores are of.
+        batch_size: clips per batch of one process.
+        subset: subset that is scored: "validation" or "test".
     """
 
     def __init__(self, batch_size: int, subset: str) -> None:
@@ -123,11 +122,11 @@ class TrainingProgress(ProgressBar):
         self._training_seconds = 0.0
 
     def disable(self) -> None:
-        """Show nothing: the engine says so to all processes but the first."""
+        """Show nothing; the engine calls this in all processes but the first."""
         self._shown = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Open the bar where the training begins or goes on."""
+        """Start the bar, at the clips already done if the run is resumed."""
         if not self._shown:
             return
         clips = int(trainer.num_training_batches) * self.batch_size * trainer.world_size
@@ -138,7 +137,7 @@ class TrainingProgress(ProgressBar):
         self._bar.start()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the epoch."""
+        """Show the number of the epoch."""
         self._epoch_start, self._clips = monotonic(), 0
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}")
@@ -146,7 +145,7 @@ class TrainingProgress(ProgressBar):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Advance by the clips of a batch, of all processes."""
+        """Advance by the clips of one batch in all processes."""
         clips = len(batch[1]) * trainer.world_size
         self._clips += clips
         self._training_seconds = monotonic() - self._epoch_start
@@ -169,7 +168,7 @@ class TrainingProgress(ProgressBar):
         )
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Close the bar when something goes wrong or the training is interrupted."""
+        """Close the bar after an error or an interruption."""
         self._close()
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

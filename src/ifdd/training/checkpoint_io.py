@@ -1,4 +1,4 @@
-"""How the trainer's own state reaches the disk."""
+"""Atomic writing of the trainer's state, from which a run is resumed."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from ifdd.files import atomic_path
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
-    """Write the state to resume from by rename in its own folder, so that the previous one lasts until then."""
+    """Write the trainer's state to a temporary file and rename it, so that the previous state is kept until then."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write ``checkpoint`` to ``path``, whole or not at all.
@@ -22,6 +22,6 @@ class WholeCheckpointIO(TorchCheckpointIO):
         try:
             with atomic_path(Path(path)) as temporary:
                 torch.save(checkpoint, temporary)
-        except RuntimeError as error:  # how torch reports a full disk
+        except RuntimeError as error:  # torch reports a full disk like this
             reason = str(error).splitlines()[0]
             raise InputError(f"cannot write {path}: {reason}; free space or choose another folder") from error

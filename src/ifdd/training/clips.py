@@ -1,4 +1,4 @@
-"""Training and validation clips: which samples, which loaders."""
+"""Training and validation clips: their selection and their data loaders."""
 
 import warnings
 from collections.abc import Sequence
@@ -22,21 +22,24 @@ from ifdd.training.balance import BalancedSampler, class_draws
 from ifdd.training.config import DataConfig
 
 REPEATED = -1
-"""Target of a clip that only fills up the last batches of several processes, and counts nowhere."""
+"""Target of a clip that only pads the last batches of several processes; it is never counted."""
 
 
 def hold_out(samples: Sequence[Sample], fraction: float, seed: int) -> tuple[list[Sample], list[Sample]]:
-    """Divide training samples into training and validation, by subject and with similar class shares.
+    """Divide training samples into training and validation samples, by subject and with similar class shares.
 
-    Clips whose subject is unknown each count as a subject of their own.
+    Each clip of an unknown subject counts as a separate subject.
 
     Args:
         samples: the training subset.
-        fraction: share of the clips to hold out, approximately.
-        seed: of the shuffle.
+        fraction: approximate share of the clips to hold out.
+        seed: seed of the shuffle.
+
+    Returns:
+        The training and the validation samples.
 
     Raises:
-        InputError: there are too few subjects for the fraction.
+        InputError: there are too few subjects, or too few clips in every class.
     """
     subjects = [sample.subject or f"clip {sample.clip_id}" for sample in samples]
     parts = max(2, round(1 / fraction))
@@ -45,12 +48,12 @@ def hold_out(samples: Sequence[Sample], fraction: float, seed: int) -> tuple[lis
             f"cannot hold out {fraction:.0%} of the training clips by subject: there are only {len(set(subjects))} "
             "subjects; raise data.validation_fraction or add a validation subset to the manifest"
         )
-    # without subjects to keep together the groups would change nothing but the time (16 s for FERV39k)
+    # without shared subjects, groups would give the same result but take longer (16 s for FERV39k)
     alone = len(set(subjects)) == len(subjects)
     splitter = (StratifiedKFold if alone else StratifiedGroupKFold)(parts, shuffle=True, random_state=seed)
     labels = [sample.label for sample in samples]
     try:
-        with warnings.catch_warnings():  # of a class of fewer clips than parts: ClipDataModule.absent names it
+        with warnings.catch_warnings():  # about a class with fewer clips than parts, which ClipDataModule.absent names
             warnings.filterwarnings("ignore", message="The least populated class")
             train, validation = next(splitter.split(np.zeros(len(samples)), labels, None if alone else subjects))
     except ValueError as error:
@@ -65,21 +68,21 @@ def hold_out(samples: Sequence[Sample], fraction: float, seed: int) -> tuple[lis
 
 
 class ClipDataModule(LightningDataModule):
-    """The loaders of a training.
+    """The data loaders of a training run.
 
-    The clips that choose the checkpoint are the manifest's validation subset or, where it has none, a part of the
-    training subset held out by subject; the test subset is then never touched. With the selection "test" they are the
-    test subset, and all of the training subset is trained on.
+    With the selection "validation", the manifest's validation subset selects the checkpoint or, if there is none, a
+    part of the training subset held out by subject; the test subset is not read. With the selection "test", the test
+    subset selects the checkpoint, and the whole training subset is used for training.
 
     Args:
-        config: how the clips are chosen and loaded.
+        config: selection and loading of the clips.
         manifest: the table of clips, ``config.manifest``.
-        model: frames and size of the clips.
-        seed: of every random choice.
-        selection: clips that choose the checkpoint.
+        model: configuration with frames and size of the clips.
+        seed: seed of every random choice.
+        selection: subset that selects the checkpoint.
 
     Raises:
-        InputError: the manifest lacks a subset, a label has no class, or soft labels are wanted and there are no votes.
+        InputError: the manifest lacks a subset, a label has no class, or soft labels are on and no clip has votes.
     """
 
     def __init__(
@@ -100,7 +103,7 @@ class ClipDataModule(LightningDataModule):
         train = _of_subset(samples, "train", config)
         validation = [sample for sample in samples if sample.subset == "validation"]
         self.unused = 0
-        """Validation clips that nothing is done with."""
+        """Number of validation clips that are not used."""
         if selection == "test":
             self.unused, validation = len(validation), _of_subset(samples, "test", config)
         elif not validation:
@@ -109,12 +112,12 @@ class ClipDataModule(LightningDataModule):
         self.validation = self._dataset(validation, model, seed, training=False)
         sizes = np.bincount(self.train.targets, minlength=len(self.train.classes))
         self.draws = class_draws(sizes, config.class_balance, len(train))
-        """How often an epoch draws each class."""
+        """Number of draws of each class in an epoch."""
         self._batches_of: Dataset[Any] = SoftLabels(self.train) if config.soft_labels else self.train
 
     @property
     def clip_seconds(self) -> float:
-        """The time that a clip spans on average, in seconds."""
+        """The mean duration of a clip in seconds."""
         if self.config.train_sampling == "uniform_segments":
             frames = float(np.mean([sample.frames for sample in self.train.samples]))
         else:
@@ -123,7 +126,7 @@ class ClipDataModule(LightningDataModule):
 
     @property
     def selection_clips(self) -> str:
-        """Which clips choose the checkpoint, for reports."""
+        """The clips that select the checkpoint, in words for reports."""
         if self.selection == "test":
             return "the TEST clips themselves"
         trained = {sample.subject for sample in self.train.samples}
@@ -133,12 +136,15 @@ class ClipDataModule(LightningDataModule):
 
     @property
     def absent(self) -> list[str]:
-        """Classes that none of the clips that choose the checkpoint has: they count neither in WAR nor in UAR."""
+        """Names of the classes without validation clips; they count neither in WAR nor in UAR."""
         found = set(self.validation.targets)
         return [name for index, name in enumerate(self.validation.classes) if index not in found]
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Return training clips in an order that depends on seed and epoch alone; a short last batch is dropped."""
+        """Return the loader of training clips; their order depends only on seed and epoch.
+
+        An incomplete last batch is dropped, unless it is the only one.
+        """
         assert self.trainer is not None
         self.train.set_epoch(self.trainer.current_epoch)
         replicas, rank = self.trainer.world_size, self.trainer.global_rank
@@ -151,7 +157,7 @@ class ClipDataModule(LightningDataModule):
         return self._loader(self._batches_of, sampler=order, drop_last=len(order) >= self.config.batch_size)
 
     def val_dataloader(self) -> DataLoader[Any]:
-        """Return the clips that choose the checkpoint in order, each once, whatever the number of processes."""
+        """Return the loader of the clips that select the checkpoint; each counts once for any number of processes."""
         assert self.trainer is not None
         replicas = self.trainer.world_size
         clips = FilledUp(self.validation, replicas)
@@ -193,10 +199,10 @@ def _of_subset(samples: Sequence[Sample], subset: str, config: DataConfig) -> li
 
 
 class SoftLabels(Dataset[tuple[Tensor, Tensor]]):
-    """Clips with the shares of the annotators' votes, by name, in place of the class; without votes the class alone.
+    """Clips with the distribution of the annotators' votes as target; without votes, the label's one-hot vector.
 
     Raises:
-        InputError: no clip has votes, or one of them is for an emotion that is no class.
+        InputError: no clip has votes, or a vote is for an emotion that is not a class.
     """
 
     def __init__(self, clips: ClipDataset) -> None:
@@ -220,10 +226,10 @@ class SoftLabels(Dataset[tuple[Tensor, Tensor]]):
 
 
 class FilledUp(Dataset[tuple[Tensor, int]]):
-    """Clips, and as many repetitions of the first one as several processes need to get equally many.
+    """Clips, padded with repetitions of the first clip until their number divides evenly by the number of processes.
 
-    Equally many, because processes that train together wait for one another at every batch; the repetitions have the
-    target ``REPEATED``, so that no clip counts twice.
+    Data-parallel processes wait for one another at every batch and so need equally many clips. The repetitions have
+    the target ``REPEATED``, so that no clip counts twice.
     """
 
     def __init__(self, clips: ClipDataset, processes: int) -> None:

@@ -1,4 +1,4 @@
-"""The recipe of a training: frozen dataclasses whose field docstrings become the options of ``ifdd train``."""
+"""The recipe of a training run: frozen dataclasses whose field docstrings become the options of ``ifdd train``."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ class ModelConfig:
     def __post_init__(self) -> None:
         """Check that the overrides leave the number of classes to the data."""
         if "num_classes" in self.overrides:
-            raise InputError("model.overrides cannot set num_classes: data.classes decides")
+            raise InputError("model.overrides cannot set num_classes; choose the classes with data.classes")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""``ifdd crossval``: a recipe is trained and tested on every fold of its dataset."""
+"""``ifdd crossval``: train and test a recipe on every fold of its dataset."""
 
 import os
 import signal
@@ -32,26 +32,26 @@ from ifdd.training.train import is_first_process, known_training, train_recipe
 LOG_FILE = "log.txt"
 POLL_SECONDS = 0.2
 STOP_SECONDS = 600.0
-"""How long folds that are told to stop may take before they are killed: far longer than a busy machine needs."""
+"""Time that interrupted folds have to stop before they are killed; far longer than a busy machine needs."""
 
 PUBLISHED_FOLDS = {"dfew": (1, 2, 3, 4, 5), "mafw": (1, 2, 3, 4, 5)}
-"""Name of a dataset -> the folds over which its results are published."""
+"""Name of a dataset -> folds of its published results."""
 
 TEST_DEVICES: dict[str, Device] = {"cpu": "cpu", "cuda": "cuda"}
-"""Device of a training -> device of its test, if not "auto"."""
+"""Training device -> test device; other training devices test on "auto"."""
 
 
 class Fold(NamedTuple):
-    """One fold that is to be trained and tested."""
+    """One fold to train and test."""
 
     number: int
-    """0 where the dataset has no folds."""
+    """Number of the fold; 0 if the dataset has no folds."""
     recipe: Recipe
     folder: Path
 
     @property
     def evaluation(self) -> Path:
-        """The folder of its test."""
+        """The folder of the fold's evaluation."""
         return self.folder / "evaluation"
 
 
@@ -104,8 +104,8 @@ def crossval(
     done = {fold.number: result for fold in every if (result := finished(fold, found)) is not None}
     todo = [fold for fold in every if fold.number in wanted and fold.number not in done]
     for number in sorted(set(wanted) & set(done)):
-        console.print(f"fold {number or 'all'} is done already: {_scores(done[number])}", highlight=False)
-    # data-parallel training starts its processes by repeating the command, which must then be that of one fold
+        console.print(f"fold {number or 'all'} is already done: {_scores(done[number])}", highlight=False)
+    # data-parallel training starts its processes by repeating the command, which must therefore run a single fold
     apart = bool(gpus) or (run.devices > 1 and len(todo) > 1)
     with _termination_interrupts(), closing(_run_apart(todo, slots) if apart else _run_here(todo, manifest)) as runs:
         for fold in runs:
@@ -121,7 +121,7 @@ def crossval(
 
 
 def folds_of(manifest: Path, samples: Sequence[Sample]) -> tuple[int, ...]:
-    """Return the numbers of the folds of a manifest, (0,) where it has none.
+    """Return the numbers of the folds of a manifest; (0,) if it has none.
 
     Raises:
         InputError: a fold lacks training or test clips.
@@ -132,15 +132,15 @@ def folds_of(manifest: Path, samples: Sequence[Sample]) -> tuple[int, ...]:
     for fold, found in sorted(subsets.items()):
         if missing := {"train", "test"} - found:
             where = f"fold {fold} of {manifest}" if fold else str(manifest)
-            raise InputError(f"{where} has no {' and no '.join(sorted(missing))} clips; prepare the dataset anew")
+            raise InputError(f"{where} has no {' and no '.join(sorted(missing))} clips; prepare the dataset again")
     return tuple(sorted(subsets))
 
 
 def expected_folds(dataset: DatasetRecord, there: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the numbers of the folds that a whole cross-validation has.
+    """Return the numbers of the folds of a complete cross-validation.
 
     Args:
-        dataset: what ``describe_dataset`` says; DFEW and MAFW have five folds, whatever the manifest holds.
+        dataset: result of ``describe_dataset``; DFEW and MAFW always have five folds.
         there: folds of the manifest.
     """
     published = PUBLISHED_FOLDS.get(dataset.prepared.dataset, ()) if dataset.prepared else ()
@@ -148,14 +148,14 @@ def expected_folds(dataset: DatasetRecord, there: tuple[int, ...]) -> tuple[int,
 
 
 def finished(fold: Fold, dataset: DatasetRecord) -> FoldResult | None:
-    """Return the result of a fold if it is trained and tested as its recipe says; None if there is work left.
+    """Return the result of a fold that is trained and tested according to its recipe; None if it is unfinished.
 
     Args:
         fold: the fold.
-        dataset: what ``describe_dataset`` says of its clips.
+        dataset: result of ``describe_dataset`` for its clips.
 
     Raises:
-        InputError: its folder is damaged, or holds results of another recipe or dataset.
+        InputError: the folder of the fold is damaged, or holds results of another recipe or dataset.
     """
     training = known_training(fold.recipe, fold.folder, dataset)
     if not (fold.evaluation / EvaluationRecord.FILE).exists():
@@ -163,8 +163,8 @@ def finished(fold: Fold, dataset: DatasetRecord) -> FoldResult | None:
     checkpoint = fold.folder / "best.safetensors"
     if training is None or not checkpoint.exists():
         raise InputError(
-            f"{fold.folder} has an evaluation, but no training that it could belong to; delete that folder to do the "
-            "fold again, or choose another --out"
+            f"{fold.folder} has an evaluation, but no finished training; delete that folder to run the fold again, or "
+            "choose another --out"
         )
     if training.state != "done":
         return None
@@ -176,14 +176,14 @@ def finished(fold: Fold, dataset: DatasetRecord) -> FoldResult | None:
 
 
 def run_fold(fold: Fold, manifest: Manifest) -> None:
-    """Train one fold, or resume its training, and test its best checkpoint.
+    """Train one fold or resume it, and test its best checkpoint.
 
     Args:
         fold: the fold.
-        manifest: the table of clips, of all folds.
+        manifest: the table of clips of all folds.
 
     Raises:
-        InputError: as ``train_recipe`` and ``measure``.
+        InputError: see ``train_recipe`` and ``measure``.
     """
     train_recipe(fold.recipe, manifest, fold.folder, resume=True)
     if not is_first_process():
@@ -204,11 +204,11 @@ def run_fold(fold: Fold, manifest: Manifest) -> None:
 def _check_options(recipe: Recipe, gpus: str) -> None:
     if recipe.data.fold is not None:
         raise InputError(
-            f"data.fold is {recipe.data.fold}, but crossval does every fold; leave it out, and choose with --folds"
+            f"data.fold is {recipe.data.fold}, but crossval runs every fold; leave it out and choose folds with --folds"
         )
     if gpus and recipe.run.devices > 1:
         raise InputError(
-            f"--gpus gives every fold one GPU, but run.devices is {recipe.run.devices}; choose one of both"
+            f"--gpus assigns one GPU to each fold, but run.devices is {recipe.run.devices}; use one of the two"
         )
 
 
@@ -216,7 +216,7 @@ def _numbers(name: str, text: str) -> tuple[int, ...]:
     """Return the numbers of an option such as "1,3"."""
     words = [word.strip() for word in text.split(",")] if text.strip() else []
     if not all(word.isascii() and word.isdigit() for word in words):
-        raise InputError(f"--{name} is {text!r}; give numbers separated by commas, as 1,3")
+        raise InputError(f"--{name} is {text!r}; give numbers separated by commas, such as 1,3")
     return tuple(map(int, words))
 
 
@@ -228,12 +228,12 @@ def _check_wanted(manifest: Path, folds: str, wanted: Sequence[int], there: Sequ
     if missing:
         raise InputError(
             f"{manifest} lacks fold {', '.join(missing)} of the dataset's {len(wanted)}; prepare it with all its "
-            f"lists, or do those that are there: --folds {','.join(map(str, there))}"
+            f"lists, or run only the others: --folds {','.join(map(str, there))}"
         )
 
 
 def _slots(gpus: str, device: str) -> list[str | None]:
-    """Return what ``CUDA_VISIBLE_DEVICES`` is for each of the folds that run at once; None leaves it as it is."""
+    """Return the value of ``CUDA_VISIBLE_DEVICES`` for each parallel fold; None leaves the variable unchanged."""
     numbers = _numbers("gpus", gpus)
     if not numbers or device == "cpu":
         return [str(number) for number in numbers] or [None]
@@ -241,15 +241,15 @@ def _slots(gpus: str, device: str) -> list[str | None]:
     if max(numbers) >= count:
         found = "only GPU 0" if count == 1 else f"only the GPUs 0 to {count - 1}" if count else "no GPU"
         raise InputError(
-            f"--gpus is {gpus}, but torch finds {found}; leave it out to do one fold after another, or set "
-            "run.device to cpu"
+            f"--gpus is {gpus}, but torch finds {found}; leave it out to run one fold after another, or set run.device "
+            "to cpu"
         )
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")  # the numbers count among these
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")  # --gpus counts within these
     return [visible[number].strip() if visible != [""] else str(number) for number in numbers]
 
 
 def _claim(out: Path, recipe: Recipe) -> None:
-    """Keep the recipe beside the results, after checking that they are not another one's."""
+    """Write the recipe next to the results, after checking that the folder holds no results of another recipe."""
     if (out / RECIPE_FILE).exists():
         recipe.check_same(out)
     if is_first_process():
@@ -262,7 +262,7 @@ def _fold(out: Path, recipe: Recipe, number: int, expected: tuple[int, ...]) -> 
 
 
 def _run_here(folds: Iterable[Fold], manifest: Manifest) -> Generator[Fold]:
-    """Do folds one after another in this process; yield each that is done."""
+    """Run folds one after another in this process; yield each finished fold."""
     for fold in folds:
         console.print(f"fold {fold.number or 'all'} -> {fold.folder}", highlight=False)
         run_fold(fold, manifest)
@@ -271,10 +271,10 @@ def _run_here(folds: Iterable[Fold], manifest: Manifest) -> Generator[Fold]:
 
 
 def _run_apart(folds: Sequence[Fold], slots: Sequence[str | None]) -> Generator[Fold]:
-    """Do as many folds at once as there are slots, each in a process of its own; yield each that is done.
+    """Run one fold per slot in parallel, each in a separate process; yield each finished fold.
 
-    When one fails, those that run go on to their end and no other one begins. An interruption stops all of them, so
-    that they can go on later; a second one kills those that have not ended yet.
+    After a failure, running folds are finished and no further fold is started. An interruption stops all folds, which
+    can be resumed later; a second interruption kills the folds that are still running.
 
     Raises:
         InputError: a fold failed.
@@ -304,14 +304,14 @@ def _run_apart(folds: Sequence[Fold], slots: Sequence[str | None]) -> Generator[
 
 
 def _start(fold: Fold, slot: str | None) -> subprocess.Popen[bytes]:
-    """Start the process of one fold: this command for this fold alone."""
+    """Start the process of one fold: the same command with only this fold."""
     out = fold.folder.parent
     fold.folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "ifdd", "crossval", str(out / RECIPE_FILE), "--out", str(out)]
     place = "" if slot is None else f" on GPU {slot}"
     console.print(f"fold {fold.number or 'all'}{place}: output in {fold.folder / LOG_FILE}", highlight=False)
     with (fold.folder / LOG_FILE).open("ab") as log, _interruptible():
-        # a session of its own: Ctrl-C reaches this process alone, which then stops the others, once
+        # a separate session, so that Ctrl-C reaches only this process, which then interrupts each fold once
         return subprocess.Popen(
             [*command, "--folds", str(fold.number)],
             env=os.environ | ({} if slot is None else {"CUDA_VISIBLE_DEVICES": slot}),
@@ -323,19 +323,19 @@ def _start(fold: Fold, slot: str | None) -> subprocess.Popen[bytes]:
 
 
 def _failure(fold: Fold, code: int) -> str:
-    """Return in one line why the process of a fold ended."""
+    """Return one line with the reason why the process of a fold failed."""
     log = fold.folder / LOG_FILE
     lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "no output")
     return (
         f"fold {fold.number or 'all'} ended with exit code {code}: {last.removeprefix('ifdd crossval: ')} (see {log})"
     )
 
 
 def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Make processes stop as at Ctrl-C and wait for them; kill what is left then, or at a second interruption.
+    """Interrupt processes as Ctrl-C does and wait for them; kill those left after the limit or a second interruption.
 
-    The files of a fold are whole at any moment, so nothing is lost but the epoch at which it was.
+    The files of a fold are complete at any moment, so only its unfinished epoch is lost.
     """
     if processes:
         error_console.print("waiting for the folds to stop; a second interruption kills them", highlight=False)
@@ -355,7 +355,7 @@ def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let processes that are started here hear an interruption, also where this is a job in the background."""
+    """Let child processes receive interruptions, even if this process runs in the background and ignores them."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
@@ -365,7 +365,7 @@ def _interruptible() -> Iterator[None]:
 
 @contextmanager
 def _termination_interrupts() -> Iterator[None]:
-    """Treat the signal that job schedulers send as Ctrl-C, so that no fold is left running behind."""
+    """Treat SIGTERM, which job schedulers send, like Ctrl-C, so that no fold keeps running."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""What is trained: model, augmentation, losses, optimiser."""
+"""The training module: model, augmentation, losses, optimiser and schedule."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -16,17 +16,22 @@ from ifdd.training.clips import REPEATED
 from ifdd.training.config import OptimizationConfig
 
 Batch = Sequence[UInt8[Tensor, "batch 3 time height width"] | Int64[Tensor, " batch"] | Float[Tensor, "batch classes"]]
-"""Clips, then targets (classes, or in training soft labels): what the loader collates."""
+"""A batch of the loader: clips and targets, which are class indices or, in training, soft labels."""
 
 
 def learning_rate_factor(step: int, steps: int, warmup_steps: int, final_fraction: float) -> float:
     """Return the learning rate of a step as a fraction of the peak: linear warm-up, then cosine decay.
 
     Args:
-        step: optimiser steps done so far.
-        steps: steps of the whole training.
-        warmup_steps: steps of the warm-up.
-        final_fraction: what is left at the last step.
+        step: number of finished optimiser steps.
+        steps: number of steps of the run.
+        warmup_steps: number of warm-up steps.
+        final_fraction: fraction at the last step.
+
+    Example:
+        >>> from ifdd.training.module import learning_rate_factor
+        >>> [round(learning_rate_factor(step, 7, 2, 0.0), 2) for step in range(7)]
+        [0.5, 1.0, 1.0, 0.85, 0.5, 0.15, 0.0]
     """
     if step < warmup_steps:
         return (step + 1) / warmup_steps
@@ -37,18 +42,18 @@ def learning_rate_factor(step: int, steps: int, warmup_steps: int, final_fractio
 class ClipClassifier(LightningModule):
     """Train a model on batches of (uint8 clips, targets).
 
-    Batches are augmented as a whole on the training device. Validation counts a confusion matrix. Every epoch
-    starts from its own seed, so that a resumed training draws what an uninterrupted one would have drawn.
+    Batches are augmented on the training device. Validation counts a confusion matrix. Every epoch has a separate
+    seed, so that a resumed run draws the same random numbers as an uninterrupted one.
 
     Args:
-        model: what is trained.
-        optimization: of the optimiser and its schedule.
-        augmentation: of a clip.
-        mixup: of the clips of a batch.
-        batch_size: clips in a batch, of which the learning rate follows.
-        seed: of augmentation and dropout.
-        set_data_epoch: is told each epoch's number.
-        adjustment: what is added to each class's logit in training alone: see ``balance.logit_adjustment``.
+        model: model to train.
+        optimization: optimiser and schedule.
+        augmentation: augmentation of a clip.
+        mixup: mixing of the clips of a batch.
+        batch_size: clips per batch and process; the learning rate scales with it.
+        seed: seed of augmentation and dropout.
+        set_data_epoch: called with the number of each epoch.
+        adjustment: offset of each class's logit in training only, see ``balance.logit_adjustment``.
     """
 
     def __init__(
@@ -77,11 +82,11 @@ class ClipClassifier(LightningModule):
         self.register_buffer("adjustment", adjustment, persistent=False)
 
     def on_train_epoch_start(self) -> None:
-        """Choose the frames of the epoch's clips."""
+        """Set the epoch of the dataset, which decides the frames of its clips."""
         self.set_data_epoch(self.trainer.current_epoch)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Seed augmentation and dropout of the epoch; only now, because the loader's start draws numbers too."""
+        """Seed augmentation and dropout at the first batch, because starting the loader draws random numbers too."""
         if batch_idx == 0:
             torch.manual_seed(hash((self.seed, self.trainer.current_epoch, self.global_rank)))
 
@@ -101,7 +106,7 @@ class ClipClassifier(LightningModule):
         self.confusion.update(self.model(clip.float() / 255).logits, target)
 
     def configure_optimizers(self) -> Any:
-        """Return AdamW and its schedule per step."""
+        """Return AdamW and its learning-rate schedule, updated every step."""
         config = self.optimization
         peak = config.learning_rate * self.batch_size * self.trainer.world_size / 32
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}

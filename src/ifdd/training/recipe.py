@@ -1,4 +1,4 @@
-"""A recipe as a whole: what ``ifdd train`` and ``ifdd crossval`` are given, and how it is kept beside their results."""
+"""A complete recipe: the input of ``ifdd train`` and ``ifdd crossval``, stored next to their results."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,13 +15,13 @@ from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, Ru
 RECIPE_FILE = "recipe.yaml"
 
 MAY_CHANGE_ON_RESUME = ("data.manifest", "data.workers", "data.cache", "run.device")
-"""Settings that may change while a training goes on: where the clips lie (what they are is compared apart from this),
-how they are loaded, and on what hardware."""
+"""Settings that may change when a run is resumed: path and loading of the clips, and hardware. The clips themselves are
+compared separately."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what a training gives, and how it is tested."""
+    """All settings of training and test."""
 
     data: DataConfig
     model: ModelConfig
@@ -30,14 +30,14 @@ class Recipe:
     mixup: MixupConfig
     run: RunConfig
     evaluation: SamplingConfig
-    """Of the test alone: the same training may be tested in another way."""
+    """Settings of the test only; the same training run may be tested with others."""
 
     def plain(self) -> dict[str, Any]:
-        """Return the recipe as YAML and JSON hold it."""
+        """Return the recipe as plain values of YAML and JSON."""
         return {name: _plain(values) for name, values in asdict(self).items()}
 
     def write(self, folder: Path) -> None:
-        """Write ``recipe.yaml``, from which the commands repeat the work.
+        """Write ``recipe.yaml``, with which the commands can be repeated.
 
         Raises:
             InputError: the folder cannot be written to.
@@ -45,17 +45,17 @@ class Recipe:
         write_text(folder / RECIPE_FILE, yaml.safe_dump(self.plain(), sort_keys=False))
 
     def check_same(self, folder: Path) -> None:
-        """Refuse a folder whose results are those of another training.
+        """Check that the results in a folder belong to this recipe.
 
         Raises:
-            InputError: its ``recipe.yaml`` is damaged, or differs in more than the evaluation and what is in
-                ``MAY_CHANGE_ON_RESUME``.
+            InputError: the ``recipe.yaml`` there is damaged, or differs in other settings than those of the evaluation
+                and of ``MAY_CHANGE_ON_RESUME``.
         """
         try:
             before = dict(yaml.safe_load((folder / RECIPE_FILE).read_text(encoding="utf-8")))
         except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
             raise InputError(
-                f"{folder / RECIPE_FILE} is damaged, so what is in {folder} cannot go on; choose another --out"
+                f"{folder / RECIPE_FILE} is damaged: cannot resume the training in {folder}; choose another --out"
             ) from error
         changed = [
             f"{group}.{key}: {before.get(group, {}).get(key)!r} -> {value!r}"

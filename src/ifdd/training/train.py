@@ -1,4 +1,4 @@
-"""``ifdd train``: a recipe becomes checkpoints."""
+"""``ifdd train``: train a model from a recipe."""
 
 import errno
 import logging
@@ -35,12 +35,12 @@ from ifdd.training.recipe import Recipe
 
 RESUME_FILE = "resume.ckpt"
 NOISE = (
-    ".*does not have many workers.*",  # the recipe has settled it
-    ".*exists and is not empty.*",  # a resumed training, checked already
-    ".*treespec.*is deprecated.*",  # Lightning's own use of torch
+    ".*does not have many workers.*",  # a choice of the recipe
+    ".*exists and is not empty.*",  # a resumed run, already checked
+    ".*treespec.*is deprecated.*",  # Lightning's use of torch
     ".*persistent_workers.*",
 )
-"""Warnings of the engine that tell its user nothing."""
+"""Warnings of the engine that are irrelevant to users."""
 
 
 def train(
@@ -77,17 +77,17 @@ def train(
 
 
 def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) -> None:
-    """Train what a recipe says; a training that is done already stays as it is.
+    """Train a recipe; a finished run is left unchanged.
 
     Args:
-        recipe: what to train.
+        recipe: the recipe.
         manifest: the table of clips, ``recipe.data.manifest``.
-        out: folder of the training.
-        resume: whether to resume the training that the folder may hold.
+        out: folder to write to.
+        resume: whether to resume a run that the folder holds.
 
     Raises:
-        InputError: the recipe does not fit the data, the folder holds another or a damaged training, or it holds one
-            and ``resume`` is not given.
+        InputError: the recipe does not fit the data, the folder holds another or a damaged run, or it holds a run and
+            ``resume`` is False.
     """
     data, model, run = recipe.data, recipe.model, recipe.run
     dataset = describe_dataset(manifest)
@@ -146,7 +146,7 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
 
 
 def read_training(folder: Path) -> TrainingRecord | None:
-    """Return what ``training.json`` says of the training in a folder; None if there is none.
+    """Return the content of ``training.json`` in a folder; None if the file does not exist.
 
     Raises:
         InputError: the file is damaged.
@@ -169,16 +169,16 @@ def _clips_record(clips: ClipDataModule) -> TrainingClips:
 
 
 def _clips_line(clips: ClipDataModule) -> str:
-    unused = f"; {clips.unused} clips of the validation subset are not used" if clips.unused else ""
-    absent = f"; none of these is {', '.join(clips.absent)}" if clips.absent else ""
+    unused = f"; {clips.unused} validation clips are not used" if clips.unused else ""
+    absent = f"; no {clips.selection} clips for: {', '.join(clips.absent)}" if clips.absent else ""
     return (
-        f"training on {len(clips.train)} clips, choosing the epoch on {len(clips.validation)} "
+        f"training on {len(clips.train)} clips, selecting the epoch on {len(clips.validation)} "
         f"({clips.selection_clips}){absent}{unused}"
     )
 
 
 def _print_best(out: Path, best: BestEpoch | None) -> None:
-    assert best is not None, "TrainingRecord sees to it"
+    assert best is not None, "TrainingRecord checks this"
     console.print(
         f"{best.selection}: WAR {best.scores.war:.3f}, UAR {best.scores.uar:.3f} (epoch {best.epoch}) "
         f"-> {out / 'best.safetensors'}",
@@ -188,22 +188,22 @@ def _print_best(out: Path, best: BestEpoch | None) -> None:
 
 
 def known_training(recipe: Recipe, out: Path, dataset: DatasetRecord, resume: bool = True) -> TrainingRecord | None:
-    """Return what is known about the training in a folder, after checking that it may be resumed; None without one.
+    """Return the record of the run in a folder after checking that it may be resumed; None if nothing can be lost.
 
     Args:
-        recipe: what is to be trained.
-        out: the folder.
-        dataset: what ``describe_dataset`` says of the clips.
-        resume: whether the user wants to resume.
+        recipe: recipe to train.
+        out: folder of the run.
+        dataset: result of ``describe_dataset`` for the clips.
+        resume: whether the user asked to resume.
 
     Raises:
-        InputError: it may not be resumed.
+        InputError: the run may not be resumed.
     """
     known = read_training(out)
     if not ((out / RESUME_FILE).exists() or (known is not None and known.state == "done")):
-        return None  # nothing yet that could be lost
+        return None
     if not resume:
-        raise InputError(f"{out} holds a training already; add --resume to continue it, or choose another --out")
+        raise InputError(f"{out} already holds a training run; add --resume to resume it, or choose another --out")
     recipe.check_same(out)
     if known is not None:
         _check_same_clips(known.dataset, dataset, recipe.data.manifest, out)
@@ -211,37 +211,37 @@ def known_training(recipe: Recipe, out: Path, dataset: DatasetRecord, resume: bo
 
 
 def _check_same_clips(before: DatasetRecord, now: DatasetRecord, manifest: Path, out: Path) -> None:
-    """Refuse other clips, or the same ones prepared in another way."""
+    """Check that a resumed run uses the same clips, prepared in the same way."""
     if before.hash != now.hash:
         changed = f"clips, labels or folds of {manifest} have changed"
     elif _frames(before.prepared) != _frames(now.prepared):
-        changed = f"the frames of {manifest} are prepared in another way (kind of frames, faces or size)"
+        changed = f"the frames of {manifest} were prepared differently (kind of frames, faces or size)"
     else:
         return
-    raise InputError(f"the training in {out} is of another dataset: since it began, {changed}; choose another --out")
+    raise InputError(f"cannot resume the training in {out}: since its start, {changed}; choose another --out")
 
 
 def _frames(prepared: PreparedRecord | None) -> tuple[object, ...]:
-    """Return what decides the frames of a dataset; packing alone does not change them."""
+    """Return the settings that decide the frames of a dataset; packing without resizing does not change them."""
     if prepared is None:
         return (None,) * 4
     return prepared.dataset, prepared.frames, prepared.faces, prepared.pack and prepared.pack.size
 
 
 def _resume_point(out: Path, resume: bool) -> Path | None:
-    """Return the file to go on from, if there is one."""
+    """Return the file to resume from; None if there is none."""
     point = out / RESUME_FILE
     if not resume or not point.exists():
         return None
     try:
         torch.load(point, map_location="cpu", weights_only=True)
     except (OSError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise InputError(f"the training in {out} is damaged and cannot go on; choose another --out") from error
+        raise InputError(f"{point} is damaged: cannot resume the training in {out}; choose another --out") from error
     return point
 
 
 def is_first_process() -> bool:
-    """Whether this is not one of the processes that Lightning starts for further devices."""
+    """Whether this is the first process, not one that Lightning starts for another device."""
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
@@ -270,7 +270,7 @@ def _trainer(out: Path, optimization: OptimizationConfig, run: RunConfig, *callb
 
 
 def _fit(trainer: Trainer, module: ClipClassifier, clips: ClipDataModule, resume_from: Path | None) -> None:
-    """Run the training; an interruption reaches the caller as KeyboardInterrupt."""
+    """Run the training; raise KeyboardInterrupt after an interruption."""
     handler = signal.getsignal(signal.SIGINT)
     with warnings.catch_warnings():
         for message in NOISE:
@@ -285,15 +285,15 @@ def _fit(trainer: Trainer, module: ClipClassifier, clips: ClipDataModule, resume
         except InputError as error:
             raise plain_input_error(error) from None
         except RuntimeError as error:
-            if trainer.world_size == 1 or "by peer" not in str(error):  # how gloo says that a process is gone
+            if trainer.world_size == 1 or "by peer" not in str(error):  # gloo reports a lost process like this
                 raise
             raise InputError(
-                f"another of the {trainer.world_size} processes that train together has stopped and says why in a "
-                "message of its own; fix that, then add --resume"
+                f"another of the {trainer.world_size} training processes has stopped; fix the error that it reports, "
+                "then add --resume"
             ) from None
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
             raise InputError(
-                f"no space left on the disk for {trainer.default_root_dir}; free some, then add --resume"
+                f"no space left on the disk for {trainer.default_root_dir}; free space, then add --resume"
             ) from error
