@@ -6,6 +6,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
+FORMER_NAMES = re.compile(r"^\| before \|.*\n(?:\|.*\n)+", re.MULTILINE)
+"""A table of renamed things, whose first column holds names that no longer exist."""
+
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -23,8 +26,9 @@ def prose(page: Path) -> str:
 
 
 def inline_code(page: Path) -> list[str]:
-    """Return what stands between backticks in the text of a page, formulas left out."""
+    """Return the inline code in the text of a page, without formulas and former names."""
     text = re.sub(r"\$`.*?`\$", "", prose(page))
+    text = FORMER_NAMES.sub(lambda table: re.sub(r"^\|[^|]*\|", "|", table[0], flags=re.MULTILINE), text)
     return re.findall(r"`([^`\n]+)`", text)
 
 
