@@ -86,7 +86,7 @@ def evaluate(
     check_range("--batch-size", batch_size, at_least=1)
     check_range("--workers", workers, at_least=0)
     how = SamplingConfig(sampling, stride, views, crops)
-    evaluation, protocol = measure(
+    evaluation, protocol = evaluate_checkpoint(
         checkpoint,
         Manifest.read(manifest),
         how,
@@ -104,7 +104,7 @@ def evaluate(
         console.print(f"Written to {out}: evaluation.json, evaluation.md, predictions.csv", highlight=False)
 
 
-def measure(
+def evaluate_checkpoint(
     checkpoint: Path,
     manifest: Manifest,
     how: SamplingConfig,

@@ -19,7 +19,7 @@ from ifdd.data.manifest import Manifest, Sample
 from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
 from ifdd.evaluation.crossval_report import crossval_tables, write_crossval
-from ifdd.evaluation.evaluate import Device, SamplingConfig, measure
+from ifdd.evaluation.evaluate import Device, SamplingConfig, evaluate_checkpoint
 from ifdd.evaluation.folds import FoldResult, cross_validation, read_fold
 from ifdd.evaluation.protocol import describe_dataset, sampling_options
 from ifdd.evaluation.report import percent, write_evaluation
@@ -183,13 +183,13 @@ def run_fold(fold: Fold, manifest: Manifest) -> None:
         manifest: the table of clips of all folds.
 
     Raises:
-        InputError: see ``train_recipe`` and ``measure``.
+        InputError: see ``train_recipe`` and ``evaluate_checkpoint``.
     """
     train_recipe(fold.recipe, manifest, fold.folder, resume=True)
     if not is_first_process():
         return
     data = fold.recipe.data
-    result, protocol = measure(
+    result, protocol = evaluate_checkpoint(
         fold.folder / "best.safetensors",
         manifest,
         fold.recipe.evaluation,
