@@ -15,9 +15,9 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-# Every step goes on where an interrupted one stopped; `rm -r demo` starts over.
+# Every step resumes where it was interrupted; `rm -r demo` starts over.
 demo: $(VENV)/.ready  ## generate, train, evaluate and recognise, end to end (VIDEO=path adds a video of yours)
-	@test -z '$(VIDEO)' || test -e '$(VIDEO)' || { echo "make demo: there is no video $(VIDEO)"; exit 2; }
+	@test -z '$(VIDEO)' || test -e '$(VIDEO)' || { echo "make demo: the video $(VIDEO) does not exist"; exit 2; }
 	$(BIN)/ifdd synth demo/synth --clips 1800 --seed 1
 	$(BIN)/ifdd train configs/synth_tiny.yaml --data.manifest demo/synth/manifest.csv --out demo/training --resume
 	$(BIN)/ifdd evaluate demo/training/best.safetensors demo/synth/manifest.csv --out demo/evaluation

@@ -58,7 +58,7 @@ MISTAKES: list[tuple[str, list[str], str]] = [
     ("info", ["--ablaton", "full"], "unknown option --ablaton; did you mean --ablation?"),
     ("recognize", ["a.mp4", "--tracking.gap", "3"], "unknown option --tracking.gap; did you mean --tracking."),
     ("info", ["one", "two"], "unexpected word 'two'"),
-    ("synth", ["--out", "out", "--clips", "1"], "--out is not an option; give OUT as a word of its own"),
+    ("synth", ["--out", "out", "--clips", "1"], "--out is not an option; give OUT as a word without a name"),
     # values of the wrong kind
     ("synth", ["out", "--clips", "two"], "--clips is 'two'; it must be an integer"),
     ("synth", ["out", "--fps", "fast"], "--fps is 'fast'; it must be a number"),

@@ -21,7 +21,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 KILLED = "the worker died twice on this item, possibly out of memory or because a library crashed"
-"""The message for a job that cannot be done."""
+"""Message for a job that kills its worker."""
 
 # Plain flags: a signal handler that waited for the lock of an event could wait for itself.
 _closing = False
@@ -57,11 +57,11 @@ def in_processes(
     out-of-memory killer, the jobs that were running are repeated one at a time.
 
     Args:
-        work: runs one job; it, the jobs and the results must be picklable. Whatever it needs in every process it may
-            build once and keep, for instance with ``functools.lru_cache``.
+        work: runs one job; the function, the jobs and the results must be picklable. It may cache objects in each
+            process, for instance with ``functools.lru_cache``.
         jobs: the arguments of ``work``.
         workers: number of processes; with 1 worker or 1 job, everything runs in this process.
-        ahead: jobs handed out per process. If ordered, their results may wait in memory for an earlier one; a small
+        ahead: jobs submitted per process. If ordered, their results may wait in memory for an earlier one; a small
             number may leave processes idle during a long job.
         ordered: yield results in the order of the jobs; otherwise each as soon as it is ready.
         killed: returns the result of a job whose worker dies even when no other job runs.
@@ -83,7 +83,7 @@ def in_processes(
 
 @dataclass
 class _Task(Generic[Job, Result]):
-    """A job that was handed out."""
+    """A submitted job."""
 
     job: Job
     future: Future[Result]
@@ -109,10 +109,10 @@ class _Crew(Generic[Job, Result]):
         self._stack = ExitStack()
         self._pool = self._stack.enter_context(_processes(size, threads))
         self.waiting: deque[_Task[Job, Result]] = deque()
-        """Jobs that were handed out and whose results were not taken yet."""
+        """Submitted jobs whose results have not been taken yet."""
 
     def give(self, job: Job) -> None:
-        """Hand out a job."""
+        """Submit a job."""
         self.waiting.append(_Task(job, self._submit(self._pool, job)))
 
     def take(self, ordered: bool) -> Result:
@@ -132,7 +132,7 @@ class _Crew(Generic[Job, Result]):
         self._stack.close()
 
     def _restart(self) -> None:
-        """Hand out lost jobs again. The first of them were running and are repeated one by one."""
+        """Submit lost jobs again. The first of them were running and are repeated one by one."""
         self.close()
         lost = [task for task in self.waiting if _is_lost(task.future)]
         for task in lost[: self._size]:
@@ -222,7 +222,7 @@ def _leave_job(*_: object) -> None:
 
 
 def _leave_process(*_: object) -> None:
-    """End this process after its job: the pool, in which another worker died, or a person wants it."""
+    """End this process and its job at a SIGTERM, which the pool sends after another worker died, or a user."""
     global _dismissed
     _dismissed = True
     if _busy:

@@ -1,4 +1,4 @@
-"""The real videos, where this machine has them; and faces that need no photographs: magenta discs."""
+"""Real videos, if they are available, and magenta discs as stand-ins for faces."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="the real videos are n
 
 
 class DiscDetector:
-    """Finds magenta discs."""
+    """A detector of magenta discs."""
 
     name = "discs"
 

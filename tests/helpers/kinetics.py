@@ -1,4 +1,4 @@
-"""Weights and a clip from a formula for the plain Kinetics-400 networks, and what a network makes of them."""
+"""Formula weights and clips for the plain Kinetics-400 networks, and the outputs to compare."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -17,7 +17,7 @@ STAGE_MODULES = {
 
 
 class Outputs(NamedTuple):
-    """What is compared."""
+    """The compared outputs of a network."""
 
     logits: list[list[float]]
     stages: list[list[float]]
@@ -25,7 +25,7 @@ class Outputs(NamedTuple):
 
 
 def kinetics_weights(state_dict: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Values from the names and shapes of a state dict; variances near those that ReLU leaves, counts as they are."""
+    """Values from the names and shapes of a state dict; variances close to those after a ReLU, counts unchanged."""
     values = {}
     for name, value in state_dict.items():
         formula = formula_weights(name, tuple(value.shape)) if value.is_floating_point() else value
@@ -34,7 +34,7 @@ def kinetics_weights(state_dict: Mapping[str, torch.Tensor]) -> dict[str, torch.
 
 
 def kinetics_clip(size: int = 224) -> torch.Tensor:
-    """Two normalised clips of 16 frames of coloured squares, 8 pixels wide."""
+    """Two normalised clips of 16 frames with coloured squares 8 pixels wide."""
     generator = np.random.Generator(np.random.Philox(2024))
     squares = torch.from_numpy(generator.standard_normal((2, 3, 16, size // 8, size // 8), dtype=np.float32))
     return squares.repeat_interleave(8, dim=3).repeat_interleave(8, dim=4)
@@ -45,7 +45,7 @@ def stage_statistics(maps: torch.Tensor) -> list[float]:
 
 
 def outputs(network: nn.Module, name: str, clip: torch.Tensor) -> Outputs:
-    """Run a network of torchvision's module names on a clip."""
+    """Run a network with torchvision's module names on a clip."""
     stages = []
 
     def record(module: nn.Module, given: object, output: torch.Tensor | tuple[torch.Tensor, object]) -> None:

@@ -1,4 +1,4 @@
-"""Writers of tiny trees in the official layouts of DFEW, FERV39k and MAFW, with their traps as options."""
+"""Writers of tiny datasets in the official layouts of DFEW, FERV39k and MAFW, with their traps as options."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from tests.helpers.videos import moving_frames, write_video
 
 FOLDS = (1, 2, 3, 4, 5)
 Member = tuple[str, str, int]
-"""Clip id as in the lists, class, fold that tests on it."""
+"""Clip ID as in the lists, class, and fold whose test subset has the clip."""
 
 DFEW_MEMBERS = [(str(2 * i + 1), LABEL_SETS["dfew"][i % 7], i % 5 + 1) for i in range(10)]
 MAFW_MEMBERS = [(f"{3 * i + 19:05d}", LABEL_SETS["mafw"][i % 11], i % 5 + 1) for i in range(11)]
@@ -120,7 +120,7 @@ def write_list(path: Path, lines: Sequence[str], encode: Callable[[str], bytes] 
 
 
 def write_clip(path: Path, frames: int, suffix: str = ".jpg", video: bool = False) -> None:
-    """Write a folder of images that are numbered without padding, or a video (the suffix .mp4 is added)."""
+    """Write a folder of images numbered without padding, or a video (the suffix .mp4 is added)."""
     if video:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.with_name(f"{path.name}.mp4").write_bytes(_video(frames))
@@ -131,7 +131,7 @@ def write_clip(path: Path, frames: int, suffix: str = ".jpg", video: bool = Fals
 
 
 def edit(file: Path, old: str, new: str) -> None:
-    """Replace what occurs once in a list."""
+    """Replace a text that occurs once in a list."""
     text = file.read_bytes().decode()
     assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in {file}"
     file.write_bytes(text.replace(old, new).encode())

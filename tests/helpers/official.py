@@ -1,4 +1,4 @@
-"""Checkpoints and clips like the official release's, filled by a formula, so that no weights need shipping."""
+"""Formula weights and clips in the form of the official release, so that no weights need to be shipped."""
 
 import functools
 import zlib
@@ -24,7 +24,7 @@ VARIANTS: dict[str, Config] = {
     "issm_only": {"lifting": "none"},
     "predictor_first": {"lifting": "predictor_first"},
 }
-"""Every model that the release can build: what differs from the full one, in the words of ``IFDDConfig``."""
+"""Every model that the release can build -> fields of ``IFDDConfig`` that differ from the full model."""
 
 LIFTING = "backbone.WaveLifts."
 SPLIT = "backbone.WaveLifts.adapt_split."
@@ -35,11 +35,11 @@ UNUSED_OF_ISSM: Shapes = {
     "time_project.2.weight": (1, 8),
     "time_project.2.bias": (1,),
 }
-"""What the release stores and its forward never reads."""
+"""Entries that the release stores but never reads in its forward pass."""
 
 
 def official_state_dict(**config: Any) -> StateDict:
-    """A whole official state dict, the entries that its forward never reads included."""
+    """A complete official state dict, including the entries that the forward pass never reads."""
     with torch.device("meta"):
         model = IFDD(IFDDConfig(sampling="official", **config))
     shapes: Shapes = {official_name(name): tuple(value.shape) for name, value in model.state_dict().items()}
@@ -54,7 +54,7 @@ def official_state_dict(**config: Any) -> StateDict:
 
 @functools.cache
 def formula_weights(name: str, shape: tuple[int, ...]) -> torch.Tensor:
-    """The value that the release's outputs were computed with, for an official name. Not to be changed in place."""
+    """The formula value of an official name, used for the release's outputs. Do not change it in place."""
     generator = np.random.Generator(np.random.Philox(zlib.crc32(name.encode())))
     noise = torch.from_numpy(generator.standard_normal(int(np.prod(shape)), dtype=np.float32).reshape(shape))
     if len(shape) < 2:
@@ -65,6 +65,6 @@ def formula_weights(name: str, shape: tuple[int, ...]) -> torch.Tensor:
 
 
 def formula_clip(frames: int) -> torch.Tensor:
-    """The two clips that the release's outputs were computed with."""
+    """The two clips used for the release's outputs."""
     generator = np.random.Generator(np.random.Philox(2024))
     return torch.from_numpy(generator.random((2, 3, frames, 224, 224), dtype=np.float32))

@@ -65,5 +65,5 @@ PROTOCOL = Protocol(
 
 
 def chosen_on(protocol: Protocol, subset: str) -> Protocol:
-    """Return the protocol of a checkpoint that was chosen on other clips."""
+    """Return a protocol whose checkpoint was selected on other clips."""
     return replace(protocol, checkpoint=replace(protocol.checkpoint, chosen_on=subset))

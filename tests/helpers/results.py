@@ -1,4 +1,4 @@
-"""Results made by hand."""
+"""Handmade results of recognition."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,12 @@ from ifdd.video.frames import VideoInfo
 
 
 def make_video(path: str, seconds: float, frames: int, start_seconds: float = 0.0) -> VideoInfo:
-    """Return what was found in a video of 64 x 48 pixels."""
+    """Return the results of a video of 64 x 48 pixels."""
     return VideoInfo(path, frames, frames / seconds, seconds, 64, 48, start_seconds=start_seconds)
 
 
 def make_model(classes: tuple[str, ...], notice: str = "") -> ModelInfo:
-    """Return what read a video."""
+    """Return the description of a model."""
     return ModelInfo("ifdd_tiny", 16, 64, 1.0, classes, "discs", notice=notice)
 
 

@@ -1,4 +1,4 @@
-"""Web servers on this machine, for as long as a test needs them."""
+"""Local web servers that run for the duration of a test."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from threading import Thread
 
 
 class FileHandler(SimpleHTTPRequestHandler):
-    """Serves files in silence."""
+    """Serves files without logging."""
 
     def log_message(self, format: str, *args: object) -> None:
         pass

@@ -1,4 +1,4 @@
-"""Writers of tiny real videos, folders of frames and manifests."""
+"""Writers of tiny videos, folders of frames and manifests."""
 
 import struct
 from collections.abc import Sequence
@@ -80,7 +80,7 @@ def write_video(
 
 
 def set_display_matrix(path: Path, a: int, b: int, c: int, d: int) -> None:
-    """Make an mp4 ask players to show the point (column, row) at (a column + c row, b column + d row)."""
+    """Set the display matrix of an mp4: players show (column, row) at (a column + c row, b column + d row)."""
     data = bytearray(path.read_bytes())
     matrix = data.index(b"tkhd") - 4 + 48
     data[matrix : matrix + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)

@@ -39,7 +39,7 @@ def help_page(command: Command, width: int | None = None) -> str:
         parts.append(_section(_capitalized(summary) or spell(group), own, width))
     if command.groups:
         group = spell(next(iter(command.groups)))
-        parts.append(_fill(f"A group of options can stand in a YAML file of its own: {group} FILE.", width))
+        parts.append(_fill(f"A group of options can be read from a separate YAML file: {group} FILE.", width))
     return "\n\n".join(part for part in parts if part)
 
 

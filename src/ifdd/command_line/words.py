@@ -85,7 +85,7 @@ def _read_option(command: Command, word: str, left: list[str]) -> Given:
             raise unknown_option(command, written, name)
         return Given(positive.name, written, OPPOSITE[_switch_value(written, equals, value, left)])
     elif option.positional:
-        raise InputError(f"{written} is not an option; give {option.spelling} as a word of its own")
+        raise InputError(f"{written} is not an option; give {option.spelling} as a word without a name")
     elif option.is_switch:
         return Given(name, written, _switch_value(written, equals, value, left))
     if not equals and name != PRINT_CONFIG:
