@@ -67,6 +67,7 @@ def test_an_example_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ifdd.data.labels.class_indices,
         ifdd.data.labels.soft_label,
         *(getattr(ifdd.data.sampling, name) for name in ifdd.data.sampling.SAMPLERS),
+        ifdd.data.manifest.Manifest,
         ifdd.data.manifest.read_manifest,
         ifdd.data.manifest.write_manifest,
         ifdd.errors.check_range,

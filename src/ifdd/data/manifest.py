@@ -95,12 +95,22 @@ def dataset_hash(samples: Iterable[Sample]) -> str:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest that has been read: what a command needs of the file, so that it reads it once."""
+    """The content of a manifest, so that a command reads the file only once.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ifdd.data.manifest import Manifest, Sample, write_manifest
+        >>> Path("smile.mp4").touch()
+        >>> write_manifest("manifest.csv", [Sample("smile", Path("smile.mp4"), 40, "happy", "test", fold=1)])
+        >>> manifest = Manifest.read("manifest.csv")
+        >>> [sample.clip_id for sample in manifest.select("test", fold=1)]
+        ['smile']
+    """
 
     path: Path
-    """The file, as it was given."""
+    """Path of the file, as given."""
     sha256: str
-    """Hash of the file."""
+    """SHA-256 of the file."""
     samples: tuple[Sample, ...]
     """All samples in the order of the file, with absolute paths and canonical labels."""
 
