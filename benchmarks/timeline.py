@@ -26,7 +26,7 @@ import cv2
 import torch
 
 from ifdd.faces.detection import FaceDetector, HaarDetector, YuNetDetector
-from ifdd.faces.tracking import SearchTurns, Track, Tracker
+from ifdd.faces.tracking import SearchSchedule, Track, Tracker
 from ifdd.inference import Boxes, Recognizer, WindowOptions
 from ifdd.model import DEMONSTRATION, find_checkpoint
 from ifdd.synth.config import PRESETS
@@ -167,18 +167,18 @@ def follow_all(crowds: Sequence[Crowd], detector: FaceDetector, every: int | Non
 
 def follow(path: Path, detector: FaceDetector, every: int | None) -> tuple[list[dict[int, Box]], list[int], int]:
     """Return the boxes of every frame by track, the shot boundaries, and the number of tracks of one video."""
-    tracker, shots, turns = Tracker(), ShotBoundaryDetector(), SearchTurns(every)
+    tracker, shots, schedule = Tracker(), ShotBoundaryDetector(), SearchSchedule(every)
     tracks: list[Track] = []
-    cuts: list[int] = []
+    boundaries: list[int] = []
     count, seconds, step = 0, 0.0, 0.0
     for frame in iter_frames(path):
         step, seconds, count = frame.seconds - seconds, frame.seconds, count + 1
-        cut = shots.is_boundary(frame.image, frame.seconds)
-        cuts += [frame.index] if cut else []
-        boxes = detector.detect(frame.image) if turns.is_turn(seconds, cut) else None
-        tracks += tracker.update(frame.index, seconds, boxes, cut, frame.image).ended
+        boundary = shots.is_boundary(frame.image, frame.seconds)
+        boundaries += [frame.index] if boundary else []
+        boxes = detector.detect(frame.image) if schedule.is_due(seconds, boundary) else None
+        tracks += tracker.update(frame.index, seconds, boxes, boundary, frame.image).ended
     tracks += tracker.finish(seconds + step)
-    return boxes_of(count, [(track.id, Boxes.of(track.points)) for track in tracks]), cuts, len(tracks)
+    return boxes_of(count, [(track.id, Boxes.of(track.points)) for track in tracks]), boundaries, len(tracks)
 
 
 def boxes_of(count: int, tracks: Sequence[tuple[int, Boxes]]) -> list[dict[int, Box]]:

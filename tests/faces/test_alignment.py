@@ -12,13 +12,13 @@ IMAGE = np.zeros((200, 200, 3), np.uint8)
 
 
 class LeaningFace:
-    """Finds a face in the middle of every image that leans by ``degrees`` beyond what the crop was turned by."""
+    """Finds a face in the middle of every image with a roll of ``degrees`` relative to the crop."""
 
     name = "leaning"
 
     def __init__(self) -> None:
         self.degrees = 0.0
-        self.looks = 0
+        self.searches = 0
 
     def box(self, degrees: float) -> FaceBox:
         down = 20 * np.tan(np.radians(degrees))
@@ -26,27 +26,27 @@ class LeaningFace:
         return FaceBox(70.0, 60.0, 60.0, 80.0, 0.9, Landmarks(*eyes, (100.0, 100.0), (90.0, 115.0), (110.0, 115.0)))
 
     def detect(self, image: np.ndarray) -> list[FaceBox]:
-        self.looks += 1
-        return []  # nothing in the crop: the landmarks of the whole image stand
+        self.searches += 1
+        return []  # none in the crop: the landmarks of the whole image are used
 
 
-def test_angle_is_taken_at_once_then_followed_smoothly_and_looked_at_now_and_then() -> None:
+def test_the_roll_is_measured_at_once_and_regularly_and_followed_smoothly() -> None:
     detector = LeaningFace()
     roll = HeadRoll(detector)
     assert roll.update(IMAGE, detector.box(10), 0.0) == pytest.approx(10)
     angles = [roll.update(IMAGE, detector.box(20), i / 25) for i in range(1, 51)]
-    assert detector.looks == pytest.approx(2 / 0.3, abs=1.5)
+    assert detector.searches == pytest.approx(2 / 0.3, abs=1.5)
     assert angles[-1] == pytest.approx(20, abs=0.01)
     assert max(np.diff([10, *angles])) < 3
 
 
-def test_without_landmarks_heads_stay_as_they_are() -> None:
+def test_without_landmarks_the_roll_stays_0() -> None:
     roll = HeadRoll(DiscDetector())
     assert [roll.update(IMAGE, FaceBox(10, 10, 50, 50, 0.9), i / 25) for i in range(30)] == [0.0] * 30
 
 
 @needs_real
-def test_turned_drawing_gives_its_angle() -> None:
+def test_the_roll_of_a_rotated_drawing_is_its_angle() -> None:
     detector = YuNetDetector(REAL / "models" / "yunet_n_640_640.onnx")
     _, shots = render_story(["neutral"], PRESETS["easy"], 0, StoryConfig(seconds=1.5, fps=1.0))
     picture, truth = next(iter(shots))

@@ -13,13 +13,13 @@ def picture(colour: tuple[int, int, int]) -> np.ndarray:
     return image
 
 
-def test_looks_are_shares_of_colours() -> None:
-    looks = person_appearance(picture((250, 10, 10)), FACE)
-    assert looks.sum() == pytest.approx(1)
-    assert looks.reshape([LEVELS] * 3)[-1, 0, 0] == pytest.approx(1, abs=0.1)  # nearly all is red
+def test_an_appearance_holds_shares_of_colours() -> None:
+    appearance = person_appearance(picture((250, 10, 10)), FACE)
+    assert appearance.sum() == pytest.approx(1)
+    assert appearance.reshape([LEVELS] * 3)[-1, 0, 0] == pytest.approx(1, abs=0.1)  # nearly all is red
 
 
-def test_unlikeness_by_hand() -> None:
+def test_hellinger_distance_by_hand() -> None:
     half, quarter = np.array([0.5, 0.5], np.float32), np.array([0.25, 0.75], np.float32)
     expected = np.sqrt(((np.sqrt(half) - np.sqrt(quarter)) ** 2).sum() / 2)
     assert hellinger_distance(half, quarter) == pytest.approx(float(expected))
@@ -27,13 +27,13 @@ def test_unlikeness_by_hand() -> None:
     assert hellinger_distance(np.array([1, 0], np.float32), np.array([0, 1], np.float32)) == 1
 
 
-def test_same_clothes_are_alike_and_others_are_not() -> None:
+def test_the_same_clothes_are_close_and_others_are_not() -> None:
     red, dark_red, blue = (person_appearance(picture(c), FACE) for c in ((200, 30, 30), (190, 36, 36), (30, 30, 200)))
     assert hellinger_distance(red, dark_red) < 0.3
     assert hellinger_distance(red, blue) > 0.65
 
 
 @pytest.mark.parametrize("corner", [(-30.0, -30.0), (95.0, 95.0), (300.0, -200.0)])
-def test_faces_over_the_border_have_looks(corner: tuple[float, float]) -> None:
-    looks = person_appearance(picture((9, 9, 9)), FACE._replace(x=corner[0], y=corner[1]))
-    assert looks.sum() == pytest.approx(1)
+def test_faces_across_the_border_have_an_appearance(corner: tuple[float, float]) -> None:
+    appearance = person_appearance(picture((9, 9, 9)), FACE._replace(x=corner[0], y=corner[1]))
+    assert appearance.sum() == pytest.approx(1)

@@ -46,8 +46,8 @@ def yunet() -> YuNetDetector:
     return YuNetDetector(REAL / "models" / "yunet_n_640_640.onnx")
 
 
-def test_overlap_is_that_of_the_pixels_covered() -> None:
-    """The slow way: boxes on whole pixels, painted and counted."""
+def test_overlap_agrees_with_counted_pixels() -> None:
+    """An independent way: paint boxes on whole pixels and count them."""
     rng = np.random.default_rng(3)
     for a, b in rng.integers(0, 12, (50, 2, 4)).astype(float).tolist():
         masks = np.zeros((2, 24, 24), bool)
@@ -66,7 +66,7 @@ def test_haar_finds_the_drawn_face(portrait: tuple[np.ndarray, FaceBox]) -> None
 
 
 @pytest.mark.parametrize("scale", [0.4, 2.5])
-def test_boxes_are_in_pixels_of_the_image_given(portrait: tuple[np.ndarray, FaceBox], scale: float) -> None:
+def test_boxes_are_in_pixels_of_the_input_image(portrait: tuple[np.ndarray, FaceBox], scale: float) -> None:
     picture, truth = portrait
     scaled = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     best = max(HaarDetector().detect(scaled), key=lambda box: box.score)
@@ -74,7 +74,7 @@ def test_boxes_are_in_pixels_of_the_image_given(portrait: tuple[np.ndarray, Face
     assert overlap(best, expected) > 0.5
 
 
-def test_nothing_is_found_in_plain_colour() -> None:
+def test_nothing_is_detected_in_a_plain_image() -> None:
     assert HaarDetector().detect(np.full((60, 80, 3), 128, np.uint8)) == []
 
 
@@ -99,7 +99,7 @@ def test_yunet_and_haar_agree_on_real_faces(yunet: YuNetDetector) -> None:
 
 @needs_real
 @pytest.mark.parametrize("name", ["yunet", "haar"])
-def test_two_threads_may_ask_one_detector(
+def test_a_detector_is_thread_safe(
     name: str, portrait: tuple[np.ndarray, FaceBox], request: pytest.FixtureRequest
 ) -> None:
     detector = request.getfixturevalue("yunet") if name == "yunet" else HaarDetector()
@@ -110,7 +110,7 @@ def test_two_threads_may_ask_one_detector(
 
 
 @needs_real
-def test_file_that_is_no_yunet_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_not_yunet_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     cut = tmp_path / "cut.onnx"
     cut.write_bytes((REAL / "models" / "yunet_n_640_640.onnx").read_bytes()[:200_000])
     with pytest.raises(InputError, match=r"OpenCV cannot read .*cut\.onnx as a YuNet model"):
@@ -128,7 +128,7 @@ def test_text_and_missing_files_are_refused(tmp_path: Path) -> None:
 
 
 def gradient(height: int, width: int) -> np.ndarray:
-    """Red grows by 1 a column, green by 1 a row."""
+    """Red increases by 1 per column, green by 1 per row."""
     image = np.zeros((height, width, 3), np.uint8)
     image[..., 0] = np.arange(width)
     image[..., 1] = np.arange(height)[:, None]
@@ -136,7 +136,7 @@ def gradient(height: int, width: int) -> np.ndarray:
 
 
 @given(st.floats(60, 140), st.floats(60, 140), st.floats(20, 60), st.floats(20, 60), st.sampled_from([8, 32, 96, 112]))
-def test_crop_shows_the_square_round_the_box(x: float, y: float, width: float, height: float, size: int) -> None:
+def test_a_crop_shows_the_square_around_the_box(x: float, y: float, width: float, height: float, size: int) -> None:
     crop = crop_face(gradient(200, 200), FaceBox(x - width / 2, y - height / 2, width, height, 1.0), size)
     side = CROP_FACTOR * max(width, height)
     centers = (np.arange(size) + 0.5) / size * side - side / 2 - 0.5
@@ -145,20 +145,20 @@ def test_crop_shows_the_square_round_the_box(x: float, y: float, width: float, h
     np.testing.assert_allclose(crop[:, size // 2, 1], y + centers, atol=1.1)
 
 
-def test_crop_beyond_the_image_repeats_the_border() -> None:
+def test_a_crop_beyond_the_image_repeats_the_border() -> None:
     crop = crop_face(gradient(50, 60), FaceBox(-30.0, -30.0, 60.0, 60.0, 1.0), 32)
     assert (crop[0, 0] == (0, 0, 0)).all()
     outside = crop_face(gradient(50, 60), FaceBox(500.0, 500.0, 20.0, 20.0, 1.0), 16)
     assert (outside == (59, 49, 0)).all()
 
 
-def test_reduction_averages_instead_of_skipping() -> None:
+def test_reduction_averages_pixels() -> None:
     checks = (np.indices((256, 256)).sum(0) % 2 * 255).astype(np.uint8)
     crop = crop_face(np.repeat(checks[..., None], 3, axis=2), FaceBox(50.0, 50.0, 150.0, 150.0, 1.0), 32)
     assert np.abs(crop.astype(int) - 127).max() < 20
 
 
-def test_a_tilted_head_is_shown_upright() -> None:
+def test_a_rolled_head_is_shown_upright() -> None:
     rng = np.random.default_rng(0)
     picture = cv2.GaussianBlur(rng.integers(0, 255, (120, 120, 3), dtype=np.uint8), (0, 0), 2)
     box = FaceBox(40.0, 36.0, 36.0, 40.0, 1.0)
@@ -171,7 +171,7 @@ def test_a_tilted_head_is_shown_upright() -> None:
 
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
-    """A file on a local server that passes for YuNet, its address, and an empty cache."""
+    """A file on a local server in place of YuNet, its URL, and an empty cache."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     (tmp_path / "www").mkdir()
     file = tmp_path / "www" / YUNET_FILE
@@ -196,7 +196,7 @@ def test_yunet_is_downloaded_once_and_again_when_damaged(served: tuple[Path, str
     assert len(told) == 2
 
 
-def test_download_of_another_file_is_refused_and_not_kept(served: tuple[Path, str], tmp_path: Path) -> None:
+def test_a_download_with_another_hash_is_refused_and_removed(served: tuple[Path, str], tmp_path: Path) -> None:
     file, url = served
     file.write_bytes(b"another model")
     with pytest.raises(
@@ -207,7 +207,7 @@ def test_download_of_another_file_is_refused_and_not_kept(served: tuple[Path, st
 
 
 @pytest.mark.parametrize("what", ["absent file", "no server", "no network"])
-def test_without_a_network_haar_finds_the_faces_and_a_notice_says_so(served: tuple[Path, str], what: str) -> None:
+def test_without_a_network_haar_is_used_with_a_notice(served: tuple[Path, str], what: str) -> None:
     url = {
         "absent file": served[1] + ".not",
         "no server": "http://127.0.0.1:9/x.onnx",
@@ -219,7 +219,7 @@ def test_without_a_network_haar_finds_the_faces_and_a_notice_says_so(served: tup
     assert "Haar" in told[-1]
 
 
-def test_a_model_that_was_asked_for_and_is_absent_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_model_file_is_an_error(tmp_path: Path) -> None:
     told: list[str] = []
     with pytest.raises(InputError, match=r"face detector model .*absent\.onnx does not exist"):
         choose_detector(tmp_path / "absent.onnx", told.append)()
@@ -227,14 +227,14 @@ def test_a_model_that_was_asked_for_and_is_absent_is_an_error(tmp_path: Path) ->
 
 
 @needs_real
-def test_public_file_is_yunet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_public_file_is_yunet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     url = (REAL / "models" / YUNET_FILE).as_uri()
     assert choose_detector(None, lambda line: None, url)().name == "yunet"
 
 
 @needs_real
-def test_faces_in_slivers_are_finite() -> None:
+def test_faces_in_narrow_images_are_finite() -> None:
     sliver = np.ascontiguousarray(moving_frames(1, 4, 1001)[0, :3])
     for box in YuNetDetector(REAL / "models" / YUNET_FILE).detect(sliver):
         assert np.isfinite(box[:5]).all()

@@ -19,7 +19,7 @@ Face = tuple[float, float, float]
 
 
 class Script:
-    """A detector that knows, frame after frame, what it is to find; the frames' level of grey is their number."""
+    """A detector with scripted faces; the grey level of a frame is its number."""
 
     name = "script"
 
@@ -28,7 +28,7 @@ class Script:
         self.asked: list[int] = []
 
     def detect(self, image: np.ndarray) -> list[FaceBox]:
-        if image.shape != (240, 320, 3):  # a closer look
+        if image.shape != (240, 320, 3):  # a crop
             return []
         number = int(image[0, 0, 0])
         self.asked.append(number)
@@ -53,11 +53,11 @@ def search(script: Script, count: int, colours: dict[int, tuple[int, int]] | Non
     return search_faces(iter(frames), script)
 
 
-def test_a_moving_face_is_found_now_and_then_and_known_in_every_frame() -> None:
+def test_a_moving_face_is_detected_at_intervals_and_known_in_every_frame() -> None:
     script = Script(lambda frame: [(60 + 2.0 * frame, 120.0, 60.0)])
     found = search(script, 60)
-    assert script.asked == found.looked
-    assert 18 <= len(found.looked) <= 26
+    assert script.asked == found.searched
+    assert 18 <= len(found.searched) <= 26
     places = follow_face(found)
     assert [place.frame for place in places] == list(range(60))
     for place in places[5:-5]:
@@ -65,7 +65,7 @@ def test_a_moving_face_is_found_now_and_then_and_known_in_every_frame() -> None:
         assert place.box.height == pytest.approx(60.0, abs=0.5)
 
 
-def test_a_trembling_box_is_smoothed() -> None:
+def test_a_jittering_box_is_smoothed() -> None:
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 2, (100, 2))
     places = follow_face(search(Script(lambda frame: [(160 + noise[frame, 0], 120 + noise[frame, 1], 60.0)]), 100))
@@ -89,14 +89,14 @@ def test_the_main_face_is_large_and_central(main: Face, other: Face) -> None:
         assert follow_face(found)[20].box.center == pytest.approx(main[:2], abs=0.1)
 
 
-def test_the_main_face_does_not_change_when_another_comes_for_a_moment() -> None:
+def test_a_brief_second_face_does_not_replace_the_main_face() -> None:
     def faces(frame: int) -> list[Face]:
         return [(100.0, 120.0, 60.0), *([(220.0, 120.0, 90.0)] if 20 <= frame < 32 else [])]
 
     assert {round(place.box.center[0]) for place in follow_face(search(Script(faces), 75))} == {100}
 
 
-def test_a_face_lost_and_found_again_is_one_and_frames_far_from_it_are_left_out() -> None:
+def test_a_face_lost_and_found_again_is_one_and_frames_far_from_detections_are_left_out() -> None:
     def faces(frame: int) -> list[Face]:
         return [] if 30 <= frame < 130 else [(160.0, 120.0, 60.0)]
 
@@ -105,26 +105,26 @@ def test_a_face_lost_and_found_again_is_one_and_frames_far_from_it_are_left_out(
     assert len(tracks) == 2
     kept = [place.frame for place in follow_face(found)]
     hold = round(HOLD_SECONDS * FPS)
-    last = max(frame for frame in found.looked if frame < 30)
-    first = min(frame for frame in found.looked if frame >= 130)
+    last = max(frame for frame in found.searched if frame < 30)
+    first = min(frame for frame in found.searched if frame >= 130)
     assert kept == [*range(last + hold + 1), *range(first - hold, 160)]
 
 
-def test_somebody_else_in_another_place_does_not_take_over() -> None:
+def test_a_later_person_in_another_place_is_not_included() -> None:
     def faces(frame: int) -> list[Face]:
         return [(100.0, 120.0, 60.0)] if frame < 60 else ([(260.0, 60.0, 30.0)] if frame >= 100 else [])
 
     assert {round(place.box.center[0]) for place in follow_face(search(Script(faces), 140))} == {100}
 
 
-def test_every_shot_has_its_own_face_and_one_without_is_left_out() -> None:
+def test_every_shot_has_its_main_face_and_shots_without_faces_are_left_out() -> None:
     def faces(frame: int) -> list[Face]:
         return [(100.0, 120.0, 60.0)] if frame < 20 else ([] if frame < 40 else [(220.0, 100.0, 80.0)])
 
     script = Script(faces)
     found = search(script, 60, {20: (200, 20), 40: (20, 200)})
     assert found.shots == [0, 20, 40]
-    assert {20, 40} <= set(found.looked)
+    assert {20, 40} <= set(found.searched)
     places = follow_face(found)
     assert [place.frame for place in places] == [*range(20), *range(40, 60)]
     for place in places:
@@ -132,7 +132,7 @@ def test_every_shot_has_its_own_face_and_one_without_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(("leaning", "expected"), [(12.0, 12.0), (-20.0, -20.0), (80.0, 0.0)])
-def test_the_tilt_is_that_of_the_eyes_unless_it_cannot_be(leaning: float, expected: float) -> None:
+def test_the_roll_is_that_of_the_eyes_unless_implausible(leaning: float, expected: float) -> None:
     places = follow_face(search(Script(lambda _: [(160.0, 120.0, 60.0)], leaning), 30))
     assert places[15].roll == pytest.approx(expected, abs=0.1)
 
@@ -140,8 +140,8 @@ def test_the_tilt_is_that_of_the_eyes_unless_it_cannot_be(leaning: float, expect
 @needs_real
 @pytest.mark.parametrize("lean", [-45.0, -20.0, 0.0, 35.0])
 @pytest.mark.parametrize("scale", [0.3, 1.0])
-def test_the_eyes_of_a_leaning_head_are_found_where_they_are(lean: float, scale: float) -> None:
-    """A real head, turned by a known angle: the detector alone is wrong by a third of it and more."""
+def test_the_eyes_of_a_rolled_head_are_located(lean: float, scale: float) -> None:
+    """A real head, rotated by a known angle; the detector alone is wrong by a third of it or more."""
     detector = YuNetDetector(REAL / "models" / "yunet_n_640_640.onnx")
     image = read_frames(REAL / "videos" / "one_face_smile.mp4", [30])[0]
     (upright,) = detector.detect(image)
@@ -158,19 +158,19 @@ def test_the_eyes_of_a_leaning_head_are_found_where_they_are(lean: float, scale:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 8])
-def test_the_shortest_clips_have_their_face(count: int) -> None:
+def test_the_shortest_clips_have_a_main_face(count: int) -> None:
     places = follow_face(search(Script(lambda _: [(160.0, 120.0, 60.0)]), count))
     assert [place.frame for place in places] == list(range(count))
 
 
-def test_nobody_is_nowhere() -> None:
+def test_without_a_face_there_is_no_path() -> None:
     found = search(Script(lambda _: []), 30)
     assert follow_face(found) == []
     assert found.people == 0
 
 
 @pytest.mark.parametrize("model", [None, "yunet"])
-def test_the_drawn_face_is_followed_where_it_is(model: str | None) -> None:
+def test_the_path_of_a_drawn_face_is_accurate(model: str | None) -> None:
     """In MAFW's layout: mean overlap with the true boxes, over all frames of three clips."""
     if model and not REAL.is_dir():
         pytest.skip("the detector's model file is not on this machine")

@@ -1,4 +1,4 @@
-"""Scores of quality: in their range, falling with what they measure, and blind to what they do not."""
+"""Quality scores: they stay in range, fall with what they measure, and ignore everything else."""
 
 import itertools
 import math
@@ -70,7 +70,7 @@ def assert_falls(scores: list[float]) -> None:
 
 
 def landmarks(yaw: float, pitch: float, roll: float = 0.0, scale: float = 20.0) -> Landmarks:
-    """Return where five points of a head lie in parallel projection; angles in degrees."""
+    """Return the landmarks of a head in parallel projection; angles in degrees."""
     points = np.array([[-0.5, 0, 0], [0.5, 0, 0], [0, 0.55 * 1.05, 0.55], [-0.4, 1.05, 0], [0.4, 1.05, 0]])
     yaw, pitch, roll = np.radians([yaw, pitch, roll])
     turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
@@ -82,7 +82,7 @@ def landmarks(yaw: float, pitch: float, roll: float = 0.0, scale: float = 20.0) 
 
 @given(arrays(np.uint8, (64, 64)), arrays(np.uint8, (2, 3)))
 @settings(max_examples=30, deadline=None)
-def test_scores_of_any_picture_lie_between_0_and_1(noise: np.ndarray, few: np.ndarray) -> None:
+def test_scores_of_any_image_lie_between_0_and_1(noise: np.ndarray, few: np.ndarray) -> None:
     for image in (noise, cv2.resize(few, (64, 64), interpolation=cv2.INTER_NEAREST)):
         assert 0 <= sharpness(image) <= 1
         assert 0 <= light(image) <= 1
@@ -141,7 +141,7 @@ def test_dark_skin_is_not_darkness() -> None:
 
 
 @given(st.floats(-89, 89), st.floats(-40, 40), st.floats(-180, 180), st.floats(2, 200))
-def test_pose_is_what_a_turned_head_shows(yaw: float, pitch: float, roll: float, scale: float) -> None:
+def test_pose_is_the_visible_share_of_a_turned_head(yaw: float, pitch: float, roll: float, scale: float) -> None:
     only_yaw = pose(landmarks(yaw, 0, roll, scale))
     assert only_yaw == pytest.approx(math.cos(math.radians(yaw)), abs=1e-6)
     assert pose(landmarks(0, pitch, roll, scale)) == pytest.approx(math.cos(math.radians(pitch)), abs=0.03)
@@ -153,14 +153,14 @@ def test_pose_of_impossible_points_is_0() -> None:
     assert pose(Landmarks((0.0, 9.0), (9.0, 9.0), (4.0, 5.0), (1.0, 0.0), (8.0, 0.0))) == 0
 
 
-def test_size_is_what_the_model_could_take_in() -> None:
+def test_size_is_relative_to_the_model_input() -> None:
     assert size(FaceBox(0, 0, 30, 40, 0.9), 64) == pytest.approx(54 / 64)
     assert size(FaceBox(0, 0, 30, 40, 0.9), 224) == pytest.approx(54 / 224)
     assert size(FaceBox(0, 0, 300, 400, 0.9), 224) == 1
 
 
 @pytest.mark.parametrize("side", [64, 224])
-def test_a_track_remembers_the_pose_and_a_hidden_face_counts_nothing(side: int) -> None:
+def test_a_track_remembers_the_pose_and_a_hidden_face_has_quality_0(side: int) -> None:
     crop = cv2.resize(drawn_face(0), (side, side), interpolation=cv2.INTER_AREA)
     box = FaceBox(0, 0, 200, 200, 0.9)
     track = TrackQuality()
@@ -173,20 +173,20 @@ def test_a_track_remembers_the_pose_and_a_hidden_face_counts_nothing(side: int) 
     assert track.update(crop, box._replace(score=0.0)) == HIDDEN
     assert (HIDDEN.score, HIDDEN.worst) == (0, "hidden")
     assert FaceQuality(1.0, 0.95, 0.99, 0.92, 1.0).worst == "turned away"
-    assert average([turned, HIDDEN, HIDDEN]).seen == pytest.approx(1 / 3)
+    assert average([turned, HIDDEN, HIDDEN]).detected == pytest.approx(1 / 3)
 
 
-def test_every_part_has_a_word() -> None:
+def test_every_part_has_a_flaw() -> None:
     assert list(FLAWS) == list(FaceQuality._fields)
 
 
-def test_what_is_uncertain_for_its_quality_always_has_a_flaw(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_segment_uncertain_for_its_quality_has_a_flaw(checkpoint: Path, tmp_path: Path) -> None:
     crop = cv2.convertScaleAbs(drawn_face(4), alpha=0.9)
     folder = write_frame_folder(tmp_path / "frames", np.stack([crop] * 30))
 
     def read(least: float) -> tuple[float, str, set[tuple[str, str]]]:
-        reading = WindowOptions(minimum_quality=least)
-        recognition = Recognizer.from_checkpoint(checkpoint, WholeImageDetector(), windows=reading).recognize(folder)
+        windows = WindowOptions(minimum_quality=least)
+        recognition = Recognizer.from_checkpoint(checkpoint, WholeImageDetector(), windows=windows).recognize(folder)
         (segment,) = recognition.segments
         return segment.quality, segment.flaw, {(segment.label, entry.flaw) for entry in recognition.timeline}
 
@@ -195,7 +195,7 @@ def test_what_is_uncertain_for_its_quality_always_has_a_flaw(checkpoint: Path, t
     assert read((1 + quality) / 2)[1:] == ("badly lit", {("uncertain", "badly lit")})
 
 
-def test_a_clip_is_worth_the_share_of_its_different_pictures() -> None:
+def test_quality_falls_with_the_share_of_distinct_images() -> None:
     good, small = FaceQuality(1.0, 1.0, 1.0, 1.0, 1.0), FaceQuality(1.0, 0.4, 1.0, 1.0, 1.0)
     assert judge([good] * 16, 16) == (1, "")
     assert judge([good] * 16, 15) == (15 / 16, "")
@@ -209,7 +209,7 @@ def test_a_clip_is_worth_the_share_of_its_different_pictures() -> None:
     ("fps", "images", "shares"),
     [(1.0, 1, {1}), (1.0, 4, {1, 2}), (5.0, 15, {5, 6}), (16.0, 32, {16}), (25.0, 50, {16})],
 )
-def test_too_few_pictures_a_second_lower_the_quality(
+def test_a_low_frame_rate_lowers_the_quality(
     checkpoint: Path, tmp_path: Path, fps: float, images: int, shares: set[int]
 ) -> None:
     folder = write_frame_folder(tmp_path / "frames", np.stack([drawn_face(0)] * images))
@@ -221,7 +221,7 @@ def test_too_few_pictures_a_second_lower_the_quality(
     assert flaws == ({(True, TOO_FEW)} if fps == 1 else {(False, "")})
 
 
-def test_a_picture_that_stays_on_screen_is_not_read_as_an_expression(checkpoint: Path) -> None:
+def test_a_frozen_image_is_not_taken_for_an_expression(checkpoint: Path) -> None:
     stream = Recognizer.from_checkpoint(checkpoint, WholeImageDetector()).stream()
     times = [i / 25 for i in [*range(50), *range(250, 300)]]  # frozen from 2 to 10 s
     entries = [entry for seconds in times for entry in stream.read(drawn_face(0), seconds)]

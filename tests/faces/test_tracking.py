@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ifdd.errors import InputError
 from ifdd.faces.detection import FaceBox, overlap
-from ifdd.faces.tracking import SearchTurns, Track, Tracker, TrackingOptions, TrackPoint
+from ifdd.faces.tracking import SearchSchedule, Track, Tracker, TrackingOptions, TrackPoint
 
 FPS = 25.0
 PLAIN = TrackingOptions(smoothing_seconds=0.0)
@@ -21,14 +21,14 @@ def box(x: float, y: float = 100.0, size: float = 40.0, score: float = 0.9) -> F
 def follow(
     detections: list[list[FaceBox]],
     options: TrackingOptions = PLAIN,
-    cuts: tuple[int, ...] = (),
+    boundaries: tuple[int, ...] = (),
     fps: float = FPS,
 ) -> list[Track]:
-    """Return the believed tracks of a made-up video, by id."""
+    """Return the confirmed tracks of an invented video, by id."""
     tracker = Tracker(options)
     tracks: list[Track] = []
     for frame, boxes in enumerate(detections):
-        tracks += tracker.update(frame, frame / fps, boxes, frame in cuts).ended
+        tracks += tracker.update(frame, frame / fps, boxes, frame in boundaries).ended
     tracks += tracker.finish(len(detections) / fps)
     return sorted(tracks, key=lambda track: track.id)
 
@@ -56,22 +56,22 @@ def test_people_who_cross_keep_their_ids() -> None:
     assert len(first.points) == len(second.points) == 50
 
 
-def test_short_gap_is_bridged_with_score_zero() -> None:
+def test_a_short_gap_is_bridged_by_predictions_with_score_zero() -> None:
     detections = [[] if 20 <= i < 35 else [box(100)] for i in range(60)]
     (track,) = follow(detections)
     assert frames_of(track) == list(range(60))
     assert [point.frame for point in track.points if point.box.score == 0] == list(range(20, 35))
-    assert track.seen == 45
+    assert track.detected == 45
 
 
-def test_moving_face_is_met_again_after_a_gap() -> None:
+def test_a_moving_face_is_found_again_after_a_gap() -> None:
     options = TrackingOptions()
     detections = [[] if 30 <= i < 36 else [box(100 + 4 * i)] for i in range(70)]
     (track,) = follow(detections, options)
     assert track.points[69].box.center[0] == pytest.approx(100 + 4 * 69, abs=2)
 
 
-def test_long_gap_ends_the_track_at_the_last_sighting() -> None:
+def test_a_long_gap_ends_the_track_at_the_last_detection() -> None:
     detections = [[] if 25 <= i < 60 else [box(100)] for i in range(100)]
     assert len(follow(detections)) == 1
     first, second = follow(detections, replace(PLAIN, gap_seconds=1.0))
@@ -86,47 +86,47 @@ def test_frames_far_apart_do_not_end_a_track() -> None:
     assert track.end_seconds == 12.0
 
 
-def test_cut_ends_tracks_though_the_next_face_is_at_the_same_place() -> None:
-    first, second = follow([[box(100)]] * 60, cuts=(30,))
+def test_a_shot_boundary_ends_tracks_even_if_the_next_face_is_in_the_same_place() -> None:
+    first, second = follow([[box(100)]] * 60, boundaries=(30,))
     assert frames_of(first) == list(range(30))
     assert first.end_seconds == pytest.approx(30 / FPS)
     assert frames_of(second) == list(range(30, 60))
 
 
-def test_track_shorter_than_the_minimum_is_dropped() -> None:
+def test_a_track_shorter_than_the_minimum_is_dropped() -> None:
     detections = [[box(100)] if 40 <= i < 50 else [] for i in range(100)]
     assert follow(detections) == []
     assert len(follow(detections, TrackingOptions(minimum_seconds=0.3))) == 1
 
 
-def test_minimum_is_half_of_a_shorter_video() -> None:
+def test_the_minimum_is_half_the_length_of_a_short_video() -> None:
     assert len(follow([[box(100)]] * 4)) == 1
     assert follow([[], [], [], [box(100)]]) == []
 
 
-def test_flicker_is_no_face() -> None:
+def test_rare_detections_are_not_a_face() -> None:
     detections = [[box(100)] if i % 5 == 0 else [] for i in range(200)]
     assert follow(detections) == []
 
 
-def test_weak_detections_continue_a_track_but_start_none() -> None:
+def test_weak_detections_continue_tracks_but_start_none() -> None:
     assert follow([[box(100, score=0.4)]] * 50) == []
     (track,) = follow([[box(100, score=0.9 if i < 20 else 0.4)] for i in range(50)])
-    assert track.seen == 50
+    assert track.detected == 50
 
 
-def test_sure_detection_is_preferred_to_a_weak_one_that_overlaps_more() -> None:
+def test_a_confident_detection_beats_a_weak_one_that_overlaps_more() -> None:
     detections = [[box(100)]] * 20 + [[box(100, score=0.3), box(104, score=0.9)]]
     (track,) = follow(detections)
     assert track.points[-1].box == box(104)
 
 
-def test_second_box_on_the_same_face_starts_no_track() -> None:
+def test_a_second_box_on_the_same_face_starts_no_track() -> None:
     (track,) = follow([[box(100), box(103, size=30)]] * 50)
     assert track.points[-1].box == box(100)
 
 
-def test_smoothing_halves_jitter_and_does_not_lag_behind_a_steady_motion() -> None:
+def test_smoothing_halves_jitter_and_follows_a_steady_motion_without_lag() -> None:
     rng = np.random.default_rng(0)
     truth = 100 + 3.0 * np.arange(100)
     noisy = truth + rng.normal(0, 3, 100)
@@ -147,14 +147,16 @@ def test_smoothing_halves_jitter_and_does_not_lag_behind_a_steady_motion() -> No
     ),
     st.sets(st.integers(0, 24)),
 )
-def test_tracks_are_sound_for_any_detections(rows: list[list[tuple[int, int, int, float]]], cuts: set[int]) -> None:
+def test_tracks_are_valid_for_any_detections(
+    rows: list[list[tuple[int, int, int, float]]], boundaries: set[int]
+) -> None:
     detections = [[box(*row) for row in boxes] for boxes in rows]
-    tracks = follow(detections, TrackingOptions(minimum_seconds=0.08), tuple(cuts))
+    tracks = follow(detections, TrackingOptions(minimum_seconds=0.08), tuple(boundaries))
     assert [track.id for track in tracks] == list(range(1, len(tracks) + 1))
     for track in tracks:
         numbers = frames_of(track)
         assert numbers == list(range(numbers[0], numbers[-1] + 1))
-        assert not cuts & set(numbers[1:])
+        assert not boundaries & set(numbers[1:])
         assert track.points[0].box.score > 0
         assert track.points[-1].box.score > 0
         assert track.end_seconds == pytest.approx((numbers[-1] + 1) / FPS)
@@ -176,7 +178,7 @@ def test_options_out_of_range_are_named(wrong: dict[str, float]) -> None:
 
 
 @pytest.mark.parametrize("every", [2, 3, 5])
-def test_faces_move_on_in_frames_that_are_not_searched(every: int) -> None:
+def test_faces_keep_moving_in_frames_that_are_not_searched(every: int) -> None:
     truth = [box(100 + 3 * i) for i in range(75)]
     tracker = Tracker(TrackingOptions())
     for i, now in enumerate(truth):
@@ -184,12 +186,12 @@ def test_faces_move_on_in_frames_that_are_not_searched(every: int) -> None:
     (track,) = tracker.finish(3.0)
     assert frames_of(track) == list(range(75))
     assert all(point.box.score > 0 for point in track.points)
-    assert (track.looked, track.seen) == (math.ceil(75 / every), math.ceil(75 / every))
+    assert (track.searched, track.detected) == (math.ceil(75 / every), math.ceil(75 / every))
     for point in track.points[40:]:
         assert point.box.center[0] == pytest.approx(truth[point.frame].center[0], abs=2)
 
 
-def test_track_that_ends_unseen_between_searches_ends_before_the_search_that_missed_it() -> None:
+def test_a_track_lost_between_two_searches_ends_before_the_second() -> None:
     tracker = Tracker(PLAIN)
     ended: list[Track] = []
     for i in range(105):
@@ -200,7 +202,7 @@ def test_track_that_ends_unseen_between_searches_ends_before_the_search_that_mis
     assert track.end_seconds == pytest.approx(45 / FPS)
 
 
-def test_a_tracker_that_keeps_no_points_hands_them_over() -> None:
+def test_a_tracker_that_keeps_no_points_returns_them() -> None:
     keeping, streaming = Tracker(), Tracker(keep_points=False)
     points: list[TrackPoint] = []
     for i in range(100):
@@ -215,12 +217,12 @@ def test_a_tracker_that_keeps_no_points_hands_them_over() -> None:
     assert (other.id, other.start_seconds, other.end_seconds) == (one.id, one.start_seconds, one.end_seconds)
 
 
-def test_tracks_have_keys_of_their_own_from_birth() -> None:
+def test_every_track_has_a_unique_key_from_its_first_frame() -> None:
     tracker = Tracker(TrackingOptions(minimum_seconds=0.5))
     first = tracker.update(0, 0.0, [box(0), box(500)]).active
     assert len({track.key for track in first}) == 2
     assert {track.id for track in first} == {0}
-    later = tracker.update(1, 0.1, [], cut=True).active + tracker.update(2, 0.2, [box(0)]).active
+    later = tracker.update(1, 0.1, [], boundary=True).active + tracker.update(2, 0.2, [box(0)]).active
     assert {track.key for track in later}.isdisjoint({track.key for track in first})
 
 
@@ -228,22 +230,22 @@ def test_tracks_have_keys_of_their_own_from_birth() -> None:
     ("every", "fps", "step"),
     [(None, 1, 1), (None, 10, 1), (None, 25, 3), (None, 30, 3), (None, 60, 7), (1, 25, 1), (4, 25, 4)],
 )
-def test_turns_to_search_by_time_and_by_number(every: int | None, fps: int, step: int) -> None:
-    turns = SearchTurns(every)
-    assert [i for i in range(100) if turns.is_turn(i / fps)] == list(range(0, 100, step))
+def test_searches_are_scheduled_by_time_or_by_number_of_frames(every: int | None, fps: int, step: int) -> None:
+    schedule = SearchSchedule(every)
+    assert [i for i in range(100) if schedule.is_due(i / fps)] == list(range(0, 100, step))
 
 
 @pytest.mark.parametrize("every", [None, 3])
-def test_cut_is_searched_and_turns_count_from_it(every: int | None) -> None:
-    turns = SearchTurns(every)
-    assert [i for i in range(12) if turns.is_turn(i / FPS, cut=i == 4)] == [0, 3, 4, 7, 10]
+def test_a_shot_boundary_is_searched_and_restarts_the_schedule(every: int | None) -> None:
+    schedule = SearchSchedule(every)
+    assert [i for i in range(12) if schedule.is_due(i / FPS, boundary=i == 4)] == [0, 3, 4, 7, 10]
 
 
 RED, BLUE, GREEN = (200, 30, 30), (20, 40, 210), (30, 160, 60)
 
 
 def scene(*people: tuple[FaceBox, tuple[int, int, int]]) -> np.ndarray:
-    """Return a picture of coloured people before a grey wall, the nearest last."""
+    """Return an image of coloured people in front of a grey wall, the nearest last."""
     image = np.full((240, 400, 3), 128, np.uint8)
     for face, colour in people:
         left, top = max(round(face.x), 0), max(round(face.y), 0)
@@ -254,7 +256,7 @@ def scene(*people: tuple[FaceBox, tuple[int, int, int]]) -> np.ndarray:
 def follow_people(
     frames: list[list[tuple[FaceBox, tuple[int, int, int]]]], hidden: set[tuple[int, int]]
 ) -> list[Track]:
-    """Follow people whose faces are found but where (frame, number) is hidden."""
+    """Track people whose faces are detected, except the hidden (frame, number) pairs."""
     tracker = Tracker(PLAIN)
     tracks: list[Track] = []
     for i, people in enumerate(frames):
@@ -263,8 +265,8 @@ def follow_people(
     return sorted(tracks + tracker.finish(len(frames) / FPS), key=lambda track: track.id)
 
 
-def test_person_hidden_for_long_is_found_again_by_looks_where_nobody_expects_it() -> None:
-    """Red walks behind blue, turns round there, and comes out on the side where red went in."""
+def test_a_person_hidden_for_long_is_recognised_by_appearance_in_an_unexpected_place() -> None:
+    """Red walks behind blue, turns around, and reappears on the same side."""
     red = [min(60 + 4 * i, 200 - 4 * max(i - 50, 0)) for i in range(80)]
     frames = [[(box(x), RED), (box(200, 100, 60), BLUE)] for x in red]
     hidden = {(i, 0) for i, x in enumerate(red) if x > 150}
@@ -277,12 +279,12 @@ def test_person_hidden_for_long_is_found_again_by_looks_where_nobody_expects_it(
 
 @pytest.mark.parametrize("hidden", [5, 13, 38])
 @pytest.mark.parametrize("away", [120, 170])
-def test_face_found_again_by_its_looks_does_not_fly_on(hidden: int, away: int) -> None:
+def test_a_face_recognised_by_appearance_does_not_keep_moving(hidden: int, away: int) -> None:
     places = [100] * 26 + [None] * hidden + [100 + away] * 30
-    tracker, turns = Tracker(), SearchTurns()
+    tracker, schedule = Tracker(), SearchSchedule()
     for i, x in enumerate(places):
         people = [] if x is None else [(box(x, size=60), RED)]
-        faces = [face for face, _ in people] if turns.is_turn(i / FPS) else None
+        faces = [face for face, _ in people] if schedule.is_due(i / FPS) else None
         tracker.update(i, i / FPS, faces, image=scene(*people))
     (track,) = tracker.finish(len(places) / FPS)
     after = [point.box for point in track.points if point.frame >= 26 + hidden + 3]
@@ -290,15 +292,15 @@ def test_face_found_again_by_its_looks_does_not_fly_on(hidden: int, away: int) -
     assert all(face.score > 0 and overlap(face, box(100 + away, size=60)) > 0.9 for face in after)
 
 
-def test_stranger_who_comes_where_somebody_was_lost_is_a_new_person() -> None:
+def test_a_stranger_in_the_place_of_a_lost_person_is_a_new_person() -> None:
     frames = [[(box(100), RED)] if i < 30 else [(box(102), GREEN)] if i >= 40 else [] for i in range(80)]
     first, second = follow_people(frames, set())
     assert frames_of(first) == list(range(30))
     assert frames_of(second) == list(range(40, 80))
     images_unknown = follow([[face for face, _ in people] for people in frames])
-    assert len(images_unknown) == 1  # by place alone they are one
+    assert len(images_unknown) == 1  # by position alone they are one
 
 
-def test_person_in_sight_may_change_colour() -> None:
+def test_a_visible_person_may_change_colour() -> None:
     (track,) = follow_people([[(box(100), RED if i < 30 else GREEN)] for i in range(60)], set())
     assert len(track.points) == 60

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from ifdd.__main__ import main
-from ifdd.inference import recognize as command
-from ifdd.inference.batch import LEDGER, Job, Ledger, find_videos, name_results
+from ifdd.inference import worker
+from ifdd.inference.jobs import Job, find_videos, name_results
+from ifdd.inference.ledger import LEDGER, Ledger
 from ifdd.video import sources
 from ifdd.video.frames import probe
 from tests.helpers.faces import disc_frames
@@ -69,7 +70,7 @@ def test_directories_and_patterns_are_searched(tmp_path: Path, monkeypatch: pyte
     assert list(find_videos(["in/**/a.*", "in/a.mkv"], Path("out"))) == ["in/a.mkv", "in/deep/a.webm"]
     others = ["-", "camera:1", "rtsp://me:secret@host:554/hall/cam 2.sdp?x=1", "http://host/"]
     assert list(find_videos(others, Path("out")).values()) == ["stdin", "camera-1", "cam-2", "host"]
-    with pytest.raises(ValueError, match=r"no video fits the pattern in/\*\.avi"):
+    with pytest.raises(ValueError, match=r"no video matches in/\*\.avi; check the pattern"):
         find_videos(["in/*.avi"], Path("out"))
 
 
@@ -369,7 +370,7 @@ def test_a_surprise_in_one_video_does_not_stop_the_others(
             raise MemoryError("too large")
         return usual(video, options)
 
-    monkeypatch.setattr(command, "open_video", surprise)
+    monkeypatch.setattr(worker, "open_video", surprise)
     assert run(checkpoint, tmp_path / "out", tmp_path / "in") == 2
     assert "a.mp4: unexpected MemoryError: too large" in capfd.readouterr().err
     assert (tmp_path / "out" / "b.json").is_file()

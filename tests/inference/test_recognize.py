@@ -14,9 +14,10 @@ from ifdd.console import video_bar
 from ifdd.faces.detection import DetectorChoice, FaceBox
 from ifdd.faces.tracking import TrackingOptions
 from ifdd.inference import Recognizer, WindowOptions
-from ifdd.inference.batch import Job, Outcome, refuse_unwritable
+from ifdd.inference.jobs import Job, refuse_unwritable
 from ifdd.inference.pipeline import Progress
-from ifdd.inference.recognize import Reader, Settings, _outcomes, share_cores, shown
+from ifdd.inference.recognize import _outcomes
+from ifdd.inference.worker import Outcome, Settings, Worker, progress_of, share_cores
 from ifdd.model import DEMONSTRATION
 from ifdd.processes import KILLED
 from ifdd.synth.config import PRESETS
@@ -206,7 +207,7 @@ def outcomes(checkpoint: Path, detector: DetectorChoice, out: Path, jobs: list[J
     settings = Settings(checkpoint, detector, "cpu", *options, out, ("json",), True)
     bar = video_bar()
     bar.disable = True
-    return list(_outcomes(Reader(settings, Recognizer.from_checkpoint(checkpoint, DiscDetector())), jobs, 2, bar))
+    return list(_outcomes(Worker(settings, Recognizer.from_checkpoint(checkpoint, DiscDetector())), jobs, 2, bar))
 
 
 class DeadlyDetector(DiscDetector):
@@ -251,13 +252,13 @@ def test_the_bar_knows_no_end_of_a_live_source() -> None:
     bar = video_bar()
     bar.disable = True
     try:
-        with shown(VideoSource("camera:0", SourceOptions()), bar) as show:
+        with progress_of(VideoSource("camera:0", SourceOptions()), bar) as show:
             assert show is not None
             show(Progress(1, 0.0, None, 2))
             (task,) = bar.tasks
             assert (task.total, task.fields["faces"]) == (None, 2)
         bar.add_task("videos", total=2)
-        with shown(VideoSource("b.mp4", SourceOptions()), bar) as show:
+        with progress_of(VideoSource("b.mp4", SourceOptions()), bar) as show:
             assert show is not None
             show(Progress(25, 1.0, 3.0, 0))
             assert (bar.tasks[-1].completed, bar.tasks[-1].total) == (1.0, 3.0)

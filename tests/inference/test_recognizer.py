@@ -144,11 +144,11 @@ def test_a_face_on_screen_for_minutes_takes_little_memory(checkpoint: Path) -> N
     """As in slide shows and recordings of screens, whose frames may be minutes long."""
     stream = listener(checkpoint).stream()
     image = disc_frames(1)[0]
-    stream.follow(image, 0.0, stream.watcher.look(image, 0.0))
-    stream.follow(image, 0.1, stream.watcher.look(image, 0.1))
+    stream.follow(image, 0.0, stream.analyzer.analyze(image, 0.0))
+    stream.follow(image, 0.1, stream.analyzer.analyze(image, 0.1))
     tracemalloc.start()
     try:
-        windows = stream.follow(image, 600.0, stream.watcher.look(image, 600.0))
+        windows = stream.follow(image, 600.0, stream.analyzer.analyze(image, 600.0))
         assert len(windows) > 2000
         assert tracemalloc.get_traced_memory()[1] < 5_000_000  # a clip alone is 200 kB
     finally:

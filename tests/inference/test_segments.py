@@ -107,7 +107,7 @@ def test_equal_qualities_change_nothing(rows: list[float], quality: float, strid
 
 
 def lines_run(entries: list[TimelineEntry], *options: float) -> int:
-    """Count the lines of Python that finding the segments takes: unlike the time, the same on every machine."""
+    """Count the lines of Python that finding the segments executes; unlike time, this is the same on every machine."""
     count = 0
 
     def trace(frame: object, event: str, argument: object) -> Any:
@@ -124,11 +124,11 @@ def lines_run(entries: list[TimelineEntry], *options: float) -> int:
     return count
 
 
-def test_an_hour_of_windows_is_cut_into_segments_at_once() -> None:
+def test_an_hour_of_windows_is_divided_in_near_linear_time() -> None:
     rng = np.random.default_rng(0)
     entries = [entry(0.25 * i, 0.25 * i + 1, p, 1 - p) for i, p in enumerate(rng.random(14_400))]
     segments = segments_of(entries, AB, 0.5)
-    assert lines_run(entries, 0.5) < 6 * lines_run(entries[:3600], 0.5)  # 16 times as many in a quadratic way
+    assert lines_run(entries, 0.5) < 6 * lines_run(entries[:3600], 0.5)  # quadratic time would take 16 times as many
     assert sum(s.end_seconds - s.start_seconds for s in segments) == pytest.approx(3600.75)
 
 
@@ -140,7 +140,7 @@ def test_segments_by_hand() -> None:
     ]
 
 
-def test_where_no_class_is_probable_enough_the_segment_is_uncertain() -> None:
+def test_a_segment_without_a_probable_class_is_uncertain() -> None:
     entries = [entry(0, 3, 0.9, 0.1), entry(3, 4, 0.6, 0.4), entry(4, 5, 0.45, 0.55), entry(5, 8, 0.2, 0.8)]
     segments = segments_of(entries, AB, 0.5, 0.7)
     assert [segment[1:4] for segment in segments] == [(0, 3, "a"), (3, 5, UNCERTAIN), (5, 8, "b")]
@@ -149,7 +149,7 @@ def test_where_no_class_is_probable_enough_the_segment_is_uncertain() -> None:
     assert [segment.label for segment in segments_of(entries, AB, 2.5, 0.7)] == ["a", "b"]  # too short to stand
 
 
-def test_where_the_face_cannot_be_read_the_segment_is_uncertain_and_says_why() -> None:
+def test_a_segment_of_poor_quality_is_uncertain_and_names_the_flaw() -> None:
     dark = entry(3, 5, 0.9, 0.1)._replace(quality=0.1, flaw="badly lit")
     small = entry(4, 6, 0.9, 0.1)._replace(quality=0.15, flaw="small")
     entries = [entry(0, 3, 0.9, 0.1)._replace(quality=0.8, flaw="blurred"), dark, small]
@@ -174,24 +174,24 @@ def with_qualities(qualities: list[float], *probabilities: float) -> list[Timeli
     ]
 
 
-def test_a_flaw_is_told_of_what_is_uncertain_for_its_quality_and_of_nothing_else() -> None:
+def test_only_segments_uncertain_for_their_quality_name_a_flaw() -> None:
     (read,) = segments_of(with_qualities([0.21, 0.21, 0, 0.21, 0.21], 0.9, 0.1), AB, 0.5, 0.0, 0.2)
-    assert (read.label, read.flaw) == ("a", "")  # a moment too short to stand; the mean quality is below the least
+    assert (read.label, read.flaw) == ("a", "")  # the poor part is too short; the mean quality is below the minimum
     (poor,) = segments_of(with_qualities([0.1, 0.1, 1, 0.1, 0.1], 0.9, 0.1), AB, 0.5, 0.0, 0.2)
-    assert (poor.label, poor.flaw) == (UNCERTAIN, "hidden")  # the mean quality is not
+    assert (poor.label, poor.flaw) == (UNCERTAIN, "hidden")  # the mean quality is above the minimum
     improbable = with_qualities([0.3, 0.3, 0.3, 0.1], 0.5, 0.5)
     assert [s[3:4] + s[7:] for s in segments_of(improbable, AB, 0.5, 0.7, 0.2)] == [(UNCERTAIN, "")]
     assert [s[3:4] + s[7:] for s in segments_of(improbable, AB, 0.5, 0.7, 0.5)] == [(UNCERTAIN, "hidden")]
 
 
-def test_the_flaw_is_that_of_the_parts_that_are_too_poor() -> None:
+def test_the_flaw_is_that_of_the_parts_below_the_minimum_quality() -> None:
     small = [entry(i, i + 1, 0.5, 0.5)._replace(quality=0.3, flaw="small") for i in range(2)]
     dark = [entry(i, i + 1, 0.5, 0.5)._replace(quality=0.19, flaw="badly lit") for i in range(2, 4)]
     (segment,) = segments_of([*small, small[0]._replace(end_seconds=2), *dark], AB, 0.5, 0.7, 0.2)
     assert segment.flaw == "badly lit"  # smallness takes more, but not where the quality is below 0.2
 
 
-def test_flaws_of_an_hour_are_found_at_once() -> None:
+def test_flaws_of_an_hour_are_found_in_near_linear_time() -> None:
     entries = [rated(0.05 if i // 8 % 2 else 1.0, i / 4, i / 4 + 1.6, 0.9, 0.1) for i in range(14_400)]
     entries = [e._replace(flaw="small" if e.quality < 0.9 else "") for e in entries]
     segments = segments_of(entries, AB, 0.5, 0.0, 0.2)
@@ -199,21 +199,21 @@ def test_flaws_of_an_hour_are_found_at_once() -> None:
     assert sum(segment.flaw == "small" for segment in segments) == 900
 
 
-def test_short_segment_goes_to_the_neighbour_that_is_more_probable_in_it() -> None:
+def test_a_short_segment_is_merged_into_the_more_probable_neighbour() -> None:
     classes = ("a", "b", "c")
     entries = [entry(0, 2, 0.8, 0.1, 0.1), entry(2, 2.2, 0.1, 0.6, 0.3), entry(2.2, 4, 0.1, 0.1, 0.8)]
     assert [s[1:4] for s in segments_of(entries, classes, 0.5)] == [(0, 2, "a"), (2, 4, "c")]
     assert [s.label for s in segments_of(entries, classes, 0.1)] == ["a", "b", "c"]
 
 
-def test_short_segment_between_equal_ones_joins_them() -> None:
+def test_a_short_segment_between_equal_ones_joins_them() -> None:
     entries = [entry(0, 2, 0.9, 0.1), entry(2, 2.2, 0.1, 0.9), entry(2.2, 4, 0.9, 0.1)]
     (segment,) = segments_of(entries, AB, 0.5)
     assert segment[1:4] == (0, 4, "a")
     assert segment.probability == pytest.approx((3.8 * 0.9 + 0.2 * 0.1) / 4)
 
 
-def test_track_shorter_than_the_minimum_gives_one_segment_and_no_window_none() -> None:
+def test_a_short_track_gives_one_segment_and_no_window_gives_none() -> None:
     assert [s.label for s in segments_of([entry(0, 0.1, 0.2, 0.8)], AB, 0.5)] == ["b"]
     assert segments_of([], AB, 0.5) == []
 

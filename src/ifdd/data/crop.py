@@ -23,7 +23,7 @@ from ifdd.data.clips import distinct_clips, recipe_hash
 from ifdd.data.manifest import Sample
 from ifdd.errors import InputError
 from ifdd.faces.detection import CROP_FACTOR, FaceBox, FaceDetector, HaarDetector, crop_face
-from ifdd.faces.main_face import Place, Search, choose_tracks, follow_face, search_faces, sightings
+from ifdd.faces.main_face import Place, Search, choose_tracks, detected_points, follow_face, search_faces
 from ifdd.files import atomic_folder
 from ifdd.processes import in_processes
 from ifdd.video.encode import encode_image
@@ -209,17 +209,17 @@ def _centre_squares(search: Search) -> list[Place]:
 
 def _make_record(clip_id: str, search: Search, places: Sequence[Place]) -> FaceRecord:
     tracks = [track for shot in choose_tracks(search) for track in shot]
-    seen = {point.frame for track in tracks for point in sightings(track)}
+    detected = {point.frame for track in tracks for point in detected_points(track)}
     faces = []
     for track in tracks:
-        boxes = np.array([point.box[:4] for point in sightings(track)])
+        boxes = np.array([point.box[:4] for point in detected_points(track)])
         left, top, width, height = (round(float(value), 1) for value in np.median(boxes, axis=0))
         faces.append(FollowedFace(track.points[0].frame, track.points[-1].frame, (left, top, width, height)))
     return FaceRecord(
         clip_id,
         source_frames=len(search.seconds),
         frames=len(places) or len(search.seconds),
-        face_share=round(len(seen) / len(search.looked), 4),
+        face_share=round(len(detected) / len(search.searched), 4),
         people=search.people,
         shots=len(search.shots),
         centre_crop=not places,

@@ -79,7 +79,7 @@ def write_pack(
     path = Path(path)
     _check_settings(path, size, quality, workers)
     clips = _clips_to_pack(samples)
-    shards = _cut(clips, SHARD_FRAMES)
+    shards = _divide(clips, SHARD_FRAMES)
     purpose = _purpose(clips, size, quality)
     recipes = [_recipe(shard) for shard in shards]
     done = _finished_shards(path, purpose, recipes)
@@ -87,7 +87,7 @@ def write_pack(
     missing = [number for number in range(len(shards)) if number not in done]
     if missing:
         _remove_stale(path, done)
-    batches = _cut([sample for number in missing for sample in shards[number]], BATCH_FRAMES)
+    batches = _divide([sample for number in missing for sample in shards[number]], BATCH_FRAMES)
     encode = partial(_encode_batch, size=size, quality=quality)
     # Closing stops the workers at once when the loop is interrupted.
     with closing(in_processes(encode, batches, workers, ahead=2)) as encoded:
@@ -127,7 +127,7 @@ def _clips_to_pack(samples: Sequence[Sample]) -> list[Sample]:
     return list(clips.values())
 
 
-def _cut(clips: Sequence[Sample], frames: int) -> list[list[Sample]]:
+def _divide(clips: Sequence[Sample], frames: int) -> list[list[Sample]]:
     """Divide clips into runs of at least ``frames`` frames, apart from the last."""
     runs: list[list[Sample]] = [[]]
     count = 0

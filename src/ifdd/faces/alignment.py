@@ -24,9 +24,9 @@ class HeadRoll:
 
     def __init__(self, detector: FaceDetector) -> None:
         self._detector = detector
-        self._looked = -math.inf
+        self._measured_seconds = -math.inf
         self._seconds = 0.0
-        self._goal: float | None = None
+        self._target: float | None = None
         self.degrees = 0.0
         """The current angle, clockwise in the image; 0 until eyes are found."""
 
@@ -38,15 +38,15 @@ class HeadRoll:
             box: the face in this frame.
             seconds: time of the frame.
         """
-        if box.landmarks is not None and seconds - self._looked >= ROLL_SECONDS:
-            self._looked = seconds
+        if box.landmarks is not None and seconds - self._measured_seconds >= ROLL_SECONDS:
+            self._measured_seconds = seconds
             eyes = find_eyes(image, box, self._detector)
-            seen = None if eyes is None else head_roll(eyes)
-            if seen is not None and self._goal is None:
-                self.degrees = seen
-            self._goal = self._goal if seen is None else seen
-        if self._goal is not None:
+            measured = None if eyes is None else head_roll(eyes)
+            if measured is not None and self._target is None:
+                self.degrees = measured
+            self._target = self._target if measured is None else measured
+        if self._target is not None:
             memory = math.exp(-(seconds - self._seconds) / SMOOTHING_SECONDS)
-            self.degrees = self._goal + memory * (self.degrees - self._goal)
+            self.degrees = self._target + memory * (self.degrees - self._target)
         self._seconds = seconds
         return self.degrees

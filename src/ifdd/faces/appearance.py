@@ -36,7 +36,18 @@ def person_appearance(image: UInt8[np.ndarray, "height width 3"], face: FaceBox)
 
 
 def hellinger_distance(a: Appearance, b: Appearance) -> float:
-    """Return the Hellinger distance of two appearances: 0 for the same colours, 1 for none in common."""
+    """Return the Hellinger distance of two appearances: 0 for the same colours, 1 for none in common.
+
+    Example:
+        >>> import numpy as np
+        >>> from ifdd.faces import FaceBox
+        >>> from ifdd.faces.appearance import hellinger_distance, person_appearance
+        >>> face = FaceBox(20, 20, 30, 40, score=1.0)
+        >>> red, blue = (np.full((100, 80, 3), colour, np.uint8) for colour in ((200, 0, 0), (0, 0, 200)))
+        >>> red, blue = person_appearance(red, face), person_appearance(blue, face)
+        >>> hellinger_distance(red, red), hellinger_distance(red, blue)
+        (0.0, 1.0)
+    """
     return math.sqrt(max(0.0, 1 - float(np.sqrt(a * b).sum())))
 
 

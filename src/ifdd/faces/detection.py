@@ -84,7 +84,13 @@ def intersection(a: Box, b: Box) -> float:
 
 
 def overlap(a: Box, b: Box) -> float:
-    """Return the intersection over union of two boxes, 0 to 1; 0 for two empty ones."""
+    """Return the intersection over union of two boxes, 0 to 1; 0 for two empty ones.
+
+    Example:
+        >>> from ifdd.faces import overlap
+        >>> overlap((0.0, 0.0, 10.0, 10.0), (5.0, 0.0, 10.0, 10.0))
+        0.3333333333333333
+    """
     shared = intersection(a, b)
     union = a[2] * a[3] + b[2] * b[3] - shared
     return shared / union if union > 0 else 0.0
@@ -245,6 +251,13 @@ def crop_face(
         box: the face, in pixels of the image.
         size: side of the result in pixels.
         roll: clockwise roll of the head in degrees; the crop shows the head upright.
+
+    Example:
+        >>> import numpy as np
+        >>> from ifdd.faces import FaceBox, crop_face
+        >>> image = np.zeros((240, 320, 3), np.uint8)
+        >>> crop_face(image, FaceBox(140, 90, 40, 50, score=0.9), size=112, roll=5.0).shape
+        (112, 112, 3)
     """
     side = CROP_FACTOR * max(box.width, box.height)
     reduction = max(1, math.ceil(side / size))

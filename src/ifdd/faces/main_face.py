@@ -64,7 +64,7 @@ class Search:
     """Timestamp of every frame."""
     shots: list[int] = field(default_factory=list)
     """First frame of every shot."""
-    looked: list[int] = field(default_factory=list)
+    searched: list[int] = field(default_factory=list)
     """The searched frames."""
     people: int = 0
     """Largest number of simultaneous tracks."""
@@ -80,27 +80,27 @@ def search_faces(frames: Iterable[Frame], detector: FaceDetector) -> Search:
         detector: the face detector.
     """
     search = Search()
-    tracker, boundaries = Tracker(TRACKING), ShotBoundaryDetector(gradual=False)
-    last_look, last_roll, step = -math.inf, -math.inf, DETECTION_SECONDS
+    tracker, shots = Tracker(TRACKING), ShotBoundaryDetector(gradual=False)
+    last_search, last_roll, step = -math.inf, -math.inf, DETECTION_SECONDS
     for frame in frames:
         search.height, search.width = frame.image.shape[:2]
         if search.seconds:
             step = frame.seconds - search.seconds[-1]
         search.seconds.append(frame.seconds)
-        cut = boundaries.is_boundary(frame.image, frame.seconds)
-        if cut or not search.shots:
+        boundary = shots.is_boundary(frame.image, frame.seconds)
+        if boundary or not search.shots:
             search.shots.append(frame.index)
         # rounds the interval to the nearest frame
-        if cut or frame.seconds - last_look > DETECTION_SECONDS - step / 2:
-            last_look = frame.seconds
-            search.looked.append(frame.index)
+        if boundary or frame.seconds - last_search > DETECTION_SECONDS - step / 2:
+            last_search = frame.seconds
+            search.searched.append(frame.index)
             boxes = detector.detect(frame.image)
-            if cut or frame.seconds - last_roll > ROLL_SECONDS - step / 2:
+            if boundary or frame.seconds - last_roll > ROLL_SECONDS - step / 2:
                 last_roll = frame.seconds
                 boxes = _with_exact_eyes(frame.image, boxes, detector)
             else:
                 boxes = [box._replace(landmarks=None) for box in boxes]
-            update = tracker.update(frame.index, frame.seconds, boxes, cut)
+            update = tracker.update(frame.index, frame.seconds, boxes, boundary)
             search.tracks += update.ended
     search.tracks += tracker.finish(search.seconds[-1] + max(step, DETECTION_SECONDS))
     search.people = _most_at_once(search.tracks)
@@ -134,7 +134,7 @@ def find_eyes(image: UInt8[np.ndarray, "height width 3"], box: FaceBox, detector
     return landmarks
 
 
-def sightings(track: Track) -> list[TrackPoint]:
+def detected_points(track: Track) -> list[TrackPoint]:
     """Return the points of a track at which the face was detected."""
     return [point for point in track.points if point.box.score > 0]
 
@@ -162,7 +162,7 @@ def follow_face(search: Search) -> list[Place]:
     ends = [*search.shots[1:], len(search.seconds)]
     places: list[Place] = []
     for first, end, tracks in zip(search.shots, ends, choose_tracks(search), strict=True):
-        points = [point for track in tracks for point in sightings(track)]
+        points = [point for track in tracks for point in detected_points(track)]
         if points:
             places += _path(points, range(first, end), search.seconds)
     return places
@@ -199,7 +199,7 @@ def _most_at_once(tracks: Sequence[Track]) -> int:
 
 
 def _prominence(track: Track, search: Search) -> float:
-    return sum(_centrality(point.box, search) * point.box.height for point in sightings(track))
+    return sum(_centrality(point.box, search) * point.box.height for point in detected_points(track))
 
 
 def _centrality(box: FaceBox, search: Search) -> float:
@@ -224,7 +224,7 @@ def _continues(track: Track, taken: Sequence[Track]) -> bool:
 
 
 def _is_same_place(a: FaceBox, b: FaceBox) -> bool:
-    """Whether two boxes may show the same person after a gap: close together and of similar size."""
+    """Whether two boxes may show the same person after a gap: close to each other and of similar size."""
     (ax, ay), (bx, by) = a.center, b.center
     size = max(a.height, b.height)
     return math.hypot(ax - bx, ay - by) < size and min(a.height, b.height) > 0.6 * size
@@ -233,13 +233,13 @@ def _is_same_place(a: FaceBox, b: FaceBox) -> bool:
 def _path(points: Sequence[TrackPoint], frames: range, seconds: Sequence[float]) -> list[Place]:
     """Return the face in the frames of a shot that are close enough to a detection."""
     times = np.array(seconds[frames.start : frames.stop])
-    seen = np.array([point.seconds for point in points])
-    values = _between(times, seen, np.array([[*p.box.center, p.box.width, p.box.height] for p in points]))
+    detected = np.array([point.seconds for point in points])
+    values = _between(times, detected, np.array([[*p.box.center, p.box.width, p.box.height] for p in points]))
     known = [
         (p.seconds, roll) for p in points if p.box.landmarks and (roll := head_roll(p.box.landmarks)) is not None
     ] or [(0.0, 0.0)]
     rolls = _between(times, np.array([time for time, _ in known]), np.array([[roll] for _, roll in known]))
-    away = _away(times, seen)
+    away = _away(times, detected)
     smooth = _smooth(np.concatenate([values, rolls], axis=1), times)
     return [
         Place(frame, FaceBox(x - width / 2, y - height / 2, width, height, 0.0), angle)
@@ -248,17 +248,19 @@ def _path(points: Sequence[TrackPoint], frames: range, seconds: Sequence[float])
     ]
 
 
-def _away(times: Float[np.ndarray, " frames"], seen: Float[np.ndarray, " points"]) -> Float[np.ndarray, " frames"]:
+def _away(times: Float[np.ndarray, " frames"], detected: Float[np.ndarray, " points"]) -> Float[np.ndarray, " frames"]:
     """Return the time from every frame to the nearest detection."""
-    bounds = np.concatenate([[-np.inf], seen, [np.inf]])
-    after = np.searchsorted(seen, times) + 1
+    bounds = np.concatenate([[-np.inf], detected, [np.inf]])
+    after = np.searchsorted(detected, times) + 1
     return np.minimum(times - bounds[after - 1], bounds[after] - times)
 
 
 def _between(
-    times: Float[np.ndarray, " frames"], seen: Float[np.ndarray, " points"], values: Float[np.ndarray, "points columns"]
+    times: Float[np.ndarray, " frames"],
+    known: Float[np.ndarray, " points"],
+    values: Float[np.ndarray, "points columns"],
 ) -> Float[np.ndarray, "frames columns"]:
-    return np.stack([np.interp(times, seen, column) for column in values.T], axis=1)
+    return np.stack([np.interp(times, known, column) for column in values.T], axis=1)
 
 
 def head_roll(landmarks: Landmarks) -> float | None:

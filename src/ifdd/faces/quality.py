@@ -45,7 +45,7 @@ _DIFFERENCE_OF_LAPLACIANS = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.f
 class FaceQuality(NamedTuple):
     """Quality of a face in one frame, or the mean over several; 0 is worst, 1 is best."""
 
-    seen: float
+    detected: float
     """1 if the face was detected, 0 if its position is predicted."""
     size: float
     """Width in pixels relative to the model's input."""
@@ -67,7 +67,7 @@ class FaceQuality(NamedTuple):
         return FLAWS[min(self._fields, key=lambda name: float(getattr(self, name)))]
 
 
-FLAWS = {"seen": "hidden", "size": "small", "sharpness": "blurred", "pose": "turned away", "light": "badly lit"}
+FLAWS = {"detected": "hidden", "size": "small", "sharpness": "blurred", "pose": "turned away", "light": "badly lit"}
 """Field of ``FaceQuality`` -> the word for a face of poor quality in it."""
 
 TOO_FEW = "too few frames"
@@ -104,7 +104,7 @@ def average(qualities: Sequence[FaceQuality]) -> FaceQuality:
     return FaceQuality(*np.mean(qualities, axis=0).tolist())
 
 
-def judge(qualities: Sequence[FaceQuality], pictures: int, sound: float = FLAWLESS_QUALITY) -> tuple[float, str]:
+def judge(qualities: Sequence[FaceQuality], pictures: int, flawless: float = FLAWLESS_QUALITY) -> tuple[float, str]:
     """Return the quality of a face in a clip, 0 to 1, and its main flaw, or "" if there is none.
 
     The quality is the mean over the frames times the share of distinct pictures: a still picture shows no dynamics.
@@ -112,11 +112,11 @@ def judge(qualities: Sequence[FaceQuality], pictures: int, sound: float = FLAWLE
     Args:
         qualities: one for each frame of the clip.
         pictures: number of distinct pictures among the frames.
-        sound: quality from which on there is no flaw to report.
+        flawless: quality from which on there is no flaw to report.
     """
     mean, share = average(qualities), pictures / len(qualities)
     score = share * sum(quality.score for quality in qualities) / len(qualities)
-    if score >= sound:
+    if score >= flawless:
         return score, ""
     return score, TOO_FEW if share < min(mean) else mean.worst
 

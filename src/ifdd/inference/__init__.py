@@ -1,4 +1,4 @@
-"""Expressions in videos: faces detected, tracked and read over time."""
+"""Recognise expressions in videos: detect and track faces, classify them over time."""
 
 from ifdd.faces import (
     CROP_FACTOR,
@@ -32,7 +32,7 @@ from ifdd.inference.windows import WindowOptions
 from ifdd.video import ShotBoundaryDetector, VideoInfo
 
 RecognizedVideo = VideoInfo
-"""The name that the video of a result had before ``VideoInfo`` itself took its place."""
+"""Former name of ``VideoInfo``."""
 
 __all__ = [
     "CROP_FACTOR",

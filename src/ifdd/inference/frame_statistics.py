@@ -1,4 +1,4 @@
-"""Measurements frame by frame, to tune thresholds by."""
+"""Measurements of every frame, for tuning thresholds."""
 
 import math
 from array import array
@@ -12,7 +12,7 @@ from ifdd.inference.results import FrameStatistics
 
 
 class StatisticsRecorder:
-    """Collects the measurements of frames as they come, 72 bytes for each face in each frame."""
+    """Collects the measurements of successive frames, 72 bytes per face and frame."""
 
     COLUMNS = 9  # those of FrameStatistics, with the key of the track for its id
 
@@ -35,11 +35,11 @@ class StatisticsRecorder:
         Args:
             frame: its number.
             seconds: its time.
-            shot_change: histogram distance to the frame before.
-            boundary: whether a shot begins with it.
+            shot_change: histogram distance to the previous frame.
+            boundary: whether it begins a shot.
             faces: the faces detected in it; None if it was not searched.
-            tracks: the people in it.
-            qualities: key of a track -> quality of its face.
+            tracks: the tracks in it.
+            qualities: key of a track -> quality of its face in the frame.
         """
         detections = -1 if faces is None else len(faces)
         best = max((face.score for face in faces or ()), default=math.nan)
@@ -51,11 +51,11 @@ class StatisticsRecorder:
             self._numbers.extend((*head, 0, math.nan, math.nan))
 
     def identify(self, track: Track) -> None:
-        """Take note of the id that a track has in the end."""
+        """Record the final id of a track."""
         self._ids[track.key] = track.id
 
     def statistics(self) -> FrameStatistics:
-        """Return what was collected."""
+        """Return the measurements so far."""
         table = np.array(self._numbers, np.float64).reshape(-1, self.COLUMNS)
         keys = table[:, 6].astype(np.int64)
         return FrameStatistics(

@@ -1,4 +1,4 @@
-"""The reader: clips of faces to class probabilities."""
+"""From clips of faces to class probabilities."""
 
 from collections.abc import Sequence
 
@@ -11,16 +11,16 @@ from ifdd.model import Checkpoint, choose_device
 
 
 class ClipReader:
-    """A model that reads clips, in batches, on one device.
+    """Runs a model on clips, in batches, on one device.
 
     Args:
         checkpoint: model, class names and clip length.
         device: "auto" (a GPU if there is one), "cpu", "cuda", or any device of torch.
-        flip: read each clip a second time with left and right exchanged, and take the mean.
-        batch_size: clips that go through the model together.
+        flip: average the probabilities of each clip and of its mirror image.
+        batch_size: clips per batch.
 
     Raises:
-        InputError: there is no such device.
+        InputError: the device is not available.
     """
 
     def __init__(
@@ -36,13 +36,13 @@ class ClipReader:
         self.classes = checkpoint.classes
         """Class names in the order of the probabilities."""
         self.clip_seconds = checkpoint.clip_seconds
-        """The time that a clip spans."""
+        """Duration of a clip."""
         self.flip = flip
         self.batch_size = batch_size
 
     @property
     def frames(self) -> int:
-        """Frames of a clip."""
+        """Frames per clip."""
         return self.model.config.frames
 
     @property
@@ -58,7 +58,7 @@ class ClipReader:
 
     @torch.inference_mode()
     def read_batch(self, clips: UInt8[np.ndarray, "clips frames size size 3"]) -> Float[Tensor, "clips classes"]:
-        """Return the class probabilities of clips that go through the model together."""
+        """Return the class probabilities of one batch of clips."""
         batch = torch.from_numpy(clips).to(self.device).permute(0, 4, 1, 2, 3).float() / 255
         probabilities = self.model(batch).logits.softmax(-1)
         if self.flip:

@@ -1,4 +1,4 @@
-"""The face of the results: what a caller does with them."""
+"""Results with methods: show, write and load them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,37 +19,46 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Recognition(Results):
-    """The expressions of the people in one video, and the forms in which they are shown, written and read again.
+    """The expressions of the people in one video, with methods to show, write and load them.
 
     All times are seconds from the first frame read.
     """
 
     @classmethod
     def load(cls, path: str | Path) -> "Recognition":
-        """Read results that were written as .json, in the current form or in one of ifdd's earlier ones (1.x).
+        """Load results from a .json file, in the current version of the format or in an earlier one (1.x).
 
-        Earlier forms lack the size of the frame: ``video.width`` and ``video.height`` are then 0.
+        Earlier versions lack the frame size: ``video.width`` and ``video.height`` are then 0.
 
         Raises:
-            InputError: the file does not exist, cannot be read, or is not such a file.
+            InputError: the file does not exist, cannot be read, or does not hold results of ``ifdd recognize``.
+
+        Example:
+            >>> from ifdd import Recognition
+            >>> from ifdd.inference import ModelInfo, VideoInfo
+            >>> video = VideoInfo("sea.mp4", frames=50, fps=25.0, duration_seconds=2.0, width=640, height=360)
+            >>> model = ModelInfo("ifdd_tiny", 16, 96, 1.6, classes=("happy", "sad"), face_detector="haar")
+            >>> Recognition(video, model, tracks=()).write("sea.json")
+            >>> Recognition.load("sea.json").face_share
+            0.0
         """
         return read_document(Path(path), cls)
 
     def write(self, path: str | Path) -> None:
-        """Write the results in the form that the path's ending names, whole or not at all.
+        """Write the results in the format of the path's suffix, whole or not at all.
 
         .json: everything. .csv, .parquet: the timeline. .statistics.csv: measurements of every frame. .vtt, .srt:
         captions. .eaf (ELAN), .textgrid (Praat): the segments. .png, .svg: the plot. .mp4: the annotated video, for
-        which the video is read once more.
+        which the video is decoded again.
 
         Raises:
-            InputError: the ending is another one, a library that the form needs is not installed, the path cannot
-                be written to, or (.mp4) the video cannot be read again.
+            InputError: the suffix is unknown, a library that the format needs is not installed, the path cannot be
+                written to, or (.mp4) the video cannot be read again.
         """
         write(self, Path(path))
 
     def plot(self) -> "matplotlib.figure.Figure":
-        """Draw who shows what when, as a figure of matplotlib.
+        """Draw the segments and probabilities of all people over time, as a matplotlib figure.
 
         Raises:
             InputError: matplotlib is not installed.
@@ -57,26 +66,26 @@ class Recognition(Results):
         return plot_timeline(self)
 
     def summary(self) -> str:
-        """Return a few lines that a person can read."""
+        """Return a summary of a few lines."""
         return summarize(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form: seconds to 0.1 ms, pixels to 0.01, scores and probabilities to 1e-6.
+        """Return the content of the .json file: seconds to 0.1 ms, pixels to 0.01, scores and probabilities to 1e-6.
 
-        An hour of video may take some GB in this form; ``write`` needs none of it.
+        For an hour of video, this may take several GB of memory; ``write`` does not need them.
         """
         return to_document(self)
 
     def to_json(self) -> str:
-        """Return the JSON form as text."""
+        """Return the content of the .json file as text."""
         return "".join(document_pieces(self))
 
     def to_csv(self) -> str:
-        """Return the timeline as CSV text; a video without faces gives the header alone."""
+        """Return the timeline as CSV text; only the header for a video without faces."""
         return "".join(csv_pieces(self))
 
     def to_dataframe(self) -> "pandas.DataFrame":
-        """Return the timeline as a table of pandas, with the columns of ``timeline_rows``.
+        """Return the timeline as a pandas DataFrame, with the columns of ``timeline_rows``.
 
         Raises:
             InputError: pandas is not installed.
@@ -85,14 +94,14 @@ class Recognition(Results):
 
     @property
     def table_columns(self) -> dict[str, type]:
-        """The timeline's columns as a table, and their types."""
+        """Column of the timeline -> its type."""
         return timeline_columns(self)
 
     def timeline_rows(self) -> Iterator[dict[str, int | float | str]]:
-        """Yield the timeline as flat rows, one for each window of each track.
+        """Yield the timeline as flat rows, one per window and track.
 
-        They hold track, start_seconds, end_seconds, start_frame and end_frame (the first and the last frame that is
-        on screen in the window), the probability of each class, quality (how well the face can be read, 0 to 1), and
-        notice: what the model is not fit for, or "".
+        A row holds track, start_seconds, end_seconds, start_frame and end_frame (the first and the last frame shown in
+        the window), the probability of each class, quality (of the face, 0 to 1), and notice (a limitation of the
+        model, or "").
         """
         return timeline_rows(self)

@@ -1,123 +1,30 @@
-"""``ifdd recognize``: expressions in videos, written in the forms of ``outputs/``."""
+"""``ifdd recognize``: recognise expressions in videos and write the results."""
 
-import hashlib
-import importlib.metadata
-import json
-import signal
-import threading
-import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
-from functools import lru_cache, partial
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import cv2
-import torch
-from rich.markup import escape
 from rich.progress import Progress as Bar
-from rich.progress import TaskID
 
 from ifdd.console import console, error_console, video_bar
 from ifdd.errors import InputError, check_range
-from ifdd.faces.detection import DetectorChoice, choose_detector
+from ifdd.faces.detection import choose_detector
 from ifdd.faces.tracking import TrackingOptions
-from ifdd.files import file_sha256
-from ifdd.inference.batch import Job, Ledger, Outcome, find_videos, is_live_or_piped, name_results, refuse_unwritable
-from ifdd.inference.outputs.document import SCHEMA_VERSION
+from ifdd.inference.jobs import Job, find_videos, is_live_or_piped, name_results, refuse_unwritable
+from ifdd.inference.ledger import Ledger
 from ifdd.inference.outputs.write import STATISTICS, parse_formats
-from ifdd.inference.pipeline import Progress
 from ifdd.inference.recognizer import Recognizer
 from ifdd.inference.windows import WindowOptions
-from ifdd.model import DEMONSTRATION, Checkpoint, choose_device, load_checkpoint
-from ifdd.processes import available_cores, in_processes
-from ifdd.video.sources import CAMERA, SourceOptions, VideoSource, hide_password, open_video
+from ifdd.inference.worker import Outcome, Settings, Worker, recognize_in_process, share_cores
+from ifdd.model import DEMONSTRATION, choose_device, load_checkpoint
+from ifdd.processes import in_processes
+from ifdd.video.sources import CAMERA, SourceOptions, hide_password
 
 ONE_LINE_FROM_VIDEOS = 10
 """From this number of videos on, each is reported in one line."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a process needs to read videos."""
-
-    checkpoint: Path
-    detector: DetectorChoice
-    device: str
-    windows: WindowOptions
-    tracking: TrackingOptions
-    source: SourceOptions
-    out: Path
-    formats: tuple[str, ...]
-    brief: bool
-
-    def build(self, loaded: Checkpoint | None = None) -> Recognizer:
-        """Return the recognizer.
-
-        Args:
-            loaded: the checkpoint, if it has been read already.
-        """
-        checkpoint = loaded or load_checkpoint(self.checkpoint)
-        return Recognizer(checkpoint, self.detector(), self.tracking, self.windows, self.device, self.checkpoint)
-
-    def results(self, job: Job) -> list[Path]:
-        """Return the files that a job writes."""
-        return [self.out / f"{job.name}.{form}" for form in self.formats]
-
-    def digest(self, recognizer: Recognizer) -> str:
-        """Return a hash that changes if the results would change."""
-        detector = None if self.detector.model is None else file_sha256(self.detector.model)
-        parts = [asdict(part) for part in (recognizer.model_info, self.windows, self.tracking, self.source)]
-        content = [importlib.metadata.version("ifdd"), SCHEMA_VERSION, detector, *parts]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Reader:
-    """Reads videos and writes their results."""
-
-    settings: Settings
-    recognizer: Recognizer
-
-    def __call__(self, job: Job, bar: Bar | None = None) -> Outcome:
-        """Read a video among many; its errors do not stop the others."""
-        try:
-            return self.read(job, bar)
-        except InputError as error:
-            return Outcome(job, error=str(error))
-        except Exception as error:
-            return Outcome(job, error=f"{job.shown}: unexpected {type(error).__name__}: {' '.join(str(error).split())}")
-
-    def read(self, job: Job, bar: Bar | None = None) -> Outcome:
-        """Read a video and write its results.
-
-        Args:
-            job: the video.
-            bar: where progress is shown.
-
-        Raises:
-            InputError: the video is at fault.
-        """
-        statistics = STATISTICS in self.settings.formats
-        started = time.perf_counter()
-        source = open_video(job.video, self.settings.source)
-        with shown(source, bar) as on_frame, _stopped_by_interruption(source):
-            recognition = self.recognizer.recognize(source, on_frame, statistics=statistics)
-        speed = recognition.video.duration_seconds / (time.perf_counter() - started)
-        paths = self.settings.results(job)
-        for path in paths:
-            try:
-                recognition.write(path)
-            except InputError as error:
-                if isinstance(error.__cause__, OSError):
-                    return Outcome(job, fatal=str(error))
-                raise
-        written = f"written: {', '.join(map(str, paths))}; {speed:.1f} x real time"
-        if not self.settings.brief:
-            return Outcome(job, f"{recognition.summary()}\n  {written}")
-        notices = "".join(f"; notice: {notice}" for notice in recognition.video.notices)
-        return Outcome(job, f"{job.shown}: {written}{notices}")
 
 
 def recognize(
@@ -140,8 +47,8 @@ def recognize(
     """Recognise expressions in videos, person by person, over time.
 
     Every video gives OUT/NAME.json (people, boxes, windows, segments) and OUT/NAME.csv (the timeline), or the formats
-    asked for. NAME is the video's name without its ending, after its path within the directory that was searched;
-    videos of the same name get NAME-2, NAME-3, ... A video that was read with the same settings is not read again:
+    requested. NAME is the video's name without its suffix, after its path within the directory that was searched;
+    videos of the same name get NAME-2, NAME-3, ... A video that is done with the same settings is skipped:
     OUT/recognize.jsonl keeps the record.
 
     Args:
@@ -152,12 +59,12 @@ def recognize(
         formats: Formats to write, separated by commas: json (everything), csv, parquet (the timeline), vtt, srt
             (captions), eaf, textgrid (for ELAN and Praat), png, svg (a plot), mp4 (the annotated video, which never
             replaces the video itself).
-        camera: Number of a camera at this computer, usually 0; Ctrl-C ends the recording.
-        workers: Worker processes that read videos in parallel; 0 and 1 read in the main process.
+        camera: Number of a camera of this computer, usually 0; Ctrl-C ends the recording.
+        workers: Worker processes that process videos in parallel; 0 and 1 work in the main process.
         statistics: Also write OUT/NAME.statistics.csv: shot-change score, detection scores and face quality of every
-            frame, to tune thresholds by.
+            frame, for tuning thresholds.
         retry_failed: Retry videos that failed before.
-        overwrite: Read videos again that are done.
+        overwrite: Process videos again that are done.
         detector_model: Path to YuNet's .onnx file; by default, the public one is downloaded once. If that fails,
             OpenCV's Haar cascade is used, which finds fewer faces.
         device: Device to run the model on; auto uses a GPU if there is one.
@@ -166,8 +73,8 @@ def recognize(
         tracking: Face tracking.
 
     Raises:
-        InputError: the checkpoint, the detector or an option is at fault, or the folder cannot be written to;
-            or a video is at fault, which is reported after all others are done.
+        InputError: the checkpoint, the detector or an option is wrong; the folder cannot be written to; or a video
+            failed, which is reported after all others are done.
     """
     check_range("--workers", workers, at_least=0)
     words = [*videos, *([] if camera is None else [f"{CAMERA}{camera}"])]
@@ -180,7 +87,7 @@ def recognize(
     if checkpoint == Path(DEMONSTRATION):
         _print(f"a bundled demonstration model, {DEMONSTRATION}, trained only on drawn faces, is used", error=True)
     device_name = choose_device(device)
-    loaded = load_checkpoint(checkpoint)  # its errors come before a detector is downloaded
+    loaded = load_checkpoint(checkpoint)  # reports its errors before a detector is downloaded
     refuse_unwritable(out)
     detector = choose_detector(detector_model, lambda line: _print(line, error=True))
     settings = Settings(checkpoint, detector, device_name, windows, tracking, source, out, forms, brief)
@@ -189,26 +96,13 @@ def recognize(
     ledger = Ledger(out, settings.digest(recognizer))
     jobs = name_results(found, ledger.names, ledger.kept)
     if len(jobs) == 1:
-        _recognize_one(Reader(settings, recognizer), jobs[0], ledger, overwrite)
+        _recognize_one(Worker(settings, recognizer), jobs[0], ledger, overwrite)
     else:
-        _recognize_many(Reader(settings, recognizer), jobs, ledger, _Batch(workers, retry_failed, overwrite))
-
-
-def share_cores(processes: int = 1) -> None:
-    """Give each library the threads that the stages of one video leave it.
-
-    On few cores decoding, detection, tracking and the model keep all cores busy with one thread each; thread pools
-    within the stages would only wait for each other. Of many cores, those that the stages leave idle help the model.
-
-    Args:
-        processes: how many processes read a video each, and share the cores.
-    """
-    torch.set_num_threads(max(1, available_cores() // processes - 3))
-    cv2.setNumThreads(1)
+        _Batch(Worker(settings, recognizer), ledger).run(jobs, workers, retry_failed, overwrite)
 
 
 def _refuse_to_annotate(videos: Sequence[str]) -> None:
-    """Refuse, before anything is read, to annotate what can be read only once."""
+    """Refuse up front to annotate sources that can be read only once."""
     if videos:
         raise InputError(
             f"the annotated video (mp4) needs the video a second time, and {hide_password(videos[0])} can be read only "
@@ -218,161 +112,111 @@ def _refuse_to_annotate(videos: Sequence[str]) -> None:
 
 @dataclass
 class _Batch:
-    """How many videos are read, and the progress."""
+    """Recognises many videos, records each, and counts the outcomes."""
 
-    workers: int
-    retry_failed: bool
-    overwrite: bool
+    worker: Worker
+    ledger: Ledger
     done: int = 0
-    before: int = 0
+    done_before: int = 0
+    failed: list[str] = field(default_factory=list)
+
+    def run(self, jobs: Sequence[Job], workers: int, retry_failed: bool, overwrite: bool) -> None:
+        """Recognise the videos that are not done; report failures at the end.
+
+        Raises:
+            InputError: a video failed, or results cannot be written.
+        """
+        todo = [job for job in jobs if self._is_needed(job, retry_failed, overwrite)]
+        with video_bar() as bar, closing(_outcomes(self.worker, todo, workers, bar)) as outcomes:
+            task = bar.add_task("videos", total=len(jobs), completed=len(jobs) - len(todo))
+            for outcome in outcomes:
+                self._record(outcome)
+                bar.advance(task)
+        total, failed = len(jobs), len(self.failed)
+        _print(f"{total} videos: {self.done} read, {self.done_before} done before, {failed} failed")
+        _note_drawn_faces(self.worker.recognizer)
+        if failed:
+            more = failed - ONE_LINE_FROM_VIDEOS
+            shown = ", ".join(self.failed[:ONE_LINE_FROM_VIDEOS]) + (f" and {more} more" if more > 0 else "")
+            raise InputError(f"{failed} of {total} videos failed: {shown}; see above")
+
+    def _is_needed(self, job: Job, retry_failed: bool, overwrite: bool) -> bool:
+        """Whether to recognise a video; count and report it if not."""
+        error = self.ledger.error(job)
+        if not overwrite and self.ledger.is_done(job, self.worker.settings.results(job)):
+            self.done_before += 1
+            return False
+        if error is not None and not retry_failed:
+            _print(f"{job.shown}: failed before: {error} (--retry-failed tries again)", error=True)
+            self.failed.append(job.shown)
+            return False
+        return True
+
+    def _record(self, outcome: Outcome) -> None:
+        """Record and report the outcome of a video.
+
+        Raises:
+            InputError: results cannot be written; those of finished videos are kept.
+        """
+        try:
+            if outcome.fatal:
+                raise InputError(outcome.fatal)
+            if outcome.error is None:
+                _keep(outcome, self.worker, self.ledger)
+            else:
+                self.ledger.add(outcome.job, outcome.error)
+        except InputError as error:
+            kept = "1 video is done" if self.done == 1 else f"{self.done} videos are done"
+            raise InputError(f"{error}; {kept} and kept: the same command continues") from error
+        if outcome.error is None:
+            self.done += 1
+        else:
+            self.failed.append(outcome.job.shown)
+            _print(f"{outcome.job.shown}: failed: {outcome.error}", error=True)
 
 
-def _recognize_one(reader: Reader, job: Job, ledger: Ledger, overwrite: bool) -> None:
-    """Read the only video; its error is the error of the command."""
-    if not overwrite and ledger.is_done(job, reader.settings.results(job)):
-        _print(f"{job.shown}: done before, see {reader.settings.results(job)[0]}; --overwrite reads it again")
+def _recognize_one(worker: Worker, job: Job, ledger: Ledger, overwrite: bool) -> None:
+    """Recognise the only video; its error is the command's error."""
+    if not overwrite and ledger.is_done(job, worker.settings.results(job)):
+        _print(f"{job.shown}: done before, see {worker.settings.results(job)[0]}; --overwrite recognises it again")
         return
     bar = video_bar()
     try:
-        outcome = reader.read(job, bar)
+        outcome = worker.recognize(job, bar)
     finally:
-        if bar.live.is_started:  # else it would leave an empty line
+        if bar.live.is_started:  # stopping it earlier would print an empty line
             bar.stop()
     if outcome.fatal:
         raise InputError(outcome.fatal)
-    _keep(outcome, reader, ledger)
-    _warn_of_drawn_faces(reader.recognizer)
+    _keep(outcome, worker, ledger)
+    _note_drawn_faces(worker.recognizer)
 
 
-def _recognize_many(reader: Reader, jobs: Sequence[Job], ledger: Ledger, batch: _Batch) -> None:
-    """Read the videos that are not done, record each, and report at the end what failed."""
-    failed: list[str] = []
-    todo: list[Job] = []
-    for job in jobs:
-        error = ledger.error(job)
-        if not batch.overwrite and ledger.is_done(job, reader.settings.results(job)):
-            batch.before += 1
-        elif error is not None and not batch.retry_failed:
-            _print(f"{job.shown}: failed before: {error} (--retry-failed tries again)", error=True)
-            failed.append(job.shown)
-        else:
-            todo.append(job)
-    with video_bar() as bar, closing(_outcomes(reader, todo, batch.workers, bar)) as outcomes:
-        task = bar.add_task("videos", total=len(jobs), completed=len(jobs) - len(todo))
-        for outcome in outcomes:
-            _note(outcome, reader, ledger, batch, failed)
-            bar.advance(task)
-    total = len(jobs)
-    _print(f"{total} videos: {batch.done} read, {batch.before} done before, {len(failed)} failed")
-    _warn_of_drawn_faces(reader.recognizer)
-    if failed:
-        shown = ", ".join(failed[:ONE_LINE_FROM_VIDEOS]) + (
-            f" and {len(failed) - ONE_LINE_FROM_VIDEOS} more" if len(failed) > ONE_LINE_FROM_VIDEOS else ""
-        )
-        raise InputError(f"{len(failed)} of {total} videos failed: {shown}; see above")
+def _outcomes(worker: Worker, jobs: Sequence[Job], workers: int, bar: Bar) -> Generator[Outcome, None, None]:
+    """Recognise videos: several files in worker processes if requested, everything else in this process."""
+    is_file = [not is_live_or_piped(job.video) for job in jobs]
+    parallel = workers > 1 and sum(is_file) > 1
+    elsewhere = [job for job, there in zip(jobs, is_file, strict=True) if parallel and there]
+    recognize_job = partial(recognize_in_process, worker.settings, workers)
+    yield from in_processes(recognize_job, elsewhere, workers, ordered=False, killed=Outcome.killed)
+    for job, there in zip(jobs, is_file, strict=True):
+        if not parallel or not there:
+            yield worker(job, bar)
 
 
-def _note(outcome: Outcome, reader: Reader, ledger: Ledger, batch: _Batch, failed: list[str]) -> None:
-    """Record and report the outcome of a video.
-
-    Raises:
-        InputError: results cannot be written; those that are finished are kept.
-    """
-    try:
-        if outcome.fatal:
-            raise InputError(outcome.fatal)
-        if outcome.error is None:
-            _keep(outcome, reader, ledger)
-        else:
-            ledger.add(outcome.job, outcome.error)
-    except InputError as error:
-        kept = "1 video is done" if batch.done == 1 else f"{batch.done} videos are done"
-        raise InputError(f"{error}; {kept} and kept: the same command continues") from error
-    if outcome.error is None:
-        batch.done += 1
-    else:
-        failed.append(outcome.job.shown)
-        _print(f"{outcome.job.shown}: failed: {outcome.error}", error=True)
-
-
-def _keep(outcome: Outcome, reader: Reader, ledger: Ledger) -> None:
-    """Record that a video was read; report what was written, and older outputs beside it."""
-    ledger.add(outcome.job, None, reader.settings.results(outcome.job))
+def _keep(outcome: Outcome, worker: Worker, ledger: Ledger) -> None:
+    """Record a finished video; report its results, and older results next to them."""
+    ledger.add(outcome.job, None, worker.settings.results(outcome.job))
     _print(outcome.text)
-    places = [reader.settings.out / f"{outcome.job.name}{ending}" for ending in ledger.stale(outcome.job)]
+    places = [worker.settings.out / f"{outcome.job.name}{ending}" for ending in ledger.stale(outcome.job)]
     older = [str(path) for path in places if path.is_file()]
     if older:
         _print(f"  not updated: they belong to other settings or an earlier video: {', '.join(older)}")
 
 
-def _warn_of_drawn_faces(recognizer: Recognizer) -> None:
+def _note_drawn_faces(recognizer: Recognizer) -> None:
     if recognizer.trained_on_synthetic_faces:
         _print(f"note: {recognizer.model_info.notice}")
-
-
-def _outcomes(reader: Reader, jobs: Sequence[Job], workers: int, bar: Bar) -> Generator[Outcome, None, None]:
-    """Read videos: files in several processes if asked for, the others in this one."""
-    is_file = [not is_live_or_piped(job.video) for job in jobs]
-    many = workers > 1 and sum(is_file) > 1
-    elsewhere = [job for job, there in zip(jobs, is_file, strict=True) if many and there]
-    read = partial(_read, reader.settings, workers)
-    yield from in_processes(read, elsewhere, workers, ordered=False, killed=Outcome.killed)
-    for job, there in zip(jobs, is_file, strict=True):
-        if not many or not there:
-            yield reader(job, bar)
-
-
-def _read(settings: Settings, processes: int, job: Job) -> Outcome:
-    """Read a video in a process of its own, one of several."""
-    return _build_reader(settings, processes)(job)
-
-
-@lru_cache(maxsize=1)
-def _build_reader(settings: Settings, processes: int) -> Reader:
-    share_cores(processes)
-    return Reader(settings, settings.build())
-
-
-@contextmanager
-def shown(source: VideoSource, bar: Bar | None) -> Iterator[Callable[[Progress], None] | None]:
-    """Give a callback that shows the progress of a video on a bar; one among others is removed at its end."""
-    if bar is None:
-        yield None
-        return
-    alone = not bar.tasks
-    task: TaskID | None = None
-
-    def show(progress: Progress) -> None:
-        nonlocal task
-        if task is None:  # not before: a video that cannot be read has no progress
-            task = bar.add_task(escape(Path(source.name).name), total=None, faces=0)
-            bar.start()
-        bar.update(task, completed=progress.seconds, total=progress.expected_seconds, faces=progress.faces)
-
-    try:
-        yield show
-    finally:
-        if task is not None and not alone:
-            bar.remove_task(task)
-
-
-@contextmanager
-def _stopped_by_interruption(source: VideoSource) -> Iterator[None]:
-    """Let Ctrl-C end a live source, whose results are kept; a second Ctrl-C interrupts as usual."""
-    if not source.live or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    usual = signal.getsignal(signal.SIGINT)
-
-    def stop(*_: object) -> None:
-        source.stop()
-        signal.signal(signal.SIGINT, usual)
-
-    signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, usual)
 
 
 def _print(text: str, error: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""The Recognizer: from the frames of a video to the expressions of its people over time."""
+"""The Recognizer: from a video to the expressions of its people over time."""
 
 import logging
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from ifdd.video.sources import SourceOptions, VideoSource, open_video
 
 SYNTHETIC_NOTICE = (
     "This model was trained on synthetic, drawn faces. On real people it is a demonstration; "
-    "do not rely on what it says. See docs/checkpoints.md."
+    "do not rely on its results. See docs/checkpoints.md."
 )
 """The notice of results whose model was trained on drawn faces only."""
 
@@ -32,17 +32,23 @@ class Recognizer:
 
     Args:
         checkpoint: model, class names and clip length.
-        detector: finds faces; if None, YuNet, whose file is downloaded once, or, where that fails, the Haar cascade.
-            Either is reported through ``logging``.
+        detector: the face detector; None uses YuNet, whose file is downloaded once, or the Haar cascade if the download
+            fails. Both are reported through ``logging``.
         tracking: when tracks begin and end.
-        windows: how windows slide, and how segments are made.
+        windows: how windows slide and become segments.
         device: where the model runs: "auto" (a GPU if there is one), "cpu", "cuda".
-        origin: the file that the checkpoint was read from, or its name if it ships with the package, for
-            ``Recognition.model``.
+        origin: the checkpoint's file, or its name if it ships with the package; recorded in ``Recognition.model``.
 
     Raises:
-        InputError: the stride is longer than a clip, so that parts of the video would not be read; or there is no
-            such device.
+        InputError: the stride is longer than a clip and would leave gaps between windows, or the device is not
+            available.
+
+    Example:
+        >>> from ifdd import Recognizer
+        >>> from ifdd.inference import HaarDetector
+        >>> recognizer = Recognizer.from_checkpoint(detector=HaarDetector())
+        >>> recognizer.classes
+        ('happy', 'sad', 'neutral', 'angry', 'surprise', 'disgust', 'fear')
     """
 
     def __init__(
@@ -56,11 +62,11 @@ class Recognizer:
     ) -> None:
         self.tracking = tracking or TrackingOptions()
         self.windows = windows or WindowOptions()
-        self.windows.stride(checkpoint.clip_seconds)  # too long a stride is refused before anything is downloaded
+        self.windows.stride(checkpoint.clip_seconds)  # refuses a stride longer than a clip before any download
         self.reader = ClipReader(checkpoint, device, flip=self.windows.flip, batch_size=self.windows.batch_size)
         self.detector = detector or choose_detector(None, logging.getLogger(__name__).warning)()
         self.model_info = _describe(checkpoint, self.detector.name, origin)
-        """What the results say about the model."""
+        """The model, as recorded in results."""
 
     @classmethod
     def from_checkpoint(
@@ -74,15 +80,15 @@ class Recognizer:
         """Build a recognizer from a checkpoint file.
 
         Args:
-            path: a .safetensors file written by ``ifdd train``, or the name of one that ships with the package; by
-                default the demonstration, which knows drawn faces only.
-            detector: finds faces; see the class.
+            path: a .safetensors file written by ``ifdd train``, or the name of a bundled checkpoint; by default the
+                demonstration, which was trained only on drawn faces.
+            detector: the face detector; see the class.
             tracking: when tracks begin and end.
-            windows: how windows slide, and how segments are made.
+            windows: how windows slide and become segments.
             device: where the model runs; see the class.
 
         Raises:
-            InputError: the checkpoint is missing, unreadable or of another model; or as the class says.
+            InputError: the checkpoint is missing, unreadable or of another model; or as the class.
         """
         return cls(load_checkpoint(path), detector, tracking, windows, device, path)
 
@@ -93,7 +99,7 @@ class Recognizer:
 
     @property
     def trained_on_synthetic_faces(self) -> bool:
-        """Whether the model was trained on drawn faces only."""
+        """Whether the model was trained only on drawn faces."""
         return bool(self.model_info.notice)
 
     def recognize(
@@ -107,16 +113,16 @@ class Recognizer:
     ) -> Recognition:
         """Recognise the expressions of all people in a video, in one pass. Damaged parts are skipped and counted.
 
-        Decoding, detection, tracking and the model run side by side, each in a thread of its own, a few frames apart;
-        the results are the same as if they took turns. The threads have ended when this returns or raises.
+        Decoding, detection, tracking and the model run in parallel threads, a few frames apart; the results are the
+        same as in turn. The threads end before this returns or raises.
 
         Args:
-            video: a file of any kind that FFmpeg reads, a folder of numbered images, a URL, ``-`` for standard input,
-                ``camera:0``; or what ``open_video`` returned for one of them.
+            video: a video file of any kind that FFmpeg reads, a folder of numbered images, a URL, ``-`` for standard
+                input, or ``camera:0``; or the result of ``open_video`` for one of them.
             on_frame: called after every frame with the progress.
-            source: how the video is opened; not for one that is open.
+            source: how to open the video; ignored if it is open already.
             statistics: record measurements of every frame in ``Recognition.statistics``.
-            in_turns: run everything in turns in this thread, to measure or debug it.
+            in_turns: run everything in this thread, for measuring or debugging.
 
         Raises:
             InputError: the video is missing, unreadable or empty.
@@ -124,25 +130,25 @@ class Recognizer:
         opened = video if isinstance(video, VideoSource) else open_video(video, source)
         recorder = StatisticsRecorder() if statistics else None
         stream = self._stream(least_windows=self.windows.batch_size, keep_tracks=True, statistics=recorder)
-        readings: list[TimelineEntry] = []
+        entries: list[TimelineEntry] = []
         follow = follow_in_turns if in_turns else follow_ahead
         with closing(follow(opened, stream)) as followed:
             for progress, windows in followed:
-                readings += stream.read_windows(windows)
+                entries += stream.read_windows(windows)
                 if on_frame is not None:
                     on_frame(progress)
         info = opened.info()
-        readings += stream.finish(info.duration_seconds)
+        entries += stream.finish(info.duration_seconds)
         return Recognition(
             video=info,
             model=self.model_info,
-            tracks=stream.tracks(readings),
+            tracks=stream.tracks(entries),
             shot_boundaries_seconds=tuple(stream.shot_boundaries_seconds),
             statistics=None if recorder is None else recorder.statistics(),
         )
 
     def stream(self) -> Stream:
-        """Return a stream, which takes in frames as they come and gives each reading as soon as its window is full."""
+        """Return a stream, which processes frames one by one and returns each result as soon as its window is full."""
         return self._stream()
 
     def _stream(
@@ -171,30 +177,39 @@ def recognize(
 ) -> Recognition:
     """Recognise the expressions of all people in one video; for several, build a ``Recognizer`` once.
 
-    >>> recognition = ifdd.recognize("video.mp4")  # doctest: +SKIP
-    >>> for segment in recognition.segments:  # doctest: +SKIP
-    ...     print(segment.track, segment.start_seconds, segment.end_seconds, segment.label)
-
     Args:
-        video: a file of any kind that FFmpeg reads, a folder of numbered images, a URL, ``-`` for standard input, or
-            ``camera:0``.
-        checkpoint: a .safetensors file written by ``ifdd train``, or the name of one that ships with the package; by
-            default the demonstration, which knows drawn faces only.
-        detector: finds faces; see ``Recognizer``.
+        video: a video file of any kind that FFmpeg reads, a folder of numbered images, a URL, ``-`` for standard input,
+            or ``camera:0``.
+        checkpoint: a .safetensors file written by ``ifdd train``, or the name of a bundled checkpoint; by default the
+            demonstration, which was trained only on drawn faces.
+        detector: the face detector; see ``Recognizer``.
         tracking: when tracks begin and end.
-        windows: how windows slide, and how segments are made.
-        source: how the video is opened.
+        windows: how windows slide and become segments.
+        source: how to open the video.
         device: where the model runs: "auto" (a GPU if there is one), "cpu", "cuda".
 
     Raises:
-        InputError: the video, the checkpoint or an option is at fault.
+        InputError: the video, the checkpoint or an option is wrong.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import ifdd
+        >>> from ifdd.inference import HaarDetector
+        >>> from ifdd.synth import SynthConfig, render_clip
+        >>> from ifdd.video import write_video
+        >>> drawn = render_clip(SynthConfig(size=112, frames=16, fps=10), seed=1, index=0)
+        >>> write_video(Path("drawn.mp4"), list(drawn.frames), fps=10)
+        >>> recognition = ifdd.recognize("drawn.mp4", detector=HaarDetector())
+        >>> for segment in recognition.segments:
+        ...     print(segment.track, segment.start_seconds, segment.end_seconds, segment.label)
+        1 0.0 1.6 disgust
     """
     recognizer = Recognizer.from_checkpoint(checkpoint, detector, tracking, windows, device)
     return recognizer.recognize(video, source=source)
 
 
 def _describe(checkpoint: Checkpoint, detector: str, origin: str | Path | None) -> ModelInfo:
-    """Return what the results say about the model."""
+    """Return the description of the model for results."""
     config, record = checkpoint.model.config, checkpoint.record
     return ModelInfo(
         name=record.preset or _preset_name(config),

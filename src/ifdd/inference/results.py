@@ -1,6 +1,6 @@
-"""What reading a video gives, as plain data: the video, the model, and per person boxes, windows and segments.
+"""The results for one video as plain data: the video, the model, and the boxes, windows and segments of each track.
 
-Everything that occurs many times is an array. An hour of one face is 5 MB of boxes and 1 MB of windows.
+Boxes and windows are arrays: for an hour of one face, 5 MB of boxes and 1 MB of windows.
 """
 
 from array import array
@@ -15,11 +15,11 @@ from ifdd.faces.tracking import TrackPoint
 from ifdd.video.frames import VideoInfo
 
 UNCERTAIN = "uncertain"
-"""The label of a segment in which no class is probable enough, or the face cannot be read."""
+"""Label of a segment in which no class is probable enough or the face quality is too low."""
 
 
 class TimelineEntry(NamedTuple):
-    """What the model reads in one window of one track."""
+    """The model's result for one window of one track."""
 
     track: int
     """Id of the track."""
@@ -28,16 +28,16 @@ class TimelineEntry(NamedTuple):
     end_seconds: float
     """End of the window."""
     probabilities: tuple[float, ...]
-    """One for each class, in the order of the classes; they add up to 1."""
+    """One for each class, in the order of the classes; they sum to 1."""
     quality: float = 1.0
-    """How well the face can be read, 0 to 1: the mean over the window's frames (0 where it was not detected), times the
-    share of them that are different pictures."""
+    """Quality of the face, 0 to 1: the mean over the window's frames (0 where it was not detected), times the share of
+    frames with distinct images."""
     flaw: str = ""
-    """What lowers the quality most; empty where the quality is high enough."""
+    """What lowers the quality most; "" if the quality is high enough."""
 
 
 class Segment(NamedTuple):
-    """A stretch of a track with one expression."""
+    """Part of a track with one expression."""
 
     track: int
     """Id of the track."""
@@ -48,22 +48,29 @@ class Segment(NamedTuple):
     label: str
     """Name of the class, or ``UNCERTAIN``."""
     probability: float
-    """Mean probability of that class over the segment; of the most probable class, where the label is UNCERTAIN."""
+    """Mean probability of that class over the segment; of the most probable class if the label is UNCERTAIN."""
     peak_seconds: float | None = None
-    """Middle of the part of the segment in which that probability is highest."""
+    """Middle of the interval in the segment where that probability is highest."""
     quality: float = 1.0
-    """How well the face can be read on average, 0 to 1."""
+    """Mean quality of the face, 0 to 1."""
     flaw: str = ""
-    """What lowers the quality most, where the quality is the reason for UNCERTAIN; else empty."""
+    """What lowers the quality most, if quality is the reason for UNCERTAIN; otherwise ""."""
 
     @property
     def confidence(self) -> float:
-        """Probability times quality, 0 to 1."""
+        """Probability times quality, 0 to 1.
+
+        Example:
+            >>> from ifdd.inference import Segment
+            >>> segment = Segment(1, 0.0, 2.5, "happy", probability=0.75, quality=0.5)
+            >>> segment.confidence
+            0.375
+        """
         return self.probability * self.quality
 
 
 class _Arrays:
-    """Equality and length of a frozen dataclass whose fields are arrays, or tuples, of one length."""
+    """Equality and length of a frozen dataclass whose fields are arrays or tuples of equal length."""
 
     def __len__(self) -> int:
         return len(getattr(self, fields(self)[0].name))  # type: ignore[arg-type]
@@ -74,25 +81,34 @@ class _Arrays:
         names = [one.name for one in fields(self)]  # type: ignore[arg-type]
         return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in names)
 
-    __hash__ = None  # type: ignore[assignment]  # arrays can be changed
+    __hash__ = None  # type: ignore[assignment]  # arrays are mutable
 
 
 @dataclass(frozen=True, eq=False)
 class Boxes(_Arrays):
-    """The face of one track in every frame from its first to its last."""
+    """The face of one track in every frame from its first to its last.
+
+    Example:
+        >>> import numpy as np
+        >>> from ifdd.inference import Boxes
+        >>> xyxy = np.array([[10.0, 20.0, 50.0, 70.0], [12.0, 20.0, 52.0, 70.0]])
+        >>> boxes = Boxes(np.array([5, 6]), np.array([0.2, 0.24]), xyxy, scores=np.array([0.9, 0.0]))
+        >>> boxes.xyxy[boxes.at(6)].tolist(), boxes.detected.tolist()
+        ([12.0, 20.0, 52.0, 70.0], [True, False])
+    """
 
     frames: Int64[np.ndarray, " boxes"]
     """Numbers of the frames, from 0."""
     seconds: Float64[np.ndarray, " boxes"]
     """Times of the frames, from the first frame read."""
     xyxy: Float64[np.ndarray, "boxes 4"]
-    """Left, top, right, bottom in pixels of the upright video (``VideoInfo.width`` x ``height``); may reach outside."""
+    """Left, top, right, bottom in pixels of the upright video (``VideoInfo.width`` x ``height``); may lie outside."""
     scores: Float64[np.ndarray, " boxes"]
-    """Detection score, 0 to 1; exactly 0 where the face was not detected and its place is predicted."""
+    """Detection score, 0 to 1; exactly 0 where the face was not detected and the box is predicted."""
 
     @classmethod
     def of(cls, points: Iterable[TrackPoint]) -> "Boxes":
-        """Return the boxes of the points of a track."""
+        """Build the boxes from the points of a track."""
         recorder = BoxRecorder()
         recorder.add(points)
         return recorder.boxes()
@@ -109,7 +125,7 @@ class Boxes(_Arrays):
 
 
 class BoxRecorder:
-    """Collects the points of a track as they come, 56 bytes each."""
+    """Collects the points of a track, 56 bytes each."""
 
     COLUMNS = 7  # frame, seconds, left, top, right, bottom, score
 
@@ -123,32 +139,40 @@ class BoxRecorder:
             self._numbers.extend((frame, seconds, box.x, box.y, right, bottom, box.score))
 
     def boxes(self) -> Boxes:
-        """Return what was collected."""
+        """Return the boxes so far."""
         table = np.array(self._numbers, np.float64).reshape(-1, self.COLUMNS)
         return Boxes(table[:, 0].astype(np.int64), table[:, 1], table[:, 2:6], table[:, 6])
 
 
 @dataclass(frozen=True, eq=False)
 class Windows(_Arrays):
-    """What the model reads in the windows of one track, in order of time."""
+    """The model's results for the windows of one track, in order of time.
+
+    Example:
+        >>> from ifdd.inference import TimelineEntry, Windows
+        >>> entries = [TimelineEntry(1, 0.0, 1.0, (0.8, 0.2)), TimelineEntry(1, 0.5, 1.5, (0.6, 0.4))]
+        >>> windows = Windows.of(entries, classes=2)
+        >>> len(windows), windows.end_seconds.tolist(), windows.probabilities.shape
+        (2, [1.0, 1.5], (2, 2))
+    """
 
     start_seconds: Float64[np.ndarray, " windows"]
     """Starts, from the first frame read."""
     end_seconds: Float64[np.ndarray, " windows"]
     """Ends."""
     probabilities: Float64[np.ndarray, "windows classes"]
-    """One for each class, in the order of the classes; each row adds up to 1."""
+    """One for each class, in the order of the classes; each row sums to 1."""
     quality: Float64[np.ndarray, " windows"]
-    """How well the face can be read, 0 to 1; see ``TimelineEntry.quality``."""
+    """Quality of the face, 0 to 1; see ``TimelineEntry.quality``."""
     flaws: tuple[str, ...]
-    """What lowers the quality most; "" where it is high enough."""
+    """What lowers the quality most; "" if it is high enough."""
 
     @classmethod
     def of(cls, entries: Sequence[TimelineEntry], classes: int) -> "Windows":
-        """Return the windows of one track from its readings.
+        """Build the windows of one track from its results.
 
         Args:
-            entries: the readings of one track, in any order.
+            entries: those of the track, in any order.
             classes: number of classes.
         """
         rows = sorted(entries, key=lambda entry: entry.start_seconds)
@@ -161,7 +185,7 @@ class Windows(_Arrays):
         )
 
     def entries(self, track: int) -> list[TimelineEntry]:
-        """Return one entry for each window, with the id of the track."""
+        """Return one entry per window, with the given track id."""
         columns = (self.start_seconds.tolist(), self.end_seconds.tolist(), self.probabilities.tolist())
         rows = zip(*columns, self.quality.tolist(), self.flaws, strict=True)
         return [TimelineEntry(track, start, end, tuple(row), quality, flaw) for start, end, row, quality, flaw in rows]
@@ -178,21 +202,21 @@ class RecognizedTrack:
     end_seconds: float
     """End of the last frame with the face."""
     boxes: Boxes
-    """Where the face is, frame by frame."""
+    """The face in every frame."""
     windows: Windows
-    """What the model reads, window by window."""
+    """The model's results."""
     segments: tuple[Segment, ...]
-    """Stretches of one expression, in order of time."""
+    """Its segments, in order of time."""
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What read a video."""
+    """The model and the face detector behind results."""
 
     name: str
     """Preset of the model."""
     frames: int
-    """Frames of a clip."""
+    """Frames per clip."""
     size: int
     """Height and width of a clip in pixels."""
     clip_seconds: float
@@ -200,39 +224,39 @@ class ModelInfo:
     classes: tuple[str, ...]
     """Class names in the order of the probabilities."""
     face_detector: str
-    """Name of the face detector, such as yunet or haar."""
+    """Name of the face detector, such as "yunet" or "haar"."""
     description: Mapping[str, Any] = field(default_factory=dict)
-    """What the checkpoint says of its training."""
+    """The checkpoint's record of its training."""
     checkpoint: str | None = None
-    """Name of the checkpoint file; None if the model was not read from a file."""
+    """Name of the checkpoint file; None if the model was not loaded from a file."""
     checkpoint_sha256: str | None = None
     """SHA-256 of the checkpoint file."""
     notice: str = ""
-    """What the model is not fit for; empty where nothing is known."""
+    """Known limitation of the model; "" if there is none."""
 
 
 @dataclass(frozen=True, eq=False)
 class FrameStatistics(_Arrays):
-    """Measurements to tune thresholds by: one row for each tracked face in each frame, or for a frame without any."""
+    """Measurements for tuning thresholds: one row for each track in each frame, or for a frame without tracks."""
 
     frames: Int64[np.ndarray, " rows"]
     """Number of the frame, from 0."""
     seconds: Float64[np.ndarray, " rows"]
     """Its time."""
     shot_changes: Float64[np.ndarray, " rows"]
-    """Histogram distance to the frame before, 0 to 1; ``tracking.shot_threshold`` is compared with it."""
+    """Histogram distance to the previous frame, 0 to 1; ``tracking.shot_threshold`` is compared with it."""
     boundaries: Bool[np.ndarray, " rows"]
-    """Whether a shot begins with it."""
+    """Whether it begins a shot."""
     detections: Int64[np.ndarray, " rows"]
-    """Number of faces detected in the frame; -1 where the detector was not run."""
+    """Number of faces detected in the frame; -1 if the frame was not searched."""
     best_scores: Float64[np.ndarray, " rows"]
-    """Highest detection score in the frame, whether or not it became a track; NaN without a detection."""
+    """Highest detection score in the frame, even if it started no track; NaN without a detection."""
     tracks: Int64[np.ndarray, " rows"]
-    """Id of the face's track; 0: a track that was dropped, or no face."""
+    """Id of the track; 0 for a dropped track or no track."""
     scores: Float64[np.ndarray, " rows"]
-    """Detection score of that face, 0 where it was predicted; NaN without a track."""
+    """Detection score of its face, 0 if its box is predicted; NaN without a track."""
     quality: Float64[np.ndarray, " rows"]
-    """How well the face can be read in this frame, 0 to 1; NaN without a track."""
+    """Quality of its face in this frame, 0 to 1; NaN without a track."""
 
 
 @dataclass(frozen=True)
@@ -242,13 +266,13 @@ class Results:
     video: VideoInfo
     """The video."""
     model: ModelInfo
-    """What read it."""
+    """The model that produced the results."""
     tracks: tuple[RecognizedTrack, ...]
-    """The people, by id; empty where no face was found."""
+    """The people, by id; empty if no face was found."""
     shot_boundaries_seconds: tuple[float, ...] = ()
     """Times of the first frames of new shots."""
     statistics: FrameStatistics | None = field(default=None, compare=False)
-    """Measurements frame by frame, if they were asked for."""
+    """Measurements of every frame, if requested."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -268,6 +292,6 @@ class Results:
 
     @property
     def face_share(self) -> float:
-        """Share of the video's frames in which a face of some track was detected, 0 to 1."""
-        seen = [track.boxes.frames[track.boxes.detected] for track in self.tracks]
-        return len(np.unique(np.concatenate(seen))) / self.video.frames if seen else 0.0
+        """Share of the video's frames in which the face of any track was detected, 0 to 1."""
+        detected = [track.boxes.frames[track.boxes.detected] for track in self.tracks]
+        return len(np.unique(np.concatenate(detected))) / self.video.frames if detected else 0.0

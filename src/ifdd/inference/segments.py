@@ -1,7 +1,7 @@
-"""From windows to segments: pure functions of numbers.
+"""From windows to segments, as pure functions.
 
-A window is the stretch of a track that makes one clip. Frames are chosen by time, never by number, so a video of any
-frame rate, also a varying one, is read at the speed that the model was trained for.
+A window is the part of a track that makes one clip. Its frames are chosen by time, never by number, so the model sees
+motion at the speed it was trained for, whatever the frame rate of the video and even if it varies.
 """
 
 import heapq
@@ -16,28 +16,28 @@ from jaxtyping import Bool, Float64, Int64
 from ifdd.inference.results import UNCERTAIN, Segment, Windows
 from ifdd.video.timestamps import TIME_TOLERANCE
 
-_NO_QUALITY = 1e-3  # below it a window has no weight, so that sums are exact
+_NO_QUALITY = 1e-3  # windows of lower quality have no weight, so that sums are exact
 
 
 class TimeCourse(NamedTuple):
-    """What the windows of one track say about each instant."""
+    """The results of one track at each instant, combined from its windows."""
 
     edges: Float64[np.ndarray, " parts+1"]
-    """Seconds; between each two of them, the same windows cover every instant."""
+    """Times in seconds; between two successive ones, the same windows cover every instant."""
     probabilities: Float64[np.ndarray, "parts classes"]
-    """Mean of those windows, each weighing as much as its quality."""
+    """Mean over those windows, weighted by quality."""
     quality: Float64[np.ndarray, " parts"]
     """Mean of their qualities."""
 
     @property
     def middles(self) -> Float64[np.ndarray, " parts"]:
-        """Middles between the edges."""
+        """The middle of each part."""
         return (self.edges[:-1] + self.edges[1:]) / 2
 
     def mean(
         self, values: Float64[np.ndarray, "rows columns"], start: int, stop: int
     ) -> Float64[np.ndarray, " columns"]:
-        """Average values, a row for each part from ``start`` to before ``stop``, by length."""
+        """Return the mean of one row of values for each part in ``start:stop``, weighted by length."""
         lengths = np.diff(self.edges[start : stop + 1])
         average: np.ndarray = lengths @ values / lengths.sum()
         return average
@@ -46,15 +46,20 @@ class TimeCourse(NamedTuple):
 def frames_in_window(
     seconds: Sequence[float], start_seconds: float, end_seconds: float, count: int
 ) -> Int64[np.ndarray, " count"]:
-    """Return positions of the frames that are on screen in the middle of ``count`` equal parts of a window.
+    """Return the positions of the frames shown at the middle of each of ``count`` equal parts of a window.
 
-    In a whole clip of constant frame rate these are the frames of ``ifdd.data.sampling.uniform_segments``.
+    For a whole clip at a constant frame rate, these are the frames of ``ifdd.data.sampling.uniform_segments``.
 
     Args:
-        seconds: times at which the frames appear, increasing; a frame stays until the next one.
-        start_seconds: start of the window; a time before the first frame stands for that frame.
+        seconds: start times of the frames, increasing; a frame is shown until the next one.
+        start_seconds: start of the window; the first frame stands in for earlier times.
         end_seconds: end of the window.
-        count: frames of a clip.
+        count: frames per clip.
+
+    Example:
+        >>> from ifdd.inference.segments import frames_in_window
+        >>> frames_in_window([0.0, 0.25, 0.5, 0.75], start_seconds=0.0, end_seconds=1.0, count=2)
+        array([1, 3])
     """
     middles = start_seconds + (np.arange(count) + 0.5) * (end_seconds - start_seconds) / count
     return np.maximum(np.searchsorted(np.asarray(seconds), middles + TIME_TOLERANCE, side="right") - 1, 0)
@@ -63,14 +68,14 @@ def frames_in_window(
 def last_window(
     start_seconds: float, covered_seconds: float, end_seconds: float, clip_seconds: float
 ) -> tuple[float, float] | None:
-    """Return the window that reads the end of a track, or None if the windows before it reach that end.
+    """Return the window at the end of a track, or None if earlier windows reach that end.
 
-    It ends with the track and overlaps the window before it. A track shorter than a clip is read in one
-    window from its start to its end: it is stretched to a clip.
+    It ends with the track and overlaps the previous window. A track shorter than a clip has one window from its start
+    to its end, which is stretched to a clip.
 
     Args:
         start_seconds: start of the track.
-        covered_seconds: end of the last window so far; the track's start if there is none.
+        covered_seconds: end of the last window so far; the start of the track if there is none.
         end_seconds: end of the track.
         clip_seconds: length of a window.
     """
@@ -87,21 +92,31 @@ def find_segments(
     minimum_probability: float = 0.0,
     minimum_quality: float = 0.0,
 ) -> list[Segment]:
-    """Cut the time course of one track into stretches of one expression.
+    """Divide one track into segments of one expression.
 
-    Each instant gets the most probable class of the time course. Where no class reaches ``minimum_probability``, or
-    the quality does not reach ``minimum_quality``, it gets UNCERTAIN. Equal neighbours are joined. While a stretch is
-    shorter than ``minimum_seconds``, the shortest one is merged into the neighbour whose class is more probable in it.
-    Where a stretch is UNCERTAIN because of its quality at least as long as because of its probability, its flaw is the
-    one that lowers the quality most.
+    Each instant gets the most probable class, or UNCERTAIN if no class reaches ``minimum_probability`` or the quality
+    does not reach ``minimum_quality``. Equal neighbours are joined. While a segment is shorter than
+    ``minimum_seconds``, the shortest one is merged into the neighbour whose class is more probable in it. If a segment
+    is UNCERTAIN at least as long for its quality as for its probability, its flaw is the one that lowers the quality
+    most.
 
     Args:
         track: id of the track.
-        windows: those of the track, without a gap between them.
+        windows: those of the track, without gaps between them.
         classes: class names in the order of the probabilities.
         minimum_seconds: shortest segment; a shorter track still gives one segment.
-        minimum_probability: least probability of a class, 0 to 1.
-        minimum_quality: least quality of the face, 0 to 1.
+        minimum_probability: required probability of a class, 0 to 1.
+        minimum_quality: required quality of the face, 0 to 1.
+
+    Example:
+        >>> from ifdd.inference import TimelineEntry, Windows
+        >>> from ifdd.inference.segments import find_segments
+        >>> rows = [(0.9, 0.1), (0.8, 0.2), (0.1, 0.9)]
+        >>> windows = Windows.of([TimelineEntry(1, s, s + 1, row) for s, row in zip((0.0, 1.0, 2.0), rows)], classes=2)
+        >>> for segment in find_segments(1, windows, ("happy", "sad"), minimum_seconds=0.5):
+        ...     print(segment.start_seconds, segment.end_seconds, segment.label, round(segment.probability, 2))
+        0.0 2.0 happy 0.85
+        2.0 3.0 sad 0.9
     """
     if not len(windows):
         return []
@@ -117,8 +132,7 @@ def find_segments(
 def time_course(windows: Windows) -> TimeCourse:
     """Return the smoothed probabilities of one track.
 
-    Every instant gets the mean of the windows that cover it, weighted by quality; the plain mean where all of them have
-    a quality of 0.
+    Every instant gets the mean of the windows that cover it, weighted by quality; unweighted if all have quality 0.
 
     Args:
         windows: those of one track, at least one.
@@ -139,7 +153,7 @@ def _add_up(
     edges: Float64[np.ndarray, " edges"],
     values: Float64[np.ndarray, "windows columns"],
 ) -> Float64[np.ndarray, "parts columns"]:
-    """Return, for each part, the sums of the rows of the windows that cover it."""
+    """Return, for each part, the sum of the rows of the windows that cover it."""
     starts, ends = windows.start_seconds, windows.end_seconds
     steps = np.zeros((len(edges), values.shape[1]))
     np.add.at(steps, np.searchsorted(edges, starts + TIME_TOLERANCE, side="right") - 1, values)
@@ -153,8 +167,8 @@ class _Doubts(NamedTuple):
     flaws: tuple[str, ...]
     """The flaws that occur."""
     columns: Float64[np.ndarray, "parts flaws+1"]
-    """The reason (1: the quality, -1: only that no class is probable, 0: there is no doubt), and what each flaw takes
-    from the quality where that is too low."""
+    """The reason (1: quality, -1: only probability, 0: not uncertain), and how much each flaw lowers the quality where
+    that is too low."""
 
 
 def _find_doubts(
@@ -170,7 +184,7 @@ def _find_doubts(
 
 
 class _Stretch(NamedTuple):
-    """Parts ``start`` to ``stop`` (not included) of a time course, with one label."""
+    """The parts ``start:stop`` of a time course, with one label."""
 
     start: int
     stop: int
@@ -197,7 +211,7 @@ def _segment(track: int, course: TimeCourse, stretch: _Stretch, classes: Sequenc
 
 
 def _worst_flaw(course: TimeCourse, stretch: _Stretch, doubts: _Doubts) -> str:
-    """Return the flaw that takes most from the quality, if that is the main reason for the doubts."""
+    """Return the flaw that lowers the quality most, if quality is the main reason for the uncertainty."""
     reason, *losses = course.mean(doubts.columns[stretch.start : stretch.stop], stretch.start, stretch.stop).tolist()
     return doubts.flaws[losses.index(max(losses))] if losses and reason >= 0 else ""
 
@@ -214,7 +228,7 @@ def _join_short(
     chances: Float64[np.ndarray, "parts labels"],
     minimum_seconds: float,
 ) -> list[_Stretch]:
-    """Give stretches that are too short to a neighbour, the shortest first, until none is left or all are one."""
+    """Merge short stretches into a neighbour, the shortest first, until none is left or only one stretch remains."""
     by_start = {stretch.start: stretch for stretch in stretches}
     by_stop = {stretch.stop: stretch for stretch in stretches}
 
@@ -227,12 +241,12 @@ def _join_short(
     heapq.heapify(waiting)
     while waiting:
         _, short = heapq.heappop(waiting)
-        beside = [s for s in (by_stop.get(short.start), by_start.get(short.stop)) if s is not None]
-        if by_start.get(short.start) != short or not beside:  # it was joined to another, or is all there is
+        neighbours = [s for s in (by_stop.get(short.start), by_start.get(short.stop)) if s is not None]
+        if by_start.get(short.start) != short or not neighbours:  # merged already, or the only one
             continue
         mean = course.mean(chances[short.start : short.stop], short.start, short.stop)
-        label = max(beside, key=lambda stretch: mean[stretch.label]).label
-        joined = [short, *(stretch for stretch in beside if stretch.label == label)]
+        label = max(neighbours, key=lambda stretch: mean[stretch.label]).label
+        joined = [short, *(stretch for stretch in neighbours if stretch.label == label)]
         for stretch in joined:
             del by_start[stretch.start], by_stop[stretch.stop]
         whole = _Stretch(min(s.start for s in joined), max(s.stop for s in joined), label)

@@ -1,6 +1,6 @@
-"""Reading the frames of a video as they come: faces detected and tracked, and the windows that they fill.
+"""Recognise expressions frame by frame: detect and track faces, and classify each window as soon as it is full.
 
-Crops are kept for about one window of each person, so memory does not grow with the length of the video.
+Crops are kept for about one window per person, so memory does not grow with the length of the video.
 """
 
 import math
@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 
 from ifdd.errors import InputError
 from ifdd.faces.detection import FaceBox, FaceDetector
-from ifdd.faces.tracking import SearchTurns, Track, Tracker, TrackingOptions
+from ifdd.faces.tracking import SearchSchedule, Track, Tracker, TrackingOptions
 from ifdd.inference.frame_statistics import StatisticsRecorder
 from ifdd.inference.reader import ClipReader
 from ifdd.inference.results import BoxRecorder, RecognizedTrack, Segment, TimelineEntry, Windows
@@ -22,40 +22,40 @@ from ifdd.inference.windows import TrackWindows, Window, WindowOptions
 from ifdd.video.shots import ShotBoundaryDetector
 
 
-class Sighting(NamedTuple):
-    """What is seen in one frame alone."""
+class FrameAnalysis(NamedTuple):
+    """The result of analysing one frame, before tracking."""
 
     faces: list[FaceBox] | None
-    """The faces; None if the frame was not searched."""
+    """The detected faces; None if the frame was not searched."""
     boundary: bool
-    """Whether a shot begins."""
+    """Whether a shot begins with it."""
     shot_change: float
-    """Histogram distance to the frame before, 0 to 1."""
+    """Histogram distance to the previous frame, 0 to 1."""
 
 
-class Watcher:
+class FrameAnalyzer:
     """Checks every frame for shot boundaries and scheduled frames for faces.
 
     Args:
-        detector: finds faces.
-        tracking: which frames are searched, and what a shot boundary is.
+        detector: the face detector.
+        tracking: which frames are searched, and the threshold of shot boundaries.
     """
 
     def __init__(self, detector: FaceDetector, tracking: TrackingOptions) -> None:
         self._detector = detector
         self._shots = ShotBoundaryDetector(tracking.shot_threshold)
-        self._turns = SearchTurns(tracking.detect_every)
+        self._schedule = SearchSchedule(tracking.detect_every)
 
-    def look(self, image: UInt8[np.ndarray, "height width 3"], seconds: float) -> Sighting:
-        """Look at the next frame (RGB, its time)."""
+    def analyze(self, image: UInt8[np.ndarray, "height width 3"], seconds: float) -> FrameAnalysis:
+        """Analyse the next frame (RGB, its time)."""
         boundary = self._shots.is_boundary(image, seconds)
-        faces = self._detector.detect(image) if self._turns.is_turn(seconds, boundary) else None
-        return Sighting(faces, boundary, self._shots.last_score)
+        faces = self._detector.detect(image) if self._schedule.is_due(seconds, boundary) else None
+        return FrameAnalysis(faces, boundary, self._shots.last_score)
 
 
 @dataclass
 class _Person:
-    """What is kept of one track while it lasts."""
+    """The windows and boxes of an active track."""
 
     windows: TrackWindows
     boxes: BoxRecorder = field(default_factory=BoxRecorder)
@@ -63,7 +63,7 @@ class _Person:
 
 @dataclass(frozen=True)
 class _EndedTrack:
-    """A track that has ended, without what the model reads in it."""
+    """A track that has ended, without its windows."""
 
     id: int
     start_seconds: float
@@ -72,17 +72,16 @@ class _EndedTrack:
 
 
 class Stream:
-    """Reads the frames of a video as they come, in memory that does not grow with their number.
+    """Recognises the expressions in a stream of frames, in memory that does not grow with their number.
 
     Args:
-        reader: the model.
-        detector: finds faces.
+        reader: runs the model.
+        detector: the face detector.
         tracking: when tracks begin and end.
         windows: how windows slide.
-        least_windows: how many windows wait for each other before they are read; those of one frame are always read
-            together.
-        keep_tracks: keep every box of every person, the people who left, and the times of shot boundaries.
-        statistics: where measurements of every frame are recorded, if they are wanted.
+        least_windows: number of windows to collect before the model runs; those of one frame always run together.
+        keep_tracks: keep all boxes of all tracks, and the times of shot boundaries, for ``tracks``.
+        statistics: records measurements of every frame; None records none.
 
     Raises:
         InputError: the windows' stride is longer than a clip.
@@ -103,13 +102,13 @@ class Stream:
         self._reader = reader
         self._detector = detector
         self._options = windows or WindowOptions()
-        self._options.stride(reader.clip_seconds)  # too long a stride is refused here
+        self._options.stride(reader.clip_seconds)  # refuses a stride longer than a clip
         self._least_windows = least_windows
         self._keep_tracks = keep_tracks
         self._statistics = statistics
         self._tracker = Tracker(tracking, keep_points=False)
-        self.watcher = Watcher(detector, tracking)
-        """Looks at the frames, and may do so ahead of ``follow`` in another thread."""
+        self.analyzer = FrameAnalyzer(detector, tracking)
+        """Analyses the frames; it may run ahead of ``follow`` in another thread."""
         self._people: dict[int, _Person] = {}  # by key of the track
         self._waiting: list[Window] = []
         self._frames = 0
@@ -119,65 +118,68 @@ class Stream:
         self.shot_boundaries_seconds: list[float] = []
         """Times of the first frames of new shots, if tracks are kept."""
         self.in_sight: list[Track] = []
-        """The people in the newest frame; id 0: not yet certain."""
+        """The active tracks; a track with id 0 is not confirmed yet."""
 
     @property
     def latency_seconds(self) -> float:
-        """How long after the middle of its window a reading is given: half a window.
+        """Time from the middle of a window to its result: half a window.
 
-        A window full of a face is read in the frame that fills it. While the face is hidden, the reading waits until it
-        is detected again or given up, at most ``tracking.gap_seconds`` later; a new face waits for
-        ``tracking.minimum_seconds`` at first. The time that the computer takes comes on top.
+        A window is classified at the frame that fills it. While a face is not detected, its windows wait until it is
+        detected again or its track ends, at most ``tracking.gap_seconds`` later; those of a new face wait until its
+        track is confirmed after ``tracking.minimum_seconds``. Computing time adds to this.
         """
         return self._reader.clip_seconds / 2
 
     def read(self, image: np.ndarray, seconds: float) -> list[TimelineEntry]:
-        """Take in the next frame and return what was read in the windows that it filled.
+        """Process the next frame and return the results of the windows that it filled.
 
         Args:
             image: RGB, height x width x 3 of 8 bits, of one size throughout.
-            seconds: its time, not before that of the frame before; the readings are on this clock.
+            seconds: its time, not before that of the previous frame; results use the same clock.
 
         Raises:
-            InputError: the frame is not such an image, or is earlier than the one before; it is then ignored.
+            InputError: the image has another format or size, or the time is before that of the previous frame. The
+                frame is then ignored, and the stream may continue.
         """
         self._check_shape(image)
         self._check_time(seconds)
         self._shape = image.shape
-        return self.read_windows(self.follow(image, seconds, self.watcher.look(image, seconds)))
+        return self.read_windows(self.follow(image, seconds, self.analyzer.analyze(image, seconds)))
 
-    def follow(self, image: UInt8[np.ndarray, "height width 3"], seconds: float, sighting: Sighting) -> list[Window]:
-        """Do the first half of ``read``: take in a frame that was looked at, and return a batch of windows, or none.
+    def follow(
+        self, image: UInt8[np.ndarray, "height width 3"], seconds: float, analysis: FrameAnalysis
+    ) -> list[Window]:
+        """Do the first half of ``read``: track the faces of an analysed frame, and return a batch of windows, or none.
 
         Args:
             image: RGB.
             seconds: its time.
-            sighting: what the ``watcher`` saw in it.
+            analysis: the result of ``analyzer`` for it.
 
         Raises:
-            InputError: the frame is earlier than the one before.
+            InputError: the time is before that of the previous frame.
         """
         self._check_time(seconds)
         self._seconds = seconds
-        if sighting.boundary and self._keep_tracks:
+        if analysis.boundary and self._keep_tracks:
             self.shot_boundaries_seconds.append(seconds)
-        update = self._tracker.update(self._frames, seconds, sighting.faces, sighting.boundary, image)
+        update = self._tracker.update(self._frames, seconds, analysis.faces, analysis.boundary, image)
         for track in update.ended:
             self._end(track)
-        qualities = {track.key: self._take_in(track, image, seconds) for track in update.active}
+        qualities = {track.key: self._add_face(track, image, seconds) for track in update.active}
         self._people = {track.key: self._people[track.key] for track in update.active}
         if self._keep_tracks:
             for key, points in update.settled.items():
                 self._people[key].boxes.add(points)
         if self._statistics is not None:
-            faces, boundary, change = sighting
+            faces, boundary, change = analysis
             self._statistics.add(self._frames, seconds, change, boundary, faces, update.active, qualities)
         self._frames += 1
         self.in_sight = update.active
         return self._take_windows() if len(self._waiting) >= self._least_windows else []
 
     def read_windows(self, windows: Sequence[Window]) -> list[TimelineEntry]:
-        """Do the second half of ``read``: return what the model reads in windows."""
+        """Do the second half of ``read``: run the model on windows."""
         probabilities = self._reader.read([window.clip for window in windows]).tolist()
         return [
             TimelineEntry(
@@ -187,7 +189,7 @@ class Stream:
         ]
 
     def finish(self, end_seconds: float) -> list[TimelineEntry]:
-        """End all tracks and return what is left to be read.
+        """End all tracks and return the results of the remaining windows.
 
         Args:
             end_seconds: the end of the last frame.
@@ -197,14 +199,14 @@ class Stream:
         self.in_sight = []
         return self.read_windows(self._take_windows())
 
-    def tracks(self, readings: Sequence[TimelineEntry]) -> tuple[RecognizedTrack, ...]:
-        """Return the people whose tracks ended, by id, if tracks are kept.
+    def tracks(self, entries: Sequence[TimelineEntry]) -> tuple[RecognizedTrack, ...]:
+        """Return the tracks that have ended, by id, if tracks are kept.
 
         Args:
-            readings: everything that was read of them.
+            entries: the results of all their windows.
         """
         by_track: dict[int, list[TimelineEntry]] = {ended.id: [] for ended in self._ended}
-        for entry in readings:
+        for entry in entries:
             by_track[entry.track].append(entry)
         return tuple(self._track(ended, by_track[ended.id]) for ended in sorted(self._ended, key=lambda one: one.id))
 
@@ -224,19 +226,19 @@ class Stream:
         least = options.minimum_segment_seconds, options.minimum_probability, options.minimum_quality
         return tuple(find_segments(track, windows, self._reader.classes, *least))
 
-    def _take_in(self, track: Track, image: UInt8[np.ndarray, "height width 3"], seconds: float) -> float:
-        """Crop a face, queue the windows that are full, and return the quality of the face."""
+    def _add_face(self, track: Track, image: UInt8[np.ndarray, "height width 3"], seconds: float) -> float:
+        """Crop a face, queue the full windows of its track, and return its quality."""
         if track.key not in self._people:
             windows = TrackWindows(track.start_seconds, self._reader, self._detector, self._options)
             self._people[track.key] = _Person(windows)
         windows = self._people[track.key].windows
-        quality = windows.add(image, track.box, seconds, track.last_seen_seconds)
+        quality = windows.add(image, track.box, seconds, track.last_visible_seconds)
         if track.id:
-            self._waiting += windows.take_full(track.id, track.last_seen_seconds)
+            self._waiting += windows.take_full(track.id, track.last_visible_seconds)
         return quality.score
 
     def _end(self, track: Track) -> None:
-        """Queue what is left of a track that ended."""
+        """Queue the remaining windows of a track that ended."""
         person = self._people.pop(track.key)
         if self._statistics is not None:
             self._statistics.identify(track)

@@ -1,4 +1,4 @@
-"""From the frames of one track to windows: crops are kept for about one clip, and cut out of it as windows fill."""
+"""From the frames of one track to windows: face crops are kept for about one clip, until their windows are full."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -18,24 +18,24 @@ from ifdd.video.timestamps import TIME_TOLERANCE
 
 @dataclass(frozen=True)
 class WindowOptions:
-    """How windows slide over a track, and how what is read in them becomes segments.
+    """How windows slide over a track, and how their probabilities become segments.
 
     Raises:
         InputError: a value is outside its range.
     """
 
     stride_seconds: float | None = None
-    """Time from one window to the next; a quarter of a clip if not given."""
+    """Time from one window to the next; by default a quarter of a clip."""
     minimum_segment_seconds: float = 0.5
     """Shortest segment; shorter ones are merged into a neighbour."""
     minimum_probability: float = 0.0
-    """Where no class is as probable as this, 0 to 1, the segment is "uncertain"."""
+    """Segments in which no class is at least this probable, 0 to 1, are "uncertain"."""
     minimum_quality: float = 0.2
-    """Where the quality of the face is lower than this, 0 to 1, the segment is "uncertain"."""
+    """Segments in which the face quality is lower than this, 0 to 1, are "uncertain"."""
     upright: bool = True
-    """Rotate faces upright by the line through their eyes, where the detector finds eyes."""
+    """Rotate faces until the line through their eyes is level, if the detector finds eyes."""
     flip: bool = False
-    """Read each window a second time with left and right exchanged, and take the mean."""
+    """Average the probabilities of each window and of its mirror image; takes twice as long."""
     batch_size: int = 8
     """Windows per batch."""
 
@@ -51,7 +51,7 @@ class WindowOptions:
         """Return the time from one window to the next for clips of this length.
 
         Raises:
-            InputError: it is longer than a clip, so that parts of the video would not be read.
+            InputError: it is longer than a clip and would leave gaps between windows.
         """
         stride = self.stride_seconds or clip_seconds / 4
         if stride > clip_seconds:
@@ -63,27 +63,27 @@ class WindowOptions:
 
 
 class Window(NamedTuple):
-    """A clip that waits for the model."""
+    """A clip of one track, for the model."""
 
     track: int
     """Id of the track."""
     start_seconds: float
     end_seconds: float
     clip: UInt8[np.ndarray, "frames size size 3"]
-    """RGB; read-only, because all frames may share one picture's memory."""
+    """RGB; read-only, because all frames may share the memory of one image."""
     quality: float
-    """How well the face can be read in it."""
+    """Quality of the face, 0 to 1."""
     flaw: str
-    """What lowers the quality most."""
+    """What lowers the quality most; "" if it is high enough."""
 
 
 class TrackWindows:
-    """The windows of one track: takes in its frames, gives the windows that are full.
+    """Collects the frames of one track and returns its windows as they fill.
 
     Args:
         start_seconds: time of the track's first frame.
-        reader: gives length, size and duration of a clip.
-        detector: finds the eyes by which faces are rotated upright.
+        reader: determines frames, size and duration of a clip.
+        detector: detects the eyes, to rotate faces upright.
         options: how windows slide.
     """
 
@@ -107,15 +107,15 @@ class TrackWindows:
         return len(self._crops)
 
     def add(
-        self, image: UInt8[np.ndarray, "height width 3"], box: FaceBox, seconds: float, last_seen_seconds: float
+        self, image: UInt8[np.ndarray, "height width 3"], box: FaceBox, seconds: float, last_visible_seconds: float
     ) -> FaceQuality:
-        """Crop the face in the next frame and return its quality; crops that no window can need are dropped.
+        """Crop the face in the next frame and return its quality; drop the crops that no window needs any more.
 
         Args:
             image: RGB.
             box: the face.
             seconds: time of the frame.
-            last_seen_seconds: time of the last frame so far in which the face was detected; the track may end there.
+            last_visible_seconds: ``Track.last_visible_seconds``; the track may end there.
         """
         roll = self._roll.update(image, box, seconds) if self._upright else 0.0
         crop = crop_face(image, box, self._reader.size, roll)
@@ -123,7 +123,7 @@ class TrackWindows:
         self._seconds.append(seconds)
         self._crops.append(crop)
         self._qualities.append(quality)
-        oldest = min(self._next_start, last_seen_seconds - self._reader.clip_seconds)
+        oldest = min(self._next_start, last_visible_seconds - self._reader.clip_seconds)
         while len(self._seconds) > 1 and self._seconds[1] <= oldest:
             self._seconds.popleft()
             self._crops.popleft()
@@ -131,7 +131,7 @@ class TrackWindows:
         return quality
 
     def take_full(self, track: int, until_seconds: float) -> list[Window]:
-        """Return the windows that are full at a time and were not returned before."""
+        """Return the windows that end by a given time and were not returned before."""
         windows = []
         while self._next_start + self._reader.clip_seconds <= until_seconds + TIME_TOLERANCE:
             self._covered = self._next_start + self._reader.clip_seconds
@@ -140,7 +140,7 @@ class TrackWindows:
         return windows
 
     def take_rest(self, track: int, end_seconds: float) -> list[Window]:
-        """Return the windows that are left when the track has ended."""
+        """Return the remaining windows of a track that has ended."""
         windows = self.take_full(track, end_seconds)
         rest = last_window(self._start_seconds, self._covered, end_seconds, self._reader.clip_seconds)
         return windows if rest is None else [*windows, self._window(track, *rest)]
@@ -149,7 +149,7 @@ class TrackWindows:
         count = self._reader.frames
         positions = frames_in_window(self._seconds, start_seconds, end_seconds, count)
         crops = [self._crops[position] for position in positions]
-        still = positions[0] == positions[-1]  # one picture may be on screen for thousands of windows: do not copy it
+        still = positions[0] == positions[-1]  # one image may fill thousands of windows: do not copy it
         clip = np.broadcast_to(crops[0], (count, *crops[0].shape)) if still else np.stack(crops)
         qualities = [self._qualities[position] for position in positions]
         quality, flaw = judge(qualities, len(np.unique(positions)), self._flawless)

@@ -52,7 +52,7 @@ class VideoInfo:
 class Frame(NamedTuple):
     """One decoded frame."""
 
-    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody misses here
+    index: int  # type: ignore[assignment]  # hides tuple.index
     """Position from 0, counted from the first frame that was read."""
     seconds: float
     """Presentation time on the clock of a video player; never decreases."""
@@ -93,6 +93,14 @@ def iter_frames(path: str | Path, folder_fps: float = DEFAULT_FPS) -> Iterator[F
     Raises:
         InputError: the video does not exist, or is unreadable, empty or truncated (raised after its last good frame),
             or an image of a folder is unreadable or differs in size from the first.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from ifdd.video import iter_frames, write_video
+        >>> write_video(Path("grey.mp4"), [np.full((48, 64, 3), 128, np.uint8)] * 3, fps=25)
+        >>> [(frame.index, frame.seconds, frame.image.shape) for frame in iter_frames("grey.mp4")]
+        [(0, 0.0, (48, 64, 3)), (1, 0.04, (48, 64, 3)), (2, 0.08, (48, 64, 3))]
     """
     with closing(_open(path, folder_fps)) as reader:
         for index, frame in enumerate(reader.read()):

@@ -9,7 +9,7 @@ from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
 PIXEL_SHAPES = (0.25, 4.0)
-"""Smallest and largest pixel aspect ratio (width to height) that is believed."""
+"""Range of plausible pixel aspect ratios (width to height); others are ignored."""
 
 
 class Orientation(NamedTuple):

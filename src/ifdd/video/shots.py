@@ -24,7 +24,7 @@ SAME_SCENE = 0.9
 
 FADING_SCENE, FADING_SHARE, FADING_STEP = 0.4, 0.95, 1.0
 """A picture that fades to black keeps this correlation with what it was, and this share of its values falls. As long
-as their mean falls by this many of 255 levels per frame, the cut is still to come."""
+as their mean falls by this many of 255 levels per frame, the boundary is still to come."""
 
 DISSOLVING_SECONDS = 0.4
 """Length of the window in which dissolves and fades are detected."""
@@ -39,7 +39,7 @@ LONGEST_SECONDS = 1.0
 """Longest time from the first sign of a dissolve or fade to its end."""
 
 SHORTEST_SECONDS = 0.1
-"""Shortest time between two cuts; a fade would have a second one at its black frame."""
+"""Shortest time between two boundaries; a fade would have a second one at its black frame."""
 
 
 class _Thumbnail(NamedTuple):
@@ -55,17 +55,17 @@ class ShotBoundaryDetector:
 
     Hard cuts: two measures of successive frames must agree, the Bhattacharyya distance of their colour histograms (8
     levels for each of R, G, B) and the mean difference of their pixels. The histogram alone mistakes a plain wall that
-    darkens slightly for a cut, the pixels alone a fast movement. On eight real videos, the measures stay below 0.13 and
-    13 of 255 levels within shots, and exceed 0.25 and 26 at all three cuts.
+    darkens slightly for a boundary, the pixels alone a fast movement. On eight real videos, the measures stay below
+    0.13 and 13 of 255 levels within shots, and exceed 0.25 and 26 at all three hard cuts.
 
     Dissolves and fades: over 0.4 s each pixel changes linearly from one picture to another, so the middle frame is the
     mean of the outer ones, which motion never causes (the idea of Petersohn, "Dissolve shot boundary determination",
     2004). The boundary is reported within 0.25 s of the middle or, while the old picture darkens, when it is gone; only
     if frames are at most 0.1 s apart.
 
-    In both cases the pictures must differ by more than their light. A lamp or a flash is not a cut, because edges stay
-    in place. Doubtful cases count as cuts: a flash that overexposes nearly the whole picture, or light that dims slowly
-    while much moves. A false cut gives one person two numbers; a missed one gives two people the same number.
+    In both cases the pictures must differ by more than their light. A lamp or a flash is not a boundary, because edges
+    stay in place. Doubtful cases count as boundaries: a flash that overexposes nearly the whole picture, or light that
+    dims slowly while much moves. A false boundary gives one person two ids; a missed one gives two people one id.
 
     Args:
         threshold: histogram distance, 0 to 1, from which a frame starts a shot.
@@ -85,7 +85,7 @@ class ShotBoundaryDetector:
         self.last_score = 0.0
         """Histogram distance between the newest frame and the previous one, 0 to 1; 0 for the first frame."""
         self._thumbnails: deque[_Thumbnail] = deque()
-        self._cut_seconds = -math.inf
+        self._boundary_seconds = -math.inf
 
     def is_boundary(self, image: UInt8[np.ndarray, "height width 3"], seconds: float) -> bool:
         """Whether an RGB frame starts a new shot; the very first frame does not.
@@ -106,10 +106,10 @@ class ShotBoundaryDetector:
             self._thumbnails.clear()
         self._remember(now)
         least = SHORTEST_SECONDS if hard else LONGEST_SECONDS
-        cut = (hard or self._dissolves()) and seconds - self._cut_seconds >= least
-        if cut:
-            self._cut_seconds = seconds
-        return cut
+        boundary = (hard or self._dissolves()) and seconds - self._boundary_seconds >= least
+        if boundary:
+            self._boundary_seconds = seconds
+        return boundary
 
     def _remember(self, now: _Thumbnail) -> None:
         """Add a frame to the window, and drop those that have left it."""

@@ -37,6 +37,10 @@ _PASSWORD = re.compile(r"//[^/@]*@")
 class SourceOptions:
     """How sources are opened, and which part of them is read.
 
+    >>> from ifdd.video import SourceOptions
+    >>> SourceOptions(start_seconds=10.0, maximum_seconds=2.5)
+    SourceOptions(image_fps=25.0, timeout_seconds=15.0, start_seconds=10.0, maximum_seconds=2.5)
+
     Raises:
         InputError: a value is outside its range.
     """
@@ -163,6 +167,17 @@ def open_video(
 
     Raises:
         InputError: the source does not exist or contains no video.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from ifdd.video import SourceOptions, open_video, write_video
+        >>> write_video(Path("grey.mp4"), [np.full((48, 64, 3), 128, np.uint8)] * 50, fps=25)
+        >>> video = open_video("grey.mp4", SourceOptions(start_seconds=1.0))
+        >>> len([frame.image for frame in video])
+        25
+        >>> video.info().start_seconds, video.info().duration_seconds
+        (1.0, 1.0)
     """
     options = options or SourceOptions()
     name = str(source)

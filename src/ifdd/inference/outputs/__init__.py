@@ -1,1 +1,1 @@
-"""The forms in which results are written, one form a file."""
+"""The output formats of results, one file each."""

@@ -1,4 +1,4 @@
-"""Files of annotation tools: ELAN's .eaf (EAF 3.0) and Praat's .TextGrid. A tier for each track, in player time."""
+"""Formats of annotation tools: ELAN's .eaf (EAF 3.0) and Praat's .TextGrid. One tier per track, in player time."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ _EAF = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 
 
 def to_eaf(results: Results) -> str:
-    """Return ELAN's XML: the video linked, times to the millisecond, the model's notice as a property of the file."""
+    """Return ELAN's XML, linked to the video: times to the millisecond, the model's notice as a file property."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     ElementTree.register_namespace("xsi", _SCHEMA)
     root = ElementTree.Element(
@@ -60,10 +60,10 @@ def to_eaf(results: Results) -> str:
 
 
 def to_textgrid(results: Results) -> str:
-    """Return Praat's long text form: times to the microsecond, empty intervals where a person is out of sight.
+    """Return Praat's long text format: times to the microsecond, empty intervals where a person is absent.
 
-    The model's notice is a tier of its own. Praat needs at least one tier, so a video without faces and a model
-    without a notice give one empty tier.
+    The model's notice has a separate tier. Praat needs at least one tier, so without faces and without a notice there
+    is one empty tier.
     """
     end = results.video.end_seconds
     tiers = [
@@ -110,7 +110,7 @@ def to_textgrid(results: Results) -> str:
 
 
 def _fill(intervals: list[tuple[float, float, str]], end: float) -> list[tuple[float, float, str]]:
-    """Fill the gaps from 0 to ``end`` with empty intervals; times are rounded as they are written."""
+    """Fill the gaps from 0 to ``end`` with empty intervals; times are rounded as in the file."""
     filled: list[tuple[float, float, str]] = []
     reached = 0.0
     for start, stop, text in [*intervals, (end, end, "")]:

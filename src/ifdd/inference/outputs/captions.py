@@ -1,4 +1,4 @@
-"""Captions: WebVTT (W3C) and SubRip. One cue for each segment, in the player's time, to the millisecond."""
+"""Captions: WebVTT (W3C) and SubRip. One cue per segment, in player time, to the millisecond."""
 
 from collections.abc import Iterator
 
@@ -6,11 +6,11 @@ from ifdd.inference.outputs.style import describe, played_segments
 from ifdd.inference.results import Results
 
 NOTICE_SECONDS = 4.0
-"""How long the notice about the model is shown at the start."""
+"""Duration of the model's notice at the start."""
 
 
 def to_webvtt(results: Results) -> str:
-    """Return WebVTT text; a video without faces gives the header alone (and the model's notice, if it has one)."""
+    """Return WebVTT text; for a video without faces, only the header (and the model's notice, if any)."""
     cues = []
     for start, end, text in _cues(results):
         escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -19,7 +19,7 @@ def to_webvtt(results: Results) -> str:
 
 
 def to_srt(results: Results) -> str:
-    """Return SubRip text; a video without faces gives none (or the model's notice, if it has one)."""
+    """Return SubRip text; for a video without faces, "" (or only the model's notice, if any)."""
     cues = [
         f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{text}\n"
         for number, (start, end, text) in enumerate(_cues(results), 1)
@@ -28,7 +28,7 @@ def to_srt(results: Results) -> str:
 
 
 def _cues(results: Results) -> Iterator[tuple[float, float, str]]:
-    """Yield start, end (seconds) and text of every cue, by start."""
+    """Yield start and end in seconds and text of every cue, sorted by start."""
     if results.model.notice:
         yield 0.0, min(NOTICE_SECONDS, results.video.end_seconds), results.model.notice
     segments = [segment for track in results.tracks for segment in played_segments(results, track)]

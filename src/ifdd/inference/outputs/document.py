@@ -1,4 +1,4 @@
-"""The JSON form, written piece by piece and read again; ``recognition.schema.json`` beside this file describes it."""
+"""The JSON format, written and read; ``recognition.schema.json`` next to this file describes it."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -14,12 +14,12 @@ from ifdd.inference.results import Boxes, ModelInfo, RecognizedTrack, Results, S
 from ifdd.video.frames import VideoInfo
 
 SCHEMA_VERSION = "2.0"
-"""Version of the JSON form; the first number changes when a field changes or goes."""
+"""Version of the JSON format; the first number changes when a field changes or is removed."""
 
 SECONDS, PIXELS, SHARES, QUALITY = 4, 2, 6, 4
-"""Digits after the point of times, places, scores and probabilities, and qualities."""
+"""Digits after the decimal point: times, positions, scores and probabilities, qualities."""
 
-_PER_LINE = 100  # numbers or boxes on a line
+_PER_LINE = 100  # numbers or boxes per line
 
 R = TypeVar("R", bound=Results)
 
@@ -27,7 +27,7 @@ _dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def write_document(results: Results, path: Path) -> None:
-    """Write the JSON form.
+    """Write results as JSON.
 
     Raises:
         InputError: the path cannot be written to.
@@ -36,12 +36,12 @@ def write_document(results: Results, path: Path) -> None:
 
 
 def to_document(results: Results) -> dict[str, Any]:
-    """Return the JSON form: seconds to 0.1 ms, pixels to 0.01, scores and probabilities to 1e-6."""
+    """Return results as a JSON object: seconds to 0.1 ms, pixels to 0.01, scores and probabilities to 1e-6."""
     return {**_head(results), "tracks": [_track(track) for track in results.tracks]}
 
 
 def document_pieces(results: Results) -> Iterator[str]:
-    """Yield the JSON form piece by piece; each window and each segment has a line of its own."""
+    """Yield the JSON text in pieces; each window and each segment has a separate line."""
     yield "{\n"
     for name, value in _head(results).items():
         yield f'"{name}": {_dump(value)},\n'
@@ -51,14 +51,14 @@ def document_pieces(results: Results) -> Iterator[str]:
 
 
 def read_document(path: Path, kind: type[R]) -> R:
-    """Read results from their JSON form, the current one or an earlier one.
+    """Read results from a JSON file, in the current version of the format or an earlier one.
 
     Args:
         path: the file.
-        kind: what to build: ``Results`` or a subclass.
+        kind: the class to build, ``Results`` or a subclass.
 
     Raises:
-        InputError: the file does not exist, cannot be read, or is not such a file.
+        InputError: the file does not exist, cannot be read, or does not hold results of ``ifdd recognize``.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -165,7 +165,7 @@ def _windows(windows: Windows) -> Iterator[dict[str, Any]]:
 
 
 def _columns(boxes: Boxes) -> list[tuple[str, np.ndarray, int]]:
-    """Return name, values and digits of the columns of boxes."""
+    """Return name, values and digits of each column of boxes."""
     return [
         ("frames", boxes.frames, 0),
         ("seconds", boxes.seconds, SECONDS),
@@ -190,7 +190,7 @@ def _number_pieces(values: np.ndarray, digits: int) -> Iterator[str]:
 
 
 def _array(items: Iterable[Iterable[str]]) -> Iterator[str]:
-    """Yield a JSON array of items that come in pieces."""
+    """Yield a JSON array, given the pieces of its items."""
     mark = "["
     for item in items:
         yield mark + "\n"

@@ -1,11 +1,11 @@
-"""Earlier JSON forms, 1.0 to 1.2: flat lists of windows and segments, boxes as objects, no size of the frame."""
+"""Earlier versions of the JSON format, 1.0 to 1.2: flat lists of windows and segments, boxes as objects."""
 
 from collections import defaultdict
 from typing import Any
 
 
 def upgrade(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a document of form 1.x in the current form; what it does not say is 0, empty or perfect.
+    """Convert a document of version 1.x to the current version; missing values become 0, empty or perfect.
 
     Raises:
         KeyError: a field is missing.
@@ -24,12 +24,12 @@ def upgrade(document: dict[str, Any]) -> dict[str, Any]:
 def _upgrade_track(
     track: dict[str, Any], windows: list[dict[str, Any]], segments: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    readable = {"quality": 1.0, "flaw": ""}
+    perfect = {"quality": 1.0, "flaw": ""}
     boxes = track["boxes"]
     return {
         **track,
-        "segments": [{"peak_seconds": None, **readable, **one} for one in segments],
-        "windows": [{**readable, **one} for one in windows],
+        "segments": [{"peak_seconds": None, **perfect, **one} for one in segments],
+        "windows": [{**perfect, **one} for one in windows],
         "boxes": {
             "frames": [box["frame"] for box in boxes],
             "seconds": [box["seconds"] for box in boxes],
@@ -40,7 +40,7 @@ def _upgrade_track(
 
 
 def _by_track(items: list[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
-    """Return track -> its items, without the number of the track."""
+    """Return track id -> its items, without the id."""
     grouped: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for item in items:
         grouped[item["track"]].append({name: value for name, value in item.items() if name != "track"})

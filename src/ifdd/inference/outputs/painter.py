@@ -1,4 +1,4 @@
-"""Drawing on the frames of a video: boxes and labels on the faces, a moving timeline under the picture."""
+"""Draw on the frames of a video: boxes and labels on the faces, a moving timeline below the image."""
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -25,39 +25,39 @@ SMALLEST_WIDTH, LARGEST_SIDE = 640, 1920
 """Frames are enlarged to at least this width, and reduced to at most this longer side (pixels)."""
 
 VIEW_SECONDS = 20.0
-"""Length of the part of the timeline that is in view."""
+"""Length of the visible part of the timeline."""
 
 LARGEST_ROWS = 6
-"""Rows of the timeline; who is in none is still marked in the picture."""
+"""Maximum number of rows in the timeline; people beyond it are only marked in the image."""
 
 UPCOMING = 0.45
-"""Strength of the colours of what is still to come."""
+"""Opacity of the colours after the current time."""
 
 _GROUND = (20, 22, 27)
 _LANE = (38, 41, 48)
 _INK = (236, 238, 241)
 _FAINT = (140, 146, 156)
 _WARNING = (255, 176, 112)
-_FINER = 2  # the timeline is drawn so many times larger, then reduced: smooth edges
+_FINER = 2  # the timeline is drawn this many times larger and reduced, for smooth edges
 
 Colour = tuple[int, int, int]
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 
 
 class _Person(NamedTuple):
-    """A track, with what is drawn of it."""
+    """A track, its time course and its row in the timeline."""
 
     track: RecognizedTrack
     course: TimeCourse
     row: int
 
     def segment_at(self, seconds: float) -> Segment | None:
-        """Return the segment of a time."""
+        """Return the segment at a time, if any."""
         shifted = seconds + TIME_TOLERANCE
         return next((one for one in self.track.segments if one.start_seconds <= shifted < one.end_seconds), None)
 
     def probability(self, segment: Segment, classes: Sequence[str], seconds: float) -> float:
-        """Return the probability of a segment's class at a time; of the most probable class where it has none."""
+        """Return the probability of a segment's class at a time; of the most probable class for an abstention."""
         values = self.course.probabilities
         abstains = is_abstention(segment, classes)
         column = values.max(1) if abstains else values[:, classes.index(segment.label)]
@@ -69,12 +69,12 @@ class _Person(NamedTuple):
 
 
 class Painter:
-    """Draws on the frames of one video; sizes follow the width of the picture.
+    """Draws on the frames of one video; sizes scale with the image width.
 
     Args:
-        results: what was recognised in the video.
-        width: of its frames, in pixels.
-        height: likewise.
+        results: the results for the video.
+        width: width of its frames in pixels.
+        height: height of its frames in pixels.
 
     Raises:
         InputError: Pillow or matplotlib (for its font) is not installed.
@@ -102,12 +102,12 @@ class Painter:
     def draw(
         self, image: UInt8[np.ndarray, "height width 3"], number: int, seconds: float
     ) -> UInt8[np.ndarray, "_ _ 3"]:
-        """Return a frame with its annotations, and the timeline under it.
+        """Return a frame with its annotations and the timeline below it.
 
         Args:
             image: RGB.
-            number: of the frame, as boxes count them.
-            seconds: its time, as boxes count it.
+            number: number of the frame, as in ``Boxes.frames``.
+            seconds: its time, as in ``Boxes.seconds``.
         """
         from PIL import Image, ImageDraw
 
@@ -137,7 +137,7 @@ class Painter:
         return round(red), round(green), round(blue)
 
     def _place(self, person: _Person, index: int) -> Box:
-        """Return where a face is in the picture."""
+        """Return the face box in the output image."""
         sides = person.track.boxes.xyxy[index].tolist()
         left, top, right, bottom = (round(side * scale) for side, scale in zip(sides, self._scale, strict=True))
         return left, top, max(right, left + 1), max(bottom, top + 1)
@@ -145,7 +145,7 @@ class Painter:
     def _draw_box(self, draw: "ImageDraw", person: _Person, index: int, seconds: float) -> None:
         left, top, right, bottom = self._place(person, index)
         detected = bool(person.track.boxes.detected[index])
-        width = self._pixels(5) if detected else self._pixels(2)  # a thin box is a prediction
+        width = self._pixels(5) if detected else self._pixels(2)  # a thin box is predicted
         radius = min(self._pixels(10), (right - left) // 2, (bottom - top) // 2)
         colour = self._colour(person, person.segment_at(seconds), seconds)
         rim = self._pixels(1)
@@ -154,7 +154,7 @@ class Painter:
         draw.rounded_rectangle((left, top, right, bottom), radius, outline=colour, width=width)
 
     def _draw_label(self, draw: "ImageDraw", person: _Person, index: int, seconds: float, taken: Sequence[Box]) -> Box:
-        """Write id and expression above or below a face, where no other label is; return that place."""
+        """Write id and expression above or below a face, avoiding other labels; return the label's box."""
         left, top, right, bottom = self._place(person, index)
         segment = person.segment_at(seconds)
         words = f"#{person.track.id}"
@@ -197,7 +197,7 @@ class Painter:
         draw.circle((playhead, top - self._gap), self._pixels(4), fill=_INK)
 
     def _x(self, seconds: float, start: float) -> int:
-        """Return the column of a time, where ``start`` is at the left end of the timeline."""
+        """Return the column of a time if the timeline begins at ``start``."""
         return self._left + round((seconds - start) / self._view * self._columns)
 
     def _draw_row(self, canvas: "Image", draw: "ImageDraw", row: int, start: float, playhead: int) -> None:
@@ -219,7 +219,7 @@ class Painter:
                 self._name_segments(draw, person, top, start)
 
     def _draw_part(self, row: int, part: int) -> "Image":
-        """Draw a row between two multiples of the view's length: height is probability, colour is class."""
+        """Draw a row between two multiples of the visible length: height is probability, colour is class."""
         from PIL import Image, ImageDraw
 
         size = (self._columns * _FINER, self._lane * _FINER)
@@ -236,7 +236,6 @@ class Painter:
     def _draw_segment(
         self, picture: "Image", draw: "ImageDraw", person: _Person, segment: Segment, start: float
     ) -> None:
-
         width, height = picture.size
         middles = person.course.middles
         inside = middles[(middles > segment.start_seconds) & (middles < segment.end_seconds)].tolist()
@@ -258,7 +257,7 @@ class Painter:
         draw.rectangle((x, 0, x + _FINER - 1, height), fill=_GROUND)
 
     def _hatching(self, drawn: "Image") -> "Image":
-        """Return how much of each pixel of an abstention is shown: slanted lines, faint between them."""
+        """Return the opacity of each pixel of an abstention: slanted lines, faint in between."""
         levels = np.asarray(drawn).any(axis=2)
         rows, columns = np.indices(levels.shape)
         period, width = self._pixels(8) * _FINER, self._pixels(3) * _FINER
@@ -268,7 +267,7 @@ class Painter:
         return Image.fromarray(np.where(levels, strength, 0).astype(np.uint8))
 
     def _name_segments(self, draw: "ImageDraw", person: _Person, top: int, start: float) -> None:
-        """Write the names of the segments in view where they fit; the first one with the track's id."""
+        """Write the names of the visible segments if they fit, the first with the track's id."""
         font = load_font(self._pixels(13), False)
         middle = top + self._lane // 2
         number = f"#{person.track.id}"
@@ -285,7 +284,7 @@ class Painter:
                     break
 
     def _in_view(self, person: _Person, start: float) -> Iterator[tuple[Segment, int, int]]:
-        """Yield the segments in view with their first and last columns."""
+        """Yield the visible segments with their first and last columns."""
         for segment in person.track.segments:
             if segment.end_seconds > start and segment.start_seconds < start + self._view:
                 first, last = self._x(segment.start_seconds, start), self._x(segment.end_seconds, start)
@@ -294,7 +293,7 @@ class Painter:
     def _draw_foot(self, draw: "ImageDraw", now: float) -> None:
         y = self._height + self._bottom + self._gap + self._pixels(3)
         video, font = self._results.video, load_font(self._pixels(13), False)
-        clock = f"{_minutes(now + video.start_seconds)} / {_minutes(video.end_seconds)}"  # in the player's time
+        clock = f"{_minutes(now + video.start_seconds)} / {_minutes(video.end_seconds)}"  # in player time
         draw.text((self._right - round(font.getlength(clock)), y), clock, fill=_FAINT, font=font)
         if not self._results.tracks:
             draw.text((self._left, y), "no face found", fill=_FAINT, font=font)
@@ -326,7 +325,7 @@ def _minutes(seconds: float) -> str:
 
 @lru_cache(maxsize=32)
 def load_font(size: int, bold: bool) -> "FreeTypeFont":
-    """Return DejaVu Sans, which comes with matplotlib and covers more than ASCII.
+    """Return DejaVu Sans, which ships with matplotlib and covers more than ASCII.
 
     Raises:
         InputError: Pillow or matplotlib is not installed.
@@ -347,5 +346,5 @@ def _overlap(one: Box, other: Box) -> bool:
 
 
 def _readable_on(colour: Colour) -> Colour:
-    """Return black or white, whichever stands out."""
+    """Return black or white, whichever contrasts more."""
     return (12, 12, 14) if np.dot(colour, (0.299, 0.587, 0.114)) > 120 else (255, 255, 255)

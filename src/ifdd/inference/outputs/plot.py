@@ -1,4 +1,4 @@
-"""The timeline as a picture: who shows what when, how probable it is, where the model abstains, shot boundaries."""
+"""A plot of the timeline: segments, probabilities, abstentions and shot boundaries, for each person."""
 
 import math
 import warnings
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
 WIDTH = 11.0
-"""Of the figure, in inches."""
+"""Width of the figure in inches."""
 
 LARGEST_ROWS = 24
-"""Most people at one time that are drawn; the others are only counted."""
+"""Maximum number of rows; further people are only counted."""
 
 THICKEST_VEIL = 0.75
-"""Share of the colour that is lost where a face cannot be read at all."""
+"""Share of the colour that is faded at a face quality of 0."""
 
 VEILED = 0.5
 """Below this quality, the legend explains why areas are faint."""
@@ -36,7 +36,7 @@ _FAINT = "#8a9099"
 
 
 def write_plot(results: Results, path: Path) -> None:
-    """Write the timeline as a picture in the format that the path's ending names.
+    """Write the plot in the image format of the path's suffix.
 
     Raises:
         InputError: matplotlib is not installed, or the path cannot be written to.
@@ -45,15 +45,15 @@ def write_plot(results: Results, path: Path) -> None:
     import matplotlib
 
     with atomic_path(path) as temporary, warnings.catch_warnings(), matplotlib.rc_context({"svg.fonttype": "none"}):
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for it; in SVG the viewer has its own
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # shown as a box; in SVG, the viewer's font is used
         figure.savefig(temporary, dpi=150)
 
 
 def plot_timeline(results: Results) -> "matplotlib.figure.Figure":
-    """Draw the timeline, one row for each person in sight; tracks that do not overlap in time share a row.
+    """Draw the timeline; tracks that do not overlap in time share a row.
 
-    The height is the probability of the segment's class, the colour its name; thin lines are the other classes. The
-    lower the quality of the face, the fainter the area.
+    The area's height is the probability of the segment's class, its colour the class; thin lines are all classes. A
+    lower face quality fades the area.
 
     Raises:
         InputError: matplotlib is not installed.
@@ -121,7 +121,7 @@ def _draw_row(area: "matplotlib.axes.Axes", tracks: Sequence[RecognizedTrack], r
 
 
 def _draw_veil(area: "matplotlib.axes.Axes", middles: np.ndarray, quality: np.ndarray) -> None:
-    """Cover the areas with white: the lower the quality of the face, the more."""
+    """Fade the areas with white, more at a lower face quality."""
     from matplotlib.colors import LinearSegmentedColormap
 
     veil = LinearSegmentedColormap.from_list("veil", [(1, 1, 1, THICKEST_VEIL), (1, 1, 1, 0)])
@@ -157,7 +157,7 @@ def _draw_segment(
 
 
 def _write_name(area: "matplotlib.axes.Axes", names: Sequence[str], seconds: float, inches: float) -> None:
-    """Write the first name that fits into a segment: smaller or rotated where it is narrow, none if too narrow."""
+    """Write the first name that fits into a segment, smaller or rotated if it is narrow; none if nothing fits."""
     height = area.get_window_extent().height / area.figure.dpi
     choices = [(9.5, 0, inches), (7.5, 0, inches), (7.5, 90, height if inches > 0.17 else 0.0)]
     paper = {"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.82, "linewidth": 0}
@@ -171,7 +171,7 @@ def _write_name(area: "matplotlib.axes.Axes", names: Sequence[str], seconds: flo
 
 
 def _draw_legend(figure: "matplotlib.figure.Figure", results: Results, total: float, raised: float) -> None:
-    """Name the colours of all classes, the hatching and the shot boundaries."""
+    """Explain the colours of all classes, the hatching and the shot boundaries."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -194,5 +194,5 @@ def _draw_legend(figure: "matplotlib.figure.Figure", results: Results, total: fl
 
 
 def _unit(rgb: tuple[int, int, int]) -> tuple[float, float, float]:
-    """Return a colour in matplotlib's range."""
+    """Return a colour in matplotlib's range, 0 to 1."""
     return rgb[0] / 255, rgb[1] / 255, rgb[2] / 255

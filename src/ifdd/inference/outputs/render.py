@@ -1,6 +1,6 @@
-"""The annotated video: the frames as ``painter`` draws on them, with times and sound of the source.
+"""The annotated video: frames drawn by ``painter``, with the times and the sound of the source.
 
-Frames stream through, one at a time.
+Frames are processed one at a time.
 """
 
 from collections.abc import Iterator
@@ -23,13 +23,13 @@ from ifdd.video.timestamps import TIME_TOLERANCE
 def render_video(results: Results, path: Path) -> None:
     """Write the annotated video, whole or not at all.
 
-    H.264 where this FFmpeg has it, else MPEG-4; the sound is copied, or made AAC where an mp4 cannot hold it.
+    The video is H.264 if FFmpeg supports it, otherwise MPEG-4. Sound that an mp4 cannot hold is converted to AAC.
 
     Raises:
-        InputError: the video cannot be read again, the path is the video itself or cannot be written to, or Pillow
+        InputError: the video cannot be decoded again, the path is the video itself or cannot be written to, or Pillow
             or matplotlib (for the font) is not installed.
     """
-    load_font(12, False)  # a missing one is refused before the work begins
+    load_font(12, False)  # fails early if the font is missing
     source = Path(results.video.path)
     if not source.exists():
         raise InputError(f"an annotated video needs the video itself, and {source} is not a file; give a file")
@@ -40,10 +40,10 @@ def render_video(results: Results, path: Path) -> None:
 
 
 def draw_frames(results: Results, source: Path) -> Iterator[Frame]:
-    """Yield the frames that were read, annotated, with the timeline under them; times are those of the source.
+    """Yield the annotated frames of the part that the results cover, with their times in the source.
 
     Raises:
-        InputError: the video cannot be read again.
+        InputError: the video cannot be decoded again.
     """
     painter: Painter | None = None
     zero = 0.0
@@ -59,7 +59,7 @@ def draw_frames(results: Results, source: Path) -> Iterator[Frame]:
 
 
 def _encode(results: Results, source: Path, target: Path) -> None:
-    """Write the annotated frames and the sound; of a part that begins later, nothing before it."""
+    """Write the annotated frames and the sound; for a part of the video, only the sound of that part."""
     video = results.video
     with closing(iter(open_video(source, SourceOptions(image_fps=video.fps)))) as frames:
         is_later = next(frames).seconds < video.start_seconds - TIME_TOLERANCE

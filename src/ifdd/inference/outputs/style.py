@@ -1,11 +1,11 @@
-"""What pictures and captions share: a colour for each class, a row for each track, words for a segment."""
+"""Shared by plots, videos and captions: colours of classes, rows of tracks, texts of segments."""
 
 from collections.abc import Sequence
 
 from ifdd.inference.results import UNCERTAIN, RecognizedTrack, Results, Segment
 
 UNCERTAIN_COLOUR = (125, 130, 138)
-"""Colour (RGB) of a stretch in which the model abstains; it is also hatched."""
+"""Colour (RGB) of segments in which the model abstains; they are also hatched."""
 
 _COLOURS: dict[tuple[str, ...], tuple[int, int, int]] = {
     ("happy", "happiness"): (240, 200, 40),
@@ -20,13 +20,13 @@ _COLOURS: dict[tuple[str, ...], tuple[int, int, int]] = {
     ("helplessness",): (178, 255, 211),
     ("disappointment",): (122, 82, 48),
 }
-"""Names of an emotion -> RGB; they differ in lightness where colour-blind people see no difference of hue."""
+"""Names of an emotion -> RGB; the colours differ in lightness where colour-blind people see the same hue."""
 
 
 def class_colours(classes: Sequence[str]) -> dict[str, tuple[int, int, int]]:
-    """Return class name -> RGB; names that are not known emotions get the remaining colours in turn.
+    """Return class name -> RGB; unknown names get the remaining colours in order.
 
-    With more than eleven classes colours repeat, so pictures show the names too.
+    Above eleven classes, colours repeat; pictures therefore show names too.
     """
     known = {name: colour for names, colour in _COLOURS.items() for name in names}
     colours = {name: known[name] for name in classes if name in known}
@@ -37,7 +37,7 @@ def class_colours(classes: Sequence[str]) -> dict[str, tuple[int, int, int]]:
 
 
 def assign_rows(tracks: Sequence[RecognizedTrack]) -> dict[int, int]:
-    """Return track id -> row, from 0; tracks share a row unless they overlap in time."""
+    """Return track id -> row, from 0; tracks that do not overlap in time share rows."""
     rows: dict[int, int] = {}
     free_from: list[float] = []
     for track in sorted(tracks, key=lambda track: (track.start_seconds, track.id)):
@@ -48,7 +48,7 @@ def assign_rows(tracks: Sequence[RecognizedTrack]) -> dict[int, int]:
 
 
 def played_segments(results: Results, track: RecognizedTrack) -> list[Segment]:
-    """Return the segments of a track in the player's time, which begins with the sound if that comes first."""
+    """Return the segments of a track in player time, which starts with the sound if that starts first."""
     shift = results.video.start_seconds
     return [
         s._replace(start_seconds=s.start_seconds + shift, end_seconds=s.end_seconds + shift) for s in track.segments
@@ -56,17 +56,17 @@ def played_segments(results: Results, track: RecognizedTrack) -> list[Segment]:
 
 
 def is_abstention(segment: Segment, classes: Sequence[str]) -> bool:
-    """Whether the model named none of its classes."""
+    """Whether the model abstained from naming a class."""
     return segment.label not in classes
 
 
 def name_of(segment: Segment, classes: Sequence[str]) -> str:
-    """Return the name of the segment's class on one line, or the word for an abstention."""
+    """Return the name of the segment's class on one line, or ``UNCERTAIN``."""
     return UNCERTAIN if is_abstention(segment, classes) else " ".join(segment.label.split())
 
 
 def describe(segment: Segment, classes: Sequence[str]) -> str:
-    """Return the words for a segment, such as ``happy 83%`` or ``uncertain (badly lit)``, on one line."""
+    """Return the text for a segment on one line, such as ``happy 83%`` or ``uncertain (badly lit)``."""
     name = name_of(segment, classes)
     if is_abstention(segment, classes):
         return f"{name} ({segment.flaw})" if segment.flaw else name

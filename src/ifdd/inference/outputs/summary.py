@@ -1,16 +1,16 @@
-"""The results of a video as a few lines to read."""
+"""The results of a video as a few lines of text."""
 
 from ifdd.inference.results import Results, Segment
 
 SEGMENTS_SHOWN = 40
-"""After so many segments, further tracks are only counted."""
+"""Number of segments after which further tracks are only counted."""
 
 GOOD_QUALITY = 0.8
-"""Below it, the summary shows the quality of a segment."""
+"""The summary shows the quality of segments below this."""
 
 
 def summarize(results: Results) -> str:
-    """Return the results of a video as a few lines to read."""
+    """Return the results of a video as a few lines of text."""
     video = results.video
     frames = "1 frame" if video.frames == 1 else f"{video.frames} frames"
     lines = [f"{video.path}: {video.duration_seconds:.1f} s, {frames}"]

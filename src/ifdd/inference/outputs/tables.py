@@ -1,4 +1,4 @@
-"""Tables: the timeline as rows, CSV, Parquet and pandas; the statistics of frames as CSV."""
+"""Tables: the timeline as rows, CSV, Parquet and pandas; frame statistics as CSV."""
 
 import csv
 import io
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
     import pandas
 
 SYNTHETIC = "trained on synthetic faces: a demonstration"
-"""The notice in every row of a table, of a model that was trained on drawn faces only."""
+"""The notice in every row of a table if the model was trained only on drawn faces."""
 
 Row = dict[str, int | float | str]
 
 STATISTICS_DIGITS = {"seconds": 4, "shot_change": 6, "best_score": 6, "score": 6, "quality": 4}
-"""Column of the statistics -> digits after the point."""
+"""Column of the frame statistics -> digits after the decimal point."""
 
 
 def timeline_columns(results: Results) -> dict[str, type]:
-    """Return the timeline's columns, and their types."""
+    """Return column of the timeline -> its type."""
     first = {"track": int, "start_seconds": float, "end_seconds": float, "start_frame": int, "end_frame": int}
     return {**first, **dict.fromkeys(results.classes, float), "quality": float, "notice": str}
 
 
 def timeline_rows(results: Results) -> Iterator[Row]:
-    """Yield one row for each window, by time, then by track; see ``Recognition.timeline_rows``."""
+    """Yield one row per window, by time, then by track; see ``Recognition.timeline_rows``."""
     tracks = {track.id: track for track in results.tracks}
     notice = SYNTHETIC if results.model.notice else ""
     for entry in results.timeline:
@@ -52,7 +52,7 @@ def timeline_rows(results: Results) -> Iterator[Row]:
 
 
 def _frames_between(track: RecognizedTrack, start_seconds: float, end_seconds: float) -> tuple[int, int]:
-    """Return the first and the last frame of a track that is on screen between two times."""
+    """Return the first and the last frame of a track shown between two times."""
     seconds = track.boxes.seconds
     first = max(0, int(np.searchsorted(seconds, start_seconds + TIME_TOLERANCE, side="right")) - 1)
     last = max(first, int(np.searchsorted(seconds, end_seconds - TIME_TOLERANCE)) - 1)
@@ -65,7 +65,7 @@ def csv_pieces(results: Results) -> Iterator[str]:
 
 
 def statistics_pieces(statistics: FrameStatistics) -> Iterator[str]:
-    """Yield the statistics of frames as CSV line by line; a cell is empty where there is nothing to measure."""
+    """Yield the frame statistics as CSV line by line; cells without a measurement are empty."""
     columns = {
         "frame": statistics.frames,
         "seconds": statistics.seconds,
@@ -82,7 +82,7 @@ def statistics_pieces(statistics: FrameStatistics) -> Iterator[str]:
 
 
 def _statistics_row(row: Mapping[str, int | float]) -> Row:
-    """Round the numbers of a row; what was not measured is empty."""
+    """Round the numbers of a row; values that were not measured become ""."""
     absent = {"detections": -1, "track": 0}
     return {
         name: ""
@@ -112,13 +112,13 @@ def write_csv(results: Results, path: Path) -> None:
 
 
 def write_statistics(results: Results, path: Path) -> None:
-    """Write the statistics of frames as CSV.
+    """Write the frame statistics as CSV.
 
     Raises:
-        InputError: they were not recorded.
+        InputError: none were recorded.
     """
     if results.statistics is None:
-        raise InputError(f"{path}: these results hold no statistics of frames; recognize the video with statistics on")
+        raise InputError(f"{path}: these results hold no frame statistics; recognize the video with statistics on")
     write_pieces(path, statistics_pieces(results.statistics))
 
 
@@ -133,7 +133,7 @@ def write_timeline_parquet(results: Results, path: Path) -> None:
 
 
 def to_dataframe(results: Results) -> "pandas.DataFrame":
-    """Return the timeline as a table of pandas.
+    """Return the timeline as a pandas DataFrame.
 
     Raises:
         InputError: pandas is not installed.

@@ -1,4 +1,4 @@
-"""The table of forms in which results are written, by the ending of a file's name."""
+"""The output formats by file suffix."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -15,7 +15,7 @@ from ifdd.inference.outputs.tables import write_csv, write_statistics, write_tim
 from ifdd.inference.results import Results
 
 STATISTICS = "statistics.csv"
-"""The form that holds measurements of every frame; it is written only where they were recorded."""
+"""Suffix of the frame statistics, which are written only if they were recorded."""
 
 FORMATS: dict[str, Callable[[Results, Path], None]] = {
     "json": write_document,
@@ -29,17 +29,17 @@ FORMATS: dict[str, Callable[[Results, Path], None]] = {
     "svg": write_plot,
     "mp4": render_video,
 }
-"""Ending without its dot -> what writes it."""
+"""Suffix without dot -> its writer."""
 
 _NEEDED = {"parquet": ("pyarrow", "parquet"), **dict.fromkeys(("png", "svg", "mp4"), ("matplotlib", "plot"))}
-"""Ending -> the library that writes it, and the extra of ifdd that brings it."""
+"""Suffix -> the library that its writer needs, and the extra of ifdd that installs it."""
 
 
 def write(results: Results, path: Path) -> None:
-    """Write results in the form that the path's ending names, whole or not at all.
+    """Write results in the format of the path's suffix, whole or not at all.
 
     Raises:
-        InputError: the ending is none of ``FORMATS``; or as the form's writer says.
+        InputError: the suffix is not in ``FORMATS``; or as the writer.
     """
     if path.name.lower().endswith("." + STATISTICS):
         write_statistics(results, path)
@@ -51,10 +51,10 @@ def write(results: Results, path: Path) -> None:
 
 
 def parse_formats(words: str) -> list[str]:
-    """Return the forms that a list such as ``json,csv,vtt`` names.
+    """Parse a list of formats such as ``json,csv,vtt``.
 
     Raises:
-        InputError: the list is empty, a form is unknown, or the library that writes it is not installed.
+        InputError: the list is empty, a format is unknown, or the library that it needs is not installed.
     """
     formats = list(dict.fromkeys(word.strip().lower().removeprefix(".") for word in words.split(",")))
     for form in formats:

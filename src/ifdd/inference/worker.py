@@ -1,0 +1,211 @@
+"""Recognise one video and write its results, in the main process or in a worker process."""
+
+import hashlib
+import importlib.metadata
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+from rich.markup import escape
+from rich.progress import Progress as Bar
+from rich.progress import TaskID
+
+from ifdd.errors import InputError
+from ifdd.faces.detection import DetectorChoice
+from ifdd.faces.tracking import TrackingOptions
+from ifdd.files import file_sha256
+from ifdd.inference.jobs import Job
+from ifdd.inference.outputs.document import SCHEMA_VERSION
+from ifdd.inference.outputs.write import STATISTICS
+from ifdd.inference.pipeline import Progress
+from ifdd.inference.recognizer import Recognizer
+from ifdd.inference.windows import WindowOptions
+from ifdd.model import Checkpoint, load_checkpoint
+from ifdd.processes import KILLED, available_cores
+from ifdd.video.sources import SourceOptions, VideoSource, open_video
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a worker process needs to recognise videos."""
+
+    checkpoint: Path
+    detector: DetectorChoice
+    device: str
+    windows: WindowOptions
+    tracking: TrackingOptions
+    source: SourceOptions
+    out: Path
+    formats: tuple[str, ...]
+    brief: bool
+    """Report each video in one line."""
+
+    def build(self, loaded: Checkpoint | None = None) -> Recognizer:
+        """Build the recognizer.
+
+        Args:
+            loaded: the checkpoint, if it is loaded already.
+        """
+        checkpoint = loaded or load_checkpoint(self.checkpoint)
+        return Recognizer(checkpoint, self.detector(), self.tracking, self.windows, self.device, self.checkpoint)
+
+    def results(self, job: Job) -> list[Path]:
+        """Return the files that a job writes."""
+        return [self.out / f"{job.name}.{form}" for form in self.formats]
+
+    def digest(self, recognizer: Recognizer) -> str:
+        """Return a hash of everything that determines the results.
+
+        It covers only options that differ from their defaults, so a new option with a default does not change it.
+        """
+        detector = None if self.detector.model is None else file_sha256(self.detector.model)
+        options = [_changed(part) for part in (self.windows, self.tracking, self.source)]
+        content = [importlib.metadata.version("ifdd"), SCHEMA_VERSION, detector, asdict(recognizer.model_info), options]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome of a job."""
+
+    job: Job
+    """The job."""
+    text: str = ""
+    """The report, if it succeeded."""
+    error: str | None = None
+    """Why the video failed."""
+    fatal: str | None = None
+    """Why no results can be written, which also stops all other jobs."""
+
+    @classmethod
+    def killed(cls, job: Job) -> "Outcome":
+        """Return the outcome of a job whose process was killed."""
+        return cls(job, error=f"{job.shown}: {KILLED}")
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Recognises videos and writes their results."""
+
+    settings: Settings
+    recognizer: Recognizer
+
+    def __call__(self, job: Job, bar: Bar | None = None) -> Outcome:
+        """Recognise one of many videos; return its error as an outcome, so that the others continue."""
+        try:
+            return self.recognize(job, bar)
+        except InputError as error:
+            return Outcome(job, error=str(error))
+        except Exception as error:
+            return Outcome(job, error=f"{job.shown}: unexpected {type(error).__name__}: {' '.join(str(error).split())}")
+
+    def recognize(self, job: Job, bar: Bar | None = None) -> Outcome:
+        """Recognise a video and write its results.
+
+        Args:
+            job: the video.
+            bar: shows the progress.
+
+        Raises:
+            InputError: the video is missing or unreadable.
+        """
+        statistics = STATISTICS in self.settings.formats
+        started = time.perf_counter()
+        source = open_video(job.video, self.settings.source)
+        with progress_of(source, bar) as on_frame, _ended_by_interruption(source):
+            recognition = self.recognizer.recognize(source, on_frame, statistics=statistics)
+        speed = recognition.video.duration_seconds / (time.perf_counter() - started)
+        paths = self.settings.results(job)
+        for path in paths:
+            try:
+                recognition.write(path)
+            except InputError as error:
+                if isinstance(error.__cause__, OSError):
+                    return Outcome(job, fatal=str(error))
+                raise
+        written = f"written: {', '.join(map(str, paths))}; {speed:.1f} x real time"
+        if not self.settings.brief:
+            return Outcome(job, f"{recognition.summary()}\n  {written}")
+        notices = "".join(f"; notice: {notice}" for notice in recognition.video.notices)
+        return Outcome(job, f"{job.shown}: {written}{notices}")
+
+
+def recognize_in_process(settings: Settings, processes: int, job: Job) -> Outcome:
+    """Recognise a video in this worker process, one of several."""
+    return _build_worker(settings, processes)(job)
+
+
+def share_cores(processes: int = 1) -> None:
+    """Limit the threads of the libraries to the cores that the stages of recognition leave free.
+
+    On few cores, decoding, detection, tracking and the model keep all cores busy with one thread each; thread pools
+    inside the stages would only compete. On many cores, the model uses those that the stages leave free.
+
+    Args:
+        processes: number of worker processes that share the cores.
+    """
+    torch.set_num_threads(max(1, available_cores() // processes - 3))
+    cv2.setNumThreads(1)
+
+
+@contextmanager
+def progress_of(source: VideoSource, bar: Bar | None) -> Iterator[Callable[[Progress], None] | None]:
+    """Give a callback that shows the progress of a video on a bar; if the bar has other tasks, its task is removed."""
+    if bar is None:
+        yield None
+        return
+    alone = not bar.tasks
+    task: TaskID | None = None
+
+    def show(progress: Progress) -> None:
+        nonlocal task
+        if task is None:  # not earlier: an unreadable video shows no progress
+            task = bar.add_task(escape(Path(source.name).name), total=None, faces=0)
+            bar.start()
+        bar.update(task, completed=progress.seconds, total=progress.expected_seconds, faces=progress.faces)
+
+    try:
+        yield show
+    finally:
+        if task is not None and not alone:
+            bar.remove_task(task)
+
+
+@contextmanager
+def _ended_by_interruption(source: VideoSource) -> Iterator[None]:
+    """Let Ctrl-C end a live source and keep its results; a second Ctrl-C interrupts as usual."""
+    if not source.live or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    usual = signal.getsignal(signal.SIGINT)
+
+    def stop(*_: object) -> None:
+        source.stop()
+        signal.signal(signal.SIGINT, usual)
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
+@lru_cache(maxsize=1)
+def _build_worker(settings: Settings, processes: int) -> Worker:
+    share_cores(processes)
+    return Worker(settings, settings.build())
+
+
+def _changed(options: WindowOptions | TrackingOptions | SourceOptions) -> dict[str, Any]:
+    """Return the options that differ from their defaults."""
+    values = {field.name: (getattr(options, field.name), field.default) for field in fields(options)}
+    return {name: value for name, (value, default) in values.items() if value != default}
