@@ -30,7 +30,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ[RUN_VARIABLE] = RUN
 LEFTOVERS = Leftovers()
 HELPER_THREADS = ("TMonitor",)
-"""Threads that may outlive a test: tqdm, which shows downloads, keeps one until Python exits."""
+"""Threads that may outlive a test: tqdm, which shows downloads, keeps one until exit."""
 
 
 @pytest.fixture(autouse=True)

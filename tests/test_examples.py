@@ -13,10 +13,14 @@ import ifdd.data.sampling
 import ifdd.errors
 import ifdd.evaluation.bootstrap
 import ifdd.evaluation.metrics
+import ifdd.faces.appearance
+import ifdd.inference.recognizer
+import ifdd.inference.segments
 import ifdd.model
 import ifdd.records
 import ifdd.synth
 import ifdd.training.balance
+import ifdd.video
 from docs.imports import modules
 
 SOURCE = Path(__file__).parents[1] / "src"
@@ -74,6 +78,15 @@ def test_an_example_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ifdd.evaluation.bootstrap.bootstrap,
         ifdd.evaluation.metrics.scores_from_confusion,
         ifdd.records.Record,
+        *(getattr(ifdd.video, name) for name in ("iter_frames", "open_video", "SourceOptions", "ShotBoundaryDetector")),
+        *(getattr(ifdd.faces, name) for name in ("crop_face", "overlap", "Tracker")),
+        ifdd.faces.appearance.hellinger_distance,
+        ifdd.inference.recognizer.recognize,
+        *(getattr(ifdd.inference, name) for name in ("Recognizer", "Boxes", "Windows")),
+        ifdd.inference.Recognition.load,
+        ifdd.inference.Segment.confidence.fget,  # type: ignore[attr-defined]  # a property
+        ifdd.inference.segments.find_segments,
+        ifdd.inference.segments.frames_in_window,
         ifdd.synth.SynthDataset,
         ifdd.synth.render_clip,
         ifdd.training.balance.class_draws,

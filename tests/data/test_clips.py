@@ -11,7 +11,7 @@ from ifdd.errors import InputError
 SAMPLE = Sample("a", Path("a.mp4"), 12, "happy", "train", 1)
 
 
-def test_the_folds_share_their_clips() -> None:
+def test_folds_share_clips() -> None:
     other = replace(SAMPLE, clip_id="b", path=Path("b.mp4"))
     assert distinct_clips([SAMPLE, other, replace(SAMPLE, fold=2, subset="test")]) == {"a": SAMPLE, "b": other}
 

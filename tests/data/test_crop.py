@@ -69,7 +69,7 @@ def test_a_clip_without_a_face_is_kept_whole_and_reported(videos: list[Sample], 
     assert np.abs(frames[0].astype(int) - middle).max() < 6
 
 
-def test_clips_that_cannot_be_read_are_named_with_the_reason(videos: list[Sample], tmp_path: Path) -> None:
+def test_unreadable_clips_are_named_with_the_reason(videos: list[Sample], tmp_path: Path) -> None:
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(videos[0].path.read_bytes()[:900])
     cropped = crop([videos[0], sample("cut", cut)], tmp_path / "faces")
@@ -79,7 +79,7 @@ def test_clips_that_cannot_be_read_are_named_with_the_reason(videos: list[Sample
     assert not (tmp_path / "faces" / "cut").exists()
 
 
-def test_what_is_there_is_kept_and_what_is_missing_made(videos: list[Sample], tmp_path: Path) -> None:
+def test_existing_crops_are_kept_and_missing_ones_made(videos: list[Sample], tmp_path: Path) -> None:
     faces = tmp_path / "faces"
     first = crop(videos[:1], faces)
     before = stamps(faces)
@@ -96,7 +96,7 @@ def test_what_is_there_is_kept_and_what_is_missing_made(videos: list[Sample], tm
     assert crop(videos, faces) == second
 
 
-def test_other_settings_and_other_videos_are_cropped_anew(videos: list[Sample], tmp_path: Path) -> None:
+def test_other_settings_and_other_videos_are_cropped_again(videos: list[Sample], tmp_path: Path) -> None:
     faces = tmp_path / "faces"
     crop(videos, faces)
     assert read_frames(crop(videos, faces, size=40).samples[0].path).shape[1] == 40
@@ -107,18 +107,18 @@ def test_other_settings_and_other_videos_are_cropped_anew(videos: list[Sample], 
 
 
 def corner(cropped: Cropped) -> float:
-    """Return the grey of the first crop's corner."""
+    """Return the grey level in the corner of the first crop."""
     return float(read_frames(cropped.samples[0].path)[0, 0, 0, 0])
 
 
-def test_another_video_of_the_same_name_and_length_is_cropped_anew(tmp_path: Path) -> None:
+def test_another_video_of_the_same_name_and_length_is_cropped_again(tmp_path: Path) -> None:
     for name, grey in (("a", 40), ("b", 200)):
         write_frame_folder(tmp_path / name / "clip", disc_frames(6, greys=[grey] * 6), ".png")
         cropped = crop([sample("clip", tmp_path / name / "clip")], tmp_path / "faces")
         assert corner(cropped) == pytest.approx(grey, abs=6)
 
 
-def test_frames_overwritten_by_as_large_ones_are_cropped_anew(tmp_path: Path) -> None:
+def test_frames_overwritten_by_files_of_the_same_size_are_cropped_again(tmp_path: Path) -> None:
     clip = tmp_path / "clip"
     clip.mkdir()
     for grey in (40, 200):
@@ -132,7 +132,7 @@ class OtherDetector(DiscDetector):
     name = "other discs"
 
 
-def test_another_detector_crops_anew(videos: list[Sample], tmp_path: Path) -> None:
+def test_another_detector_crops_again(videos: list[Sample], tmp_path: Path) -> None:
     crop(videos[:1], tmp_path / "faces")
     before = stamps(tmp_path / "faces")
     crop_faces(videos[:1], tmp_path / "faces", size=32, detector=OtherDetector)
@@ -171,7 +171,9 @@ def test_several_processes_make_the_same_crops(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("names", [("../outside",), (".",), ("a", "a/b"), ("/tmp/x",)])
-def test_ids_that_are_no_folder_names_are_refused(names: tuple[str, ...], videos: list[Sample], tmp_path: Path) -> None:
+def test_ids_that_are_not_folder_names_are_refused(
+    names: tuple[str, ...], videos: list[Sample], tmp_path: Path
+) -> None:
     samples = [replace(videos[0], clip_id=name) for name in names]
     with pytest.raises(InputError, match="is not a valid name for a separate folder"):
         crop(samples, tmp_path / "faces")
@@ -183,14 +185,14 @@ def test_one_id_for_two_videos_is_refused(videos: list[Sample], tmp_path: Path) 
         crop([videos[0], replace(videos[1], clip_id="moving")], tmp_path / "faces")
 
 
-def test_a_folder_that_cannot_be_written_is_an_error_of_the_whole(videos: list[Sample], tmp_path: Path) -> None:
+def test_an_unwritable_folder_stops_cropping(videos: list[Sample], tmp_path: Path) -> None:
     (tmp_path / "faces").write_text("")
     with pytest.raises(InputError, match="cannot write"):
         crop(videos, tmp_path / "faces")
 
 
 def test_synthetic_mafw_is_cropped_to_its_faces(tmp_path: Path) -> None:
-    """The box that the record gives is the true one, by the truth beside the tree."""
+    """The box in the record agrees with the ground truth next to the dataset."""
     synth(tmp_path / "mafw", clips=3, layout="mafw", preset="easy", size=64, workers=1)
     samples = []
     for file in sorted((tmp_path / "mafw" / "truth").iterdir()):
@@ -208,8 +210,8 @@ def test_synthetic_mafw_is_cropped_to_its_faces(tmp_path: Path) -> None:
 
 
 @needs_real
-def test_a_real_clip_is_turned_upright(tmp_path: Path) -> None:
-    """The eyes of the man who leans over are level in the crops."""
+def test_a_real_clip_is_rotated_upright(tmp_path: Path) -> None:
+    """The eyes of the leaning man are level in the crops."""
     choice = DetectorChoice(REAL / "models" / "yunet_n_640_640.onnx")
     video = REAL / "videos" / "two_faces_turning.gif"
     cropped = crop_faces([sample("turning", video, 56)], tmp_path / "faces", detector=choice)

@@ -36,14 +36,14 @@ def test_a_clip_holds_the_frames_of_the_sampler_and_its_class(samples: list[Samp
     assert np.array_equal(clip.permute(1, 2, 3, 0).numpy()[0], moving_frames(30, 32, 32, seed=1)[1])
 
 
-def test_several_views_come_as_a_further_axis(samples: list[Sample]) -> None:
+def test_several_views_have_a_separate_axis(samples: list[Sample]) -> None:
     clip, _ = ClipDataset(samples, "dfew", 8, 16, sampling="consecutive_clips")[0]
     assert clip.shape == (3, 3, 8, 16, 16)
     assert [numbers(view)[0] for view in clip] == [0, 8, 16]
 
 
 @pytest.mark.parametrize("cache", [False, True])
-def test_spaced_views_and_crops_follow_one_another(tmp_path: Path, cache: bool) -> None:
+def test_crops_of_spaced_views_are_consecutive(tmp_path: Path, cache: bool) -> None:
     frames = moving_frames(30, 32, 80)
     frames[:, :, 40:, 2] = 255
     sample = Sample("wide", write_frame_folder(tmp_path / "wide", frames), 30, "happy", "test")
@@ -64,7 +64,7 @@ def test_square_frames_have_one_crop(samples: list[Sample]) -> None:
     assert ClipDataset(samples, "dfew", 4, 32, crops=3)[0][0].shape == (1, 3, 4, 32, 32)
 
 
-def test_a_clip_that_is_changed_does_not_change_the_cache(samples: list[Sample]) -> None:
+def test_changing_a_clip_does_not_change_the_cache(samples: list[Sample]) -> None:
     dataset = ClipDataset(samples, "dfew", 30, 32, cache=True)
     before = dataset[0][0].clone()
     dataset[0][0].fill_(0)
@@ -72,7 +72,7 @@ def test_a_clip_that_is_changed_does_not_change_the_cache(samples: list[Sample])
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_many_workers_read_one_pack_as_they_read_folders(
+def test_workers_read_the_same_from_a_pack_as_from_folders(
     samples: list[Sample], tmp_path: Path, method: Literal["fork", "spawn"]
 ) -> None:
     packed = write_pack(tmp_path / "frames.pack", samples, quality=None)
@@ -84,7 +84,7 @@ def test_many_workers_read_one_pack_as_they_read_folders(
         assert int(target) == folders.targets[index]
 
 
-def test_a_pack_that_lacks_what_the_manifest_says_is_refused_at_once(samples: list[Sample], tmp_path: Path) -> None:
+def test_a_pack_without_the_clips_of_the_manifest_is_refused_at_once(samples: list[Sample], tmp_path: Path) -> None:
     packed = write_pack(tmp_path / "frames.pack", samples[:2])
     assert len(ClipDataset(packed, "dfew")) == 2
     with pytest.raises(InputError, match=r"frames\.pack has 30 frames of clip 'test_0', the manifest says 31"):
@@ -151,12 +151,12 @@ def test_shrinking_averages_areas() -> None:
     assert np.unique(fit_frames(stripes, 16)).tolist() == [100]
 
 
-def test_square_frames_of_the_right_size_are_left_alone() -> None:
+def test_square_frames_of_the_right_size_are_unchanged() -> None:
     frames = moving_frames(2, 32, 32)
     assert np.shares_memory(fit_frames(frames, 32), frames)
 
 
-def test_bad_requests_are_refused(samples: list[Sample]) -> None:
+def test_invalid_arguments_are_refused(samples: list[Sample]) -> None:
     with pytest.raises(InputError, match="unknown sampling 'all'; choose one of random_clip"):
         ClipDataset(samples, "dfew", sampling="all")
     with pytest.raises(InputError, match="several views"):

@@ -24,7 +24,7 @@ from ifdd.errors import InputError
         ("Helpless_fearful_sadness", "fear_sad_helplessness"),
     ],
 )
-def test_spellings_become_one_name(spelling: str, canonical: str) -> None:
+def test_spellings_have_one_canonical_name(spelling: str, canonical: str) -> None:
     assert canonical_label(spelling) == canonical
 
 

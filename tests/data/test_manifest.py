@@ -30,7 +30,7 @@ def samples_of(folder: Path) -> list[Sample]:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_what_was_written_is_read(folder: Path, suffix: str) -> None:
+def test_a_written_manifest_is_read_back(folder: Path, suffix: str) -> None:
     write_manifest(folder / f"manifest{suffix}", samples_of(folder))
     assert read_manifest(folder / f"manifest{suffix}") == samples_of(folder)
 
@@ -43,7 +43,7 @@ def test_parquet_has_the_columns_as_text_and_numbers(folder: Path) -> None:
     assert {str(schema.field(name).type) for name in ("clip_id", "path", "votes")} == {"string"}
 
 
-def test_a_parquet_file_that_is_no_manifest_is_refused(folder: Path) -> None:
+def test_a_parquet_file_that_is_not_a_manifest_is_refused(folder: Path) -> None:
     path = folder / "manifest.parquet"
     with pytest.raises(InputError, match=r"cannot read the manifest .*manifest\.parquet"):
         read_manifest(path)
@@ -59,7 +59,7 @@ def test_a_parquet_file_that_is_no_manifest_is_refused(folder: Path) -> None:
         read_manifest(path)
 
 
-def test_the_hash_knows_clips_labels_folds_and_subsets_and_nothing_else(folder: Path) -> None:
+def test_the_hash_depends_only_on_clips_labels_folds_and_subsets(folder: Path) -> None:
     samples = samples_of(folder)
     usual = dataset_hash(samples)
     assert len(usual) == 64
@@ -103,7 +103,7 @@ def test_subset_and_fold_select(folder: Path) -> None:
     assert [s.clip_id for s in read_manifest(folder / "manifest.csv", "test", 2)] == ["a"]
 
 
-def test_labels_are_read_in_one_spelling_also_behind_a_byte_order_mark_and_crlf(folder: Path) -> None:
+def test_labels_are_canonical_even_with_a_byte_order_mark_and_crlf(folder: Path) -> None:
     text = HEADER + "a,clips/a,16,Happiness,test,0,\nb,clips/b,16,anger,test,0,\n"
     (folder / "manifest.csv").write_bytes(text.replace("\n", "\r\n").encode("utf-8-sig"))
     assert [s.label for s in read_manifest(folder / "manifest.csv")] == ["happy", "angry"]
@@ -154,7 +154,7 @@ def test_the_line_number_counts_lines_inside_quotes(folder: Path) -> None:
         (HEADER.encode(), "no clip with subset any and fold any; the manifest holds no clips"),
     ],
 )
-def test_what_is_no_manifest_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+def test_other_files_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "manifest.csv").write_bytes(content)
     with pytest.raises(InputError, match=message):
         read_manifest(tmp_path / "manifest.csv")
@@ -171,12 +171,12 @@ def test_missing_manifest_subset_and_fold_are_refused(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_a_manifest_that_was_read_knows_its_file_and_its_clips(folder: Path, suffix: str) -> None:
+def test_a_manifest_in_memory_has_its_path_hash_and_samples(folder: Path, suffix: str) -> None:
     path = folder / f"manifest{suffix}"
     write_manifest(path, samples_of(folder))
     manifest = Manifest.read(path)
     content = path.read_bytes()
-    path.unlink()  # from here on nothing is read
+    path.unlink()  # nothing is read after this
     assert (manifest.path, manifest.samples) == (path, tuple(samples_of(folder)))
     assert manifest.sha256 == hashlib.sha256(content).hexdigest()
     assert manifest.dataset_hash == dataset_hash(samples_of(folder))

@@ -50,7 +50,7 @@ def test_jpeg_frames_are_stored_byte_by_byte_in_the_order_of_their_numbers(sampl
     assert "b" not in pack
 
 
-def test_every_program_that_opens_zip_files_opens_a_pack(samples: list[Sample], path: Path) -> None:
+def test_any_zip_program_opens_a_pack(samples: list[Sample], path: Path) -> None:
     write_pack(path, samples)
     with zipfile.ZipFile(path / "00000.zip") as archive:
         assert archive.testzip() is None
@@ -70,7 +70,7 @@ def test_every_program_that_opens_zip_files_opens_a_pack(samples: list[Sample], 
     }
 
 
-def test_larger_frames_shrink_and_smaller_ones_stay(tmp_path: Path, path: Path) -> None:
+def test_larger_frames_are_reduced_and_smaller_ones_kept(tmp_path: Path, path: Path) -> None:
     wide = moving_frames(2, 60, 100)
     samples = [
         Sample("wide", write_frame_folder(tmp_path / "wide", wide), 2, "happy", "test"),
@@ -85,7 +85,7 @@ def test_larger_frames_shrink_and_smaller_ones_stay(tmp_path: Path, path: Path) 
     assert all(pack.read_bytes(sample.clip_id, 0).startswith(b"\xff\xd8") for sample in samples)
 
 
-def test_frames_without_compression_are_exact_and_videos_are_packed_too(tmp_path: Path, path: Path) -> None:
+def test_uncompressed_frames_are_exact_and_videos_are_packed_too(tmp_path: Path, path: Path) -> None:
     video = write_video(tmp_path / "video.mp4", moving_frames(9))
     samples = [
         Sample("video", video, 9, "sad", "train"),
@@ -138,7 +138,7 @@ def test_several_processes_write_the_same_pack_as_one(tmp_path: Path, path: Path
 
 
 @pytest.mark.usefixtures("small_shards")
-def test_an_interrupted_writing_goes_on_where_it_was(tmp_path: Path, path: Path) -> None:
+def test_interrupted_writing_resumes(tmp_path: Path, path: Path) -> None:
     samples = [folder_sample(tmp_path, f"clip{index}", 12) for index in range(6)]
     image = image_files(samples[4].path)[3]
     whole = image.read_bytes()
@@ -179,7 +179,7 @@ def test_a_pack_of_other_clips_or_settings_is_never_overwritten(samples: list[Sa
 
 
 @pytest.mark.usefixtures("small_shards")
-def test_only_what_changed_or_is_damaged_is_written_anew(tmp_path: Path, path: Path) -> None:
+def test_only_changed_or_damaged_shards_are_written_again(tmp_path: Path, path: Path) -> None:
     samples = [folder_sample(tmp_path, f"clip{index}", 12) for index in range(6)]
     write_pack(path, samples)
     whole = {file.name: file.read_bytes() for file in path.iterdir()}
@@ -194,7 +194,7 @@ def test_only_what_changed_or_is_damaged_is_written_anew(tmp_path: Path, path: P
     damaged = path / "00001.zip"
     for data in (
         bytes(3000).join([whole[damaged.name][:2000], whole[damaged.name][5000:]]),  # frames
-        whole[damaged.name][:-10],  # the list of what is in it
+        whole[damaged.name][:-10],  # the zip file's directory
         b"",
     ):
         damaged.write_bytes(data)
@@ -216,7 +216,7 @@ def test_only_what_changed_or_is_damaged_is_written_anew(tmp_path: Path, path: P
 
 
 @pytest.mark.usefixtures("small_shards")
-def test_clips_that_became_shorter_leave_nothing_of_the_longer_ones(tmp_path: Path, path: Path) -> None:
+def test_shortened_clips_leave_no_old_frames(tmp_path: Path, path: Path) -> None:
     samples = [folder_sample(tmp_path, f"clip{index}", 20) for index in range(3)]
     write_pack(path, samples)
     for sample in samples:
@@ -229,7 +229,7 @@ def test_clips_that_became_shorter_leave_nothing_of_the_longer_ones(tmp_path: Pa
     verify_pack(path)
 
 
-def test_a_changed_pack_that_cannot_be_made_is_not_read_as_it_was(samples: list[Sample], path: Path) -> None:
+def test_an_outdated_pack_that_cannot_be_rewritten_is_not_read(samples: list[Sample], path: Path) -> None:
     write_pack(path, samples)
     image_files(samples[0].path)[3].write_bytes(b"no image")
     with pytest.raises(InputError, match="is not a readable image"):
@@ -239,7 +239,7 @@ def test_a_changed_pack_that_cannot_be_made_is_not_read_as_it_was(samples: list[
 
 
 @pytest.mark.parametrize("clip_id", ["../a", "/etc/a", "a/../../b", "..", "a//b", r"..\a", ""])
-def test_clips_whose_frames_would_lie_outside_are_refused(samples: list[Sample], path: Path, clip_id: str) -> None:
+def test_clip_ids_that_lead_outside_the_pack_are_refused(samples: list[Sample], path: Path, clip_id: str) -> None:
     with pytest.raises(InputError, match=r"is not a valid folder name in a zip file; rename the clip"):
         write_pack(path, [replace(samples[0], clip_id=clip_id)])
     assert not path.exists()
@@ -288,7 +288,7 @@ def test_a_changed_index_is_found(samples: list[Sample], path: Path) -> None:
             Pack(path)
 
 
-def test_what_a_pack_does_not_hold_is_said(samples: list[Sample], path: Path) -> None:
+def test_missing_clips_and_frames_are_named(samples: list[Sample], path: Path) -> None:
     write_pack(path, samples)
     pack = Pack(path)
     with pytest.raises(InputError, match=r"frames\.pack holds no clip 'b'"):
@@ -299,14 +299,14 @@ def test_what_a_pack_does_not_hold_is_said(samples: list[Sample], path: Path) ->
         Pack(path.parent / "missing.pack")
 
 
-def test_an_open_pack_can_be_sent_to_another_process(samples: list[Sample], path: Path) -> None:
+def test_an_open_pack_can_be_pickled(samples: list[Sample], path: Path) -> None:
     write_pack(path, samples)
     pack = Pack(path)
     expected = pack.read_frames("a")
     assert np.array_equal(pickle.loads(pickle.dumps(pack)).read_frames("a"), expected)
 
 
-def test_clips_that_do_not_fit_are_refused(tmp_path: Path, path: Path) -> None:
+def test_inconsistent_clips_are_refused(tmp_path: Path, path: Path) -> None:
     sample = folder_sample(tmp_path, "a")
     with pytest.raises(InputError, match=r"has 12 frames, but the sample of clip 'a' says 13"):
         write_pack(path, [replace(sample, frames=13)])
@@ -330,7 +330,7 @@ def test_clips_that_do_not_fit_are_refused(tmp_path: Path, path: Path) -> None:
         ("a.pack", {"workers": 0}, "workers is 0"),
     ],
 )
-def test_senseless_settings_are_refused(
+def test_invalid_settings_are_refused(
     samples: list[Sample], tmp_path: Path, name: str, options: dict[str, int], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):

@@ -26,7 +26,7 @@ def prepare(*words: str | Path) -> None:
 
 
 def fails(capsys: pytest.CaptureFixture[str], *words: str | Path) -> str:
-    """Run a command that must stop with exit code 2; return what it said last."""
+    """Run a command that must fail with exit code 2; return its last message."""
     with pytest.raises(SystemExit) as stop:
         prepare(*words)
     assert stop.value.code == 2
@@ -64,9 +64,7 @@ def test_a_dataset_becomes_a_manifest(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "clip 16372 is on disk but in no list" in printed
 
 
-def test_lines_and_lists_that_are_not_read_count_as_left_out(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unread_lines_and_lists_are_counted_as_excluded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root, out = write_dfew(tmp_path / "DFEW"), tmp_path / "out"
     edit(root / TRAIN, "\n3,2\n", "\nthree,2\n")
     with pytest.raises(SystemExit):
@@ -86,7 +84,7 @@ def test_lines_and_lists_that_are_not_read_count_as_left_out(
     assert "No clip is excluded" not in printed
 
 
-def test_a_place_for_the_result_is_found_before_anything_is_read(
+def test_the_output_folder_is_checked_before_anything_is_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "out").write_text("a file")
@@ -97,7 +95,7 @@ def test_a_place_for_the_result_is_found_before_anything_is_read(
     assert printed.out == ""
 
 
-def test_everything_that_is_wrong_is_said_before_it_stops(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_errors_are_reported_before_prepare_stops(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root, out = write_dfew(tmp_path / "DFEW"), tmp_path / "out"
     edit(root / TRAIN, "\n3,2\n", "\n3,2\n1,1\n")
     edit(root / TRAIN, "\n5,3\n", "\n5,9\n")
@@ -134,7 +132,9 @@ def test_an_incomplete_dataset_may_be_allowed_and_is_recorded(tmp_path: Path) ->
     assert {e["reason"] for e in record["excluded"]} == {"no frames: path does not exist"}
 
 
-def test_labels_from_zero_are_refused_even_then(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_labels_from_zero_are_refused_even_if_incomplete_is_allowed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
     (out / "manifest.csv").parent.mkdir()
     (out / "manifest.csv").write_text("old")
@@ -145,7 +145,7 @@ def test_labels_from_zero_are_refused_even_then(tmp_path: Path, capsys: pytest.C
     assert record_of(out)["verdict"] == "refused"
 
 
-def test_the_counts_of_a_part_are_not_those_of_the_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_partial_dataset_has_other_counts_than_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root, out = write_ferv39k(tmp_path / "FERV39k", synthetic=False), tmp_path / "out"
     assert "wrong: counts" in fails(capsys, "ferv39k", root, out)
     prepare("ferv39k", root, out, "--allow-incomplete")
@@ -179,18 +179,18 @@ def test_scene_label_set_and_kind_of_frames_are_options(tmp_path: Path) -> None:
         (("dfew", "--frames", "faces"), "unknown frames 'faces'"),
     ],
 )
-def test_options_that_do_not_fit_are_refused(
+def test_options_of_other_datasets_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], message: str
 ) -> None:
     root = write_dfew(tmp_path / "DFEW")
     assert message in fails(capsys, words[0], root, tmp_path / "out", *words[1:])
 
 
-def test_a_dataset_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_dataset_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "DFEW does not exist; give the folder" in fails(capsys, "dfew", tmp_path / "DFEW", tmp_path / "out")
 
 
-def test_frames_may_go_unread_or_be_read_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_frames_or_all_frames_can_be_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root, out = write_dfew(tmp_path / "DFEW"), tmp_path / "out"
     (root / "Clip/clip_224x224_16f/00003/9.jpg").write_bytes(b"")
     prepare("dfew", root, out, "--check-frames", "none")
@@ -199,7 +199,7 @@ def test_frames_may_go_unread_or_be_read_all(tmp_path: Path, capsys: pytest.Capt
     assert "wrong: readable" in fails(capsys, "dfew", root, out, "--check-frames", "all")
 
 
-def test_clips_of_ones_own_become_a_manifest(tmp_path: Path) -> None:
+def test_a_folder_of_clips_becomes_a_manifest(tmp_path: Path) -> None:
     write_clip(tmp_path / "own/happy/a", 20)
     write_clip(tmp_path / "own/sad/b", 18, video=True)
     prepare(
@@ -222,19 +222,19 @@ def test_clips_of_ones_own_become_a_manifest(tmp_path: Path) -> None:
     assert (record["label_set"], record["classes"]) == ("own", ["happy", "sad"])
 
 
-def test_a_clip_named_twice_stops_ones_own_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_clip_listed_twice_stops_a_folder_of_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_clip(tmp_path / "own/happy/a", 20)
     write_clip(tmp_path / "own/happy/a", 20, video=True)
     assert "wrong: duplicates" in fails(capsys, "folder", tmp_path / "own", tmp_path / "out")
 
 
-def test_nothing_left_is_an_error_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dataset_without_valid_clips_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "own/happy/a").mkdir(parents=True)
     words = ("folder", tmp_path / "own", tmp_path / "out", "--allow-incomplete")
     assert "no clip is left: frames: no manifest was written" in fails(capsys, *words)
 
 
-def test_a_pack_takes_the_place_of_the_frames(tmp_path: Path) -> None:
+def test_a_pack_replaces_the_frames(tmp_path: Path) -> None:
     out = tmp_path / "out"
     prepare("dfew", write_dfew(tmp_path / "DFEW"), out, "--pack", "--workers", "1")
     samples = read_manifest(out / "manifest.csv")
@@ -247,14 +247,14 @@ def test_a_pack_takes_the_place_of_the_frames(tmp_path: Path) -> None:
     assert (out / "frames.pack").is_dir()
 
 
-def test_faces_of_whole_scenes_are_cropped_unless_one_wishes_otherwise(tmp_path: Path) -> None:
+def test_faces_of_whole_scenes_are_cropped_by_default(tmp_path: Path) -> None:
     root, out = write_mafw(tmp_path / "MAFW", variant="frames"), tmp_path / "out"
     prepare("mafw", root, out, "--face-size", "16", "--workers", "1")
     samples = read_manifest(out / "manifest.csv")
     assert samples[0].path == out / "faces/00022"
     assert read_frames(samples[0].path).shape == (18, 16, 16, 3)
     record = record_of(out)
-    # there is no face in these pictures, so their middles are kept, and that is said
+    # these images show no face, so centre crops are kept, with a note
     assert record["faces"] == {
         "folder": "faces", "size": 16, "detector": record["faces"]["detector"], "clips": 11, "without_face": 11,
         "several_people": 0, "frames_left_out": 0,
@@ -267,7 +267,7 @@ def test_faces_of_whole_scenes_are_cropped_unless_one_wishes_otherwise(tmp_path:
     assert record_of(out)["faces"] is None
 
 
-def test_a_face_that_is_seldom_seen_is_noted(tmp_path: Path) -> None:
+def test_a_rarely_detected_face_is_noted(tmp_path: Path) -> None:
     """A drawn face that leaves after 1 s of 4."""
     _, shots = render_story(["happy"], PRESETS["easy"], 0, StoryConfig(width=160, height=120, fps=10.0, face=0.6))
     face = [picture for picture, _ in shots][:10]
@@ -282,7 +282,7 @@ def test_a_face_that_is_seldom_seen_is_noted(tmp_path: Path) -> None:
     assert record["faces"]["frames_left_out"] == 40 - sample.frames > 10
 
 
-def test_what_cropping_cannot_read_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_clips_that_cropping_cannot_read_are_excluded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_clip(tmp_path / "own/happy/a", 4)
     write_clip(tmp_path / "own/sad/b", 4)
     (tmp_path / "own/sad/b/4.jpg").write_bytes(b"")
@@ -295,7 +295,7 @@ def test_what_cropping_cannot_read_is_left_out(tmp_path: Path, capsys: pytest.Ca
     assert "4.jpg is not a readable image" in excluded["reason"]
 
 
-def test_nothing_is_cropped_before_all_else_is_right(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cropping_waits_for_all_other_checks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root, out = write_mafw(tmp_path / "MAFW", synthetic=False), tmp_path / "out"
     assert "wrong: counts" in fails(capsys, "mafw", root, out)
     assert not (out / "faces").exists()
@@ -311,7 +311,7 @@ def test_nothing_is_cropped_before_all_else_is_right(tmp_path: Path, capsys: pyt
         ("mafw", "MAFW", "frames/00025", 9_172, 45_860),
     ],
 )
-def test_the_true_lists_pass_every_check_but_that_for_frames(
+def test_the_real_lists_pass_every_check_except_that_of_frames(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     dataset: str,
@@ -320,7 +320,7 @@ def test_the_true_lists_pass_every_check_but_that_for_frames(
     clips: int,
     lines: int,
 ) -> None:
-    """Only one clip has frames here; benchmarks/prepare.py made those of all, for the results that are compared."""
+    """Only one clip has frames here; for the expected results, benchmarks/prepare.py wrote the frames of all."""
     shutil.copytree(LISTS / name, tmp_path / name)
     write_clip(tmp_path / name / frames, 16)
     fails(capsys, dataset, tmp_path / name, tmp_path / "out")

@@ -28,7 +28,7 @@ def generator_of(seed: int | None) -> np.random.Generator | None:
 
 @pytest.mark.parametrize("name", SAMPLERS)
 @given(num_frames=LENGTHS, clip_length=CLIP_LENGTHS, stride=STRIDES, views=VIEWS, seed=SEEDS)
-def test_every_sampler_gives_valid_ordered_frames_and_repeats_itself(
+def test_every_sampler_gives_valid_ordered_frames_and_is_deterministic(
     name: str, num_frames: int, clip_length: int, stride: int, views: int, seed: int | None
 ) -> None:
     indices = SAMPLERS[name](num_frames, clip_length, stride, views, generator_of(seed))
@@ -102,14 +102,14 @@ def test_consecutive_clips_by_hand() -> None:
 
 
 @given(num_frames=LENGTHS, clip_length=CLIP_LENGTHS)
-def test_without_stride_consecutive_clips_see_every_frame_but_the_rest(num_frames: int, clip_length: int) -> None:
+def test_consecutive_clips_without_stride_use_every_frame_but_the_rest(num_frames: int, clip_length: int) -> None:
     seen = np.unique(consecutive_clips(num_frames, clip_length, 1))
     assert len(seen) == num_frames // clip_length * clip_length or num_frames < clip_length
     assert seen.tolist() == list(range(len(seen))) or num_frames < clip_length
 
 
 @given(num_frames=LENGTHS, clip_length=CLIP_LENGTHS)
-def test_segments_see_every_frame_of_a_video_that_is_no_longer_than_the_clip(num_frames: int, clip_length: int) -> None:
+def test_segments_use_every_frame_of_a_video_not_longer_than_the_clip(num_frames: int, clip_length: int) -> None:
     seen = set(uniform_segments(num_frames, clip_length).tolist())
     assert len(seen) == min(num_frames, clip_length)
 
@@ -144,7 +144,7 @@ def test_spaced_clips_by_hand() -> None:
 
 
 @given(height=st.integers(1, 400), width=st.integers(1, 400), crops=st.integers(1, 3))
-def test_crops_lie_in_the_frame_and_are_as_many_as_differ(height: int, width: int, crops: int) -> None:
+def test_crops_lie_in_the_frame_and_are_distinct(height: int, width: int, crops: int) -> None:
     side, room = min(height, width), abs(height - width)
     corners = crop_corners(height, width, crops)
     assert len(set(corners)) == len(corners) == min(crops, room + 1)
@@ -164,14 +164,14 @@ def test_crops_by_hand() -> None:
 
 
 @pytest.mark.parametrize("numbers", [(0, 4, 1, 1), (4, 0, 1, 1), (4, 4, 0, 1), (4, 4, 1, 0)])
-def test_senseless_numbers_are_refused(numbers: tuple[int, int, int, int]) -> None:
+def test_invalid_numbers_are_refused(numbers: tuple[int, int, int, int]) -> None:
     for name in ("random_clip", "consecutive_clips", "spaced_clips"):
         if numbers[3] or name == "spaced_clips":
             with pytest.raises(ValueError, match="must be at least 1"):
                 SAMPLERS[name](*numbers, None)
 
 
-def test_every_sampler_says_what_it_does_in_a_test() -> None:
+def test_every_sampler_has_a_description() -> None:
     assert TEST_SAMPLING.keys() == SAMPLERS.keys() >= set(SEVERAL_VIEWS)
     for name in SAMPLERS:
         assert "{" not in describe_sampling(name, 2, 1)

@@ -14,13 +14,13 @@ OFF = AugmentationConfig(flip=0.0, crop_scale=(1.0, 1.0), brightness=0.0, contra
 
 
 def still_clips(batch: int, time: int = 4, size: int = 32) -> torch.Tensor:
-    """Return one picture as (batch, 3, time, size, size): all clips and all their frames are the same."""
+    """Return one image as (batch, 3, time, size, size): all clips and frames are equal."""
     image = torch.from_numpy(moving_frames(3, size, size)[2]).permute(2, 0, 1)
     return image[None, :, None].repeat(batch, 1, time, 1, 1)
 
 
 def ramp(batch: int = 3, size: int = 32) -> torch.Tensor:
-    """Return clips whose values rise from left to right by 4 a pixel."""
+    """Return clips whose values rise from left to right by 4 per pixel."""
     row = torch.arange(size, dtype=torch.uint8) * 4
     return row.expand(batch, 3, 2, size, size).contiguous()
 
@@ -59,9 +59,7 @@ def test_frames_of_a_clip_change_alike_and_clips_differently(part: dict[str, flo
     ],
 )
 @pytest.mark.parametrize(("batch", "time"), [(5, 3), (2, 2), (1, 4)])
-def test_clip_after_clip_is_what_kornia_does_to_the_whole_batch(
-    config: AugmentationConfig, batch: int, time: int
-) -> None:
+def test_augmenting_clip_by_clip_equals_augmenting_the_batch(config: AugmentationConfig, batch: int, time: int) -> None:
     clips = torch.randint(0, 256, (batch, 3, time, 20, 24), dtype=torch.uint8)
     augment = ClipAugmentation(config)
     torch.manual_seed(6)
@@ -75,12 +73,12 @@ def test_clip_after_clip_is_what_kornia_does_to_the_whole_batch(
     assert torch.allclose(varied, expected.clamp(0, 1), atol=1e-6)
 
 
-def test_all_off_is_the_clip_itself() -> None:
+def test_without_augmentation_the_clip_is_unchanged() -> None:
     clips = still_clips(2)
     assert torch.equal(ClipAugmentation(OFF)(clips), clips.float() / 255)
 
 
-def test_the_seed_decides() -> None:
+def test_the_seed_determines_the_result() -> None:
     augment = ClipAugmentation(AugmentationConfig())
     drawn = []
     for seed in (1, 1, 2):
@@ -90,7 +88,7 @@ def test_the_seed_decides() -> None:
     assert not torch.allclose(drawn[0], drawn[2], atol=0.05)
 
 
-def test_a_certain_flip_mirrors() -> None:
+def test_a_flip_with_probability_1_mirrors() -> None:
     clips = ramp()
     assert torch.equal(ClipAugmentation(replace(OFF, flip=1.0))(clips), clips.flip(-1).float() / 255)
 
@@ -112,7 +110,7 @@ def test_brightness_stays_in_its_range() -> None:
     assert 1.3 < factors.max() <= 1.4 + 1e-4
 
 
-def test_the_hue_turn_agrees_with_the_slow_way_through_another_colour_space() -> None:
+def test_the_hue_rotation_agrees_with_a_rotation_in_yiq() -> None:
     clip = torch.rand(3, 3, 2, 8, 8)
     turns = torch.tensor([0.1, -0.4, 0.5])
     turned = rotate_hue(clip, turns)
@@ -125,7 +123,7 @@ def test_the_hue_turn_agrees_with_the_slow_way_through_another_colour_space() ->
     assert torch.allclose(rotate_hue(grey, turns), grey, atol=1e-3)
 
 
-def test_the_hue_turn_goes_the_way_of_hsv() -> None:
+def test_the_hue_rotates_in_the_direction_of_hsv() -> None:
     red = torch.tensor([0.8, 0.2, 0.2]).view(1, 3, 1, 1, 1)
     green, blue = (rotate_hue(red, torch.tensor([turn])).flatten() for turn in (1 / 3, -1 / 3))
     assert (int(green.argmax()), int(blue.argmax())) == (1, 2)
@@ -140,18 +138,18 @@ def test_the_hue_turn_goes_the_way_of_hsv() -> None:
         ({"crop_ratio": (2.0, 1.0)}, r"augmentation\.crop_ratio"),
     ],
 )
-def test_senseless_augmentation_is_refused(values: dict[str, float], message: str) -> None:
+def test_invalid_augmentation_is_refused(values: dict[str, float], message: str) -> None:
     with pytest.raises(InputError, match=message):
         AugmentationConfig(**values)  # type: ignore[arg-type]
 
 
 def constant_clips(batch: int = 4, size: int = 16) -> torch.Tensor:
-    """Return clips of which each has one value: 0, 1, 2, ..."""
+    """Return constant clips with the values 0, 1, 2, ..."""
     return torch.arange(batch, dtype=torch.float32).view(batch, 1, 1, 1, 1).expand(batch, 3, 2, size, size)
 
 
 @given(seed=st.integers(0, 2**31), smoothing=st.sampled_from([0.0, 0.1]), cutmix=st.booleans())
-def test_soft_targets_weigh_both_clips_by_their_true_share(seed: int, smoothing: float, cutmix: bool) -> None:
+def test_soft_targets_are_weighted_by_the_true_shares(seed: int, smoothing: float, cutmix: bool) -> None:
     torch.manual_seed(seed)
     config = MixupConfig(switch_probability=float(cutmix), label_smoothing=smoothing)
     clips = constant_clips(2)
@@ -199,7 +197,7 @@ def test_label_smoothing_alone_by_hand() -> None:
     assert soft[0].tolist() == pytest.approx([0.02, 0.02, 0.02, 0.02, 0.92])
 
 
-def test_mixup_repeats_with_the_seed_and_refuses_senseless_values() -> None:
+def test_mixup_is_reproducible_and_refuses_invalid_values() -> None:
     drawn = []
     for _ in range(2):
         torch.manual_seed(5)

@@ -34,7 +34,7 @@ def disc_frames(
     centers: dict[int, tuple[float, float]] | None = None,
     greys: Sequence[float] | None = None,
 ) -> np.ndarray:
-    """Return (count, 96, 128, 3) frames with a disc in the middle, or where ``centers`` says, for its frames alone.
+    """Return (count, 96, 128, 3) frames with a disc in the middle, or only where ``centers`` has it.
 
     The background has the grey of ``greys``, by default 2 levels more for each frame.
     """

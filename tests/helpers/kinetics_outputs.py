@@ -14,7 +14,7 @@ from tests.helpers.kinetics import Outputs, kinetics_clip, kinetics_weights, out
 
 
 def rounded(measured: Outputs) -> dict[str, list[list[float]]]:
-    """Eight digits, which is what float32 holds."""
+    """Round to eight digits, the precision of float32."""
     return {name: [[float(f"{x:.8g}") for x in row] for row in rows] for name, rows in measured._asdict().items()}
 
 
@@ -31,7 +31,7 @@ def main() -> None:
         "mvit_v2_s": rounded(outputs(mvit, "mvit_v2_s", clip)),
         "s3d": rounded(outputs(s3d, "s3d", clip)),
     }
-    # the strides that ifdd's backbone has: the two late max-pools keep time
+    # as in ifdd's backbone: the two late max-pools keep the temporal size
     third, last = s3d.get_submodule("features.7"), s3d.get_submodule("features.13")
     assert isinstance(third, nn.MaxPool3d)
     assert isinstance(last, nn.MaxPool3d)

@@ -99,7 +99,7 @@ def write_mafw(
     frames: int = 18,
     synthetic: bool = True,
 ) -> Path:
-    """Write MAFW with eleven clips: lists without a final line end, and those with captions in GBK."""
+    """Write MAFW with eleven clips; the lists lack a final newline, those with captions are in GBK."""
     for clip_id, _, _ in MAFW_MEMBERS:
         write_clip(root / variant / clip_id, frames, ".png", video=variant == "clips")
     for kind in kinds:

@@ -1,4 +1,4 @@
-"""The project's pages, and the code on them."""
+"""The documentation pages and their code."""
 
 import re
 from pathlib import Path

@@ -155,7 +155,7 @@ class Leftovers:
         """Numbers of processes that were checked before and do not belong to this test run."""
 
     def find(self) -> dict[int, str]:
-        """Return process number -> command line."""
+        """Return process id -> command line."""
         found: dict[int, str] = {}
         present = {int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()} if _PROC else set()
         self._foreign &= present

@@ -24,7 +24,7 @@ from tests.helpers.official import VARIANTS, Config, formula_clip, formula_weigh
 
 OUTPUTS = Path(__file__).parents[1] / "model" / "weights" / "release_outputs.json"
 EMOTION_STEP = 8
-"""All emotion features are kept for the full model, every 8th for the others."""
+"""Step between stored emotion features; the full model stores all."""
 FLAGS: dict[tuple[str, Any], dict[str, Any]] = {
     ("frames", 32): {"clip_duration": 32},
     ("frames", 8): {"clip_duration": 8},
@@ -34,7 +34,7 @@ FLAGS: dict[tuple[str, Any], dict[str, Any]] = {
     ("lifting", "none"): {"use_LADM": False},
     ("lifting", "predictor_first"): {"WaveSF_preUpdate": False},
 }
-"""One of our options -> the release's."""
+"""Option of ifdd -> options of the release."""
 
 
 def main(checkout: Path) -> None:
@@ -45,7 +45,7 @@ def main(checkout: Path) -> None:
         model = build(checkout, config)
         entry = {"config": config, "parameters": sum(weights.numel() for weights in model.parameters())}
         given = {name: list(value.shape) for name, value in model.state_dict().items()}
-        names = names or given  # of the full model, which comes first
+        names = names or given  # those of the full model, which comes first
         entry["names_added"] = {name: shape for name, shape in given.items() if not config or names.get(name) != shape}
         entry["names_missing"] = [name for name in names if name not in given]
         outputs = run(model, formula_clip(config.get("frames", 16)))

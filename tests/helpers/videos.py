@@ -14,7 +14,7 @@ from ifdd.data.manifest import Sample, write_manifest
 
 
 def moving_frames(count: int, height: int = 48, width: int = 64, seed: int = 0) -> np.ndarray:
-    """Return (count, height, width, 3) uint8 RGB frames: a bright square wanders over a smooth background.
+    """Return (count, height, width, 3) uint8 RGB frames: a bright square moves over a smooth background.
 
     Frame i's lower left pixels have the red level ``8 * (i % 31)``, so frames can be told apart after
     compression.
@@ -75,7 +75,7 @@ def write_video(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     if clockwise_turn:
-        set_display_matrix(path, 0, 1, -1, 0)  # as telephones do
+        set_display_matrix(path, 0, 1, -1, 0)  # as phones do
     return path
 
 
@@ -88,7 +88,7 @@ def set_display_matrix(path: Path, a: int, b: int, c: int, d: int) -> None:
 
 
 def write_frame_folder(folder: Path, frames: np.ndarray, suffix: str = ".png") -> Path:
-    """Write frames as 1.png, 2.png, ..., without padding, so that text order is not number order."""
+    """Write frames as 1.png, 2.png, ..., without padding, so that alphabetical order differs from numerical order."""
     folder.mkdir(parents=True)
     for index, image in enumerate(frames):
         cv2.imwrite(str(folder / f"{index + 1}{suffix}"), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
@@ -96,7 +96,7 @@ def write_frame_folder(folder: Path, frames: np.ndarray, suffix: str = ".png") -
 
 
 def write_clip_manifest(folder: Path, labels: Sequence[str], subset: str = "test", count: int = 20) -> Path:
-    """Write one tiny folder of frames for each label and the manifest of them; return the manifest's path."""
+    """Write one tiny folder of frames per label and their manifest; return its path."""
     samples = []
     for index, label in enumerate(labels):
         clip_id = f"{subset}_{index}"

@@ -1,4 +1,4 @@
-"""Many videos: found, named, read once, in several processes; what fails is told and may be tried again."""
+"""Many videos: found, named, recognised once, in several processes; failures are reported and can be retried."""
 
 import json
 import os
@@ -74,7 +74,7 @@ def test_directories_and_patterns_are_searched(tmp_path: Path, monkeypatch: pyte
         find_videos(["in/*.avi"], Path("out"))
 
 
-def test_directories_that_cannot_be_read_or_hold_nothing_are_named(
+def test_unreadable_and_empty_directories_are_named(
     checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_videos(tmp_path / "in", "a.mp4", "locked/b.mp4")
@@ -89,7 +89,7 @@ def test_directories_that_cannot_be_read_or_hold_nothing_are_named(
 
         return read
 
-    monkeypatch.setattr(os, "listdir", refusing(listdir))  # root may read everything
+    monkeypatch.setattr(os, "listdir", refusing(listdir))  # root may read everything, so permissions do not help
     monkeypatch.setattr(os, "scandir", refusing(scandir))
     assert run(checkpoint, tmp_path / "out", tmp_path / "in", tmp_path / "empty") == 2
     errors = capfd.readouterr().err
@@ -99,7 +99,7 @@ def test_directories_that_cannot_be_read_or_hold_nothing_are_named(
     assert (tmp_path / "out" / "a.json").is_file()
 
 
-def test_a_video_done_is_not_done_again(checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_video_that_is_done_is_skipped(checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     write_videos(tmp_path / "in", "a.mp4", "b.mp4", "deep/a.mp4")
     out = tmp_path / "out"
     assert run(checkpoint, out, tmp_path / "in") == 0
@@ -109,10 +109,10 @@ def test_a_video_done_is_not_done_again(checkpoint: Path, tmp_path: Path, capfd:
     assert run(checkpoint, out, tmp_path / "in") == 0
     assert "3 videos: 0 read, 3 done before, 0 failed" in capfd.readouterr().out
     (out / "b.csv").unlink()  # results are missing
-    write_video(tmp_path / "in" / "a.mp4", disc_frames(6, {}))  # the video is another one
+    write_video(tmp_path / "in" / "a.mp4", disc_frames(6, {}))  # another video
     assert run(checkpoint, out, tmp_path / "in") == 0
     assert attempts(out)[3:] == ["a", "b"]
-    assert run(checkpoint, out, tmp_path / "in", "--windows.stride-seconds", "0.5") == 0  # the settings are others
+    assert run(checkpoint, out, tmp_path / "in", "--windows.stride-seconds", "0.5") == 0  # other settings
     assert run(checkpoint, out, tmp_path / "in", "--windows.stride-seconds", "0.5", "--overwrite") == 0
     assert len(attempts(out)) == 11
     capfd.readouterr()
@@ -120,7 +120,7 @@ def test_a_video_done_is_not_done_again(checkpoint: Path, tmp_path: Path, capfd:
     assert "done before" in capfd.readouterr().out
 
 
-def test_a_broken_video_is_skipped_and_tried_again_if_asked(
+def test_a_broken_video_is_retried_only_on_request(
     checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     write_videos(tmp_path / "in", "a.mp4", "c.mp4")
@@ -133,7 +133,7 @@ def test_a_broken_video_is_skipped_and_tried_again_if_asked(
         printed = capfd.readouterr()
         assert "1 failed" in printed.out
         assert printed.err.strip().splitlines()[-1] == f"ifdd recognize: 1 of 3 videos failed: {bad}; see above"
-    write_video(bad, disc_frames(4, {}))  # repaired: no need to ask
+    write_video(bad, disc_frames(4, {}))  # repaired: recognised without --retry-failed
     assert run(checkpoint, out, tmp_path / "in") == 0
     assert "3 videos: 1 read, 2 done before, 0 failed" in capfd.readouterr().out
 
@@ -166,10 +166,10 @@ HaarDetector.detect = detect
 if __name__ == "__main__":
     main(["recognize", *sys.argv[1:]])
 """
-"""The command, in which every frame of a certain grey takes a second; so it is in its worker processes."""
+"""The command, in which detection takes a second in every frame above a grey level, also in its worker processes."""
 
 
-def test_an_interrupted_run_ends_soon_and_goes_on_later(checkpoint: Path, tmp_path: Path) -> None:
+def test_an_interrupted_run_ends_soon_and_keeps_its_results(checkpoint: Path, tmp_path: Path) -> None:
     write_videos(tmp_path / "in", *(f"{number}.mp4" for number in range(5)))
     seconds = int(LIMIT_SECONDS)
     write_video(tmp_path / "in" / "9.mp4", disc_frames(seconds, {}, [50] * seconds))
@@ -191,7 +191,7 @@ def test_an_interrupted_run_ends_soon_and_goes_on_later(checkpoint: Path, tmp_pa
         assert (out / f"{name}.json").is_file()
 
 
-def test_a_disk_that_fills_keeps_what_is_finished(
+def test_finished_results_are_kept_when_the_disk_is_full(
     checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_videos(tmp_path / "in", "a.mp4", "b.mp4", "c.mp4")
@@ -213,16 +213,16 @@ def test_a_disk_that_fills_keeps_what_is_finished(
     assert "3 videos: 2 read, 1 done before, 0 failed" in capfd.readouterr().out
 
 
-def test_drawn_faces_are_told_of_though_a_video_fails(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_synthetic_training_is_reported_even_if_a_video_fails(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     video = write_videos(tmp_path, "a.mp4")[0]
     with pytest.raises(SystemExit):
         main(["recognize", str(video), str(tmp_path / "absent.mp4"), "--out", str(tmp_path / "out")])
     assert "\nnote: " in capfd.readouterr().out
 
 
-def test_passwords_in_addresses_are_shown_nowhere(
-    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_passwords_in_urls_are_never_shown(checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     words = ["rtsp://me:secret@127.0.0.1:9/a", "gopher://me:secret@127.0.0.1/b", write_videos(tmp_path, "a.mp4")[0]]
     assert run(checkpoint, tmp_path / "out", *words) == 2
     printed = capfd.readouterr()
@@ -230,7 +230,7 @@ def test_passwords_in_addresses_are_shown_nowhere(
     assert "secret" not in printed.out + printed.err + (tmp_path / "out" / LEDGER).read_text()
 
 
-def test_a_ledger_that_was_cut_off_is_no_trouble(tmp_path: Path) -> None:
+def test_an_incomplete_line_in_the_ledger_is_ignored(tmp_path: Path) -> None:
     video = write_videos(tmp_path, "a.mp4")[0]
     ledger = Ledger(tmp_path, "settings")
     ledger.add(Job(str(video), "a"), None, [video])
@@ -243,17 +243,17 @@ def test_a_ledger_that_was_cut_off_is_no_trouble(tmp_path: Path) -> None:
     assert not Ledger(tmp_path, "others").is_done(Job(str(video), "a"), [video])
 
 
-def test_a_video_that_changed_while_it_was_read_is_read_again(tmp_path: Path) -> None:
+def test_a_video_that_changed_while_it_was_read_is_not_done(tmp_path: Path) -> None:
     video = write_videos(tmp_path, "a.mp4")[0]
     job = Job(str(video), "a")
     ledger = Ledger(tmp_path, "settings")
-    assert not ledger.is_done(job, [video])  # asked before it is read
+    assert not ledger.is_done(job, [video])  # called before it is read
     os.utime(video, ns=(1, 1))
     ledger.add(job, None, [video])
     assert not Ledger(tmp_path, "settings").is_done(job, [video])
 
 
-def test_standard_input_forms_and_a_limit(
+def test_standard_input_with_formats_and_a_limit(
     checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video = write_video(tmp_path / "a.mkv", disc_frames(50, {}))
@@ -270,12 +270,12 @@ def test_standard_input_forms_and_a_limit(
     assert run(checkpoint, tmp_path / "out", video, "--workers", "-1") == 2
 
 
-def test_results_of_other_settings_are_kept_and_told(
+def test_results_of_other_settings_are_kept_and_reported(
     checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "in"  # beside the videos, which are no results
+    out = tmp_path / "in"  # the folder of the videos, which are not results
     videos = write_videos(tmp_path / "in", "a.mp4", "b.mp4")
-    (out / "c.csv").write_text("a table of somebody")
+    (out / "c.csv").write_text("an unrelated table")
     write_videos(tmp_path / "in", "c.mp4")
     assert run(checkpoint, out, *videos, "--formats", "json,csv,vtt") == 0
     csv = (out / "b.csv").read_text()
@@ -290,7 +290,7 @@ def test_results_of_other_settings_are_kept_and_told(
     printed = capfd.readouterr().out
     assert f"earlier video: {out / 'a.csv'}, {out / 'a.vtt'}\n" in printed
     assert "c.csv" not in printed
-    assert run(checkpoint, out, videos[0], "--formats", "json,csv", *other) == 0  # that of other settings is replaced
+    assert run(checkpoint, out, videos[0], "--formats", "json,csv", *other) == 0  # replaces the file of other settings
     assert json.loads((out / LEDGER).read_text().splitlines()[-1])["endings"] == [".csv", ".json", ".srt"]
     assert f"earlier video: {out / 'a.vtt'}\n" in capfd.readouterr().out
     assert run(checkpoint, out, videos[0], "--formats", "json,csv,srt", *other) == 0
@@ -310,7 +310,7 @@ def test_standard_input_replaces_no_earlier_results(
     assert [form["video"]["frames"] for form in forms] == [3, 4, 5]
 
 
-def test_an_address_that_failed_keeps_its_name(tmp_path: Path) -> None:
+def test_a_url_that_failed_keeps_its_name(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path, "settings")
     ledger.add(Job("rtsp://x/a", "a"), "no answer")
     found = find_videos(["rtsp://x/a"], tmp_path)
@@ -319,7 +319,7 @@ def test_an_address_that_failed_keeps_its_name(tmp_path: Path) -> None:
     assert [job.name for job in name_results(found, ledger.names, ledger.kept)] == ["a-2"]
 
 
-def test_of_a_truncated_video_the_part_that_was_read_is_annotated(checkpoint: Path, tmp_path: Path) -> None:
+def test_the_intact_part_of_a_truncated_video_is_annotated(checkpoint: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     pytest.importorskip("PIL")
     frames = disc_frames(60, {})
@@ -336,7 +336,7 @@ def test_of_a_truncated_video_the_part_that_was_read_is_annotated(checkpoint: Pa
     assert probe(tmp_path / "out" / "cut.mp4").frames == form["video"]["frames"] > 20
 
 
-def test_a_camera_is_read_until_it_is_interrupted(
+def test_a_camera_is_recognized_until_interrupted(
     checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Camera:
@@ -359,7 +359,7 @@ def test_a_camera_is_read_until_it_is_interrupted(
     assert "no face found" in capfd.readouterr().out
 
 
-def test_a_surprise_in_one_video_does_not_stop_the_others(
+def test_an_unexpected_error_in_one_video_does_not_stop_the_others(
     checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_videos(tmp_path / "in", "a.mp4", "b.mp4")

@@ -1,4 +1,4 @@
-"""Reading with stages side by side: the same results, one error, no thread left, little read ahead."""
+"""Parallel stages: the same results, one error, no thread left, few frames read ahead."""
 
 import os
 import threading
@@ -32,7 +32,7 @@ TWO[20:, 20:76, 80:120] = TWO[20:, 20:76, 15:55]
 
 
 class Generated(VideoSource):
-    """Frames that are made when they are asked for; counts them."""
+    """Generates frames on demand and counts them."""
 
     def __init__(self, count: int, make: Callable[[int], np.ndarray], fps: float = 25.0) -> None:
         super().__init__("generated", SourceOptions())
@@ -54,7 +54,7 @@ def recognizer(checkpoint: Path) -> Recognizer:
 
 
 def with_model(recognizer: Recognizer, before: Callable[[], None]) -> Recognizer:
-    """Call a function before each batch that the model reads."""
+    """Call a function before each batch of the model."""
     read = recognizer.reader.read_batch
 
     def read_batch(clips: np.ndarray) -> torch.Tensor:
@@ -66,24 +66,24 @@ def with_model(recognizer: Recognizer, before: Callable[[], None]) -> Recognizer
 
 
 @pytest.mark.parametrize("hurry", ["decoder", "detector", "model"])
-def test_results_are_those_of_stages_that_take_turns(checkpoint: Path, hurry: str) -> None:
-    """Whichever stage is slow, every number is the same."""
+def test_parallel_stages_give_the_same_results_as_stages_in_turns(checkpoint: Path, hurry: str) -> None:
+    """Every number is the same, whichever stage is slow."""
 
-    def dawdle(stage: str) -> None:
+    def delay(stage: str) -> None:
         time.sleep(0.004 if stage != hurry else 0)
 
     class Detector(DiscDetector):
         def detect(self, image: np.ndarray) -> list[FaceBox]:
-            dawdle("detector")
+            delay("detector")
             return super().detect(image)
 
     def make(index: int) -> np.ndarray:
-        dawdle("decoder")
+        delay("decoder")
         return TWO[index]
 
     tracking = TrackingOptions(detect_every=2)
     windows = WindowOptions(batch_size=3)
-    slow = with_model(Recognizer(load_checkpoint(checkpoint), Detector(), tracking, windows), lambda: dawdle("model"))
+    slow = with_model(Recognizer(load_checkpoint(checkpoint), Detector(), tracking, windows), lambda: delay("model"))
     recognition = slow.recognize(Generated(75, make))
     stream = Stream(slow.reader, Detector(), tracking, windows, least_windows=3, keep_tracks=True)
     expected = [entry for index in range(75) for entry in stream.read(TWO[index], (3 + index / 25) - 3)]
@@ -102,7 +102,7 @@ def test_results_are_those_of_stages_that_take_turns(checkpoint: Path, hurry: st
 
 
 @pytest.mark.parametrize("stage", ["decoder", "detector", "model", "listener"])
-def test_an_error_of_any_stage_is_raised_once_and_ends_all(checkpoint: Path, stage: str) -> None:
+def test_an_error_in_any_stage_is_raised_once_and_ends_all_stages(checkpoint: Path, stage: str) -> None:
     class Detector(DiscDetector):
         def detect(self, image: np.ndarray) -> list[FaceBox]:
             if stage == "detector" and image[0, 0, 0] > 100:
@@ -128,7 +128,7 @@ def test_an_error_of_any_stage_is_raised_once_and_ends_all(checkpoint: Path, sta
     assert source.closed
 
 
-def test_an_interruption_ends_all(checkpoint: Path) -> None:
+def test_an_interruption_ends_all_stages(checkpoint: Path) -> None:
     def interrupt(progress: Progress) -> None:
         if progress.frames == 10:
             raise KeyboardInterrupt
@@ -140,12 +140,12 @@ def test_an_interruption_ends_all(checkpoint: Path) -> None:
     assert source.made < 100
 
 
-def test_an_interruption_ends_a_pipe_that_is_silent(checkpoint: Path, tmp_path: Path) -> None:
-    """Both the thread that waits for the pipe and those that wait for that one."""
+def test_an_interruption_ends_a_silent_pipe(checkpoint: Path, tmp_path: Path) -> None:
+    """It ends the thread that waits for the pipe and those that wait for that thread."""
     content = write_video(tmp_path / "a.mkv", disc_frames(75)).read_bytes()
     reading_end, writing_end = os.pipe()
     reading, writing = os.fdopen(reading_end, "rb"), os.fdopen(writing_end, "wb")
-    late = threading.Timer(LIMIT_SECONDS, writing.close)  # else a failure would never end
+    late = threading.Timer(LIMIT_SECONDS, writing.close)  # otherwise a failure would never end
     late.start()
 
     def interrupt(progress: Progress) -> None:
@@ -164,14 +164,14 @@ def test_an_interruption_ends_a_pipe_that_is_silent(checkpoint: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("live", [False, True])
-def test_little_is_read_ahead(checkpoint: Path, live: bool) -> None:
+def test_few_frames_are_read_ahead(checkpoint: Path, live: bool) -> None:
     source = Generated(10_000, lambda index: TWO[0])
     source.live = live
     with closing(follow_ahead(source, recognizer(checkpoint).stream())) as followed:
         for _ in range(30):
             progress, _ = next(followed)
             time.sleep(0.005)
-            # three stages between source and caller, each with its queue and the frame that it is at
+            # three stages between source and caller, each with its queue and its current frame
             assert source.made - progress.frames <= 3 * ((LIVE_AHEAD if live else MOST_AHEAD) + 1)
     assert source.closed
 
@@ -191,7 +191,7 @@ def test_frames_of_8k_are_read_one_at_a_time(checkpoint: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_video(checkpoint: Path) -> None:
-    """The boxes of the result apart, and its windows."""
+    """Apart from the boxes and windows of the result."""
 
     def peak(count: int) -> int:
         tracemalloc.reset_peak()
@@ -214,21 +214,21 @@ def test_memory_does_not_grow_with_the_video(checkpoint: Path) -> None:
     assert long - short < 300_000  # 300 frames are 11 MB, their crops 3.7 MB
 
 
-def test_progress_tells_frames_time_and_faces(checkpoint: Path) -> None:
-    told: list[Progress] = []
+def test_progress_gives_frames_time_and_faces(checkpoint: Path) -> None:
+    reported: list[Progress] = []
     source = Generated(50, lambda index: TWO[index])
     source.expected_seconds = 2.0
-    recognizer(checkpoint).recognize(source, told.append)
-    assert [progress.frames for progress in told] == list(range(1, 51))
-    assert told[0] == (1, 0.0, 2.0, 1)
-    assert told[-1].seconds == pytest.approx(1.96)
-    assert told[30].faces == 2
+    recognizer(checkpoint).recognize(source, reported.append)
+    assert [progress.frames for progress in reported] == list(range(1, 51))
+    assert reported[0] == (1, 0.0, 2.0, 1)
+    assert reported[-1].seconds == pytest.approx(1.96)
+    assert reported[30].faces == 2
 
 
-def test_expected_time_is_the_one_that_was_asked_for(checkpoint: Path) -> None:
+def test_the_expected_time_is_the_requested_one(checkpoint: Path) -> None:
     source = Generated(50, lambda index: TWO[0])
     source.options = SourceOptions(maximum_seconds=1.0)
-    told: list[Progress] = []
-    recognizer(checkpoint).recognize(source, told.append)
-    assert {progress.expected_seconds for progress in told} == {1.0}
-    assert len(told) == 25
+    reported: list[Progress] = []
+    recognizer(checkpoint).recognize(source, reported.append)
+    assert {progress.expected_seconds for progress in reported} == {1.0}
+    assert len(reported) == 25

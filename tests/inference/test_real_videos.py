@@ -1,4 +1,4 @@
-"""People in real videos, followed as ``ifdd recognize`` does it; what a person sees in them stands in the benchmark."""
+"""People in real videos, tracked as in ``ifdd recognize`` and compared with the manual counts of the benchmark."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ pytestmark = needs_real
 
 
 def rows(out: Path, *options: str) -> dict[str, dict[str, Any]]:
-    """Return what the benchmark measures, by video."""
+    """Return video -> the benchmark's measurements."""
     command = [sys.executable, "benchmarks/real_videos.py", str(REAL), "--out", str(out), *options]
     run(command, cwd=ROOT)
     return {row["video"]: row for row in json.loads(out.read_text("utf-8"))["videos"]}
@@ -44,7 +44,7 @@ def haar(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
         ("small_face_signing_2.mkv", 1),
     ],
 )
-def test_everybody_has_one_track_from_the_first_frame_to_the_last(
+def test_every_person_has_one_track_from_the_first_frame_to_the_last(
     yunet: dict[str, dict[str, Any]], video: str, people: int
 ) -> None:
     row = yunet[video]
@@ -54,17 +54,17 @@ def test_everybody_has_one_track_from_the_first_frame_to_the_last(
     assert (row["switches"], row["cuts"], row["false_cuts"]) == (0, 0, 0)
 
 
-def test_shots_end_tracks_and_nobody_is_swapped(yunet: dict[str, dict[str, Any]]) -> None:
+def test_shots_end_tracks_and_no_ids_are_swapped(yunet: dict[str, dict[str, Any]]) -> None:
     row = yunet["shot_cuts_and_crowd.mp4"]
     assert (row["cuts"], row["cuts_found"], row["false_cuts"]) == (3, 3, 0)
     assert row["switches"] == 0
-    assert row["spots_found"] >= 32  # of 33: the pianist's face is half outside the picture in the last of his
-    assert 9 <= row["tracks"] <= 12  # nine people, and some of the blurred ones behind them
+    assert row["spots_found"] >= 32  # of 33: in the last spot of the pianist, half of his face is outside the image
+    assert 9 <= row["tracks"] <= 12  # nine people, and some blurred people behind them
     assert row["face_share"] > 0.95
 
 
 @pytest.mark.parametrize("detector", ["yunet", "haar"])
-def test_nobody_is_found_where_nobody_is(request: pytest.FixtureRequest, detector: str) -> None:
+def test_no_face_is_found_in_a_video_without_faces(request: pytest.FixtureRequest, detector: str) -> None:
     row = request.getfixturevalue(detector)["no_face.mp4"]
     assert (row["tracks"], row["face_share"], row["false_cuts"]) == (0, 0.0, 0)
 
@@ -75,13 +75,13 @@ def test_five_people_in_one_image(request: pytest.FixtureRequest, detector: str)
     assert row["tracks"] == row["people"] == 5
 
 
-def test_haar_follows_frontal_faces_and_misses_turned_and_small_ones(haar: dict[str, dict[str, Any]]) -> None:
+def test_haar_tracks_frontal_faces_and_misses_turned_and_small_ones(haar: dict[str, dict[str, Any]]) -> None:
     for video in ("one_face_smile", "one_face_crying_to_laughing", "small_face_signing_1", "small_face_signing_2"):
         row = next(row for name, row in haar.items() if name.startswith(video))
         assert row["tracks"] == 1
         assert row["face_share"] > 0.9
         assert row["spots_found"] == row["spots"]
-    assert haar["two_faces_turning.gif"]["tracks"] == 0  # as docs/recognize.md says: upright frontal faces only
+    assert haar["two_faces_turning.gif"]["tracks"] == 0  # see docs/recognize.md: upright frontal faces only
     assert haar["classroom_small_faces.gif"]["tracks"] < 4
     crowd = haar["shot_cuts_and_crowd.mp4"]
     assert crowd["cuts"] == crowd["cuts_found"] >= 1

@@ -2,6 +2,7 @@ import csv
 import json
 import os
 import signal
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -29,7 +30,7 @@ from tests.helpers.videos import write_frame_folder, write_video
 
 @pytest.fixture(scope="module")
 def faces() -> np.ndarray:
-    """A second of a drawn person who smiles."""
+    """1.5 s of a smiling drawn person."""
     _, shots = render_story(["happy"], PRESETS["easy"], 0, StoryConfig(seconds=1.5, fps=8.0, width=320, height=240))
     return np.stack([picture for picture, _ in shots])
 
@@ -71,7 +72,7 @@ def test_every_kind_of_video_is_read(
     assert "Haar" in printed.err
 
 
-def test_video_without_faces_is_a_result(checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_video_without_faces_has_results(checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     recognize(checkpoint, tmp_path / "out", write_video(tmp_path / "sea.mp4", disc_frames(10, {})))
     assert "no face found" in capfd.readouterr().out
     form = json.loads((tmp_path / "out" / "sea.json").read_text())
@@ -79,12 +80,12 @@ def test_video_without_faces_is_a_result(checkpoint: Path, tmp_path: Path, capfd
     assert (tmp_path / "out" / "sea.csv").read_text().count("\n") == 1
 
 
-def test_bad_video_is_reported_and_the_others_are_done(
+def test_a_bad_video_is_reported_and_the_others_are_recognized(
     checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     good = [write_video(tmp_path / f"{name}.mp4", disc_frames(5, {})) for name in ("first", "last")]
     bad = tmp_path / "text.mp4"
-    bad.write_text("no video at all\n" * 50)
+    bad.write_text("not a video\n" * 50)
     options = ["--checkpoint", str(checkpoint), "--out", str(tmp_path / "out")]
     line = failure(capfd, str(good[0]), str(bad), str(good[1]), *options)
     assert line.startswith("ifdd recognize: 1 of 3 videos failed")
@@ -94,12 +95,12 @@ def test_bad_video_is_reported_and_the_others_are_done(
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 4096])
-def test_unreadable_video_is_named(
+def test_an_unreadable_video_is_named(
     checkpoint: Path, tmp_path: Path, content: bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
     video = tmp_path / "bad.mp4"
     video.write_bytes(content)
-    model = tmp_path / "model.onnx"  # a bad detector model is named before any video
+    model = tmp_path / "model.onnx"  # a bad detector model is reported before any video
     assert "model.onnx" in failure(capfd, str(video), "--checkpoint", str(checkpoint), "--detector_model", str(model))
     line = failure(capfd, str(video), "--checkpoint", str(checkpoint), "--out", str(tmp_path / "out"))
     assert line.startswith("ifdd recognize: cannot read the video")
@@ -114,10 +115,10 @@ def test_truncated_and_missing_videos_are_named(
     checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     whole = write_video(tmp_path / "whole.mp4", disc_frames(50)).read_bytes()
-    cut = tmp_path / "cut.mp4"
-    cut.write_bytes(whole[: len(whole) // 2])
+    truncated = tmp_path / "truncated.mp4"
+    truncated.write_bytes(whole[: len(whole) // 2])
     options = ["--checkpoint", str(checkpoint), "--out", str(tmp_path / "out")]
-    line = failure(capfd, str(cut), str(tmp_path / "absent.mp4"), *options)
+    line = failure(capfd, str(truncated), str(tmp_path / "absent.mp4"), *options)
     assert "2 of 2 videos failed" in line
 
 
@@ -129,7 +130,7 @@ def test_bad_checkpoint_detector_and_options_are_named(
     text.write_text("hello")
     with pytest.raises(SystemExit):
         main(["recognize", video, "--checkpoint", str(text)])
-    (line,) = capfd.readouterr().err.splitlines()  # no word about a detector before
+    (line,) = capfd.readouterr().err.splitlines()  # no message about a detector before it
     assert "text.safetensors" in line
     assert "absent" in failure(capfd, video, "--checkpoint", str(tmp_path / "absent.safetensors"))
     good = ["--checkpoint", str(checkpoint)]
@@ -138,17 +139,15 @@ def test_bad_checkpoint_detector_and_options_are_named(
     assert "gap_seconds" in failure(capfd, video, *good, "--tracking.gap_seconds", "-1")
 
 
-def test_folder_that_cannot_be_written_is_named(
-    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unwritable_folder_is_named(checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("in the way")
-    video = str(tmp_path / "absent.mp4")  # the folder is looked at first
+    video = str(tmp_path / "absent.mp4")  # the folder is checked first
     for out in (tmp_path / "file", tmp_path / "file" / "out", Path("/proc/out")):
         line = failure(capfd, video, "--checkpoint", str(checkpoint), "--out", str(out))
         assert line.startswith(f"ifdd recognize: cannot write results to the folder {out}: ")
 
 
-def test_it_is_known_before_reading_whether_results_can_be_written(tmp_path: Path) -> None:
+def test_checking_a_folder_leaves_it_unchanged(tmp_path: Path) -> None:
     refuse_unwritable(tmp_path / "new" / "out")
     assert not list(tmp_path.iterdir())
     kept = tmp_path / "kept"
@@ -157,7 +156,7 @@ def test_it_is_known_before_reading_whether_results_can_be_written(tmp_path: Pat
     assert kept.is_dir()
 
 
-def test_without_a_checkpoint_the_demonstration_reads_and_says_so(
+def test_without_a_checkpoint_the_demonstration_is_used_and_reported(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     video = write_video(tmp_path / "a.mp4", disc_frames(5, {}))
@@ -171,7 +170,7 @@ def test_without_a_checkpoint_the_demonstration_reads_and_says_so(
 
 
 @pytest.mark.parametrize("source", ["-", "camera:0", "rtsp://me:secret@127.0.0.1:9/a"])
-def test_what_can_be_read_only_once_is_not_annotated(
+def test_sources_that_can_be_read_only_once_are_not_annotated(
     checkpoint: Path, tmp_path: Path, source: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("matplotlib")
@@ -182,7 +181,7 @@ def test_what_can_be_read_only_once_is_not_annotated(
     assert not (tmp_path / "out").exists()
 
 
-def test_the_help_on_videos_is_whole(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_help_on_videos_is_complete(capfd: pytest.CaptureFixture[str]) -> None:
     main(["recognize", "--help"])
     assert "directories, patterns 'in/**/*.mp4', URLs, or - for standard input" in " ".join(
         capfd.readouterr().out.split()
@@ -202,7 +201,7 @@ def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def outcomes(checkpoint: Path, detector: DetectorChoice, out: Path, jobs: list[Job]) -> list[Outcome]:
-    """Read videos with two workers; in this process, discs are the faces."""
+    """Recognise videos with two workers; in this process, discs are faces."""
     options = WindowOptions(), TrackingOptions(), SourceOptions()
     settings = Settings(checkpoint, detector, "cpu", *options, out, ("json",), True)
     bar = video_bar()
@@ -211,7 +210,7 @@ def outcomes(checkpoint: Path, detector: DetectorChoice, out: Path, jobs: list[J
 
 
 class DeadlyDetector(DiscDetector):
-    """Ends the process at the sight of white."""
+    """Kills the process at a white image."""
 
     def detect(self, image: np.ndarray) -> list[FaceBox]:
         if image.mean() > 250:
@@ -220,13 +219,13 @@ class DeadlyDetector(DiscDetector):
 
 
 class DeadlyChoice(DetectorChoice):
-    """Chooses it."""
+    """Builds a DeadlyDetector."""
 
     def __call__(self) -> DeadlyDetector:
         return DeadlyDetector()
 
 
-def test_a_video_that_kills_its_process_has_failed_and_the_others_are_read(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_video_that_kills_its_process_fails_and_the_others_are_recognized(checkpoint: Path, tmp_path: Path) -> None:
     for name in "acd":
         write_frame_folder(tmp_path / name, disc_frames(20))
     write_frame_folder(tmp_path / "b", np.full((3, 64, 64, 3), 255, np.uint8))
@@ -238,17 +237,19 @@ def test_a_video_that_kills_its_process_has_failed_and_the_others_are_read(check
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["a.json", "c.json", "d.json"]
 
 
-def test_one_file_beside_a_live_source_is_read_in_this_process(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_single_file_next_to_a_live_source_is_recognized_in_this_process(checkpoint: Path, tmp_path: Path) -> None:
     video = write_video(tmp_path / "a.mkv", disc_frames(50))
     jobs = [Job(str(video), "a"), Job("rtsp://127.0.0.1:9/a", "b")]
     file, address = outcomes(checkpoint, DetectorChoice(), tmp_path / "out", jobs)
     assert address.error is not None
     assert file.error is None
-    (track,) = json.loads((tmp_path / "out" / "a.json").read_text())["tracks"]  # discs are no faces to the others
+    (track,) = json.loads((tmp_path / "out" / "a.json").read_text())[
+        "tracks"
+    ]  # only the detector of this process detects discs
     assert len(track["boxes"]["frames"]) == 50
 
 
-def test_the_bar_knows_no_end_of_a_live_source() -> None:
+def test_the_bar_shows_no_end_for_a_live_source() -> None:
     bar = video_bar()
     bar.disable = True
     try:
@@ -265,3 +266,23 @@ def test_the_bar_knows_no_end_of_a_live_source() -> None:
         assert [task.description for task in bar.tasks] == ["camera:0", "videos"]
     finally:
         bar.stop()
+
+
+def test_the_digest_covers_only_options_that_differ_from_their_defaults(checkpoint: Path, tmp_path: Path) -> None:
+    """So a new option with a default leaves the ledgers of earlier runs valid."""
+    options = WindowOptions(), TrackingOptions(), SourceOptions()
+    settings = Settings(checkpoint, DetectorChoice(), "cpu", *options, tmp_path, ("json",), True)
+    recognizer = Recognizer.from_checkpoint(checkpoint, DiscDetector())
+    digest = settings.digest(recognizer)
+    assert digest == replace(settings, out=tmp_path / "other", brief=False).digest(recognizer)
+    assert digest != replace(settings, windows=WindowOptions(flip=True)).digest(recognizer)
+    assert digest != replace(settings, tracking=TrackingOptions(gap_seconds=1.0)).digest(recognizer)
+    assert digest != replace(settings, source=SourceOptions(start_seconds=1.0)).digest(recognizer)
+
+    @dataclass(frozen=True)
+    class LaterOptions(SourceOptions):
+        colour: str = "all"
+
+    later = replace(settings, source=LaterOptions())
+    assert later.digest(recognizer) == digest
+    assert replace(settings, source=LaterOptions(colour="grey")).digest(recognizer) != digest

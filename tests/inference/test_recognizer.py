@@ -23,7 +23,7 @@ CLASSES = LABEL_SETS["dfew"]
 
 
 class Listener(Recognizer):
-    """Remembers the clips that its reader reads."""
+    """Records the clips that reach the model."""
 
     def __init__(self, checkpoint: Checkpoint, windows: WindowOptions, tracking: TrackingOptions | None = None) -> None:
         super().__init__(checkpoint, DiscDetector(), tracking, windows)
@@ -37,7 +37,7 @@ class Listener(Recognizer):
         self.reader.read_batch = remember  # type: ignore[method-assign]
 
     def background(self, clip: int) -> list[float]:
-        """Grey of the corners of a clip's frames."""
+        """Grey level in the corner of each frame of a clip."""
         return [float(image[:5, :5].mean()) for image in self.clips[clip]]
 
 
@@ -64,8 +64,8 @@ def test_windows_slide_over_the_track_and_end_with_it(checkpoint: Path, tmp_path
     np.testing.assert_allclose(recognizer.background(2), expected, atol=4)
 
 
-def test_frame_rate_that_changes_gives_the_same_clip_in_time(checkpoint: Path, tmp_path: Path) -> None:
-    # 25 frames a second at first, then 10; the grey tells the time, too softly for a cut.
+def test_clips_follow_time_if_the_frame_rate_changes(checkpoint: Path, tmp_path: Path) -> None:
+    # 25 frames per second, then 10; the grey level encodes the time, with steps too small for a shot boundary.
     times = [i / 25 for i in range(25)] + [1 + i / 10 for i in range(11)]
     frames = disc_frames(len(times), greys=[50 * seconds for seconds in times])
     video = write_video(tmp_path / "vfr.mkv", frames, fps=25.0, times=times)
@@ -86,7 +86,7 @@ def test_time_zero_is_the_first_frame(checkpoint: Path, tmp_path: Path) -> None:
     assert recognition.tracks[0].end_seconds == pytest.approx(1.2)
 
 
-def test_short_video_is_one_stretched_window(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_short_video_is_one_stretched_window(checkpoint: Path, tmp_path: Path) -> None:
     folder = write_frame_folder(tmp_path / "frames", disc_frames(5))
     recognizer = listener(checkpoint)
     recognition = recognizer.recognize(folder)
@@ -96,7 +96,7 @@ def test_short_video_is_one_stretched_window(checkpoint: Path, tmp_path: Path) -
     assert len(recognition.segments) == 1
 
 
-def test_two_people_come_and_go(checkpoint: Path, tmp_path: Path) -> None:
+def test_people_may_appear_later(checkpoint: Path, tmp_path: Path) -> None:
     left = disc_frames(75, dict.fromkeys(range(75), (30.0, 40.0)), greys=[50] * 75)
     both = left.copy()
     for index in range(30, 75):
@@ -132,16 +132,16 @@ def test_memory_holds_crops_for_one_window_only(checkpoint: Path, tmp_path: Path
     for index, image in enumerate(disc_frames(200, greys=[50] * 200)):
         stream.read(image, index / 25)
         (person,) = stream._people.values()
-        assert len(person.windows) <= 27  # 1 s at 25 frames a second
+        assert len(person.windows) <= 27  # 1 s at 25 frames per second
         (track,) = stream.in_sight
         assert len(track.points) <= 2
         assert stream._waiting == []
-    readings = stream.finish(8.0)
-    assert stream.tracks(readings[:0]) == ()
+    entries = stream.finish(8.0)
+    assert stream.tracks(entries[:0]) == ()
 
 
-def test_a_face_on_screen_for_minutes_takes_little_memory(checkpoint: Path) -> None:
-    """As in slide shows and recordings of screens, whose frames may be minutes long."""
+def test_a_frame_shown_for_minutes_takes_little_memory(checkpoint: Path) -> None:
+    """As in slide shows and screen recordings, whose frames may last minutes."""
     stream = listener(checkpoint).stream()
     image = disc_frames(1)[0]
     stream.follow(image, 0.0, stream.analyzer.analyze(image, 0.0))
@@ -159,7 +159,7 @@ def test_a_face_on_screen_for_minutes_takes_little_memory(checkpoint: Path) -> N
 
 
 @pytest.mark.parametrize("detect_every", [1, 3])
-def test_stream_gives_the_file_s_readings_as_soon_as_their_windows_are_full(
+def test_a_stream_gives_the_results_of_a_file_as_soon_as_windows_are_full(
     checkpoint: Path, tmp_path: Path, detect_every: int
 ) -> None:
     frames = disc_frames(80, {i: (30 + 0.5 * i, 48.0) for i in range(80)})
@@ -179,7 +179,7 @@ def test_stream_gives_the_file_s_readings_as_soon_as_their_windows_are_full(
         np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
 
 
-def test_stream_reads_people_together(checkpoint: Path) -> None:
+def test_a_stream_batches_the_windows_of_all_people(checkpoint: Path) -> None:
     both = disc_frames(40, dict.fromkeys(range(40), (30.0, 48.0)), [50] * 40)
     both[:, 20:76, 80:120] = both[:, 20:76, 10:50]
     recognizer = listener(checkpoint)
@@ -194,7 +194,7 @@ def test_stream_reads_people_together(checkpoint: Path) -> None:
     assert set(sizes) == {0, 2}
 
 
-def test_stream_refuses_frames_out_of_order(checkpoint: Path) -> None:
+def test_a_stream_refuses_frames_out_of_order(checkpoint: Path) -> None:
     stream = listener(checkpoint).stream()
     image = disc_frames(1)[0]
     stream.read(image, 1.0)
@@ -205,7 +205,7 @@ def test_stream_refuses_frames_out_of_order(checkpoint: Path) -> None:
             stream.read(image, seconds)
 
 
-def test_stream_refuses_what_is_no_frame_and_goes_on(checkpoint: Path) -> None:
+def test_a_stream_refuses_invalid_frames_and_continues(checkpoint: Path) -> None:
     stream, clean = listener(checkpoint).stream(), listener(checkpoint).stream()
     frames = disc_frames(30)
     with pytest.raises(InputError, match=r"height x width x 3 values of uint8, given 96 x 128 of uint8"):
@@ -221,7 +221,7 @@ def test_stream_refuses_what_is_no_frame_and_goes_on(checkpoint: Path) -> None:
     assert given
 
 
-def test_flip_is_the_mean_of_both_readings(checkpoint: Path) -> None:
+def test_flip_averages_the_probabilities_of_both_images(checkpoint: Path) -> None:
     clips = np.random.default_rng(0).integers(0, 256, (2, 16, 64, 64, 3), np.uint8)
     plain, flipped = listener(checkpoint), listener(checkpoint, flip=True)
     mirrored = np.ascontiguousarray(clips[:, :, :, ::-1])
@@ -229,7 +229,7 @@ def test_flip_is_the_mean_of_both_readings(checkpoint: Path) -> None:
     torch.testing.assert_close(flipped.reader.read(list(clips)), expected)
 
 
-def test_improbable_readings_are_uncertain_and_the_peak_lies_in_its_segment(checkpoint: Path, tmp_path: Path) -> None:
+def test_improbable_segments_are_uncertain_and_the_peak_lies_in_its_segment(checkpoint: Path, tmp_path: Path) -> None:
     folder = write_frame_folder(tmp_path / "frames", disc_frames(60))
     (unsure,) = listener(checkpoint, minimum_probability=1.0).recognize(folder).segments
     assert unsure.label == "uncertain"
@@ -240,7 +240,7 @@ def test_improbable_readings_are_uncertain_and_the_peak_lies_in_its_segment(chec
 
 
 class StillDetector(DiscDetector):
-    """Finds a disc in the middle, in any light."""
+    """Detects a disc in the middle, in any light."""
 
     def detect(self, image: np.ndarray) -> list[FaceBox]:
         return [FaceBox(52.0, 36.0, 25.0, 25.0, 0.9)]
@@ -249,7 +249,7 @@ class StillDetector(DiscDetector):
 def test_quality_is_that_of_the_frames_in_the_window(checkpoint: Path, tmp_path: Path) -> None:
     plain = disc_frames(50, greys=[0] * 50)
     gone = plain.copy()
-    gone[20:35] = 0  # hidden, and the track goes on
+    gone[20:35] = 0  # hidden, and the track continues
     windows = WindowOptions(stride_seconds=1.0)
 
     def read(name: str, frames: np.ndarray, detector: DiscDetector) -> list[tuple[float, str]]:
@@ -276,9 +276,11 @@ def test_no_face_gives_an_empty_timeline(checkpoint: Path, tmp_path: Path) -> No
     assert recognition.to_csv() == ",".join(header) + "\n"
 
 
-def test_a_truncated_video_is_read_as_far_as_it_goes(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_truncated_video_is_recognized_up_to_its_end(checkpoint: Path, tmp_path: Path) -> None:
     frames = disc_frames(60)
-    frames[:, :20] = np.random.default_rng(0).integers(0, 60, (60, 20, 128, 3))  # so that all frames are of one size
+    frames[:, :20] = np.random.default_rng(0).integers(
+        0, 60, (60, 20, 128, 3)
+    )  # so that all encoded frames have the same size
     video = write_video(tmp_path / "cut.mp4", frames, options={"movflags": "faststart"})
     video.write_bytes(video.read_bytes()[: video.stat().st_size * 6 // 10])
     recognition = Recognizer.from_checkpoint(checkpoint, DiscDetector()).recognize(video)
@@ -397,7 +399,7 @@ def test_rows_are_the_timeline(checkpoint: Path, tmp_path: Path) -> None:
     assert lines[1].split(",") == [str(value) for value in rows[0].values()]
 
 
-def test_synthetic_training_is_said(checkpoint: Path) -> None:
+def test_synthetic_training_is_reported(checkpoint: Path) -> None:
     loaded = load_checkpoint(checkpoint)
     assert not Recognizer(loaded, DiscDetector()).trained_on_synthetic_faces
     recognizer = Recognizer(loaded._replace(record=CheckpointRecord(synthetic=True)), DiscDetector())
@@ -405,7 +407,7 @@ def test_synthetic_training_is_said(checkpoint: Path) -> None:
     assert "synthetic" in recognizer.model_info.notice
 
 
-def test_stride_longer_than_a_clip_is_refused(checkpoint: Path) -> None:
+def test_a_stride_longer_than_a_clip_is_refused(checkpoint: Path) -> None:
     with pytest.raises(InputError, match=r"stride_seconds is 1\.5, which leaves gaps"):
         listener(checkpoint, stride_seconds=1.5)
 
@@ -437,7 +439,7 @@ def test_people_of_real_videos(checkpoint: Path, name: str, tracks: int, share: 
     assert recognition.face_share == pytest.approx(share, abs=0.02)
 
 
-def test_without_a_detector_the_best_one_is_taken_and_logged(
+def test_without_a_detector_the_best_available_one_is_used_and_logged(
     checkpoint: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     recognizer = Recognizer.from_checkpoint(checkpoint)

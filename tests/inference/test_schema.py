@@ -1,4 +1,4 @@
-"""The JSON form against its schema."""
+"""The JSON format against its schema."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ VALIDATOR = Draft202012Validator(SCHEMA)
 
 
 def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, bool]]:
-    """Yield the path of every field that holds a value or values, and whether it is always there."""
+    """Yield the path of every field with values, and whether it is always present."""
     for name, field in schema.get("properties", {}).items():
         inner = field["items"] if field.get("items", {}).get("properties") else field
         place = f"{path}{name}" + ("[]" if inner is not field else "")
@@ -33,7 +33,7 @@ def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, bool]]
 
 @pytest.fixture(scope="module")
 def form(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a real run gives, of a model that has a notice."""
+    """The JSON form of a real run with a model that has a notice."""
     places = {i: (40.0 if i < 30 else 90.0, 48.0) for i in range(60)}
     frames = disc_frames(60, places, greys=[20] * 30 + [200] * 30)
     video = write_video(tmp_path_factory.mktemp("video") / "a.mp4", frames)
@@ -44,7 +44,7 @@ def form(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     return written
 
 
-def test_the_schema_is_one() -> None:
+def test_the_schema_is_valid() -> None:
     Draft202012Validator.check_schema(SCHEMA)
     assert SCHEMA["properties"]["schema_version"]["const"] == SCHEMA_VERSION
     assert SCHEMA["$id"].endswith(SCHEMA_VERSION)
@@ -72,25 +72,25 @@ def test_no_face_and_a_model_without_origin_are_valid(checkpoint: Path, tmp_path
 
 
 BREAKS: dict[str, Callable[[dict[str, Any]], object]] = {
-    "a field more": lambda form: form.update(colour="red"),
-    "a column more in the boxes": lambda form: form["tracks"][0]["boxes"].update(z=[1.0]),
+    "an additional field": lambda form: form.update(colour="red"),
+    "an additional column in the boxes": lambda form: form["tracks"][0]["boxes"].update(z=[1.0]),
     "five numbers for a box": lambda form: form["tracks"][0]["boxes"]["xyxy"][0].append(1.0),
-    "a field less": lambda form: form["tracks"][0]["segments"][0].pop("confidence"),
+    "a missing field": lambda form: form["tracks"][0]["segments"][0].pop("confidence"),
     "another version": lambda form: form.update(schema_version="3.0"),
     "above 1": lambda form: form["tracks"][0]["windows"][0].update(quality=1.5),
     "text for a number": lambda form: form["video"].update(fps="25"),
     "an unknown flaw": lambda form: form["tracks"][0]["windows"][0].update(flaw="ugly"),
-    "no number": lambda form: form["tracks"][0]["segments"][0].update(probability=None),
+    "null for a number": lambda form: form["tracks"][0]["segments"][0].update(probability=None),
 }
 
 
 @pytest.mark.parametrize("name", BREAKS)
-def test_a_broken_result_is_not_valid(form: dict[str, Any], name: str) -> None:
+def test_a_broken_result_is_invalid(form: dict[str, Any], name: str) -> None:
     broken = json.loads(json.dumps(form))
     BREAKS[name](broken)
     assert not VALIDATOR.is_valid(broken)
 
 
-def test_only_what_the_page_marks_may_be_absent() -> None:
+def test_only_the_documented_optional_fields_may_be_absent() -> None:
     optional = {path for path, always in fields(SCHEMA) if not always}
     assert optional == {"model.checkpoint", "model.checkpoint_sha256", "model.notice"}

@@ -40,20 +40,20 @@ def rated(quality: float, start: float, end: float, *probabilities: float) -> Ti
 
 
 @given(st.integers(1, 60), st.sampled_from([8, 16, 32]), st.sampled_from([12.5, 25.0, 29.97, 30.0]))
-def test_whole_clip_gives_the_frames_of_the_test_sampling(frames: int, count: int, fps: float) -> None:
+def test_a_whole_clip_gives_the_frames_of_the_test_sampling(frames: int, count: int, fps: float) -> None:
     seconds = [i / fps for i in range(frames)]
     positions = frames_in_window(seconds, 0.0, frames / fps, count)
     assert positions.tolist() == uniform_segments(frames, count).tolist()
 
 
-def test_frames_are_chosen_by_time_when_the_rate_changes() -> None:
-    # Four frames in the first second, then two a second.
+def test_frames_are_chosen_by_time_if_the_rate_changes() -> None:
+    # Four frames in the first second, then two per second.
     seconds = [0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0]
     assert frames_in_window(seconds, 0.0, 2.0, 4).tolist() == [1, 3, 4, 5]
     assert frames_in_window(seconds, 0.5, 1.5, 4).tolist() == [2, 3, 4, 4]
 
 
-def test_window_before_the_first_frame_repeats_it() -> None:
+def test_a_window_before_the_first_frame_repeats_it() -> None:
     assert frames_in_window([1.0, 1.1], 0.0, 1.0, 3).tolist() == [0, 0, 0]
 
 
@@ -70,7 +70,7 @@ def test_time_course_is_the_mean_of_the_windows_that_cover_an_instant() -> None:
     assert course.quality.tolist() == [1, 1, 1, 1]
 
 
-def test_windows_weigh_by_quality_and_alike_where_there_is_none() -> None:
+def test_windows_are_weighted_by_quality_or_equally_without_any() -> None:
     entries = [
         rated(0.9, 0, 2, 1.0, 0.0),
         rated(0.3, 1, 3, 0.0, 1.0),
@@ -83,9 +83,9 @@ def test_windows_weigh_by_quality_and_alike_where_there_is_none() -> None:
 
 
 @given(spans=st.lists(st.tuples(st.integers(0, 30), st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=30))
-def test_time_course_is_what_adding_up_instant_by_instant_gives(spans: list[tuple[int, float, float]]) -> None:
+def test_the_time_course_agrees_with_a_sum_at_each_instant(spans: list[tuple[int, float, float]]) -> None:
     entries = [rated(quality, 0.1 * start, 0.1 * start + 1, p, 1 - p) for start, p, quality in spans]
-    entries.append(entry(0, 4, 0.5, 0.5))  # so that there is no hole
+    entries.append(entry(0, 4, 0.5, 0.5))  # so that there is no gap
     course = course_of(entries)
     for middle, probabilities, quality in zip(course.middles, course.probabilities, course.quality, strict=True):
         here = [e for e in entries if e.start_seconds <= middle < e.end_seconds]

@@ -1,4 +1,4 @@
-"""Images and videos that are written, read back."""
+"""Written images and videos, read back."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +16,13 @@ from tests.helpers.videos import frame_number, moving_frames
 
 
 @pytest.mark.parametrize("suffix", [".png", ".ppm", ".jpg"])
-def test_images_are_rgb_and_lossless_where_their_kind_is(suffix: str) -> None:
+def test_images_are_rgb_and_lossless_in_lossless_formats(suffix: str) -> None:
     image = moving_frames(1)[0]
     found = decode_image(encode_image(image, suffix), "the image").astype(int)
     assert np.abs(found - image).mean() <= (2 if suffix == ".jpg" else 0)
 
 
-def test_quality_decides_about_the_size_of_a_jpeg() -> None:
+def test_a_lower_quality_gives_a_smaller_jpeg() -> None:
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     sizes = [len(encode_image(image, ".jpg", quality)) for quality in (1, 50, 95, 100)]
     assert sizes == sorted(sizes)
@@ -34,7 +34,7 @@ def test_quality_decides_about_the_size_of_a_jpeg() -> None:
             encode_image(image, ".jpg", quality)
 
 
-def test_numbered_images_are_padded_as_asked(tmp_path: Path) -> None:
+def test_image_numbers_are_padded_to_the_requested_digits(tmp_path: Path) -> None:
     write_images(tmp_path / "a", moving_frames(2))
     write_images(tmp_path / "b", moving_frames(2), ".jpg", digits=1)
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["00001.png", "00002.png"]

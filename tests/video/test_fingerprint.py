@@ -1,4 +1,4 @@
-"""A stamp changes with what would be read, and with nothing else."""
+"""A stamp changes with the content of a video, and with nothing else."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from ifdd.video.fingerprint import source_stamp
 from tests.helpers.videos import moving_frames, write_frame_folder
 
 
-def test_a_file_has_another_stamp_once_it_changes_or_moves(tmp_path: Path) -> None:
+def test_the_stamp_of_a_file_changes_when_it_changes_or_moves(tmp_path: Path) -> None:
     video = tmp_path / "a.mp4"
     absent = source_stamp(video)
     video.write_bytes(b"one")
@@ -19,12 +19,12 @@ def test_a_file_has_another_stamp_once_it_changes_or_moves(tmp_path: Path) -> No
     assert source_stamp(video.rename(tmp_path / "b.mp4")) != source_stamp(video)
 
 
-def test_a_folder_has_another_stamp_once_an_image_changes_comes_or_goes(tmp_path: Path) -> None:
+def test_the_stamp_of_a_folder_changes_with_its_images(tmp_path: Path) -> None:
     folder = write_frame_folder(tmp_path / "clip", moving_frames(3))
     first = source_stamp(folder)
     (folder / "Thumbs.db").write_text("what Windows leaves behind")
     assert source_stamp(folder) == first
-    os.utime(folder / "2.png", ns=(1, 1))  # earlier than the newest, which alone would not tell
+    os.utime(folder / "2.png", ns=(1, 1))  # older than the newest, so that the newest time stays
     changed = source_stamp(folder)
     assert changed != first
     (folder / "3.png").unlink()

@@ -38,7 +38,7 @@ def test_colours_are_rgb(tmp_path: Path) -> None:
         assert np.abs(read_frames(path).astype(int) - red).max() < 12
 
 
-def test_time_stamps_are_the_real_ones_not_index_over_rate(tmp_path: Path) -> None:
+def test_times_come_from_time_stamps_not_from_the_frame_rate(tmp_path: Path) -> None:
     times = [0.0, 0.04, 0.08, 0.5, 0.54, 1.4, 1.44]
     path = write_video(tmp_path / "pauses.mkv", moving_frames(7), times=times)
     assert [frame.seconds for frame in iter_frames(path)] == pytest.approx(times, abs=0.002)
@@ -58,11 +58,11 @@ def test_rotation_is_honoured(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("turns", range(4))
 @pytest.mark.parametrize("mirrored", [False, True])
-def test_turned_and_mirrored_videos_are_shown_as_players_show_them(tmp_path: Path, turns: int, mirrored: bool) -> None:
-    """The eight display matrices, against a map of points done one by one."""
+def test_rotated_and_mirrored_videos_look_as_in_players(tmp_path: Path, turns: int, mirrored: bool) -> None:
+    """The eight display matrices, against points mapped one by one."""
     image = np.repeat(np.repeat(np.random.default_rng(0).integers(0, 2, (3, 4), np.uint8) * 200 + 20, 16, 0), 16, 1)
     path = write_video(tmp_path / "video.mp4", np.repeat(np.repeat(image[None, :, :, None], 3, 3), 2, 0))
-    across, down = (-1, 0) if mirrored else (1, 0), (0, 1)  # where a step to the right and a step down go
+    across, down = (-1, 0) if mirrored else (1, 0), (0, 1)  # the images of one step right and one step down
     for _ in range(turns):
         across, down = (-across[1], across[0]), (-down[1], down[0])
     set_display_matrix(path, *across, *down)
@@ -87,11 +87,11 @@ def test_pixels_that_are_not_square_are_stretched(tmp_path: Path, shape: str, si
     assert (probe(path).width, probe(path).height) == size
     assert [frame_number(image) for image in read_frames(path)] == [0, 1, 2]
     set_display_matrix(path, 0, 1, -1, 0)
-    assert read_frames(path).shape[1:3] == size  # turned: width and height are exchanged
+    assert read_frames(path).shape[1:3] == size  # rotated: width and height are swapped
 
 
 @pytest.mark.parametrize("kind", ["video.mp4", "video.gif", "folder"])
-def test_chosen_frames_come_in_the_asked_order_with_repeats(tmp_path: Path, kind: str) -> None:
+def test_selected_frames_come_in_the_requested_order_with_repeats(tmp_path: Path, kind: str) -> None:
     frames = moving_frames(20)
     path = tmp_path / kind
     write_frame_folder(path, frames) if kind == "folder" else write_video(path, frames)
@@ -106,7 +106,7 @@ def test_chosen_frames_come_in_the_asked_order_with_repeats(tmp_path: Path, kind
             read_frames(path, senseless)
 
 
-def test_a_folder_is_sorted_by_number_and_other_files_are_passed_over(tmp_path: Path) -> None:
+def test_a_folder_is_sorted_by_number_and_other_files_are_ignored(tmp_path: Path) -> None:
     folder = write_frame_folder(tmp_path / "clip", moving_frames(12), suffix=".jpg")
     (folder / "notes.txt").write_text("no frame")
     (folder / "._1.jpg").write_bytes(b"what macOS leaves behind")
@@ -116,7 +116,7 @@ def test_a_folder_is_sorted_by_number_and_other_files_are_passed_over(tmp_path: 
     assert [frame.seconds for frame in iter_frames(folder, folder_fps=10.0)][-1] == pytest.approx(1.1)
 
 
-def test_numbers_behind_other_numbers_and_with_padding_are_compared_by_value(tmp_path: Path) -> None:
+def test_several_and_padded_numbers_in_names_are_compared_by_value(tmp_path: Path) -> None:
     frames = moving_frames(3)
     for name, image in zip(("s2_frame007", "s2_frame80", "s10_frame1"), frames, strict=True):
         cv2.imwrite(str(tmp_path / f"{name}.png"), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
@@ -201,7 +201,7 @@ def seen_before(path: Path) -> list[float]:
     return seconds
 
 
-def test_audio_alone_is_no_video(tmp_path: Path) -> None:
+def test_audio_alone_is_not_a_video(tmp_path: Path) -> None:
     import wave
 
     with wave.open(str(tmp_path / "sound.wav"), "wb") as sound:
@@ -268,7 +268,7 @@ def test_real_videos(name: str, frames: int, size: tuple[int, int], fps: float |
     assert seconds[-1] < info.duration_seconds + seconds[0]
 
 
-def test_a_matroska_file_that_starts_late_is_not_called_truncated(tmp_path: Path) -> None:
+def test_a_matroska_file_that_starts_late_is_not_reported_as_truncated(tmp_path: Path) -> None:
     path = tmp_path / "late.mkv"
     write_video(path, moving_frames(30), times=[0.7 + index / 25 for index in range(30)])
     info = probe(path)

@@ -16,13 +16,13 @@ BLUE, GREEN, RED, GREY = (0, 0, 255), (0, 255, 0), (255, 0, 0), (128, 128, 128)
 
 
 def quarters(image: UInt8[np.ndarray, "height width 3"]) -> list[list[int]]:
-    """Return the colours in the middle of the four quarters, by rows."""
+    """Return the colours at the centres of the four quadrants, by rows."""
     height, width = image.shape[:2]
     return [image[y, x].tolist() for y in (height // 4, 3 * height // 4) for x in (width // 4, 3 * width // 4)]
 
 
 def write(path: Path, orientation: int) -> None:
-    """Write 40 x 20 pixels of four colours, and how they are to be turned."""
+    """Write an image of 40 x 20 pixels in four colours, with an EXIF orientation."""
     picture = Image.new("RGB", (40, 20), GREY)
     for corner, colour in (((0, 0), BLUE), ((20, 0), GREEN), ((0, 10), RED)):
         picture.paste(colour, (*corner, corner[0] + 20, corner[1] + 10))
@@ -53,7 +53,7 @@ def test_a_photograph_is_upright(tmp_path: Path, orientation: int) -> None:
     np.testing.assert_allclose(quarters(frames[0].image), UPRIGHT[orientation], atol=12)
 
 
-def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
+def test_other_files_with_an_image_suffix_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     path.write_text("no image")
     with pytest.raises(InputError, match=r"photo\.jpg has no frames that can be decoded"):
@@ -61,8 +61,8 @@ def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-def test_frames_with_data_of_an_unknown_kind_are_read_and_turned(tmp_path: Path, orientation: int) -> None:
-    path = tmp_path / "motion.mjpeg"  # FFmpeg gives each frame of it the EXIF, and PyAV has no name for that
+def test_frames_with_unknown_side_data_are_read_and_rotated(tmp_path: Path, orientation: int) -> None:
+    path = tmp_path / "motion.mjpeg"  # FFmpeg attaches the EXIF data to each frame; PyAV has no name for it
     write(tmp_path / "photo.jpg", orientation)
     path.write_bytes(2 * (tmp_path / "photo.jpg").read_bytes())
     with av.open(str(path)) as container, pytest.raises(ValueError, match="is not a valid Type"):

@@ -24,7 +24,7 @@ from tests.helpers.videos import frame_number, moving_frames, write_frame_folder
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".gif"])
-def test_a_good_video_is_read_as_by_the_strict_reader(tmp_path: Path, suffix: str) -> None:
+def test_an_intact_video_gives_the_same_frames_as_the_strict_reader(tmp_path: Path, suffix: str) -> None:
     path = write_video(tmp_path / f"video{suffix}", moving_frames(30))
     video = open_video(path)
     frames = list(video)
@@ -48,14 +48,14 @@ def test_pauses_and_rotation_are_kept(tmp_path: Path) -> None:
     assert (telephone.info().width, telephone.info().height) == (64, 48)
 
 
-def test_one_frame_a_second(tmp_path: Path) -> None:
+def test_one_frame_per_second(tmp_path: Path) -> None:
     video = open_video(write_video(tmp_path / "slow.mp4", moving_frames(5), fps=1))
     assert [frame.seconds for frame in video] == [0, 1, 2, 3, 4]
     assert video.info().fps == 1
     assert video.info().duration_seconds == 5
 
 
-def test_a_picture_of_8k(tmp_path: Path) -> None:
+def test_an_8k_image(tmp_path: Path) -> None:
     large = np.zeros((2, 4320, 7680, 3), np.uint8)
     large[:, :, 4000:] = 200
     video = open_video(write_video(tmp_path / "8k.mp4", large))
@@ -63,7 +63,7 @@ def test_a_picture_of_8k(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_damage_in_the_middle_is_passed_over_and_counted(tmp_path: Path, suffix: str) -> None:
+def test_damage_in_the_middle_is_skipped_and_counted(tmp_path: Path, suffix: str) -> None:
     path = write_video(tmp_path / f"good{suffix}", moving_frames(100, 120, 160))
     with av.open(str(path)) as container:
         packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
@@ -81,7 +81,7 @@ def test_damage_in_the_middle_is_passed_over_and_counted(tmp_path: Path, suffix:
     assert video.info().notices[0].startswith(f"{video.damaged} damaged packets")
 
 
-def test_frames_that_a_decoder_drops_without_a_word_are_counted(tmp_path: Path) -> None:
+def test_frames_that_a_decoder_drops_silently_are_counted(tmp_path: Path) -> None:
     path = write_video(tmp_path / "video.mkv", moving_frames(40), codec="mpeg2video")
     with av.open(str(path)) as container:
         packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
@@ -101,10 +101,10 @@ def test_frames_that_a_decoder_drops_without_a_word_are_counted(tmp_path: Path) 
         *((suffix, "mjpeg") for suffix in (".mp4", ".mkv", ".avi")),
     ],
 )
-def test_no_damage_is_seen_in_good_videos(
+def test_intact_videos_have_no_damage(
     tmp_path: Path, suffix: str, codec: Literal["libx264", "mpeg2video", "mjpeg"]
 ) -> None:
-    """Frames out of order, of varying rate, before the beginning of the edit list."""
+    """Frames out of order, at varying rate, before the start of the edit list."""
     pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
     options = {"bf": "3", "g": "12"} if codec != "mjpeg" else {}
     with av.open(str(tmp_path / f"video{suffix}"), "w") as container:
@@ -123,7 +123,7 @@ def test_no_damage_is_seen_in_good_videos(
     assert video.damaged == 0
 
 
-def test_a_long_gap_in_a_steady_video_is_told(tmp_path: Path) -> None:
+def test_a_long_gap_in_a_video_of_even_rate_is_reported(tmp_path: Path) -> None:
     times = [index / 25 + 2 * (index >= 30) for index in range(60)]
     gap = open_video(write_video(tmp_path / "gap.mkv", moving_frames(60), times=times))
     assert len(list(gap)) == 60
@@ -134,14 +134,14 @@ def test_a_long_gap_in_a_steady_video_is_told(tmp_path: Path) -> None:
 
 
 def write_stamp(data: bytearray, place: int, ticks: int) -> None:
-    """Write a time stamp of a transport stream: 33 bits in five bytes, which keep their marks."""
+    """Write a time stamp of a transport stream: 33 bits in five bytes, keeping the marker bits."""
     parts = (ticks >> 29 & 0xE, ticks >> 22, ticks >> 14 & 0xFE, ticks >> 7, ticks << 1 & 0xFE)
     for offset, (part, marks) in enumerate(zip(parts, (0xF1, 0, 1, 0, 1), strict=True)):
         data[place + offset] = data[place + offset] & marks | part & 0xFF
 
 
 @pytest.mark.parametrize("frames", [[0], [20], [59], range(30, 40), range(30, 60)])
-def test_time_stamps_ten_hours_ahead_make_no_video_of_ten_hours(tmp_path: Path, frames: Iterable[int]) -> None:
+def test_time_stamps_ten_hours_ahead_are_ignored(tmp_path: Path, frames: Iterable[int]) -> None:
     path = write_video(tmp_path / "leap.ts", moving_frames(60), codec="mpeg2video")
     data = bytearray(path.read_bytes())
     pictures = [match.start() for match in re.finditer(rb"\x00\x00\x01\xe0", data)]
@@ -158,8 +158,8 @@ def test_time_stamps_ten_hours_ahead_make_no_video_of_ten_hours(tmp_path: Path, 
     assert video.info().damaged >= 1
 
 
-def test_time_goes_on_where_recordings_are_joined(tmp_path: Path) -> None:
-    """Their time stamps begin anew, or leap to the time of day."""
+def test_time_continues_where_recordings_are_joined(tmp_path: Path) -> None:
+    """Their time stamps restart, or jump to the time of day."""
     one = write_video(tmp_path / "one.ts", moving_frames(30), codec="mpeg2video").read_bytes()
     with av.open(str(tmp_path / "two.ts"), "w") as container:
         stream = container.add_stream("mpeg2video", rate=25)
@@ -179,7 +179,7 @@ def test_time_goes_on_where_recordings_are_joined(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["cut.mkv", "cut.mp4"])
-def test_of_a_truncated_video_the_rest_is_read_with_a_notice(tmp_path: Path, name: str) -> None:
+def test_the_rest_of_a_truncated_video_is_read_with_a_notice(tmp_path: Path, name: str) -> None:
     whole = write_video(tmp_path / name, moving_frames(60, 120, 160), options={"movflags": "faststart"})
     data = whole.read_bytes()
     whole.write_bytes(data[: len(data) * 6 // 10])
@@ -190,7 +190,7 @@ def test_of_a_truncated_video_the_rest_is_read_with_a_notice(tmp_path: Path, nam
 
 
 def bad_sources(folder: Path) -> dict[str, str]:
-    """Write what cannot be read at all: name -> a part of the message."""
+    """Write unreadable sources; return name -> part of the message."""
     good = write_video(folder / "good.mp4", moving_frames(60)).read_bytes()
     (folder / "empty.mp4").write_bytes(b"")
     (folder / "zeros.mp4").write_bytes(bytes(4096))
@@ -217,7 +217,7 @@ def bad_sources(folder: Path) -> dict[str, str]:
 
 
 def write_sound(path: Path, cover: bool) -> None:
-    """Write a second of silence, with a picture on it as music files have."""
+    """Write a second of silence with a cover image, as in music files."""
     with av.open(str(path), "w") as container:
         sound = container.add_stream("mp3", rate=44100)
         if cover:
@@ -234,7 +234,7 @@ def write_sound(path: Path, cover: bool) -> None:
         container.mux(sound.encode(None))
 
 
-def test_what_cannot_be_read_is_named_in_one_line(tmp_path: Path) -> None:
+def test_unreadable_sources_are_named_in_one_line(tmp_path: Path) -> None:
     for name, message in bad_sources(tmp_path).items():
         with pytest.raises(InputError) as caught:
             list(open_video(tmp_path / name))
@@ -244,7 +244,7 @@ def test_what_cannot_be_read_is_named_in_one_line(tmp_path: Path) -> None:
         assert "\n" not in text
 
 
-def test_no_permission_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_permission_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_video(tmp_path / "secret.mp4", moving_frames(3))
 
     def refuse(*_: object, **__: object) -> None:
@@ -257,14 +257,14 @@ def test_no_permission_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="everything is permitted to root")
-def test_no_permission_for_real(tmp_path: Path) -> None:
+def test_a_real_missing_permission_is_named(tmp_path: Path) -> None:
     path = write_video(tmp_path / "secret.mp4", moving_frames(3))
     path.chmod(0)
     with pytest.raises(InputError, match="check its permissions"):
         open_video(path)
 
 
-def test_images_of_a_folder_have_the_frame_rate_asked_for_and_damaged_ones_leave_a_gap(tmp_path: Path) -> None:
+def test_images_have_the_requested_frame_rate_and_damaged_ones_leave_a_gap(tmp_path: Path) -> None:
     folder = write_frame_folder(tmp_path / "clip", moving_frames(12))
     (folder / "4.png").write_bytes(b"damaged")
     video = open_video(folder, SourceOptions(image_fps=10.0))
@@ -278,7 +278,7 @@ def test_images_of_a_folder_have_the_frame_rate_asked_for_and_damaged_ones_leave
         list(open_video(folder))
 
 
-def test_reading_ends_after_the_longest_time_or_when_stopped(tmp_path: Path) -> None:
+def test_reading_ends_after_the_maximum_time_or_when_stopped(tmp_path: Path) -> None:
     path = write_video(tmp_path / "video.mp4", moving_frames(50))
     short = open_video(path, SourceOptions(maximum_seconds=0.5))
     assert len(list(short)) == 13
@@ -291,7 +291,7 @@ def test_reading_ends_after_the_longest_time_or_when_stopped(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("field", ["image_fps", "timeout_seconds", "maximum_seconds"])
-def test_senseless_options_are_named(field: str) -> None:
+def test_invalid_options_are_named(field: str) -> None:
     with pytest.raises(InputError, match=f"source.{field} is 0.0; it must be above 0"):
         SourceOptions(**{field: 0.0})
 
@@ -303,7 +303,9 @@ def test_standard_input_through_a_real_pipe(tmp_path: Path) -> None:
     assert done.stdout.split() == ["30", "standard", "input"]
 
 
-def test_standard_input_that_ends_early_or_is_closed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standard_input_that_ends_early_or_is_closed_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = write_video(tmp_path / "video.mkv", moving_frames(60)).read_bytes()
     video = open_video("-", stdin=io.BytesIO(whole[: len(whole) * 6 // 10]))
     assert 20 < len(list(video)) < 60
@@ -313,7 +315,7 @@ def test_standard_input_that_ends_early_or_is_closed_is_told(tmp_path: Path, mon
         open_video("-")
 
 
-def test_a_video_is_read_once(tmp_path: Path) -> None:
+def test_a_video_can_be_read_only_once(tmp_path: Path) -> None:
     video = open_video(write_video(tmp_path / "video.mkv", moving_frames(5)))
     assert len(list(video)) == 5
     with pytest.raises(InputError, match=r"video\.mkv was read already; open it again"):
@@ -327,7 +329,7 @@ def test_standard_input_without_a_video_is_named() -> None:
 
 
 class _Difficult(FileHandler):
-    """Serves files; of those named so, it asks for a password, or falls silent in the middle."""
+    """Serves files; depending on the name, asks for a password or falls silent in the middle."""
 
     def do_GET(self) -> None:  # noqa: N802 (the base class's name)
         if "secret" in self.path:
@@ -353,7 +355,7 @@ def address(tmp_path: Path) -> Iterator[str]:
         yield address
 
 
-def test_a_video_behind_an_address(tmp_path: Path, address: str) -> None:
+def test_a_video_at_a_url(tmp_path: Path, address: str) -> None:
     write_video(tmp_path / "video.mp4", moving_frames(30), options={"movflags": "faststart"})
     patient = SourceOptions(timeout_seconds=LIMIT_SECONDS)
     video = open_video(f"{address}/video.mp4", patient)
@@ -364,7 +366,7 @@ def test_a_video_behind_an_address(tmp_path: Path, address: str) -> None:
         open_video(f"{address}/absent.mp4", patient)
 
 
-def test_an_address_that_falls_silent_is_read_so_far(tmp_path: Path, address: str) -> None:
+def test_a_url_that_falls_silent_is_read_up_to_there(tmp_path: Path, address: str) -> None:
     write_video(tmp_path / "half.mkv", moving_frames(60, 120, 160))
     for timeout in (0.5, 5, 50):  # a busy machine, which serves the file too, may be silent for a while
         with suppress(InputError):
@@ -377,13 +379,13 @@ def test_an_address_that_falls_silent_is_read_so_far(tmp_path: Path, address: st
     assert re.match(rf"the video broke off at \d\.\d\d of 2\.40 s {why}; what came before", notice)
 
 
-def test_an_address_that_asks_for_a_password_is_named(address: str) -> None:
+def test_a_url_that_needs_a_password_is_named(address: str) -> None:
     with pytest.raises(InputError, match=r"//\*\*\*@127.*secret\.mkv: Server returned 401") as caught:
         open_video(address.replace("//", "//me:pass@") + "/secret.mkv", SourceOptions(timeout_seconds=LIMIT_SECONDS))
     assert "pass@" not in str(caught.value)
 
 
-def test_addresses_that_do_not_answer_are_named() -> None:
+def test_urls_that_do_not_answer_are_named() -> None:
     import socket
 
     with socket.socket() as silent:
@@ -403,7 +405,7 @@ def test_addresses_that_do_not_answer_are_named() -> None:
 
 
 class _FakeCamera:
-    """Gives some images, one failure among them."""
+    """Gives some images, with one failure in between."""
 
     def __init__(self, images: list[np.ndarray | None]) -> None:
         self.images = images
@@ -417,7 +419,7 @@ class _FakeCamera:
         self.released = True
 
 
-def test_a_camera_gives_upright_time_and_colours() -> None:
+def test_a_camera_gives_times_and_rgb_images() -> None:
     red = np.zeros((48, 64, 3), np.uint8) + np.array([0, 0, 200], np.uint8)  # BGR
     camera = _FakeCamera([red, None, red, red])
     video = open_video("camera:0", capture=camera)

@@ -1,4 +1,4 @@
-"""Reading may begin anywhere: the frames are those that full decoding gives from there on."""
+"""Reading can start anywhere, with the same frames as full decoding from there on."""
 
 import io
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ STARTS = (0.5, 3.99, 4.0, 7.53)
 
 
 def write_sparse(path: Path, encoding: dict[str, str], codec: str = "libx264") -> Path:
-    """Write 8 s at 25 frames a second, with few keyframes."""
+    """Write 8 s at 25 frames per second, with few keyframes."""
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream(codec, rate=25, options=encoding)
         stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
@@ -45,7 +45,7 @@ def assert_equal(found: list[Frame], whole: list[Frame], start: float) -> None:
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
 @pytest.mark.parametrize("open_gop", [False, True])
 def test_frames_are_those_of_full_decoding(tmp_path: Path, suffix: str, open_gop: bool) -> None:
-    """Where groups of pictures are open, frames before a keyframe are stored behind it."""
+    """In open groups of pictures, frames before a keyframe are stored after it."""
     encoding = {"g": "60", "bf": "3", "x264-params": f"open-gop={int(open_gop)}"}
     path = write_sparse(tmp_path / f"video{suffix}", encoding)
     whole = list(open_video(path))
@@ -59,7 +59,7 @@ def test_frames_are_those_of_full_decoding(tmp_path: Path, suffix: str, open_gop
         assert video.expected_seconds == pytest.approx(8 - start, abs=0.1)
 
 
-def test_what_lies_before_the_keyframe_is_not_even_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frames_before_the_keyframe_are_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[av.VideoFrame] = []
     usual = ContainerReader._decode
 
@@ -74,7 +74,7 @@ def test_what_lies_before_the_keyframe_is_not_even_decoded(tmp_path: Path, monke
     assert len(decoded) <= 25 + 100
 
 
-def test_where_the_index_leads_astray_all_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_a_wrong_index_everything_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_sparse(tmp_path / "video.mp4", {"g": "60"})
     whole = list(open_video(path))
     monkeypatch.setattr(ContainerReader, "_is_sound_start", lambda *_: False)
@@ -101,7 +101,7 @@ def test_damage_before_the_start_is_not_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_video_whose_picture_begins_late_is_whole_from_an_earlier_start(tmp_path: Path, suffix: str) -> None:
+def test_a_video_whose_picture_begins_late_is_complete_from_an_earlier_start(tmp_path: Path, suffix: str) -> None:
     times = [5 + index / 25 for index in range(50)]
     path = write_video(tmp_path / f"late{suffix}", moving_frames(50), times=times)
     whole = list(open_video(path))
@@ -109,7 +109,7 @@ def test_a_video_whose_picture_begins_late_is_whole_from_an_earlier_start(tmp_pa
         assert_equal(read_from(path, start)[1], whole, start)
 
 
-def test_the_longest_time_counts_from_the_start(tmp_path: Path) -> None:
+def test_the_maximum_time_counts_from_the_start(tmp_path: Path) -> None:
     path = write_sparse(tmp_path / "video.mp4", {"g": "60"})
     video = open_video(path, SourceOptions(start_seconds=5.0, maximum_seconds=0.4))
     assert [frame.seconds for frame in video] == pytest.approx(5 + np.arange(10) / 25, abs=1e-3)
@@ -129,7 +129,7 @@ def test_images_are_skipped_by_their_time(tmp_path: Path) -> None:
     assert (info.damaged, info.start_seconds, info.fps) == (1, 0.3, 10.0)
 
 
-def test_a_pipe_is_read_and_dropped(tmp_path: Path) -> None:
+def test_frames_of_a_pipe_before_the_start_are_dropped(tmp_path: Path) -> None:
     path = write_sparse(tmp_path / "video.mkv", {"g": "60"})
     whole = list(open_video(path))
     video, frames = read_from("-", 6.0, stdin=io.BytesIO(path.read_bytes()))
@@ -137,7 +137,7 @@ def test_a_pipe_is_read_and_dropped(tmp_path: Path) -> None:
     assert video.info().start_seconds == pytest.approx(6.0)
 
 
-def test_a_camera_is_read_and_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_of_a_camera_before_the_start_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     class Camera:
         def __init__(self) -> None:
             self.images = [np.full((48, 64, 3), level, np.uint8) for level in range(10)]
@@ -157,7 +157,7 @@ def test_a_camera_is_read_and_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("kind", ["video.mp4", "video.mkv", "video.ts", "folder", "-"])
-def test_a_start_beyond_the_end_is_an_error_in_one_line(tmp_path: Path, kind: str) -> None:
+def test_a_start_beyond_the_end_is_reported_in_one_line(tmp_path: Path, kind: str) -> None:
     if kind == "folder":
         path, end = write_frame_folder(tmp_path / kind, moving_frames(12)), "0.48"
     else:

@@ -197,8 +197,8 @@ def recognize(
         >>> from ifdd.inference import HaarDetector
         >>> from ifdd.synth import SynthConfig, render_clip
         >>> from ifdd.video import write_video
-        >>> drawn = render_clip(SynthConfig(size=112, frames=16, fps=10), seed=1, index=0)
-        >>> write_video(Path("drawn.mp4"), list(drawn.frames), fps=10)
+        >>> drawn = render_clip(SynthConfig(size=112, frames=16, fps=10.0), seed=1, index=0)
+        >>> write_video(Path("drawn.mp4"), list(drawn.frames), fps=10.0)
         >>> recognition = ifdd.recognize("drawn.mp4", detector=HaarDetector())
         >>> for segment in recognition.segments:
         ...     print(segment.track, segment.start_seconds, segment.end_seconds, segment.label)

@@ -98,7 +98,7 @@ def iter_frames(path: str | Path, folder_fps: float = DEFAULT_FPS) -> Iterator[F
         >>> from pathlib import Path
         >>> import numpy as np
         >>> from ifdd.video import iter_frames, write_video
-        >>> write_video(Path("grey.mp4"), [np.full((48, 64, 3), 128, np.uint8)] * 3, fps=25)
+        >>> write_video(Path("grey.mp4"), [np.full((48, 64, 3), 128, np.uint8)] * 3, fps=25.0)
         >>> [(frame.index, frame.seconds, frame.image.shape) for frame in iter_frames("grey.mp4")]
         [(0, 0.0, (48, 64, 3)), (1, 0.04, (48, 64, 3)), (2, 0.08, (48, 64, 3))]
     """

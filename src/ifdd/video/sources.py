@@ -172,7 +172,7 @@ def open_video(
         >>> from pathlib import Path
         >>> import numpy as np
         >>> from ifdd.video import SourceOptions, open_video, write_video
-        >>> write_video(Path("grey.mp4"), [np.full((48, 64, 3), 128, np.uint8)] * 50, fps=25)
+        >>> write_video(Path("grey.mp4"), [np.full((48, 64, 3), 128, np.uint8)] * 50, fps=25.0)
         >>> video = open_video("grey.mp4", SourceOptions(start_seconds=1.0))
         >>> len([frame.image for frame in video])
         25

@@ -1,4 +1,4 @@
-"""The JSON form read back, in its current version and in the earlier ones."""
+"""The JSON format, read back in its current and earlier versions."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,7 @@ def two_tracks(path: str = "a.mp4") -> Recognition:
 
 
 def old_form(results: Recognition, version: str) -> dict[str, Any]:
-    """Return the JSON form as version 1.0, 1.1 or 1.2 wrote it, built independently of the reader."""
+    """Return the JSON form of version 1.0, 1.1 or 1.2, built independently of the reader."""
     document = results.to_dict()
     new = ("width", "height") if version == "1.2" else ("width", "height", "start_seconds")
     video = {name: value for name, value in document["video"].items() if name not in new}
@@ -79,7 +79,7 @@ def old_form(results: Recognition, version: str) -> dict[str, Any]:
     return form
 
 
-def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+def test_written_results_are_read_back(tmp_path: Path) -> None:
     results = two_tracks()
     results.write(tmp_path / "a.json")
     loaded = Recognition.load(tmp_path / "a.json")
@@ -88,13 +88,13 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert loaded.to_csv() == results.to_csv()
 
 
-def test_results_without_a_face_are_read_again(tmp_path: Path) -> None:
+def test_results_without_a_face_are_read_back(tmp_path: Path) -> None:
     results = Recognition(make_video("a.mp4", 1.0, 4), make_model(CLASSES), ())
     results.write(tmp_path / "a.json")
     assert Recognition.load(tmp_path / "a.json") == results
 
 
-def test_long_tracks_are_written_in_lines_and_read_again(tmp_path: Path) -> None:
+def test_long_tracks_are_written_in_lines_and_read_back(tmp_path: Path) -> None:
     points = [TrackPoint(i, i / 25, FaceBox(float(i % 7), 1.0, 2.0, 3.0, 0.5)) for i in range(1234)]
     results = Recognition(make_video("a.mp4", 50.0, 1250), make_model(CLASSES), (make_track(1, 0.0, 49.36, points),))
     results.write(tmp_path / "a.json")
@@ -105,7 +105,7 @@ def test_long_tracks_are_written_in_lines_and_read_again(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
-def test_earlier_forms_are_read(tmp_path: Path, version: str) -> None:
+def test_earlier_versions_are_read(tmp_path: Path, version: str) -> None:
     results = two_tracks()
     (tmp_path / "old.json").write_text(json.dumps(old_form(results, version)), "utf-8")
     old = Recognition.load(tmp_path / "old.json")

@@ -1,4 +1,4 @@
-"""A part of a video: times and boxes in the results fit the original file, and the annotated video shows that part."""
+"""A part of a video: times and boxes match the original file, and the annotated video shows that part."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tests.helpers.faces import DiscDetector, disc_frames
 from tests.helpers.videos import write_frame_folder, write_video
 
 CENTERS = {index: (20.0 + index, 48.0) for index in range(90)}
-"""The face walks one pixel a frame."""
+"""The face moves one pixel per frame."""
 
 
 def recognizer(checkpoint: Path) -> Recognizer:
@@ -25,7 +25,7 @@ def recognizer(checkpoint: Path) -> Recognizer:
 
 
 def with_sound(video: Path, target: Path) -> Path:
-    """Copy the pictures and add a tone as long as they are."""
+    """Copy the frames and add a tone of the same length."""
     with av.open(str(video)) as source, av.open(str(target), "w") as output:
         picture = output.add_stream_from_template(source.streams.video[0])
         tone = output.add_stream("aac", rate=16000)
@@ -45,7 +45,7 @@ def with_sound(video: Path, target: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["a.mp4", "a.mkv", "folder"])
-def test_results_of_a_part_fit_the_whole_video(checkpoint: Path, tmp_path: Path, kind: str) -> None:
+def test_results_for_a_part_match_the_original_video(checkpoint: Path, tmp_path: Path, kind: str) -> None:
     frames = disc_frames(90, CENTERS, [50] * 90)
     for index, frame in enumerate(frames):
         frame[84:, :12] = 2 * index

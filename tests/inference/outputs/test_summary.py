@@ -1,11 +1,11 @@
-"""The lines that a person reads."""
+"""The summary in text."""
 
 from ifdd.inference.outputs.summary import summarize
 from ifdd.inference.results import Results, Segment
 from tests.helpers.results import make_model, make_track, make_video
 
 
-def test_many_people_are_told_of_in_few_lines() -> None:
+def test_many_people_are_summarized_in_few_lines() -> None:
     tracks = tuple(
         make_track(id, float(id), id + 1.0, segments=[Segment(id, float(id), id + 1.0, "happy", 0.9)])
         for id in range(1, 500)
@@ -15,7 +15,7 @@ def test_many_people_are_told_of_in_few_lines() -> None:
     assert "459 more" in lines[-1]
 
 
-def test_segments_of_faces_that_are_hard_to_read_say_so() -> None:
+def test_segments_of_poor_quality_show_it() -> None:
     segments = (
         Segment(1, 0.0, 1.0, "happy", 0.9, quality=0.95),
         Segment(1, 1.0, 2.0, "happy", 0.9, quality=0.4),

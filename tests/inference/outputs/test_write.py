@@ -1,4 +1,4 @@
-"""Every form of the results, read back by something that did not write it."""
+"""Every output format, read back by independent code."""
 
 import csv
 import itertools
@@ -41,7 +41,7 @@ FPS = Fraction(30000, 1001)
 
 
 def recognition(path: Path, times: list[float], end: float, faces: bool = True, notice: bool = False) -> Recognition:
-    """Return two people in a video with frames at these times: one all through, one in the second half."""
+    """Return results with frames at the given times: one person throughout, one in the second half."""
     model = make_model(CLASSES, NOTICE if notice else "")
     video = make_video(str(path), end, len(times))
     if not faces:
@@ -77,7 +77,7 @@ def result(tmp_path: Path) -> Recognition:
 
 
 def frame_at(seconds: float) -> float:
-    """Return a time as a number of frames, which must be whole if the time is that of a frame."""
+    """Return a time in frames, which is whole for the time of a frame."""
     return seconds * float(FPS)
 
 
@@ -86,7 +86,7 @@ def names(result: Recognition) -> list[str]:
 
 
 def edges(result: Recognition) -> list[tuple[int, int]]:
-    """Return first frame and frame after the last of each segment."""
+    """Return the first frame and the frame after the last, for each segment."""
     return [(round(frame_at(s.start_seconds)), round(frame_at(s.end_seconds))) for s in result.segments]
 
 
@@ -105,7 +105,7 @@ def test_captions(result: Recognition, tmp_path: Path, form: str) -> None:
     assert read == [frames for _, frames in expected]
 
 
-def test_captions_and_plot_say_why_a_face_could_not_be_read(result: Recognition, tmp_path: Path) -> None:
+def test_captions_and_plot_name_the_flaw_of_uncertain_segments(result: Recognition, tmp_path: Path) -> None:
     first, second = result.tracks
     unreadable = second.segments[0]._replace(quality=0.1, flaw="badly lit")
     poor = replace(result, tracks=(first, replace(second, segments=(unreadable, *second.segments[1:]))))
@@ -115,7 +115,7 @@ def test_captions_and_plot_say_why_a_face_could_not_be_read(result: Recognition,
     assert "uncertain: badly lit" in words
 
 
-def test_poor_quality_makes_the_plot_faint_and_the_video_grey(tmp_path: Path) -> None:
+def test_poor_quality_fades_the_plot_and_greys_the_video(tmp_path: Path) -> None:
     source = write_video(tmp_path / "a.mp4", moving_frames(50))
     clear = recognition(source, [i / 25 for i in range(50)], 2.0)
     faint = [
@@ -164,7 +164,7 @@ def test_textgrid(result: Recognition, tmp_path: Path) -> None:
     grid = TextGrid(str(tmp_path / "a.TextGrid"), codec="utf-8")
     assert [name for _, name in grid.get_tier_name_num()] == ["track 1", "track 2"]
     tiers = [list(grid.get_tier(number).get_all_intervals()) for number in (1, 2)]
-    for tier in tiers:  # Praat wants no holes
+    for tier in tiers:  # Praat allows no gaps
         assert tier[0][0] == 0
         assert all(left[1] == right[0] for left, right in itertools.pairwise(tier))
         assert tier[-1][1] == pytest.approx(result.video.duration_seconds, abs=1e-6)
@@ -192,7 +192,7 @@ def test_tables(result: Recognition, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", [form for form in FORMATS if form != "mp4"])
-def test_no_face_is_a_result_in_every_form(tmp_path: Path, form: str) -> None:
+def test_every_format_works_without_faces(tmp_path: Path, form: str) -> None:
     result = recognition(tmp_path / "sea.mp4", [0.0, 0.5], 1.0, faces=False)
     path = tmp_path / f"a.{form}"
     result.write(path)
@@ -226,7 +226,7 @@ def test_no_face_is_a_result_in_every_form(tmp_path: Path, form: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["json", "csv", "parquet", "vtt", "srt", "eaf", "textgrid", "svg"])
-def test_every_form_says_that_the_faces_were_synthetic(tmp_path: Path, form: str) -> None:
+def test_every_format_reports_synthetic_training(tmp_path: Path, form: str) -> None:
     path = tmp_path / f"a.{form}"
     result = recognition(tmp_path / "a.mp4", [0.0, 0.25, 0.5, 0.75], 1.0, notice=True)
     if form == "svg":  # its letters are outlines
@@ -250,7 +250,7 @@ def test_plot(result: Recognition, tmp_path: Path, form: str) -> None:
 
 
 def test_annotated_video_keeps_times_and_sound(tmp_path: Path) -> None:
-    times = [0.0, 0.04, 0.08, 0.2, 0.24, 0.5, 0.54, 0.98]  # no even rate
+    times = [0.0, 0.04, 0.08, 0.2, 0.24, 0.5, 0.54, 0.98]  # uneven rate
     source = add_sound(write_video(tmp_path / "a.mp4", moving_frames(len(times)), times=times), tmp_path / "b.mkv")
     result = recognition(source, times, probe(source).duration_seconds, notice=True)
     result.write(tmp_path / "out.mp4")
@@ -267,7 +267,7 @@ def test_annotated_video_keeps_times_and_sound(tmp_path: Path) -> None:
     assert np.abs(box - class_colours(CLASSES)[CLASSES[0]]).sum(1).min() < 60
 
 
-def test_forms_for_players_count_from_where_the_sound_begins(checkpoint: Path, tmp_path: Path) -> None:
+def test_formats_for_players_use_player_time(checkpoint: Path, tmp_path: Path) -> None:
     times = [0.52 + i / 25 for i in range(30)]
     pictures = write_video(tmp_path / "a.mp4", disc_frames(30, greys=[50] * 30), times=times)
     source = add_sound(pictures, tmp_path / "b.mkv")
@@ -306,7 +306,7 @@ def test_the_clock_of_the_annotated_video_is_that_of_players(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("left", [2, 138])
-def test_labels_at_the_border_of_the_picture_are_whole(tmp_path: Path, left: int) -> None:
+def test_labels_at_the_border_are_complete(tmp_path: Path, left: int) -> None:
     source = write_frame_folder(tmp_path / "f", np.full((2, 120, 160, 3), 90, np.uint8))
     points = [TrackPoint(i, i / 25, FaceBox(left, 40, 20, 20, 1.0)) for i in range(2)]
     segments = [Segment(1, 0.0, 0.08, CLASSES[0], 0.9, quality=1.0)]
@@ -319,7 +319,7 @@ def test_labels_at_the_border_of_the_picture_are_whole(tmp_path: Path, left: int
 
 
 @pytest.mark.parametrize("kind", ["gif", "folder"])
-def test_annotated_video_of_everything_else(tmp_path: Path, kind: str) -> None:
+def test_annotated_video_of_other_sources(tmp_path: Path, kind: str) -> None:
     frames = moving_frames(6, 47, 61) if kind == "folder" else moving_frames(6)
     source = write_frame_folder(tmp_path / "f", frames) if kind == "folder" else write_video(tmp_path / "a.gif", frames)
     info = probe(source)
@@ -336,7 +336,7 @@ def test_annotated_video_without_the_video(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_sound_that_an_mp4_cannot_hold_is_made_aac(tmp_path: Path) -> None:
+def test_sound_that_an_mp4_cannot_hold_is_converted_to_aac(tmp_path: Path) -> None:
     video = write_video(tmp_path / "a.mp4", moving_frames(25))
     source = add_sound(video, tmp_path / "b.mkv", "pcm_s16le")
     recognition(source, [i / 25 for i in range(25)], 1.0, faces=False).write(tmp_path / "out.mp4")
@@ -349,7 +349,7 @@ def test_sound_that_an_mp4_cannot_hold_is_made_aac(tmp_path: Path) -> None:
 
 
 def add_sound(video: Path, target: Path, codec: str = "aac") -> Path:
-    """Copy the pictures and add a second of a tone."""
+    """Copy the frames and add a tone of one second."""
     with av.open(str(video)) as source, av.open(str(target), "w") as output:
         picture = output.add_stream_from_template(source.streams.video[0])
         tone = output.add_stream(codec, rate=44100)
@@ -381,7 +381,7 @@ def test_annotated_video_never_replaces_its_source(tmp_path: Path) -> None:
     assert source.read_bytes() == before
 
 
-def test_command_writes_every_form(checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_command_writes_every_format(checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     _, shots = render_story(["happy"], PRESETS["easy"], 0, StoryConfig(seconds=1.5, fps=8.0, width=320, height=240))
     video = write_video(tmp_path / "a.mp4", np.stack([picture for picture, _ in shots]), fps=8.0)
     words = ["recognize", str(video), "--checkpoint", str(checkpoint), "--device", "cpu", "--out"]
@@ -406,13 +406,13 @@ def test_unknown_ending_is_named(result: Recognition, tmp_path: Path) -> None:
         result.write(tmp_path / "a.doc")
 
 
-def test_rows_hold_one_person_at_a_time() -> None:
+def test_tracks_in_one_row_do_not_overlap() -> None:
     spans = [(0.0, 2.0), (0.0, 1.0), (1.0, 3.0), (2.0, 4.0), (2.5, 3.5)]
     tracks = [make_track(id, start, end) for id, (start, end) in enumerate(spans, 1)]
     assert assign_rows(tracks) == {1: 0, 2: 1, 3: 1, 4: 0, 5: 2}
 
 
-# Machado, Oliveira and Fernandes 2009, severity 1: what people without one kind of cone see, in linear RGB
+# Machado, Oliveira and Fernandes 2009, severity 1: vision without one kind of cone, in linear RGB
 BLIND: dict[str, list[list[float]]] = {
     "none": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
     "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
