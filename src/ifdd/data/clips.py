@@ -10,7 +10,7 @@ from ifdd.errors import InputError
 
 
 def distinct_clips(samples: Iterable[Sample]) -> dict[str, Sample]:
-    """Return clip id -> its first sample, in order; the folds of a dataset name the same clips again.
+    """Return clip id -> its first sample, in order; the folds of a dataset repeat clips.
 
     Raises:
         InputError: one clip id stands for two paths.

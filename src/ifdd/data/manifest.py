@@ -2,7 +2,7 @@
 
 A CSV file in UTF-8 with the header ``clip_id,path,frames,label,subset,fold,subject,votes``, one clip a line, or a
 Parquet file (suffix ``.parquet``) of the same columns. Paths are relative to the folder of the manifest and written
-with ``/``, so the folder can be moved. Manifests of before the column ``votes`` are read too.
+with ``/``, so the folder can be moved. Earlier manifests without the column ``votes`` are read too.
 """
 
 import csv
@@ -24,7 +24,7 @@ SUBSETS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Sample:
-    """One clip on disk and what is known about it."""
+    """One clip on disk and its annotations."""
 
     clip_id: str
     """Name of the clip, unique within a fold."""
@@ -39,7 +39,7 @@ class Sample:
     fold: int = 0
     """Number of the cross-validation fold whose subset this is, from 1; 0 where there are no folds."""
     subject: str = ""
-    """Identity of the person; empty if unknown."""
+    """Identity of the person; "" if unknown."""
     votes: str = ""
     """Annotators' votes by name, such as "happy:7 sad:2 neutral:1"; empty if unknown. Divided by their sum they are
     the soft label."""
@@ -66,7 +66,7 @@ def write_manifest(path: str | Path, samples: Iterable[Sample]) -> None:
     """
     path = Path(path)
     folder = path.absolute().parent
-    relative: dict[Path, str] = {}  # folds name the same clips again
+    relative: dict[Path, str] = {}  # folds repeat clips
     rows = []
     for sample in samples:
         if sample.path not in relative:
@@ -84,7 +84,7 @@ def write_manifest(path: str | Path, samples: Iterable[Sample]) -> None:
 
 
 def dataset_hash(samples: Iterable[Sample]) -> str:
-    """Return the SHA-256 of what was to be learnt and tested: the sorted (clip id, label, fold, subset) lines.
+    """Return the SHA-256 of the sorted (clip id, label, fold, subset) lines: what is learnt and tested.
 
     Two people whose manifests have the same hash have the same clips, labels and folds, whatever their paths, their
     kind of frames and the spelling of their labels.
@@ -220,7 +220,7 @@ def _parquet_rows(path: Path, content: bytes) -> Iterator[tuple[int, dict[str, s
 
 
 def _sample(path: Path, line: int, row: dict[str, str], paths: dict[str, Path]) -> Sample:
-    """Check one line and return its sample; ``paths`` remembers what exists, for folds name the same clips again."""
+    """Check one line and return its sample; ``paths`` caches existing paths, because folds repeat clips."""
     clip_id = row["clip_id"]
     if not clip_id:
         raise _line_error(path, line, clip_id, "the clip id is empty; give every clip a name")

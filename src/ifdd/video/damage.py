@@ -1,4 +1,4 @@
-"""What is wrong with a video that can still be read: damage is counted, gaps are reported."""
+"""Damage in a video that can still be read: damaged packets are counted, gaps are reported."""
 
 from collections import Counter, deque
 

@@ -27,7 +27,7 @@ QUALITIES: dict[Quality, dict[str, dict[str, str]]] = {
 """Quality -> encoder -> options; "high" adds nothing visible, "good" takes half the space."""
 
 TICKS = 90_000
-"""Ticks per second of frames with times of their own, as in MPEG."""
+"""Ticks per second for frames with explicit times, as in MPEG."""
 
 JPEG_QUALITY = 95
 """Quality of JPEG images unless another one is asked for."""
@@ -44,7 +44,7 @@ class VideoWriter:
 
     Args:
         path: the file; its folder exists.
-        fps: frames per second; with times of their own, only the usual rate.
+        fps: frames per second; only nominal if frames have explicit times.
         quality: a key of ``QUALITIES``.
         threads: threads of the encoder; None lets it choose. With one, the bytes do not depend on the machine.
         sound_of: a video whose sound is copied; None writes a silent video.

@@ -1,4 +1,4 @@
-"""What every kind of video has in common for those who read it, with damage refused or passed over."""
+"""The common interface of all video readers; damage is either refused or skipped."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator

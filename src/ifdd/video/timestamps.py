@@ -12,7 +12,7 @@ TIME_TOLERANCE = 1e-6
 """Times that differ by less than this are equal (seconds)."""
 
 DEFAULT_FPS = 25.0
-"""Frames per second assumed where a source does not tell, such as a folder of images."""
+"""Frames per second assumed if a source declares none, such as a folder of images."""
 
 TIMESTAMP_JUMP_SECONDS = 10.0
 """A time stamp this far behind the end of the previous frame is checked against the next one."""
@@ -42,7 +42,7 @@ class Clock:
 
     A stamp that jumps is false if the next one continues from before the jump, if it jumps back, if it lies beyond the
     end that the container declares, or if it skips more than the longest pause. Where later frames continue from a
-    false stamp, time goes on as if there had been no jump.
+    false stamp, time continues as if there had been no jump.
 
     Args:
         container: the opened video.
