@@ -107,3 +107,13 @@ def test_options_of_the_release_are_refused_for_an_ifdd_checkpoint(
     with pytest.raises(SystemExit, match="2"):
         main(["convert", str(tmp_path / "ours.safetensors"), str(tmp_path / "out.safetensors"), "--classes", "dfew"])
     assert "the only option is --half" in capsys.readouterr().err
+
+
+def test_a_checkpoint_is_never_replaced_by_its_conversion(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "whole.safetensors"
+    save_checkpoint(path, create_model("ifdd_tiny", size=32), tuple("abcdefg"), 1.6, CheckpointRecord())
+    before = path.read_bytes()
+    with pytest.raises(SystemExit, match="2"):
+        main(["convert", str(path), str(path), "--half"])
+    assert "would replace the checkpoint that is converted; choose another file" in capsys.readouterr().err
+    assert path.read_bytes() == before

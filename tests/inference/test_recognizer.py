@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import ifdd
+from ifdd.__main__ import main
 from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
 from ifdd.faces.detection import FaceBox
@@ -369,7 +370,7 @@ def test_statistics_hold_every_frame_and_face(checkpoint: Path, tmp_path: Path) 
     assert lines[0] == "frame,seconds,shot_change,shot_boundary,detections,best_score,track,score,quality"
     assert len(lines) == 61
     assert lines[2].split(",")[4:7] == ["", "", "1"]  # a frame that was not searched
-    with pytest.raises(InputError, match="hold no statistics"):
+    with pytest.raises(InputError, match="hold no frame statistics"):
         recognizer.recognize(folder).write(tmp_path / "b.statistics.csv")
 
 
@@ -380,6 +381,18 @@ def test_statistics_have_rows_for_frames_without_a_face(checkpoint: Path, tmp_pa
     recognition.write(tmp_path / "a.statistics.csv")
     first = (tmp_path / "a.statistics.csv").read_text("utf-8").splitlines()[1]
     assert first == "0,0.0,0.0,0,0,,,,"
+
+
+def test_a_missing_video_is_reported_before_a_detector_is_downloaded(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(InputError, match=r"no such video: .*gone\.mp4"):
+        ifdd.recognize(tmp_path / "gone.mp4")
+    assert "download" not in caplog.text
+    with pytest.raises(SystemExit, match="2"):
+        main(["recognize", str(tmp_path / "gone.mp4"), "--out", str(tmp_path / "out")])
+    error = capfd.readouterr().err
+    assert error == f"ifdd recognize: no such video: {tmp_path / 'gone.mp4'}; check the path\n"
 
 
 def test_one_line_recognizes_a_video(checkpoint: Path, tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         synth(tmp_path / "tree", clips=1, layout="ferv39k", size=32, workers=1)
     with pytest.raises(InputError, match="identities is 4"):
         synth(tmp_path / "few", clips=1, layout="dfew", identities=4, workers=1)
-    with pytest.raises(InputError, match="layout mafw needs a number of clips; give --clips N"):
+    with pytest.raises(InputError, match="--layout mafw needs clips; say how many with --clips N"):
         synth(tmp_path / "none", layout="mafw", story="happy")
     mine = tmp_path / "mine"
     (mine / "Clip").mkdir(parents=True)

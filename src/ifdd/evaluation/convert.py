@@ -54,6 +54,8 @@ def convert(
     check_range("--clip-seconds", clip_seconds, above=0)
     if out.suffix != ".safetensors":
         raise InputError(f"cannot write {out}: name it with the suffix .safetensors")
+    if out.exists() and checkpoint.exists() and out.samefile(checkpoint):
+        raise InputError(f"{out} would replace the checkpoint that is converted; choose another file")
     if checkpoint.suffix == ".safetensors":
         if (classes, frames, order, part, clip_seconds) != (None, 16, "updater_first", None, None):
             raise InputError(f"{checkpoint} is an ifdd checkpoint and already complete; the only option is --half")

@@ -224,7 +224,10 @@ def choose_detector(model: Path | None, notify: Callable[[str], object], url: st
     try:
         return DetectorChoice(fetch_yunet(notify, url))
     except InputError as error:
-        notify(f"notice: {error}. Using OpenCV's Haar cascade, which misses turned, tilted and small faces")
+        notify(
+            f"notice: {error}. Using OpenCV's Haar cascade, which misses turned, tilted and small faces; "
+            "--detector-model FILE uses a local file of YuNet"
+        )
         return DetectorChoice()
 
 

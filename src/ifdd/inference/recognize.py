@@ -1,6 +1,6 @@
 """``ifdd recognize``: recognise expressions in videos and write the results."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -84,11 +84,12 @@ def recognize(
     forms = (*parse_formats(formats), *([STATISTICS] if statistics else []))
     _refuse_to_annotate([video for video in found if is_live_or_piped(video)] if "mp4" in forms else [])
     brief = len(found) >= ONE_LINE_FROM_VIDEOS
-    if checkpoint == Path(DEMONSTRATION):
-        _print(f"a bundled demonstration model, {DEMONSTRATION}, trained only on drawn faces, is used", error=True)
     device_name = choose_device(device)
     loaded = load_checkpoint(checkpoint)  # reports its errors before a detector is downloaded
     refuse_unwritable(out)
+    _refuse_missing(found)
+    if checkpoint == Path(DEMONSTRATION):
+        _print(f"a bundled demonstration model, {DEMONSTRATION}, trained only on drawn faces, is used", error=True)
     detector = choose_detector(detector_model, lambda line: _print(line, error=True))
     settings = Settings(checkpoint, detector, device_name, windows, tracking, source, out, forms, brief)
     share_cores()
@@ -99,6 +100,13 @@ def recognize(
         _recognize_one(Worker(settings, recognizer), jobs[0], ledger, overwrite)
     else:
         _Batch(Worker(settings, recognizer), ledger).run(jobs, workers, retry_failed, overwrite)
+
+
+def _refuse_missing(videos: Iterable[str]) -> None:
+    """Refuse up front what does not exist at all, before anything is downloaded; of several, some may be missing."""
+    there = [video for video in videos if is_live_or_piped(video) or Path(video).exists()]
+    if not there:
+        raise InputError(f"no such video: {next(iter(videos))}; check the path")
 
 
 def _refuse_to_annotate(videos: Sequence[str]) -> None:

@@ -204,8 +204,11 @@ def recognize(
         ...     print(segment.track, segment.start_seconds, segment.end_seconds, segment.label)
         1 0.0 1.6 disgust
     """
-    recognizer = Recognizer.from_checkpoint(checkpoint, detector, tracking, windows, device)
-    return recognizer.recognize(video, source=source)
+    opened = open_video(video, source)  # its errors come before a detector is downloaded
+    try:
+        return Recognizer.from_checkpoint(checkpoint, detector, tracking, windows, device).recognize(opened)
+    finally:
+        opened.close()
 
 
 def _describe(checkpoint: Checkpoint, detector: str, origin: str | Path | None) -> ModelInfo:

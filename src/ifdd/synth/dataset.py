@@ -7,9 +7,8 @@ from torch.utils.data import Dataset
 
 from ifdd.errors import InputError, check_range
 from ifdd.synth.config import SynthConfig
-from ifdd.synth.drawn.portrait import PortraitRig
 from ifdd.synth.plan import ClipPlan, plan_clip
-from ifdd.synth.render import Clip, RigMaker, render_clip
+from ifdd.synth.render import DEFAULT_RIG, Clip, RigMaker, render_clip
 
 
 class SynthDataset(Dataset[tuple[UInt8[Tensor, "3 frames height width"], int]]):
@@ -39,7 +38,7 @@ class SynthDataset(Dataset[tuple[UInt8[Tensor, "3 frames height width"], int]]):
         count: int,
         seed: int,
         subset: str | None = None,
-        make_rig: RigMaker = PortraitRig,
+        make_rig: RigMaker = DEFAULT_RIG,
     ) -> None:
         check_range("count", count, at_least=0)
         if subset is not None and subset not in config.subset_people():

@@ -18,6 +18,7 @@ from ifdd.synth.scene import MARGIN, Degradation, LightCourse, make_background, 
 from ifdd.synth.truth import FrameTruth, hidden_share
 
 RigMaker = Callable[[Identity, float], Rig]
+DEFAULT_RIG: RigMaker = PortraitRig
 """Builds a rig from an identity and the scale (pixels per head unit) at which it will be seen."""
 
 Picture = UInt8[np.ndarray, "height width 3"]
@@ -52,7 +53,7 @@ class Scene:
         unit: float,
         duration: float,
         rng: np.random.Generator,
-        make_rig: RigMaker = PortraitRig,
+        make_rig: RigMaker = DEFAULT_RIG,
     ) -> None:
         self.identity, self.size = identity, size
         height, width = size
@@ -108,7 +109,7 @@ class Scene:
         return self.degradation.apply(picture), truth
 
 
-def render_clip(config: SynthConfig, seed: int, index: int, make_rig: RigMaker = PortraitRig) -> Clip:
+def render_clip(config: SynthConfig, seed: int, index: int, make_rig: RigMaker = DEFAULT_RIG) -> Clip:
     """Render clip ``index`` of the set with this seed; the same arguments give the same bytes.
 
     Example:
@@ -121,7 +122,7 @@ def render_clip(config: SynthConfig, seed: int, index: int, make_rig: RigMaker =
 
 
 def render_plan(
-    plan: ClipPlan, config: SynthConfig, seed: int, size: tuple[int, int], make_rig: RigMaker = PortraitRig
+    plan: ClipPlan, config: SynthConfig, seed: int, size: tuple[int, int], make_rig: RigMaker = DEFAULT_RIG
 ) -> Clip:
     """Render a planned clip in pictures of height and width ``size``.
 

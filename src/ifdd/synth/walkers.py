@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float, UInt8
 
 from ifdd.synth.behaviour import Behaviour
 from ifdd.synth.config import SceneConfig
-from ifdd.synth.drawn.portrait import PortraitRig
 from ifdd.synth.identity import Identity
+from ifdd.synth.render import DEFAULT_RIG
 from ifdd.synth.rig import FACE_CENTRE, FACE_HEIGHT, FaceState, Light, Pose
 from ifdd.synth.scene import Degradation, LightCourse, make_background
 
@@ -121,7 +121,7 @@ class _Walker:
     ) -> None:
         height, width = size
         self.scale = face * height / FACE_HEIGHT
-        self.rig = PortraitRig(actor.identity, self.scale)
+        self.rig = DEFAULT_RIG(actor.identity, self.scale)
         self.moments = actor.behaviour.at(times)
         across = _course(times, width, HALF_BODY * self.scale, rng)
         self.across = width - across if leftwards else across

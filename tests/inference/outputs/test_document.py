@@ -127,6 +127,7 @@ def test_earlier_versions_are_read(tmp_path: Path, version: str) -> None:
         ("", "is not a result of 'ifdd recognize'"),
         ("[]", "is not a result of 'ifdd recognize'"),
         ('{"a": 1}', "is not a result of 'ifdd recognize'"),
+        ('{"schema_version": 2}', "is not a result of 'ifdd recognize'"),
         ('{"schema_version": "3.0"}', "has the form 3.0, which this version of ifdd cannot read"),
         ('{"schema_version": "2.0", "video": {}}', "is damaged: the field 'model' is missing"),
         ('{"schema_version": "1.2", "video": {}}', "is damaged: the field 'timeline' is missing"),
@@ -139,6 +140,14 @@ def test_other_files_are_refused_in_one_line(tmp_path: Path, content: str, messa
         Recognition.load(tmp_path / "a.json")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_columns_of_different_lengths_are_refused(tmp_path: Path) -> None:
+    document = two_tracks().to_dict()
+    document["tracks"][0]["boxes"]["frames"].pop()
+    (tmp_path / "a.json").write_text(json.dumps(document), "utf-8")
+    with pytest.raises(InputError, match=r"damaged \(boxes of track 1 differ in length: frames has 3, seconds has 4"):
+        Recognition.load(tmp_path / "a.json")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -62,12 +62,12 @@ def read_document(path: Path, kind: type[R]) -> R:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        version = str(document["schema_version"])
+        version = document["schema_version"]
+        major = version.partition(".")[0]
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; check the path") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is not a result of 'ifdd recognize'; give a .json file that it wrote") from error
-    major = version.partition(".")[0]
     if major not in ("1", SCHEMA_VERSION.partition(".")[0]):
         raise InputError(f"{path} has the form {version}, which this version of ifdd cannot read; update ifdd")
     try:
@@ -212,6 +212,10 @@ def _read(document: dict[str, Any], kind: type[R]) -> R:
 
 def _read_track(track: dict[str, Any], classes: int) -> RecognizedTrack:
     windows, boxes = track["windows"], track["boxes"]
+    lengths = {name: len(boxes[name]) for name in ("frames", "seconds", "xyxy", "scores")}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        raise ValueError(f"boxes of track {track['id']} differ in length: {listed}")
 
     def column(name: str) -> np.ndarray:
         return np.array([window[name] for window in windows], np.float64)
