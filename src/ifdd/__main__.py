@@ -49,8 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"ifdd {importlib.metadata.version('ifdd')}")
         return
     command = words[0]
-    # let idle threads sleep: spinning threads slow down a machine that runs other programs many times over
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        # Idle threads spin for a moment, then sleep: long spinning slows every program of a shared machine down, no
+        # spinning slows training on a quiet one. Effective because torch is imported by the command, after this.
+        os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     try:
         run_command(command, words[1:])
     except InputError as error:
