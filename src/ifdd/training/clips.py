@@ -99,7 +99,10 @@ class ClipDataModule(LightningDataModule):
         samples = manifest.select(fold=config.fold)
         folds = sorted({sample.fold for sample in samples})
         if len(folds) > 1:
-            raise InputError(f"{config.manifest} has the folds {folds}, which share clips; choose one: --data.fold")
+            raise InputError(
+                f"{config.manifest} has the folds {', '.join(map(str, folds))}, which share clips; choose one with "
+                "--data.fold"
+            )
         train = _of_subset(samples, "train", config)
         validation = [sample for sample in samples if sample.subset == "validation"]
         self.unused = 0

@@ -110,3 +110,10 @@ def test_files_of_another_kind_are_told_apart(tmp_path: Path) -> None:
 def test_a_clip_lasts_some_time(tmp_path: Path, seconds: float) -> None:
     with pytest.raises(InputError, match="it must be a positive number of seconds"):
         save_checkpoint(tmp_path / "model.safetensors", create_model("ifdd_tiny"), CLASSES, seconds, CheckpointRecord())
+
+
+def test_a_preset_is_not_a_checkpoint() -> None:
+    with pytest.raises(
+        InputError, match=r"ifdd_tiny is a preset, which has no trained weights; did you mean ifdd_tiny_"
+    ):
+        load_checkpoint("ifdd_tiny")

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ifdd.errors import InputError
 from ifdd.files import atomic_path
-from ifdd.model.config import IFDDConfig, from_plain
+from ifdd.model.config import PRESETS, IFDDConfig, from_plain
 from ifdd.model.ifdd import IFDD
 from ifdd.model.weights.state_dicts import load_strictly
 from ifdd.records import CheckpointRecord
@@ -122,12 +122,18 @@ def load_checkpoint(checkpoint: str | Path) -> Checkpoint:
             metadata = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError as error:
+        if str(checkpoint) in PRESETS:
+            raise InputError(
+                f"{checkpoint} is a preset, which has no trained weights; did you mean {DEMONSTRATION}?"
+            ) from error
         raise InputError(
             f"no checkpoint at {path}; train one with 'ifdd train', or use {DEMONSTRATION}, trained on drawn faces"
         ) from error
     except (SafetensorError, OSError) as error:
         reason = "it is a folder" if path.is_dir() else str(error)
-        raise InputError(f"cannot read {path} as a .safetensors checkpoint: {reason}") from error
+        raise InputError(
+            f"cannot read {path} as a .safetensors checkpoint: {reason}; give a file that 'ifdd train' wrote"
+        ) from error
     if metadata.get("format") != FORMAT:
         raise InputError(f"{path} is not an ifdd checkpoint (format {metadata.get('format')!r}, expected {FORMAT!r})")
     described = _parse(metadata, path)

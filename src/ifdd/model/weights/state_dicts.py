@@ -20,15 +20,15 @@ def read_pickle(path: str | Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
-        raise InputError(f"no checkpoint at {path}") from error
+        raise InputError(f"no checkpoint at {path}; check the path") from error
     except pickle.UnpicklingError as error:  # torch's message advises running the code
         raise InputError(
             f"cannot read {path} as a PyTorch checkpoint: it is damaged, or holds objects other than weights, "
-            "which ifdd does not unpickle"
+            "which ifdd does not unpickle; give the file of weights as it was released"
         ) from error
     except Exception as error:  # damaged files raise almost any exception
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"cannot read {path} as a PyTorch checkpoint: {reason}") from error
+        raise InputError(f"cannot read {path} as a PyTorch checkpoint: {reason}; replace the file") from error
 
 
 def load_strictly(
