@@ -183,7 +183,8 @@ def test_several_folds_at_once_are_refused(
     folds = [row.replace(",train,0,", f",train,{1 + index % 2},") for index, row in enumerate(rows[1:])]
     (tmp_path / "manifest.csv").write_text("\n".join([rows[0], *folds]) + "\n")
     words = ["--data.manifest", tmp_path / "manifest.csv"]
-    assert "choose one: --data.fold" in refusal(capfd, "train", recipe, "--out", tmp_path / "run", *words)
+    said = refusal(capfd, "train", recipe, "--out", tmp_path / "run", *words)
+    assert "which share clips; choose one with --data.fold" in said
 
 
 @pytest.mark.parametrize("megabytes", [1, 12])
