@@ -10,7 +10,7 @@ from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
 from tests.helpers.layouts import DFEW_MEMBERS, edit, write_clip, write_dfew
 
-LISTS = Path(__file__).parents[3] / "shared" / "real" / "lists" / "DFEW"
+LISTS = Path(__file__).parents[4] / "shared" / "real" / "lists" / "DFEW"
 
 
 def messages(listing: Listing, check: str) -> list[str]:

@@ -8,7 +8,7 @@ from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
 from tests.helpers.layouts import FERV39K_MEMBERS, edit, write_ferv39k, write_list
 
-LISTS = Path(__file__).parents[3] / "shared" / "real" / "lists" / "FERV39k"
+LISTS = Path(__file__).parents[4] / "shared" / "real" / "lists" / "FERV39k"
 
 
 def messages(listing: Listing, check: str) -> list[str]:

@@ -9,7 +9,7 @@ from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
 from tests.helpers.layouts import COMPOUND_MEMBERS, MAFW_MEMBERS, edit, write_mafw
 
-LISTS = Path(__file__).parents[3] / "shared" / "real" / "lists" / "MAFW" / "Train & Test Set"
+LISTS = Path(__file__).parents[4] / "shared" / "real" / "lists" / "MAFW" / "Train & Test Set"
 SINGLE = "Train & Test Set/single/no_caption"
 
 
