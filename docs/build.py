@@ -42,7 +42,7 @@ def generate(kind: str, words: str) -> str:
     """Return what stands between a mark and its end.
 
     Raises:
-        PageError: there is no such block or figure.
+        PageError: no block or figure has this name.
     """
     table = BLOCKS if kind == "generated" else FIGURES
     name = max((name for name in table if f"{words} ".startswith(f"{name} ")), key=len, default="")

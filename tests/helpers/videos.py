@@ -87,6 +87,17 @@ def set_display_matrix(path: Path, a: int, b: int, c: int, d: int) -> None:
     path.write_bytes(data)
 
 
+def damage_packets(path: Path, *numbers: int) -> None:
+    """Overwrite these video packets of a file, counted from 0, with bytes that no decoder can read."""
+    with av.open(str(path)) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    data = path.read_bytes()
+    for number in numbers:
+        assert data.count(packets[number]) == 1
+        data = data.replace(packets[number], b"\xff" * len(packets[number]))
+    path.write_bytes(data)
+
+
 def write_frame_folder(folder: Path, frames: np.ndarray, suffix: str = ".png") -> Path:
     """Write frames as 1.png, 2.png, ..., without padding, so that alphabetical order differs from numerical order."""
     folder.mkdir(parents=True)

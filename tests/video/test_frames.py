@@ -2,7 +2,6 @@ from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import pytest
@@ -12,7 +11,14 @@ from torch.utils.data import DataLoader, Dataset
 from ifdd.errors import InputError
 from ifdd.video.frames import iter_frames, probe, read_frames
 from ifdd.video.sources import open_video
-from tests.helpers.videos import frame_number, moving_frames, set_display_matrix, write_frame_folder, write_video
+from tests.helpers.videos import (
+    damage_packets,
+    frame_number,
+    moving_frames,
+    set_display_matrix,
+    write_frame_folder,
+    write_video,
+)
 
 REAL = Path(__file__).parents[3] / "shared" / "real" / "videos"
 needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="the real videos are not here")
@@ -179,9 +185,7 @@ def test_bad_videos_are_named_in_one_line(tmp_path: Path, name: str, message: st
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_the_first_damaged_packet_is_refused_with_its_place(tmp_path: Path, suffix: str) -> None:
     path = write_video(tmp_path / f"video{suffix}", moving_frames(100, 120, 160))
-    with av.open(str(path)) as container:
-        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
-    path.write_bytes(path.read_bytes().replace(packets[40], b"\xff" * len(packets[40])))
+    damage_packets(path, 40)
     seen = seen_before(path)
     with pytest.raises(InputError, match=r"after frame \d+ \(\d\.\d\d s\): Invalid data .*; it is damaged") as caught:
         list(iter_frames(path))

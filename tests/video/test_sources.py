@@ -20,7 +20,7 @@ from ifdd.video.frames import probe, read_frames
 from ifdd.video.sources import SourceOptions, hide_password, open_video
 from tests.helpers.processes import LIMIT_SECONDS, run
 from tests.helpers.servers import FileHandler, serving_files
-from tests.helpers.videos import frame_number, moving_frames, write_frame_folder, write_video
+from tests.helpers.videos import damage_packets, frame_number, moving_frames, write_frame_folder, write_video
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".gif"])
@@ -65,13 +65,7 @@ def test_an_8k_image(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_damage_in_the_middle_is_skipped_and_counted(tmp_path: Path, suffix: str) -> None:
     path = write_video(tmp_path / f"good{suffix}", moving_frames(100, 120, 160))
-    with av.open(str(path)) as container:
-        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
-    data = path.read_bytes()
-    for packet in (packets[40], packets[55], packets[56]):
-        assert data.count(packet) == 1
-        data = data.replace(packet, b"\xff" * len(packet))
-    path.write_bytes(data)
+    damage_packets(path, 40, 55, 56)
     video = open_video(path)
     frames = list(video)
     assert 50 <= len(frames) <= 100
@@ -83,12 +77,7 @@ def test_damage_in_the_middle_is_skipped_and_counted(tmp_path: Path, suffix: str
 
 def test_frames_that_a_decoder_drops_silently_are_counted(tmp_path: Path) -> None:
     path = write_video(tmp_path / "video.mkv", moving_frames(40), codec="mpeg2video")
-    with av.open(str(path)) as container:
-        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
-    data = path.read_bytes()
-    for number in (15, 25, 26):
-        data = data.replace(packets[number], b"\xff" * len(packets[number]))
-    path.write_bytes(data)
+    damage_packets(path, 15, 25, 26)
     video = open_video(path)
     assert len(list(video)) == 37
     assert video.info().damaged == 3

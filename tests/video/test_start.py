@@ -13,7 +13,7 @@ from ifdd.errors import InputError
 from ifdd.video.containers import ContainerReader
 from ifdd.video.frames import Frame
 from ifdd.video.sources import SourceOptions, VideoSource, open_video
-from tests.helpers.videos import moving_frames, write_frame_folder, write_video
+from tests.helpers.videos import damage_packets, moving_frames, write_frame_folder, write_video
 
 STARTS = (0.5, 3.99, 4.0, 7.53)
 """Seconds: before any keyframe that could be sought, and before, at and behind frames."""
@@ -85,12 +85,7 @@ def test_with_a_wrong_index_everything_is_decoded(tmp_path: Path, monkeypatch: p
 
 def test_damage_before_the_start_is_not_counted(tmp_path: Path) -> None:
     path = write_sparse(tmp_path / "video.mkv", {"g": "50"}, "mpeg2video")
-    with av.open(str(path)) as container:
-        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
-    data = path.read_bytes()
-    for number in (15, 25, 26):
-        data = data.replace(packets[number], b"\xff" * len(packets[number]))
-    path.write_bytes(data)
+    damage_packets(path, 15, 25, 26)
     whole = open_video(path)
     assert len(list(whole)) == 197
     assert whole.damaged == 3

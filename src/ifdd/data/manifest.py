@@ -152,7 +152,7 @@ class Manifest:
             fold: number of the fold; all when None.
 
         Raises:
-            InputError: there is no such subset, or no such clip.
+            InputError: the subset is unknown, or no clip matches.
         """
         if subset is not None and subset not in SUBSETS:
             raise InputError(f"unknown subset {subset!r}; choose one of {', '.join(SUBSETS)}")

@@ -17,7 +17,7 @@ or, if ``quality`` is null, uncompressed PPM (P6, RGB).
 
 Why this format: every zip program can open a pack, today and in ten years, without ifdd, and it adds no dependency. The
 separate index exists because Python needs seconds and half a gigabyte per process to list a zip file of a million
-frames. Frames are read by ``os.pread`` at their offsets: there is no shared file position, so forked and spawned
+frames. Frames are read by ``os.pread`` at their offsets, without a shared file position, so forked and spawned
 processes can read concurrently. The container (zip, LMDB, HDF5, Arrow) hardly affects speed: for a clip in the page
 cache, JPEG decoding takes four fifths of the time and reading a fiftieth. What helps is fewer pixels (``size``) and no
 decoding (``quality`` None); ``benchmarks/loading.py`` measures both.

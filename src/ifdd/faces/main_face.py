@@ -140,7 +140,7 @@ def detected_points(track: Track) -> list[TrackPoint]:
 
 
 def choose_tracks(search: Search) -> list[list[Track]]:
-    """Return the tracks of the main face for each shot, in order of time; an empty list if there is no face.
+    """Return the tracks of the main face for each shot, in order of time; an empty list if no face was found.
 
     The main face maximises the sum, over its detections, of height times centrality. Another track is added if it comes
     before or after in time and is in the same place: the face was lost and found again.

@@ -112,7 +112,7 @@ def judge(qualities: Sequence[FaceQuality], pictures: int, flawless: float = FLA
     Args:
         qualities: one for each frame of the clip.
         pictures: number of distinct pictures among the frames.
-        flawless: quality from which on there is no flaw to report.
+        flawless: lowest quality that is reported without a flaw.
     """
     mean, share = average(qualities), pictures / len(qualities)
     score = share * sum(quality.score for quality in qualities) / len(qualities)

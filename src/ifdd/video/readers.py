@@ -64,7 +64,7 @@ class Reader(ABC):
         """Yield the frames in order, from the first that begins at ``start_seconds`` or later.
 
         Raises:
-            InputError: there is no such frame, the video as a whole is unreadable or, with ``strict``, damaged.
+            InputError: the video ends before ``start_seconds``, is unreadable or, with ``strict``, damaged.
         """
 
     @abstractmethod

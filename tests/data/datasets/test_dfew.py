@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ifdd.data.datasets.dfew import TEST_COUNTS, published_counts, read_dfew
-from ifdd.data.datasets.listing import Listing, Options
+from ifdd.data.datasets.dfew import TEST_COUNTS, read_dfew
+from ifdd.data.datasets.listing import Listing, Options, counts_of_folds
 from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
 from tests.helpers.layouts import DFEW_MEMBERS, edit, write_clip, write_dfew
@@ -176,14 +176,14 @@ def test_what_is_no_clip_is_said(tmp_path: Path) -> None:
 
 
 def test_the_published_counts_have_the_published_sizes() -> None:
-    counts = published_counts(TEST_COUNTS)
+    counts = counts_of_folds(TEST_COUNTS)
     sizes = [(sum(counts[fold, "train"]), sum(counts[fold, "test"])) for fold in range(1, 6)]
     assert sizes == [(9356, 2341), (9356, 2341), (9357, 2340), (9358, 2339), (9361, 2336)]
 
 
 @pytest.mark.skipif(not LISTS.exists(), reason="needs DFEW's lists")
 def test_the_published_counts_are_those_of_the_true_lists() -> None:
-    for (fold, subset), counts in published_counts(TEST_COUNTS).items():
+    for (fold, subset), counts in counts_of_folds(TEST_COUNTS).items():
         with (LISTS / f"EmoLabel_DataSplit/{subset}(single-labeled)/set_{fold}.csv").open(newline="") as file:
             labels = [int(row["label"]) for row in csv.DictReader(file)]
         assert counts == tuple(labels.count(number) for number in range(1, len(LABEL_SETS["dfew"]) + 1))

@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from ifdd.data.datasets.dfew import published_counts
-from ifdd.data.datasets.listing import Listing, Options
+from ifdd.data.datasets.listing import Listing, Options, counts_of_folds
 from ifdd.data.datasets.mafw import COMPOUND_TEST_COUNTS, SINGLE_TEST_COUNTS, counts_of, read_mafw
 from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
@@ -122,7 +121,7 @@ def test_frames_come_before_videos_and_either_can_be_chosen(tmp_path: Path) -> N
 
 
 def test_the_published_counts_have_the_published_sizes() -> None:
-    counts = published_counts(SINGLE_TEST_COUNTS)
+    counts = counts_of_folds(SINGLE_TEST_COUNTS)
     sizes = [(sum(counts[fold, "train"]), sum(counts[fold, "test"])) for fold in range(1, 6)]
     assert sizes == [(7333, 1839), (7335, 1837), (7339, 1833), (7340, 1832), (7341, 1831)]
     assert sum(map(sum, COMPOUND_TEST_COUNTS.values())) == 8996
@@ -134,7 +133,7 @@ def test_the_published_counts_are_those_of_the_true_lists() -> None:
     kinds = [("single", "no_caption"), ("single", "with_caption"), ("compound", "no_caption")]
     for kind, captions in kinds:
         classes = LABEL_SETS["mafw" if kind == "single" else "mafw_compound"]
-        published = published_counts(counts_of(kind, captions == "with_caption"))
+        published = counts_of_folds(counts_of(kind, captions == "with_caption"))
         files = sorted((LISTS / kind / captions).glob("set_*/*.txt"))
         assert len(files) in (2, 10)
         for file in files:

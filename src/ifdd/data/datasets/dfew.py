@@ -23,6 +23,7 @@ from ifdd.data.datasets.listing import (
     choose_variant,
     claim,
     clips_in,
+    counts_of_folds,
     plain,
     read_lines,
     walk,
@@ -78,7 +79,7 @@ def read_dfew(root: Path, options: Options) -> Listing:
     tree = walk(root)
     variant, frames = choose_variant(tree, VARIANTS, options.frames, root)
     pairs = tuple((fold, subset) for fold in FOLDS for subset in ("train", "test"))
-    listing = Listing("dfew", "dfew", CLASSES, variant, pairs, published=published_counts(TEST_COUNTS))
+    listing = Listing("dfew", "dfew", CLASSES, variant, pairs, published=counts_of_folds(TEST_COUNTS))
     listing.put_on_disk(_by_number(listing, clips_in(frames)))
     lists = _find_lists(listing, tree)
     if not lists:
@@ -96,16 +97,6 @@ def read_dfew(root: Path, options: Options) -> Listing:
             name = f"{subset}(single-labeled)/set_{fold}.csv"
             listing.report("lists", "wrong", f"fold {fold}, {subset}: no {name}; copy it from the dataset")
     return listing
-
-
-def published_counts(tests: dict[int, tuple[int, ...]]) -> dict[tuple[int, str], tuple[int, ...]]:
-    """Return (fold, subset) -> clips per class, from test lists that partition all clips."""
-    total = [sum(column) for column in zip(*tests.values(), strict=True)]
-    counts: dict[tuple[int, str], tuple[int, ...]] = {}
-    for fold, test in tests.items():
-        counts[fold, "train"] = tuple(all_ - part for all_, part in zip(total, test, strict=True))
-        counts[fold, "test"] = test
-    return counts
 
 
 def _by_number(listing: Listing, clips: list[tuple[str, Path]]) -> Iterator[tuple[str, Path]]:

@@ -266,6 +266,16 @@ def read_lines(listing: Listing, folder: Folder, name: str) -> list[tuple[int, s
     return [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
 
 
+def counts_of_folds(tests: dict[int, tuple[int, ...]]) -> dict[tuple[int, str], tuple[int, ...]]:
+    """Return (fold, subset) -> clips per class, from test lists that partition all clips."""
+    total = [sum(column) for column in zip(*tests.values(), strict=True)]
+    counts: dict[tuple[int, str], tuple[int, ...]] = {}
+    for fold, test in tests.items():
+        counts[fold, "train"] = tuple(all_ - part for all_, part in zip(total, test, strict=True))
+        counts[fold, "test"] = test
+    return counts
+
+
 def _decoded(data: bytes) -> tuple[str, str]:
     """Return (encoding, text) of a file; both empty if it is not text."""
     marked = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}

@@ -10,7 +10,6 @@ Frames: ``frames/00025/*.png``; videos: ``clips/00025.mp4``. Both show whole sce
 import re
 from pathlib import Path
 
-from ifdd.data.datasets.dfew import published_counts
 from ifdd.data.datasets.listing import (
     Entry,
     Folder,
@@ -20,6 +19,7 @@ from ifdd.data.datasets.listing import (
     choose_variant,
     claim,
     clips_in,
+    counts_of_folds,
     plain,
     read_lines,
     walk,
@@ -81,7 +81,7 @@ def read_mafw(root: Path, options: Options) -> Listing:
     label_set = LABEL_SET_NAMES[options.label_set]
     classes = LABEL_SETS[label_set]
     counts = counts_of(options.label_set, options.captioned)
-    listing = Listing("mafw", label_set, classes, variant, pairs, published=published_counts(counts))
+    listing = Listing("mafw", label_set, classes, variant, pairs, published=counts_of_folds(counts))
     listing.put_on_disk((_number(name), path) for name, path in clips_in(frames))
     captions = "with_caption" if options.captioned else "no_caption"
     lists = _find_lists(listing, tree, options.label_set, plain(captions))
