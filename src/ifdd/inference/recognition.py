@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ifdd.inference.outputs.document import document_pieces, read_document, to_document
 from ifdd.inference.outputs.plot import plot_timeline
 from ifdd.inference.outputs.summary import summarize
-from ifdd.inference.outputs.tables import csv_pieces, timeline_columns, timeline_rows, to_dataframe
+from ifdd.inference.outputs.tables import csv_pieces, timeline_rows, to_dataframe
 from ifdd.inference.outputs.write import write
 from ifdd.inference.results import Results
 
@@ -91,11 +91,6 @@ class Recognition(Results):
             InputError: pandas is not installed.
         """
         return to_dataframe(self)
-
-    @property
-    def table_columns(self) -> dict[str, type]:
-        """Column of the timeline -> its type."""
-        return timeline_columns(self)
 
     def timeline_rows(self) -> Iterator[dict[str, int | float | str]]:
         """Yield the timeline as flat rows, one per window and track.
