@@ -44,10 +44,27 @@ def fetch_file(
     if _is_intact(path, sha256):
         return path
     notify(f"{f'{path} is damaged; ' if path.exists() else ''}downloading {url} to {path.parent}")
+    download(url, path, remedy, sha256)
+    return path
+
+
+def download(url: str, path: Path, remedy: str, sha256: str | None = None, *, progress: bool = True) -> None:
+    """Download a file; it appears whole or not at all.
+
+    Args:
+        url: address of the file.
+        path: where it is stored.
+        remedy: advice for the error message if the file cannot be downloaded.
+        sha256: SHA-256 of the file in hexadecimal digits, all 64 or the first ones; None checks nothing.
+        progress: show a progress bar.
+
+    Raises:
+        InputError: the file cannot be downloaded, has another hash, or cannot be stored.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _timeout(TIMEOUT_SECONDS):
-            torch.hub.download_url_to_file(url, str(path), sha256)
+            torch.hub.download_url_to_file(url, str(path), sha256, progress=progress)
     except (URLError, HTTPException, ConnectionError, TimeoutError, RuntimeError) as error:  # RuntimeError: wrong hash
         raise InputError(f"cannot download {url}: {error}; {remedy}") from error
     except OSError as error:
@@ -55,7 +72,6 @@ def fetch_file(
             f"cannot store {path.name} in {path.parent}: {error.strerror or error}; "
             "free space, or set the environment variable TORCH_HOME to another folder"
         ) from error
-    return path
 
 
 def _is_intact(path: Path, sha256: str) -> bool:

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from ifdd.console import console, progress_bar
 from ifdd.data.labels import canonical_label
@@ -18,6 +18,7 @@ from ifdd.synth.config import PRESETS, Preset, SynthConfig, changed
 from ifdd.synth.crowd import CrowdConfig, write_crowd
 from ifdd.synth.plan import person_identity, plan_clip
 from ifdd.synth.render import Clip, render_clip
+from ifdd.synth.rigs import RigMaker, make_rig_maker
 from ifdd.synth.story import StoryConfig, write_story
 from ifdd.synth.tree import TreeClip, plan_tree, render_tree_clip, tree_config, write_lists
 from ifdd.synth.truth import truth_record
@@ -35,6 +36,8 @@ def synth(
     clips: int = 0,
     layout: Literal["", "dfew", "ferv39k", "mafw"] = "",
     preset: Literal["easy", "standard", "wild"] = "standard",
+    rig: Literal["drawn", "rendered", "both"] = "drawn",
+    rig_data: Path | None = None,
     seed: int = 0,
     classes: Literal["dfew", "ferv39k", "mafw"] = "dfew",
     format: Literal["mp4", "frames"] = "mp4",
@@ -65,6 +68,10 @@ def synth(
         layout: Write the folders and lists of this dataset, as input for 'ifdd prepare', instead of a manifest. The
             clips show cropped faces, for mafw whole scenes. The dataset sets classes, frames per clip and folds.
         preset: Difficulty: easy is frontal and plain, standard the benchmark, wild has strong variation.
+        rig: How people are drawn: drawn paints a face, rendered renders a head in three dimensions (needs the extra
+            [render] and OpenGL on EGL), both mixes them. Stories and crowds use it too.
+        rig_data: ICT-FaceKit, the geometry of the rendered heads: the converted file, or the folder of its OBJ files.
+            By default it is downloaded once (387 MB).
         seed: Random seed of everything.
         classes: Label set, which gives names and order of the classes.
         format: MP4 videos, or folders of numbered PNG images (JPEG with --layout dfew or ferv39k).
@@ -109,6 +116,7 @@ def synth(
         identities=identities,
         validation=0.0 if layout else validation,
         test=0.0 if layout else test,
+        even_skin_tones=rig != "drawn",
     )
     if layout in ("dfew", "ferv39k"):
         format = "frames"
@@ -116,13 +124,15 @@ def synth(
         raise InputError(f"--layout {layout} needs clips; say how many with --clips N")
     if format == "mp4" and size % 2:
         raise InputError(f"--size is {size}; mp4 needs an even number of pixels, or choose --format frames")
+    make_rig = make_rig_maker(rig, rig_data)
+    job = Rendering(config, seed, format, preset, rig, make_rig)
     processes = available_cores() if workers is None else max(workers, 1)
     if clips and layout:
-        write_tree(out, layout, tree_config(layout, config), clips, seed, format, processes, preset)
+        write_tree(out, layout, job._replace(config=tree_config(layout, config)), clips, processes)
     elif clips:
-        write_set(out, config, clips, seed, format, processes, preset)
+        write_set(out, job, clips, processes)
     if labels:
-        write_story(out, labels, Preset(config.behaviour, config.scene), seed, story_video)
+        write_story(out, labels, Preset(config.behaviour, config.scene), seed, story_video, make_rig)
         console.print(f"{out / 'story.mp4'}: {len(labels) * story_video.seconds:g} s, truth in story.json")
     if crowd:
         write_crowd(out, Preset(config.behaviour, config.scene), seed, crowd_video)
@@ -130,15 +140,39 @@ def synth(
         console.print(f"{out / 'crowd.mp4'}: {seconds:g} s, truth in crowd.json")
 
 
-def write_set(out: Path, config: SynthConfig, clips: int, seed: int, format: str, workers: int, preset: str) -> None:
+class Rendering(NamedTuple):
+    """What determines the clips of a set."""
+
+    config: SynthConfig
+    seed: int
+    format: str
+    preset: str
+    rig: str
+    make_rig: RigMaker
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings as recorded in the set's folder."""
+        # The drawn rig was called portrait when it was the only one.
+        rig = "portrait" if self.rig == "drawn" else self.rig
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "seed": self.seed,
+            "preset": self.preset,
+            "format": self.format,
+            "config": {**asdict(self.config), "rig": rig},
+        }
+
+
+def write_set(out: Path, job: Rendering, clips: int, workers: int) -> None:
     """Write ``clips`` clips, their truth and the manifest to ``out``; existing clips are kept.
 
     Raises:
         InputError: the folder holds a set with different settings, or cannot be written.
     """
-    _claim(out, _settings(config, seed, format, preset), ("manifest.csv", "clips"))
+    config, seed, format = job.config, job.seed, job.format
+    _claim(out, job.settings(), ("manifest.csv", "clips"))
     missing = [index for index in range(clips) if not _is_done(out, config, seed, index, format)]
-    _write_missing(partial(_write_clip, out, config, seed, format, preset), missing, clips, workers)
+    _write_missing(partial(_write_clip, out, job), missing, clips, workers)
     samples = []
     for index in range(clips):
         plan = plan_clip(config, seed, index)
@@ -151,33 +185,21 @@ def write_set(out: Path, config: SynthConfig, clips: int, seed: int, format: str
     console.print(f"{out / 'manifest.csv'}: {clips} clips ({counts})")
 
 
-def write_tree(
-    out: Path, layout: str, config: SynthConfig, clips: int, seed: int, format: str, workers: int, preset: str
-) -> None:
+def write_tree(out: Path, layout: str, job: Rendering, clips: int, workers: int) -> None:
     """Write ``clips`` clips and lists in the layout of an official dataset, and the truth.
 
     Raises:
         InputError: the folder holds a set with different settings, or cannot be written.
     """
-    plans = plan_tree(layout, config, seed, clips, format)
-    settings = {"layout": layout, **_settings(config, seed, format, preset)}
+    plans = plan_tree(layout, job.config, job.seed, clips, job.format)
+    settings = {"layout": layout, **job.settings()}
     _claim(out, settings, ("manifest.csv", "truth", *sorted({plan.path.partition("/")[0] for plan in plans})))
     missing = [plan for plan in plans if not (_truth_path(out, plan).exists() and (out / plan.path).exists())]
-    _write_missing(partial(_write_tree_clip, out, layout, config, seed, preset), missing, clips, workers)
-    write_lists(out, layout, plans, seed)
+    _write_missing(partial(_write_tree_clip, out, layout, job), missing, clips, workers)
+    write_lists(out, layout, plans, job.seed)
     console.print(
         f"{out}: {clips} clips in the layout of {layout}; next: ifdd prepare {layout} {out} OUT", soft_wrap=True
     )
-
-
-def _settings(config: SynthConfig, seed: int, format: str, preset: str) -> dict[str, Any]:
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "seed": seed,
-        "preset": preset,
-        "format": format,
-        "config": {**asdict(config), "rig": "portrait"},
-    }
 
 
 def _claim(out: Path, settings: dict[str, Any], results: tuple[str, ...]) -> None:
@@ -227,26 +249,26 @@ def _write_missing(write: Callable[[Job], None], missing: list[Job], clips: int,
             progress.advance(task)
 
 
-def _write_clip(out: Path, config: SynthConfig, seed: int, format: str, preset: str, index: int) -> None:
-    clip = render_clip(config, seed, index)
-    path = _clip_path(out, clip.plan.clip_id, format)
-    if format == "mp4":
-        write_video(path, clip.frames, config.fps)
+def _write_clip(out: Path, job: Rendering, index: int) -> None:
+    clip = render_clip(job.config, job.seed, index, job.make_rig)
+    path = _clip_path(out, clip.plan.clip_id, job.format)
+    if job.format == "mp4":
+        write_video(path, clip.frames, job.config.fps)
     else:
         write_images(path, clip.frames)
-    write_text(out / "clips" / f"{clip.plan.clip_id}.json", json.dumps(clip_record(clip, config, seed, preset)))
+    write_text(out / "clips" / f"{clip.plan.clip_id}.json", json.dumps(clip_record(clip, job)))
 
 
-def _write_tree_clip(out: Path, layout: str, config: SynthConfig, seed: int, preset: str, plan: TreeClip) -> None:
-    clip = render_tree_clip(layout, plan, config, seed)
+def _write_tree_clip(out: Path, layout: str, job: Rendering, plan: TreeClip) -> None:
+    clip = render_tree_clip(layout, plan, job.config, job.seed, job.make_rig)
     path = out / plan.path
     if path.suffix == ".mp4":
-        write_video(path, clip.frames, config.fps)
+        write_video(path, clip.frames, job.config.fps)
     elif layout == "mafw":
         write_images(path, clip.frames)
     else:
         write_images(path, clip.frames, suffix=".jpg", digits=1)
-    record = clip_record(clip, config, seed, preset)
+    record = clip_record(clip, job)
     height, width = clip.frames.shape[1:3]
     record |= {"path": plan.path, "test_fold": plan.fold, "width": width, "height": height}
     write_text(_truth_path(out, plan), json.dumps(record))
@@ -256,21 +278,22 @@ def _truth_path(out: Path, plan: TreeClip) -> Path:
     return out / "truth" / f"{plan.plan.clip_id}.json"
 
 
-def clip_record(clip: Clip, config: SynthConfig, seed: int, preset: str) -> dict[str, Any]:
+def clip_record(clip: Clip, job: Rendering) -> dict[str, Any]:
     """Return a clip's truth as written to the JSON file."""
-    plan = clip.plan
+    plan, config = clip.plan, job.config
     return {
         "schema_version": SCHEMA_VERSION,
         "clip_id": plan.clip_id,
         "label": plan.label,
         "subset": plan.subset,
         "subject": plan.subject,
-        "seed": seed,
+        "seed": job.seed,
         "index": plan.number,
-        "preset": preset,
+        "preset": job.preset,
+        "rig": job.rig,
         "fps": config.fps,
         "size": config.size,
         "landmark_scheme": "ibug68",
-        "identity": asdict(person_identity(seed, plan.person)),
+        "identity": asdict(person_identity(job.seed, plan.person, config.even_skin_tones)),
         "frames": [truth_record(frame) for frame in clip.truth],
     }

@@ -82,6 +82,16 @@ class SceneConfig:
     """Standard deviation of the noise in grey levels of 255."""
     jpeg: Range = (60.0, 95.0)
     """JPEG quality of every frame; above 99: no JPEG."""
+    fill_lights: float = 0.0
+    """Largest strength of two further lights, relative to the first; the drawn rig has one light only."""
+    lens: Range = (10.0, 10.0)
+    """Distance of the camera from the face in head units, about 10 cm; the drawn rig has no perspective."""
+    brightness: Range = (0.0, 0.0)
+    """Mean brightness of the face from 0 to 1 to which the camera sets its exposure; 0: leave it as it is lit."""
+    grey: float = 0.0
+    """Probability that the clip is black and white."""
+    resolution: Range = (1.0, 1.0)
+    """Factor by which the picture is reduced and enlarged again."""
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -93,8 +103,12 @@ class SceneConfig:
         _check_interval("scene.blur", self.blur, 0.0, 0.1)
         _check_interval("scene.noise", self.noise, 0.0, 100.0)
         _check_interval("scene.jpeg", self.jpeg, 1.0, 100.0)
+        _check_interval("scene.lens", self.lens, 3.0, 100.0)
+        _check_interval("scene.brightness", self.brightness, 0.0, 1.0)
+        _check_interval("scene.resolution", self.resolution, 0.1, 1.0)
         check_range("scene.occlusion", self.occlusion, at_least=0, at_most=1)
-        for name in ("light_angle", "light_tint", "light_drift", "shake", "jitter"):
+        check_range("scene.grey", self.grey, at_least=0, at_most=1)
+        for name in ("light_angle", "light_tint", "light_drift", "shake", "jitter", "fill_lights"):
             check_range(f"scene.{name}", getattr(self, name), at_least=0)
 
 
@@ -170,6 +184,8 @@ class SynthConfig:
     """Share of clips and people in the validation subset."""
     test: float = 0.2
     """Share of clips and people in the test subset."""
+    even_skin_tones: bool = False
+    """Spread skin tones evenly from light to dark; otherwise, very dark ones are rarer."""
 
     def __post_init__(self) -> None:
         """Check the values."""

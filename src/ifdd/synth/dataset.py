@@ -8,7 +8,8 @@ from torch.utils.data import Dataset
 from ifdd.errors import InputError, check_range
 from ifdd.synth.config import SynthConfig
 from ifdd.synth.plan import ClipPlan, plan_clip
-from ifdd.synth.render import DEFAULT_RIG, Clip, RigMaker, render_clip
+from ifdd.synth.render import Clip, render_clip
+from ifdd.synth.rigs import DEFAULT_RIG, RigMaker
 
 
 class SynthDataset(Dataset[tuple[UInt8[Tensor, "3 frames height width"], int]]):

@@ -92,11 +92,19 @@ class Identity:
     """Seed of freckles, hair strands and skin blotches."""
 
 
-def sample_identity(rng: np.random.Generator) -> Identity:
-    """Draw one person. Traits that correlate in people (sex, age, complexion) are drawn together."""
+def sample_identity(rng: np.random.Generator, even_skin_tones: bool = False) -> Identity:
+    """Draw one person. Traits that correlate in people (sex, age, complexion) are drawn together.
+
+    Args:
+        rng: random source.
+        even_skin_tones: spread skin tones evenly from light to dark; otherwise, very dark ones are rarer.
+    """
     feminine = rng.random() < 0.5
     age = float(rng.beta(1.4, 2.2))
-    tone = float(rng.beta(1.0, 1.3)) * (len(SKIN_TONES) - 1)
+    share = float(rng.beta(1.0, 1.3))
+    if even_skin_tones:
+        share = 1 - (1 - share) ** 1.3  # the distribution function of the draw, which makes it uniform
+    tone = share * (len(SKIN_TONES) - 1)
     skin = _between(SKIN_TONES, tone) * rng.uniform(0.97, 1.03) * rng.uniform(0.985, 1.015, 3)
     dark = tone / (len(SKIN_TONES) - 1)
     hair = _hair_colour(rng, dark, age)

@@ -48,9 +48,9 @@ def plan_clip(config: SynthConfig, seed: int, index: int) -> ClipPlan:
     return ClipPlan(index, f"{index:06d}", config.classes[target], subset, f"s{person:04d}", person)
 
 
-def person_identity(seed: int, person: int) -> Identity:
+def person_identity(seed: int, person: int, even_skin_tones: bool = False) -> Identity:
     """Return the identity of a person in the set with this seed."""
-    return sample_identity(np.random.default_rng([seed, 14, person]))
+    return sample_identity(np.random.default_rng([seed, 14, person]), even_skin_tones)
 
 
 def _subset(config: SynthConfig, quota: float) -> str:

@@ -1,6 +1,6 @@
 """Render clips from a plan: behaviour, rig and scene."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -10,16 +10,12 @@ from ifdd.data.labels import canonical_label
 from ifdd.synth.behaviour import Behaviour, Moments, clip_event
 from ifdd.synth.config import SceneConfig, SynthConfig
 from ifdd.synth.drawn.hand import draw_hand
-from ifdd.synth.drawn.portrait import PortraitRig
 from ifdd.synth.identity import Identity
 from ifdd.synth.plan import ClipPlan, person_identity, plan_clip
-from ifdd.synth.rig import CROP_SIDE, FaceState, Pose, Rig
-from ifdd.synth.scene import MARGIN, Degradation, LightCourse, make_background, make_camera, sample_hand
+from ifdd.synth.rig import CROP_SIDE, FaceState, Pose
+from ifdd.synth.rigs import DEFAULT_RIG, RigMaker
+from ifdd.synth.scene import MARGIN, Degradation, Exposure, LightCourse, make_background, make_camera, sample_hand
 from ifdd.synth.truth import FrameTruth, hidden_share
-
-RigMaker = Callable[[Identity, float], Rig]
-DEFAULT_RIG: RigMaker = PortraitRig
-"""Builds a rig from an identity and the scale (pixels per head unit) at which it will be seen."""
 
 Picture = UInt8[np.ndarray, "height width 3"]
 
@@ -70,6 +66,9 @@ class Scene:
         self.camera = make_camera(config, rng)
         self.hand = sample_hand(config.occlusion, duration, rng)
         self.degradation = Degradation(config, size, rng)
+        further = rng.spawn(1)[0]  # a source of its own keeps the draws above as they were before these settings
+        self.camera_distance = float(further.uniform(*config.lens))
+        self.exposure = Exposure(config, further)
         self.rig = make_rig(identity, self.scale)
 
     def film(self, behaviour: Behaviour, times: Float[np.ndarray, " times"]) -> Iterator[tuple[Picture, FrameTruth]]:
@@ -88,7 +87,7 @@ class Scene:
         gaze = (float(moments.gaze[index, 0]), float(moments.gaze[index, 1]))
         light = self.light.at(time)
         activation = moments.activation[index].astype(np.float32)
-        face = self.rig.draw(picture, FaceState(activation, pose, gaze, light))
+        face = self.rig.draw(picture, FaceState(activation, pose, gaze, light, self.camera_distance))
         hidden = 0.0
         if self.hand is not None:
             before = picture.copy()
@@ -106,7 +105,7 @@ class Scene:
             hidden,
             face,
         )
-        return self.degradation.apply(picture), truth
+        return self.degradation.apply(self.exposure.apply(picture, face.box)), truth
 
 
 def render_clip(config: SynthConfig, seed: int, index: int, make_rig: RigMaker = DEFAULT_RIG) -> Clip:
@@ -132,7 +131,7 @@ def render_plan(
     duration = config.frames / config.fps
     events = clip_event(canonical_label(plan.label), config.behaviour, duration, rng)
     behaviour = Behaviour(events, config.behaviour, duration, rng)
-    identity = person_identity(seed, plan.person)
+    identity = person_identity(seed, plan.person, config.even_skin_tones)
     scene = Scene(identity, config.scene, size, config.size / CROP_SIDE, duration, rng, make_rig)
     shots = list(scene.film(behaviour, np.arange(config.frames) / config.fps))
     return Clip(plan, np.stack([picture for picture, _ in shots]), tuple(truth for _, truth in shots))

@@ -44,6 +44,8 @@ class Light(NamedTuple):
     """Red, green, blue of the directed light, about 0 to 1."""
     ambient: Float[np.ndarray, "3"]
     """Red, green, blue of the ambient light."""
+    fills: tuple[tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]], ...] = ()
+    """Direction and colour of up to two further lights; the drawn rig ignores them."""
 
 
 class FaceState(NamedTuple):
@@ -54,6 +56,8 @@ class FaceState(NamedTuple):
     gaze: tuple[float, float]
     """Yaw (right positive) and pitch (down positive) of the eyes in the head, in degrees."""
     light: Light
+    camera_distance: float = 10.0
+    """Distance of the camera from the face in head units, about 10 cm; the drawn rig has no perspective."""
 
 
 class FaceTruth(NamedTuple):

@@ -13,6 +13,7 @@ from ifdd.video.images import decode_image
 
 Picture = UInt8[np.ndarray, "height width 3"]
 Times = Float[np.ndarray, " times"]
+Direction = Float[np.ndarray, "3"]
 MARGIN = 0.15
 """Margin of the background on each side as a share of the picture, which the camera shake uses."""
 
@@ -100,6 +101,7 @@ class LightCourse:
         ) + 0.03
         self.drift = config.light_drift * rng.normal(0, 1, 2)
         self.rate, self.phase = rng.uniform(0.1, 0.6), rng.uniform(0, 2 * np.pi)
+        self.fills = _fill_lights(config.fill_lights, level, rng.spawn(1)[0]) if config.fill_lights > 0 else ()
 
     def at(self, time: float) -> Light:
         """Return the light at ``time`` (seconds)."""
@@ -110,7 +112,20 @@ class LightCourse:
             direction / np.linalg.norm(direction),
             np.clip(self.colour * factor, 0, 1.5),
             np.clip(self.ambient * factor, 0, 1),
+            self.fills,
         )
+
+
+def _fill_lights(strength: float, level: float, rng: np.random.Generator) -> tuple[tuple[Direction, Direction], ...]:
+    """Return direction and colour of none to two weaker lights: from the sides, from below, or behind as a rim."""
+    lights = []
+    for _ in range(int(rng.integers(3))):
+        around, forward = rng.uniform(0, 2 * np.pi), rng.uniform(-0.6, 0.8)
+        across = np.sqrt(1 - forward**2)
+        direction = np.array([across * np.cos(around), across * np.sin(around), forward])
+        tint = 1 + 0.25 * float(rng.normal()) * np.array([1.0, 0.2, -1.0])
+        lights.append((direction, np.clip(level * strength * rng.uniform(0.2, 1.0) * tint, 0, 1.5)))
+    return tuple(lights)
 
 
 class Camera(NamedTuple):
@@ -186,3 +201,39 @@ class Degradation:
         if self.jpeg <= 99:
             picture = decode_image(encode_image(picture, ".jpg", self.jpeg), "the frame")
         return picture
+
+
+class Exposure:
+    """The camera's exposure, its colours and its resolution, the same for a whole clip.
+
+    Args:
+        config: ranges to draw from.
+        rng: random source.
+    """
+
+    def __init__(self, config: SceneConfig, rng: np.random.Generator) -> None:
+        self.brightness = float(rng.uniform(*config.brightness))
+        self.is_grey = bool(rng.random() < config.grey)
+        self.resolution = float(rng.uniform(*config.resolution))
+        self._gain: float | None = None
+
+    def apply(self, picture: Picture, box: tuple[float, float, float, float]) -> Picture:
+        """Return the picture, exposed for the face in the ``box`` (left, top, width, height) of the first frame."""
+        if self.brightness > 0:
+            if self._gain is None:
+                self._gain = self.brightness / max(_mean_of(picture, box), 0.02)
+            picture = np.asarray(cv2.convertScaleAbs(picture, alpha=self._gain))
+        if self.is_grey:
+            picture = np.asarray(cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB))
+        if self.resolution < 0.98:
+            size = picture.shape[1::-1]
+            small = cv2.resize(picture, None, fx=self.resolution, fy=self.resolution, interpolation=cv2.INTER_AREA)
+            picture = np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_LINEAR))
+        return picture
+
+
+def _mean_of(picture: Picture, box: tuple[float, float, float, float]) -> float:
+    """Return the mean of a box from 0 to 1; of the whole picture if the box lies outside."""
+    left, top, width, height = (round(value) for value in box)
+    part = picture[max(top, 0) : top + height, max(left, 0) : left + width]
+    return float((part if part.size else picture).mean()) / 255

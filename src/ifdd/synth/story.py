@@ -20,6 +20,7 @@ from ifdd.synth.identity import Identity
 from ifdd.synth.plan import person_identity
 from ifdd.synth.render import Scene
 from ifdd.synth.rig import FACE_HEIGHT
+from ifdd.synth.rigs import DEFAULT_RIG, RigMaker
 from ifdd.synth.truth import truth_record
 from ifdd.video.encode import write_video
 
@@ -71,7 +72,7 @@ def story_events(labels: list[str], config: StoryConfig, rng: np.random.Generato
 
 
 def render_story(
-    labels: list[str], context: Preset, seed: int, config: StoryConfig
+    labels: list[str], context: Preset, seed: int, config: StoryConfig, make_rig: RigMaker = DEFAULT_RIG
 ) -> tuple[Identity, Iterator[tuple[UInt8[np.ndarray, "height width 3"], dict[str, Any]]]]:
     """Return the person, and the picture and truth of each frame."""
     duration = config.seconds * len(labels)
@@ -82,18 +83,20 @@ def render_story(
     unit = config.face * config.height / FACE_HEIGHT
     # Tripod camera, no occlusion: the emotions should be visible.
     still = replace(context.scene, occlusion=0.0, zoom=(1.0, 1.0), shake=min(context.scene.shake, 0.002), jitter=0.05)
-    scene = Scene(identity, still, (config.height, config.width), unit, duration, rng)
+    scene = Scene(identity, still, (config.height, config.width), unit, duration, rng, make_rig)
     times = np.arange(round(duration * config.fps)) / config.fps
     return identity, ((picture, truth_record(truth)) for picture, truth in scene.film(behaviour, times))
 
 
-def write_story(out: Path, labels: list[str], context: Preset, seed: int, config: StoryConfig) -> None:
+def write_story(
+    out: Path, labels: list[str], context: Preset, seed: int, config: StoryConfig, make_rig: RigMaker = DEFAULT_RIG
+) -> None:
     """Write ``story.mp4`` and ``story.json`` (segments and per-frame truth) to ``out``.
 
     Raises:
         InputError: a label is unknown, or the folder cannot be written.
     """
-    identity, shots = render_story(labels, context, seed, config)
+    identity, shots = render_story(labels, context, seed, config, make_rig)
     truths: list[dict[str, Any]] = []
     with progress_bar("frames") as progress:
         task = progress.add_task("story", total=round(config.seconds * len(labels) * config.fps))

@@ -18,6 +18,7 @@ from ifdd.files import write_text
 from ifdd.synth.config import SynthConfig
 from ifdd.synth.plan import ClipPlan, plan_clip
 from ifdd.synth.render import Clip, render_plan
+from ifdd.synth.rigs import DEFAULT_RIG, RigMaker
 
 LAYOUTS = ("dfew", "ferv39k", "mafw")
 
@@ -113,12 +114,14 @@ def _dfew_number(index: int) -> int:
     return 1 + index + index // 3
 
 
-def render_tree_clip(layout: str, clip: TreeClip, config: SynthConfig, seed: int) -> Clip:
+def render_tree_clip(
+    layout: str, clip: TreeClip, config: SynthConfig, seed: int, make_rig: RigMaker = DEFAULT_RIG
+) -> Clip:
     """Render one clip: a face crop, or for MAFW a scene 1.5 times as high and 2.5 times as wide."""
     size = (config.size, config.size)
     if layout == "mafw":  # even, as video codecs require
         size = (config.size * 3 // 4 * 2, config.size * 5 // 4 * 2)
-    return render_plan(clip.plan, replace(config, frames=clip.frames), seed, size)
+    return render_plan(clip.plan, replace(config, frames=clip.frames), seed, size, make_rig)
 
 
 def write_lists(out: Path, layout: str, clips: list[TreeClip], seed: int) -> None:

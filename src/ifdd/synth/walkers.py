@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, UInt8
 from ifdd.synth.behaviour import Behaviour
 from ifdd.synth.config import SceneConfig
 from ifdd.synth.identity import Identity
-from ifdd.synth.render import DEFAULT_RIG
 from ifdd.synth.rig import FACE_CENTRE, FACE_HEIGHT, FaceState, Light, Pose
+from ifdd.synth.rigs import DEFAULT_RIG
 from ifdd.synth.scene import Degradation, LightCourse, make_background
 
 Picture = UInt8[np.ndarray, "height width 3"]

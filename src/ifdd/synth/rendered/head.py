@@ -1,0 +1,87 @@
+"""One person's head: its shape at rest, and the surface at every moment."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float32
+
+from ifdd.synth.action_units import Activation
+from ifdd.synth.rendered.mesh import TOOTH_VERTICES, HeadMesh, Points
+from ifdd.synth.rendered.units import furrow_shapes, shape_weights
+
+IDENTITY_SPREAD, LARGEST_IDENTITY = (0.6, 1.0), 2.2
+"""Range of the standard deviation of the identity weights, and their largest value."""
+
+TEETH_BACK = 0.25
+"""Distance in centimetres by which the teeth are moved back: the published ones push through the lips."""
+
+
+class Surface(NamedTuple):
+    """The deformed head."""
+
+    points: Points
+    normals: Points
+    hollows: Float32[np.ndarray, " vertices"]
+    """Depth below the neighbouring vertices in centimetres."""
+
+
+class Head:
+    """The geometry of one person.
+
+    Args:
+        mesh: the mesh that all people share.
+        rng: random source of the person.
+    """
+
+    def __init__(self, mesh: HeadMesh, rng: np.random.Generator) -> None:
+        self.mesh = mesh
+        spread = rng.uniform(*IDENTITY_SPREAD)
+        weights = np.clip(rng.normal(0, spread, len(mesh.model.identity)), -LARGEST_IDENTITY, LARGEST_IDENTITY)
+        shape = np.tensordot(weights.astype(np.float32), mesh.model.identity.astype(np.float32), 1)
+        self.neutral = mesh.neutral + shape
+        self.neutral[TOOTH_VERTICES, 2] -= TEETH_BACK
+        self._furrows = furrow_shapes(mesh)
+        self._resting = _resting_weights(rng)
+        rest = self.surface(np.zeros((2, 0), np.float32), (0.0, 0.0))
+        self.rest = rest
+        """The face at rest."""
+
+    def surface(self, activation: Activation, gaze: tuple[float, float]) -> Surface:
+        """Return the surface at one moment; an activation without columns is a face at rest."""
+        weights = dict(self._resting)
+        if activation.shape[1]:
+            for name, weight in shape_weights(activation, gaze).items():
+                weights[name] = weights.get(name, 0.0) + weight
+        points = self._deformed(weights)
+        normals = self.mesh.normals(points)
+        return Surface(points, normals, self.mesh.hollows(points, normals))
+
+    def _deformed(self, weights: dict[str, float]) -> Points:
+        rows = {name: self.mesh.expression_row[name] for name in weights if name in self.mesh.expression_row}
+        used = [name for name in rows if abs(weights[name]) > 1e-4]
+        points = self.neutral.copy()
+        for name in used:
+            points += np.float32(weights[name]) * self.mesh.expression[rows[name]]
+        for name, shape in self._furrows.items():
+            if weights.get(name, 0.0) > 1e-4:
+                points += np.float32(weights[name]) * shape
+        return points
+
+
+def _resting_weights(rng: np.random.Generator) -> dict[str, float]:
+    """Draw how this person's brows, lids and mouth lie at rest, a little different on the two sides."""
+    weights: dict[str, float] = {}
+    for names, low, high in (
+        (("browDown_{side}", "browInnerUp_{side}"), -0.4, 0.3),
+        (("browOuterUp_{side}",), -0.3, 0.35),
+        (("eyeBlink_{side}",), -0.06, 0.2),
+        (("eyeSquint_{side}",), 0.0, 0.2),
+        (("mouthFrown_{side}", "mouthSmile_{side}"), -0.16, 0.1),
+    ):
+        value = rng.uniform(low, high)
+        for side in ("L", "R"):
+            own = value + 0.12 * (high - low) * rng.normal()
+            # A pair of opposites: negative values are weights of the first shape.
+            name = names[0] if len(names) == 1 or own < 0 else names[1]
+            weights[name.format(side=side)] = abs(own) if len(names) > 1 else own
+    return weights
