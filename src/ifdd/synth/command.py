@@ -34,7 +34,7 @@ def synth(
     *,
     clips: int = 0,
     layout: Literal["", "dfew", "ferv39k", "mafw"] = "",
-    preset: Literal["easy", "standard", "wild"] = "standard",
+    preset: Literal["easy", "standard", "wild", "lifelike"] = "standard",
     seed: int = 0,
     classes: Literal["dfew", "ferv39k", "mafw"] = "dfew",
     format: Literal["mp4", "frames"] = "mp4",
@@ -64,7 +64,8 @@ def synth(
         clips: Number of clips.
         layout: Write the folders and lists of this dataset, as input for 'ifdd prepare', instead of a manifest. The
             clips show cropped faces, for mafw whole scenes. The dataset sets classes, frames per clip and folds.
-        preset: Difficulty: easy is frontal and plain, standard the benchmark, wild has strong variation.
+        preset: Difficulty: easy is frontal and plain, standard the benchmark, wild has strong variation, lifelike shows
+            expressions as people make them.
         seed: Random seed of everything.
         classes: Label set, which gives names and order of the classes.
         format: MP4 videos, or folders of numbered PNG images (JPEG with --layout dfew or ferv39k).
@@ -76,7 +77,7 @@ def synth(
         validation: Share of clips and people in the validation subset.
         test: Share of clips and people in the test subset.
         behaviour: Changes to the preset's behaviour, e.g. --behaviour.speech 0.8. Names: visible, strength, speech,
-            blinks, gaze, yaw, sway (see docs/synth.md).
+            blinks, gaze, yaw, sway, repertoire, speech_neutral (see docs/synth.md).
         scene: Changes to the preset's scene, e.g. --scene.occlusion 0.5. Names: backgrounds, light_angle,
             light_contrast, light_tint, light_drift, shake, jitter, zoom, occlusion, blur, noise, jpeg (see
             docs/synth.md).
@@ -189,6 +190,7 @@ def _claim(out: Path, settings: dict[str, Any], results: tuple[str, ...]) -> Non
             found = json.loads(note.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(f"{note} cannot be read ({error}); choose another folder") from error
+        found = _completed(found)
         if found != wanted:
             raise InputError(
                 f"{out} holds a set with different settings ({_difference(found, wanted)}); choose another folder"
@@ -197,6 +199,16 @@ def _claim(out: Path, settings: dict[str, Any], results: tuple[str, ...]) -> Non
     if any((out / name).exists() for name in results):
         raise InputError(f"{out} holds another dataset; choose another folder")
     write_text(note, json.dumps(wanted, indent=1))
+
+
+def _completed(settings: Any) -> Any:
+    """Return settings written by an earlier version with the defaults of the settings that did not exist yet."""
+    if not (isinstance(settings, dict) and isinstance(config := settings.get("config"), dict)):
+        return settings
+    for name, defaults in json.loads(json.dumps(asdict(SynthConfig()))).items():
+        if isinstance(defaults, dict) and isinstance(config.get(name), dict):
+            config = {**config, name: {**defaults, **config[name]}}
+    return {**settings, "config": config}
 
 
 def _difference(found: Any, wanted: Any, name: str = "") -> str:
