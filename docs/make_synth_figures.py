@@ -98,7 +98,7 @@ def action_units(person: int, size: int) -> np.ndarray:
     for number, name in ACTION_UNITS.items():
         units = {number: 1.0, 25: 1.0} if number in (16, 26) else {number: 1.0}
         pictures.append(caption(face(identity, activation_of(units), size), f"{number} {name}"))
-    return np.vstack([np.hstack(pictures[start : start + 7]) for start in range(0, 21, 7)])
+    return np.vstack([np.hstack(pictures[start : start + 8]) for start in range(0, len(pictures), 8)])
 
 
 def rotation(people: tuple[int, ...], size: int) -> np.ndarray:

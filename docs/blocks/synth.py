@@ -8,9 +8,11 @@ from ifdd.synth import PRESETS, BehaviourConfig, Preset, SceneConfig
 DETECTORS = {"yunet": "YuNet (score of at least 0.6)", "haar": "Haar cascade (frontal face, OpenCV)"}
 
 ROWS: dict[str, Callable[[Preset], str]] = {
+    "repertoire": lambda preset: preset.behaviour.repertoire,
     "share of the clip that shows the emotion": lambda preset: span(preset.behaviour.visible),
     "strength at the apex": lambda preset: span(preset.behaviour.strength),
     "probability of speech": lambda preset: f"{preset.behaviour.speech:g}",
+    "probability of speech, neutral clips": lambda preset: f"{neutral_speech(preset):g}",
     "blinks per second": lambda preset: f"{preset.behaviour.blinks:g}",
     "largest turn of the head": lambda preset: f"{preset.behaviour.yaw:g}°",
     "head motion within a clip": lambda preset: f"{preset.behaviour.sway:g}°",
@@ -22,6 +24,12 @@ ROWS: dict[str, Callable[[Preset], str]] = {
     "JPEG quality": lambda preset: "none" if preset.scene.jpeg[0] > 99 else span(preset.scene.jpeg),
 }
 """What distinguishes the presets."""
+
+
+def neutral_speech(preset: Preset) -> float:
+    """Return the probability of speech in a neutral clip."""
+    behaviour = preset.behaviour
+    return behaviour.speech if behaviour.speech_neutral is None else behaviour.speech_neutral
 
 
 def span(values: tuple[float, float]) -> str:

@@ -20,7 +20,7 @@ from ifdd.synth.rig import CROP_SIDE, FaceState, FaceTruth, Light, Pose
 
 SIZE = 112
 BROWS, EYES, NOSE, MOUTH = slice(17, 27), slice(36, 48), slice(27, 36), slice(48, 68)
-REQUIRED = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 24, 25, 26, 45)
+REQUIRED = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 22, 23, 24, 25, 26, 27, 43, 45)
 
 
 def light() -> Light:
@@ -68,7 +68,7 @@ def test_a_unit_of_one_side_changes_that_side_most(
     picture, _ = draw(rig, activation)
     change = np.abs(picture.astype(int) - rest[0].astype(int)).sum(axis=(0, 2))
     middle = SIZE // 2
-    if number in (16, 25, 26):  # the lips' middle and the jaw are one
+    if number in (16, 22, 25, 26, 27):  # the lips' middle and the jaw are one
         assert change.sum() > 0
     else:
         assert change[:middle].sum() > 1.2 * change[middle:].sum()
@@ -91,10 +91,14 @@ def test_a_unit_of_one_side_changes_that_side_most(
         (17, [56, 57, 58], 1, -1),  # lower lip up
         (18, [54], 0, -1),  # right corner inwards
         (20, [54], 0, 1),  # right corner outwards
+        (22, [54], 0, -1),  # lips forward: right corner inwards
+        (22, [65, 66, 67], 1, 1),  # and apart
         (23, [54], 0, -1),
         (24, [56, 57, 58], 1, -1),  # thinner lips
         (25, [65, 66, 67], 1, 1),  # lower lip away
         (26, [7, 8, 9], 1, 1),  # chin down
+        (27, [7, 8, 9], 1, 1),
+        (43, [37, 38, 43, 44], 1, 1),
         (45, [37, 38, 43, 44], 1, 1),  # upper lids down
     ],
 )
@@ -104,6 +108,17 @@ def test_a_unit_moves_its_landmarks(
     _, truth = draw(rig, activation_of({number: 1.0}))
     moved = (truth.landmarks - rest[1].landmarks)[part, axis]
     assert np.all(moved * sign > 0.3)
+
+
+def test_a_stretched_mouth_is_wider_open_than_a_dropped_jaw(rig: PortraitRig) -> None:
+    (_, stretched), (_, dropped) = draw(rig, activation_of({27: 1.0})), draw(rig, activation_of({25: 1.0, 26: 1.0}))
+    gaps = [truth.landmarks[66, 1] - truth.landmarks[62, 1] for truth in (stretched, dropped)]
+    assert gaps[0] > 1.1 * gaps[1]
+
+
+def test_closed_eyes_look_like_a_blink(rig: PortraitRig) -> None:
+    (closed, _), (blink, _) = draw(rig, activation_of({43: 1.0})), draw(rig, activation_of({45: 1.0}))
+    assert np.array_equal(closed, blink)
 
 
 def test_a_smile_leaves_the_brows_alone(rig: PortraitRig, rest: tuple[np.ndarray, FaceTruth]) -> None:

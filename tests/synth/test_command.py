@@ -85,6 +85,19 @@ def test_other_settings_do_not_mix(tmp_path: Path) -> None:
     assert (other / "manifest.csv").read_text() == "mine"
 
 
+def test_a_set_of_an_earlier_version_can_grow(tmp_path: Path) -> None:
+    words = {"size": 40, "frames": 2, "workers": 1}
+    synth(tmp_path, clips=1, **words)  # type: ignore[arg-type]
+    note = tmp_path / "synth.json"
+    settings = json.loads(note.read_text())
+    for name in ("repertoire", "speech_neutral"):
+        del settings["config"]["behaviour"][name]
+    note.write_text(json.dumps(settings))
+    synth(tmp_path, clips=2, **words)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"behaviour\.repertoire: prototypical, not lifelike"):
+        synth(tmp_path, clips=2, behaviour={"repertoire": "lifelike"}, **words)  # type: ignore[arg-type]
+
+
 def test_a_preset_can_be_changed(tmp_path: Path) -> None:
     words = ["--clips", "1", "--size", "48", "--frames", "2", "--workers", "1", "--preset", "easy"]
     main(["synth", str(tmp_path), *words, "--scene.occlusion", "1", "--behaviour.visible", "[0.5, 0.6]"])
@@ -111,7 +124,7 @@ def test_a_story_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--clips", "2", "--preset", "hard"], "--preset is 'hard'; use one of easy, standard, wild"),
+        (["--clips", "2", "--preset", "hard"], "--preset is 'hard'; use one of easy, standard, wild, lifelike"),
         ([], "nothing to do"),
         (["--clips", "2", "--size", "41"], "even"),
         (["--story", "happy,bored"], "bored"),
@@ -123,7 +136,7 @@ def test_a_story_is_told(tmp_path: Path) -> None:
         (["--clips", "1", "--scene.occlusion", "often"], "scene.occlusion is 'often'; it must be a number"),
         (["--clips", "1", "--scene.backgrounds", "[beach]"], "scene.backgrounds has the unknown kind 'beach'"),
         (["--clips", "1", "--behaviour.visible", "[0.5]"], "behaviour.visible is [0.5]; it must be a list"),
-        (["--clips", "1", "--behaviour.yaw", "90"], "behaviour.yaw is 90.0; it must be at least 0 and at most 35"),
+        (["--clips", "1", "--behaviour.yaw", "90"], "behaviour.yaw is 90.0; it must be at least 0 and at most 45"),
     ],
 )
 def test_bad_input_gets_one_line(

@@ -37,8 +37,15 @@ ACTION_UNITS: dict[int, str] = {
     25: "lips part",
     26: "jaw drop",
     45: "blink",
+    22: "lip funneler",
+    27: "mouth stretch",
+    43: "eye closure",
 }
 """FACS number -> name, in the order of the columns of every activation."""
+
+FIRST_UNITS = 20
+"""Number of units in the first edition of the table. Seeds must go on giving the same expressions, so the prototypical
+repertoire, which has no later unit, draws random numbers for these alone."""
 
 UNIT_COLUMN = MappingProxyType({number: column for column, number in enumerate(ACTION_UNITS)})
 """FACS number -> column of an activation."""
@@ -154,9 +161,9 @@ PROTOTYPES: dict[str, tuple[Prototype, ...]] = {
         ),
     ),
 }
-"""Canonical label -> equally likely ways to express it."""
+"""Canonical label -> equally likely ways to express it: the prototypical repertoire."""
 
-UPPER_FACE = (1, 2, 4, 5, 6, 7, 9, 45)
+UPPER_FACE = (1, 2, 4, 5, 6, 7, 9, 43, 45)
 
 
 @dataclass(frozen=True)
@@ -186,7 +193,7 @@ def activation_of(units: dict[int, float]) -> Activation:
 
 
 def sample_expression(label: str, rng: np.random.Generator, strength: float = 1.0) -> Expression:
-    """Draw one person's expression of ``label`` (a canonical name) at its apex.
+    """Draw one person's prototypical expression of ``label`` (a canonical name) at its apex.
 
     ``strength`` scales all intensities. The halves of the face differ by up to 12 %.
     """
@@ -197,7 +204,7 @@ def sample_expression(label: str, rng: np.random.Generator, strength: float = 1.
         if shown and number not in units:
             units[number] = intensity
     activation = activation_of({number: min(1.0, strength * value) for number, value in units.items()})
-    activation *= rng.uniform(0.88, 1.0, activation.shape).astype(np.float32)
+    activation[:, :FIRST_UNITS] *= rng.uniform(0.88, 1.0, (2, FIRST_UNITS)).astype(np.float32)
     side = int(rng.integers(2))
     if prototype.unilateral:
         lower = [column for number, column in UNIT_COLUMN.items() if number not in UPPER_FACE]

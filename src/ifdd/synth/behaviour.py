@@ -3,36 +3,21 @@
 All of it is a function of time in seconds, so that every frame rate shows the same events.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from ifdd.synth.action_units import ACTION_UNITS, UNIT_COLUMN, Expression, sample_expression
+from ifdd.synth.action_units import ACTION_UNITS, UNIT_COLUMN, activation_of
 from ifdd.synth.config import BehaviourConfig
+from ifdd.synth.course import Event, Times, smoothstep
+from ifdd.synth.speech import draw_speech
 
-Times = Float[np.ndarray, " times"]
+GAZE_LIMITS = np.array([28.0, 15.0])
+"""Largest yaw and pitch of the eyes in the head that a person holds, in degrees."""
 
-RISE, FALL = 0.35, 0.45
-"""Typical durations of onset and offset in seconds (spontaneous onsets last about 0.3 to 0.6 s)."""
-
-
-class Event(NamedTuple):
-    """One emotion from onset to offset, in seconds; an infinite start or end lies outside the video."""
-
-    label: str
-    start: float
-    end: float
-    rise: float
-    fall: float
-    expression: Expression
-
-    def intensity(self, times: Times) -> Times:
-        """Return the intensity from 0 to 1: a smooth rise to the apex, a hold, a smooth fall."""
-        begun = _smoothstep((times - self.start) / self.rise) if np.isfinite(self.start) else np.ones_like(times)
-        left = _smoothstep((self.end - times) / self.fall) if np.isfinite(self.end) else np.ones_like(times)
-        return np.minimum(begun, left)
+PARTED = 0.2
+"""Probability that the lips are parted at rest, in the lifelike repertoire."""
 
 
 class Moments(NamedTuple):
@@ -50,17 +35,13 @@ class Moments(NamedTuple):
     """Strength of the speech, 0 to 1."""
 
 
-@dataclass(frozen=True)
-class Speech:
-    """An interval of speech: syllables of random strength and mouth shape."""
+class Rest(NamedTuple):
+    """Units of a face at rest."""
 
-    start: float
-    end: float
-    rate: float
-    """Syllables per second."""
-    strength: Float[np.ndarray, " syllables"]
-    shape: Float[np.ndarray, " syllables"]
-    """From -1, rounded lips, to 1, spread lips."""
+    lasting: Float[np.ndarray, "sides=2 units"]
+    """What partly stays while the person shows an emotion."""
+    fading: Float[np.ndarray, "sides=2 units"]
+    """What the emotion replaces."""
 
 
 class Behaviour:
@@ -84,9 +65,12 @@ class Behaviour:
         self.sway_phase = rng.uniform(0, 2 * np.pi, (3, 3))
         self.limit = config.yaw + config.sway
         self.blinks = self._blinks(config, duration, rng)
+        lifelike = config.repertoire == "lifelike"
         self.gaze_starts, self.gaze_targets = self._gaze(config, duration, rng)
-        self.speech = self._speech(config, duration, rng)
-        self.rest = rng.uniform(0, 0.12, (2, 4))
+        if lifelike:
+            self.gaze_targets = _held_gaze(self.gaze_targets, self.base, config, rng)
+        self.speech = draw_speech(config, all(event.label == "neutral" for event in events), duration, rng)
+        self.rest = _lifelike_rest(rng) if lifelike else _faint_rest(rng)
 
     def at(self, times: Times) -> Moments:
         """Return the behaviour at ``times`` (seconds)."""
@@ -101,7 +85,7 @@ class Behaviour:
             pitch += course * event.expression.pitch
             roll += course * event.expression.roll
             gaze[:, 1] += course * event.expression.gaze_down
-        spoken = self._add_speech(activation, intensity, times)
+        spoken = self.speech.add(activation, intensity, times) if self.speech else np.zeros_like(times)
         self._add_rest(activation, intensity)
         closed = np.max(
             [_bump((times - start) / length) for start, length in self.blinks] + [np.zeros_like(times)], axis=0
@@ -128,72 +112,60 @@ class Behaviour:
     def _gaze_at(self, times: Times) -> Float[np.ndarray, "times 2"]:
         gaze = np.repeat(self.gaze_targets[:1], len(times), axis=0)
         for start, before, after in zip(self.gaze_starts[1:], self.gaze_targets, self.gaze_targets[1:], strict=False):
-            gaze += _smoothstep((times - start) / 0.06)[:, None] * (after - before)
+            gaze += smoothstep((times - start) / 0.06)[:, None] * (after - before)
         return gaze
 
-    def _speech(self, config: BehaviourConfig, duration: float, rng: np.random.Generator) -> Speech | None:
-        speaks, start = rng.random() < config.speech, float(rng.uniform(-0.3, 0.5) * duration)
-        length, rate = float(rng.uniform(0.5, 1.0) * duration), float(rng.uniform(3.0, 5.0))
-        syllables = int(np.ceil(length * rate)) + 1
-        strength, shape = rng.uniform(0.35, 1.0, syllables), rng.uniform(-1, 1, syllables)
-        return Speech(start, start + length, rate, strength, shape) if speaks else None
-
-    def _add_speech(self, activation: Float[np.ndarray, "times 2 units"], intensity: Times, times: Times) -> Times:
-        if self.speech is None:
-            return np.zeros_like(times)
-        speech = self.speech
-        on = np.minimum(_smoothstep((times - speech.start) / 0.15), _smoothstep((speech.end - times) / 0.15))
-        phase = np.clip((times - speech.start) * speech.rate, 0, len(speech.strength) - 1e-6)
-        syllable = phase.astype(int)
-        open_mouth = np.sin(np.pi * (phase - syllable)) ** 2 * speech.strength[syllable] * on * (1 - 0.45 * intensity)
-        spread = speech.shape[syllable] * open_mouth
-        for number, course in (
-            (25, 0.9 * open_mouth),
-            (26, 0.42 * open_mouth),
-            (18, 0.6 * np.maximum(-spread, 0)),
-            (20, 0.35 * np.maximum(spread, 0)),
-        ):
-            column = activation[:, :, UNIT_COLUMN[number]]
-            np.maximum(column, course[:, None], out=column)
-        # Speaking lips cannot stay pressed.
-        for number in (23, 24):
-            activation[:, :, UNIT_COLUMN[number]] *= (1 - 0.7 * open_mouth)[:, None]
-        return on
-
     def _add_rest(self, activation: Float[np.ndarray, "times 2 units"], intensity: Times) -> None:
-        """Add this person's faint resting units: no face at rest is quite symmetric or still."""
-        for column, number in enumerate((2, 4, 14, 17)):
-            unit = activation[:, :, UNIT_COLUMN[number]]
-            np.maximum(unit, self.rest[:, column] * (1 - intensity)[:, None], out=unit)
+        """Add this person's resting units: no face at rest is quite symmetric or still."""
+        lasting, fading = self.rest
+        course = intensity[:, None, None]
+        rest = np.maximum(lasting * (1 - 0.6 * course), fading * (1 - course))
+        np.maximum(activation, rest, out=activation)
 
 
-def clip_event(label: str, config: BehaviourConfig, duration: float, rng: np.random.Generator) -> tuple[Event, ...]:
-    """Return the emotion of one clip: visible for a random share of ``duration``, with its apex."""
-    expression = sample_expression(label, rng, strength=float(rng.uniform(*config.strength)))
-    share = float(rng.uniform(*config.visible))
-    place, begun, lasting = float(rng.random()), rng.random() < 0.5, rng.random() < 0.5
-    if label == "neutral":
-        return (Event(label, -np.inf, np.inf, RISE, FALL, expression),)
-    start = place * (1 - share) * duration
-    end = start + share * duration
-    if share > 0.98:
-        start, end = -np.inf, np.inf
-    elif share > 0.5:
-        # Long expressions often begin before the clip or outlast it; the visible share stays the same.
-        if begun:
-            start, end = -np.inf, share * duration
-        elif lasting:
-            start, end = (1 - share) * duration, np.inf
-    return (
-        Event(label, start, end, min(RISE, 0.35 * share * duration), min(FALL, 0.35 * share * duration), expression),
+def _faint_rest(rng: np.random.Generator) -> Rest:
+    """Draw the resting units of the prototypical repertoire, which any emotion replaces."""
+    faint = activation_of({}).astype(float)
+    faint[:, [UNIT_COLUMN[number] for number in (2, 4, 14, 17)]] = rng.uniform(0, 0.12, (2, 4))
+    return Rest(np.zeros_like(faint), faint)
+
+
+def _lifelike_rest(rng: np.random.Generator) -> Rest:
+    """Draw the resting units of the lifelike repertoire: brows and lids, which partly stay, and the mouth."""
+    brows = [{}, {}, {1: rng.uniform(0.05, 0.2), 2: rng.uniform(0.05, 0.25)}, {4: rng.uniform(0.05, 0.2)}]
+    lids = [{}, {}, {7: rng.uniform(0.05, 0.2)}, {43: rng.uniform(0.05, 0.25)}, {5: rng.uniform(0.05, 0.15)}]
+    mouths = [{}, {}, {14: rng.uniform(0, 0.15), 17: rng.uniform(0, 0.15)}, {15: rng.uniform(0, 0.1)}]
+    parted = {25: rng.uniform(0.2, 0.6), 26: rng.uniform(0, 0.12)} if rng.random() < PARTED else {}
+    brow, lid, mouth = (kinds[int(rng.integers(len(kinds)))] for kinds in (brows, lids, mouths))
+    lasting, fading = (
+        activation_of(units) * rng.uniform(0.7, 1.0, (2, len(ACTION_UNITS)))
+        for units in ({**brow, **lid}, {**mouth, **parted})
     )
+    return Rest(lasting, fading)
 
 
-def _smoothstep(share: Times) -> Times:
-    share = np.clip(share, 0, 1)
-    return share * share * (3 - 2 * share)
+def _held_gaze(
+    shifts: Float[np.ndarray, "shifts 2"],
+    head: Float[np.ndarray, "3"],
+    config: BehaviourConfig,
+    rng: np.random.Generator,
+) -> Float[np.ndarray, "shifts 2"]:
+    """Let a person look into the camera (35 %), aside (25 %) or about (40 %) throughout the clip.
+
+    Args:
+        shifts: the directions of somebody who looks about.
+        head: yaw, pitch and roll of the head, in degrees.
+        config: gives the strength of the gaze.
+        rng: random source.
+    """
+    kind, aside = rng.random(), rng.normal(0, 1.5, 2) * config.gaze * (1.0, 0.5)
+    if kind < 0.35:
+        shifts = 0.12 * shifts - head[:2]
+    elif kind < 0.6:
+        shifts = 0.12 * shifts + aside
+    return np.asarray(np.clip(shifts, -GAZE_LIMITS, GAZE_LIMITS))
 
 
 def _bump(share: Times) -> Times:
     """Return the closure of the lids during a blink: 0 outside [0, 1]; they close faster than they open."""
-    return np.minimum(_smoothstep(share / 0.3), _smoothstep((1 - share) / 0.5))
+    return np.minimum(smoothstep(share / 0.3), smoothstep((1 - share) / 0.5))

@@ -35,7 +35,7 @@ def synth(
     *,
     clips: int = 0,
     layout: Literal["", "dfew", "ferv39k", "mafw"] = "",
-    preset: Literal["easy", "standard", "wild"] = "standard",
+    preset: Literal["easy", "standard", "wild", "lifelike"] = "standard",
     rig: Literal["drawn", "rendered", "both"] = "drawn",
     rig_data: Path | None = None,
     seed: int = 0,
@@ -67,9 +67,10 @@ def synth(
         clips: Number of clips.
         layout: Write the folders and lists of this dataset, as input for 'ifdd prepare', instead of a manifest. The
             clips show cropped faces, for mafw whole scenes. The dataset sets classes, frames per clip and folds.
-        preset: Difficulty: easy is frontal and plain, standard the benchmark, wild has strong variation.
+        preset: Difficulty: easy is frontal and plain, standard the benchmark, wild has strong variation, lifelike shows
+            expressions as people make them.
         rig: How people are drawn: drawn paints a face, rendered renders a head in three dimensions (needs the extra
-            [render] and OpenGL on EGL), both mixes them. Stories and crowds use it too.
+            [render] and OpenGL on EGL), both mixes them.
         rig_data: ICT-FaceKit, the geometry of the rendered heads: the converted file, or the folder of its OBJ files.
             By default it is downloaded once (387 MB).
         seed: Random seed of everything.
@@ -83,7 +84,7 @@ def synth(
         validation: Share of clips and people in the validation subset.
         test: Share of clips and people in the test subset.
         behaviour: Changes to the preset's behaviour, e.g. --behaviour.speech 0.8. Names: visible, strength, speech,
-            blinks, gaze, yaw, sway (see docs/synth.md).
+            blinks, gaze, yaw, sway, repertoire, speech_neutral (see docs/synth.md).
         scene: Changes to the preset's scene, e.g. --scene.occlusion 0.5. Names: backgrounds, light_angle,
             light_contrast, light_tint, light_drift, shake, jitter, zoom, occlusion, blur, noise, jpeg (see
             docs/synth.md).
@@ -116,7 +117,7 @@ def synth(
         identities=identities,
         validation=0.0 if layout else validation,
         test=0.0 if layout else test,
-        even_skin_tones=rig != "drawn",
+        rig=rig,
     )
     if layout in ("dfew", "ferv39k"):
         format = "frames"
@@ -125,7 +126,7 @@ def synth(
     if format == "mp4" and size % 2:
         raise InputError(f"--size is {size}; mp4 needs an even number of pixels, or choose --format frames")
     make_rig = make_rig_maker(rig, rig_data)
-    job = Rendering(config, seed, format, preset, rig, make_rig)
+    job = Rendering(config, seed, format, preset, make_rig)
     processes = available_cores() if workers is None else max(workers, 1)
     if clips and layout:
         write_tree(out, layout, job._replace(config=tree_config(layout, config)), clips, processes)
@@ -147,13 +148,12 @@ class Rendering(NamedTuple):
     seed: int
     format: str
     preset: str
-    rig: str
     make_rig: RigMaker
 
     def settings(self) -> dict[str, Any]:
         """Return the settings as recorded in the set's folder."""
         # The drawn rig was called portrait when it was the only one.
-        rig = "portrait" if self.rig == "drawn" else self.rig
+        rig = "portrait" if self.config.rig == "drawn" else self.config.rig
         return {
             "schema_version": SCHEMA_VERSION,
             "seed": self.seed,
@@ -211,6 +211,7 @@ def _claim(out: Path, settings: dict[str, Any], results: tuple[str, ...]) -> Non
             found = json.loads(note.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(f"{note} cannot be read ({error}); choose another folder") from error
+        found = _completed(found)
         if found != wanted:
             raise InputError(
                 f"{out} holds a set with different settings ({_difference(found, wanted)}); choose another folder"
@@ -219,6 +220,16 @@ def _claim(out: Path, settings: dict[str, Any], results: tuple[str, ...]) -> Non
     if any((out / name).exists() for name in results):
         raise InputError(f"{out} holds another dataset; choose another folder")
     write_text(note, json.dumps(wanted, indent=1))
+
+
+def _completed(settings: Any) -> Any:
+    """Return settings written by an earlier version with the defaults of the settings that did not exist yet."""
+    if not (isinstance(settings, dict) and isinstance(config := settings.get("config"), dict)):
+        return settings
+    for name, defaults in json.loads(json.dumps(asdict(SynthConfig()))).items():
+        if isinstance(defaults, dict) and isinstance(config.get(name), dict):
+            config = {**config, name: {**defaults, **config[name]}}
+    return {**settings, "config": config}
 
 
 def _difference(found: Any, wanted: Any, name: str = "") -> str:
@@ -290,7 +301,7 @@ def clip_record(clip: Clip, job: Rendering) -> dict[str, Any]:
         "seed": job.seed,
         "index": plan.number,
         "preset": job.preset,
-        "rig": job.rig,
+        "rig": config.rig,
         "fps": config.fps,
         "size": config.size,
         "landmark_scheme": "ibug68",

@@ -1,4 +1,4 @@
-"""The settings of a SynthDFER set, and the three presets."""
+"""The settings of a SynthDFER set, and its presets."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
@@ -9,6 +9,10 @@ from ifdd.errors import InputError, check_range
 
 Range = tuple[float, float]
 """Lowest and highest value; each clip draws one in between."""
+
+Repertoire = Literal["prototypical", "lifelike"]
+
+RigName = Literal["drawn", "rendered", "both"]
 
 BackgroundKind = Literal["plain", "gradient", "lights", "room", "outdoors", "texture"]
 
@@ -23,6 +27,11 @@ def _check_kinds(kinds: Iterable[str]) -> None:
         if kind not in get_args(BackgroundKind):
             known = ", ".join(get_args(BackgroundKind))
             raise InputError(f"scene.backgrounds has the unknown kind {kind!r}; use one of {known}")
+
+
+def _check_repertoire(name: str) -> None:
+    if name not in get_args(Repertoire):
+        raise InputError(f"behaviour.repertoire is {name!r}; use one of {', '.join(get_args(Repertoire))}")
 
 
 @dataclass(frozen=True)
@@ -43,15 +52,26 @@ class BehaviourConfig:
     """Largest yaw of the head in degrees; pitch and roll are about half as large."""
     sway: float = 3.0
     """Amplitude of the head motion within a clip in degrees."""
+    repertoire: Repertoire = "prototypical"
+    """Expressions and their course: prototypical (one or few an emotion, posed), or lifelike (several, as people make
+    them)."""
+    speech_neutral: float | None = None
+    """Probability that the person speaks in a neutral clip; None: the same as in the others."""
 
     def __post_init__(self) -> None:
         """Check the values."""
+        _check_repertoire(self.repertoire)
         _check_interval("behaviour.visible", self.visible, 0.1, 1.0)
         _check_interval("behaviour.strength", self.strength, 0.1, 1.5)
         check_range("behaviour.speech", self.speech, at_least=0, at_most=1)
-        check_range("behaviour.yaw", self.yaw, at_least=0, at_most=35)  # degrees for which the heads are drawn
+        check_range("behaviour.speech_neutral", self.speech_neutral, at_least=0, at_most=1)
+        check_range("behaviour.yaw", self.yaw, at_least=0, at_most=45)
         for name in ("blinks", "gaze", "sway"):
             check_range(f"behaviour.{name}", getattr(self, name), at_least=0)
+
+
+DRAWN_YAW = 35.0
+"""Largest ``behaviour.yaw`` for which the drawn rig's heads look right, in degrees."""
 
 
 @dataclass(frozen=True)
@@ -157,9 +177,40 @@ PRESETS: dict[str, Preset] = {
             jpeg=(20.0, 80.0),
         ),
     ),
+    "lifelike": Preset(
+        BehaviourConfig(
+            repertoire="lifelike",
+            visible=(0.7, 1.0),
+            strength=(0.55, 1.1),
+            speech=0.4,
+            speech_neutral=0.65,
+            blinks=0.3,
+            gaze=10.0,
+            yaw=30.0,
+            sway=5.0,
+        ),
+        SceneConfig(
+            light_angle=75.0,
+            light_contrast=(0.4, 0.95),
+            light_tint=0.15,
+            light_drift=0.1,
+            shake=0.01,
+            jitter=0.06,
+            zoom=(0.8, 1.15),
+            occlusion=0.15,
+            blur=(0.0, 0.012),
+            noise=(0.0, 14.0),
+            jpeg=(20.0, 90.0),
+            fill_lights=0.8,
+            lens=(3.5, 15.0),
+            brightness=(0.2, 0.85),
+            grey=0.4,
+            resolution=(0.4, 1.0),
+        ),
+    ),
 }
 """Name -> difficulty. easy: frontal, plain background, visible throughout. standard: the benchmark. wild: strong
-variation of everything."""
+variation of everything. lifelike: expressions as people make them, with as much variation around them; for training."""
 
 
 @dataclass(frozen=True)
@@ -184,8 +235,8 @@ class SynthConfig:
     """Share of clips and people in the validation subset."""
     test: float = 0.2
     """Share of clips and people in the test subset."""
-    even_skin_tones: bool = False
-    """Spread skin tones evenly from light to dark; otherwise, very dark ones are rarer."""
+    rig: RigName = "drawn"
+    """How people are drawn. Unlike those of the drawn rig, the people of the others are as often very dark as light."""
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -195,6 +246,12 @@ class SynthConfig:
             raise InputError(f"balance is {self.balance!r}; use one of uniform, dfew")
         if self.balance == "dfew" and len(LABEL_SETS[self.label_set]) != 7:
             raise InputError(f"balance dfew has 7 classes, label set {self.label_set} has more; use uniform")
+        if self.rig not in get_args(RigName):
+            raise InputError(f"rig is {self.rig!r}; use one of {', '.join(get_args(RigName))}")
+        if self.rig != "rendered" and self.behaviour.yaw > DRAWN_YAW:
+            raise InputError(
+                f"behaviour.yaw is {self.behaviour.yaw:g}; the drawn rig turns heads by at most {DRAWN_YAW:g} degrees"
+            )
         check_range("size", self.size, at_least=32, at_most=1024)
         check_range("frames", self.frames, at_least=1)
         check_range("fps", self.fps, at_least=1, at_most=240)
@@ -212,6 +269,11 @@ class SynthConfig:
     def classes(self) -> tuple[str, ...]:
         """Class names in the label set's order."""
         return LABEL_SETS[self.label_set]
+
+    @property
+    def even_skin_tones(self) -> bool:
+        """Whether skin tones are spread evenly from light to dark."""
+        return self.rig != "drawn"
 
     @property
     def emotions(self) -> tuple[str, ...]:
@@ -251,11 +313,18 @@ def changed(settings: Settings, changes: dict[str, Any], option: str) -> Setting
             raise InputError(f"{option}.{name} does not exist; use one of {', '.join(known)}")
         old = getattr(settings, name)
         try:
-            values[name] = tuple(type(old[0])(item) for item in value) if isinstance(old, tuple) else float(value)
+            if isinstance(old, str):
+                values[name] = str(value)
+            elif name == "speech_neutral" and value is None:
+                values[name] = None
+            else:
+                values[name] = tuple(type(old[0])(item) for item in value) if isinstance(old, tuple) else float(value)
             if name != "backgrounds" and isinstance(old, tuple) and len(value) != len(old):
                 raise ValueError
         except (TypeError, ValueError):
             wanted = f"a list, such as [{', '.join(map(str, old))}]" if isinstance(old, tuple) else "a number"
             raise InputError(f"{option}.{name} is {value!r}; it must be {wanted}") from None
     _check_kinds(values.get("backgrounds", ()))
+    if "repertoire" in values:
+        _check_repertoire(values["repertoire"])
     return replace(settings, **values)

@@ -238,5 +238,6 @@ def _cast(context: Preset, seed: int, config: CrowdConfig, number: int) -> tuple
         label = config.classes[int(rng.integers(len(config.classes)))]
         if not labels or label != labels[-1] or len(config.classes) == 1:
             labels.append(label)
-    behaviour = Behaviour(story_events(labels, config.person, rng), context.behaviour, config.shot_seconds, rng)
+    events = story_events(labels, config.person, rng, context.behaviour.repertoire)
+    behaviour = Behaviour(events, context.behaviour, config.shot_seconds, rng)
     return labels, Actor(person_identity(seed, STRANGER + number - 1), behaviour), rng

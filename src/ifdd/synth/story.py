@@ -13,12 +13,13 @@ from ifdd.console import progress_bar
 from ifdd.data.labels import canonical_label
 from ifdd.errors import InputError, check_range
 from ifdd.files import write_text
-from ifdd.synth.action_units import sample_expression
-from ifdd.synth.behaviour import Behaviour, Event
-from ifdd.synth.config import Preset
+from ifdd.synth.behaviour import Behaviour
+from ifdd.synth.config import Preset, Repertoire
+from ifdd.synth.course import Event
 from ifdd.synth.identity import Identity
 from ifdd.synth.plan import person_identity
 from ifdd.synth.render import Scene
+from ifdd.synth.repertoire import draw_expression
 from ifdd.synth.rig import FACE_HEIGHT
 from ifdd.synth.rigs import DEFAULT_RIG, RigMaker
 from ifdd.synth.truth import truth_record
@@ -61,12 +62,14 @@ STRANGER = 1_000_000
 """Number of the story's person: larger than any in a set."""
 
 
-def story_events(labels: list[str], config: StoryConfig, rng: np.random.Generator) -> tuple[Event, ...]:
+def story_events(
+    labels: list[str], config: StoryConfig, rng: np.random.Generator, repertoire: Repertoire = "prototypical"
+) -> tuple[Event, ...]:
     """Return one event per label, one after another; the face returns to rest in between."""
     events = []
     for index, label in enumerate(labels):
         start, end = index * config.seconds, (index + 1) * config.seconds
-        expression = sample_expression(canonical_label(label), rng)
+        expression = draw_expression(canonical_label(label), repertoire, rng)
         events.append(Event(canonical_label(label), start + 0.1, end - 0.1, 0.5, 0.5, expression))
     return tuple(events)
 
@@ -77,7 +80,7 @@ def render_story(
     """Return the person, and the picture and truth of each frame."""
     duration = config.seconds * len(labels)
     rng = np.random.default_rng([seed, 21])
-    events = story_events(labels, config, rng)
+    events = story_events(labels, config, rng, context.behaviour.repertoire)
     behaviour = Behaviour(events, replace(context.behaviour, yaw=min(context.behaviour.yaw, 12.0)), duration, rng)
     identity = person_identity(seed, STRANGER if config.person is None else config.person)
     unit = config.face * config.height / FACE_HEIGHT

@@ -19,7 +19,7 @@ from ifdd.synth.drawn.geometry import (
     jaw_shift,
 )
 from ifdd.synth.drawn.hair import COVERS_EARS, crown_thickness, draw_behind, paint_hair
-from ifdd.synth.drawn.layout import Layout, both, box_points, landmarks, make_layout
+from ifdd.synth.drawn.layout import Layout, both, box_points, drawn_activation, landmarks, make_layout
 from ifdd.synth.drawn.skin import Shader, jaw_rows, moved_relief, neutral_relief, paint_skin, warp_field, warped
 from ifdd.synth.identity import Colour, Identity
 from ifdd.synth.rig import FaceState, FaceTruth, Light, Pose
@@ -59,7 +59,7 @@ class PortraitRig:
 
     def draw(self, picture: Picture, state: FaceState) -> FaceTruth:
         """Draw head, neck and shoulders over ``picture`` in place."""
-        activation = state.activation
+        activation = drawn_activation(state.activation)
         layout = make_layout(self.identity, activation, state.gaze)
         profile = drop_jaw(self.profile, both(activation, 26))
         relief = moved_relief(self.relief, self.atlas, activation) + self.hair_relief

@@ -180,4 +180,3 @@ def _ears(mesh: HeadMesh) -> np.ndarray:
     face = np.zeros(len(mesh.source), bool)
     face[np.unique(mesh.parts["face"])] = True
     return face & (np.abs(mesh.uv[:, 0] - 0.5) > 0.43) & (mesh.uv[:, 1] < 0.70) & (mesh.uv[:, 1] > 0.36)
-
