@@ -203,7 +203,7 @@ PRESETS: dict[str, Preset] = {
             jpeg=(20.0, 90.0),
             fill_lights=0.8,
             lens=(3.5, 15.0),
-            brightness=(0.2, 0.85),
+            brightness=(0.2, 0.7),
             grey=0.4,
             resolution=(0.4, 1.0),
         ),

@@ -4,7 +4,7 @@ Head frame: x to the right of the picture, y down, z towards the viewer, in head
 just below the eyes.
 """
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -69,6 +69,7 @@ class FaceTruth(NamedTuple):
     """x, y, width, height of the part within the picture: upper forehead to chin, cheek to cheek."""
 
 
+@runtime_checkable
 class Rig(Protocol):
     """Draws one person. ``SynthDataset`` and ``render_clip`` take a function that builds another one."""
 

@@ -68,7 +68,7 @@ def shared_atlas(mesh: HeadMesh) -> Atlas:
     return Atlas(mesh)
 
 
-def mirrored(points: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "points 2"]:
+def mirrored(points: Float[np.ndarray, "*points 2"]) -> Float[np.ndarray, "*points 2"]:
     """Return points on the other half of the face."""
     return points * (-1, 1) + (SIDE, 0)
 

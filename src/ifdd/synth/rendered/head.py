@@ -72,11 +72,11 @@ def _resting_weights(rng: np.random.Generator) -> dict[str, float]:
     """Draw how this person's brows, lids and mouth lie at rest, a little different on the two sides."""
     weights: dict[str, float] = {}
     for names, low, high in (
-        (("browDown_{side}", "browInnerUp_{side}"), -0.4, 0.3),
+        (("browDown_{side}", "browInnerUp_{side}"), -0.35, 0.12),
         (("browOuterUp_{side}",), -0.3, 0.35),
         (("eyeBlink_{side}",), -0.06, 0.2),
         (("eyeSquint_{side}",), 0.0, 0.2),
-        (("mouthFrown_{side}", "mouthSmile_{side}"), -0.16, 0.1),
+        (("mouthFrown_{side}", "mouthSmile_{side}"), -0.12, 0.12),
     ):
         value = rng.uniform(low, high)
         for side in ("L", "R"):

@@ -11,6 +11,9 @@ from ifdd.synth.rendered.atlas import SIDE, Atlas, Layer, blurred, curve, mirror
 
 Canvas = Float32[np.ndarray, "side side 3"]
 
+INKS = 8
+"""Number of different darknesses of the brows' hairs."""
+
 EAR_COLUMNS = 0.425
 """Distance from the middle of the texture, as a share of its side, beyond which the ears lie."""
 
@@ -143,28 +146,33 @@ def _eyes(canvas: Canvas, identity: Identity, look: Look, atlas: Atlas, rng: np.
 def _brows(canvas: Canvas, identity: Identity, look: Look, atlas: Atlas, rng: np.random.Generator) -> None:
     """Paint the brows as strokes: upright at the inner end, along the brow at the outer end."""
     path = curve(atlas.landmarks[17:22], 64)
-    path = path + (0, look.brow_drop)
+    path[:, 1] += look.brow_drop
     path[:, 1] -= (identity.brow_arch - 0.5) * 7 * np.exp(-(((np.linspace(0, 1, 64) - 0.4) / 0.25) ** 2))
-    path[:, 1] += rng.uniform(-3, 3) * np.linspace(1, -1, 64)
+    # Inner ends that lie high look worried at rest.
+    path[:, 1] += rng.uniform(0, 8) * (np.linspace(0, 1, 64) - 0.4)
     layer = np.zeros((SIDE, SIDE), np.uint8)
-    for mirror in (False, True):
-        for _ in range(look.brow_strokes):
-            along = float(rng.beta(1.3, 1.0))
-            step = int(along * 62)
-            base, ahead = path[step], path[step + 1] - path[step]
-            half = look.brow_thickness * (2.0 + 5.0 * along**0.7) * (1.0 if along < 0.93 else 0.75)
-            start = base + (0, half * np.clip(rng.normal(0, 0.5), -1.1, 1.1))
-            outward = -ahead / np.linalg.norm(ahead)
-            upright = np.clip((along - 0.55) / 0.45, 0, 1)
-            direction = (1 - upright) * outward + upright * np.array([0.1, -1.0]) + rng.normal(0, 0.18, 2)
-            end = start + direction / np.linalg.norm(direction) * rng.uniform(5, 11)
-            stroke = np.stack([start, end])
-            stroke = mirrored(stroke) if mirror else stroke
-            ink = int(rng.uniform(110, 235) * look.brow_opacity)
-            cv2.line(layer, *np.round(stroke * 16).astype(int).tolist(), ink, 1, cv2.LINE_AA, shift=4)
+    strokes = np.concatenate([_strokes(path, look, rng), mirrored(_strokes(path, look, rng))])
+    inks = rng.uniform(110, 235, INKS) * look.brow_opacity
+    for number, ink in enumerate(inks):
+        paths = np.round(strokes[number::INKS] * 16).astype(np.int32)
+        cv2.polylines(layer, list(paths), False, int(ink), 1, cv2.LINE_AA, shift=4)
     soft = blurred(layer.astype(np.float32) / 255, 0.7)
     under = blurred(layer.astype(np.float32) / 255, 3.0) * 0.55
     mix(canvas, identity.brow_colour, np.clip(np.maximum(1.15 * soft, under), 0, 0.97))
+
+
+def _strokes(path: np.ndarray, look: Look, rng: np.random.Generator) -> Float32[np.ndarray, "strokes 2 2"]:
+    """Return start and end of the hairs of one brow, which begin around a path from its outer to its inner end."""
+    along = rng.beta(1.3, 1.0, look.brow_strokes)[:, None]
+    step = (along[:, 0] * (len(path) - 2)).astype(int)
+    outward = path[step] - path[step + 1]
+    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+    half = look.brow_thickness * (2.0 + 5.0 * along**0.7) * np.where(along < 0.93, 1.0, 0.75)
+    start = path[step] + half * np.clip(rng.normal(0, 0.5, along.shape), -1.1, 1.1) * (0.0, 1.0)
+    upright = np.clip((along - 0.55) / 0.45, 0, 1)
+    direction = (1 - upright) * outward + upright * (0.1, -1.0) + rng.normal(0, 0.18, outward.shape)
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    return np.stack([start, start + direction * rng.uniform(5, 11, along.shape)], axis=1).astype(np.float32)
 
 
 def _beard(canvas: Canvas, identity: Identity, atlas: Atlas, rng: np.random.Generator) -> None:
