@@ -27,7 +27,7 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     save("synth_identities.png", identities(people=(6, 10, 5, 14, 11, 26), size=120))
     save("synth_time.png", time(size=96))
-    save("synth_presets.png", presets(size=96))
+    save("synth_presets.png", presets(size=84))
     save("synth_action_units.png", action_units(person=15, size=144))
     save("synth_rotation.png", rotation(people=(15, 10), size=144))
 
