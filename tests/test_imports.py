@@ -32,7 +32,7 @@ ARROWS = {
 }
 """Room -> the other rooms that it may import."""
 
-EXTRA_MODULES = ("ifdd.training", "ifdd.data.transforms", "ifdd.explanation")
+EXTRA_MODULES = ("ifdd.training", "ifdd.data.transforms", "ifdd.explanation", "ifdd.synth.rendered")
 """Modules, with those below them, that may need an extra."""
 
 

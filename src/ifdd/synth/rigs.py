@@ -1,13 +1,18 @@
-"""The rigs by name: how people are drawn."""
+"""The rigs by name: how people are drawn.
 
+The rendered rig belongs to the extra [render], so it is imported only when it is used.
+"""
+
+import importlib
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+from ifdd.errors import InputError
 from ifdd.synth.drawn.portrait import PortraitRig
 from ifdd.synth.identity import Identity
-from ifdd.synth.rendered.assets import load_head_model
-from ifdd.synth.rendered.rig import RenderedRig
 from ifdd.synth.rig import Rig
 
 RigMaker = Callable[[Identity, float], Rig]
@@ -15,27 +20,44 @@ RigMaker = Callable[[Identity, float], Rig]
 
 DEFAULT_RIG: RigMaker = PortraitRig
 
-RIGS: dict[str, Callable[[Path | None], RigMaker]] = {
-    "drawn": lambda data: PortraitRig,
-    "rendered": lambda data: partial(RenderedRig, data=data),
-    "both": lambda data: partial(draw_or_render, data=data),
-}
-"""Name -> function from the path of ICT-FaceKit (None: torch's cache) to a maker of rigs."""
+LIBRARIES = ("moderngl", "scipy")
+"""What the extra [render] installs."""
 
 
 def draw_or_render(identity: Identity, scale: float, data: Path | None) -> Rig:
     """Return the drawn rig for about half of all people, the rendered rig for the others."""
-    if identity.texture_seed % 2:
-        return PortraitRig(identity, scale)
-    return RenderedRig(identity, scale, data)
+    return PortraitRig(identity, scale) if identity.texture_seed % 2 else render(identity, scale, data)
+
+
+def render(identity: Identity, scale: float, data: Path | None) -> Rig:
+    """Return the rendered rig."""
+    rig: Rig = _rendered("rig").RenderedRig(identity, scale, data)
+    return rig
+
+
+RIGS: dict[str, Callable[[Path | None], RigMaker]] = {
+    "drawn": lambda data: PortraitRig,
+    "rendered": lambda data: partial(render, data=data),
+    "both": lambda data: partial(draw_or_render, data=data),
+}
+"""Name -> function from the path of ICT-FaceKit (None: torch's cache) to a maker of rigs."""
 
 
 def make_rig_maker(name: str, data: Path | None) -> RigMaker:
     """Return the maker of a rig; the geometry of rendered heads is loaded, and downloaded if necessary.
 
     Raises:
-        InputError: the geometry is not available, as for ``load_head_model``.
+        InputError: the extra [render] is not installed, or the geometry is not available.
     """
     if name != "drawn":
-        load_head_model(data)
+        missing = [library for library in LIBRARIES if find_spec(library) is None]
+        if missing:
+            raise InputError(
+                f"rendered faces need {' and '.join(missing)}; install it with: pip install 'ifdd[render]'"
+            )
+        _rendered("assets").load_head_model(data)
     return RIGS[name](data)
+
+
+def _rendered(module: str) -> Any:
+    return importlib.import_module(f"ifdd.synth.rendered.{module}")

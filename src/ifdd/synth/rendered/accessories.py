@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
@@ -146,8 +147,6 @@ def strands(
     colour: Colour | np.ndarray, rng: np.random.Generator, side: int = 256, contrast: float = 0.28
 ) -> Float32[np.ndarray, "side side 3"]:
     """Return the colours of hair whose strands run from the top to the bottom of the texture."""
-    import cv2
-
     fine = cv2.resize(rng.standard_normal((6, side), dtype=np.float32), (side, side))
     broad = cv2.resize(
         rng.standard_normal((4, side // 12), dtype=np.float32), (side, side), interpolation=cv2.INTER_CUBIC

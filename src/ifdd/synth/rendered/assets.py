@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -106,7 +106,8 @@ def save_head_model(path: Path, model: HeadModel) -> None:
     """
     names = ("neutral", "identity", "expression", "expression_names", *_Topology._fields)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **{name: np.asarray(getattr(model, name)) for name in names})
+        arrays: dict[str, Any] = {name: np.asarray(getattr(model, name)) for name in names}
+        np.savez_compressed(file, **arrays)
 
 
 def fetch_head_model(target: Path, base_url: str) -> None:
@@ -145,13 +146,13 @@ def fetch_head_model(target: Path, base_url: str) -> None:
 def _read(path: Path, remedy: str) -> HeadModel:
     """Read a converted file and check every shape."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        tables = {
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            arrays: dict[str, Any] = {name: file[name] for name in file.files}
+        arrays |= {
             name: tuple(str(each) for each in arrays.pop(name)) for name in ("material_names", "expression_names")
         }
-        model = HeadModel(**arrays, **tables)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        model = HeadModel(**arrays)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is not a converted ICT-FaceKit ({error}); {remedy}") from error
     shapes = dict(zip(IDENTITIES, model.identity, strict=False)) | dict(
         zip(EXPRESSIONS, model.expression, strict=False)

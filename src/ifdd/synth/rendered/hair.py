@@ -169,7 +169,14 @@ def _bun(head: Head, colours: Float32[np.ndarray, "s s 3"], rng: np.random.Gener
 def _ragged_ends(
     side: int, rng: np.random.Generator, length: float, least: float = 0.0
 ) -> UInt8[np.ndarray, "side side"]:
-    """Return opacity that ends strand by strand within the lowest share ``length`` of the texture; ``least`` are empty."""
+    """Return opacity that ends strand by strand in the lowest part of the texture.
+
+    Args:
+        side: side of the texture in pixels.
+        rng: random source.
+        length: share of the texture in which the strands end.
+        least: share below which no strand reaches.
+    """
     fine = rng.random(side) * 0.5 + 0.5 * np.interp(np.arange(side), np.linspace(0, side, 24), rng.random(24))
     end = 1 - least - length * (fine - 0.5 * bool(least))
     rows = (np.arange(side) + 0.5) / side

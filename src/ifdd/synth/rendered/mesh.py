@@ -13,23 +13,21 @@ from scipy.sparse import csr_matrix
 from scipy.sparse import identity as identity_matrix
 
 Points = Float32[np.ndarray, "vertices 3"]
-Triangles = Int32[np.ndarray, "triangles 3"]
+Triangles = Int32[np.ndarray, "_ 3"]
 
 LANDMARK_VERTICES = np.array(
-    (1225, 1888, 1052, 367, 1719, 1722, 2199, 1447, 966, 3661, 4390, 3927, 3924, 2608, 3272, 4088, 3443)  # jaw
-    + (268, 493, 1914, 2044, 1401, 3615, 4240, 4114, 2734, 2509)  # brows
-    + (978, 4527, 4942, 4857, 1140, 2075, 1147, 4269, 3360)  # nose
-    + (1507, 1542, 1537, 1528, 1518, 1511, 3742, 3751, 3756, 3721, 3725, 3732)  # eyes
-    + (5708, 5695, 2081, 0, 4275, 6200, 6213, 6346, 6461, 5518, 5957, 5841)  # outer lips
-    + (5702, 5711, 5533, 6216, 6207, 6470, 5517, 5966)  # inner lips
+    [
+        *(1225, 1888, 1052, 367, 1719, 1722, 2199, 1447, 966, 3661, 4390, 3927, 3924, 2608, 3272, 4088, 3443),  # jaw
+        *(268, 493, 1914, 2044, 1401, 3615, 4240, 4114, 2734, 2509),  # brows
+        *(978, 4527, 4942, 4857, 1140, 2075, 1147, 4269, 3360),  # nose
+        *(1507, 1542, 1537, 1528, 1518, 1511, 3742, 3751, 3756, 3721, 3725, 3732),  # eyes
+        *(5708, 5695, 2081, 0, 4275, 6200, 6213, 6346, 6461, 5518, 5957, 5841),  # outer lips
+        *(5702, 5711, 5533, 6216, 6207, 6470, 5517, 5966),  # inner lips
+    ]
 )
 """Vertices of the 68 points of iBUG 300-W (vertex_indices.json of ICT-FaceKit, ``idx_to_landmark_verts``)."""
 
-FACE_VERTICES = slice(0, 9409)
 TOOTH_VERTICES = slice(17039, 21451)
-EYEBALL_VERTICES = (slice(23021, 24591), slice(21451, 23021))
-"""Eyeball of the half of the face at the left of the picture, and of the right half."""
-
 MOUTH_SOCKET, EYE_SOCKETS = slice(11248, 13294), slice(13294, 14062)
 
 LIPS, MOUTH_SHADE = 10.6, 0.3

@@ -3,7 +3,6 @@
 One context serves all people of a process.
 """
 
-import importlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +10,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import cv2
+import moderngl
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float, Float32, UInt8
 
 from ifdd.errors import InputError
 from ifdd.synth.rendered.shaders import FRAGMENT, SHADOW_FRAGMENT, SHADOW_VERTEX, VERTEX
@@ -24,7 +24,7 @@ SHADOW_SIDE = 256
 SHADOW_REACH = 22.0
 """Half of the side of the shadow map's view, in centimetres."""
 
-Vertices = Float32[np.ndarray, "vertices 9"]
+Vertices = Float32[np.ndarray, "_ 9"]
 """Position, normal, texture place (u right, v up) and hollow of every vertex."""
 
 
@@ -50,9 +50,9 @@ class Material:
 class Lamp(NamedTuple):
     """Directed light."""
 
-    direction: Float32[np.ndarray, "3"]
+    direction: Float[np.ndarray, "3"]
     """Unit vector towards the light: x right, y up, z towards the viewer."""
-    colour: Float32[np.ndarray, "3"]
+    colour: Float[np.ndarray, "3"]
     """Linear red, green, blue."""
 
 
@@ -63,9 +63,9 @@ DARK = Lamp(np.array([0, 0, 1], np.float32), np.zeros(3, np.float32))
 class View(NamedTuple):
     """Camera, pose and light of one picture."""
 
-    head_turn: Float32[np.ndarray, "3 3"]
-    body_turn: Float32[np.ndarray, "3 3"]
-    pivot: Float32[np.ndarray, "3"]
+    head_turn: Float[np.ndarray, "3 3"]
+    body_turn: Float[np.ndarray, "3 3"]
+    pivot: Float[np.ndarray, "3"]
     place: tuple[float, float, float]
     """Picture position of the pivot in pixels, and pixels per centimetre at the depth of the face."""
     distance: float
@@ -74,15 +74,15 @@ class View(NamedTuple):
     """Depth of the face before the pivot in centimetres."""
     lamps: Sequence[Lamp]
     """One to three; the first casts shadows."""
-    sky: Float32[np.ndarray, "3"]
-    ground: Float32[np.ndarray, "3"]
+    sky: Float[np.ndarray, "3"]
+    ground: Float[np.ndarray, "3"]
 
 
 class Renderer:
     """Draws parts into pictures.
 
     Raises:
-        InputError: moderngl is not installed, or there is no EGL.
+        InputError: there is no OpenGL 3.3 on EGL.
     """
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class Renderer:
         self._shadow_program = self.context.program(vertex_shader=SHADOW_VERTEX, fragment_shader=SHADOW_FRAGMENT)
         self._shadow_map = self.context.depth_texture((SHADOW_SIDE, SHADOW_SIDE))
         self._shadow_map.compare_func = "<="
-        self._shadow_map.filter = (self._gl.LINEAR, self._gl.LINEAR)  # four comparisons a lookup
+        self._shadow_map.filter = (moderngl.LINEAR, moderngl.LINEAR)  # four comparisons a lookup
         self._shadow_map.repeat_x = self._shadow_map.repeat_y = False
         self._shadow_target = self.context.framebuffer(depth_attachment=self._shadow_map)
         self._targets: dict[tuple[int, int], Any] = {}
@@ -108,18 +108,14 @@ class Renderer:
         texture = self.context.texture((width, height), 4, np.ascontiguousarray(image[::-1]).tobytes())
         if mipmaps:
             texture.build_mipmaps()
-            texture.filter = (self._gl.LINEAR_MIPMAP_LINEAR, self._gl.LINEAR)
+            texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
         return texture
 
     def relief(self, side: int) -> Any:
         """Return an empty texture for wrinkles, to be written at every frame."""
         texture = self.context.texture((side, side), 4, dtype="f2")
-        texture.filter = (self._gl.LINEAR, self._gl.LINEAR)
+        texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
         return texture
-
-    @property
-    def _gl(self) -> Any:
-        return importlib.import_module("moderngl")
 
     def part(
         self,
@@ -199,7 +195,7 @@ class Renderer:
     def _draw_shadow(self, parts: Sequence["DrawnPart"], view: View, light_view: np.ndarray) -> None:
         program = self._shadow_program
         _set(program, _pose(view) | {"light_view": _column_major(light_view), "colours": 0})
-        self.context.enable(self._gl.DEPTH_TEST)
+        self.context.enable(moderngl.DEPTH_TEST)
         self._shadow_target.use()
         self._shadow_target.clear(depth=1.0)
         for part in parts:
@@ -239,14 +235,10 @@ def shared_renderer() -> Renderer:
 
 
 def _context() -> Any:
-    try:
-        moderngl = importlib.import_module("moderngl")
-    except ImportError as error:
-        raise InputError("rendered faces need moderngl; install it with: pip install 'ifdd[render]'") from error
     # Workers share the cores; llvmpipe's own threads would only compete with them.
     os.environ.setdefault("LP_NUM_THREADS", "0")
     try:
-        context = moderngl.create_standalone_context(backend="egl", require=330)
+        context: Any = moderngl.create_context(standalone=True, require=330, backend="egl")  # type: ignore[arg-type]
     except Exception as error:  # glcontext raises bare Exception
         raise InputError(
             f"rendered faces need OpenGL 3.3 on EGL ({error}); install it, on Debian with: "
@@ -275,7 +267,7 @@ def _column_major(matrix: np.ndarray) -> tuple[float, ...]:
     return tuple(float(value) for value in matrix.T.reshape(-1))
 
 
-def _light_view(direction: Float32[np.ndarray, "3"]) -> np.ndarray:
+def _light_view(direction: Float[np.ndarray, "3"]) -> np.ndarray:
     """Return the orthographic projection along a light, centred on the pivot."""
     forward = np.asarray(direction, float) / np.linalg.norm(direction)
     helper = np.array([0.0, 1.0, 0.0]) if abs(forward[1]) < 0.9 else np.array([1.0, 0.0, 0.0])

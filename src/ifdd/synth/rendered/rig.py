@@ -1,10 +1,10 @@
 """The rendered rig: draws one person by rendering a head in three dimensions over the picture."""
 
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float, Float32, UInt8
 
 from ifdd.synth.identity import Identity
 from ifdd.synth.rendered.accessories import make_glasses, make_shoulders
@@ -17,7 +17,7 @@ from ifdd.synth.rendered.mesh import LANDMARK_VERTICES, HeadMesh
 from ifdd.synth.rendered.renderer import DrawnPart, Lamp, Material, Vertices, View, shared_renderer
 from ifdd.synth.rendered.skin import paint_skin, sample_look
 from ifdd.synth.rendered.wrinkles import RELIEF_SIDE, Wrinkles
-from ifdd.synth.rig import CHIN, FACE_CENTRE, FOREHEAD, FaceState, FaceTruth, Light
+from ifdd.synth.rig import FACE_CENTRE, FOREHEAD, FaceState, FaceTruth, Light
 
 CENTIMETRES = 10.7
 """Centimetres of ICT-FaceKit's head per head unit."""
@@ -157,12 +157,7 @@ def shared_mesh(data: Path | None = None) -> HeadMesh:
     return HeadMesh(load_head_model(data))
 
 
-def rendered_rig(data: Path | None) -> partial[RenderedRig]:
-    """Return a rig maker that takes the geometry from ``data``."""
-    return partial(RenderedRig, data=data)
-
-
-def rotation(yaw: float, pitch: float, roll: float) -> Float32[np.ndarray, "3 3"]:
+def rotation(yaw: float, pitch: float, roll: float) -> Float[np.ndarray, "3 3"]:
     """Return the rotation of a head, y up: yaw right, pitch down, roll clockwise in the picture, in degrees."""
     a, b, c = np.deg2rad((yaw, pitch, -roll))
     about_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
@@ -171,7 +166,7 @@ def rotation(yaw: float, pitch: float, roll: float) -> Float32[np.ndarray, "3 3"
     return np.asarray(about_z @ about_y @ about_x, np.float32)
 
 
-def project(points: Float32[np.ndarray, "points 3"], view: View) -> Float32[np.ndarray, "points 2"]:
+def project(points: Float32[np.ndarray, "points 3"], view: View) -> Float[np.ndarray, "points 2"]:
     """Return the picture positions of points of the head in pixels; the centre of the first pixel is (0, 0)."""
     seen = (points - view.pivot) @ view.head_turn.T
     nearer = (view.distance - (seen[:, 2] - view.face_depth)) / view.distance
@@ -180,7 +175,7 @@ def project(points: Float32[np.ndarray, "points 3"], view: View) -> Float32[np.n
     return np.asarray(np.stack([x, y], axis=1) - 0.5, np.float32)
 
 
-def linear(display: Float32[np.ndarray, "3"]) -> Float32[np.ndarray, "3"]:
+def linear(display: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:
     """Return linear light of display values."""
     return np.asarray(np.clip(display, 0, None) ** 2, np.float32)
 
@@ -195,6 +190,3 @@ def _box_points(head: Head, surface: Surface) -> Float32[np.ndarray, "points 3"]
     jaw = surface.points[LANDMARK_VERTICES[:17]]
     forehead = np.array([[0.0, HEAD_ORIGIN - FOREHEAD * CENTIMETRES, 8.5]], np.float32)
     return np.concatenate([jaw, forehead]).astype(np.float32)
-
-
-__all__ = ["CHIN", "RenderedRig"]

@@ -71,7 +71,8 @@ void main() {
     vec3 eye = normalize(vec3(0.0, 0.0, distance + face_depth) - seen);
     vec3 n = normalize(facing);
     if (dot(n, eye) < 0.0) n = -n;
-    float open = clamp(1.0 - hollow_strength * max(depth_below, 0.0) + 0.15 * hollow_strength * max(-depth_below, 0.0), 0.25, 1.12);
+    float hollowed = hollow_strength * (max(depth_below, 0.0) - 0.15 * max(-depth_below, 0.0));
+    float open = clamp(1.0 - hollowed, 0.25, 1.12);
     vec3 albedo = painted.rgb * painted.rgb;
     if (wrinkled > 0.0) {
         vec3 relief = texture(wrinkles, texture_place).xyz;

@@ -93,8 +93,8 @@ def _blotch(canvas: Canvas, identity: Identity, look: Look, atlas: Atlas, rng: n
     point = atlas.landmarks
     fair = float(np.dot(identity.skin, (0.3, 0.59, 0.11))) / 255
     cheek = (point[2] + point[31] * 2) / 3
-    redness = 0.8 * atlas.both_spots(cheek, 42, 34) + 0.9 * atlas.spot(point[30], 22, 24)
-    redness += 0.35 * atlas.spot(point[8], 40, 24) + 0.25 * atlas.spot((SIDE / 2, point[19][1] - 50), 90, 30)
+    redness = 0.8 * atlas.both_spots(cheek, 42.0, 34.0) + 0.9 * atlas.spot(point[30], 22.0, 24.0)
+    redness += 0.35 * atlas.spot(point[8], 40.0, 24.0) + 0.25 * atlas.spot((SIDE / 2, point[19][1] - 50), 90.0, 30.0)
     redness += 0.8 * (np.abs(atlas.x - SIDE / 2) > EAR_COLUMNS * SIDE) * (atlas.y > 0.3 * SIDE) * (atlas.y < 0.6 * SIDE)
     redness += 0.25 * look.blotches * noise(rng, 14)
     strength = identity.blush * (0.35 + 0.65 * fair)
@@ -105,7 +105,7 @@ def _blotch(canvas: Canvas, identity: Identity, look: Look, atlas: Atlas, rng: n
     canvas *= 1 - 0.10 * np.clip((atlas.y - 0.8 * SIDE) / (0.2 * SIDE), 0, 1)[..., None]
     if identity.freckles > 0:
         cells = (noise(rng, 150) > 2.4 - 0.5 * identity.freckles).astype(np.float32)
-        where = np.clip(atlas.both_spots(cheek, 60, 40) + atlas.spot(point[29], 50, 40), 0, 1)
+        where = np.clip(atlas.both_spots(cheek, 60.0, 40.0) + atlas.spot(point[29], 50.0, 40.0), 0, 1)
         mix(canvas, np.array(identity.skin) * (0.66, 0.5, 0.42), blurred(cells, 0.8) * where * 0.8)
     for _ in range(int(rng.integers(0, 4))):
         mole = (rng.uniform(0.2, 0.8) * SIDE, rng.uniform(0.2, 0.8) * SIDE)
@@ -130,11 +130,13 @@ def _lips(canvas: Canvas, identity: Identity, look: Look, atlas: Atlas, rng: np.
 def _eyes(canvas: Canvas, identity: Identity, look: Look, atlas: Atlas, rng: np.random.Generator) -> None:
     point = atlas.landmarks
     middle = point[36:42].mean(axis=0)
-    sockets = atlas.both_spots((middle[0], middle[1] + 8), 34, 13) + 0.8 * atlas.both_spots(point[39] + (6, 0), 12, 14)
+    sockets = atlas.both_spots((middle[0], middle[1] + 8), 34.0, 13.0) + 0.8 * atlas.both_spots(
+        point[39] + (6, 0), 12.0, 14.0
+    )
     canvas *= 1 - look.sockets * np.clip(sockets, 0, 1)[..., None] * np.array([0.8, 1.0, 0.95], np.float32)
     if look.eyeshadow:
         colour = rng.uniform(40, 150, 3)
-        mix(canvas, colour, rng.uniform(0.2, 0.6) * atlas.both_spots((middle[0], middle[1] - 9), 26, 8))
+        mix(canvas, colour, rng.uniform(0.2, 0.6) * atlas.both_spots((middle[0], middle[1] - 9), 26.0, 8.0))
     for lid, opacity in ((point[36:40], look.liner), (point[[36, 41, 40, 39]], 0.4 * look.liner)):
         line = atlas.line(lid, 2.0, 0.9)
         mix(canvas, (38, 26, 22), np.clip(1.2 * opacity * np.maximum(line, line[:, ::-1]), 0, 0.9))
@@ -214,12 +216,9 @@ def _beard(canvas: Canvas, identity: Identity, atlas: Atlas, rng: np.random.Gene
         9.0,
     )
     jaw = np.maximum(jaw, np.exp(-0.5 * ((atlas.y - point[8][1] - 26) / 20) ** 2) * (np.abs(atlas.x - SIDE / 2) < 150))
-    areas = {
-        "moustache": moustache,
-        "goatee": np.maximum(moustache, chin),
-        "stubble": np.maximum.reduce([moustache, chin, jaw]),
-    }
-    where = areas.get(identity.beard, np.maximum.reduce([moustache, chin, jaw])) * (1 - np.clip(1.3 * lips, 0, 1))
+    everywhere = np.maximum(np.maximum(moustache, chin), jaw)
+    areas = {"moustache": moustache, "goatee": np.maximum(moustache, chin), "stubble": everywhere, "full": everywhere}
+    where = areas[identity.beard] * (1 - np.clip(1.3 * lips, 0, 1))
     hair = noise(rng, SIDE) * 0.5 + noise(rng, SIDE // 2) * 0.5
     if identity.beard == "stubble":
         mix(canvas, identity.brow_colour, np.asarray(where * np.clip(0.28 + 0.22 * hair, 0, 0.6), np.float32))

@@ -1,0 +1,104 @@
+"""ICT-FaceKit is downloaded once, converted, checked and cached; anything else is a one-line error."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ifdd.errors import InputError
+from ifdd.synth.rendered import assets
+from ifdd.synth.rendered.assets import FILE, NEUTRAL, convert, fetch_head_model, load_head_model, save_head_model
+from tests.helpers.servers import FileHandler, serving_files
+
+FEW = {"IDENTITIES": ("identity000",), "EXPRESSIONS": ("browDown_L", "jawOpen")}
+
+
+@pytest.fixture
+def few(facekit: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Restrict the shapes to the original files that are at hand; return their folder."""
+    for name, value in FEW.items():
+        monkeypatch.setattr(assets, name, value)
+    names = (NEUTRAL, *FEW["IDENTITIES"], *FEW["EXPRESSIONS"])
+    monkeypatch.setattr(assets, "HASHES", {name: assets.HASHES[name] for name in names})
+    return facekit / "raw"
+
+
+def test_the_original_files_give_the_converted_values(few: Path, facekit: Path) -> None:
+    model = convert(lambda name: few / f"{name}.obj")
+    with np.load(facekit / FILE) as expected:
+        assert np.array_equal(model.neutral, expected["neutral"])
+        assert np.array_equal(model.identity[0], expected["identity"][0])
+        row = list(expected["expression_names"]).index("jawOpen")
+        assert np.array_equal(model.expression[1], expected["expression"][row])
+        assert np.array_equal(model.uv_faces, expected["uv_faces"])
+        assert np.array_equal(model.material, expected["material"])
+        assert model.material_names == tuple(expected["material_names"])
+
+
+def test_the_files_are_downloaded_once_and_an_interrupted_download_resumes(few: Path, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Handler(FileHandler):
+        def do_GET(self) -> None:  # noqa: N802
+            asked.append(self.path)
+            if len(asked) == 3:
+                self.send_error(503)
+            else:
+                super().do_GET()
+
+    target = tmp_path / "cache" / FILE
+    with serving_files(few, Handler) as address:
+        with pytest.raises(InputError, match=r"cannot download .*browDown_L.obj: .*503.*; try again, .*--rig-data"):
+            fetch_head_model(target, f"{address}/")
+        assert not target.exists()
+        fetch_head_model(target, f"{address}/")
+    assert asked == [
+        "/generic_neutral_mesh.obj",
+        "/identity000.obj",
+        "/browDown_L.obj",
+        "/browDown_L.obj",
+        "/jawOpen.obj",
+    ]
+    assert [path.name for path in target.parent.iterdir()] == [FILE]  # the originals are removed
+    load_head_model.cache_clear()
+    assert load_head_model(target).expression_names == FEW["EXPRESSIONS"]
+
+
+def test_a_changed_original_is_refused(few: Path, tmp_path: Path) -> None:
+    for path in few.glob("*.obj"):
+        shutil.copyfile(path, tmp_path / path.name)
+    changed = tmp_path / "jawOpen.obj"
+    lines = changed.read_text().splitlines()
+    first = next(row for row, line in enumerate(lines) if line.startswith("v "))
+    lines[first] = "v 1.0 2.0 3.0"
+    changed.write_text("\n".join(lines))
+    with pytest.raises(InputError, match=r"jawOpen.obj does not match the hash of ICT-FaceKit at commit da5f95a"):
+        convert(lambda name: tmp_path / f"{name}.obj")
+
+
+def test_a_changed_converted_file_is_refused(few: Path, tmp_path: Path) -> None:
+    model = convert(lambda name: few / f"{name}.obj")
+    model.expression[0, 5] += 0.5
+    save_head_model(tmp_path / FILE, model)
+    load_head_model.cache_clear()
+    with pytest.raises(InputError, match=r"does not match the hashes of ICT-FaceKit"):
+        load_head_model(tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no archive", b"PK\x03\x04 no archive"])
+def test_a_path_without_the_geometry_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "head.npz"
+    if content is not None:
+        path.write_bytes(content)
+    load_head_model.cache_clear()
+    with pytest.raises(InputError, match="does not exist" if content is None else "is not a converted ICT-FaceKit"):
+        load_head_model(path)
+
+
+def test_a_folder_without_the_files_is_refused(tmp_path: Path) -> None:
+    load_head_model.cache_clear()
+    with pytest.raises(
+        InputError, match=r"cannot read .*generic_neutral_mesh.obj.*; give the folder of all 158 OBJ files"
+    ):
+        load_head_model(tmp_path)
