@@ -10,7 +10,7 @@ from ifdd.evaluation import group_scores
 from ifdd.evaluation.bootstrap import bootstrap
 from ifdd.evaluation.group_scores import score_groups
 from ifdd.evaluation.groups import Grouping
-from ifdd.records import GroupsRecord
+from ifdd.records import Estimate, GroupsRecord
 
 CLASSES = ("happy", "sad", "fear")
 
@@ -89,6 +89,14 @@ def test_a_group_of_one_clip_is_shown_without_interval_and_not_counted() -> None
     assert (lonely.clips, lonely.counted, lonely.war.value) == (1, False, 1)
     assert (lonely.war.low, lonely.war.high, lonely.ece.low) == (None, None, None)
     assert [(gap.highest, gap.lowest) for gap in found.gaps] == [("a", "b"), ("a", "b"), ("b", "a")]
+
+
+def test_a_perfect_group_has_no_interval() -> None:
+    found = scored([0] * 31 + [1] * 30, [0] * 61, ["a"] * 61).groups[0]
+    happy, sad = found.recalls["happy"], found.recalls["sad"]
+    assert happy == Estimate(1.0, None, None)
+    assert sad == Estimate(0.0, None, None)
+    assert found.war.low is not None
 
 
 def test_clips_without_a_value_and_few_subjects_do_not_count() -> None:

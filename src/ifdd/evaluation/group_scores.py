@@ -197,12 +197,16 @@ def _scores(sums: Float64[np.ndarray, "resamples columns"], classes: int) -> _Sc
 
 
 def _estimate(actual: np.ndarray, resampled: np.ndarray, units: int) -> Estimate:
-    """Return a score with its central interval; a single unit has none, because every resample repeats it."""
-    value = float(actual[0])
-    if units < 2:
+    """Return a score with its central interval.
+
+    A single unit, and units that are all right or all wrong, have no interval: the resamples do not differ, which
+    does not mean that the score is certain.
+    """
+    value, known = float(actual[0]), resampled[~np.isnan(resampled)]
+    if units < 2 or np.ptp(known) == 0:
         return Estimate(value, None, None)
     tails = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
-    low, high = map(float, np.quantile(resampled[~np.isnan(resampled)], tails))
+    low, high = map(float, np.quantile(known, tails))
     return Estimate(value, low, high)
 
 
@@ -230,5 +234,6 @@ def _gap(score: _Score, groups: Sequence[_Group]) -> GapRecord:
     ranges = np.fmax.reduce(errors) - np.fmin.reduce(errors)  # a group that a resample lacks is left out
     margin = float(np.quantile(ranges[~np.isnan(ranges)], CONFIDENCE))
     gap = values[highest] - values[lowest]
-    estimate = Estimate(gap, gap - margin, gap + margin if score == "overconfidence" else min(gap + margin, 1.0))
+    highest_gap = gap + margin if score == "overconfidence" else min(gap + margin, 1.0)
+    estimate = Estimate(gap, gap - margin, highest_gap) if margin else Estimate(gap, None, None)
     return GapRecord(score, groups[highest].record.group, groups[lowest].record.group, estimate)

@@ -107,7 +107,7 @@ def evaluation_tables(evaluation: Evaluation, protocol: Protocol) -> Group:
     details.add_column(overflow="fold")
     for name, value in _protocol_rows(protocol):
         details.add_row(name, value)
-    groups = (group_table(result) for result in evaluation.groups)
+    groups = (part for result in evaluation.groups for part in (group_table(result), ""))
     return Group(table, summary, calibrated, "", *groups, details)
 
 

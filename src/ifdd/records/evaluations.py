@@ -61,7 +61,8 @@ class Estimate(Record):
 
     value: float
     low: float | None
-    """Lower end of the interval; None if there are fewer than two subjects (or clips) to resample."""
+    """Lower end of the interval; None if the bootstrap gives none: there are fewer than two subjects (or clips), or all
+    have the same outcome."""
     high: float | None
 
 
