@@ -43,6 +43,73 @@ def test_parquet_has_the_columns_as_text_and_numbers(folder: Path) -> None:
     assert {str(schema.field(name).type) for name in ("clip_id", "path", "votes")} == {"string"}
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_further_columns_are_read_and_written(folder: Path, suffix: str) -> None:
+    first, second, third, fourth = samples_of(folder)
+    given = [
+        replace(first, attributes={"age": "31", "skin, tone": "7"}),
+        replace(second, attributes={"glasses": "round", "age": ""}),
+        third,
+        fourth,
+    ]
+    path = folder / f"manifest{suffix}"
+    write_manifest(path, given)
+    manifest = Manifest.read(path)
+    assert manifest.attributes == ("age", "skin, tone", "glasses")
+    assert [sample.attributes for sample in manifest.samples] == [
+        {"age": "31", "skin, tone": "7", "glasses": ""},
+        {"age": "", "skin, tone": "", "glasses": "round"},
+        {"age": "", "skin, tone": "", "glasses": ""},
+        {"age": "", "skin, tone": "", "glasses": ""},
+    ]
+    assert [replace(sample, attributes={}) for sample in manifest.samples] == samples_of(folder)
+    assert len(set(manifest.samples)) == 4, "samples stay hashable"
+    write_manifest(path, manifest.samples)
+    assert Manifest.read(path).samples == manifest.samples
+
+
+def test_columns_without_votes_may_be_followed_by_others(folder: Path) -> None:
+    (folder / "manifest.csv").write_text(f"{HEADER[:-1]},age\na,clips/a,16,happy,test,0,p1,31\n")
+    (sample,) = read_manifest(folder / "manifest.csv")
+    assert (sample.subject, sample.votes, sample.attributes) == ("p1", "", {"age": "31"})
+
+
+def test_numbers_in_further_columns_of_parquet_become_text(folder: Path) -> None:
+    row = dict(zip(COLUMNS, ["a", "clips/a", 2, "sad", "test", 0, "", None], strict=True))
+    rows = [{**row, "age": 31, "sex": None}]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "manifest.parquet")
+    assert read_manifest(folder / "manifest.parquet")[0].attributes == {"age": "31", "sex": ""}
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("age", ""), r"manifest\.csv: the further column '' is empty"),
+        (("age", "age"), "the further column 'age' occurs twice"),
+        (
+            ("age", "votes"),
+            "the further column 'votes' has the name of a known column; the file must begin with clip_id",
+        ),
+        ((" age",), "the further column ' age' is empty or begins or ends with a space"),
+    ],
+)
+def test_bad_names_of_further_columns_are_refused(folder: Path, names: tuple[str, ...], message: str) -> None:
+    (folder / "manifest.csv").write_text(",".join((*COLUMNS, *names)) + "\n")
+    with pytest.raises(InputError, match=message):
+        Manifest.read(folder / "manifest.csv")
+    arrays = [pyarrow.array([], pyarrow.string()) for _ in (*COLUMNS, *names)]
+    pyarrow.parquet.write_table(pyarrow.table(arrays, names=[*COLUMNS, *names]), folder / "manifest.parquet")
+    with pytest.raises(InputError, match=message.replace("csv", "parquet")):
+        Manifest.read(folder / "manifest.parquet")
+
+
+@pytest.mark.parametrize("name", ["", "fold", " age"])
+def test_an_attribute_that_cannot_be_a_column_is_not_written(folder: Path, name: str) -> None:
+    with pytest.raises(InputError, match=f"the further column '{name}'"):
+        write_manifest(folder / "manifest.csv", [replace(samples_of(folder)[0], attributes={name: "1"})])
+    assert not (folder / "manifest.csv").exists()
+
+
 def test_a_parquet_file_that_is_not_a_manifest_is_refused(folder: Path) -> None:
     path = folder / "manifest.parquet"
     with pytest.raises(InputError, match=r"cannot read the manifest .*manifest\.parquet"):
@@ -64,7 +131,7 @@ def test_the_hash_depends_only_on_clips_labels_folds_and_subsets(folder: Path) -
     usual = dataset_hash(samples)
     assert len(usual) == 64
     same = [replace(sample, path=Path("x"), frames=1, subject="", votes="") for sample in reversed(samples)]
-    same[0] = replace(same[0], label="Fearful")
+    same[0] = replace(same[0], label="Fearful", attributes={"age": "31"})
     assert dataset_hash(same) == usual
     for change in ({"clip_id": "z"}, {"label": "anger"}, {"subset": "validation"}, {"fold": 3}):
         assert dataset_hash([replace(samples[0], **change), *samples[1:]]) != usual

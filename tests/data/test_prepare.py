@@ -222,6 +222,16 @@ def test_a_folder_of_clips_becomes_a_manifest(tmp_path: Path) -> None:
     assert (record["label_set"], record["classes"]) == ("own", ["happy", "sad"])
 
 
+def test_further_columns_are_kept_through_crops_and_packs(tmp_path: Path) -> None:
+    write_clip(tmp_path / "own/a", 4)
+    write_clip(tmp_path / "own/b", 4)
+    (tmp_path / "own/list.csv").write_text("path,label,age,glasses\na,happy,31,\nb,sad,,round\n")
+    prepare("folder", tmp_path / "own/list.csv", tmp_path / "out", "--faces", "crop", "--pack", "--workers", "0")
+    samples = read_manifest(tmp_path / "out/manifest.csv")
+    assert {sample.path for sample in samples} == {tmp_path / "out/frames.pack"}
+    assert [sample.attributes for sample in samples] == [{"age": "31", "glasses": ""}, {"age": "", "glasses": "round"}]
+
+
 def test_a_clip_listed_twice_stops_a_folder_of_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_clip(tmp_path / "own/happy/a", 20)
     write_clip(tmp_path / "own/happy/a", 20, video=True)

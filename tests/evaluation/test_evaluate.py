@@ -18,7 +18,7 @@ from ifdd.errors import InputError
 from ifdd.evaluation.evaluate import evaluate, evaluate_model
 from ifdd.evaluation.report import predictions_csv
 from ifdd.model import IFDD, create_model, save_checkpoint
-from ifdd.records import CheckpointRecord, DatasetRecord
+from ifdd.records import CheckpointRecord, DatasetRecord, EvaluationRecord
 from tests.helpers.processes import run
 from tests.helpers.records import PROTOCOL
 from tests.helpers.videos import moving_frames, write_clip_manifest, write_video
@@ -114,6 +114,38 @@ def test_the_command_writes_what_it_prints(
         assert "validation WAR" in text
         assert "surprise" in text
     assert "computer-generated" in printed
+
+
+def test_results_by_group_are_written_and_printed(
+    checkpoint: Path, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples = read_manifest(manifest)
+    ages = ["young", "old", "old", "young", "", "old"]
+    aged = [replace(sample, attributes={"age": age}) for sample, age in zip(samples, ages, strict=True)]
+    table = manifest.with_name("aged.csv")
+    write_manifest(table, aged)
+    main(["evaluate", str(checkpoint), str(table), "--workers", "0", "--by", "age, label", "--out", str(tmp_path)])
+    record = EvaluationRecord.load(tmp_path / "evaluation.json", "")
+    assert record.groups is not None
+    age, label = record.groups
+    assert [(group.group, group.clips) for group in age.groups] == [("old", 3), ("young", 2), ("", 1)]
+    with (tmp_path / "predictions.csv").open() as file:
+        right = [row["target"] == row["prediction"] for row in csv.DictReader(file)]
+    for group in age.groups:
+        assert group.war.value == pytest.approx(
+            np.mean([hit for hit, age in zip(right, ages, strict=True) if age == group.group])
+        )
+    assert age.overall.war.value == record.scores.war
+    assert age.overall.uar.value == pytest.approx(record.scores.uar)
+    assert record.calibration is not None
+    assert age.overall.ece.value == pytest.approx(record.calibration.ece)
+    assert [group.group for group in label.groups] == sorted(set(LABELS))
+    printed = " ".join(capsys.readouterr().out.split())
+    for text in (printed, (tmp_path / "evaluation.md").read_text()):
+        assert "By age" in text
+        assert "By label" in text
+        assert "not stated *" in text
+        assert f"ECE {100 * record.calibration.ece:.2f} %" in text
 
 
 def test_views_and_crops_are_reported_and_a_pack_gives_the_same_result_as_folders(
@@ -224,6 +256,8 @@ def test_training_clips_are_refused_as_test_clips_and_otherwise_labelled(
         (["CHECKPOINT", "MANIFEST", "--views", "0"], "--views is 0; it must be at least 1"),
         (["CHECKPOINT", "MANIFEST", "--crops", "4"], "crops"),
         (["CHECKPOINT", "MANIFEST", "--speed", "9"], "speed"),
+        (["CHECKPOINT", "SHORT", "--by", "age,sex"], "has no column 'sex' to group by; use one of age, subject, label"),
+        (["CHECKPOINT", "MANIFEST", "--by", "path"], "has no column 'path' to group by; use one of subject, label"),
         (["CHECKPOINT", "SHORT", "--workers", "1"], "has 10 frames, so there is no frame"),
     ],
 )
@@ -236,7 +270,7 @@ def test_bad_input_gives_one_line_and_exit_code_2(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     video = write_video(tmp_path / "short.mp4", moving_frames(10))
-    write_manifest(tmp_path / "short.csv", [Sample("a", video, 40, "happy", "test")])
+    write_manifest(tmp_path / "short.csv", [Sample("a", video, 40, "happy", "test", attributes={"age": "31"})])
     names = {"CHECKPOINT": str(checkpoint), "MANIFEST": str(manifest), "SHORT": str(tmp_path / "short.csv")}
     with pytest.raises(SystemExit) as stop:
         main(["evaluate", *(names.get(word, word) for word in words)])

@@ -36,7 +36,8 @@ def test_a_set_is_written_and_read(tmp_path: Path) -> None:
         assert len(truth["frames"]) == 4
         assert len(truth["frames"][0]["landmarks"]) == 68
         assert truth["fps"] == 10
-        assert truth["identity"]["hair_style"]
+        assert truth["identity"]["hair_style"] == sample.attributes["hair"]
+        assert list(sample.attributes) == ["skin_tone", "age", "glasses", "beard", "hair"]
         assert (truth["seed"], truth["preset"]) == (3, "standard")
 
 

@@ -3,14 +3,16 @@
 A CSV file in UTF-8 with the header ``clip_id,path,frames,label,subset,fold,subject,votes``, one clip a line, or a
 Parquet file (suffix ``.parquet``) of the same columns. Paths are relative to the folder of the manifest and written
 with ``/``, so the folder can be moved. Earlier manifests without the column ``votes`` are read too.
+
+Further columns may follow, with any names, such as ``age`` and ``sex``; they are a sample's attributes.
 """
 
 import csv
 import hashlib
 import io
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 
@@ -43,18 +45,24 @@ class Sample:
     votes: str = ""
     """Annotators' votes by name, such as "happy:7 sad:2 neutral:1"; empty if unknown. Divided by their sum they are
     the soft label."""
+    attributes: dict[str, str] = field(default_factory=dict, hash=False)
+    """Column -> text, for the further columns of the manifest."""
 
 
-COLUMNS = tuple(field.name for field in fields(Sample))
+COLUMNS = tuple(each.name for each in fields(Sample) if each.name != "attributes")
 _OLD_COLUMNS = COLUMNS[:-1]
+_KNOWN = frozenset(COLUMNS)
 _NUMBERS = ("frames", "fold")
 
 
 def write_manifest(path: str | Path, samples: Iterable[Sample]) -> None:
     """Write a manifest, whole or not at all; relative ``Sample.path`` are taken from the working directory.
 
+    A column for every attribute that a sample has follows the known ones, empty for the samples that lack it.
+
     Raises:
-        InputError: the file cannot be written, or it ends in .parquet and pyarrow is not installed.
+        InputError: the file cannot be written, an attribute has no valid name for a column, or the file ends in
+            .parquet and pyarrow is not installed.
 
     Example:
         >>> from pathlib import Path
@@ -64,7 +72,9 @@ def write_manifest(path: str | Path, samples: Iterable[Sample]) -> None:
         >>> read_manifest("manifest.csv")[0].label
         'happy'
     """
-    path = Path(path)
+    path, samples = Path(path), list(samples)
+    further = tuple(dict.fromkeys(name for sample in samples for name in sample.attributes))
+    _check_further(path, further)
     folder = path.absolute().parent
     relative: dict[Path, str] = {}  # folds repeat clips
     rows = []
@@ -72,13 +82,13 @@ def write_manifest(path: str | Path, samples: Iterable[Sample]) -> None:
         if sample.path not in relative:
             relative[sample.path] = Path(os.path.relpath(sample.path, folder)).as_posix()
         row = {name: getattr(sample, name) for name in COLUMNS}
-        rows.append(row | {"path": relative[sample.path]})
+        rows.append(row | {"path": relative[sample.path]} | {name: sample.attributes.get(name, "") for name in further})
     if path.suffix == ".parquet":
-        write_parquet(path, {name: int if name in _NUMBERS else str for name in COLUMNS}, rows)
+        write_parquet(path, {name: int if name in _NUMBERS else str for name in (*COLUMNS, *further)}, rows)
         return
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow((*COLUMNS, *further))
     writer.writerows(row.values() for row in rows)
     write_text(path, text.getvalue())
 
@@ -87,7 +97,8 @@ def dataset_hash(samples: Iterable[Sample]) -> str:
     """Return the SHA-256 of the sorted (clip id, label, fold, subset) lines: what is learnt and tested.
 
     Two people whose manifests have the same hash have the same clips, labels and folds, whatever their paths, their
-    kind of frames and the spelling of their labels.
+    kind of frames and the spelling of their labels. Subjects, votes and attributes do not belong to the hash, so adding
+    a column for ``ifdd evaluate --by`` keeps the dataset the same.
     """
     lines = sorted(f"{s.clip_id}\t{canonical_label(s.label)}\t{s.fold}\t{s.subset}\n" for s in samples)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
@@ -119,8 +130,9 @@ class Manifest:
         """Read a manifest, CSV or Parquet, and check every line.
 
         Raises:
-            InputError: the manifest is missing or damaged; or a line has an unknown label or subset, a bad number, a
-                clip that another line of the same fold has, or a path that does not exist.
+            InputError: the manifest is missing or damaged; a column has an empty or repeated name; or a line has an
+                unknown label or subset, a bad number, a clip that another line of the same fold has, or a path that
+                does not exist.
         """
         path = Path(path)
         try:
@@ -143,6 +155,11 @@ class Manifest:
     def dataset_hash(self) -> str:
         """Hash of clips, labels, folds and subsets: see ``dataset_hash``."""
         return dataset_hash(self.samples)
+
+    @cached_property
+    def attributes(self) -> tuple[str, ...]:
+        """Names of the further columns, in the order of the file."""
+        return tuple(dict.fromkeys(name for sample in self.samples for name in sample.attributes))
 
     def select(self, subset: str | None = None, fold: int | None = None) -> list[Sample]:
         """Return the samples of a subset and a fold, in the order of the file.
@@ -193,8 +210,11 @@ def _rows(path: Path, content: bytes) -> Iterator[tuple[int, dict[str, str]]]:
     reader = csv.reader(io.StringIO(text, newline=""))
     try:
         header = next(reader, [])
-        if tuple(header) not in (COLUMNS, _OLD_COLUMNS):
-            raise InputError(f"{path} is not a manifest: its first line must be {','.join(COLUMNS)}")
+        if not _starts_like_a_manifest(header):
+            raise InputError(
+                f"{path} is not a manifest: its first line must be {','.join(COLUMNS)}, then any further columns"
+            )
+        _check_further(path, _further(header))
         for row in reader:
             if not row:
                 continue
@@ -210,13 +230,37 @@ def _parquet_rows(path: Path, content: bytes) -> Iterator[tuple[int, dict[str, s
     """Yield (number of the row, counted like a CSV's lines; column -> text)."""
     parquet, damage = pyarrow("parquet"), pyarrow("lib").ArrowException
     try:
-        table = parquet.read_table(io.BytesIO(content))
+        table = parquet.ParquetFile(io.BytesIO(content)).read()  # read_table would refuse a column that occurs twice
     except (OSError, damage) as error:
         raise InputError(f"{path} is not a Parquet file; give the manifest that 'ifdd prepare' wrote") from error
-    if tuple(table.column_names) != COLUMNS:
-        raise InputError(f"{path} is not a manifest: its columns must be {','.join(COLUMNS)}")
+    if not _starts_like_a_manifest(table.column_names):
+        raise InputError(f"{path} is not a manifest: its columns must be {','.join(COLUMNS)}, then any further ones")
+    _check_further(path, _further(table.column_names))
     for line, row in enumerate(table.to_pylist(), start=2):
-        yield line, {name: "" if value is None else str(value) for name, value in row.items()}
+        yield line, {"votes": "", **{name: "" if value is None else str(value) for name, value in row.items()}}
+
+
+def _starts_like_a_manifest(header: Sequence[str]) -> bool:
+    return tuple(header[: len(_OLD_COLUMNS)]) == _OLD_COLUMNS
+
+
+def _further(header: Sequence[str]) -> Sequence[str]:
+    """Return the columns after the known ones."""
+    return header[len(COLUMNS) :] if tuple(header[: len(COLUMNS)]) == COLUMNS else header[len(_OLD_COLUMNS) :]
+
+
+def _check_further(path: Path, names: Sequence[str]) -> None:
+    """Refuse names of further columns that are empty, repeated or those of known columns."""
+    for place, name in enumerate(names):
+        if name != name.strip() or not name:
+            reason = "is empty or begins or ends with a space; name it, for example age"
+        elif name in COLUMNS:
+            reason = f"has the name of a known column; the file must begin with {','.join(COLUMNS)}, so rename it"
+        elif name in names[:place]:
+            reason = "occurs twice; rename or remove one"
+        else:
+            continue
+        raise InputError(f"{path}: the further column {name!r} {reason}")
 
 
 def _sample(path: Path, line: int, row: dict[str, str], paths: dict[str, Path]) -> Sample:
@@ -246,6 +290,7 @@ def _sample(path: Path, line: int, row: dict[str, str], paths: dict[str, Path]) 
         fold=_number(path, line, row, "fold", smallest=0),
         subject=row["subject"],
         votes=row["votes"],
+        attributes={name: text for name, text in row.items() if name not in _KNOWN},
     )
 
 

@@ -193,6 +193,7 @@ def samples_of(listing: Listing, states: dict[str, ClipState]) -> list[Sample]:
             fold=entry.fold,
             subject=entry.subject,
             votes=entry.votes,
+            attributes=dict(entry.attributes),
         )
         for entry in listing.entries
     ]

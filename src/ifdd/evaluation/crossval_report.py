@@ -16,10 +16,9 @@ from ifdd.evaluation.report import (
     class_rows,
     class_table,
     common_rows,
-    markdown_table,
-    percent,
     version_words,
 )
+from ifdd.evaluation.tables import markdown_table, percent
 from ifdd.files import write_text
 from ifdd.records import NOT_RECORDED, CrossvalRecord, SpreadRecord
 

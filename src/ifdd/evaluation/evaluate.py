@@ -1,7 +1,7 @@
 """``ifdd evaluate``: evaluate a checkpoint and report the protocol."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,8 @@ from ifdd.data.dataset import ClipDataset, ViewBatch, collate_views, plain_input
 from ifdd.data.labels import canonical_label
 from ifdd.data.manifest import Manifest, Sample
 from ifdd.errors import InputError, check_range
+from ifdd.evaluation.group_scores import score_groups
+from ifdd.evaluation.groups import columns_of, group_clips
 from ifdd.evaluation.metrics import confusion_matrix, scores_from_confusion
 from ifdd.evaluation.protocol import clips_used_for, describe_dataset, describe_protocol
 from ifdd.evaluation.report import Evaluation, evaluation_tables, write_evaluation
@@ -58,9 +60,10 @@ def evaluate(
     batch_size: int = 16,
     workers: int = 2,
     device: Device = "auto",
+    by: str = "",
     out: Path | None = None,
 ) -> None:
-    """Evaluate a checkpoint and report the protocol: WAR, UAR, recall of each class, confusion matrix.
+    """Evaluate a checkpoint and report the protocol: WAR, UAR, recall of each class, confusion matrix, calibration.
 
     Frames are sampled without randomness: the same command gives the same result.
 
@@ -79,6 +82,8 @@ def evaluate(
         batch_size: Clips per batch.
         workers: Worker processes that load clips; 0 loads in the main process.
         device: Device to run the model on; auto uses a GPU if there is one.
+        by: Columns of the manifest, separated by commas, for example age,sex: also report the results of each group
+            of clips, with intervals, and the largest gaps between groups.
         out: Folder to write to: evaluation.json, evaluation.md and predictions.csv. Default: nothing is written.
     """
     check_range("--stride", stride, at_least=1)
@@ -95,6 +100,7 @@ def evaluate(
         batch_size=batch_size,
         workers=workers,
         device=device,
+        by=columns_of(by),
     )
     console.print(evaluation_tables(evaluation, protocol))
     if protocol.checkpoint.description.synthetic:
@@ -114,6 +120,7 @@ def evaluate_checkpoint(
     batch_size: int = 16,
     workers: int = 0,
     device: Device = "auto",
+    by: Sequence[str] = (),
 ) -> tuple[Evaluation, Protocol]:
     """Evaluate a checkpoint on clips of a manifest, with a progress bar.
 
@@ -126,16 +133,18 @@ def evaluate_checkpoint(
         batch_size: clips per batch.
         workers: worker processes that load clips.
         device: device to run the model on.
+        by: columns of the manifest to report results by.
 
     Returns:
         The result and its protocol.
 
     Raises:
-        InputError: a file cannot be read, the checkpoint lacks classes, there are no such clips, or they are test
-            clips of another fold, which the checkpoint was trained on.
+        InputError: a file cannot be read, the checkpoint lacks classes, there are no such clips or columns, or the
+            clips are test clips of another fold, which the checkpoint was trained on.
     """
     loaded = load_checkpoint(checkpoint)
     samples = manifest.select(subset, fold)
+    groupings = [group_clips(manifest, samples, column) for column in by]
     _check_folds(manifest.path, samples)
     _check_classes(checkpoint, loaded.classes, manifest.path, samples)
     described = describe_dataset(manifest)
@@ -155,6 +164,8 @@ def evaluate_checkpoint(
     with progress_bar("clips") as bar:
         task = bar.add_task("evaluating", total=len(dataset))
         evaluation = evaluate_model(model, dataset, batch_size, workers, lambda count: bar.advance(task, count))
+    results = (evaluation.probabilities, evaluation.targets, loaded.classes, samples)
+    evaluation = replace(evaluation, groups=tuple(score_groups(*results, grouping) for grouping in groupings))
     return evaluation, describe_protocol(checkpoint, loaded, manifest, described, fold, dataset, evaluation)
 
 

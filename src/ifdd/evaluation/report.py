@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 
+from ifdd.evaluation.calibration import calibration
+from ifdd.evaluation.group_report import calibration_markdown, calibration_words, group_table, groups_markdown
 from ifdd.evaluation.metrics import Scores
+from ifdd.evaluation.tables import markdown_table, percent
 from ifdd.files import write_text
 from ifdd.records import (
     NOT_RECORDED,
@@ -20,6 +23,7 @@ from ifdd.records import (
     DatasetRecord,
     EvaluatedCheckpoint,
     EvaluationRecord,
+    GroupsRecord,
     Protocol,
     ScoresRecord,
     SoftwareRecord,
@@ -49,6 +53,8 @@ class Evaluation:
     """Mean probabilities over the views of each clip, 0 to 1."""
     views: Int64[np.ndarray, " clips"]
     """Number of views of each clip."""
+    groups: tuple[GroupsRecord, ...] = ()
+    """Results by group, one per requested column of the manifest."""
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation, protocol: Protocol) -> None:
@@ -67,7 +73,12 @@ def write_evaluation(folder: Path, evaluation: Evaluation, protocol: Protocol) -
 
 def evaluation_record(evaluation: Evaluation, protocol: Protocol) -> EvaluationRecord:
     """Return the content of ``evaluation.json``."""
-    return EvaluationRecord(scores_record(evaluation.scores), protocol)
+    return EvaluationRecord(
+        scores=scores_record(evaluation.scores),
+        protocol=protocol,
+        calibration=calibration(evaluation.probabilities, evaluation.targets),
+        groups=evaluation.groups or None,
+    )
 
 
 def scores_record(scores: Scores) -> ScoresRecord:
@@ -82,7 +93,7 @@ def scores_record(scores: Scores) -> ScoresRecord:
 
 
 def evaluation_tables(evaluation: Evaluation, protocol: Protocol) -> Group:
-    """Return the tables for the terminal: recall and predictions of each class, WAR, UAR, protocol."""
+    """Return the tables for the terminal: classes, WAR, UAR, calibration, groups and protocol."""
     scores = evaluation.scores
     warning = _warning(protocol)
     title = "Clips by true class (rows) and prediction (columns)" + (f"; {warning}" if warning else "")
@@ -90,12 +101,14 @@ def evaluation_tables(evaluation: Evaluation, protocol: Protocol) -> Group:
     summary = Table.grid(padding=(0, 2))
     summary.add_row("[bold]WAR[/bold]", f"[bold]{percent(scores.war)} %[/bold]", "accuracy")
     summary.add_row("[bold]UAR[/bold]", f"[bold]{percent(scores.uar)} %[/bold]", "mean of the recalls")
+    calibrated = calibration_words(calibration(evaluation.probabilities, evaluation.targets))
     details = Table.grid(padding=(0, 2))
     details.add_column()
     details.add_column(overflow="fold")
     for name, value in _protocol_rows(protocol):
         details.add_row(name, value)
-    return Group(table, summary, "", details)
+    groups = (part for result in evaluation.groups for part in (group_table(result), ""))
+    return Group(table, summary, calibrated, "", *groups, details)
 
 
 def class_table(scores: Scores, title: str) -> Table:
@@ -125,6 +138,10 @@ def evaluation_markdown(evaluation: Evaluation, protocol: Protocol) -> str:
             + (f"; **{warning}**." if warning else "."),
             "",
             *markdown_table(header, class_rows(scores)),
+            "",
+            *calibration_markdown(calibration(evaluation.probabilities, evaluation.targets)),
+            *(line for result in evaluation.groups for line in groups_markdown(result)),
+            "## Protocol",
             "",
             *markdown_table(["protocol", ""], protocol_rows),
             "",
@@ -213,14 +230,3 @@ def _training_words(checkpoint: EvaluatedCheckpoint) -> str:
     if checkpoint.seed is None or not training.versions:
         return NOT_RECORDED
     return f"seed {checkpoint.seed}, {version_words(training)}"
-
-
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return the lines of a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines]
-
-
-def percent(share: float) -> str:
-    """Return a share as text in percent."""
-    return f"{100 * share:.2f}"

@@ -1,7 +1,7 @@
 """Records of an evaluation: ``evaluation.json`` with scores and protocol."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from ifdd.records.datasets import DatasetRecord
 from ifdd.records.record import FileRecord, Record
@@ -22,6 +22,116 @@ class ScoresRecord(Record):
     """Class -> number of clips."""
     confusion: tuple[tuple[int, ...], ...]
     """Number of clips of each true class (row) and prediction (column), in the order of the classes."""
+
+
+@dataclass(frozen=True)
+class ReliabilityBin(Record):
+    """The clips whose confidence is greater than ``low`` and at most ``high``."""
+
+    low: float
+    high: float
+    clips: int
+    """Number of clips."""
+    confidence: float | None
+    """Their mean confidence; None without clips."""
+    accuracy: float | None
+    """Share of them that is recognised; None without clips."""
+
+
+@dataclass(frozen=True)
+class CalibrationRecord(Record):
+    """How well probabilities agree with outcomes. The confidence of a clip is the probability of its prediction."""
+
+    confidence: float
+    """Mean confidence, 0 to 1."""
+    overconfidence: float
+    """Mean confidence minus accuracy, -1 to 1."""
+    ece: float
+    """Expected calibration error: mean absolute difference of confidence and accuracy over the bins, weighted by their
+    numbers of clips, 0 to 1."""
+    brier: float
+    """Brier score: mean over the clips of the squared distance of the probabilities from the truth, 0 to 2."""
+    bins: tuple[ReliabilityBin, ...]
+    """Bins of equal width over the confidences from 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Estimate(Record):
+    """A score and its confidence interval."""
+
+    value: float
+    low: float | None
+    """Lower end of the interval; None if the bootstrap gives none: there are fewer than two subjects (or clips), or all
+    have the same outcome."""
+    high: float | None
+
+
+@dataclass(frozen=True)
+class GroupRecord(Record):
+    """The results of one group of clips."""
+
+    group: str
+    """Value in the column or band of values; empty for the clips without a value."""
+    clips: int
+    """Number of clips."""
+    subjects: int | None
+    """Number of subjects; None if subjects are unknown."""
+    counted: bool
+    """Whether the group is large enough to count toward the gaps."""
+    war: Estimate
+    uar: Estimate
+    """Mean of the recalls over the classes that occur in the group."""
+    recalls: dict[str, Estimate | None]
+    """Class -> recall; None for a class without clips in the group."""
+    support: dict[str, int]
+    """Class -> number of clips."""
+    confidence: float
+    """Mean probability of the predictions."""
+    overconfidence: Estimate
+    """Mean confidence minus accuracy."""
+    ece: Estimate
+    """Expected calibration error; its expectation rises as groups get smaller, also for a calibrated model."""
+
+
+@dataclass(frozen=True)
+class GapRecord(Record):
+    """The largest difference of a score between two counted groups."""
+
+    score: Literal["war", "uar", "overconfidence"]
+    highest: str
+    """Group with the highest score."""
+    lowest: str
+    """Group with the lowest score."""
+    gap: Estimate
+    """Difference. Its interval holds for all pairs of counted groups at once, because the largest was selected; it is
+    below 0 where the opposite difference is compatible with the clips."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupsRecord(Record):
+    """The results by the groups of one column of the manifest."""
+
+    column: str
+    band: float | None
+    """Width of the bands that numbers are cut into; None if each value is a group."""
+    groups: tuple[GroupRecord, ...]
+    """The groups in the order of their values."""
+    overall: GroupRecord
+    """All clips together."""
+    gaps: tuple[GapRecord, ...]
+    """Gaps of the scores for which at least two groups can be compared."""
+    minimum_clips: int
+    """Number of clips from which a group counts toward the gaps."""
+    minimum_subjects: int | None
+    """Number of subjects from which a group counts toward the gaps; None if clips are resampled."""
+    bins: int
+    """Number of bins of the expected calibration error."""
+    level: float
+    """Level of the intervals."""
+    resampled: Literal["subjects", "clips"]
+    """What the bootstrap draws."""
+    resamples: int
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -137,3 +247,7 @@ class EvaluationRecord(FileRecord):
     """The result."""
     protocol: Protocol
     """How the result was obtained."""
+    calibration: CalibrationRecord | None = None
+    """Calibration; None in files of earlier versions."""
+    groups: tuple[GroupsRecord, ...] | None = None
+    """Results by group, one per requested column; None if none was requested."""

@@ -16,6 +16,7 @@ from ifdd.files import write_text
 from ifdd.processes import available_cores, in_processes
 from ifdd.synth.config import PRESETS, Preset, SynthConfig, changed
 from ifdd.synth.crowd import CrowdConfig, write_crowd
+from ifdd.synth.identity import identity_attributes
 from ifdd.synth.plan import person_identity, plan_clip
 from ifdd.synth.render import Clip, render_clip
 from ifdd.synth.rigs import RigMaker, make_rig_maker
@@ -177,7 +178,10 @@ def write_set(out: Path, job: Rendering, clips: int, workers: int) -> None:
     for index in range(clips):
         plan = plan_clip(config, seed, index)
         path = _clip_path(out, plan.clip_id, format)
-        samples.append(Sample(plan.clip_id, path, config.frames, plan.label, plan.subset, 0, plan.subject))
+        person = identity_attributes(person_identity(seed, plan.person))
+        samples.append(
+            Sample(plan.clip_id, path, config.frames, plan.label, plan.subset, 0, plan.subject, attributes=person)
+        )
     write_manifest(out / "manifest.csv", samples)
     counts = ", ".join(
         f"{sum(sample.subset == subset for sample in samples)} {subset}" for subset in config.subset_people()

@@ -150,6 +150,23 @@ def sample_identity(rng: np.random.Generator, even_skin_tones: bool = False) -> 
     )
 
 
+def identity_attributes(identity: Identity) -> dict[str, str]:
+    """Return a person's columns in the manifest, for results by group.
+
+    ``skin_tone`` is the number, from 1 (light), of the nearest of ``SKIN_TONES``; ``age`` is young, middle or old, a
+    third of the scale each. Sex is missing: it is not a trait of an identity.
+    """
+    skin = np.array(identity.skin)
+    tone = int(np.argmin([np.linalg.norm(skin - np.array(colour)) for colour in SKIN_TONES]))
+    return {
+        "skin_tone": str(tone + 1),
+        "age": ("young", "middle", "old")[min(int(3 * identity.age), 2)],
+        "glasses": identity.glasses,
+        "beard": identity.beard,
+        "hair": identity.hair_style,
+    }
+
+
 def _between(colours: tuple[Colour, ...], position: float) -> np.ndarray:
     lower = min(int(position), len(colours) - 2)
     share = position - lower

@@ -22,7 +22,8 @@ from ifdd.evaluation.crossval_report import crossval_tables, write_crossval
 from ifdd.evaluation.evaluate import Device, SamplingConfig, evaluate_checkpoint
 from ifdd.evaluation.folds import FoldResult, cross_validation, read_fold
 from ifdd.evaluation.protocol import describe_dataset, sampling_options
-from ifdd.evaluation.report import percent, write_evaluation
+from ifdd.evaluation.report import write_evaluation
+from ifdd.evaluation.tables import percent
 from ifdd.files import file_sha256
 from ifdd.records import DatasetRecord, EvaluationRecord
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig

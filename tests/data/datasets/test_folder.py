@@ -81,9 +81,19 @@ def test_a_csv_says_what_is_known(tmp_path: Path) -> None:
     listing = read_folder(tmp_path / "list.csv", Options())
     assert listing.findings == []
     assert [tuple(entry) for entry in listing.entries] == [
-        ("videos/a", "happy", "train", 1, "list.csv, line 2", tmp_path / "videos/a.mp4", "anna", ""),
-        ("x1", "sad", "validation", 2, "list.csv, line 3", tmp_path / "videos/b, c", "", "sad:3 fear:1"),
-        ("videos/d", "fear", "test", 0, "list.csv, line 4", tmp_path / "videos/d", "", ""),
+        ("videos/a", "happy", "train", 1, "list.csv, line 2", tmp_path / "videos/a.mp4", "anna", "", ()),
+        ("x1", "sad", "validation", 2, "list.csv, line 3", tmp_path / "videos/b, c", "", "sad:3 fear:1", ()),
+        ("videos/d", "fear", "test", 0, "list.csv, line 4", tmp_path / "videos/d", "", "", ()),
+    ]
+
+
+def test_other_columns_of_a_csv_are_kept_and_noted(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("Age,path,label,city\n31,a.mp4,joy,Oslo\n,b.mp4,sad,\n")
+    listing = read_folder(tmp_path / "list.csv", Options())
+    assert messages(listing, "lists") == ["list.csv: the columns age, city are kept as attributes of the clips"]
+    assert [entry.attributes for entry in listing.entries] == [
+        (("age", "31"), ("city", "Oslo")),
+        (("age", ""), ("city", "")),
     ]
 
 
@@ -110,7 +120,10 @@ def test_a_bad_line_of_a_csv_is_named(tmp_path: Path, line: str, check: str, mes
     [
         ("", "is not a CSV file of clips"),
         ("file,label\n", "the first line must name path and label"),
-        ("path,label,emotion\n", "the first line must name path and label, and may name clip_id, subset"),
+        ("path,emotion\n", "the first line must name path and label, and may name clip_id, subset"),
+        ("path,label,age,age\n", "a column has no name, occurs twice or is named frames"),
+        ("path,label,\n", "a column has no name"),
+        ("path,label,frames\n", "named frames; rename or remove it"),
     ],
 )
 def test_what_is_no_csv_of_clips_is_refused(tmp_path: Path, text: str, message: str) -> None:

@@ -2,7 +2,7 @@
 
 Folder: ``happy/clip.mp4`` or ``happy/clip/*.jpg``, optionally below ``train/``, ``validation/`` and ``test/``. CSV: a
 header with ``path`` and ``label`` and optionally ``clip_id``, ``subset``, ``fold``, ``subject``, ``votes``; paths are
-relative to the file's folder.
+relative to the file's folder. Any other column, such as ``age``, is kept as an attribute of the clips.
 """
 
 import csv
@@ -107,18 +107,26 @@ def _read_csv(listing: Listing, file: Path, usual: str) -> None:
         )
     rows = csv.reader(text for _, text in lines)
     header = [cell.strip().lower() for cell in next(rows)]
-    if not {"path", "label"} <= set(header) <= set(CSV_COLUMNS):
+    if not {"path", "label"} <= set(header):
         raise InputError(f"{file}: the first line must name path and label, and may name {', '.join(CSV_COLUMNS[2:])}")
+    further = [name for name in header if name not in CSV_COLUMNS]
+    if "" in further or {"frames"} & set(further) or len(set(header)) < len(header):
+        raise InputError(f"{file}: a column has no name, occurs twice or is named frames; rename or remove it")
+    if further:
+        message = f"{file.name}: the columns {', '.join(further)} are kept as attributes of the clips"
+        listing.report("lists", "note", message)
     for (number, _), cells in zip(lines[1:], rows, strict=False):
         where = f"{file.name}, line {number}"
         if len(cells) != len(header):
             listing.drop_line(where, f"{len(cells)} columns instead of {len(header)}; correct the line")
             continue
         row = dict.fromkeys(CSV_COLUMNS, "") | dict(zip(header, map(str.strip, cells), strict=True))
-        _take_row(listing, row, where, place.path, usual)
+        _take_row(listing, row, tuple((name, row[name]) for name in further), where, place.path, usual)
 
 
-def _take_row(listing: Listing, row: dict[str, str], where: str, base: Path, usual: str) -> None:
+def _take_row(
+    listing: Listing, row: dict[str, str], attributes: tuple[tuple[str, str], ...], where: str, base: Path, usual: str
+) -> None:
     """Add one line of a CSV file, or report what is wrong with it."""
     subset = SUBSET_FOLDERS.get(plain(row["subset"] or usual))
     fold = row["fold"] or "0"
@@ -134,7 +142,8 @@ def _take_row(listing: Listing, row: dict[str, str], where: str, base: Path, usu
         return
     path = base / row["path"].replace("\\", "/")
     clip_id = row["clip_id"] or _id_of(row["path"])
-    add(listing, Entry(clip_id, row["label"], subset, int(fold), where, path, row["subject"], row["votes"]))
+    entry = Entry(clip_id, row["label"], subset, int(fold), where, path, row["subject"], row["votes"], attributes)
+    add(listing, entry)
 
 
 def _id_of(path: str) -> str:

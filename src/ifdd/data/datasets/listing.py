@@ -46,6 +46,8 @@ class Entry(NamedTuple):
     """The expected path of the frames: a folder of images or a video."""
     subject: str = ""
     votes: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
+    """(column, text) pairs for further columns of the manifest, such as the age of the subject."""
 
 
 class Excluded(NamedTuple):

@@ -1,0 +1,150 @@
+"""Reports of results by group and of calibration, from their records, for the terminal and in Markdown."""
+
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from ifdd.evaluation.tables import markdown_table, percent
+from ifdd.records import CalibrationRecord, Estimate, GapRecord, GroupRecord, GroupsRecord
+
+NOT_STATED = "not stated"
+"""Name of the group of clips without a value."""
+
+_SCORES = {"war": "WAR", "uar": "UAR", "overconfidence": "confidence minus accuracy"}
+
+
+def group_table(result: GroupsRecord) -> Table:
+    """Return the table of the groups of one column for the terminal."""
+    table = Table(
+        title=f"By {result.column}",
+        caption=" ".join([*map(_gap_words, result.gaps), _method(result)]),
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1),
+    )
+    table.add_column(result.column, overflow="fold", min_width=8)
+    for name in ("clips", "WAR %", "UAR %", "conf.-acc. %"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for group in (*result.groups, result.overall):
+        scores = (group.war, group.uar, group.overconfidence)
+        table.add_row(_name(group, result), str(group.clips), *(_short_words(score) for score in scores))
+    return table
+
+
+def groups_markdown(result: GroupsRecord, level: int = 2) -> list[str]:
+    """Return the lines of a section on the groups of one column, for a report or a model card.
+
+    Args:
+        result: the results by group.
+        level: level of the section's heading.
+    """
+    rows = (*result.groups, result.overall)
+    subjects = result.resampled == "subjects"
+    header = [result.column, "clips", *(["subjects"] if subjects else []), "WAR %", "UAR %"]
+    header += ["confidence %", "confidence minus accuracy %", "ECE %"]
+    table = [
+        [
+            _name(group, result),
+            str(group.clips),
+            *([str(group.subjects)] if subjects else []),
+            _words(group.war),
+            _words(group.uar),
+            percent(group.confidence),
+            _words(group.overconfidence),
+            _words(group.ece),
+        ]
+        for group in rows
+    ]
+    classes = [name for name, count in result.overall.support.items() if count]
+    recalls = [[_name(group, result), *(_words(group.recalls[name]) for name in classes)] for group in rows]
+    gaps = [[_SCORES[gap.score], _group(gap.highest), _group(gap.lowest), _words(gap.gap)] for gap in result.gaps]
+    lines = [f"{'#' * level} By {result.column}", "", _method(result), "", *markdown_table(header, table), ""]
+    lines += ["Recall in %:", "", *markdown_table([result.column, *classes], recalls), ""]
+    if gaps:
+        return [*lines, *markdown_table(["largest gap", "highest", "lowest", "difference %"], gaps), ""]
+    return [*lines, "No gaps: fewer than two groups are large enough.", ""]
+
+
+def calibration_markdown(result: CalibrationRecord) -> list[str]:
+    """Return the lines of a section on calibration."""
+    rows = [
+        [
+            f"{percent(each.low)} to {percent(each.high)}",
+            str(each.clips),
+            _share(each.confidence),
+            _share(each.accuracy),
+        ]
+        for each in result.bins
+        if each.clips
+    ]
+    return [
+        "## Calibration",
+        "",
+        f"{calibration_words(result)}.",
+        "",
+        *markdown_table(["confidence %", "clips", "mean confidence %", "accuracy %"], rows),
+        "",
+    ]
+
+
+def calibration_words(result: CalibrationRecord) -> str:
+    """Return calibration error, over-confidence and Brier score as text."""
+    return (
+        f"ECE {percent(result.ece)} % ({len(result.bins)} bins), confidence minus accuracy "
+        f"{100 * result.overconfidence:+.2f} %, Brier score {result.brier:.3f}"
+    )
+
+
+def _method(result: GroupsRecord) -> str:
+    """Return how intervals and gaps were computed."""
+    small = f"{result.minimum_clips} clips"
+    if result.minimum_subjects is not None:
+        small += f" or {result.minimum_subjects} subjects"
+    bands = "" if result.band is None else f"Numbers are cut into bands of {result.band:g}. "
+    marked = any(not group.counted for group in result.groups)
+    note = f" Groups marked * have fewer than {small} or no value, and do not count toward the gaps." if marked else ""
+    return (
+        f"{bands}In brackets: {100 * result.level:g} % intervals from {result.resamples} resamples of "
+        f"{result.resampled}; those of gaps hold for all pairs of groups at once.{note}"
+    )
+
+
+def _gap_words(gap: GapRecord) -> str:
+    return f"Largest gap in {_SCORES[gap.score]}: {_words(gap.gap)}, {_group(gap.highest)} and {_group(gap.lowest)}."
+
+
+def _name(group: GroupRecord, result: GroupsRecord) -> str:
+    return _group(group.group) + ("" if group.counted or group is result.overall else " *")
+
+
+def _group(name: str) -> str:
+    return name or NOT_STATED
+
+
+def _words(estimate: Estimate | None) -> str:
+    """Return a score and its interval in percent."""
+    if estimate is None:
+        return "-"
+    value = percent(estimate.value)
+    return (
+        value if estimate.low is None or estimate.high is None else f"{value} ({_range((estimate.low, estimate.high))})"
+    )
+
+
+def _short_words(estimate: Estimate) -> str:
+    """Return the same with fewer decimals: three of them fit a terminal."""
+    value = f"{100 * estimate.value:.1f}"
+    if estimate.low is None or estimate.high is None:
+        return value
+    return f"{value} ({100 * estimate.low:.0f} to {100 * estimate.high:.0f})"
+
+
+def _range(interval: Sequence[float]) -> str:
+    """Return an interval in percent; "to" keeps negative ends readable."""
+    low, high = (f"{100 * end:.1f}" for end in interval)
+    return f"{low} to {high}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else percent(value)
