@@ -36,7 +36,7 @@ class DataConfig:
     """Name of the dataset, stored in the checkpoint."""
     synthetic: bool = False
     """The faces are computer-generated. Stored in the checkpoint and reported whenever it is used."""
-    classes: Literal["dfew", "ferv39k", "mafw", "mafw_compound"] = "dfew"
+    classes: Literal["dfew", "ferv39k", "mafw", "cremad", "ravdess", "mafw_compound"] = "dfew"
     """Label set, which gives names and order of the classes."""
     fold: int | None = None
     """Fold of a cross-validation, from 1; required if the manifest has several."""
@@ -56,7 +56,7 @@ class DataConfig:
     """Strength of class-balanced sampling: 0 draws every clip once per epoch, 1 draws all classes equally often, 0.5
     draws in proportion to the square root of the class sizes."""
     soft_labels: bool = False
-    """Train on the distribution of the annotators' votes where the manifest has votes (DFEW), not on the label."""
+    """Train on the distribution of the annotators' votes where the manifest has votes (DFEW, CREMA-D), not on the label."""
     batch_size: int = 16
     """Clips per batch and device."""
     workers: int = 2
