@@ -38,6 +38,7 @@ from ifdd.records import (
     PackRecord,
     PrepareRecord,
 )
+from ifdd.records.licences import data_licence
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "dfew": ("frames",),
@@ -96,9 +97,9 @@ def prepare(
         label_set: MAFW's 11 single or 43 compound classes; each has its own folds.
         captioned: Use MAFW's lists with captions, which lack the neutral clips.
         scene: One of FERV39k's 22 scenes, for example Crime. Default: all.
-        labels: Label of a CREMA-D clip: the emotion that the actor intended, or the majority of the crowd's votes on the
-            face alone. Of a tie, the intended emotion counts if it is among the tied ones; otherwise the clip is left
-            out. The manifest has the votes as soft labels in both cases.
+        labels: Label of a CREMA-D clip: the emotion that the actor intended, or the majority of the crowd's votes on
+            the face alone. Of a tie, the intended emotion counts if it is among the tied ones; otherwise the clip is
+            left out. The manifest has the votes as soft labels in both cases.
         channel: Clips of RAVDESS to take: speech (8 classes), song (6 classes) or both.
         calm: RAVDESS's class calm: keep it (8 classes), count it as neutral, or drop its clips (7 classes, DFEW's).
         subset: Subset of your own clips if no folder or column names one.
@@ -165,6 +166,8 @@ def prepare(
     write_manifest(out / manifest, samples)
     replace(record, manifest=manifest).write(out / record.FILE)
     console.print(f"Written to {out}: {manifest} ({len(samples)} lines), {record.FILE}", highlight=False)
+    if record.licence is not None:
+        console.print(f"Licence of {record.licence}", highlight=False)
 
 
 def inspect(listing: Listing, decode: Thoroughness, workers: int, synthetic: bool = False) -> dict[str, ClipState]:
@@ -310,6 +313,7 @@ def describe(
         published=_by_fold(listing.published, listing.classes),
         checks=tuple(_check_record(check) for check in checked),
         excluded=tuple(ExcludedRecord(**excluded._asdict()) for excluded in listing.excluded),
+        licence=data_licence(listing.dataset, synthetic),
     )
 
 

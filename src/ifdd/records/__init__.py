@@ -33,6 +33,7 @@ from ifdd.records.evaluations import (
     SamplingRecord,
     ScoresRecord,
 )
+from ifdd.records.licences import LicenceRecord
 from ifdd.records.record import FileRecord, Record
 from ifdd.records.trainings import (
     NOT_RECORDED,
@@ -62,6 +63,7 @@ __all__ = [
     "FoldRecord",
     "FoldsScores",
     "LengthRecord",
+    "LicenceRecord",
     "ManifestRecord",
     "PackRecord",
     "PooledScores",

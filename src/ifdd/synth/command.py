@@ -33,7 +33,7 @@ def synth(
     out: Path,
     *,
     clips: int = 0,
-    layout: Literal["", "dfew", "ferv39k", "mafw"] = "",
+    layout: Literal["", "dfew", "ferv39k", "mafw", "cremad", "ravdess"] = "",
     preset: Literal["easy", "standard", "wild"] = "standard",
     seed: int = 0,
     classes: Literal["dfew", "ferv39k", "mafw"] = "dfew",
@@ -63,7 +63,8 @@ def synth(
         out: Folder to write to.
         clips: Number of clips.
         layout: Write the folders and lists of this dataset, as input for 'ifdd prepare', instead of a manifest. The
-            clips show cropped faces, for mafw whole scenes. The dataset sets classes, frames per clip and folds.
+            clips show cropped faces, for mafw, cremad and ravdess whole scenes. The dataset sets classes, frames per
+            clip and folds.
         preset: Difficulty: easy is frontal and plain, standard the benchmark, wild has strong variation.
         seed: Random seed of everything.
         classes: Label set, which gives names and order of the classes.
@@ -112,6 +113,8 @@ def synth(
     )
     if layout in ("dfew", "ferv39k"):
         format = "frames"
+    elif layout in ("cremad", "ravdess"):
+        format = "mp4"
     if layout and not clips:
         raise InputError(f"--layout {layout} needs clips; say how many with --clips N")
     if format == "mp4" and size % 2:
@@ -164,7 +167,7 @@ def write_tree(
     _claim(out, settings, ("manifest.csv", "truth", *sorted({plan.path.partition("/")[0] for plan in plans})))
     missing = [plan for plan in plans if not (_truth_path(out, plan).exists() and (out / plan.path).exists())]
     _write_missing(partial(_write_tree_clip, out, layout, config, seed, preset), missing, clips, workers)
-    write_lists(out, layout, plans, seed)
+    write_lists(out, layout, plans, config.identities, seed)
     console.print(
         f"{out}: {clips} clips in the layout of {layout}; next: ifdd prepare {layout} {out} OUT", soft_wrap=True
     )
@@ -240,7 +243,7 @@ def _write_clip(out: Path, config: SynthConfig, seed: int, format: str, preset: 
 def _write_tree_clip(out: Path, layout: str, config: SynthConfig, seed: int, preset: str, plan: TreeClip) -> None:
     clip = render_tree_clip(layout, plan, config, seed)
     path = out / plan.path
-    if path.suffix == ".mp4":
+    if path.suffix in (".mp4", ".flv"):
         write_video(path, clip.frames, config.fps)
     elif layout == "mafw":
         write_images(path, clip.frames)

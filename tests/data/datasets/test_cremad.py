@@ -20,7 +20,12 @@ LISTS = Path(__file__).parents[4] / "shared" / "real" / "lists" / "CREMA-D"
 needs_lists = pytest.mark.skipif(not LISTS.exists(), reason="needs CREMA-D's lists")
 
 CLEAR, TIED, WITHOUT, TORN = "1001_IEO_ANG_XX", "1002_IEO_SAD_XX", "1003_IEO_HAP_XX", "1004_IEO_FEA_XX"
-FACES = {CLEAR: (1, 8, 0, 0, 0, 0), TIED: (0, 4, 0, 0, 0, 4), WITHOUT: (0,) * 6, TORN: (5, 0, 0, 0, 5, 0)}
+FACES: dict[str, tuple[int, ...]] = {
+    CLEAR: (1, 8, 0, 0, 0, 0),
+    TIED: (0, 4, 0, 0, 0, 4),
+    WITHOUT: (0,) * 6,
+    TORN: (5, 0, 0, 0, 5, 0),
+}
 """Clips seen differently than meant, tied with and without what was meant, and without votes."""
 
 

@@ -22,6 +22,7 @@ from ifdd.data.datasets.listing import (
     Folder,
     Listing,
     Options,
+    Severity,
     choose_variant,
     clips_in,
     read_lines,
@@ -202,7 +203,7 @@ def _clips(
         counts = ballot.counts if ballot else {}
         label, problem = EMOTIONS[code], ""
         if not counts and ballots:
-            severity = "wrong" if labels == "votes" else "note"
+            severity: Severity = "wrong" if labels == "votes" else "note"
             listing.report("votes", severity, f"clip {clip_id} has no votes on its face in {VOTES}", clip_id)
             problem = "no votes" if labels == "votes" else ""
         elif ballot and labels == "votes":
@@ -234,7 +235,7 @@ def _report_agreement(listing: Listing, clip_ids: list[str], ballots: Mapping[st
     listing.report(
         "votes",
         "note",
-        f"of {len(voted)} clips, the crowd saw in the face alone what the actor meant in {outcomes['same']} and another "
-        f"emotion in {outcomes['other']} ({by_class}); {outcomes['tie'] + outcomes['other tie']} are ties, "
+        f"of {len(voted)} clips, the crowd saw in the face alone what the actor meant in {outcomes['same']} and "
+        f"another emotion in {outcomes['other']} ({by_class}); {outcomes['tie'] + outcomes['other tie']} are ties, "
         f"{outcomes['other tie']} of them without the intended emotion",
     )

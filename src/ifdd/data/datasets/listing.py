@@ -1,7 +1,7 @@
 """The lists of clips that datasets ship: locate them, read them, and collect what is wrong with them.
 
-The readers ``dfew``, ``ferv39k``, ``mafw``, ``cremad``, ``ravdess`` and ``folder`` turn a tree on disk into a ``Listing``; ``checks`` checks
-it, and ``prepare`` writes the manifest from it.
+The readers ``dfew``, ``ferv39k``, ``mafw``, ``cremad``, ``ravdess`` and ``folder`` turn a tree on disk into a
+``Listing``; ``checks`` checks it, and ``prepare`` writes the manifest from it.
 """
 
 import os

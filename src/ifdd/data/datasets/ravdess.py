@@ -4,8 +4,8 @@
 channel (01 speech, 02 song), emotion, intensity, statement, repetition, actor (odd: male). Files of modality 01 and 02
 have the same pictures, so only one of them is taken, 02 where both exist; a clip's id is the name without the modality.
 
-RAVDESS has no lists and no folds. All combinations exist, apart from strong neutral clips, disgust and surprise in song,
-and the songs of actor 18, so missing files are noticed. ``actors`` has the rule for the folds.
+RAVDESS has no lists and no folds. All combinations exist, apart from strong neutral clips, disgust and surprise in
+song, and the songs of actor 18, so missing files are noticed. ``actors`` has the rule for the folds.
 """
 
 import re
