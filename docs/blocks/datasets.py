@@ -9,7 +9,7 @@ from ifdd.faces.detection import CROP_FACTOR
 from ifdd.faces.main_face import DETECTION_SECONDS, HOLD_SECONDS
 from ifdd.records.licences import LICENCES
 
-COMPLETE = {"DFEW": "dfew", "FERV39k": "ferv39k", "MAFW single": "mafw"}
+COMPLETE = {"DFEW": "dfew", "FERV39k": "ferv39k", "MAFW single": "mafw", "CREMA-D intended": "cremad"}
 """Dataset as the pages call it -> name of its result file."""
 
 FORMS = {"JPEG, 224 x 224": "jpeg_224", "JPEG, 256 pixels": "jpeg_256", "PNG, 1280 x 720": "png_1280x720"}

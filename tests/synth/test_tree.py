@@ -167,12 +167,12 @@ def test_mafw_is_scenes_with_a_face_in_them(tmp_path: Path, format: str) -> None
 def test_prepare_deals_the_actors_to_the_folds_that_were_planned(
     tmp_path: Path, layout: str, shape: tuple[int, int], published: int
 ) -> None:
-    words = ["--clips", "24", "--layout", layout, "--size", "32", "--fps", "1", "--identities", "10", "--workers", "1"]
+    words = ["--clips", "16", "--layout", layout, "--size", "32", "--fps", "4", "--identities", "10", "--workers", "1"]
     main(["synth", str(tmp_path / "tree"), *words])
     main(["prepare", layout, str(tmp_path / "tree"), str(tmp_path / "data"), "--faces", "keep"])
     samples = read_manifest(tmp_path / "data" / "manifest.csv")
-    assert 5 * 24 == len(samples) < published
-    planned = {clip.path: clip for clip in plans(layout, 24, 10)}
+    assert 5 * 16 == len(samples) < published
+    planned = {clip.path: clip for clip in plans(layout, 16, 10)}
     for sample in samples:
         clip = planned[sample.path.relative_to(tmp_path / "tree").as_posix()]
         assert (sample.subset == "test") == (sample.fold == clip.fold)
@@ -180,7 +180,7 @@ def test_prepare_deals_the_actors_to_the_folds_that_were_planned(
         assert (sample.label, sample.frames) == (canonical_label(clip.plan.label), len(truth["frames"]))
     info = probe(samples[0].path)
     assert (info.width, info.height) == shape
-    assert len(ClipDataset(samples, layout, 8, 32)) == 120
+    assert len(ClipDataset(samples, layout, 8, 32)) == 80
     record = json.loads((tmp_path / "data" / "prepare.json").read_text())
     assert (record["synthetic"], record["licence"]["data"]) == (True, "SynthDFER")
 
