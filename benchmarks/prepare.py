@@ -88,6 +88,7 @@ def make_videos(root: Path) -> int:
     """Give CREMA-D all its videos; return the number of frames."""
     video, names = root.parent / "clip.flv", (root / "VideoFlash.txt").read_text(encoding="utf-8").split()
     picture = cv2.imread(str(next(images(root.parent))))
+    assert picture is not None
     write_video(video, [picture] * VIDEO_FRAMES, 30.0)
     (root / "VideoFlash").mkdir()
     for name in names:

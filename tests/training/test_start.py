@@ -20,7 +20,9 @@ from ifdd.records import CheckpointRecord, DatasetRecord
 from ifdd.records.licences import LICENCES
 from ifdd.training.config import ModelConfig
 from ifdd.training.start import build_network, check_start, start_line
+from tests.helpers.layouts import write_cremad
 
+CREMAD = Path(__file__).parents[2] / "configs" / "cremad.yaml"
 CLASSIFIER = ("head.classifier.weight", "head.classifier.bias")
 
 
@@ -36,7 +38,7 @@ def ravdess(tmp_path: Path) -> Path:
 
 
 def test_all_weights_but_the_classifier_are_taken(ravdess: Path) -> None:
-    start = build_network(ModelConfig(weights=str(ravdess), overrides={"size": 32}), LABEL_SETS["cremad"])
+    start = build_network(ModelConfig(weights=str(ravdess)), LABEL_SETS["cremad"])
     theirs, ours = load_checkpoint(ravdess).model.state_dict(), start.network.state_dict()
     assert set(start.left_out) == set(CLASSIFIER)
     assert len(ours["head.classifier.bias"]) == 6
@@ -66,8 +68,10 @@ def test_a_part_that_only_one_of_the_two_has_is_left_out(ravdess: Path) -> None:
 
 
 def test_another_architecture_is_refused(ravdess: Path) -> None:
-    with pytest.raises(InputError, match=r"has the split issm, but ifdd_tiny \(even_odd\) has even_odd; choose"):
+    with pytest.raises(InputError, match=r"has the split issm, but ifdd_tiny \(even_odd\) has even_odd; take"):
         build_network(ModelConfig(ablation="even_odd", weights=str(ravdess)), LABEL_SETS["cremad"])
+    with pytest.raises(InputError, match=r"has the size 32, but ifdd_tiny \(full\) has 64; take"):
+        build_network(ModelConfig(weights=str(ravdess), overrides={"size": 64}), LABEL_SETS["cremad"])
     with pytest.raises(InputError, match=r"no checkpoint at none\.safetensors"):
         build_network(ModelConfig(weights="none.safetensors"), LABEL_SETS["cremad"])
 
@@ -80,6 +84,18 @@ def test_a_checkpoint_of_another_fold_of_the_same_dataset_is_refused(ravdess: Pa
     check_start(start._replace(record=trained), dataset, 1)
     with pytest.raises(InputError, match="was trained on fold 1 of the same dataset, whose training clips are test"):
         check_start(start._replace(record=trained), dataset, 2)
+
+
+def test_the_recipe_of_cremad_starts_from_a_bundled_checkpoint(tmp_path: Path) -> None:
+    main(["prepare", "cremad", str(write_cremad(tmp_path / "CREMA-D")), str(tmp_path / "data"), "--faces", "keep"])
+    words = ["--model.preset", "ifdd_tiny", "--model.weights", "ifdd_tiny_synth", "--data.fold", "1"]
+    words += ["--optimization.epochs", "1", "--optimization.warmup-epochs", "0"]
+    words += ["--data.manifest", str(tmp_path / "data" / "manifest.csv"), "--data.workers", "0", "--data.soft-labels"]
+    main(["train", str(CREMAD), "--out", str(tmp_path / "run"), "--run.device", "cpu", *words])
+    trained = load_checkpoint(tmp_path / "run" / "best.safetensors")
+    assert trained.classes == LABEL_SETS["cremad"]
+    assert trained.record.licences == (LICENCES["cremad"], LICENCES["synth"])
+    assert trained.record.selection == "best WAR on validation clips, people not in training"
 
 
 def test_licences_travel_from_start_and_data_to_results(

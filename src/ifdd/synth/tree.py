@@ -91,8 +91,9 @@ def plan_tree(layout: str, config: SynthConfig, seed: int, count: int, format: s
             clip_id, path, frames = _place(layout, index, plan.label, format, rng, in_folder)
         else:
             person, clip_id = takes.take(person, canonical_label(plan.label))
-            path, least_most = ACTED[layout].path(clip_id), [config.fps * each for each in ACTED[layout].seconds]
-            frames = max(1, round(rng.uniform(*least_most)))
+            path = ACTED[layout].path(clip_id)
+            shortest, longest = ACTED[layout].seconds
+            frames = max(1, round(config.fps * rng.uniform(shortest, longest)))
         plan = plan._replace(
             clip_id=clip_id, person=person, subject=f"s{person:04d}", subset="test" if fold == 1 else "train"
         )

@@ -11,11 +11,11 @@ from ifdd.records import CheckpointRecord, DatasetRecord, LicenceRecord
 from ifdd.records.licences import LICENCES
 from ifdd.training.config import ModelConfig
 
-ARCHITECTURE = ("backbone", "split", "lifting")
+ARCHITECTURE = ("backbone", "split", "lifting", "size")
 """Fields of the configuration that a checkpoint and the model that starts from it must share."""
 
-INPUT = ("mean", "std")
-"""Fields of the configuration that belong to the weights: taken from the checkpoint unless the recipe sets them."""
+INPUT = ("frames", "size", "mean", "std")
+"""Fields that describe the clips which the weights expect: taken from the checkpoint unless the recipe sets them."""
 
 
 class Start(NamedTuple):
@@ -83,6 +83,6 @@ def _check_architecture(checkpoint: Checkpoint, config: IFDDConfig, model: Model
         theirs, ours = getattr(checkpoint.model.config, name), getattr(config, name)
         if theirs != ours:
             raise InputError(
-                f"{model.weights} has the {name} {theirs}, but {model.preset} ({model.ablation}) has {ours}; choose "
-                "the model.preset of the checkpoint, or other model.weights"
+                f"{model.weights} has the {name} {theirs}, but {model.preset} ({model.ablation}) has {ours}; take "
+                "model.preset, ablation and overrides of the checkpoint, or other model.weights"
             )
