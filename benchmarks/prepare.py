@@ -1,13 +1,15 @@
-"""``ifdd prepare`` on the full lists of DFEW, FERV39k and MAFW, with generated frames.
+"""``ifdd prepare`` on the full lists of DFEW, FERV39k, MAFW and CREMA-D, with generated frames.
 
 The lists are the official ones. Frames are generated for every listed clip: hard links to a JPEG of 224 x 224 pixels,
-with the dataset's average number of frames per clip. Each tree is built in a temporary folder, prepared (decoding the
-first frame of each clip, without cropping MAFW's faces, as there are none), and removed.
+with the dataset's average number of frames per clip; for CREMA-D, to a Flash video of 60 frames. Each tree is built in
+a temporary folder, prepared (decoding the first frame of each clip, without cropping faces, as there are none), and
+removed.
 
     python benchmarks/prepare.py FOLDER_WITH_THE_LISTS
 
-FOLDER contains DFEW/EmoLabel_DataSplit, FERV39k/4_setups and MAFW/Train & Test Set. Writes results/prepare_dfew.json
-and so on: the output of ``prepare`` with long lists of findings shortened, and the time it took.
+FOLDER contains DFEW/EmoLabel_DataSplit, FERV39k/4_setups, MAFW/Train & Test Set and CREMA-D/processedResults with
+CREMA-D/VideoFlash.txt, the names of its videos. Writes results/prepare_dfew.json and so on (--only cremad writes one):
+the output of ``prepare`` with long lists of findings shortened, and the time it took.
 """
 
 import argparse
@@ -29,6 +31,7 @@ from ifdd.data.datasets.dfew import read_dfew
 from ifdd.data.datasets.ferv39k import read_ferv39k
 from ifdd.data.datasets.listing import Listing, Options
 from ifdd.data.datasets.mafw import read_mafw
+from ifdd.video.encode import write_video
 
 READERS: dict[str, tuple[str, str, Callable[[Path, Options], Listing], tuple[int, int]]] = {
     "dfew": ("DFEW", "Clip/clip_224x224_16f", read_dfew, (16, 16)),
@@ -36,6 +39,11 @@ READERS: dict[str, tuple[str, str, Callable[[Path, Options], Listing], tuple[int
     "mafw": ("MAFW", "frames", read_mafw, (9, 201)),
 }
 """Dataset -> folder, folder of its frames, reader, least and most frames of a clip."""
+
+DATASETS = (*READERS, "cremad")
+CREMAD = "CREMA-D"
+VIDEO_FRAMES = 60
+"""Frames of the video that stands for each of CREMA-D's."""
 
 LINKS = 60_000
 """Links to one file; file systems allow 65,000."""
@@ -46,11 +54,12 @@ KEPT = 5
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("lists", type=Path, help="folder with the lists of the three datasets")
+    parser.add_argument("lists", type=Path, help="folder with the lists of the datasets")
+    parser.add_argument("--only", choices=DATASETS, action="append", help="dataset; default: all")
     parser.add_argument("--out", type=Path, default=Path("results"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    for dataset in READERS:
+    for dataset in options.only or DATASETS:
         with tempfile.TemporaryDirectory() as folder:
             record = measure(dataset, options.lists, Path(folder))
         target = options.out / f"prepare_{dataset}.json"
@@ -60,9 +69,10 @@ def main() -> None:
 
 def measure(dataset: str, lists: Path, folder: Path) -> dict[str, Any]:
     """Build one tree, prepare it, and return the record that ``prepare`` wrote."""
-    name, frames, reader, lengths = READERS[dataset]
-    shutil.copytree(lists / name, folder / name)
-    files = make_frames(folder / name, frames, reader, lengths)
+    name = CREMAD if dataset == "cremad" else READERS[dataset][0]
+    shutil.copytree(lists / name, folder / name, copy_function=shutil.copyfile)
+    (folder / name).chmod(0o755)  # also if the lists are read-only
+    files = make_videos(folder / name) if dataset == "cremad" else make_frames(folder / name, *READERS[dataset][1:])
     start = time.perf_counter()
     command = [sys.executable, "-m", "ifdd", "prepare", dataset, name, "out", "--faces", "keep"]
     subprocess.run(command, cwd=folder, check=True, env=os.environ | {"COLUMNS": "120"})
@@ -72,6 +82,18 @@ def measure(dataset: str, lists: Path, folder: Path) -> dict[str, Any]:
         check["found"] = len(check["findings"])
         check["findings"] = check["findings"][:KEPT]
     return {"benchmark": {"seconds": round(seconds, 1), "frames": files, "cores": os.cpu_count()}, **record}
+
+
+def make_videos(root: Path) -> int:
+    """Give CREMA-D all its videos; return the number of frames."""
+    video, names = root.parent / "clip.flv", (root / "VideoFlash.txt").read_text(encoding="utf-8").split()
+    picture = cv2.imread(str(next(images(root.parent))))
+    assert picture is not None
+    write_video(video, [picture] * VIDEO_FRAMES, 30.0)
+    (root / "VideoFlash").mkdir()
+    for name in names:
+        os.link(video, root / "VideoFlash" / name)
+    return VIDEO_FRAMES * len(names)
 
 
 def make_frames(root: Path, frames: str, reader: Callable[[Path, Options], Listing], lengths: tuple[int, int]) -> int:

@@ -7,8 +7,9 @@ from ifdd.data.labels import LABEL_SETS
 from ifdd.data.manifest import COLUMNS, Sample
 from ifdd.faces.detection import CROP_FACTOR
 from ifdd.faces.main_face import DETECTION_SECONDS, HOLD_SECONDS
+from ifdd.records.licences import LICENCES
 
-COMPLETE = {"DFEW": "dfew", "FERV39k": "ferv39k", "MAFW single": "mafw"}
+COMPLETE = {"DFEW": "dfew", "FERV39k": "ferv39k", "MAFW single": "mafw", "CREMA-D intended": "cremad"}
 """Dataset as the pages call it -> name of its result file."""
 
 FORMS = {"JPEG, 224 x 224": "jpeg_224", "JPEG, 256 pixels": "jpeg_256", "PNG, 1280 x 720": "png_1280x720"}
@@ -25,6 +26,12 @@ def label_sets() -> str:
             (code(name), len(labels), words + (f", and {len(compound)} compounds of these" if compound else ""))
         )
     return table(("label set", "classes", "in this order"), rows)
+
+
+def licences() -> str:
+    """List the licences of the data."""
+    rows = ((licence.data, licence.id, licence.terms) for licence in LICENCES.values())
+    return table(("data", "licence", "terms"), rows)
 
 
 def counts(dataset: str) -> str:
@@ -94,6 +101,7 @@ def imbalance() -> str:
 
 BLOCKS: Makers = {
     "label sets": label_sets,
+    "licences": licences,
     "counts": counts,
     "checks": checks,
     "dataset hashes": hashes,

@@ -9,6 +9,7 @@ from ifdd import create_model, load_checkpoint, load_official
 from ifdd.__main__ import main
 from ifdd.model import save_checkpoint
 from ifdd.records import CheckpointRecord
+from ifdd.records.licences import LICENCES
 from tests.helpers.official import official_state_dict
 
 
@@ -34,7 +35,9 @@ def test_the_output_is_the_model_of_the_release(
     assert all(torch.equal(value, weights[name]) for name, value in converted.model.state_dict().items())
     assert converted.classes == ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
     assert converted.clip_seconds == 2.56
-    assert converted.record == CheckpointRecord(converted_from="release.pth", data="ferv39k", synthetic=False)
+    assert converted.record == CheckpointRecord(
+        converted_from="release.pth", data="ferv39k", synthetic=False, licences=(LICENCES["ferv39k"],)
+    )
 
 
 def test_classes_of_unknown_order_are_numbered(

@@ -1,4 +1,4 @@
-"""Writers of tiny datasets in the official layouts of DFEW, FERV39k and MAFW, with their traps as options."""
+"""Writers of tiny datasets in the official layouts, with their traps as options."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -114,6 +114,65 @@ def write_mafw(
     return _marked(root, synthetic)
 
 
+CREMAD_ACTORS = {1001: "Male", 1002: "Female", 1003: "Female", 1004: "Female", 1005: "Male", 1006: "Male"}
+CREMAD_CODES = {"ANG": 0, "DIS": 1, "FEA": 2, "HAP": 3, "NEU": 4, "SAD": 5}
+"""Code of an emotion -> place among the columns of the votes."""
+CREMAD_CLIPS = [f"{actor}_IEO_{code}_XX" for actor in CREMAD_ACTORS for code in CREMAD_CODES]
+LFS_POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 812345\n"
+
+
+def write_cremad(
+    root: Path,
+    *,
+    faces: dict[str, tuple[int, ...]] | None = None,
+    votes: bool = True,
+    video: bool = True,
+    frames: int = 18,
+    synthetic: bool = False,
+) -> Path:
+    """Write CREMA-D with 36 clips of six actors.
+
+    Args:
+        root: the folder to write to.
+        faces: clip -> its votes for ANG, DIS, FEA, HAP, NEU, SAD on the face alone; the other clips get eight votes
+            for what the actor meant and one for the next emotion.
+        votes: write the file of votes.
+        video: write videos, not empty files of Git LFS.
+        frames: of a clip.
+        synthetic: mark the tree as SynthDFER's.
+    """
+    folder = root / "VideoFlash"
+    folder.mkdir(parents=True)
+    for clip_id in CREMAD_CLIPS:
+        path = folder / f"{clip_id}.flv"
+        path.write_bytes(_video(frames, ".flv")) if video else path.write_text(LFS_POINTER)
+    actors = [f'{actor},{20 + actor % 50},"{sex}","Asian","Not Hispanic"' for actor, sex in CREMAD_ACTORS.items()]
+    write_list(root / "VideoDemographics.csv", ['"ActorID","Age","Sex","Race","Ethnicity"', *actors])
+    if votes:
+        lines = ['"","A","D","F","H","N","S","fileName","numResponses"']
+        for kind in (1, 2, 3):
+            for number, clip_id in enumerate(CREMAD_CLIPS, start=1):
+                place = CREMAD_CODES[clip_id.split("_")[2]]
+                counts = [8 if at == place else int(at == (place + 1) % 6) for at in range(6)]
+                if kind == 2 and clip_id in (faces or {}):
+                    counts = list((faces or {})[clip_id])
+                if kind != 2:
+                    counts = [0, 0, 9, 0, 0, 0]  # only the votes on the face count
+                row = ",".join(map(str, counts))
+                lines.append(f'"{100_000 * kind + number}",{row},"{clip_id}",{sum(counts)}')
+        write_list(root / "processedResults/tabulatedVotes.csv", lines)
+    return _marked(root, synthetic)
+
+
+def write_ravdess(root: Path, names: Sequence[str], *, folder: str = "Actor_{actor}", synthetic: bool = True) -> Path:
+    """Write videos of RAVDESS named like "02-01-03-02-01-01-07"."""
+    for name in names:
+        path = root / folder.format(actor=name[-2:]) / f"{name}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_video(18))
+    return _marked(root, synthetic)
+
+
 def write_list(path: Path, lines: Sequence[str], encode: Callable[[str], bytes] = str.encode) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encode("".join(f"{line}\n" for line in lines)))
@@ -167,6 +226,6 @@ def _image(suffix: str) -> bytes:
 
 
 @cache
-def _video(frames: int) -> bytes:
+def _video(frames: int, suffix: str = ".mp4") -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        return write_video(Path(folder) / "clip.mp4", moving_frames(frames, 32, 32)).read_bytes()
+        return write_video(Path(folder) / f"clip{suffix}", moving_frames(frames, 32, 32)).read_bytes()

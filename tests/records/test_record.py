@@ -239,7 +239,7 @@ def test_result_files_are_read_completely(name: str) -> None:
     assert record.protocol.checkpoint.description.extra == {}
 
 
-@pytest.mark.parametrize("name", ["dfew", "ferv39k", "mafw"])
+@pytest.mark.parametrize("name", ["dfew", "ferv39k", "mafw", "cremad"])
 def test_result_files_of_prepare_are_read_completely(name: str, tmp_path: Path) -> None:
     """Without the keys that the benchmark adds."""
     described = json.loads((RESULTS / f"prepare_{name}.json").read_text())

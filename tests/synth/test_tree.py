@@ -9,12 +9,21 @@ import numpy as np
 import pytest
 
 from ifdd.__main__ import main
-from ifdd.data.labels import LABEL_SETS, parse_votes
+from ifdd.data.dataset import ClipDataset
+from ifdd.data.labels import LABEL_SETS, canonical_label, parse_votes
 from ifdd.data.manifest import read_manifest
 from ifdd.errors import InputError
 from ifdd.synth.command import synth
 from ifdd.synth.config import SynthConfig
-from ifdd.synth.tree import FERV39K_FRAMES, MAFW_FRAMES, TreeClip, plan_tree, render_tree_clip, tree_config
+from ifdd.synth.tree import (
+    FERV39K_FRAMES,
+    MAFW_FRAMES,
+    TreeClip,
+    plan_tree,
+    render_tree_clip,
+    tree_config,
+    write_lists,
+)
 from ifdd.video.frames import probe
 
 DFEW_LISTS = "EmoLabel_DataSplit/{}(single-labeled)/set_{}.csv"
@@ -33,8 +42,11 @@ def dfew(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.parametrize(("layout", "classes"), [("dfew", 7), ("ferv39k", 7), ("mafw", 11)])
-@pytest.mark.parametrize("identities", [5, 23, 400])
+LAYOUTS = [("dfew", 7), ("ferv39k", 7), ("mafw", 11), ("cremad", 6), ("ravdess", 8)]
+
+
+@pytest.mark.parametrize(("layout", "classes"), LAYOUTS)
+@pytest.mark.parametrize("identities", [5, 24, 400])
 def test_test_folds_partition_clips_and_people(layout: str, classes: int, identities: int) -> None:
     clips = plans(layout, 5 * classes, identities)
     for fold in range(1, 6):
@@ -42,7 +54,7 @@ def test_test_folds_partition_clips_and_people(layout: str, classes: int, identi
         assert sorted(labels) == sorted(LABEL_SETS[layout])
         people = {clip.plan.person for clip in clips if clip.fold == fold}
         assert people.isdisjoint({clip.plan.person for clip in clips if clip.fold != fold})
-        assert max(people) < identities
+        assert max(people) < (24 if layout == "ravdess" else identities)
     assert len({clip.plan.clip_id for clip in clips}) == len({clip.path for clip in clips}) == len(clips)
 
 
@@ -149,6 +161,50 @@ def test_mafw_is_scenes_with_a_face_in_them(tmp_path: Path, format: str) -> None
         assert (truth["width"], truth["height"]) == (80, 48)
         sides = np.array([max(frame["box"]["width"], frame["box"]["height"]) for frame in truth["frames"]])
         assert ((sides > 15) & (sides < 32)).all()
+
+
+@pytest.mark.parametrize(("layout", "shape", "published"), [("cremad", (64, 48), 7442), ("ravdess", (86, 48), 1440)])
+def test_prepare_deals_the_actors_to_the_folds_that_were_planned(
+    tmp_path: Path, layout: str, shape: tuple[int, int], published: int
+) -> None:
+    words = ["--clips", "16", "--layout", layout, "--size", "32", "--fps", "4", "--identities", "10", "--workers", "1"]
+    main(["synth", str(tmp_path / "tree"), *words])
+    main(["prepare", layout, str(tmp_path / "tree"), str(tmp_path / "data"), "--faces", "keep"])
+    samples = read_manifest(tmp_path / "data" / "manifest.csv")
+    assert 5 * 16 == len(samples) < published
+    planned = {clip.path: clip for clip in plans(layout, 16, 10)}
+    for sample in samples:
+        clip = planned[sample.path.relative_to(tmp_path / "tree").as_posix()]
+        assert (sample.subset == "test") == (sample.fold == clip.fold)
+        truth = json.loads((tmp_path / "tree" / "truth" / f"{clip.plan.clip_id}.json").read_text())
+        assert (sample.label, sample.frames) == (canonical_label(clip.plan.label), len(truth["frames"]))
+    info = probe(samples[0].path)
+    assert (info.width, info.height) == shape
+    assert len(ClipDataset(samples, layout, 8, 32)) == 80
+    record = json.loads((tmp_path / "data" / "prepare.json").read_text())
+    assert (record["synthetic"], record["licence"]["data"]) == (True, "SynthDFER")
+
+
+def test_a_person_has_only_so_many_takes() -> None:
+    names = [clip.plan.clip_id for clip in plans("ravdess", 1200)]
+    assert len(set(names)) == 1200
+    with pytest.raises(InputError, match="5 people have no more takes of neutral; give fewer --clips or more"):
+        plans("cremad", 1000, 5)
+
+
+def test_votes_of_a_tree_agree_with_its_labels(tmp_path: Path) -> None:
+    clips = plans("cremad", 30, 6)
+    write_lists(tmp_path, "cremad", clips, 6, 0)
+    with (tmp_path / "processedResults/tabulatedVotes.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 90
+    labels = {clip.plan.clip_id: clip.plan.label for clip in clips}
+    for row in rows:
+        counts = {name: int(row[name[0].upper()]) for name in LABEL_SETS["cremad"]}
+        assert sum(counts.values()) == 10
+        assert max(counts, key=lambda name: counts[name]) == labels[row["fileName"]]
+    actors = (tmp_path / "VideoDemographics.csv").read_text().splitlines()
+    assert [line.split(",")[2] for line in actors] == ['"Sex"', *['"Female"'] * 3, *['"Male"'] * 3]
 
 
 def test_an_interrupted_tree_is_resumed_and_can_grow(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ LABEL_SETS: dict[str, tuple[str, ...]] = {
         "helplessness",
         "disappointment",
     ),
+    "cremad": ("anger", "disgust", "fear", "happy", "neutral", "sad"),
+    "ravdess": ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"),
     "mafw_compound": (
         "anger",
         "disgust",
@@ -85,11 +87,13 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "anxiety": ("anxious",),
     "helplessness": ("helpless",),
     "disappointment": ("disappointed",),
+    "calm": ("calmness",),
 }
-"""Canonical name (DFEW's for its seven emotions, MAFW's for the other four) -> the other spellings in use."""
+"""Canonical name (DFEW's for its seven emotions, MAFW's for four others, RAVDESS's calm) -> the other spellings in
+use."""
 
 _CANONICAL = {spelling: name for name, others in SPELLINGS.items() for spelling in (name, *others)}
-_PLACE = {_CANONICAL[name]: place for place, name in enumerate(LABEL_SETS["mafw"])}
+_PLACE = {_CANONICAL[name]: place for place, name in enumerate((*LABEL_SETS["mafw"], "calm"))}
 
 
 def canonical_label(name: str) -> str:

@@ -38,16 +38,19 @@ from ifdd.records import (
     PackRecord,
     PrepareRecord,
 )
+from ifdd.records.licences import data_licence
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "dfew": ("frames",),
     "ferv39k": ("frames", "scene"),
     "mafw": ("frames", "label_set", "captioned"),
+    "cremad": ("labels",),
+    "ravdess": ("channel", "calm"),
     "folder": ("subset",),
 }
 """Dataset -> the fields of ``Options`` that apply to it."""
 
-WHOLE_SCENES = ("mafw", "folder")
+WHOLE_SCENES = ("mafw", "cremad", "ravdess", "folder")
 """Datasets of whole scenes, whose faces are cropped by default; the others ship crops."""
 
 RARELY_FOUND_SHARE = 0.5
@@ -55,7 +58,7 @@ RARELY_FOUND_SHARE = 0.5
 
 
 def prepare(
-    dataset: Literal["dfew", "ferv39k", "mafw", "folder"],
+    dataset: Literal["dfew", "ferv39k", "mafw", "cremad", "ravdess", "folder"],
     root: Path,
     out: Path,
     *,
@@ -63,6 +66,9 @@ def prepare(
     label_set: Literal["single", "compound"] = "single",
     captioned: bool = False,
     scene: str = "",
+    labels: Literal["intended", "votes"] = "intended",
+    channel: Literal["speech", "song", "both"] = "speech",
+    calm: Literal["keep", "neutral", "drop"] = "keep",
     subset: Literal["train", "validation", "test"] = "test",
     check_frames: Literal["none", "first", "all"] = "first",
     faces: Literal["auto", "crop", "keep"] = "auto",
@@ -82,7 +88,7 @@ def prepare(
     prepare completes all checks, writes no manifest and exits with code 2.
 
     Args:
-        dataset: dfew, ferv39k or mafw in the owners' layout; folder for your own clips.
+        dataset: dfew, ferv39k, mafw, cremad or ravdess in the owners' layout; folder for your own clips.
         root: The unpacked dataset. For your own clips, a folder with one folder per class (below train and test, if
             you like), or a CSV file with the columns path and label.
         out: Folder to write to.
@@ -91,10 +97,16 @@ def prepare(
         label_set: MAFW's 11 single or 43 compound classes; each has its own folds.
         captioned: Use MAFW's lists with captions, which lack the neutral clips.
         scene: One of FERV39k's 22 scenes, for example Crime. Default: all.
+        labels: Label of a CREMA-D clip: the emotion that the actor intended, or the majority of the crowd's votes on
+            the face alone. Of a tie, the intended emotion counts if it is among the tied ones; otherwise the clip is
+            left out. The manifest has the votes as soft labels in both cases.
+        channel: Clips of RAVDESS to take: speech (8 classes), song (6 classes) or both.
+        calm: RAVDESS's class calm: keep it (8 classes), count it as neutral, or drop its clips (7 classes, DFEW's).
         subset: Subset of your own clips if no folder or column names one.
         check_frames: Decode no frames, the first of each clip, or all (slow; counts the frames of videos exactly).
         faces: crop crops the main face of every frame, upright, to OUT/faces; an interrupted run resumes. keep uses
-            the frames as they are. auto crops MAFW and your own clips, which show whole scenes.
+            the frames as they are. auto crops MAFW, CREMA-D, RAVDESS and your own clips, which
+            show whole scenes.
         face_size: Side of the crops in pixels.
         detector_model: Path to YuNet's .onnx file; by default, the public one is downloaded once. If that fails,
             OpenCV's Haar cascade is used, which finds fewer faces.
@@ -109,7 +121,7 @@ def prepare(
         workers: Worker processes that crop and pack, and threads that read frames; 0 works in the main process.
             Default: one process and four threads per core.
     """
-    options = Options(frames, label_set, captioned, scene, subset)
+    options = Options(frames, label_set, captioned, scene, subset, labels, channel, calm)
     _check_choices(dataset, options)
     check_range("--workers", workers, at_least=0)
     check_range("--face-size", face_size, at_least=1)
@@ -154,6 +166,8 @@ def prepare(
     write_manifest(out / manifest, samples)
     replace(record, manifest=manifest).write(out / record.FILE)
     console.print(f"Written to {out}: {manifest} ({len(samples)} lines), {record.FILE}", highlight=False)
+    if record.licence is not None:
+        console.print(f"Licence of {record.licence}", highlight=False)
 
 
 def inspect(listing: Listing, decode: Thoroughness, workers: int, synthetic: bool = False) -> dict[str, ClipState]:
@@ -299,6 +313,7 @@ def describe(
         published=_by_fold(listing.published, listing.classes),
         checks=tuple(_check_record(check) for check in checked),
         excluded=tuple(ExcludedRecord(**excluded._asdict()) for excluded in listing.excluded),
+        licence=data_licence(listing.dataset, synthetic),
     )
 
 
@@ -326,8 +341,8 @@ def _skipped(listing: Listing, decode: str, synthetic: bool) -> dict[str, str]:
         skipped["counts"] = "SynthDFER" if synthetic else "none published"
     if decode == "none":
         skipped["readable"] = "not requested"
-    if listing.dataset != "dfew":
-        skipped["votes"] = "DFEW only" if listing.dataset != "folder" else "as given"
+    if listing.dataset not in ("dfew", "cremad"):
+        skipped["votes"] = "DFEW and CREMA-D only" if listing.dataset != "folder" else "as given"
     if not any(fold for fold, _ in listing.expected):
         skipped["partition"] = "no folds"
     return skipped

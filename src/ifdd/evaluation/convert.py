@@ -11,6 +11,7 @@ from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError, check_range
 from ifdd.model import IFDD, Conversion, convert_official, load_checkpoint, save_checkpoint
 from ifdd.records import CheckpointRecord
+from ifdd.records.licences import data_licence
 
 ENTRIES_SHOWN = 12
 """Entries listed one by one for each reason; the rest are counted."""
@@ -66,7 +67,10 @@ def convert(
     conversion = convert_official(checkpoint, frames, len(LABEL_SETS[classes]) if classes else None, order, part)
     names = class_names_of(conversion.model, classes)
     seconds = frames * OFFICIAL_STRIDES[frames] / OFFICIAL_FPS if clip_seconds is None else clip_seconds
-    record = CheckpointRecord(converted_from=checkpoint.name, data=classes, synthetic=False)
+    licence = data_licence(classes, synthetic=False)
+    record = CheckpointRecord(
+        converted_from=checkpoint.name, data=classes, synthetic=False, licences=(licence,) if licence else None
+    )
     save_checkpoint(out, conversion.model, names, seconds, record, half=half)
     console.print(report(conversion))
     console.print(f"Classes: {', '.join(names)}", highlight=False)

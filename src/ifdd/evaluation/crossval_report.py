@@ -21,6 +21,7 @@ from ifdd.evaluation.report import (
 from ifdd.evaluation.tables import markdown_table, percent
 from ifdd.files import write_text
 from ifdd.records import NOT_RECORDED, CrossvalRecord, SpreadRecord
+from ifdd.records.licences import licence_words
 
 
 def write_crossval(folder: Path, result: CrossValidation) -> None:
@@ -175,6 +176,7 @@ def _protocol_rows(result: CrossValidation) -> Iterable[tuple[str, str]]:
     seed = NOT_RECORDED if protocol.seed is None else f"seed {protocol.seed}"
     yield "checkpoints", protocol.selection
     yield "trained with", f"{seed}, {version_words(protocol.training)}"
+    yield "models' data", licence_words(protocol.licences) or NOT_RECORDED
     yield "clips", f"{protocol.clips} of {protocol.subset}, {protocol.manifest.path}"
     yield from common_rows(protocol)
     yield "tested with", version_words(protocol.software)

@@ -25,6 +25,7 @@ from ifdd.records import (
     SoftwareRecord,
     SpreadRecord,
 )
+from ifdd.records.licences import joined_licences
 
 DEVIATION = "sample standard deviation over the folds (n - 1)"
 INTERVAL = (
@@ -159,6 +160,7 @@ def crossval_protocol(protocols: Sequence[Protocol]) -> CrossvalProtocol:
         recipe=records[0].recipe_of_all_folds,
         deviation=DEVIATION,
         interval=INTERVAL,
+        licences=joined_licences(*(record.known_licences for record in records)),
     )
 
 

@@ -26,6 +26,7 @@ from ifdd.records import (
     SamplingRecord,
     SoftwareRecord,
 )
+from ifdd.records.licences import data_licence
 
 
 def describe_protocol(
@@ -124,7 +125,8 @@ def describe_dataset(manifest: Manifest) -> DatasetRecord:
     file = folder / PrepareRecord.FILE
     record = PrepareRecord.load(file, "prepare the dataset again") if file.exists() else None
     if record is None or record.manifest not in (None, manifest.path.name):  # no record, or that of another manifest
-        return DatasetRecord(found, True if (folder / "synth.json").exists() else None, None)
+        synthetic = True if (folder / "synth.json").exists() else None
+        return DatasetRecord(found, synthetic, None, data_licence(None, synthetic))
     prepared = PreparedRecord(
         dataset=record.dataset,
         frames=record.frames,
@@ -134,8 +136,9 @@ def describe_dataset(manifest: Manifest) -> DatasetRecord:
         verdict=record.verdict,
         excluded=len(record.excluded),
         unchanged=record.manifest is not None and record.dataset_hash == found,
+        labels=record.options.get("labels"),
     )
-    return DatasetRecord(found, record.synthetic, prepared)
+    return DatasetRecord(found, record.synthetic, prepared, data_licence(record.dataset, record.synthetic))
 
 
 def label_order(classes: Sequence[str]) -> str:

@@ -28,6 +28,7 @@ from ifdd.records import (
     ScoresRecord,
     SoftwareRecord,
 )
+from ifdd.records.licences import licence_words
 
 CHOSEN_ON_TEST = "checkpoint selected on the test clips, which inflates the result"
 """Warning above every table whose checkpoint was selected on the test clips."""
@@ -188,6 +189,7 @@ def _protocol_rows(protocol: Protocol) -> Iterable[tuple[str, str]]:
     yield "checkpoint", f"{checkpoint.path} (sha256 {checkpoint.sha256[:12]})"
     yield "chosen by", checkpoint.description.selection or NOT_RECORDED
     yield "trained with", _training_words(checkpoint)
+    yield "model's data", licence_words(checkpoint.description.known_licences)
     yield "clips", f"{protocol.clips} of {protocol.subset}{fold}, {manifest.path}"
     yield "manifest", f"sha256 {manifest.sha256[:12]}"
     yield from common_rows(protocol)
@@ -198,6 +200,7 @@ def common_rows(protocol: Protocol | CrossvalProtocol) -> Iterable[tuple[str, st
     """Yield the rows that all folds of a cross-validation share."""
     sampling = protocol.sampling
     yield "dataset", dataset_words(protocol.dataset)
+    yield "licence", licence_words([protocol.dataset.licence] if protocol.dataset.licence else None) or NOT_RECORDED
     yield "label order", f"{protocol.label_order}: {', '.join(protocol.classes)}"
     yield "sampling", f"{sampling.name}: {sampling.meaning}"
     stride = "" if sampling.stride is None else f", stride {sampling.stride}"
@@ -212,9 +215,10 @@ def dataset_words(dataset: DatasetRecord) -> str:
     faces = ", faces cropped" if prepared.faces else ", faces not cropped"
     packed = ", packed" if prepared.pack else ""
     made = "SynthDFER as " if dataset.synthetic else ""
+    labels = f", labels {prepared.labels}" if prepared.labels else ""
     changed = "" if prepared.unchanged else ", CHANGED after it was prepared"
     return (
-        f"hash {dataset.hash[:12]}, {made}{prepared.dataset}, frames {prepared.frames}{faces}{packed}, "
+        f"hash {dataset.hash[:12]}, {made}{prepared.dataset}, frames {prepared.frames}{labels}{faces}{packed}, "
         f"{prepared.verdict}{changed}"
     )
 

@@ -229,6 +229,8 @@ def _checkpoint_rows(checkpoint: dict[str, Any] | None) -> Iterator[tuple[str, s
 
 def _plain(value: Any) -> str:
     """Format a value of the description on one line."""
+    if isinstance(value, list):
+        return "; ".join(_plain(each) for each in value)
     if isinstance(value, dict):
         return ", ".join(f"{name} {_plain(each)}" for name, each in value.items())
     return f"{value:.4g}" if isinstance(value, float) else str(value)

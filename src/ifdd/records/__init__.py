@@ -39,6 +39,7 @@ from ifdd.records.evaluations import (
     SamplingRecord,
     ScoresRecord,
 )
+from ifdd.records.licences import LicenceRecord
 from ifdd.records.record import FileRecord, Record
 from ifdd.records.trainings import (
     NOT_RECORDED,
@@ -73,6 +74,7 @@ __all__ = [
     "GroupRecord",
     "GroupsRecord",
     "LengthRecord",
+    "LicenceRecord",
     "ManifestRecord",
     "PackRecord",
     "PooledScores",

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from ifdd.records.datasets import DatasetRecord
 from ifdd.records.evaluations import ManifestRecord, SamplingRecord, ScoresRecord
+from ifdd.records.licences import LicenceRecord
 from ifdd.records.record import FileRecord, Record
 from ifdd.records.trainings import SoftwareRecord
 
@@ -116,6 +117,8 @@ class CrossvalProtocol(Record):
     """How the deviations are computed."""
     interval: str
     """How the intervals are computed."""
+    licences: tuple[LicenceRecord, ...] | None = None
+    """Licences of the data that the models were trained on; None in files of earlier versions."""
 
     @property
     def software(self) -> SoftwareRecord:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from ifdd.records.licences import LicenceRecord
 from ifdd.records.record import FileRecord, Record
 
 
@@ -106,7 +107,7 @@ class PrepareRecord(FileRecord):
     SCHEMA_VERSION: ClassVar[int] = 1
 
     dataset: str
-    """dfew, ferv39k, mafw or folder."""
+    """dfew, ferv39k, mafw, cremad, ravdess or folder."""
     synthetic: bool
     """Whether ``ifdd synth`` wrote the folder."""
     root: str
@@ -145,6 +146,8 @@ class PrepareRecord(FileRecord):
     """Outcomes of all checks."""
     excluded: tuple[ExcludedRecord, ...]
     """Lines of the lists that were left out."""
+    licence: LicenceRecord | None = None
+    """Licence of the dataset; None if unknown, as for your own clips."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,7 @@ class PreparedRecord(Record):
     """How a dataset was prepared: the summary of ``prepare.json`` in results."""
 
     dataset: str
-    """dfew, ferv39k, mafw or folder."""
+    """dfew, ferv39k, mafw, cremad, ravdess or folder."""
     frames: str
     """Kind of frames that were used, such as clip_224x224."""
     label_set: str
@@ -167,6 +170,8 @@ class PreparedRecord(Record):
     """Number of lines of the lists that were left out."""
     unchanged: bool
     """Whether the manifest still has the hash in ``prepare.json``."""
+    labels: str | None = None
+    """CREMA-D: intended or votes; None for datasets with one kind of label."""
 
 
 @dataclass(frozen=True)
@@ -179,3 +184,5 @@ class DatasetRecord(Record):
     """Whether the faces are computer-generated; None if unknown."""
     prepared: PreparedRecord | None
     """How the dataset was prepared; None if ``ifdd prepare`` did not write the manifest."""
+    licence: LicenceRecord | None = None
+    """Licence of the dataset; None if unknown."""

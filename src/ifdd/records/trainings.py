@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from ifdd.errors import InputError
 from ifdd.records.datasets import DatasetRecord
+from ifdd.records.licences import LicenceRecord, data_licence
 from ifdd.records.record import FileRecord, Record, below, kinds_of, read_typed, read_value
 
 NOT_RECORDED = "not recorded"
@@ -130,6 +131,10 @@ class CheckpointRecord(Record):
     """Whether the training faces are computer-generated."""
     dataset: DatasetRecord | None = None
     """The training dataset."""
+    licences: tuple[LicenceRecord, ...] | None = None
+    """Licences of the training data, and of the data of the checkpoint that the training started from."""
+    started_from: str | None = None
+    """Checkpoint that the training started from: its file and the beginning of its SHA-256."""
     recipe: dict[str, Any] | None = None
     """Recipe of the training run as in YAML: group -> option -> value; see ``recipe_option``."""
     versions: dict[str, str] | None = None
@@ -182,6 +187,17 @@ class CheckpointRecord(Record):
         """Preset and ablation of the model."""
         preset, ablation = (self.recipe_option("model", name) for name in ("preset", "ablation"))
         return str(preset or self.preset or NOT_RECORDED) + (f" {ablation}" if ablation not in (None, "full") else "")
+
+    @property
+    def known_licences(self) -> tuple[LicenceRecord, ...]:
+        """Licences of the training data; for older checkpoints, that of their dataset, whose id is "" if unknown."""
+        if self.licences is not None:
+            return self.licences
+        known = None
+        if self.dataset is not None:
+            prepared = self.dataset.prepared
+            known = self.dataset.licence or data_licence(prepared.dataset if prepared else None, self.dataset.synthetic)
+        return (known or LicenceRecord(self.data or "training data", "", ""),)
 
     @property
     def software(self) -> SoftwareRecord:

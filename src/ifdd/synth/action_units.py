@@ -7,7 +7,8 @@ the table lists a unit, its share of people is the probability of the optional u
 
 MAFW's anxiety, helplessness and disappointment have no prototype in this literature. Assumptions of this module:
 anxiety is the brows and lids of a weak fear with stretched, pressed lips; helplessness the facial shrug (1+2+15+17,
-head tilted); disappointment a mild sadness with pressed lips and dimples, gaze and head lowered.
+head tilted); disappointment a mild sadness with pressed lips and dimples, gaze and head lowered. The same holds for
+RAVDESS's calm, which is assumed to be a face at rest with a trace of a smile.
 """
 
 from dataclasses import dataclass, field
@@ -72,6 +73,7 @@ class Prototype:
 
 PROTOTYPES: dict[str, tuple[Prototype, ...]] = {
     "neutral": (Prototype(units={}),),
+    "calm": (Prototype({12: (0.1, 0.25)}),),
     "happy": (
         Prototype(
             {6: (0.6, 1.0), 12: (0.75, 1.0)},

@@ -35,7 +35,7 @@ def synth(
     out: Path,
     *,
     clips: int = 0,
-    layout: Literal["", "dfew", "ferv39k", "mafw"] = "",
+    layout: Literal["", "dfew", "ferv39k", "mafw", "cremad", "ravdess"] = "",
     preset: Literal["easy", "standard", "wild", "lifelike"] = "standard",
     rig: Literal["drawn", "rendered", "both"] = "drawn",
     rig_data: Path | None = None,
@@ -67,7 +67,8 @@ def synth(
         out: Folder to write to.
         clips: Number of clips.
         layout: Write the folders and lists of this dataset, as input for 'ifdd prepare', instead of a manifest. The
-            clips show cropped faces, for mafw whole scenes. The dataset sets classes, frames per clip and folds.
+            clips show cropped faces, for mafw, cremad and ravdess whole scenes. The dataset sets classes, frames per
+            clip and folds.
         preset: Difficulty: easy is frontal and plain, standard the benchmark, wild has strong variation, lifelike shows
             expressions as people make them.
         rig: How people are drawn: drawn paints a face, rendered renders a head in three dimensions (needs the extra
@@ -122,6 +123,8 @@ def synth(
     )
     if layout in ("dfew", "ferv39k"):
         format = "frames"
+    elif layout in ("cremad", "ravdess"):
+        format = "mp4"
     if layout and not clips:
         raise InputError(f"--layout {layout} needs clips; say how many with --clips N")
     if format == "mp4" and size % 2:
@@ -200,7 +203,7 @@ def write_tree(out: Path, layout: str, job: Rendering, clips: int, workers: int)
     _claim(out, settings, ("manifest.csv", "truth", *sorted({plan.path.partition("/")[0] for plan in plans})))
     missing = [plan for plan in plans if not (_truth_path(out, plan).exists() and (out / plan.path).exists())]
     _write_missing(partial(_write_tree_clip, out, layout, job), missing, clips, workers)
-    write_lists(out, layout, plans, job.seed)
+    write_lists(out, layout, plans, job.config.identities, job.seed)
     console.print(
         f"{out}: {clips} clips in the layout of {layout}; next: ifdd prepare {layout} {out} OUT", soft_wrap=True
     )
@@ -277,7 +280,7 @@ def _write_clip(out: Path, job: Rendering, index: int) -> None:
 def _write_tree_clip(out: Path, layout: str, job: Rendering, plan: TreeClip) -> None:
     clip = render_tree_clip(layout, plan, job.config, job.seed, job.make_rig)
     path = out / plan.path
-    if path.suffix == ".mp4":
+    if path.suffix in (".mp4", ".flv"):
         write_video(path, clip.frames, job.config.fps)
     elif layout == "mafw":
         write_images(path, clip.frames)

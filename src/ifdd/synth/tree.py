@@ -1,4 +1,4 @@
-"""SynthDFER in the layouts of DFEW, FERV39k and MAFW: the same folders, lists and numbering.
+"""SynthDFER in the layouts of the datasets that ``ifdd prepare`` reads: the same folders, lists and numbering.
 
 docs/datasets.md describes the layouts. Each tree also has the ground truth, ``truth/<clip>.json``, which the official
 datasets lack.
@@ -12,18 +12,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ifdd.data.labels import LABEL_SETS
+from ifdd.data.labels import LABEL_SETS, canonical_label
 from ifdd.errors import InputError
 from ifdd.files import write_text
 from ifdd.synth.config import SynthConfig
+from ifdd.synth.layouts import ACTED
+from ifdd.synth.layouts.acted import Takes
 from ifdd.synth.plan import ClipPlan, plan_clip
 from ifdd.synth.render import Clip, render_plan
 from ifdd.synth.rigs import DEFAULT_RIG, RigMaker
 
-LAYOUTS = ("dfew", "ferv39k", "mafw")
+LAYOUTS = ("dfew", "ferv39k", "mafw", *ACTED)
 
 FOLDS = 5
-"""Number of folds, disjoint in people: DFEW and MAFW test on each in turn, FERV39k on the first."""
+"""Number of folds, disjoint in people: FERV39k tests on the first, the other datasets on each in turn."""
 
 SCENES = ("Action", "DailyLife", "Interview", "Social")
 """Some of FERV39k's 22 scenes."""
@@ -51,13 +53,16 @@ class TreeClip(NamedTuple):
 
 
 def tree_config(layout: str, config: SynthConfig) -> SynthConfig:
-    """Return the settings of a tree; in MAFW, faces may be anywhere in the picture.
+    """Return the settings of a tree: in MAFW, faces may be anywhere in the picture; others have only so many people.
 
     Raises:
         InputError: there are fewer people than folds.
     """
     if config.identities < FOLDS:
         raise InputError(f"identities is {config.identities}; each of the {FOLDS} folds needs at least one")
+    if layout in ACTED:
+        actors = ACTED[layout].actors
+        return replace(config, identities=actors if ACTED[layout].all_actors else min(config.identities, actors))
     if layout != "mafw":
         return config
     return replace(config, scene=replace(config.scene, jitter=max(config.scene.jitter, MAFW_JITTER)))
@@ -68,9 +73,13 @@ def plan_tree(layout: str, config: SynthConfig, seed: int, count: int, format: s
 
     Every class is spread evenly over the folds. Every person belongs to one fold, so that training and test people of
     a fold are disjoint.
+
+    Raises:
+        InputError: the layout has fewer takes than clips are wanted.
     """
     of_class: Counter[str] = Counter()
     in_folder: defaultdict[str, int] = defaultdict(int)
+    takes = Takes(ACTED[layout], config.identities, FOLDS) if layout in ACTED else None
     clips = []
     for index in range(count):
         plan = plan_clip(config, seed, index)
@@ -79,7 +88,13 @@ def plan_tree(layout: str, config: SynthConfig, seed: int, count: int, format: s
         # plan_clip draws from all people; take the nearest person of this fold.
         person = min(plan.person - plan.person % FOLDS + fold - 1, _last_person(config.identities, fold))
         rng = np.random.default_rng([seed, 16, index])
-        clip_id, path, frames = _place(layout, index, plan.label, format, rng, in_folder)
+        if takes is None:
+            clip_id, path, frames = _place(layout, index, plan.label, format, rng, in_folder)
+        else:
+            person, clip_id = takes.take(person, canonical_label(plan.label))
+            path = ACTED[layout].path(clip_id)
+            shortest, longest = ACTED[layout].seconds
+            frames = max(1, round(config.fps * rng.uniform(shortest, longest)))
         plan = plan._replace(
             clip_id=clip_id, person=person, subject=f"s{person:04d}", subset="test" if fold == 1 else "train"
         )
@@ -117,19 +132,33 @@ def _dfew_number(index: int) -> int:
 def render_tree_clip(
     layout: str, clip: TreeClip, config: SynthConfig, seed: int, make_rig: RigMaker = DEFAULT_RIG
 ) -> Clip:
-    """Render one clip: a face crop, or for MAFW a scene 1.5 times as high and 2.5 times as wide."""
+    """Render one clip: a face crop, or a scene 1.5 times as high and, for MAFW, 2.5 times as wide as a crop."""
     size = (config.size, config.size)
-    if layout == "mafw":  # even, as video codecs require
-        size = (config.size * 3 // 4 * 2, config.size * 5 // 4 * 2)
+    height = config.size * 3 // 4 * 2  # even, as video codecs require
+    if layout == "mafw":
+        size = (height, config.size * 5 // 4 * 2)
+    elif layout in ACTED:
+        size = (height, round(height * ACTED[layout].width / 2) * 2)
     return render_plan(clip.plan, replace(config, frames=clip.frames), seed, size, make_rig)
 
 
-def write_lists(out: Path, layout: str, clips: list[TreeClip], seed: int) -> None:
-    """Write the dataset's lists of clips, labels and folds.
+def write_lists(out: Path, layout: str, clips: list[TreeClip], people: int, seed: int) -> None:
+    """Write the dataset's lists of clips, labels and folds, or its tables.
+
+    Args:
+        out: root of the tree.
+        layout: name of the layout.
+        clips: all clips.
+        people: number of people.
+        seed: seed of the set.
 
     Raises:
         InputError: a file cannot be written.
     """
+    if layout in ACTED:
+        labelled = [(clip.plan.clip_id, canonical_label(clip.plan.label)) for clip in clips]
+        ACTED[layout].write_tables(out, labelled, people, seed)
+        return
     if layout == "dfew":
         _write_dfew_lists(out, clips)
         _write_votes(out, clips, seed)

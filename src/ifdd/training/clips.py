@@ -213,7 +213,7 @@ class SoftLabels(Dataset[tuple[Tensor, Tensor]]):
         if not any(sample.votes for sample in clips.samples):
             raise InputError(
                 "data.soft_labels is on, but no training clip of the manifest has votes; switch it off, or prepare "
-                "DFEW with its Annotation/annotation.csv"
+                "DFEW with its Annotation/annotation.csv, or CREMA-D"
             )
         rows = torch.eye(len(clips.classes))[clips.targets]
         for index, sample in enumerate(clips.samples):

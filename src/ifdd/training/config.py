@@ -16,7 +16,9 @@ class ModelConfig:
     ablation: str = "full"
     """Row of the paper's ablations: full, backbone_only, issm_only, even_odd, predictor_first, no_lifting_loss, ..."""
     weights: str | None = None
-    """Initial weights of the backbone: kinetics400 (downloaded once) or the path of that file. Default: random."""
+    """Initial weights. kinetics400 (downloaded once) or the path of that file: the backbone's. A .safetensors
+    checkpoint of ifdd or the name of a bundled one: all but the classifier, which is kept only if the classes are the
+    same in the same order. Default: random."""
     overrides: dict[str, Any] = field(default_factory=dict)
     """Other fields of the model's configuration to change, e.g. {size: 112, dropout: 0.2}."""
 
@@ -36,7 +38,7 @@ class DataConfig:
     """Name of the dataset, stored in the checkpoint."""
     synthetic: bool = False
     """The faces are computer-generated. Stored in the checkpoint and reported whenever it is used."""
-    classes: Literal["dfew", "ferv39k", "mafw", "mafw_compound"] = "dfew"
+    classes: Literal["dfew", "ferv39k", "mafw", "cremad", "ravdess", "mafw_compound"] = "dfew"
     """Label set, which gives names and order of the classes."""
     fold: int | None = None
     """Fold of a cross-validation, from 1; required if the manifest has several."""
@@ -56,7 +58,8 @@ class DataConfig:
     """Strength of class-balanced sampling: 0 draws every clip once per epoch, 1 draws all classes equally often, 0.5
     draws in proportion to the square root of the class sizes."""
     soft_labels: bool = False
-    """Train on the distribution of the annotators' votes where the manifest has votes (DFEW), not on the label."""
+    """Train on the distribution of the annotators' votes where the manifest has votes (DFEW, CREMA-D), not on the
+    label."""
     batch_size: int = 16
     """Clips per batch and device."""
     workers: int = 2

@@ -35,8 +35,8 @@ POLL_SECONDS = 0.2
 STOP_SECONDS = 600.0
 """Time that interrupted folds have to stop before they are killed; far longer than a busy machine needs."""
 
-PUBLISHED_FOLDS = {"dfew": (1, 2, 3, 4, 5), "mafw": (1, 2, 3, 4, 5)}
-"""Name of a dataset -> folds of its published results."""
+ALL_FOLDS = dict.fromkeys(("dfew", "mafw", "cremad", "ravdess"), (1, 2, 3, 4, 5))
+"""Name of a dataset -> its folds."""
 
 TEST_DEVICES: dict[str, Device] = {"cpu": "cpu", "cuda": "cuda"}
 """Training device -> test device; other training devices test on "auto"."""
@@ -141,11 +141,11 @@ def expected_folds(dataset: DatasetRecord, there: tuple[int, ...]) -> tuple[int,
     """Return the numbers of the folds of a complete cross-validation.
 
     Args:
-        dataset: result of ``describe_dataset``; DFEW and MAFW always have five folds.
+        dataset: result of ``describe_dataset``; every dataset of ``ALL_FOLDS`` has its folds, also if some are missing.
         there: folds of the manifest.
     """
-    published = PUBLISHED_FOLDS.get(dataset.prepared.dataset, ()) if dataset.prepared else ()
-    return tuple(sorted({*published, *there}))
+    complete = ALL_FOLDS.get(dataset.prepared.dataset, ()) if dataset.prepared else ()
+    return tuple(sorted({*complete, *there}))
 
 
 def finished(fold: Fold, dataset: DatasetRecord) -> FoldResult | None:

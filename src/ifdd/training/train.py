@@ -23,8 +23,17 @@ from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
 from ifdd.evaluation.evaluate import SamplingConfig
 from ifdd.evaluation.protocol import describe_dataset, running_software
-from ifdd.model import IFDD, create_model, save_checkpoint
-from ifdd.records import BestEpoch, CheckpointRecord, DatasetRecord, PreparedRecord, TrainingClips, TrainingRecord
+from ifdd.model import IFDD, save_checkpoint
+from ifdd.records import (
+    BestEpoch,
+    CheckpointRecord,
+    DatasetRecord,
+    LicenceRecord,
+    PreparedRecord,
+    TrainingClips,
+    TrainingRecord,
+)
+from ifdd.records.licences import joined_licences
 from ifdd.training.balance import logit_adjustment
 from ifdd.training.callbacks import TrainingProgress, ValidationCheckpoints
 from ifdd.training.checkpoint_io import WholeCheckpointIO
@@ -32,6 +41,7 @@ from ifdd.training.clips import ClipDataModule
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 from ifdd.training.module import ClipClassifier
 from ifdd.training.recipe import Recipe
+from ifdd.training.start import build_network, check_start, start_line
 
 RESUME_FILE = "resume.ckpt"
 NOISE = (
@@ -104,7 +114,9 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
         logging.getLogger(engine).setLevel(logging.WARNING)
     seed_everything(run.seed, verbose=False)
     classes = class_names(data.classes)
-    network = create_model(model.preset, len(classes), model.ablation, model.weights, **model.overrides)
+    start = build_network(model, classes)
+    check_start(start, dataset, data.fold)
+    network = start.network
     clips = ClipDataModule(data, manifest, network.config, run.seed, run.selection)
     adjustment = logit_adjustment(clips.draws, recipe.optimization.logit_adjustment, classes)
     software = running_software("ifdd", "torch", "lightning")
@@ -113,6 +125,8 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
         data=data.name,
         synthetic=data.synthetic or bool(dataset.synthetic),
         dataset=dataset,
+        licences=joined_licences([dataset.licence or LicenceRecord(data.name, "", "")], start.licences),
+        started_from=start.started_from,
         recipe=recipe.plain(),
         versions=software.versions,
         commit=software.commit,
@@ -129,6 +143,8 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
         recipe.write(out)
         begun.write(out / begun.FILE)
         console.print(_clips_line(clips), highlight=False, soft_wrap=True)
+        if start.started_from is not None:
+            console.print(start_line(start), highlight=False, soft_wrap=True)
     checkpoints = ValidationCheckpoints(out, classes, run.select, run.selection, clips.selection_clips, save, note)
     progress = TrainingProgress(data.batch_size, run.selection)
     trainer = _trainer(out, recipe.optimization, run, checkpoints, progress)

@@ -422,7 +422,7 @@ BLIND: dict[str, list[list[float]]] = {
 
 
 @pytest.mark.parametrize("kind", BLIND)
-@pytest.mark.parametrize(("dataset", "least"), [("dfew", 15.0), ("mafw", 10.0)])
+@pytest.mark.parametrize(("dataset", "least"), [("dfew", 15.0), ("mafw", 10.0), ("ravdess", 10.0)])
 def test_colours_differ_for_the_colour_blind(dataset: str, least: float, kind: str) -> None:
     colours = [*class_colours(LABEL_SETS[dataset]).values(), UNCERTAIN_COLOUR][: len(LABEL_SETS[dataset])]
     srgb = np.array(colours) / 255

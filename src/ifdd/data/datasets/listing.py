@@ -1,7 +1,7 @@
 """The lists of clips that datasets ship: locate them, read them, and collect what is wrong with them.
 
-The readers ``dfew``, ``ferv39k``, ``mafw`` and ``folder`` turn a tree on disk into a ``Listing``; ``checks`` checks
-it, and ``prepare`` writes the manifest from it.
+The readers ``dfew``, ``ferv39k``, ``mafw``, ``cremad``, ``ravdess`` and ``folder`` turn a tree on disk into a
+``Listing``; ``checks`` checks it, and ``prepare`` writes the manifest from it.
 """
 
 import os
@@ -123,6 +123,12 @@ class Options(NamedTuple):
     """FERV39k: one of the 22 scenes; empty for all."""
     subset: str = "test"
     """Folder: the subset of clips for which no folder or column names one."""
+    labels: str = "intended"
+    """CREMA-D: the emotion that the actor meant, or "votes" for what the crowd saw in the face."""
+    channel: str = "speech"
+    """RAVDESS: speech, song or both."""
+    calm: str = "keep"
+    """RAVDESS: keep calm as a class, count it as "neutral", or "drop" its clips."""
 
 
 class Folder(NamedTuple):

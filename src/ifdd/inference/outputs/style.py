@@ -19,6 +19,7 @@ _COLOURS: dict[tuple[str, ...], tuple[int, int, int]] = {
     ("anxiety",): (129, 13, 255),
     ("helplessness",): (178, 255, 211),
     ("disappointment",): (122, 82, 48),
+    ("calm",): (140, 200, 120),
 }
 """Names of an emotion -> RGB; the colours differ in lightness where colour-blind people see the same hue."""
 
@@ -26,7 +27,7 @@ _COLOURS: dict[tuple[str, ...], tuple[int, int, int]] = {
 def class_colours(classes: Sequence[str]) -> dict[str, tuple[int, int, int]]:
     """Return class name -> RGB; unknown names get the remaining colours in order.
 
-    Above eleven classes, colours repeat; pictures therefore show names too.
+    Above twelve classes, colours repeat; pictures therefore show names too.
     """
     known = {name: colour for names, colour in _COLOURS.items() for name in names}
     colours = {name: known[name] for name in classes if name in known}

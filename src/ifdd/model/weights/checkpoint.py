@@ -27,6 +27,9 @@ BUNDLED = {"ifdd_tiny_synth": Path(__file__).parent / "bundled" / "ifdd_tiny_syn
 DEMONSTRATION = "ifdd_tiny_synth"
 """The bundled checkpoint used when none is named; trained only on drawn faces."""
 
+CLASSIFIER = "head.classifier."
+"""Prefix of the classifier's parameter names."""
+
 PICKLES = (".pth", ".pt", ".ckpt", ".bin")
 
 
@@ -141,6 +144,37 @@ def load_checkpoint(checkpoint: str | Path) -> Checkpoint:
     model = IFDD(described.config)
     load_strictly(model, weights, str(path))
     return Checkpoint(model.eval(), described.classes, described.clip_seconds, described.record)
+
+
+def copy_weights(model: IFDD, classes: Iterable[str], checkpoint: Checkpoint, origin: str) -> tuple[str, ...]:
+    """Initialise a model with the weights of a checkpoint, as the start of a training run.
+
+    The classifier is copied only if the classes are the same in the same order. Whole parts that only one of the two
+    has, such as an auxiliary head, are left out.
+
+    Args:
+        model: model of the same architecture; changed in place.
+        classes: class names of the model.
+        checkpoint: the loaded checkpoint.
+        origin: name of the checkpoint, for the message.
+
+    Returns:
+        Names of the parameters that are not copied.
+
+    Raises:
+        InputError: names or shapes differ within the parts that both have.
+    """
+    own, given = model.state_dict(), checkpoint.model.state_dict()
+    parts = {name.partition(".")[0] for name in own} & {name.partition(".")[0] for name in given}
+    same_classes = tuple(classes) == checkpoint.classes
+    left_out = [
+        name
+        for name in dict.fromkeys((*given, *own))
+        if name.partition(".")[0] not in parts or (name.startswith(CLASSIFIER) and not same_classes)
+    ]
+    taken = {name: value for name, value in given.items() if name not in left_out}
+    load_strictly(model, taken | {name: own[name] for name in left_out if name in own}, origin)
+    return tuple(left_out)
 
 
 class _Described(NamedTuple):

@@ -1,0 +1,88 @@
+"""The network at the start of a training run: random, with Kinetics' weights, or with those of a checkpoint."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ifdd.errors import InputError
+from ifdd.files import file_sha256
+from ifdd.model import BUNDLED, IFDD, Checkpoint, IFDDConfig, create_model, find_checkpoint, load_checkpoint
+from ifdd.model.weights.checkpoint import copy_weights
+from ifdd.records import CheckpointRecord, DatasetRecord, LicenceRecord
+from ifdd.records.licences import LICENCES
+from ifdd.training.config import ModelConfig
+
+ARCHITECTURE = ("backbone", "split", "lifting", "size")
+"""Fields of the configuration that a checkpoint and the model that starts from it must share."""
+
+INPUT = ("frames", "size", "mean", "std")
+"""Fields that describe the clips which the weights expect: taken from the checkpoint unless the recipe sets them."""
+
+
+class Start(NamedTuple):
+    """A network to train, and where its weights come from."""
+
+    network: IFDD
+    licences: tuple[LicenceRecord, ...] = ()
+    """Licences of the data that the weights were trained on."""
+    started_from: str | None = None
+    """The checkpoint: its path or name, and the beginning of its SHA-256."""
+    record: CheckpointRecord | None = None
+    """Description of the checkpoint."""
+    left_out: tuple[str, ...] = ()
+    """Parameters that the checkpoint does not initialise, or that the network lacks."""
+
+
+def build_network(model: ModelConfig, classes: Sequence[str]) -> Start:
+    """Build the network of a recipe with its initial weights.
+
+    Raises:
+        InputError: the model is not valid, the weights cannot be read, or they belong to another architecture.
+    """
+    if model.weights is None or not (model.weights.endswith(".safetensors") or model.weights in BUNDLED):
+        network = create_model(model.preset, len(classes), model.ablation, model.weights, **model.overrides)
+        return Start(network, () if model.weights is None else (LICENCES["kinetics400"],))
+    checkpoint = load_checkpoint(model.weights)
+    kept = {name: getattr(checkpoint.model.config, name) for name in INPUT} | model.overrides
+    network = create_model(model.preset, len(classes), model.ablation, **kept)
+    _check_architecture(checkpoint, network.config, model)
+    digest = file_sha256(find_checkpoint(model.weights))
+    return Start(
+        network,
+        licences=checkpoint.record.known_licences,
+        started_from=f"{model.weights} (sha256 {digest[:12]})",
+        record=checkpoint.record,
+        left_out=copy_weights(network, classes, checkpoint, model.weights),
+    )
+
+
+def check_start(start: Start, dataset: DatasetRecord, fold: int | None) -> None:
+    """Check that the start was not trained on clips that this fold tests.
+
+    Raises:
+        InputError: the checkpoint belongs to another fold of the same dataset.
+    """
+    record = start.record
+    if record is None or record.dataset is None or record.dataset.hash != dataset.hash or record.fold == fold:
+        return
+    raise InputError(
+        f"{start.started_from} was trained on fold {record.fold} of the same dataset, whose training clips are test "
+        f"clips of fold {fold}; start from a checkpoint of another dataset"
+    )
+
+
+def start_line(start: Start) -> str:
+    """Return what was taken from the checkpoint, for the terminal; empty without one."""
+    if start.started_from is None:
+        return ""
+    without = f"; not taken, so random at first: {', '.join(start.left_out)}" if start.left_out else ", all weights"
+    return f"starting from {start.started_from}{without}"
+
+
+def _check_architecture(checkpoint: Checkpoint, config: IFDDConfig, model: ModelConfig) -> None:
+    for name in ARCHITECTURE:
+        theirs, ours = getattr(checkpoint.model.config, name), getattr(config, name)
+        if theirs != ours:
+            raise InputError(
+                f"{model.weights} has the {name} {theirs}, but {model.preset} ({model.ablation}) has {ours}; take "
+                "model.preset, ablation and overrides of the checkpoint, or other model.weights"
+            )

@@ -1,0 +1,131 @@
+"""Training that starts from a checkpoint of ifdd, with its licences and without its classifier."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from ifdd import load_checkpoint
+from ifdd.__main__ import main
+from ifdd.data.labels import LABEL_SETS
+from ifdd.data.manifest import Manifest, write_manifest
+from ifdd.errors import InputError
+from ifdd.evaluation.protocol import describe_dataset
+from ifdd.model import create_model, save_checkpoint
+from ifdd.model.weights.checkpoint import copy_weights
+from ifdd.records import CheckpointRecord, DatasetRecord
+from ifdd.records.licences import LICENCES
+from ifdd.training.config import ModelConfig
+from ifdd.training.start import build_network, check_start, start_line
+from tests.helpers.layouts import write_cremad
+
+CREMAD = Path(__file__).parents[2] / "configs" / "cremad.yaml"
+CLASSIFIER = ("head.classifier.weight", "head.classifier.bias")
+
+
+@pytest.fixture
+def ravdess(tmp_path: Path) -> Path:
+    """A checkpoint of eight classes."""
+    torch.manual_seed(3)
+    model = create_model("ifdd_tiny", 8, size=32, mean=(0.2,) * 3)
+    record = CheckpointRecord(data="RAVDESS", licences=(LICENCES["ravdess"],))
+    path = tmp_path / "ravdess.safetensors"
+    save_checkpoint(path, model, LABEL_SETS["ravdess"], 1.0, record)
+    return path
+
+
+def test_all_weights_but_the_classifier_are_taken(ravdess: Path) -> None:
+    start = build_network(ModelConfig(weights=str(ravdess)), LABEL_SETS["cremad"])
+    theirs, ours = load_checkpoint(ravdess).model.state_dict(), start.network.state_dict()
+    assert set(start.left_out) == set(CLASSIFIER)
+    assert len(ours["head.classifier.bias"]) == 6
+    assert all(torch.equal(theirs[name], value) for name, value in ours.items() if name not in CLASSIFIER)
+    assert start.network.config.mean == (0.2,) * 3
+    assert (start.licences, start.network.training) == ((LICENCES["ravdess"],), True)
+    assert start_line(start).endswith(
+        "not taken, so random at first: head.classifier.bias, head.classifier.weight"
+    ) or (start_line(start).endswith("not taken, so random at first: head.classifier.weight, head.classifier.bias"))
+
+
+def test_the_classifier_is_kept_for_the_same_classes_only(ravdess: Path) -> None:
+    model = ModelConfig(weights=str(ravdess), overrides={"size": 32, "std": [0.5, 0.5, 0.5]})
+    start = build_network(model, LABEL_SETS["ravdess"])
+    assert start.left_out == ()
+    assert start_line(start).endswith(", all weights")
+    assert torch.equal(start.network.head.classifier.bias, load_checkpoint(ravdess).model.head.classifier.bias)
+    assert start.network.config.std == (0.5,) * 3
+    assert set(build_network(model, LABEL_SETS["ravdess"][::-1]).left_out) == set(CLASSIFIER)
+
+
+def test_a_part_that_only_one_of_the_two_has_is_left_out(ravdess: Path) -> None:
+    checkpoint = load_checkpoint(ravdess)
+    checkpoint.model.add_module("units", torch.nn.Linear(2, 2))
+    model = create_model("ifdd_tiny", 8, size=32)
+    assert copy_weights(model, LABEL_SETS["ravdess"], checkpoint, "x") == ("units.weight", "units.bias")
+
+
+def test_another_architecture_is_refused(ravdess: Path) -> None:
+    with pytest.raises(InputError, match=r"has the split issm, but ifdd_tiny \(even_odd\) has even_odd; take"):
+        build_network(ModelConfig(ablation="even_odd", weights=str(ravdess)), LABEL_SETS["cremad"])
+    with pytest.raises(InputError, match=r"has the size 32, but ifdd_tiny \(full\) has 64; take"):
+        build_network(ModelConfig(weights=str(ravdess), overrides={"size": 64}), LABEL_SETS["cremad"])
+    with pytest.raises(InputError, match=r"no checkpoint at none\.safetensors"):
+        build_network(ModelConfig(weights="none.safetensors"), LABEL_SETS["cremad"])
+
+
+def test_a_checkpoint_of_another_fold_of_the_same_dataset_is_refused(ravdess: Path) -> None:
+    dataset = DatasetRecord("ab", False, None)
+    start = build_network(ModelConfig(weights=str(ravdess), overrides={"size": 32}), LABEL_SETS["cremad"])
+    check_start(start, dataset, 2)
+    trained = CheckpointRecord(dataset=dataset, recipe={"data": {"fold": 1}})
+    check_start(start._replace(record=trained), dataset, 1)
+    with pytest.raises(InputError, match="was trained on fold 1 of the same dataset, whose training clips are test"):
+        check_start(start._replace(record=trained), dataset, 2)
+
+
+def test_the_recipe_of_cremad_starts_from_a_bundled_checkpoint(tmp_path: Path) -> None:
+    main(["prepare", "cremad", str(write_cremad(tmp_path / "CREMA-D")), str(tmp_path / "data"), "--faces", "keep"])
+    words = ["--model.preset", "ifdd_tiny", "--model.weights", "ifdd_tiny_synth", "--data.fold", "1"]
+    words += ["--optimization.epochs", "1", "--optimization.warmup-epochs", "0"]
+    words += ["--data.manifest", str(tmp_path / "data" / "manifest.csv"), "--data.workers", "0", "--data.soft-labels"]
+    main(["train", str(CREMAD), "--out", str(tmp_path / "run"), "--run.device", "cpu", *words])
+    trained = load_checkpoint(tmp_path / "run" / "best.safetensors")
+    assert trained.classes == LABEL_SETS["cremad"]
+    assert trained.record.licences == (LICENCES["cremad"], LICENCES["synth"])
+    assert trained.record.selection == "best WAR on validation clips, people not in training"
+
+
+def test_licences_travel_from_start_and_data_to_results(
+    ravdess: Path, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = tmp_path / "manifest.csv"
+    read = Manifest.read(manifest)
+    write_manifest(few, [replace(sample, frames=16) for sample in read.samples])
+    assert describe_dataset(read).licence == LICENCES["synth"]
+    recipe = {
+        "model": {"preset": "ifdd_tiny", "weights": str(ravdess), "overrides": {"size": 32}},
+        "data": {"manifest": str(few), "name": "mine", "workers": 0, "train_sampling": "uniform_segments"},
+        "optimization": {"epochs": 1, "warmup_epochs": 0.5},
+        "run": {"device": "cpu"},
+    }
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    main(["train", str(tmp_path / "recipe.yaml"), "--out", str(tmp_path / "run")])
+    assert "starting from" in capsys.readouterr().out
+    trained = tmp_path / "run" / "best.safetensors"
+    record = load_checkpoint(trained).record
+    assert [(licence.data, licence.id) for licence in record.licences or ()] == [
+        ("mine", ""),
+        ("RAVDESS", "CC-BY-NC-SA-4.0"),
+    ]
+    assert record.started_from is not None
+    assert record.started_from.startswith(str(ravdess))
+    main(["convert", str(trained), str(tmp_path / "half.safetensors"), "--half"])
+    assert load_checkpoint(tmp_path / "half.safetensors").record == record
+    main(["evaluate", str(trained), str(few), "--out", str(tmp_path / "evaluation"), "--device", "cpu"])
+    written = json.loads((tmp_path / "evaluation" / "evaluation.json").read_text())
+    assert written["protocol"]["checkpoint"]["description"]["licences"][1]["id"] == "CC-BY-NC-SA-4.0"
+    report = (tmp_path / "evaluation" / "evaluation.md").read_text()
+    assert "mine: unknown licence; RAVDESS: CC-BY-NC-SA-4.0 (not for commercial use" in report
