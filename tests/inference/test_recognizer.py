@@ -2,6 +2,7 @@ import hashlib
 import json
 import math
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from ifdd.inference import Recognition, Recognizer, WindowOptions, YuNetDetector
 from ifdd.model import Checkpoint, load_checkpoint
 from ifdd.records import CheckpointRecord
 from tests.helpers.faces import REAL, DiscDetector, disc_frames, needs_real
+from tests.helpers.records import CALIBRATION
 from tests.helpers.videos import write_frame_folder, write_video
 
 CLASSES = LABEL_SETS["dfew"]
@@ -238,6 +240,24 @@ def test_improbable_segments_are_uncertain_and_the_peak_lies_in_its_segment(chec
         assert segment.label in CLASSES
         assert segment.peak_seconds is not None
         assert segment.start_seconds < segment.peak_seconds < segment.end_seconds
+
+
+def test_the_threshold_of_the_calibration_is_the_default(checkpoint: Path, tmp_path: Path) -> None:
+    folder = write_frame_folder(tmp_path / "frames", disc_frames(60))
+    unsure = load_checkpoint(checkpoint)._replace(calibration=replace(CALIBRATION, abstain_below=1.0))
+
+    def recognize(least: float | None) -> Recognition:
+        return Listener(unsure, WindowOptions(minimum_probability=least, minimum_quality=0.0)).recognize(folder)
+
+    recognition = recognize(None)
+    assert [segment.label for segment in recognition.segments] == ["uncertain"]
+    assert recognition.model.calibration == unsure.calibration.plain()  # type: ignore[union-attr]
+    recognition.write(tmp_path / "a.json")
+    assert Recognition.load(tmp_path / "a.json").model == recognition.model
+    assert all(segment.label in CLASSES for segment in recognize(0.0).segments)  # the option wins
+    plain = Listener(load_checkpoint(checkpoint), WindowOptions())
+    assert plain.windows.minimum_probability == 0
+    assert plain.model_info.calibration is None
 
 
 class StillDetector(DiscDetector):

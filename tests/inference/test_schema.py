@@ -14,6 +14,7 @@ from ifdd.inference import SCHEMA_VERSION, Recognizer, WindowOptions
 from ifdd.model import load_checkpoint
 from ifdd.records import CheckpointRecord
 from tests.helpers.faces import DiscDetector, disc_frames
+from tests.helpers.records import CALIBRATION
 from tests.helpers.videos import write_frame_folder, write_video
 
 SCHEMA = json.loads((files("ifdd.inference.outputs") / "recognition.schema.json").read_text("utf-8"))
@@ -37,7 +38,7 @@ def form(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     places = {i: (40.0 if i < 30 else 90.0, 48.0) for i in range(60)}
     frames = disc_frames(60, places, greys=[20] * 30 + [200] * 30)
     video = write_video(tmp_path_factory.mktemp("video") / "a.mp4", frames)
-    loaded = load_checkpoint(checkpoint)._replace(record=CheckpointRecord(synthetic=True))
+    loaded = load_checkpoint(checkpoint)._replace(record=CheckpointRecord(synthetic=True), calibration=CALIBRATION)
     windows = WindowOptions(stride_seconds=0.2)
     recognition = Recognizer(loaded, DiscDetector(), windows=windows, origin=checkpoint).recognize(video)
     written: dict[str, Any] = json.loads(recognition.to_json())
@@ -68,7 +69,7 @@ def test_no_face_and_a_model_without_origin_are_valid(checkpoint: Path, tmp_path
     written = json.loads(recognition.to_json())
     VALIDATOR.validate(written)
     assert written["tracks"] == []
-    assert "notice" not in written["model"]
+    assert not {"notice", "calibration"} & written["model"].keys()
 
 
 BREAKS: dict[str, Callable[[dict[str, Any]], object]] = {
@@ -93,4 +94,9 @@ def test_a_broken_result_is_invalid(form: dict[str, Any], name: str) -> None:
 
 def test_only_the_documented_optional_fields_may_be_absent() -> None:
     optional = {path for path, always in fields(SCHEMA) if not always}
-    assert optional == {"model.checkpoint", "model.checkpoint_sha256", "model.notice"}
+    assert optional == {
+        "model.checkpoint",
+        "model.checkpoint_sha256",
+        "model.calibration",
+        "model.notice",
+    }

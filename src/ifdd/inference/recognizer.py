@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -62,6 +63,8 @@ class Recognizer:
     ) -> None:
         self.tracking = tracking or TrackingOptions()
         self.windows = windows or WindowOptions()
+        if self.windows.minimum_probability is None:
+            self.windows = replace(self.windows, minimum_probability=checkpoint.abstain_below)
         self.windows.stride(checkpoint.clip_seconds)  # refuses a stride longer than a clip before any download
         self.reader = ClipReader(checkpoint, device, flip=self.windows.flip, batch_size=self.windows.batch_size)
         self.detector = detector or choose_detector(None, logging.getLogger(__name__).warning)()
@@ -222,6 +225,7 @@ def _describe(checkpoint: Checkpoint, detector: str, origin: str | Path | None) 
         classes=checkpoint.classes,
         face_detector=detector,
         description=record.plain(),
+        calibration=None if checkpoint.calibration is None else checkpoint.calibration.plain(),
         checkpoint=None if origin is None else Path(origin).name,
         checkpoint_sha256=None if origin is None else file_sha256(find_checkpoint(origin)),
         notice=SYNTHETIC_NOTICE if record.synthetic else "",

@@ -231,6 +231,8 @@ class ModelInfo:
     """Name of the checkpoint file; None if the model was not loaded from a file."""
     checkpoint_sha256: str | None = None
     """SHA-256 of the checkpoint file."""
+    calibration: Mapping[str, Any] | None = None
+    """The checkpoint's record of its calibration; None if it has none."""
     notice: str = ""
     """Known limitation of the model; "" if there is none."""
 

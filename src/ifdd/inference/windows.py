@@ -28,8 +28,9 @@ class WindowOptions:
     """Time from one window to the next; by default a quarter of a clip."""
     minimum_segment_seconds: float = 0.5
     """Shortest segment; shorter ones are merged into a neighbour."""
-    minimum_probability: float = 0.0
-    """Segments in which no class is at least this probable, 0 to 1, are "uncertain"."""
+    minimum_probability: float | None = None
+    """Segments in which no class is at least this probable, 0 to 1, are "uncertain"; by default the threshold of the
+    checkpoint's calibration, and 0 without one."""
     minimum_quality: float = 0.2
     """Segments in which the face quality is lower than this, 0 to 1, are "uncertain"."""
     upright: bool = True

@@ -3,6 +3,7 @@
 A record is a frozen dataclass with a JSON form, see ``ifdd.records.record``. Every room may import this one.
 """
 
+from ifdd.records.calibrations import CalibrationRecord, ThresholdRecord
 from ifdd.records.crossvalidations import (
     CheckpointFile,
     CrossvalProtocol,
@@ -47,6 +48,7 @@ from ifdd.records.trainings import (
 __all__ = [
     "NOT_RECORDED",
     "BestEpoch",
+    "CalibrationRecord",
     "CheckRecord",
     "CheckpointFile",
     "CheckpointRecord",
@@ -76,6 +78,7 @@ __all__ = [
     "SoftwareRecord",
     "SpreadRecord",
     "SubsetScores",
+    "ThresholdRecord",
     "TrainingClips",
     "TrainingRecord",
 ]

@@ -109,6 +109,7 @@ def _model(model: ModelInfo) -> dict[str, Any]:
         **{name: value for name, value in origin.items() if value is not None},
         "face_detector": model.face_detector,
         "description": dict(model.description),
+        **({} if model.calibration is None else {"calibration": dict(model.calibration)}),
         **({"notice": model.notice} if model.notice else {}),
     }
 
