@@ -1,15 +1,52 @@
-"""Roll of heads in a stream, frame by frame, to align faces as in the training clips."""
+"""Alignment of faces in a photograph, and frame by frame in a stream, as in the training clips."""
 
 import math
 
 import numpy as np
 from jaxtyping import UInt8
 
-from ifdd.faces.detection import FaceBox, FaceDetector
+from ifdd.faces.detection import CropSquare, FaceBox, FaceDetector, crop_square
 from ifdd.faces.main_face import ROLL_SECONDS, find_eyes, head_roll
+from ifdd.faces.similarity import default_square, plausible_square
 
 SMOOTHING_SECONDS = 0.12
 """Time constant with which the angle follows the last measurement."""
+
+
+def align_face(
+    image: UInt8[np.ndarray, "height width 3"], box: FaceBox, detector: FaceDetector, size: int
+) -> UInt8[np.ndarray, "{size} {size} 3"]:
+    """Crop a face as models with the alignment "landmarks" are trained on; for "box", see ``crop_face``.
+
+    Args:
+        image: RGB.
+        box: the face, with the landmarks that the detector found in the whole image; without landmarks, the square of
+            an average face in the box is cropped.
+        detector: the face detector, which searches an enlarged crop for more accurate landmarks.
+        size: side of the result in pixels.
+
+    Example:
+        >>> import numpy as np
+        >>> from ifdd.faces import FaceBox, HaarDetector
+        >>> from ifdd.faces.alignment import align_face
+        >>> image = np.zeros((240, 320, 3), np.uint8)
+        >>> align_face(image, FaceBox(140, 90, 40, 50, score=0.9), HaarDetector(), size=64).shape
+        (64, 64, 3)
+    """
+    return crop_square(image, measure_square(image, box, detector) or default_square(box), size)
+
+
+def measure_square(
+    image: UInt8[np.ndarray, "height width 3"], box: FaceBox, detector: FaceDetector
+) -> CropSquare | None:
+    """Return the square that a face's aligned crop shows, from landmarks; None if there are none, or implausible ones.
+
+    Args:
+        image: RGB.
+        box: the face, with the landmarks that the detector found in the whole image.
+        detector: the face detector, which searches an enlarged crop for more accurate landmarks.
+    """
+    return plausible_square(find_eyes(image, box, detector), box) or plausible_square(box.landmarks, box)
 
 
 class HeadRoll:

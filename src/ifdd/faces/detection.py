@@ -71,6 +71,18 @@ class FaceBox(NamedTuple):
         return self.x + self.width / 2, self.y + self.height / 2
 
 
+class CropSquare(NamedTuple):
+    """The square of an image that a crop shows, in pixels; it may extend beyond the image."""
+
+    x: float
+    """Centre, from the left edge of the image."""
+    y: float
+    """Centre, from the top edge."""
+    side: float
+    roll: float = 0.0
+    """Clockwise rotation in degrees; the crop shows a head with this roll upright."""
+
+
 Box = FaceBox | tuple[float, float, float, float]
 """A face box, or just (left, top, width, height)."""
 
@@ -240,14 +252,17 @@ def fetch_yunet(notify: Callable[[str], object], url: str = YUNET_URL) -> Path:
     return fetch_file(url, YUNET_SHA256, notify)
 
 
+def box_square(box: FaceBox, roll: float = 0.0) -> CropSquare:
+    """Return the square of ``crop_face``."""
+    return CropSquare(*box.center, CROP_FACTOR * max(box.width, box.height), roll)
+
+
 def crop_face(
     image: UInt8[np.ndarray, "height width 3"], box: FaceBox, size: int, roll: float = 0.0
 ) -> UInt8[np.ndarray, "{size} {size} 3"]:
-    """Crop the square around a face that models are trained on.
+    """Crop the square around a face that models with the alignment "box" are trained on.
 
-    The square is centred on the box; its side is ``CROP_FACTOR`` times the longer side of the box. Beyond the image,
-    the border is repeated. Positions have sub-pixel precision, so that crops of a slowly moving face do not jump;
-    reduction averages over pixels.
+    The square is centred on the box; its side is ``CROP_FACTOR`` times the longer side of the box.
 
     Args:
         image: RGB.
@@ -262,10 +277,25 @@ def crop_face(
         >>> crop_face(image, FaceBox(140, 90, 40, 50, score=0.9), size=112, roll=5.0).shape
         (112, 112, 3)
     """
-    side = CROP_FACTOR * max(box.width, box.height)
+    return crop_square(image, box_square(box, roll), size)
+
+
+def crop_square(
+    image: UInt8[np.ndarray, "height width 3"], square: CropSquare, size: int
+) -> UInt8[np.ndarray, "{size} {size} 3"]:
+    """Crop a square of an image.
+
+    Beyond the image, the border is repeated. Positions have sub-pixel precision, so that crops of a slowly moving face
+    do not jump; reduction averages over pixels.
+
+    Args:
+        image: RGB.
+        square: the square, in pixels of the image.
+        size: side of the result in pixels.
+    """
+    x, y, side, roll = square
     reduction = max(1, math.ceil(side / size))
     scale = side / (size * reduction)
-    x, y = box.center
     # warpAffine maps pixel centres: destination 0 is the centre of the crop's first pixel.
     across, down = scale * math.cos(math.radians(roll)), scale * math.sin(math.radians(roll))
     middle = (size * reduction - 1) / 2

@@ -134,6 +134,17 @@ def find_eyes(image: UInt8[np.ndarray, "height width 3"], box: FaceBox, detector
     return landmarks
 
 
+def most_prominent_face(boxes: Sequence[FaceBox], width: int, height: int) -> FaceBox | None:
+    """Return the main face of one image: the one with the largest height times centrality; None if there is no face.
+
+    Args:
+        boxes: the faces.
+        width: width of the image.
+        height: height of the image.
+    """
+    return max(boxes, key=lambda box: box.height * _centrality(box, width, height), default=None)
+
+
 def detected_points(track: Track) -> list[TrackPoint]:
     """Return the points of a track at which the face was detected."""
     return [point for point in track.points if point.box.score > 0]
@@ -199,13 +210,15 @@ def _most_at_once(tracks: Sequence[Track]) -> int:
 
 
 def _prominence(track: Track, search: Search) -> float:
-    return sum(_centrality(point.box, search) * point.box.height for point in detected_points(track))
+    return sum(
+        _centrality(point.box, search.width, search.height) * point.box.height for point in detected_points(track)
+    )
 
 
-def _centrality(box: FaceBox, search: Search) -> float:
+def _centrality(box: FaceBox, width: int, height: int) -> float:
     """Return 1 at the centre of the image, falling to a quarter in its corners."""
     x, y = box.center
-    off = math.hypot(x / search.width - 0.5, y / search.height - 0.5) / math.hypot(0.5, 0.5)
+    off = math.hypot(x / width - 0.5, y / height - 0.5) / math.hypot(0.5, 0.5)
     return 0.25 ** min(off, 1.0) ** 2
 
 
