@@ -70,7 +70,7 @@ def score_among(
         "aurc": curve.aurc,
         "coverage": {f"{coverage:.0%}": curve.at(coverage) for coverage in COVERAGES},
         "surest_half": {"value": curve.at(0.5), "interval": list(wilson_interval(round(curve.at(0.5) * half), half))},
-        "curve": [round(float(value), 4) for value in curve.accuracy],
+        "curve": [round(curve.at(percent / 100), 4) for percent in range(1, 101)],
     }
 
 
@@ -111,11 +111,9 @@ def draw_curves(report: dict[str, Any], path: Path) -> None:
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     for axes, (scope, meaning) in zip(figure.subplots(1, len(SCOPES), sharey=True), SCOPES.items(), strict=True):
         for scored in report["checkpoints"]:
-            curve = np.array(scored[scope]["curve"])
-            coverage = np.arange(1, len(curve) + 1) / len(curve)
+            curve = scored[scope]["curve"]
             accuracy = _percent(scored[scope]["accuracy"]["value"])
-            shown = coverage >= min(0.05, 10 / len(curve))  # the first few items say nothing
-            axes.plot(coverage[shown], curve[shown], label=f"{scored['checkpoint']}, {accuracy}")
+            axes.plot(np.arange(1, len(curve) + 1) / len(curve), curve, label=f"{scored['checkpoint']}, {accuracy}")
         chance = 1 / len(scored[scope]["classes"])
         axes.axhline(chance, color="grey", linestyle=":", label=f"chance, {_percent(chance)}")
         axes.set(title=meaning, xlabel="share of the items, the surest first", xlim=(0, 1), ylim=(0, 1))

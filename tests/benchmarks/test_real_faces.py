@@ -131,7 +131,7 @@ def test_scores_by_hand() -> None:
     assert restricted["uar"]["value"] == pytest.approx((2 / 3 + 1) / 2)
     assert restricted["recalls"]["sad"]["value"] == pytest.approx(2 / 3)
     assert restricted["confidence"] == pytest.approx((0.6 + 0.75 + 0.75 + 8 / 9) / 4)
-    assert restricted["curve"] == [1.0, 0.75, 0.6667, 0.75]  # two of equal confidence share one error
+    assert restricted["curve"][24::25] == [1.0, 0.75, 0.6667, 0.75]  # two of equal confidence share one error
     assert restricted["coverage"]["50%"] == 0.75
     # among all: fear, happy, fear, sad
     assert full["confusion"] == [[1, 0, 0], [0, 1, 2], [0, 0, 0]]
