@@ -232,7 +232,10 @@ class ModelInfo:
     checkpoint_sha256: str | None = None
     """SHA-256 of the checkpoint file."""
     notice: str = ""
-    """Known limitation of the model; "" if there is none."""
+    """Known limitation of the model, or that the detector finds no landmarks although the model expects faces aligned
+    by them; "" if there is none."""
+    alignment: str = "box"
+    """How faces are cropped for the model: box or landmarks."""
 
 
 @dataclass(frozen=True, eq=False)
