@@ -55,7 +55,7 @@ def box_path(points: Sequence[TrackPoint], frames: range, seconds: Sequence[floa
 
 
 def landmark_path(points: Sequence[TrackPoint], frames: range, seconds: Sequence[float]) -> list[Place]:
-    """Return the same with the squares that landmarks give, as a median over ``MEDIAN_COUNT`` detections.
+    """Return the same with the squares that landmarks give, relative to the box a median over ``MEDIAN_COUNT`` of them.
 
     Where landmarks are missing or implausible, the square lies to the box as it does before and after; if all are
     missing, it is the default square.
@@ -67,8 +67,10 @@ def landmark_path(points: Sequence[TrackPoint], frames: range, seconds: Sequence
     """
     times, detected = _times(points, frames, seconds)
     boxes = [_box(row) for row in _smooth(_between(times, detected, _box_values(points)), times)]
-    rows = np.array([[s.x, s.y, math.log(s.side), s.roll] for s in _measured_squares(points, detected)])
-    rows = _smooth(_between(times, detected, _median(rows)), times)
+    relative = _median(_relative_squares(points, detected))
+    measured = [absolute_square(row, point.box) for row, point in zip(relative, points, strict=True)]
+    rows = _between(times, detected, np.array([[s.x, s.y, math.log(s.side), s.roll] for s in measured]))
+    rows = _smooth(rows, times)
     squares = [CropSquare(x, y, math.exp(log_side), roll) for x, y, log_side, roll in rows.tolist()]
     return _near_detections(frames, boxes, squares, times, detected)
 
@@ -102,21 +104,23 @@ def _near_detections(
     ]
 
 
-def _measured_squares(points: Sequence[TrackPoint], detected: Float[np.ndarray, " points"]) -> list[CropSquare]:
-    """Return the square at every detection; missing ones are interpolated relative to the box."""
+def _relative_squares(
+    points: Sequence[TrackPoint], detected: Float[np.ndarray, " points"]
+) -> Float[np.ndarray, "points 4"]:
+    """Return the square at every detection, relative to the box; missing ones are interpolated."""
     squares = [plausible_square(point.box.landmarks, point.box) for point in points]
     known = [i for i, square in enumerate(squares) if square is not None]
-    relative = np.zeros((len(points), 4))
-    if known:
-        rows = np.array([relative_square(s, p.box) for s, p in zip(squares, points, strict=True) if s is not None])
-        relative = _between(detected, detected[known], rows)
-    return [
-        square or absolute_square(row, point.box) for square, row, point in zip(squares, relative, points, strict=True)
-    ]
+    if not known:
+        return np.zeros((len(points), 4))
+    rows = [relative_square(s, p.box) for s, p in zip(squares, points, strict=True) if s is not None]
+    return _between(detected, detected[known], np.array(rows))
 
 
 def _median(rows: Float[np.ndarray, "points columns"]) -> Float[np.ndarray, "points columns"]:
-    """Return the running median over ``MEDIAN_COUNT`` rows; over fewer at both ends."""
+    """Return the running median over ``MEDIAN_COUNT`` rows; over fewer at both ends.
+
+    It removes outliers and keeps steps and ramps, such as those of a jaw that drops, which makes the box longer.
+    """
     reach = MEDIAN_COUNT // 2
     return np.array([np.median(rows[max(0, i - reach) : i + reach + 1], axis=0) for i in range(len(rows))])
 

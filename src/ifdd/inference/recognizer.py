@@ -74,7 +74,7 @@ class Recognizer:
         self.detector = detector or choose_detector(None, logging.getLogger(__name__).warning)()
         self.model_info = _describe(checkpoint, self.detector, origin)
         """The model, as recorded in results."""
-        self.trained_on_synthetic_faces = checkpoint.record.synthetic
+        self.trained_on_synthetic_faces = bool(checkpoint.record.synthetic)
         """Whether the model was trained only on drawn faces."""
         if UNALIGNED_NOTICE in self.model_info.notice:
             logging.getLogger(__name__).warning(UNALIGNED_NOTICE)
@@ -221,7 +221,7 @@ def _describe(checkpoint: Checkpoint, detector: FaceDetector, origin: str | Path
     """Return the description of the model for results."""
     config, record = checkpoint.model.config, checkpoint.record
     unaligned = config.alignment == "landmarks" and not finds_landmarks(detector)
-    notices = [SYNTHETIC_NOTICE] * record.synthetic + [UNALIGNED_NOTICE] * unaligned
+    notices = [*([SYNTHETIC_NOTICE] if record.synthetic else []), *([UNALIGNED_NOTICE] if unaligned else [])]
     return ModelInfo(
         name=record.preset or _preset_name(config),
         frames=config.frames,
