@@ -1,5 +1,3 @@
-import math
-
 import cv2
 import numpy as np
 import pytest
@@ -16,15 +14,7 @@ from ifdd.faces.similarity import (
     plausible_square,
 )
 from ifdd.video.images import decode_image, read_image_bytes
-from tests.helpers.faces import REAL, DiscDetector, needs_real
-
-
-def place(square: CropSquare) -> Landmarks:
-    """Return the template's landmarks in the image of a square: the slow way, with a rotation matrix."""
-    angle = math.radians(square.roll)
-    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    points = [turn @ (np.array(point) - 0.5) * square.side + [square.x, square.y] for point in TEMPLATE]
-    return Landmarks(*((float(x), float(y)) for x, y in points))
+from tests.helpers.faces import REAL, DiscDetector, needs_real, template_in
 
 
 def box_around(square: CropSquare) -> FaceBox:
@@ -37,7 +27,7 @@ def box_around(square: CropSquare) -> FaceBox:
     "square", [CropSquare(50, 60, 80), CropSquare(-3.5, 400.25, 33.3, 41), CropSquare(9, 9, 2, -30)]
 )
 def test_the_square_of_moved_landmarks_is_recovered(square: CropSquare) -> None:
-    assert landmark_square(place(square)) == pytest.approx(square, abs=1e-9)
+    assert landmark_square(template_in(square)) == pytest.approx(square, abs=1e-9)
 
 
 def test_the_similarity_is_that_of_linear_least_squares() -> None:
@@ -52,7 +42,7 @@ def test_the_similarity_is_that_of_linear_least_squares() -> None:
 
 def test_a_crop_shows_a_dot_at_its_place_in_the_template() -> None:
     square = CropSquare(170.0, 140.0, 150.0, 25.0)
-    points = place(square)
+    points = template_in(square)
     for point, expected in zip(points, TEMPLATE, strict=True):
         image = np.zeros((300, 320, 3), np.uint8)
         cv2.circle(image, (round(point[0] - 0.5), round(point[1] - 0.5)), 4, (255, 255, 255), -1)
@@ -64,14 +54,14 @@ def test_a_crop_shows_a_dot_at_its_place_in_the_template() -> None:
 
 def test_implausible_landmarks_are_refused() -> None:
     square = CropSquare(100, 100, 80, 10)
-    box, points = box_around(square), place(square)
+    box, points = box_around(square), template_in(square)
     assert plausible_square(points, box) == pytest.approx(square)
     assert plausible_square(None, box) is None
     assert plausible_square(Landmarks(*[(3.0, 3.0)] * 5), box) is None
     assert plausible_square(points._replace(nose=(160.0, 100.0)), box) is None, "not a face"
-    assert plausible_square(place(square._replace(roll=75)), box) is None, "too steep"
-    assert plausible_square(place(square._replace(side=140)), box) is None, "too large for the box"
-    assert plausible_square(place(square._replace(x=140)), box) is None, "another face"
+    assert plausible_square(template_in(square._replace(roll=75)), box) is None, "too steep"
+    assert plausible_square(template_in(square._replace(side=140)), box) is None, "too large for the box"
+    assert plausible_square(template_in(square._replace(x=140)), box) is None, "another face"
     assert plausible_square(Landmarks(*(points[i] for i in (1, 0, 2, 4, 3))), box) is None, "mirrored"
 
 

@@ -172,6 +172,7 @@ class HaarDetector:
     """
 
     name = "haar"
+    finds_landmarks = False
 
     # Cascade boxes are squares from hairline to chin, wider than the cheeks. These are the median offset and size of
     # YuNet's box for the same face, in multiples of the square's side, over 325 faces in every third frame of seven
@@ -205,6 +206,11 @@ class HaarDetector:
         top = y + side / 2 + self.DOWN * side - height / 2
         score = 0.5 + 0.5 * (weight - self.LOWEST_WEIGHT) / self.WEIGHT_RANGE
         return FaceBox(float(left), float(top), float(width), float(height), min(max(score, 0.5), 1.0))
+
+
+def finds_landmarks(detector: FaceDetector) -> bool:
+    """Return whether a detector finds landmarks: unless its attribute ``finds_landmarks`` is False."""
+    return bool(getattr(detector, "finds_landmarks", True))
 
 
 @dataclass(frozen=True)
@@ -316,13 +322,17 @@ def crop_square(
     return fine if reduction == 1 else cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)
 
 
-def _bound_size(image: UInt8[np.ndarray, "height width 3"]) -> tuple[UInt8[np.ndarray, "h w 3"], float]:
-    """Scale an image so that its longer side lies between the two detection sides; return it and the scale."""
+def detection_scale(image: UInt8[np.ndarray, "height width 3"]) -> float:
+    """Return the factor that brings the longer side of an image between the two detection sides."""
     long_side = max(image.shape[:2])
-    bounded = min(max(long_side, SMALLEST_DETECTION_SIDE), LARGEST_DETECTION_SIDE)
-    if bounded == long_side:
+    return min(max(long_side, SMALLEST_DETECTION_SIDE), LARGEST_DETECTION_SIDE) / long_side
+
+
+def _bound_size(image: UInt8[np.ndarray, "height width 3"]) -> tuple[UInt8[np.ndarray, "h w 3"], float]:
+    """Scale an image for detection; return it and the scale."""
+    scale = detection_scale(image)
+    if scale == 1:
         return image, 1.0
-    scale = bounded / long_side
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR), scale
 

@@ -6,12 +6,16 @@ over time.
 
 import cmath
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from ifdd.faces.detection import CropSquare, FaceBox, Landmarks
+from ifdd.faces.landmarks import LARGEST_ROLL
+
+Alignment = Literal["box", "landmarks"]
+"""How faces are cropped: around the box, upright (``crop_face``), or by landmarks (``align_face``)."""
 
 TEMPLATE = Landmarks(
     right_eye=(0.31, 0.36),
@@ -36,9 +40,6 @@ centred on the box, to within 0.02 in multiples of the same size.
 
 LARGEST_RESIDUAL = 0.12
 """Landmarks further than this from the template, as a root mean square in multiples of the side, do not form a face."""
-
-LARGEST_ROLL = 60.0
-"""Larger angles come from profiles or errors (degrees)."""
 
 SIDE_RANGE, LARGEST_SHIFT = 1.6, 0.4
 """Squares larger or smaller than the default one by this factor, or further from it than this share of its side, do not
@@ -110,3 +111,22 @@ def plausible_square(landmarks: Landmarks | None, box: FaceBox) -> CropSquare | 
     shift = math.dist(square[:2], expected[:2])
     ratio = square.side / expected.side
     return square if 1 / SIDE_RANGE < ratio < SIDE_RANGE and shift < LARGEST_SHIFT * expected.side else None
+
+
+def relative_square(square: CropSquare, box: FaceBox) -> Float[np.ndarray, "4"]:
+    """Return a square as its difference from ``default_square``: x, y in multiples of the side, log of the side, roll.
+
+    Differences of several boxes can be averaged; ``absolute_square`` applies one to another box.
+    """
+    default = default_square(box)
+    x, y = (square.x - default.x) / default.side, (square.y - default.y) / default.side
+    return np.array([x, y, math.log(square.side / default.side), square.roll])
+
+
+def absolute_square(relative: Float[np.ndarray, "4"], box: FaceBox) -> CropSquare:
+    """Return the square with a difference of ``relative_square`` from the default square of a box."""
+    default = default_square(box)
+    x, y, log_ratio, roll = relative.tolist()
+    return CropSquare(
+        default.x + x * default.side, default.y + y * default.side, default.side * math.exp(log_ratio), roll
+    )

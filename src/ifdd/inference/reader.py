@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from ifdd.faces.similarity import Alignment
 from ifdd.model import Checkpoint, choose_device, class_probabilities
 
 
@@ -51,6 +52,11 @@ class ClipReader:
     def size(self) -> int:
         """Height and width of a clip in pixels."""
         return self.model.config.size
+
+    @property
+    def alignment(self) -> Alignment:
+        """How faces are cropped."""
+        return "landmarks" if self.model.config.alignment == "landmarks" else "box"
 
     def read(self, clips: Sequence[UInt8[np.ndarray, "frames size size 3"]]) -> Float[Tensor, "clips classes"]:
         """Return the class probabilities of RGB clips of this length and size, on the CPU."""
