@@ -12,14 +12,18 @@ import pytest
 import benchmarks.real_faces
 from benchmarks.real_faces import Photograph, Reader, find_items, folder_hash, locate, main
 from benchmarks.real_faces_scores import score, score_among
+from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
+from ifdd.faces.alignment import align_face
 from ifdd.faces.detection import DetectorChoice, FaceBox, HaarDetector
-from ifdd.model import DEMONSTRATION, find_checkpoint
+from ifdd.model import DEMONSTRATION, create_model, find_checkpoint, save_checkpoint
+from ifdd.records import CheckpointRecord
 from ifdd.synth import SynthConfig, render_clip
 from ifdd.video.encode import write_video
 from ifdd.video.images import decode_image
 from tests.helpers.faces import REAL, needs_real
 
+YUNET = REAL / "models" / "yunet_n_640_640.onnx"
 DRAWN = SynthConfig(size=160, frames=16, fps=10.0)
 
 
@@ -103,6 +107,22 @@ def test_a_photograph_is_read_as_a_still_clip_of_its_crop(folder: Path) -> None:
     assert (whole[:30].max(), whole[34:].min()) == (0, 200)  # the middle square, 60 pixels of 80
 
 
+@needs_real
+def test_the_crop_is_the_one_that_the_checkpoint_expects(tmp_path: Path) -> None:
+    detector = DetectorChoice(YUNET)()
+    path = sorted((REAL / "expressions" / "sad").glob("*.jpg"))[0]
+    photograph = locate(decode_image(path.read_bytes(), str(path)), detector)
+    assert photograph.box is not None
+    crops = []
+    for alignment in ("box", "landmarks"):
+        model = create_model("ifdd_tiny", 7, frames=8, size=64, alignment=alignment)
+        save_checkpoint(tmp_path / "a.safetensors", model, LABEL_SETS["dfew"], 1.0, CheckpointRecord())
+        crops.append(Reader(str(tmp_path / "a.safetensors"), detector, flip=True).crop(photograph).astype(int))
+    aligned = align_face(photograph.image, photograph.box, detector, 64)
+    assert abs(crops[1] - aligned).mean() < 2
+    assert abs(crops[0] - aligned).mean() > 5
+
+
 class OnlyWithBorder:
     """Finds a face in large pictures only."""
 
@@ -179,7 +199,7 @@ def test_mistakes_give_one_line(folder: Path, tmp_path: Path, capsys: pytest.Cap
 
 @needs_real
 def test_faces_in_close_photographs_are_found() -> None:
-    reader = DetectorChoice(REAL / "models" / "yunet_n_640_640.onnx")()
+    reader = DetectorChoice(YUNET)()
     for path in sorted((REAL / "expressions" / "sad").glob("*.jpg"))[:5]:
         found = locate(decode_image(path.read_bytes(), str(path)), reader)
         assert found.box is not None
