@@ -33,8 +33,8 @@ from ifdd.data.labels import canonical_label
 from ifdd.data.sampling import uniform_segments
 from ifdd.errors import InputError, check_range
 from ifdd.evaluation.protocol import commit
-from ifdd.faces.alignment import face_aligner
-from ifdd.faces.detection import FaceBox, FaceDetector, choose_detector, crop_square
+from ifdd.faces.alignment import HeadRoll, align_face
+from ifdd.faces.detection import FaceBox, FaceDetector, choose_detector, crop_face
 from ifdd.faces.main_face import most_prominent_face
 from ifdd.files import file_sha256
 from ifdd.inference import Recognizer, WindowOptions
@@ -103,8 +103,9 @@ class Reader:
         size = self.recognizer.reader.size
         if box is None:
             return fit_square(image, size)
-        aligner = face_aligner(self.recognizer.reader.alignment, self.detector)
-        return crop_square(image, aligner.update(image, box, 0.0), size)
+        if self.recognizer.reader.alignment == "landmarks":
+            return align_face(image, box, self.detector, size)
+        return crop_face(image, box, size, HeadRoll(self.detector).update(image, box, 0.0))
 
     def read_video(self, path: Path) -> tuple[Float[np.ndarray, " classes"], bool]:
         """Return the probabilities of a video, and whether a face was found."""
