@@ -48,6 +48,22 @@ def test_a_calibration_comes_back_and_files_without_one_read_as_before(tmp_path:
         assert file.get_tensor("head.classifier.weight").dtype == torch.float16
 
 
+def test_a_checkpoint_of_an_earlier_version_keeps_its_box_and_its_light(tmp_path: Path) -> None:
+    path, old = tmp_path / "model.safetensors", tmp_path / "old.safetensors"
+    model = create_model("ifdd_tiny", size=32, alignment="landmarks", standardization="clip")
+    save_checkpoint(path, model, CLASSES, 1.6, CheckpointRecord())
+    loaded = load_checkpoint(path).model.config
+    assert (loaded.alignment, loaded.standardization) == ("landmarks", "clip")
+    with safe_open(path, "pt") as file:
+        metadata, weights = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    config = json.loads(metadata["config"])
+    del config["alignment"], config["standardization"]
+    save_file(weights, old, metadata | {"config": json.dumps(config)})
+    loaded = load_checkpoint(old).model.config
+    assert (loaded.alignment, loaded.standardization) == ("box", "none")
+    assert load_checkpoint("ifdd_tiny_synth").model.config.alignment == "box"
+
+
 def test_class_names_must_fit_the_model(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the model has 7 classes, given 2 names"):
         save_checkpoint(
