@@ -54,7 +54,7 @@ STAGES = {
     "detect": ("stream.py", "look"),
     "follow": ("tracking.py", "update"),
     "align": ("alignment.py", "update"),
-    "crop": ("detection.py", "crop_face"),
+    "crop": ("detection.py", "crop_square"),
     "quality": ("quality.py", "update"),
     "model": ("stream.py", "read_windows"),
     "write": ("recognition.py", "write"),
@@ -167,7 +167,7 @@ def cumulative(stats: dict[tuple[str, int, str], Any], file: str, name: str) -> 
     taken = 0.0
     for (path, _, function), (_, _, _, time_, callers) in stats.items():
         if function == name and Path(path).name == file:
-            inner = sum(part[3] for caller, part in callers.items() if caller[2] == "find_eyes")
+            inner = sum(part[3] for caller, part in callers.items() if caller[2] == "find_landmarks")
             taken += time_ - inner
     return taken
 

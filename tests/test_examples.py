@@ -12,6 +12,7 @@ import ifdd.data.manifest
 import ifdd.data.sampling
 import ifdd.errors
 import ifdd.evaluation.bootstrap
+import ifdd.evaluation.confidence
 import ifdd.evaluation.metrics
 import ifdd.faces.appearance
 import ifdd.inference.recognizer
@@ -76,6 +77,9 @@ def test_an_example_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ifdd.data.manifest.write_manifest,
         ifdd.errors.check_range,
         ifdd.evaluation.bootstrap.bootstrap,
+        ifdd.evaluation.confidence.expected_calibration_error,
+        ifdd.evaluation.confidence.risk_coverage,
+        ifdd.evaluation.confidence.wilson_interval,
         ifdd.evaluation.metrics.scores_from_confusion,
         ifdd.records.Record,
         *(getattr(ifdd.video, name) for name in ("iter_frames", "open_video", "SourceOptions", "ShotBoundaryDetector")),

@@ -32,6 +32,8 @@ LIBRARY_WORDS = (
     r"jsonargparse",
 )
 
+CALIBRATE = ["a.safetensors", "m.csv", "--out", "b.safetensors"]
+
 MISTAKES: list[tuple[str, list[str], str]] = [
     # missing arguments
     ("synth", [], "OUT is missing: Folder to write to"),
@@ -39,6 +41,11 @@ MISTAKES: list[tuple[str, list[str], str]] = [
     ("train", [], "--data.manifest is missing: Manifest of the dataset"),
     ("evaluate", ["model.safetensors"], "MANIFEST is missing: Manifest of the dataset"),
     ("crossval", [], "--data.manifest is missing: Manifest of the dataset"),
+    ("calibrate", ["a.safetensors", "m.csv"], "--out is missing: File to write, with the suffix"),
+    ("calibrate", ["a.safetensors", "m.csv", "--out", "b.pth"], "cannot write b.pth: name it with the suffix"),
+    ("calibrate", [*CALIBRATE, "--accuracy", "80"], "--accuracy is 80.0; it must be at least 0 and at most 1"),
+    ("calibrate", [*CALIBRATE, "--coverage", "0"], "--coverage is 0.0; it must be above 0 and at most 1"),
+    ("calibrate", CALIBRATE, "m.csv"),
     ("convert", ["a.pth"], "OUT is missing: File to write"),
     ("recognize", [], "no video given"),
     ("synth", ["out", "--clips"], "--clips needs a value: Number of clips"),

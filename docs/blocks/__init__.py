@@ -3,7 +3,7 @@
 Further words of a mark are the function's arguments: ``options recognize`` calls ``options("recognize")``.
 """
 
-from docs.blocks import commands, datasets, model, quality, recognition, rooms, scores, synth
+from docs.blocks import commands, datasets, model, quality, real_faces, recognition, rooms, scores, synth
 from docs.blocks.markdown import Makers
 
 BLOCKS: Makers = {
@@ -11,6 +11,7 @@ BLOCKS: Makers = {
     **datasets.BLOCKS,
     **model.BLOCKS,
     **quality.BLOCKS,
+    **real_faces.BLOCKS,
     **recognition.BLOCKS,
     **rooms.BLOCKS,
     **scores.BLOCKS,

@@ -6,7 +6,8 @@ from ifdd.data.datasets.checks import CHECKS
 from ifdd.data.labels import LABEL_SETS
 from ifdd.data.manifest import COLUMNS, Sample
 from ifdd.faces.detection import CROP_FACTOR
-from ifdd.faces.main_face import DETECTION_SECONDS, HOLD_SECONDS
+from ifdd.faces.main_face import DETECTION_SECONDS
+from ifdd.faces.path import HOLD_SECONDS
 from ifdd.records.licences import LICENCES
 
 COMPLETE = {"DFEW": "dfew", "FERV39k": "ferv39k", "MAFW single": "mafw", "CREMA-D intended": "cremad"}

@@ -25,6 +25,10 @@ COMMANDS = {
         "ifdd.training.crossval:crossval",
         "train and test a recipe on every fold: mean, deviation, intervals",
     ),
+    "calibrate": (
+        "ifdd.evaluation.calibrate:calibrate",
+        "fit a checkpoint's temperature and its threshold for abstaining",
+    ),
     "convert": ("ifdd.evaluation.convert:convert", "convert a checkpoint of the official release"),
     "info": ("ifdd.model.info:info", "show a model's size and cost: parts, parameters, GMAC, memory, latency"),
     "recognize": ("ifdd.inference.recognize:recognize", "recognise expressions in videos: timeline, captions, plots"),

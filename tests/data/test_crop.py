@@ -10,9 +10,18 @@ from ifdd.data.crop import Cropped, crop_faces
 from ifdd.data.manifest import Sample
 from ifdd.errors import InputError
 from ifdd.faces.detection import CROP_FACTOR, DetectorChoice, FaceBox, YuNetDetector, overlap
+from ifdd.faces.similarity import DEFAULT_SIDE
 from ifdd.synth.command import synth
 from ifdd.video.frames import read_frames
-from tests.helpers.faces import REAL, DiscDetector, disc_frames, needs_real
+from tests.helpers.faces import (
+    REAL,
+    DiscDetector,
+    LandmarkDiscDetector,
+    disc_frames,
+    disc_square,
+    needs_real,
+    template_in,
+)
 from tests.helpers.videos import write_frame_folder, write_video
 
 
@@ -224,3 +233,61 @@ def test_a_real_clip_is_rotated_upright(tmp_path: Path) -> None:
         right, left = face.landmarks.right_eye, face.landmarks.left_eye
         slopes.append(np.degrees(np.arctan2(left[1] - right[1], left[0] - right[0])))
     assert abs(float(np.median(slopes))) < 5
+
+
+def aligned(samples: list[Sample], folder: Path, detector: type[DiscDetector] = LandmarkDiscDetector) -> Cropped:
+    return crop_faces(samples, folder, size=48, alignment="landmarks", detector=detector)
+
+
+def test_landmarks_place_the_face_in_its_crops(videos: list[Sample], tmp_path: Path) -> None:
+    cropped = aligned(videos, tmp_path / "faces")
+    for frame in read_frames(tmp_path / "faces" / "moving"):
+        (disc,) = DiscDetector().detect(frame)
+        square = disc_square(FaceBox(0, 0, 25, 25, 0.9))
+        assert disc.center[0] == pytest.approx(48 * (0.5 + (12.5 - square.x) / square.side), abs=1.5)
+        assert disc.center[1] == pytest.approx(24, abs=1.5)
+        assert disc.width == pytest.approx(48 * 25 / square.side, abs=2.5)
+    assert [(r.alignment, r.landmark_share) for r in cropped.records.values()] == [("landmarks", 1), ("landmarks", 0)]
+    assert (cropped.without_face, cropped.without_landmarks) == (["empty"], [])
+
+
+def test_crops_of_another_alignment_are_made_again(videos: list[Sample], tmp_path: Path) -> None:
+    crop(videos, tmp_path / "faces", size=48)
+    before = stamps(tmp_path / "faces")
+    crop_faces(videos, tmp_path / "faces", size=48, detector=DiscDetector)
+    assert stamps(tmp_path / "faces") == before
+    aligned(videos, tmp_path / "faces")
+    assert stamps(tmp_path / "faces") != before
+    after = stamps(tmp_path / "faces")
+    aligned(videos, tmp_path / "faces")
+    assert stamps(tmp_path / "faces") == after
+
+
+def test_a_clip_without_landmarks_follows_the_box(videos: list[Sample], tmp_path: Path) -> None:
+    cropped = aligned(videos[:1], tmp_path / "faces", DiscDetector)
+    assert cropped.without_landmarks == ["moving"]
+    (disc,) = DiscDetector().detect(read_frames(tmp_path / "faces" / "moving")[10])
+    assert disc.center == pytest.approx((24, 24), abs=1.5)
+    assert disc.width == pytest.approx(48 / DEFAULT_SIDE, abs=2)
+
+
+def test_one_wrong_measurement_does_not_move_the_crops(tmp_path: Path) -> None:
+    def moved(box: FaceBox) -> FaceBox:
+        square = disc_square(box)
+        return box._replace(landmarks=template_in(square._replace(x=square.x - 5, roll=20.0)))
+
+    class OnceWrong(LandmarkDiscDetector):
+        name = "once wrong"
+        count = 0
+
+        def detect(self, image: np.ndarray) -> list[FaceBox]:
+            OnceWrong.count += 1
+            boxes = super().detect(image)
+            wrong = OnceWrong.count == 8
+            return [moved(box) if wrong else box for box in boxes]
+
+    still = sample("still", write_video(tmp_path / "still.mp4", disc_frames(50)), 50)
+    aligned([still], tmp_path / "faces", OnceWrong)
+    centres = [DiscDetector().detect(frame)[0].center for frame in read_frames(tmp_path / "faces" / "still")]
+    assert OnceWrong.count > 10
+    assert np.ptp(centres, axis=0) == pytest.approx([0, 0], abs=1.5)

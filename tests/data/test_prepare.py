@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,15 @@ import pytest
 
 from ifdd.__main__ import main
 from ifdd.data.datasets import READERS, Options
-from ifdd.data.manifest import Sample, dataset_hash, read_manifest
+from ifdd.data.manifest import Manifest, Sample, dataset_hash, read_manifest, write_manifest
+from ifdd.evaluation.protocol import describe_dataset
+from ifdd.faces.detection import DetectorChoice, FaceDetector
 from ifdd.synth.config import PRESETS
 from ifdd.synth.story import StoryConfig, render_story
 from ifdd.video.frames import read_frames
+from tests.helpers.faces import LandmarkDiscDetector, disc_frames
 from tests.helpers.layouts import edit, write_clip, write_dfew, write_ferv39k, write_mafw
-from tests.helpers.videos import write_frame_folder
+from tests.helpers.videos import write_frame_folder, write_video
 
 LISTS = Path(__file__).parents[3] / "shared" / "real" / "lists"
 RESULTS = Path(__file__).parents[2] / "results"
@@ -346,3 +350,56 @@ def test_the_real_lists_pass_every_check_except_that_of_frames(
     entries = READERS[dataset](tmp_path / name, Options()).entries
     samples = [Sample(e.clip_id, e.source, 1, e.label, e.subset, e.fold) for e in entries]
     assert dataset_hash(samples) == result["dataset_hash"]
+
+
+class DiscChoice(DetectorChoice):
+    """Chooses the detector of discs with landmarks."""
+
+    def __call__(self) -> FaceDetector:
+        return LandmarkDiscDetector()
+
+
+def test_the_clips_of_a_manifest_are_aligned_and_all_else_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    video, votes = write_video(tmp_path / "in" / "a.mp4", disc_frames(20)), "happy:3 sad:1"
+    source = [
+        Sample("a", video, 20, "happy", "train", 1, "s1", votes),
+        Sample("a", video, 20, "happy", "test", 2, "s1", votes),
+        Sample("b/c", write_frame_folder(tmp_path / "in" / "b", disc_frames(18)), 18, "sad", "test", 1, "s2"),
+    ]
+    write_manifest(tmp_path / "in" / "manifest.csv", source)
+    (tmp_path / "in" / "synth.json").write_text("{}")
+    monkeypatch.setattr("ifdd.data.prepare.choose_detector", lambda model, notify: DiscChoice())
+    out = tmp_path / "out"
+    words = (tmp_path / "in" / "manifest.csv", out, "--face-size", "32", "--workers", "1", "--search-seconds", "0.2")
+    prepare("manifest", *words, "--alignment", "landmarks")
+    samples = read_manifest(out / "manifest.csv")
+    assert samples == [replace(each, path=out / "faces" / each.clip_id) for each in source]
+    assert read_frames(samples[2].path).shape == (18, 32, 32, 3)
+    record = record_of(out)
+    assert (record["dataset"], record["synthetic"], record["lists"]) == ("manifest", True, ["manifest.csv"])
+    faces = record["faces"]
+    assert (faces["alignment"], faces["interval_seconds"], faces["without_landmarks"]) == ("landmarks", 0.2, 0)
+    described = describe_dataset(Manifest.read(out / "manifest.csv"))
+    assert described.prepared is not None
+    assert described.prepared.alignment == "landmarks"
+
+
+def test_alignment_by_landmarks_needs_a_detector_that_finds_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_frame_folder(tmp_path / "own" / "happy" / "a", disc_frames(18))
+    monkeypatch.setattr("ifdd.data.prepare.choose_detector", lambda model, notify: DetectorChoice())
+    words = ("folder", tmp_path / "own", tmp_path / "out", "--alignment", "landmarks")
+    assert "--alignment landmarks needs YuNet" in fails(capsys, *words)
+    assert "--alignment landmarks needs cropped faces; add --faces crop" in fails(capsys, *words, "--faces", "keep")
+
+
+def test_a_manifest_must_be_a_file_of_unpacked_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "is a folder; give the manifest in it" in fails(capsys, "manifest", tmp_path, tmp_path / "out")
+    write_clip(tmp_path / "own/happy/a", 18)
+    prepare("folder", tmp_path / "own", tmp_path / "packed", "--faces", "keep", "--pack")
+    message = fails(capsys, "manifest", tmp_path / "packed" / "manifest.csv", tmp_path / "out")
+    assert "clip happy/a is in frames.pack; give a manifest of videos or folders of frames" in message

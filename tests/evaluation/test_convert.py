@@ -11,6 +11,7 @@ from ifdd.model import save_checkpoint
 from ifdd.records import CheckpointRecord
 from ifdd.records.licences import LICENCES
 from tests.helpers.official import official_state_dict
+from tests.helpers.records import CALIBRATION
 
 
 @pytest.fixture(scope="module")
@@ -91,12 +92,18 @@ def test_entries_beyond_the_first_of_a_reason_are_counted(tmp_path: Path, capsys
 def test_half_precision_halves_an_ifdd_checkpoint(tmp_path: Path) -> None:
     whole, half = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
     save_checkpoint(
-        whole, create_model("ifdd_tiny", size=32), ("a", "b", "c", "d", "e", "f", "g"), 1.6, CheckpointRecord(epoch=3)
+        whole,
+        create_model("ifdd_tiny", size=32),
+        ("a", "b", "c", "d", "e", "f", "g"),
+        1.6,
+        CheckpointRecord(epoch=3),
+        calibration=CALIBRATION,
     )
     main(["convert", str(whole), str(half), "--half"])
     assert 0.5 < half.stat().st_size / whole.stat().st_size < 0.52
     first, second = load_checkpoint(whole), load_checkpoint(half)
-    assert (first.classes, first.clip_seconds, first.record) == second[1:]
+    assert first[1:] == second[1:]
+    assert first.calibration == CALIBRATION
     weights = second.model.state_dict()
     for name, value in first.model.state_dict().items():
         expected = value.half().float() if value.ndim > 1 else value

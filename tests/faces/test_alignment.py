@@ -2,11 +2,12 @@ import cv2
 import numpy as np
 import pytest
 
-from ifdd.faces.alignment import HeadRoll
-from ifdd.faces.detection import FaceBox, Landmarks, YuNetDetector
+from ifdd.faces.alignment import HeadRoll, LandmarkAligner, face_aligner
+from ifdd.faces.detection import CropSquare, FaceBox, Landmarks, YuNetDetector, box_square
+from ifdd.faces.similarity import default_square
 from ifdd.synth.config import PRESETS
 from ifdd.synth.story import StoryConfig, render_story
-from tests.helpers.faces import REAL, DiscDetector, needs_real
+from tests.helpers.faces import REAL, DiscDetector, needs_real, template_in
 
 IMAGE = np.zeros((200, 200, 3), np.uint8)
 
@@ -55,3 +56,49 @@ def test_the_roll_of_a_rotated_drawing_is_its_angle() -> None:
     face = max(detector.detect(turned), key=lambda box: box.score)
     expected = 25 + truth["pose"]["roll"]
     assert HeadRoll(detector).update(turned, face, 0.0) == pytest.approx(expected, abs=8)
+
+
+def face_with(square: CropSquare, x: float = 100.0) -> FaceBox:
+    """Return a box around (x, 100) with landmarks in a square, large enough to be fine in the whole image."""
+    return FaceBox(x - 35, 55, 70, 90, 0.9, template_in(square))
+
+
+def test_landmarks_are_followed_smoothly_and_move_with_the_box() -> None:
+    aligner = LandmarkAligner(LeaningFace())
+    first = CropSquare(103.0, 98.0, 90.0, 4.0)
+    assert aligner.update(IMAGE, face_with(first), 0.0) == pytest.approx(first)
+    moved = aligner.update(IMAGE, FaceBox(75, 55, 70, 90, 0.0), 0.04)
+    assert moved == pytest.approx(first._replace(x=113)), "without landmarks, the crop moves with the box"
+    second = CropSquare(100.0, 100.0, 80.0, -4.0)
+    squares = [aligner.update(IMAGE, face_with(second), 0.04 + i / 25) for i in range(1, 51)]
+    assert squares[-1] == pytest.approx(second, abs=0.01)
+    assert max(abs(np.diff([s.roll for s in squares]))) < 4
+
+
+def test_an_outlier_among_the_landmarks_hardly_moves_the_crop() -> None:
+    aligner, usual = LandmarkAligner(LeaningFace()), CropSquare(100.0, 100.0, 85.0)
+    outlier = usual._replace(x=120, roll=30)
+    squares = [aligner.update(IMAGE, face_with(outlier if i == 6 else usual), i / 25) for i in range(12)]
+    assert squares == [pytest.approx(usual, abs=1e-6)] * 12
+
+
+def test_small_faces_are_searched_again_at_intervals_only() -> None:
+    detector = LeaningFace()
+    aligner = LandmarkAligner(detector)
+    small = FaceBox(85, 80, 30, 40, 0.9, template_in(CropSquare(100, 100, 37)))
+    for i in range(25):
+        square = aligner.update(IMAGE, small, i / 25)
+    assert detector.searches == 4
+    assert square == pytest.approx((100, 100, 37, 0), abs=1e-6)
+
+
+def test_without_landmarks_the_default_square_is_cropped() -> None:
+    box = FaceBox(10, 10, 50, 60, 0.9)
+    assert face_aligner("landmarks", DiscDetector()).update(IMAGE, box, 0.0) == pytest.approx(default_square(box))
+    assert face_aligner("box", DiscDetector()).update(IMAGE, box, 0.0) == box_square(box)
+
+
+def test_a_checkpoint_aligned_by_the_box_may_leave_faces_unrotated() -> None:
+    box = LeaningFace().box(20)
+    squares = [face_aligner("box", LeaningFace(), upright).update(IMAGE, box, 0.0) for upright in (True, False)]
+    assert [square.roll for square in squares] == pytest.approx([20, 0])

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from ifdd.faces.detection import FaceBox, HaarDetector, Landmarks, YuNetDetector, overlap
-from ifdd.faces.main_face import HOLD_SECONDS, Search, choose_tracks, find_eyes, follow_face, search_faces
+from ifdd.faces.landmarks import find_landmarks
+from ifdd.faces.main_face import Search, choose_tracks, follow_face, search_faces
+from ifdd.faces.path import HOLD_SECONDS
 from ifdd.synth.config import PRESETS, SynthConfig
 from ifdd.synth.tree import plan_tree, render_tree_clip, tree_config
 from ifdd.video.frames import Frame, iter_frames, read_frames
@@ -134,7 +136,7 @@ def test_every_shot_has_its_main_face_and_shots_without_faces_are_left_out() -> 
 @pytest.mark.parametrize(("leaning", "expected"), [(12.0, 12.0), (-20.0, -20.0), (80.0, 0.0)])
 def test_the_roll_is_that_of_the_eyes_unless_implausible(leaning: float, expected: float) -> None:
     places = follow_face(search(Script(lambda _: [(160.0, 120.0, 60.0)], leaning), 30))
-    assert places[15].roll == pytest.approx(expected, abs=0.1)
+    assert places[15].square.roll == pytest.approx(expected, abs=0.1)
 
 
 @needs_real
@@ -150,7 +152,7 @@ def test_the_eyes_of_a_rolled_head_are_located(lean: float, scale: float) -> Non
     size = (round(scale * image.shape[1]), round(scale * image.shape[0]))
     leaning = cv2.warpAffine(image, turn, size, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
     (box,) = [box for box in detector.detect(leaning) if box.score > 0.6]
-    found = find_eyes(leaning, box, detector)
+    found = find_landmarks(leaning, box, detector)
     assert found is not None
     for name in ("right_eye", "left_eye", "nose"):
         x, y = getattr(upright.landmarks, name)

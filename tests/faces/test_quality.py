@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ifdd.faces.detection import CROP_FACTOR, FaceBox, FaceDetector, Landmarks
+from ifdd.faces.detection import CROP_FACTOR, FaceBox, FaceDetector, Landmarks, box_square
 from ifdd.faces.quality import (
     FLAWLESS_QUALITY,
     FLAWS,
@@ -154,9 +154,9 @@ def test_pose_of_impossible_points_is_0() -> None:
 
 
 def test_size_is_relative_to_the_model_input() -> None:
-    assert size(FaceBox(0, 0, 30, 40, 0.9), 64) == pytest.approx(54 / 64)
-    assert size(FaceBox(0, 0, 30, 40, 0.9), 224) == pytest.approx(54 / 224)
-    assert size(FaceBox(0, 0, 300, 400, 0.9), 224) == 1
+    assert size(box_square(FaceBox(0, 0, 30, 40, 0.9)), 64) == pytest.approx(54 / 64)
+    assert size(box_square(FaceBox(0, 0, 30, 40, 0.9)), 224) == pytest.approx(54 / 224)
+    assert size(box_square(FaceBox(0, 0, 300, 400, 0.9)), 224) == 1
 
 
 @pytest.mark.parametrize("side", [64, 224])

@@ -1,8 +1,9 @@
-"""The protocol of an invented evaluation."""
+"""The protocol of an invented evaluation, and an invented calibration."""
 
 from dataclasses import replace
 
 from ifdd.records import (
+    CalibrationRecord,
     CheckpointRecord,
     DatasetRecord,
     EvaluatedCheckpoint,
@@ -11,6 +12,30 @@ from ifdd.records import (
     PreparedRecord,
     Protocol,
     SamplingRecord,
+    ThresholdRecord,
+)
+
+CALIBRATION = CalibrationRecord(
+    temperature=2.0,
+    abstain_below=0.55,
+    dataset="ef" * 32,
+    synthetic=True,
+    subset="validation",
+    fold=None,
+    clips=200,
+    clips_used_for="nothing",
+    nll=(1.5, 1.25),
+    ece=(0.25, 0.0625),
+    threshold=ThresholdRecord(
+        target="accuracy",
+        value=0.8,
+        minimum_coverage=0.1,
+        reached=True,
+        coverage=0.5,
+        coverage_interval=(0.43, 0.57),
+        accuracy=0.8,
+        accuracy_interval=(0.71, 0.87),
+    ),
 )
 
 PROTOCOL = Protocol(

@@ -2,6 +2,7 @@ import hashlib
 import json
 import math
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,16 @@ import ifdd
 from ifdd.__main__ import main
 from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
-from ifdd.faces.detection import FaceBox
-from ifdd.faces.tracking import TrackingOptions
-from ifdd.inference import Recognition, Recognizer, WindowOptions, YuNetDetector
-from ifdd.model import Checkpoint, load_checkpoint
+from ifdd.faces.alignment import face_aligner
+from ifdd.faces.detection import FaceBox, FaceDetector
+from ifdd.faces.main_face import follow_face, search_faces
+from ifdd.faces.tracking import Tracker, TrackingOptions
+from ifdd.inference import HaarDetector, Recognition, Recognizer, WindowOptions, YuNetDetector
+from ifdd.model import IFDD, Checkpoint, load_checkpoint
 from ifdd.records import CheckpointRecord
-from tests.helpers.faces import REAL, DiscDetector, disc_frames, needs_real
+from ifdd.video.frames import iter_frames
+from tests.helpers.faces import REAL, DiscDetector, LandmarkDiscDetector, disc_frames, needs_real
+from tests.helpers.records import CALIBRATION
 from tests.helpers.videos import write_frame_folder, write_video
 
 CLASSES = LABEL_SETS["dfew"]
@@ -26,8 +31,14 @@ CLASSES = LABEL_SETS["dfew"]
 class Listener(Recognizer):
     """Records the clips that reach the model."""
 
-    def __init__(self, checkpoint: Checkpoint, windows: WindowOptions, tracking: TrackingOptions | None = None) -> None:
-        super().__init__(checkpoint, DiscDetector(), tracking, windows)
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        windows: WindowOptions,
+        tracking: TrackingOptions | None = None,
+        detector: FaceDetector | None = None,
+    ) -> None:
+        super().__init__(checkpoint, detector or DiscDetector(), tracking, windows)
         self.clips: list[np.ndarray] = []
         read = self.reader.read_batch
 
@@ -240,6 +251,24 @@ def test_improbable_segments_are_uncertain_and_the_peak_lies_in_its_segment(chec
         assert segment.start_seconds < segment.peak_seconds < segment.end_seconds
 
 
+def test_the_threshold_of_the_calibration_is_the_default(checkpoint: Path, tmp_path: Path) -> None:
+    folder = write_frame_folder(tmp_path / "frames", disc_frames(60))
+    unsure = load_checkpoint(checkpoint)._replace(calibration=replace(CALIBRATION, abstain_below=1.0))
+
+    def recognize(least: float | None) -> Recognition:
+        return Listener(unsure, WindowOptions(minimum_probability=least, minimum_quality=0.0)).recognize(folder)
+
+    recognition = recognize(None)
+    assert [segment.label for segment in recognition.segments] == ["uncertain"]
+    assert recognition.model.calibration == unsure.calibration.plain()  # type: ignore[union-attr]
+    recognition.write(tmp_path / "a.json")
+    assert Recognition.load(tmp_path / "a.json").model == recognition.model
+    assert all(segment.label in CLASSES for segment in recognize(0.0).segments)  # the option wins
+    plain = Listener(load_checkpoint(checkpoint), WindowOptions())
+    assert plain.windows.minimum_probability == 0
+    assert plain.model_info.calibration is None
+
+
 class StillDetector(DiscDetector):
     """Detects a disc in the middle, in any light."""
 
@@ -418,6 +447,56 @@ def test_synthetic_training_is_reported(checkpoint: Path) -> None:
     recognizer = Recognizer(loaded._replace(record=CheckpointRecord(synthetic=True)), DiscDetector())
     assert recognizer.trained_on_synthetic_faces
     assert "synthetic" in recognizer.model_info.notice
+
+
+def by_landmarks(checkpoint: Path) -> Checkpoint:
+    """Return the checkpoint with the alignment by landmarks."""
+    loaded = load_checkpoint(checkpoint)
+    model = IFDD(replace(loaded.model.config, alignment="landmarks"))
+    model.load_state_dict(loaded.model.state_dict())
+    return loaded._replace(model=model)
+
+
+def test_faces_are_aligned_by_landmarks_if_the_checkpoint_says_so(checkpoint: Path, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.mp4", disc_frames(30))
+    for loaded, detector, shift in (
+        (by_landmarks(checkpoint), LandmarkDiscDetector(), 0.1 / 1.1),
+        (load_checkpoint(checkpoint), DiscDetector(), 0),
+    ):
+        recognizer = Listener(loaded, WindowOptions(), detector=detector)
+        recognition = recognizer.recognize(video)
+        (disc,) = DiscDetector().detect(recognizer.clips[0][8])
+        assert disc.center == pytest.approx((64 * (0.5 - shift), 32), abs=1.5)
+        stated = json.loads(recognition.to_json())["model"]
+        assert ("alignment" in stated, "notice" in stated) == (bool(shift), False)
+        recognition.write(tmp_path / "a.json")
+        assert Recognition.load(tmp_path / "a.json").model == recognition.model
+
+
+def test_a_detector_without_landmarks_is_reported_once(checkpoint: Path, caplog: pytest.LogCaptureFixture) -> None:
+    recognizer = Recognizer(by_landmarks(checkpoint), HaarDetector())
+    assert recognizer.model_info.notice.startswith("This model expects faces aligned by landmarks")
+    assert [record.message for record in caplog.records] == [recognizer.model_info.notice]
+    assert not recognizer.trained_on_synthetic_faces
+    assert Recognizer(load_checkpoint(checkpoint), HaarDetector()).model_info.notice == ""
+    assert len(caplog.records) == 1
+
+
+@needs_real
+def test_a_stream_aligns_a_real_face_as_prepare_does(checkpoint: Path) -> None:
+    detector = YuNetDetector(REAL / "models" / "yunet_n_640_640.onnx")
+    frames = list(iter_frames(REAL / "videos" / "one_face_smile.mp4"))[:60]
+    places = follow_face(search_faces(iter(frames), detector, "landmarks"), "landmarks")
+    tracker, aligner = Tracker(TrackingOptions()), face_aligner("landmarks", detector)
+    apart = []
+    for frame, place in zip(frames, places, strict=True):
+        (track,) = tracker.update(frame.index, frame.seconds, detector.detect(frame.image)).active
+        square = aligner.update(frame.image, track.box, frame.seconds)
+        x, y, side, roll = place.square
+        apart.append([(square.x - x) / side, (square.y - y) / side, square.side / side - 1, square.roll - roll])
+    assert len(apart) == 60
+    worst = np.quantile(np.abs(apart), 0.9, axis=0)
+    assert (worst < [0.03, 0.03, 0.04, 3]).all(), worst
 
 
 def test_a_stride_longer_than_a_clip_is_refused(checkpoint: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from jsonschema import Draft202012Validator
 
 from ifdd.faces.quality import FLAWS, TOO_FEW
 from ifdd.inference import SCHEMA_VERSION, Recognizer, WindowOptions
-from ifdd.model import load_checkpoint
+from ifdd.model import IFDD, load_checkpoint
 from ifdd.records import CheckpointRecord
 from tests.helpers.faces import DiscDetector, disc_frames
+from tests.helpers.records import CALIBRATION
 from tests.helpers.videos import write_frame_folder, write_video
 
 SCHEMA = json.loads((files("ifdd.inference.outputs") / "recognition.schema.json").read_text("utf-8"))
@@ -33,11 +35,14 @@ def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, bool]]
 
 @pytest.fixture(scope="module")
 def form(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The JSON form of a real run with a model that has a notice."""
+    """The JSON form of a real run with a model that has a notice and expects landmarks."""
     places = {i: (40.0 if i < 30 else 90.0, 48.0) for i in range(60)}
     frames = disc_frames(60, places, greys=[20] * 30 + [200] * 30)
     video = write_video(tmp_path_factory.mktemp("video") / "a.mp4", frames)
-    loaded = load_checkpoint(checkpoint)._replace(record=CheckpointRecord(synthetic=True))
+    plain = load_checkpoint(checkpoint)
+    model = IFDD(replace(plain.model.config, alignment="landmarks"))
+    model.load_state_dict(plain.model.state_dict())
+    loaded = plain._replace(model=model.eval(), record=CheckpointRecord(synthetic=True), calibration=CALIBRATION)
     windows = WindowOptions(stride_seconds=0.2)
     recognition = Recognizer(loaded, DiscDetector(), windows=windows, origin=checkpoint).recognize(video)
     written: dict[str, Any] = json.loads(recognition.to_json())
@@ -68,7 +73,7 @@ def test_no_face_and_a_model_without_origin_are_valid(checkpoint: Path, tmp_path
     written = json.loads(recognition.to_json())
     VALIDATOR.validate(written)
     assert written["tracks"] == []
-    assert "notice" not in written["model"]
+    assert not {"notice", "calibration"} & written["model"].keys()
 
 
 BREAKS: dict[str, Callable[[dict[str, Any]], object]] = {
@@ -93,4 +98,5 @@ def test_a_broken_result_is_invalid(form: dict[str, Any], name: str) -> None:
 
 def test_only_the_documented_optional_fields_may_be_absent() -> None:
     optional = {path for path, always in fields(SCHEMA) if not always}
-    assert optional == {"model.checkpoint", "model.checkpoint_sha256", "model.notice"}
+    named = {"alignment", "calibration", "checkpoint", "checkpoint_sha256", "notice"}
+    assert optional == {f"model.{name}" for name in named}

@@ -9,7 +9,7 @@ import torch
 from ifdd import create_model
 from ifdd.errors import InputError
 from ifdd.model import ABLATIONS, IFDDOutput, StageShape, check_values
-from ifdd.model.ifdd import check_stages
+from ifdd.model.ifdd import check_stages, standardize_clip
 from ifdd.model.issm import ISSM, EvenOddSplit, NoSplit
 from ifdd.model.ladm import LADM, NoLifting, PredictorFirstLADM, Refinement
 from tests.helpers.processes import run
@@ -297,3 +297,28 @@ def test_whole_numbers_are_refused() -> None:
 def test_a_backbone_that_does_not_fit_says_why(stages: list[StageShape], message: str) -> None:
     with pytest.raises(InputError, match=message):
         check_stages("mine", stages)
+
+
+@pytest.mark.parametrize("standardization", ["none", "clip"])
+def test_standardisation_makes_the_light_of_a_clip_irrelevant(standardization: str) -> None:
+    model = create_model("ifdd_tiny", size=32, frames=8, standardization=standardization).eval()
+    clip = 0.4 + 0.2 * torch.rand(2, 3, 8, 32, 32)
+    darker = torch.stack([0.9 * clip[0] - 0.1, clip[1]])  # one clip of the batch
+    with torch.inference_mode():
+        logits, changed = model(clip).logits, model(darker).logits
+    same = (logits - changed).abs().amax(1)
+    assert same[1] < 1e-5, "each clip has its own mean"
+    assert (same[0] < 0.02) == (standardization == "clip")
+
+
+def test_a_standardised_clip_has_one_mean_and_deviation_and_stays_in_range() -> None:
+    clips = torch.rand(3, 3, 4, 8, 8) * torch.tensor([1.0, 0.3, 0.0]).view(3, 1, 1, 1, 1)
+    clips[0, :, 0, 0, 0] = torch.tensor([0.0, 0.5, 1.0])
+    standard = standardize_clip(clips)
+    for clip, given in zip(standard.double().numpy(), clips.double().numpy(), strict=True):
+        expected = (given - given.mean()) / (given.std() + 0.02) * 0.21 + 0.48
+        assert abs(clip - expected.clip(0, 1)).max() < 1e-5
+    assert standard[2] == pytest.approx(0.48)
+    white = torch.zeros(1, 3, 4, 8, 8)
+    white[..., 0, 0] = 1.0
+    assert standardize_clip(white).amax() == 1

@@ -66,7 +66,12 @@ def test_a_checkpoint_says_where_it_comes_from(tmp_path: Path, capsys: pytest.Ca
     for text in ("happy, sad", "0.8 s", "SynthDFER", "war 0.5123, uar 0.4", "8 x 32 x 32"):
         assert text in printed
     assert "fps" not in printed
-    assert document["checkpoint"] == {"classes": ["happy", "sad"], "clip_seconds": 0.8, "description": description}
+    assert document["checkpoint"] == {
+        "classes": ["happy", "sad"],
+        "clip_seconds": 0.8,
+        "calibration": None,
+        "description": description,
+    }
     assert document["parameters"]["total"] == sum(value.numel() for value in model.parameters())
     assert document["config"]["lifting"] == "none"
 

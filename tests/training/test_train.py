@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from safetensors.torch import load_file
 
 from ifdd import load_checkpoint
 from ifdd.__main__ import main
+from ifdd.errors import InputError
+from ifdd.records import DatasetRecord, FacesRecord, PreparedRecord
 from ifdd.training.checkpoint_io import WholeCheckpointIO
+from ifdd.training.train import check_alignment
 from tests.helpers.processes import run
 
 RECIPE = {
@@ -143,6 +147,11 @@ def test_a_folder_with_a_training_run_is_not_overwritten(
         (["--run.device", "abacus"], "run.device"),
         (["--model.overrides", '{"num_classes": 5}'], "choose the classes with data.classes"),
         (["--augmentation.flip", "2"], "augmentation.flip"),
+        (
+            ["--model.overrides", '{"size": 32, "alignment": "landmarks"}'],
+            "cropped with the alignment box, and the model's alignment is landmarks; set model.overrides to "
+            "{alignment: box}, or prepare the dataset with --alignment landmarks",
+        ),
     ],
 )
 def test_a_mistake_in_the_recipe_gives_one_line(
@@ -150,6 +159,16 @@ def test_a_mistake_in_the_recipe_gives_one_line(
 ) -> None:
     assert message in refusal(capfd, "train", recipe, "--out", tmp_path / "run", *words)
     assert not (tmp_path / "run" / "best.safetensors").exists()
+
+
+def test_the_alignment_is_that_of_the_prepared_dataset() -> None:
+    faces = FacesRecord("faces", 64, "yunet", 9, 0, 0, 0, alignment="landmarks")
+    prepared = PreparedRecord("folder", "own", "own", faces, None, "complete", 0, unchanged=True)
+    dataset = DatasetRecord("0", synthetic=False, prepared=prepared)
+    check_alignment("landmarks", dataset, Path("manifest.csv"))
+    check_alignment("box", replace(dataset, prepared=replace(prepared, faces=None)), Path("manifest.csv"))
+    with pytest.raises(InputError, match="with the alignment landmarks, and the model's alignment is box"):
+        check_alignment("box", dataset, Path("manifest.csv"))
 
 
 def test_a_broken_video_is_named(manifest: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -3,9 +3,10 @@
 Each clip gets a folder of JPEG frames 00001.jpg, 00002.jpg, ... and a record of what was found, ``face.json``. Frames
 and record appear together or not at all, so an interrupted run resumes with the clips that lack them.
 
-The crop is the same as in recognition, ``crop_face``: a square centred on the face, its side 1.35 times the longer side
-of the box from forehead to chin. Where the detector finds eyes, the crop is also rotated until the line through them is
-level.
+The crop is the same as in recognition. With the alignment "box", it is ``crop_face``: a square centred on the face,
+its side 1.35 times the longer side of the box from forehead to chin; where the detector finds eyes, the crop is also
+rotated until the line through them is level. With "landmarks", it is ``align_face``: a tighter square that shows eyes,
+nose and mouth at fixed places.
 """
 
 import json
@@ -22,8 +23,17 @@ from jaxtyping import UInt8
 from ifdd.data.clips import distinct_clips, recipe_hash
 from ifdd.data.manifest import Sample
 from ifdd.errors import InputError
-from ifdd.faces.detection import CROP_FACTOR, FaceBox, FaceDetector, HaarDetector, crop_face
-from ifdd.faces.main_face import Place, Search, choose_tracks, detected_points, follow_face, search_faces
+from ifdd.faces.detection import CropSquare, FaceBox, FaceDetector, HaarDetector, crop_square
+from ifdd.faces.main_face import (
+    DETECTION_SECONDS,
+    Search,
+    choose_tracks,
+    detected_points,
+    follow_face,
+    search_faces,
+)
+from ifdd.faces.path import Place
+from ifdd.faces.similarity import Alignment, plausible_square
 from ifdd.files import atomic_folder
 from ifdd.processes import in_processes
 from ifdd.video.encode import encode_image
@@ -67,6 +77,11 @@ class FaceRecord:
     """Whether no face was found, so that the frames are centre crops of the whole images."""
     faces: tuple[FollowedFace, ...]
     """The cropped faces."""
+    alignment: Alignment = "box"
+    """How the faces were cropped."""
+    landmark_share: float | None = None
+    """Share of the detections of these faces with plausible landmarks, 0 to 1; where there are none, the crop follows
+    the box. None for the alignment "box"."""
 
 
 class Cropped(NamedTuple):
@@ -84,12 +99,36 @@ class Cropped(NamedTuple):
         """Ids of the clips without a face, which are kept as centre crops."""
         return [clip_id for clip_id, record in self.records.items() if record.centre_crop]
 
+    @property
+    def without_landmarks(self) -> list[str]:
+        """Ids of the clips that should be aligned by landmarks, but have a face without any; it follows the box."""
+        records = self.records.items()
+        return [clip_id for clip_id, record in records if not record.centre_crop and record.landmark_share == 0]
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What determines the crops of a clip, apart from the clip."""
+
+    size: int
+    alignment: Alignment
+    interval_seconds: float
+    detector: Callable[[], FaceDetector]
+
+    def recipe(self, path: Path) -> str:
+        """Return the hash of everything that determines the crops and is known without decoding the clip."""
+        how = (self.alignment, self.interval_seconds)
+        changed = list(how) if how != ("box", DETECTION_SECONDS) else []  # crops of earlier versions stay valid
+        return recipe_hash([VERSION, source_stamp(path), self.size, _build(self.detector).name, *changed])
+
 
 def crop_faces(
     samples: Sequence[Sample],
     folder: Path,
     *,
     size: int = 224,
+    alignment: Alignment = "box",
+    interval_seconds: float = DETECTION_SECONDS,
     detector: Callable[[], FaceDetector] = HaarDetector,
     workers: int = 1,
     advance: Callable[[int], object] = lambda count: None,
@@ -102,6 +141,8 @@ def crop_faces(
         samples: clips of whole scenes.
         folder: receives one folder ``<clip id>/`` per clip.
         size: side of the crops in pixels.
+        alignment: crop around the box, or by landmarks.
+        interval_seconds: time from one search for faces to the next; short clips of small pictures need few.
         detector: builds a detector in each process, for example a ``DetectorChoice``.
         workers: number of processes.
         advance: called with the number of finished clips, for a progress bar; clips of earlier runs count too.
@@ -112,17 +153,17 @@ def crop_faces(
     """
     clips = {clip_id: sample.path for clip_id, sample in distinct_clips(samples).items()}
     _check_folder_names(clips, folder)
-    name = detector().name
+    settings = _Settings(size, alignment, interval_seconds, detector)
     records: dict[str, FaceRecord] = {}
     unreadable: dict[str, str] = {}
     for clip_id, path in clips.items():
-        record = _finished(folder / clip_id, _recipe(path, size, name))
+        record = _finished(folder / clip_id, settings.recipe(path))
         if record is not None:
             records[clip_id] = record
     advance(len(records))
     missing = [(clip_id, path) for clip_id, path in clips.items() if clip_id not in records]
     # Closing stops the workers at once when the loop is interrupted.
-    with closing(in_processes(partial(_crop_clip, folder, size, detector), missing, workers)) as done:
+    with closing(in_processes(partial(_crop_clip, folder, settings), missing, workers)) as done:
         for clip_id, result in done:
             if isinstance(result, FaceRecord):
                 records[clip_id] = result
@@ -149,11 +190,6 @@ def _check_folder_names(clips: Mapping[str, Path], folder: Path) -> None:
             )
 
 
-def _recipe(path: Path, size: int, detector: str) -> str:
-    """Return the hash of everything that determines the crops and is known without decoding the clip."""
-    return recipe_hash([VERSION, source_stamp(path), size, detector])
-
-
 def _finished(target: Path, recipe: str) -> FaceRecord | None:
     """Return the record of a clip cropped with the same recipe; None if the record or frames are missing."""
     try:
@@ -172,22 +208,20 @@ def _build(detector: Callable[[], FaceDetector]) -> FaceDetector:
     return detector()
 
 
-def _crop_clip(
-    folder: Path, size: int, detector: Callable[[], FaceDetector], clip: tuple[str, Path]
-) -> tuple[str, FaceRecord | str]:
+def _crop_clip(folder: Path, settings: _Settings, clip: tuple[str, Path]) -> tuple[str, FaceRecord | str]:
     """Crop one clip in two passes over its video; return its id and its record, or why it cannot be read."""
     clip_id, path = clip
-    faces = _build(detector)
-    recipe = _recipe(path, size, faces.name)
+    detector = _build(settings.detector)
     try:
-        search = search_faces(iter_frames(path), faces)
+        search = search_faces(iter_frames(path), detector, settings.alignment, settings.interval_seconds)
     except InputError as error:
         return clip_id, str(error)
-    places = follow_face(search)
-    record = _make_record(clip_id, search, places)
-    content: dict[str, Any] = {"recipe": recipe, **asdict(record)}
+    places = follow_face(search, settings.alignment)
+    record = _make_record(clip_id, search, places, settings.alignment)
+    content: dict[str, Any] = {"recipe": settings.recipe(path), **asdict(record)}
+    crops = _cropped_frames(path, places or _centre_squares(search), settings.size)
     with atomic_folder(folder / clip_id) as temporary:
-        for number, image in enumerate(_cropped_frames(path, places or _centre_squares(search), size), start=1):
+        for number, image in enumerate(crops, start=1):
             (temporary / f"{number:05d}.jpg").write_bytes(encode_image(image, ".jpg", JPEG_QUALITY))
         (temporary / RECORD).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return clip_id, record
@@ -197,19 +231,22 @@ def _cropped_frames(path: Path, places: Sequence[Place], size: int) -> Iterator[
     wanted = {place.frame: place for place in places}
     for frame in iter_frames(path):
         if frame.index in wanted:
-            yield crop_face(frame.image, wanted[frame.index].box, size, wanted[frame.index].roll)
+            yield crop_square(frame.image, wanted[frame.index].square, size)
 
 
 def _centre_squares(search: Search) -> list[Place]:
     """Return the centre square of every frame."""
-    side = min(search.width, search.height) / CROP_FACTOR
-    box = FaceBox((search.width - side) / 2, (search.height - side) / 2, side, side, 0.0)
-    return [Place(frame, box, 0.0) for frame in range(len(search.seconds))]
+    side = float(min(search.width, search.height))
+    left, top = (search.width - side) / 2, (search.height - side) / 2
+    box, square = FaceBox(left, top, side, side, 0.0), CropSquare(search.width / 2, search.height / 2, side)
+    return [Place(frame, box, square) for frame in range(len(search.seconds))]
 
 
-def _make_record(clip_id: str, search: Search, places: Sequence[Place]) -> FaceRecord:
+def _make_record(clip_id: str, search: Search, places: Sequence[Place], alignment: Alignment) -> FaceRecord:
     tracks = [track for shot in choose_tracks(search) for track in shot]
-    detected = {point.frame for track in tracks for point in detected_points(track)}
+    points = [point for track in tracks for point in detected_points(track)]
+    detected = {point.frame for point in points}
+    aligned = sum(plausible_square(point.box.landmarks, point.box) is not None for point in points)
     faces = []
     for track in tracks:
         boxes = np.array([point.box[:4] for point in detected_points(track)])
@@ -224,4 +261,6 @@ def _make_record(clip_id: str, search: Search, places: Sequence[Place]) -> FaceR
         shots=len(search.shots),
         centre_crop=not places,
         faces=tuple(faces),
+        alignment=alignment,
+        landmark_share=None if alignment == "box" else round(aligned / max(len(points), 1), 4),
     )

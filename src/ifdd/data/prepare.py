@@ -26,7 +26,9 @@ from ifdd.data.pack import verify_pack
 from ifdd.data.pack_writer import write_pack
 from ifdd.data.prepare_tables import show
 from ifdd.errors import InputError, check_range
-from ifdd.faces.detection import DetectorChoice, choose_detector
+from ifdd.faces.detection import DetectorChoice, choose_detector, finds_landmarks
+from ifdd.faces.main_face import DETECTION_SECONDS
+from ifdd.faces.similarity import Alignment
 from ifdd.files import make_folder
 from ifdd.processes import available_cores
 from ifdd.records import (
@@ -47,10 +49,11 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "cremad": ("labels",),
     "ravdess": ("channel", "calm"),
     "folder": ("subset",),
+    "manifest": (),
 }
 """Dataset -> the fields of ``Options`` that apply to it."""
 
-WHOLE_SCENES = ("mafw", "cremad", "ravdess", "folder")
+WHOLE_SCENES = ("mafw", "cremad", "ravdess", "folder", "manifest")
 """Datasets of whole scenes, whose faces are cropped by default; the others ship crops."""
 
 RARELY_FOUND_SHARE = 0.5
@@ -58,7 +61,7 @@ RARELY_FOUND_SHARE = 0.5
 
 
 def prepare(
-    dataset: Literal["dfew", "ferv39k", "mafw", "cremad", "ravdess", "folder"],
+    dataset: Literal["dfew", "ferv39k", "mafw", "cremad", "ravdess", "folder", "manifest"],
     root: Path,
     out: Path,
     *,
@@ -73,6 +76,8 @@ def prepare(
     check_frames: Literal["none", "first", "all"] = "first",
     faces: Literal["auto", "crop", "keep"] = "auto",
     face_size: int = 224,
+    alignment: Alignment = "box",
+    search_seconds: float = DETECTION_SECONDS,
     detector_model: Path | None = None,
     pack: bool = False,
     pack_size: int | None = None,
@@ -88,9 +93,10 @@ def prepare(
     prepare completes all checks, writes no manifest and exits with code 2.
 
     Args:
-        dataset: dfew, ferv39k, mafw, cremad or ravdess in the owners' layout; folder for your own clips.
+        dataset: dfew, ferv39k, mafw, cremad or ravdess in the owners' layout; folder for your own clips; manifest for
+            the clips of an existing manifest, such as that of 'ifdd synth', whose labels, subsets and folds are kept.
         root: The unpacked dataset. For your own clips, a folder with one folder per class (below train and test, if
-            you like), or a CSV file with the columns path and label.
+            you like), or a CSV file with the columns path and label. For manifest, the file manifest.csv.
         out: Folder to write to.
         frames: Kind of frames: clip_224x224_16f, clip_224x224, jpg_256 or original for DFEW; frames or clips for
             MAFW; auto takes the first that exists.
@@ -105,9 +111,13 @@ def prepare(
         subset: Subset of your own clips if no folder or column names one.
         check_frames: Decode no frames, the first of each clip, or all (slow; counts the frames of videos exactly).
         faces: crop crops the main face of every frame, upright, to OUT/faces; an interrupted run resumes. keep uses
-            the frames as they are. auto crops MAFW, CREMA-D, RAVDESS and your own clips, which
+            the frames as they are. auto crops MAFW, CREMA-D, RAVDESS, your own clips and those of a manifest, which
             show whole scenes.
         face_size: Side of the crops in pixels.
+        alignment: box crops an upright square around the face; landmarks brings eyes, nose and mouth to fixed places.
+            The model must be trained with the same model.overrides alignment.
+        search_seconds: Time from one search for faces to the next; for short clips of small pictures, 0.2 halves the
+            time that cropping takes.
         detector_model: Path to YuNet's .onnx file; by default, the public one is downloaded once. If that fails,
             OpenCV's Haar cascade is used, which finds fewer faces.
         pack: Also write all frames into a few large files, OUT/frames.pack, which the manifest then names. JPEG frames
@@ -123,8 +133,11 @@ def prepare(
     """
     options = Options(frames, label_set, captioned, scene, subset, labels, channel, calm)
     _check_choices(dataset, options)
+    if alignment == "landmarks" and not _crops(dataset, faces):
+        raise InputError("--alignment landmarks needs cropped faces; add --faces crop")
     check_range("--workers", workers, at_least=0)
     check_range("--face-size", face_size, at_least=1)
+    check_range("--search-seconds", search_seconds, above=0)
     check_range("--pack-size", pack_size, at_least=1)
     check_range("--pack-quality", pack_quality, at_least=1, at_most=100)
     if not root.exists():
@@ -133,16 +146,17 @@ def prepare(
     processes = available_cores() if workers is None else max(workers, 1)
     threads = 4 * processes if workers is None else processes
     listing = READERS[dataset](root, options)
-    synthetic = (root / "synth.json").exists()
+    synthetic = ((root if root.is_dir() else root.parent) / "synth.json").exists()
     states = inspect(listing, check_frames, threads, synthetic)
     skipped = _skipped(listing, check_frames, synthetic)
     crops = None
-    if faces == "crop" or (faces == "auto" and dataset in WHOLE_SCENES):
+    if _crops(dataset, faces):
         if _stops(listing, allow_incomplete):
             skipped["faces"] = "after the other checks"
         else:
             detector = choose_detector(detector_model, _notify)
-            crops = crop(listing, states, out / "faces", face_size, detector, processes)
+            _check_landmarks(alignment, detector)
+            crops = crop(listing, states, out / "faces", face_size, detector, processes, alignment, search_seconds)
     else:
         skipped["faces"] = "frames as they are"
     check_lengths(listing, states)
@@ -214,7 +228,14 @@ def samples_of(listing: Listing, states: dict[str, ClipState]) -> list[Sample]:
 
 
 def crop(
-    listing: Listing, states: dict[str, ClipState], folder: Path, size: int, detector: DetectorChoice, workers: int
+    listing: Listing,
+    states: dict[str, ClipState],
+    folder: Path,
+    size: int,
+    detector: DetectorChoice,
+    workers: int,
+    alignment: Alignment = "box",
+    search_seconds: float = DETECTION_SECONDS,
 ) -> FacesRecord:
     """Crop the faces of all clips, with a progress bar; the crops replace the frames in ``listing`` and ``states``.
 
@@ -227,6 +248,8 @@ def crop(
             samples,
             folder,
             size=size,
+            alignment=alignment,
+            interval_seconds=search_seconds,
             detector=detector,
             workers=workers,
             advance=lambda count: bar.advance(task, count),
@@ -237,6 +260,9 @@ def crop(
     listing.entries = [entry._replace(source=folder / entry.clip_id) for entry in listing.entries]
     for clip_id in cropped.without_face:
         message = f"clip {clip_id}: no face was found; the centre of its frames is used"
+        listing.report("faces", "note", message, clip_id)
+    for clip_id in cropped.without_landmarks:
+        message = f"clip {clip_id}: no plausible landmarks were found; its crops follow the face's box"
         listing.report("faces", "note", message, clip_id)
     followed = {clip_id: record for clip_id, record in cropped.records.items() if not record.centre_crop}
     for clip_id, record in followed.items():
@@ -254,6 +280,9 @@ def crop(
         without_face=len(cropped.without_face),
         several_people=sum(record.people > 1 for record in cropped.records.values()),
         frames_left_out=sum(record.source_frames - record.frames for record in followed.values()),
+        alignment=None if alignment == "box" else alignment,
+        interval_seconds=None if search_seconds == DETECTION_SECONDS else search_seconds,
+        without_landmarks=None if alignment == "box" else len(cropped.without_landmarks),
     )
 
 
@@ -334,6 +363,20 @@ def _check_choices(dataset: str, options: Options) -> None:
             raise InputError(f"--{name.replace('_', '-')} applies to {owners}, not to {dataset}; leave it out")
 
 
+def _crops(dataset: str, faces: str) -> bool:
+    """Whether the faces are cropped."""
+    return faces == "crop" or (faces == "auto" and dataset in WHOLE_SCENES)
+
+
+def _check_landmarks(alignment: Alignment, detector: DetectorChoice) -> None:
+    """Refuse alignment by landmarks with a detector that finds none: the crops would not be what they claim to be."""
+    if alignment == "landmarks" and not finds_landmarks(detector()):
+        raise InputError(
+            "--alignment landmarks needs YuNet, because OpenCV's Haar cascade finds no landmarks; give its file with "
+            "--detector-model FILE, or use --alignment box"
+        )
+
+
 def _skipped(listing: Listing, decode: str, synthetic: bool) -> dict[str, str]:
     """Return check -> the reason why it is skipped."""
     skipped = {}
@@ -342,7 +385,8 @@ def _skipped(listing: Listing, decode: str, synthetic: bool) -> dict[str, str]:
     if decode == "none":
         skipped["readable"] = "not requested"
     if listing.dataset not in ("dfew", "cremad"):
-        skipped["votes"] = "DFEW and CREMA-D only" if listing.dataset != "folder" else "as given"
+        given = listing.dataset in ("folder", "manifest")
+        skipped["votes"] = "as given" if given else "DFEW and CREMA-D only"
     if not any(fold for fold, _ in listing.expected):
         skipped["partition"] = "no folds"
     return skipped

@@ -61,7 +61,8 @@ def convert(
         if (classes, frames, order, part, clip_seconds) != (None, 16, "updater_first", None, None):
             raise InputError(f"{checkpoint} is an ifdd checkpoint and already complete; the only option is --half")
         ours = load_checkpoint(checkpoint)
-        save_checkpoint(out, ours.model, ours.classes, ours.clip_seconds, ours.record, half=half)
+        described = (ours.classes, ours.clip_seconds, ours.record)
+        save_checkpoint(out, ours.model, *described, calibration=ours.calibration, half=half)
         console.print(f"Written to {out}", highlight=False)
         return
     conversion = convert_official(checkpoint, frames, len(LABEL_SETS[classes]) if classes else None, order, part)

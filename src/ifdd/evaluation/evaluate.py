@@ -19,7 +19,7 @@ from ifdd.evaluation.groups import columns_of, group_clips
 from ifdd.evaluation.metrics import confusion_matrix, scores_from_confusion
 from ifdd.evaluation.protocol import clips_used_for, describe_dataset, describe_protocol
 from ifdd.evaluation.report import Evaluation, evaluation_tables, write_evaluation
-from ifdd.model import IFDD, choose_device, load_checkpoint
+from ifdd.model import IFDD, choose_device, class_probabilities, load_checkpoint
 from ifdd.records import CheckpointRecord, Protocol
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -163,7 +163,9 @@ def evaluate_checkpoint(
     model = loaded.model.to(choose_device(device))
     with progress_bar("clips") as bar:
         task = bar.add_task("evaluating", total=len(dataset))
-        evaluation = evaluate_model(model, dataset, batch_size, workers, lambda count: bar.advance(task, count))
+        evaluation = evaluate_model(
+            model, dataset, batch_size, workers, lambda count: bar.advance(task, count), loaded.temperature
+        )
     results = (evaluation.probabilities, evaluation.targets, loaded.classes, samples)
     evaluation = replace(evaluation, groups=tuple(score_groups(*results, grouping) for grouping in groupings))
     return evaluation, describe_protocol(checkpoint, loaded, manifest, described, fold, dataset, evaluation)
@@ -176,6 +178,7 @@ def evaluate_model(
     batch_size: int = 16,
     workers: int = 0,
     advance: Callable[[int], object] = lambda count: None,
+    temperature: float = 1.0,
 ) -> Evaluation:
     """Classify every clip of a dataset; average the probabilities over the views of a clip.
 
@@ -185,6 +188,7 @@ def evaluate_model(
         batch_size: clips per batch, and the maximum number of views in one forward pass.
         workers: worker processes that load clips.
         advance: called with the number of clips done, for a progress bar.
+        temperature: what divides the logits before the softmax; see ``Checkpoint.temperature``.
 
     Raises:
         InputError: a video cannot be read, or the dataset and the model have different numbers of classes.
@@ -197,7 +201,7 @@ def evaluate_model(
     batch: ViewBatch
     try:
         for batch in loader:
-            of_views = torch.cat([_classify(model, part) for part in batch.views.split(batch_size)])
+            of_views = torch.cat([_classify(model, part, temperature) for part in batch.views.split(batch_size)])
             counts = batch.owners.bincount(minlength=len(batch.targets))
             sums = torch.zeros(len(counts), of_views.shape[1]).index_add(0, batch.owners, of_views)
             probabilities.append(sums / counts[:, None])
@@ -217,11 +221,11 @@ def evaluate_model(
     )
 
 
-def _classify(model: IFDD, views: Tensor) -> Tensor:
+def _classify(model: IFDD, views: Tensor, temperature: float) -> Tensor:
     """Return the probabilities (views, classes) of uint8 clips, on the CPU."""
     device = next(model.parameters()).device
     logits: Tensor = model(views.to(device).float() / 255).logits
-    return logits.float().softmax(1).cpu()
+    return class_probabilities(logits, temperature).cpu()
 
 
 def _check_folds(manifest: Path, samples: Sequence[Sample]) -> None:

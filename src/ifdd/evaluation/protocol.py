@@ -60,6 +60,7 @@ def describe_protocol(
             chosen_on=record.chosen_on or NOT_RECORDED,
             seed=record.seed,
             description=record,
+            calibration=loaded.calibration,
         ),
         manifest=ManifestRecord(str(manifest.path), manifest.sha256),
         dataset=described,

@@ -1,15 +1,136 @@
-"""Roll of heads in a stream, frame by frame, to align faces as in the training clips."""
+"""Alignment of faces in a photograph, and frame by frame in a stream, as in the training clips."""
 
 import math
+from collections import deque
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
-from ifdd.faces.detection import FaceBox, FaceDetector
-from ifdd.faces.main_face import ROLL_SECONDS, find_eyes, head_roll
+from ifdd.faces.detection import CropSquare, FaceBox, FaceDetector, box_square, crop_square
+from ifdd.faces.landmarks import ROLL_SECONDS, find_landmarks, head_roll, is_fine
+from ifdd.faces.similarity import Alignment, absolute_square, default_square, plausible_square, relative_square
 
 SMOOTHING_SECONDS = 0.12
-"""Time constant with which the angle follows the last measurement."""
+"""Time constant with which roll and alignment follow the last measurement."""
+
+MEDIAN_COUNT = 3
+"""Number of measurements of landmarks whose median is followed in a stream: few, because it lags by half of them."""
+
+
+def align_face(
+    image: UInt8[np.ndarray, "height width 3"], box: FaceBox, detector: FaceDetector, size: int
+) -> UInt8[np.ndarray, "{size} {size} 3"]:
+    """Crop a face as models with the alignment "landmarks" are trained on; for "box", see ``crop_face``.
+
+    Args:
+        image: RGB.
+        box: the face, with the landmarks that the detector found in the whole image; without landmarks, the square of
+            an average face in the box is cropped.
+        detector: the face detector, which searches an enlarged crop for more accurate landmarks.
+        size: side of the result in pixels.
+
+    Example:
+        >>> import numpy as np
+        >>> from ifdd.faces import FaceBox, HaarDetector
+        >>> from ifdd.faces.alignment import align_face
+        >>> image = np.zeros((240, 320, 3), np.uint8)
+        >>> align_face(image, FaceBox(140, 90, 40, 50, score=0.9), HaarDetector(), size=64).shape
+        (64, 64, 3)
+    """
+    return crop_square(image, measure_square(image, box, detector) or default_square(box), size)
+
+
+def measure_square(
+    image: UInt8[np.ndarray, "height width 3"], box: FaceBox, detector: FaceDetector
+) -> CropSquare | None:
+    """Return the square that a face's aligned crop shows, from landmarks; None if there are none, or implausible ones.
+
+    Args:
+        image: RGB.
+        box: the face, with the landmarks that the detector found in the whole image.
+        detector: the face detector, which searches an enlarged crop for more accurate landmarks.
+    """
+    return plausible_square(find_landmarks(image, box, detector), box) or plausible_square(box.landmarks, box)
+
+
+@runtime_checkable
+class FaceAligner(Protocol):
+    """Determines the crop of one face in a stream, frame by frame."""
+
+    def update(self, image: UInt8[np.ndarray, "height width 3"], box: FaceBox, seconds: float) -> CropSquare:
+        """Process the next frame and return the square to crop.
+
+        Args:
+            image: RGB.
+            box: the face in this frame; with landmarks if they were detected in it.
+            seconds: time of the frame.
+        """
+        ...
+
+
+def face_aligner(alignment: Alignment, detector: FaceDetector, upright: bool = True) -> FaceAligner:
+    """Return the aligner for a new face.
+
+    Args:
+        alignment: as in the training clips.
+        detector: the face detector.
+        upright: for "box", measure the roll of the head.
+    """
+    return LandmarkAligner(detector) if alignment == "landmarks" else BoxAligner(detector, upright)
+
+
+class BoxAligner:
+    """Crops the square around the box, upright: ``crop_face``."""
+
+    def __init__(self, detector: FaceDetector, upright: bool = True) -> None:
+        self._roll = HeadRoll(detector) if upright else None
+
+    def update(self, image: UInt8[np.ndarray, "height width 3"], box: FaceBox, seconds: float) -> CropSquare:
+        """Return the square to crop in the next frame; see ``FaceAligner``."""
+        return box_square(box, 0.0 if self._roll is None else self._roll.update(image, box, seconds))
+
+
+class LandmarkAligner:
+    """Crops the square that landmarks give: ``align_face``, smoothed.
+
+    The square is measured relative to the box, which is known in every frame: in every searched frame if the landmarks
+    are fine there, about every ``ROLL_SECONDS`` if they need another detection. The crop follows the median of the last
+    ``MEDIAN_COUNT`` measurements, and the default square until there is one.
+
+    Args:
+        detector: the face detector.
+    """
+
+    def __init__(self, detector: FaceDetector) -> None:
+        self._detector = detector
+        self._measured_seconds = -math.inf
+        self._seconds = 0.0
+        self._measured: deque[Float[np.ndarray, 4]] = deque(maxlen=MEDIAN_COUNT)
+        self._relative = np.zeros(4)
+
+    def update(self, image: UInt8[np.ndarray, "height width 3"], box: FaceBox, seconds: float) -> CropSquare:
+        """Return the square to crop in the next frame; see ``FaceAligner``."""
+        square = self._measure(image, box, seconds)
+        if square is not None:
+            self._measured.append(relative_square(square, box))
+        if self._measured:
+            target = np.median(self._measured, axis=0)
+            first = len(self._measured) == 1 and square is not None
+            memory = 0.0 if first else math.exp(-(seconds - self._seconds) / SMOOTHING_SECONDS)
+            self._relative = target + memory * (self._relative - target)
+        self._seconds = seconds
+        return absolute_square(self._relative, box)
+
+    def _measure(self, image: UInt8[np.ndarray, "height width 3"], box: FaceBox, seconds: float) -> CropSquare | None:
+        if box.landmarks is None:
+            return None
+        if is_fine(image, box):
+            return plausible_square(box.landmarks, box)
+        if seconds - self._measured_seconds < ROLL_SECONDS:
+            return None
+        self._measured_seconds = seconds
+        return measure_square(image, box, self._detector)
 
 
 class HeadRoll:
@@ -40,7 +161,7 @@ class HeadRoll:
         """
         if box.landmarks is not None and seconds - self._measured_seconds >= ROLL_SECONDS:
             self._measured_seconds = seconds
-            eyes = find_eyes(image, box, self._detector)
+            eyes = find_landmarks(image, box, self._detector)
             measured = None if eyes is None else head_roll(eyes)
             if measured is not None and self._target is None:
                 self.degrees = measured

@@ -71,6 +71,18 @@ class FaceBox(NamedTuple):
         return self.x + self.width / 2, self.y + self.height / 2
 
 
+class CropSquare(NamedTuple):
+    """The square of an image that a crop shows, in pixels; it may extend beyond the image."""
+
+    x: float
+    """Centre, from the left edge of the image."""
+    y: float
+    """Centre, from the top edge."""
+    side: float
+    roll: float = 0.0
+    """Clockwise rotation in degrees; the crop shows a head with this roll upright."""
+
+
 Box = FaceBox | tuple[float, float, float, float]
 """A face box, or just (left, top, width, height)."""
 
@@ -160,6 +172,7 @@ class HaarDetector:
     """
 
     name = "haar"
+    finds_landmarks = False
 
     # Cascade boxes are squares from hairline to chin, wider than the cheeks. These are the median offset and size of
     # YuNet's box for the same face, in multiples of the square's side, over 325 faces in every third frame of seven
@@ -193,6 +206,11 @@ class HaarDetector:
         top = y + side / 2 + self.DOWN * side - height / 2
         score = 0.5 + 0.5 * (weight - self.LOWEST_WEIGHT) / self.WEIGHT_RANGE
         return FaceBox(float(left), float(top), float(width), float(height), min(max(score, 0.5), 1.0))
+
+
+def finds_landmarks(detector: FaceDetector) -> bool:
+    """Return whether a detector finds landmarks: unless its attribute ``finds_landmarks`` is False."""
+    return bool(getattr(detector, "finds_landmarks", True))
 
 
 @dataclass(frozen=True)
@@ -240,14 +258,17 @@ def fetch_yunet(notify: Callable[[str], object], url: str = YUNET_URL) -> Path:
     return fetch_file(url, YUNET_SHA256, notify)
 
 
+def box_square(box: FaceBox, roll: float = 0.0) -> CropSquare:
+    """Return the square of ``crop_face``."""
+    return CropSquare(*box.center, CROP_FACTOR * max(box.width, box.height), roll)
+
+
 def crop_face(
     image: UInt8[np.ndarray, "height width 3"], box: FaceBox, size: int, roll: float = 0.0
 ) -> UInt8[np.ndarray, "{size} {size} 3"]:
-    """Crop the square around a face that models are trained on.
+    """Crop the square around a face that models with the alignment "box" are trained on.
 
-    The square is centred on the box; its side is ``CROP_FACTOR`` times the longer side of the box. Beyond the image,
-    the border is repeated. Positions have sub-pixel precision, so that crops of a slowly moving face do not jump;
-    reduction averages over pixels.
+    The square is centred on the box; its side is ``CROP_FACTOR`` times the longer side of the box.
 
     Args:
         image: RGB.
@@ -262,10 +283,25 @@ def crop_face(
         >>> crop_face(image, FaceBox(140, 90, 40, 50, score=0.9), size=112, roll=5.0).shape
         (112, 112, 3)
     """
-    side = CROP_FACTOR * max(box.width, box.height)
+    return crop_square(image, box_square(box, roll), size)
+
+
+def crop_square(
+    image: UInt8[np.ndarray, "height width 3"], square: CropSquare, size: int
+) -> UInt8[np.ndarray, "{size} {size} 3"]:
+    """Crop a square of an image.
+
+    Beyond the image, the border is repeated. Positions have sub-pixel precision, so that crops of a slowly moving face
+    do not jump; reduction averages over pixels.
+
+    Args:
+        image: RGB.
+        square: the square, in pixels of the image.
+        size: side of the result in pixels.
+    """
+    x, y, side, roll = square
     reduction = max(1, math.ceil(side / size))
     scale = side / (size * reduction)
-    x, y = box.center
     # warpAffine maps pixel centres: destination 0 is the centre of the crop's first pixel.
     across, down = scale * math.cos(math.radians(roll)), scale * math.sin(math.radians(roll))
     middle = (size * reduction - 1) / 2
@@ -286,13 +322,17 @@ def crop_face(
     return fine if reduction == 1 else cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)
 
 
-def _bound_size(image: UInt8[np.ndarray, "height width 3"]) -> tuple[UInt8[np.ndarray, "h w 3"], float]:
-    """Scale an image so that its longer side lies between the two detection sides; return it and the scale."""
+def detection_scale(image: UInt8[np.ndarray, "height width 3"]) -> float:
+    """Return the factor that brings the longer side of an image between the two detection sides."""
     long_side = max(image.shape[:2])
-    bounded = min(max(long_side, SMALLEST_DETECTION_SIDE), LARGEST_DETECTION_SIDE)
-    if bounded == long_side:
+    return min(max(long_side, SMALLEST_DETECTION_SIDE), LARGEST_DETECTION_SIDE) / long_side
+
+
+def _bound_size(image: UInt8[np.ndarray, "height width 3"]) -> tuple[UInt8[np.ndarray, "h w 3"], float]:
+    """Scale an image for detection; return it and the scale."""
+    scale = detection_scale(image)
+    if scale == 1:
         return image, 1.0
-    scale = bounded / long_side
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR), scale
 

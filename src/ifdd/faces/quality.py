@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from ifdd.faces.detection import CROP_FACTOR, FaceBox, Landmarks
+from ifdd.faces.detection import CropSquare, FaceBox, Landmarks, box_square
 
 SIDE = 64
 """Side in pixels to which crops are scaled to measure sharpness and light, independent of the model."""
@@ -83,20 +83,24 @@ class TrackQuality:
     def __init__(self) -> None:
         self._pose = 1.0
 
-    def update(self, crop: UInt8[np.ndarray, "size size 3"], box: FaceBox) -> FaceQuality:
+    def update(
+        self, crop: UInt8[np.ndarray, "size size 3"], box: FaceBox, square: CropSquare | None = None
+    ) -> FaceQuality:
         """Return the quality of the next frame.
 
         Args:
             crop: the model's crop of the face, RGB.
             box: the face in the image; with landmarks if they were detected, with a score of 0 if the face was not
                 detected.
+            square: what the crop shows, if not the square of ``crop_face``.
         """
         if box.score <= 0:
             return HIDDEN
         if box.landmarks is not None:
             self._pose = pose(box.landmarks)
-        grey = _grey(crop)
-        return FaceQuality(1.0, size(box, len(crop)), sharpness(grey), self._pose, light(grey))
+        square = square or box_square(box)
+        grey = _grey(crop, square.side / box_square(box).side)
+        return FaceQuality(1.0, size(square, len(crop)), sharpness(grey), self._pose, light(grey))
 
 
 def average(qualities: Sequence[FaceQuality]) -> FaceQuality:
@@ -121,9 +125,9 @@ def judge(qualities: Sequence[FaceQuality], pictures: int, flawless: float = FLA
     return score, TOO_FEW if share < min(mean) else mean.worst
 
 
-def size(box: FaceBox, crop_size: int) -> float:
+def size(square: CropSquare, crop_size: int) -> float:
     """Return the ratio of the crop's side in image pixels to the side of the model's input, at most 1."""
-    return min(1.0, CROP_FACTOR * max(box.width, box.height) / crop_size)
+    return min(1.0, square.side / crop_size)
 
 
 def sharpness(grey: UInt8[np.ndarray, "64 64"]) -> float:
@@ -184,11 +188,14 @@ def pose(landmarks: Landmarks) -> float:
     return math.cos(yaw) * math.cos(pitch)
 
 
-def _grey(crop: UInt8[np.ndarray, "size size 3"]) -> UInt8[np.ndarray, "64 64"]:
+def _grey(crop: UInt8[np.ndarray, "size size 3"], share: float) -> UInt8[np.ndarray, "64 64"]:
+    """Return a crop in grey at the scale of ``crop_face``; one that shows a smaller share of its side gets a margin."""
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
-    if len(grey) == SIDE:
-        return np.asarray(grey)
-    return np.asarray(cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
+    side = min(SIDE, max(1, round(SIDE * share)))
+    if len(grey) != side:
+        grey = cv2.resize(grey, (side, side), interpolation=cv2.INTER_AREA)
+    before, after = (SIDE - side) // 2, (SIDE - side + 1) // 2
+    return np.asarray(np.pad(grey, ((before, after), (before, after)), mode="edge") if side < SIDE else grey)
 
 
 def _gradient_energy(image: np.ndarray) -> float:

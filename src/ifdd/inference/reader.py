@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ifdd.model import Checkpoint, choose_device
+from ifdd.faces.similarity import Alignment
+from ifdd.model import Checkpoint, choose_device, class_probabilities
 
 
 class ClipReader:
@@ -37,6 +38,8 @@ class ClipReader:
         """Class names in the order of the probabilities."""
         self.clip_seconds = checkpoint.clip_seconds
         """Duration of a clip."""
+        self.temperature = checkpoint.temperature
+        """What divides the logits before the softmax."""
         self.flip = flip
         self.batch_size = batch_size
 
@@ -50,6 +53,11 @@ class ClipReader:
         """Height and width of a clip in pixels."""
         return self.model.config.size
 
+    @property
+    def alignment(self) -> Alignment:
+        """How faces are cropped."""
+        return "landmarks" if self.model.config.alignment == "landmarks" else "box"
+
     def read(self, clips: Sequence[UInt8[np.ndarray, "frames size size 3"]]) -> Float[Tensor, "clips classes"]:
         """Return the class probabilities of RGB clips of this length and size, on the CPU."""
         starts = range(0, len(clips), self.batch_size)
@@ -60,7 +68,8 @@ class ClipReader:
     def read_batch(self, clips: UInt8[np.ndarray, "clips frames size size 3"]) -> Float[Tensor, "clips classes"]:
         """Return the class probabilities of one batch of clips."""
         batch = torch.from_numpy(clips).to(self.device).permute(0, 4, 1, 2, 3).float() / 255
-        probabilities = self.model(batch).logits.softmax(-1)
+        probabilities = class_probabilities(self.model(batch).logits, self.temperature)
         if self.flip:
-            probabilities = (probabilities + self.model(batch.flip(-1)).logits.softmax(-1)) / 2
+            mirrored = class_probabilities(self.model(batch.flip(-1)).logits, self.temperature)
+            probabilities = (probabilities + mirrored) / 2
         return probabilities.cpu()

@@ -142,7 +142,7 @@ class _Batch:
                 bar.advance(task)
         total, failed = len(jobs), len(self.failed)
         _print(f"{total} videos: {self.done} read, {self.done_before} done before, {failed} failed")
-        _note_drawn_faces(self.worker.recognizer)
+        _print_notice(self.worker.recognizer)
         if failed:
             more = failed - ONE_LINE_FROM_VIDEOS
             shown = ", ".join(self.failed[:ONE_LINE_FROM_VIDEOS]) + (f" and {more} more" if more > 0 else "")
@@ -197,7 +197,7 @@ def _recognize_one(worker: Worker, job: Job, ledger: Ledger, overwrite: bool) ->
     if outcome.fatal:
         raise InputError(outcome.fatal)
     _keep(outcome, worker, ledger)
-    _note_drawn_faces(worker.recognizer)
+    _print_notice(worker.recognizer)
 
 
 def _outcomes(worker: Worker, jobs: Sequence[Job], workers: int, bar: Bar) -> Generator[Outcome, None, None]:
@@ -222,8 +222,8 @@ def _keep(outcome: Outcome, worker: Worker, ledger: Ledger) -> None:
         _print(f"  not updated: they belong to other settings or an earlier video: {', '.join(older)}")
 
 
-def _note_drawn_faces(recognizer: Recognizer) -> None:
-    if recognizer.trained_on_synthetic_faces:
+def _print_notice(recognizer: Recognizer) -> None:
+    if recognizer.model_info.notice:
         _print(f"note: {recognizer.model_info.notice}")
 
 

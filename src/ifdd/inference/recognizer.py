@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from ifdd.faces.detection import FaceDetector, choose_detector
+from ifdd.faces.detection import FaceDetector, choose_detector, finds_landmarks
 from ifdd.faces.tracking import TrackingOptions
 from ifdd.files import file_sha256
 from ifdd.inference.frame_statistics import StatisticsRecorder
@@ -25,6 +26,13 @@ SYNTHETIC_NOTICE = (
     "do not rely on its results. See docs/checkpoints.md."
 )
 """The notice of results whose model was trained on drawn faces only."""
+
+
+UNALIGNED_NOTICE = (
+    "This model expects faces aligned by landmarks, and the face detector finds none. The crops show an average face's "
+    "place in its box, so results are less accurate; use YuNet."
+)
+"""The notice of results whose faces could not be aligned as in training."""
 
 
 class Recognizer:
@@ -62,11 +70,17 @@ class Recognizer:
     ) -> None:
         self.tracking = tracking or TrackingOptions()
         self.windows = windows or WindowOptions()
+        if self.windows.minimum_probability is None:
+            self.windows = replace(self.windows, minimum_probability=checkpoint.abstain_below)
         self.windows.stride(checkpoint.clip_seconds)  # refuses a stride longer than a clip before any download
         self.reader = ClipReader(checkpoint, device, flip=self.windows.flip, batch_size=self.windows.batch_size)
         self.detector = detector or choose_detector(None, logging.getLogger(__name__).warning)()
-        self.model_info = _describe(checkpoint, self.detector.name, origin)
+        self.model_info = _describe(checkpoint, self.detector, origin)
         """The model, as recorded in results."""
+        self.trained_on_synthetic_faces = bool(checkpoint.record.synthetic)
+        """Whether the model was trained only on drawn faces."""
+        if UNALIGNED_NOTICE in self.model_info.notice:
+            logging.getLogger(__name__).warning(UNALIGNED_NOTICE)
 
     @classmethod
     def from_checkpoint(
@@ -96,11 +110,6 @@ class Recognizer:
     def classes(self) -> tuple[str, ...]:
         """Class names in the order of the probabilities."""
         return self.reader.classes
-
-    @property
-    def trained_on_synthetic_faces(self) -> bool:
-        """Whether the model was trained only on drawn faces."""
-        return bool(self.model_info.notice)
 
     def recognize(
         self,
@@ -211,20 +220,24 @@ def recognize(
         opened.close()
 
 
-def _describe(checkpoint: Checkpoint, detector: str, origin: str | Path | None) -> ModelInfo:
+def _describe(checkpoint: Checkpoint, detector: FaceDetector, origin: str | Path | None) -> ModelInfo:
     """Return the description of the model for results."""
     config, record = checkpoint.model.config, checkpoint.record
+    unaligned = config.alignment == "landmarks" and not finds_landmarks(detector)
+    notices = [*([SYNTHETIC_NOTICE] if record.synthetic else []), *([UNALIGNED_NOTICE] if unaligned else [])]
     return ModelInfo(
         name=record.preset or _preset_name(config),
         frames=config.frames,
         size=config.size,
         clip_seconds=checkpoint.clip_seconds,
         classes=checkpoint.classes,
-        face_detector=detector,
+        face_detector=detector.name,
+        alignment=config.alignment,
         description=record.plain(),
+        calibration=None if checkpoint.calibration is None else checkpoint.calibration.plain(),
         checkpoint=None if origin is None else Path(origin).name,
         checkpoint_sha256=None if origin is None else file_sha256(find_checkpoint(origin)),
-        notice=SYNTHETIC_NOTICE if record.synthetic else "",
+        notice=" ".join(notices),
     )
 
 

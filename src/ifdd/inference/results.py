@@ -231,8 +231,13 @@ class ModelInfo:
     """Name of the checkpoint file; None if the model was not loaded from a file."""
     checkpoint_sha256: str | None = None
     """SHA-256 of the checkpoint file."""
+    calibration: Mapping[str, Any] | None = None
+    """The checkpoint's record of its calibration; None if it has none."""
     notice: str = ""
-    """Known limitation of the model; "" if there is none."""
+    """Known limitation of the model, or that the detector finds no landmarks although the model expects faces aligned
+    by them; "" if there is none."""
+    alignment: str = "box"
+    """How faces are cropped for the model: box or landmarks."""
 
 
 @dataclass(frozen=True, eq=False)

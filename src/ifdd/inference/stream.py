@@ -223,7 +223,7 @@ class Stream:
 
     def _segments(self, track: int, windows: Windows) -> tuple[Segment, ...]:
         options = self._options
-        least = options.minimum_segment_seconds, options.minimum_probability, options.minimum_quality
+        least = options.minimum_segment_seconds, options.minimum_probability or 0.0, options.minimum_quality
         return tuple(find_segments(track, windows, self._reader.classes, *least))
 
     def _add_face(self, track: Track, image: UInt8[np.ndarray, "height width 3"], seconds: float) -> float:

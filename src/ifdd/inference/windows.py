@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ifdd.errors import InputError, check_range
-from ifdd.faces.alignment import HeadRoll
-from ifdd.faces.detection import FaceBox, FaceDetector, crop_face
+from ifdd.faces.alignment import face_aligner
+from ifdd.faces.detection import FaceBox, FaceDetector, crop_square
 from ifdd.faces.quality import FLAWLESS_QUALITY, FaceQuality, TrackQuality, judge
 from ifdd.inference.reader import ClipReader
 from ifdd.inference.segments import frames_in_window, last_window
@@ -28,12 +28,14 @@ class WindowOptions:
     """Time from one window to the next; by default a quarter of a clip."""
     minimum_segment_seconds: float = 0.5
     """Shortest segment; shorter ones are merged into a neighbour."""
-    minimum_probability: float = 0.0
-    """Segments in which no class is at least this probable, 0 to 1, are "uncertain"."""
+    minimum_probability: float | None = None
+    """Segments in which no class is at least this probable, 0 to 1, are "uncertain"; by default the threshold of the
+    checkpoint's calibration, and 0 without one."""
     minimum_quality: float = 0.2
     """Segments in which the face quality is lower than this, 0 to 1, are "uncertain"."""
     upright: bool = True
-    """Rotate faces until the line through their eyes is level, if the detector finds eyes."""
+    """Rotate faces until the line through their eyes is level, if the detector finds eyes. Faces that the checkpoint
+    wants aligned by landmarks are always upright."""
     flip: bool = False
     """Average the probabilities of each window and of its mirror image; takes twice as long."""
     batch_size: int = 8
@@ -82,8 +84,8 @@ class TrackWindows:
 
     Args:
         start_seconds: time of the track's first frame.
-        reader: determines frames, size and duration of a clip.
-        detector: detects the eyes, to rotate faces upright.
+        reader: determines frames, size, alignment and duration of a clip.
+        detector: detects landmarks, to align faces.
         options: how windows slide.
     """
 
@@ -92,12 +94,11 @@ class TrackWindows:
     ) -> None:
         self._reader = reader
         self._stride_seconds = options.stride(reader.clip_seconds)
-        self._upright = options.upright
         self._flawless = max(FLAWLESS_QUALITY, options.minimum_quality)
         self._start_seconds = start_seconds
         self._next_start = start_seconds
         self._covered = start_seconds
-        self._roll = HeadRoll(detector)
+        self._aligner = face_aligner(reader.alignment, detector, options.upright)
         self._quality = TrackQuality()
         self._seconds: deque[float] = deque()
         self._crops: deque[UInt8[np.ndarray, "size size 3"]] = deque()
@@ -117,9 +118,9 @@ class TrackWindows:
             seconds: time of the frame.
             last_visible_seconds: ``Track.last_visible_seconds``; the track may end there.
         """
-        roll = self._roll.update(image, box, seconds) if self._upright else 0.0
-        crop = crop_face(image, box, self._reader.size, roll)
-        quality = self._quality.update(crop, box)
+        square = self._aligner.update(image, box, seconds)
+        crop = crop_square(image, square, self._reader.size)
+        quality = self._quality.update(crop, box, square)
         self._seconds.append(seconds)
         self._crops.append(crop)
         self._qualities.append(quality)

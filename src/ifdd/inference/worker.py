@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import json
+import logging
 import signal
 import threading
 import time
@@ -202,6 +203,7 @@ def _ended_by_interruption(source: VideoSource) -> Iterator[None]:
 @lru_cache(maxsize=1)
 def _build_worker(settings: Settings, processes: int) -> Worker:
     share_cores(processes)
+    logging.getLogger("ifdd").setLevel(logging.ERROR)  # the main process has logged the same warnings
     return Worker(settings, settings.build())
 
 

@@ -5,13 +5,14 @@ from ifdd.model.config import ABLATIONS, PRESETS, IFDDConfig, lookup
 from ifdd.model.device import choose_device
 from ifdd.model.ifdd import IFDD, check_values, create_model
 from ifdd.model.losses import IFDDLoss, Losses, classification_loss, lifting_loss
-from ifdd.model.outputs import FrameSplit, IFDDOutput, Lifted, StageShape
+from ifdd.model.outputs import FrameSplit, IFDDOutput, Lifted, StageShape, class_probabilities
 from ifdd.model.weights.checkpoint import (
     BUNDLED,
     DEMONSTRATION,
     Checkpoint,
     find_checkpoint,
     load_checkpoint,
+    save_calibration,
     save_checkpoint,
 )
 from ifdd.model.weights.kinetics import KINETICS, kinetics_classifier, load_kinetics
@@ -37,6 +38,7 @@ __all__ = [
     "StageShape",
     "check_values",
     "choose_device",
+    "class_probabilities",
     "classification_loss",
     "convert_official",
     "create_model",
@@ -47,5 +49,6 @@ __all__ = [
     "load_kinetics",
     "load_official",
     "lookup",
+    "save_calibration",
     "save_checkpoint",
 ]

@@ -15,6 +15,8 @@ CHOICES = {
     "sampling": ("exact", "official"),
     "lifting": ("updater_first", "predictor_first", "none"),
     "lifting_reduction": ("mean", "sum"),
+    "standardization": ("none", "clip"),
+    "alignment": ("box", "landmarks"),
 }
 """The fields that name a module or a formula, and their values."""
 
@@ -64,6 +66,11 @@ class IFDDConfig:
     """Mean of red, green and blue, subtracted from a clip in [0, 1]; the official model subtracts none."""
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
     """Standard deviation of red, green and blue, by which a clip is divided."""
+    standardization: str = "none"
+    """Standardisation of the light before that: of the whole clip, to a mean of 0.48 and a standard deviation of 0.21;
+    or none."""
+    alignment: str = "box"
+    """How faces are cropped for the model: in an upright square around the box, or by landmarks."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""

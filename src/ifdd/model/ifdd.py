@@ -31,6 +31,31 @@ from ifdd.model.weights.kinetics import KINETICS, load_kinetics
 ROUNDING = 1e-3
 """How far a value may lie outside [0, 1]: the error of resizing in half precision."""
 
+STANDARD_MEAN, STANDARD_STD = 0.48, 0.21
+"""Mean and standard deviation of a standardised clip, before values outside [0, 1] are clamped."""
+
+SMALLEST_STD = 0.02
+"""Added to a clip's standard deviation, so that noise in a blank clip is not amplified without limit."""
+
+
+def standardize_clip(
+    clip: Float[Tensor, "batch 3 frames height width"],
+) -> Float[Tensor, "batch 3 frames height width"]:
+    """Bring the light of every clip to one mean and standard deviation, and clamp it to [0, 1].
+
+    (x - mean) / (std + ``SMALLEST_STD``) * ``STANDARD_STD`` + ``STANDARD_MEAN``, with one mean and one standard
+    deviation over all channels, frames and pixels, so that differences between frames and between colours remain.
+    Deviation: neither the paper nor the official code has it.
+
+    Args:
+        clip: RGB in [0, 1].
+    """
+    axes = (1, 2, 3, 4)
+    mean, std = clip.mean(axes, keepdim=True), clip.std(axes, correction=0, keepdim=True)
+    return ((clip - mean) / (std + SMALLEST_STD) * STANDARD_STD + STANDARD_MEAN).clamp(0, 1)
+
+
+STANDARDIZATIONS: dict[str, Callable[[Tensor], Tensor]] = {"clip": standardize_clip, "none": lambda clip: clip}
 SPLITS: dict[str, Callable[[IFDDConfig, StageShape], nn.Module]] = {
     "issm": lambda config, shape: ISSM(shape, config.receptive_field, config.sampling),
     "even_odd": lambda config, shape: EvenOddSplit(),
@@ -46,8 +71,8 @@ LIFTINGS: dict[str, Callable[[IFDDConfig, StageShape], nn.Module]] = {
 class IFDD(nn.Module):
     """The model of the paper's Fig. 2: backbone, pyramid aggregation, ISSM, LADM, pooling, head.
 
-    Deviation: the normalisation of the clip is part of the model (``config.mean``, ``config.std``); the official code
-    uses none.
+    Deviation: the normalisation of the clip is part of the model (``config.standardization``, ``config.mean``,
+    ``config.std``); the official code uses none.
 
     Raises:
         InputError: the configuration names an unknown backbone, or its stages do not fit the pyramid.
@@ -98,7 +123,8 @@ class IFDD(nn.Module):
             InputError: the clip has the wrong shape or an integer dtype, or, on the CPU, values outside [0, 1].
         """
         self._check(clip)
-        features = self.pyramid(self.backbone((clip.to(self.mean.dtype) - self.mean) / self.std))
+        standard = STANDARDIZATIONS[self.config.standardization](clip.to(self.mean.dtype))
+        features = self.pyramid(self.backbone((standard - self.mean) / self.std))
         static, dynamic, split = self.split(features)
         lifted = self.lifting(maps_to_tokens(static), maps_to_tokens(dynamic))
         emotion = self.pooling(lifted.emotion)

@@ -94,7 +94,8 @@ def describe_model(
     "total"}, "gmac": per clip, "parts": [{"name", "shapes": for one clip, "parameters", "gmac"}], "batch": {"size",
     "latency_seconds": {"median", "iqr", "runs"}, "clips_per_second", "gflops": 1e9 floating-point operations per
     second, "memory_bytes": {"weights", "clips", "activations", "total"}}, "machine": {"device", "threads",
-    "torch", "matmul_gflops"}, "checkpoint": {"classes", "clip_seconds", "description"} or null}``.
+    "torch", "matmul_gflops"}, "checkpoint": {"classes", "clip_seconds", "calibration": or
+    null, "description"} or null}``.
     """
     network, checkpoint = _load(model, ablation, overrides)
     parts = count_parts(network.config)
@@ -143,6 +144,7 @@ def describe_model(
         and {
             "classes": list(checkpoint.classes),
             "clip_seconds": checkpoint.clip_seconds,
+            "calibration": checkpoint.calibration and checkpoint.calibration.plain(),
             "description": checkpoint.record.plain(),
         },
     }
@@ -222,6 +224,7 @@ def _checkpoint_rows(checkpoint: dict[str, Any] | None) -> Iterator[tuple[str, s
         return
     yield "classes", ", ".join(checkpoint["classes"])
     yield "clip", f"{checkpoint['clip_seconds']:g} s"
+    yield "calibration", "none" if checkpoint["calibration"] is None else _plain(checkpoint["calibration"])
     for name, value in checkpoint["description"].items():
         if name != "recipe":  # long, and in --out
             yield name, _plain(value)
@@ -233,6 +236,8 @@ def _plain(value: Any) -> str:
         return "; ".join(_plain(each) for each in value)
     if isinstance(value, dict):
         return ", ".join(f"{name} {_plain(each)}" for name, each in value.items())
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_plain, value)) + "]"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -6,6 +6,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 
+def class_probabilities(
+    logits: Float[Tensor, "batch classes"], temperature: float = 1.0
+) -> Float[Tensor, "batch classes"]:
+    """Return softmax(logits / temperature) in 32 bits; every probability that ifdd reports is made here.
+
+    Args:
+        logits: ``IFDDOutput.logits``.
+        temperature: of the checkpoint (``Checkpoint.temperature``).
+    """
+    return (logits.float() / temperature).softmax(-1)
+
+
 class StageShape(NamedTuple):
     """The shape of one backbone stage's map for one clip."""
 

@@ -3,6 +3,7 @@
 A record is a frozen dataclass with a JSON form, see ``ifdd.records.record``. Every room may import this one.
 """
 
+from ifdd.records.calibrations import CalibrationRecord, ThresholdRecord
 from ifdd.records.crossvalidations import (
     CheckpointFile,
     CrossvalProtocol,
@@ -90,6 +91,7 @@ __all__ = [
     "SoftwareRecord",
     "SpreadRecord",
     "SubsetScores",
+    "ThresholdRecord",
     "TrainingClips",
     "TrainingRecord",
 ]

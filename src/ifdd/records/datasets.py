@@ -25,6 +25,12 @@ class FacesRecord(Record):
     """Number of clips with more than one person."""
     frames_left_out: int
     """Number of frames that do not show the face."""
+    alignment: str | None = None
+    """landmarks if the faces were aligned by landmarks; None if they were cropped around their box."""
+    interval_seconds: float | None = None
+    """Time from one search for faces to the next, if it was chosen."""
+    without_landmarks: int | None = None
+    """Number of clips whose face should be aligned by landmarks, but has none; the crops follow its box."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,7 @@ class PrepareRecord(FileRecord):
     SCHEMA_VERSION: ClassVar[int] = 1
 
     dataset: str
-    """dfew, ferv39k, mafw, cremad, ravdess or folder."""
+    """dfew, ferv39k, mafw, cremad, ravdess, folder or manifest."""
     synthetic: bool
     """Whether ``ifdd synth`` wrote the folder."""
     root: str
@@ -155,7 +161,7 @@ class PreparedRecord(Record):
     """How a dataset was prepared: the summary of ``prepare.json`` in results."""
 
     dataset: str
-    """dfew, ferv39k, mafw, cremad, ravdess or folder."""
+    """dfew, ferv39k, mafw, cremad, ravdess, folder or manifest."""
     frames: str
     """Kind of frames that were used, such as clip_224x224."""
     label_set: str
@@ -172,6 +178,11 @@ class PreparedRecord(Record):
     """Whether the manifest still has the hash in ``prepare.json``."""
     labels: str | None = None
     """CREMA-D: intended or votes; None for datasets with one kind of label."""
+
+    @property
+    def alignment(self) -> str:
+        """How the faces are cropped: box or landmarks."""
+        return (self.faces and self.faces.alignment) or "box"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from ifdd.records.calibrations import CalibrationRecord
 from ifdd.records.datasets import DatasetRecord
 from ifdd.records.record import FileRecord, Record
 from ifdd.records.trainings import CheckpointRecord, SoftwareRecord
@@ -150,6 +151,8 @@ class EvaluatedCheckpoint(Record):
     """Seed of the training run; None if not recorded."""
     description: CheckpointRecord
     """The description in the checkpoint."""
+    calibration: CalibrationRecord | None = None
+    """The calibration in the checkpoint; None if it has none."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ifdd.training.config import ModelConfig
 ARCHITECTURE = ("backbone", "split", "lifting", "size")
 """Fields of the configuration that a checkpoint and the model that starts from it must share."""
 
-INPUT = ("frames", "size", "mean", "std")
+INPUT = ("frames", "size", "mean", "std", "alignment", "standardization")
 """Fields that describe the clips which the weights expect: taken from the checkpoint unless the recipe sets them."""
 
 

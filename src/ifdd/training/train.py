@@ -117,6 +117,7 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
     start = build_network(model, classes)
     check_start(start, dataset, data.fold)
     network = start.network
+    check_alignment(network.config.alignment, dataset, data.manifest)
     clips = ClipDataModule(data, manifest, network.config, run.seed, run.selection)
     adjustment = logit_adjustment(clips.draws, recipe.optimization.logit_adjustment, classes)
     software = running_software("ifdd", "torch", "lightning")
@@ -162,6 +163,25 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
     if trainer.is_global_zero:
         replace(begun, state="done", epoch=begun.epochs, best=checkpoints.best).write(out / begun.FILE)
         _print_best(out, checkpoints.best)
+
+
+def check_alignment(expected: str, dataset: DatasetRecord, manifest: Path) -> None:
+    """Check that faces are cropped as the model says, because recognition crops them as the model says.
+
+    Args:
+        expected: the model's alignment.
+        dataset: result of ``describe_dataset`` for the clips; without a record of ``ifdd prepare``, they count as box.
+        manifest: path for the message.
+
+    Raises:
+        InputError: they differ.
+    """
+    given = "box" if dataset.prepared is None else dataset.prepared.alignment
+    if given != expected:
+        raise InputError(
+            f"the faces of {manifest} are cropped with the alignment {given}, and the model's alignment is {expected}; "
+            f"set model.overrides to {{alignment: {given}}}, or prepare the dataset with --alignment {expected}"
+        )
 
 
 def read_training(folder: Path) -> TrainingRecord | None:

@@ -1,5 +1,6 @@
 """Checkpoints of ours: written whole, read back, damaged ones refused."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from safetensors.torch import save_file
 
 from ifdd import create_model, load_checkpoint, load_official
 from ifdd.errors import InputError
-from ifdd.model import save_checkpoint
+from ifdd.model import save_calibration, save_checkpoint
 from ifdd.records import CheckpointRecord
+from tests.helpers.records import CALIBRATION
 
 CLASSES = ("happy", "sad", "neutral", "angry", "surprise", "disgust", "fear")
 
@@ -29,6 +31,37 @@ def test_a_checkpoint_comes_back_complete(tmp_path: Path) -> None:
     with torch.inference_mode():
         torch.testing.assert_close(loaded.model(clip), model(clip), rtol=0, atol=0)
     assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_a_calibration_comes_back_and_files_without_one_read_as_before(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    metadata, weights = stored(path)
+    assert "calibration" not in metadata
+    plain = load_checkpoint(path)
+    assert (plain.calibration, plain.temperature, plain.abstain_below) == (None, 1, 0)
+    save_file({name: value.half() if value.ndim > 1 else value for name, value in weights.items()}, path, metadata)
+    save_calibration(path, path, CALIBRATION)  # in place
+    loaded = load_checkpoint(path)
+    assert (loaded.calibration, loaded.temperature, loaded.abstain_below) == (CALIBRATION, 2, 0.55)
+    assert loaded[1:4] == plain[1:4]
+    with safe_open(path, "pt") as file:
+        assert file.get_tensor("head.classifier.weight").dtype == torch.float16
+
+
+def test_a_checkpoint_of_an_earlier_version_keeps_its_box_and_its_light(tmp_path: Path) -> None:
+    path, old = tmp_path / "model.safetensors", tmp_path / "old.safetensors"
+    model = create_model("ifdd_tiny", size=32, alignment="landmarks", standardization="clip")
+    save_checkpoint(path, model, CLASSES, 1.6, CheckpointRecord())
+    loaded = load_checkpoint(path).model.config
+    assert (loaded.alignment, loaded.standardization) == ("landmarks", "clip")
+    with safe_open(path, "pt") as file:
+        metadata, weights = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    config = json.loads(metadata["config"])
+    del config["alignment"], config["standardization"]
+    save_file(weights, old, metadata | {"config": json.dumps(config)})
+    loaded = load_checkpoint(old).model.config
+    assert (loaded.alignment, loaded.standardization) == ("box", "none")
+    assert load_checkpoint("ifdd_tiny_synth").model.config.alignment == "box"
 
 
 def test_class_names_must_fit_the_model(tmp_path: Path) -> None:
@@ -78,12 +111,17 @@ def stored(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
         ("clip_seconds", "-1", "clip_seconds is -1.0; it must be a positive number of seconds"),
         ("clip_seconds", "NaN", "clip_seconds is nan; it must be a positive number of seconds"),
         ("description", "null", "its description is None"),
+        ("calibration", "{", "its calibration is missing or unreadable"),
+        ("calibration", "[]", r"its calibration is \[\]"),
+        ("calibration", "{}", "calibration: the field temperature is missing"),
+        ("calibration", json.dumps(CALIBRATION.plain() | {"temperature": 0}), "calibration: temperature is 0"),
+        ("calibration", json.dumps(CALIBRATION.plain() | {"abstain_below": 2}), "abstain_below is 2"),
     ],
 )
 def test_damaged_metadata_is_named(tmp_path: Path, entry: str, text: str | None, message: str) -> None:
     path = tmp_path / "model.safetensors"
     metadata, weights = stored(path)
-    del metadata[entry]
+    metadata.pop(entry, None)
     save_file(weights, path, metadata if text is None else metadata | {entry: text})
     with pytest.raises(InputError, match=message):
         load_checkpoint(path)

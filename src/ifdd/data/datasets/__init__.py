@@ -9,6 +9,7 @@ from ifdd.data.datasets.ferv39k import read_ferv39k
 from ifdd.data.datasets.folder import read_folder
 from ifdd.data.datasets.listing import Entry, Listing, Options
 from ifdd.data.datasets.mafw import read_mafw
+from ifdd.data.datasets.manifest import read_manifest_listing
 from ifdd.data.datasets.ravdess import read_ravdess
 
 READERS: dict[str, Callable[[Path, Options], Listing]] = {
@@ -18,6 +19,7 @@ READERS: dict[str, Callable[[Path, Options], Listing]] = {
     "cremad": read_cremad,
     "ravdess": read_ravdess,
     "folder": read_folder,
+    "manifest": read_manifest_listing,
 }
 """Dataset -> reader of its tree."""
 

@@ -51,10 +51,10 @@ def read_folder(root: Path, options: Options) -> Listing:
         _read_tree(listing, root, options.subset)
     if not listing.entries and not listing.findings:
         raise InputError(f"{root} contains no clips; put videos or folders of images in folders named happy, sad, ...")
-    return replace(listing, classes=_present(listing))
+    return replace(listing, classes=present_classes(listing))
 
 
-def _present(listing: Listing) -> tuple[str, ...]:
+def present_classes(listing: Listing) -> tuple[str, ...]:
     """Return the emotions that occur, in the order of ``SPELLINGS``, compounds last."""
     present = {entry.label for entry in listing.entries}
     known = [label for label in SPELLINGS if label in present]

@@ -108,7 +108,9 @@ def _model(model: ModelInfo) -> dict[str, Any]:
         "classes": list(model.classes),
         **{name: value for name, value in origin.items() if value is not None},
         "face_detector": model.face_detector,
+        **({} if model.alignment == "box" else {"alignment": model.alignment}),
         "description": dict(model.description),
+        **({} if model.calibration is None else {"calibration": dict(model.calibration)}),
         **({"notice": model.notice} if model.notice else {}),
     }
 

@@ -16,7 +16,7 @@ from ifdd.files import atomic_path
 from ifdd.model.config import PRESETS, IFDDConfig, from_plain
 from ifdd.model.ifdd import IFDD
 from ifdd.model.weights.state_dicts import load_strictly
-from ifdd.records import CheckpointRecord
+from ifdd.records import CalibrationRecord, CheckpointRecord
 
 FORMAT = "ifdd-checkpoint-1"
 """Identifies a checkpoint file and its version."""
@@ -44,6 +44,18 @@ class Checkpoint(NamedTuple):
     """Time span of one clip of ``model.config.frames`` frames, in seconds."""
     record: CheckpointRecord
     """Where the weights come from: training data, settings, scores."""
+    calibration: CalibrationRecord | None = None
+    """What 'ifdd calibrate' fitted; None if it was not run."""
+
+    @property
+    def temperature(self) -> float:
+        """What divides the logits before the softmax; 1 without calibration."""
+        return 1.0 if self.calibration is None else self.calibration.temperature
+
+    @property
+    def abstain_below(self) -> float:
+        """Probability below which a prediction should be withheld; 0, which withholds none, without calibration."""
+        return 0.0 if self.calibration is None else self.calibration.abstain_below
 
 
 def save_checkpoint(
@@ -53,6 +65,7 @@ def save_checkpoint(
     clip_seconds: float,
     record: CheckpointRecord,
     *,
+    calibration: CalibrationRecord | None = None,
     half: bool = False,
 ) -> None:
     """Write a complete checkpoint to one .safetensors file, atomically.
@@ -63,6 +76,7 @@ def save_checkpoint(
         classes: class names in the order of the logits.
         clip_seconds: time span of one clip, in seconds.
         record: where the weights come from: training data, settings, scores.
+        calibration: temperature and threshold for abstaining, if they were fitted.
         half: store matrices and kernels as 16-bit floats, which halves the file. One-dimensional values (biases,
             norms and their statistics) stay exact. Once loaded, all are 32-bit again.
 
@@ -86,15 +100,27 @@ def save_checkpoint(
         "classes": json.dumps(names),
         "clip_seconds": json.dumps(clip_seconds),
         "description": json.dumps(record.plain()),
+        **_calibration_metadata(calibration),
     }
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     if half:
         weights = {name: value.half() if value.ndim > 1 else value for name, value in weights.items()}
-    try:
-        with atomic_path(path) as temporary:
-            save_file(weights, temporary, metadata)
-    except SafetensorError as error:  # raised when the disk is full
-        raise InputError(f"cannot write {path}: {error}; free space or choose another folder") from error
+    _write(path, weights, metadata)
+
+
+def save_calibration(checkpoint: str | Path, path: Path, calibration: CalibrationRecord) -> None:
+    """Copy a checkpoint file, its weights exactly as they are stored, with another calibration.
+
+    Args:
+        checkpoint: a checkpoint that ``load_checkpoint`` reads.
+        path: the file to write, atomically; it may be the same one.
+        calibration: temperature and threshold for abstaining.
+
+    Raises:
+        InputError: a file cannot be read or written.
+    """
+    metadata, weights = _read(checkpoint)
+    _write(path, weights, {**metadata, **_calibration_metadata(calibration)})
 
 
 def find_checkpoint(checkpoint: str | Path) -> Path:
@@ -118,6 +144,38 @@ def load_checkpoint(checkpoint: str | Path) -> Checkpoint:
         (('happy', 'sad', 'neutral'), 1.6)
     """
     path = find_checkpoint(checkpoint)
+    metadata, weights = _read(checkpoint)
+    described = _parse(metadata, path)
+    _check_fits(described, weights, path)
+    model = IFDD(described.config)
+    load_strictly(model, weights, str(path))
+    return Checkpoint(model.eval(), described.classes, described.clip_seconds, described.record, described.calibration)
+
+
+def _calibration_metadata(calibration: CalibrationRecord | None) -> dict[str, str]:
+    return {} if calibration is None else {"calibration": json.dumps(calibration.plain())}
+
+
+def _write(path: Path, weights: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    try:
+        with atomic_path(path) as temporary:
+            save_file(weights, temporary, metadata)
+    except SafetensorError as error:  # raised when the disk is full
+        raise InputError(f"cannot write {path}: {error}; free space or choose another folder") from error
+
+
+def _read(checkpoint: str | Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return metadata and weights of a file.
+
+    Raises:
+        InputError: it is missing, unreadable or not an ifdd checkpoint.
+    """
+    path = find_checkpoint(checkpoint)
     if path.suffix in PICKLES:
         raise InputError(f"{path} is a PyTorch pickle; convert official checkpoints with 'ifdd convert'")
     try:
@@ -139,11 +197,7 @@ def load_checkpoint(checkpoint: str | Path) -> Checkpoint:
         ) from error
     if metadata.get("format") != FORMAT:
         raise InputError(f"{path} is not an ifdd checkpoint (format {metadata.get('format')!r}, expected {FORMAT!r})")
-    described = _parse(metadata, path)
-    _check_fits(described, weights, path)
-    model = IFDD(described.config)
-    load_strictly(model, weights, str(path))
-    return Checkpoint(model.eval(), described.classes, described.clip_seconds, described.record)
+    return metadata, weights
 
 
 def copy_weights(model: IFDD, classes: Iterable[str], checkpoint: Checkpoint, origin: str) -> tuple[str, ...]:
@@ -184,6 +238,7 @@ class _Described(NamedTuple):
     classes: tuple[str, ...]
     clip_seconds: float
     record: CheckpointRecord
+    calibration: CalibrationRecord | None
 
 
 def _parse(metadata: Mapping[str, str], path: str | Path) -> _Described:
@@ -193,7 +248,10 @@ def _parse(metadata: Mapping[str, str], path: str | Path) -> _Described:
         InputError: an entry is missing, damaged or of another kind, or was written by another version.
     """
     values = {}
-    for name, kind in (("config", dict), ("classes", list), ("clip_seconds", (int, float)), ("description", dict)):
+    kinds: dict[str, Any] = {"config": dict, "classes": list, "clip_seconds": (int, float), "description": dict}
+    if "calibration" in metadata:  # files that 'ifdd calibrate' did not write have none
+        kinds["calibration"] = dict
+    for name, kind in kinds.items():
         try:
             values[name] = json.loads(metadata[name])
         except (KeyError, ValueError) as error:
@@ -209,7 +267,10 @@ def _parse(metadata: Mapping[str, str], path: str | Path) -> _Described:
     except InputError as error:
         raise InputError(f"{path} is damaged: {error}") from error
     record = CheckpointRecord.read(values["description"], f"{path}: description")
-    return _Described(config, tuple(values["classes"]), float(values["clip_seconds"]), record)
+    calibration = None
+    if "calibration" in values:
+        calibration = CalibrationRecord.read(values["calibration"], f"{path}: calibration")
+    return _Described(config, tuple(values["classes"]), float(values["clip_seconds"]), record, calibration)
 
 
 def _check_labels(config: IFDDConfig, classes: list[Any], clip_seconds: float) -> None:

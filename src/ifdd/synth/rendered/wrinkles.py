@@ -146,7 +146,9 @@ def _folds(atlas: Atlas) -> Iterator[Fold]:
     pits = np.random.default_rng(5).random((SIDE // 7 + 1, SIDE // 7 + 1)).astype(np.float32)
     dimpled = cv2.resize(pits, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) - 0.5
     yield Fold(
-        np.asarray(1.3 * dimpled * atlas.spot((centre, lip[1] + 0.55 * (chin[1] - lip[1]) + 6), 20.0, 13.0), np.float32),
+        np.asarray(
+            1.3 * dimpled * atlas.spot((centre, lip[1] + 0.55 * (chin[1] - lip[1]) + 6), 20.0, 13.0), np.float32
+        ),
         {17: 0.8},
         0.0,
     )

@@ -1,0 +1,47 @@
+"""An existing manifest, whose clips are cropped to their main faces again: SynthDFER, or a dataset of other crops."""
+
+from pathlib import Path
+
+from ifdd.data.datasets.folder import present_classes
+from ifdd.data.datasets.listing import Entry, Listing, Options
+from ifdd.data.manifest import Manifest, Sample
+from ifdd.data.pack import is_pack
+from ifdd.errors import InputError
+
+
+def read_manifest_listing(root: Path, options: Options) -> Listing:
+    """Read the clips of a manifest, CSV or Parquet, with labels, subsets, folds, subjects and votes.
+
+    Args:
+        root: the manifest.
+        options: not used.
+
+    Raises:
+        InputError: the file is not a manifest, a line is wrong, or its frames are in a pack.
+    """
+    if root.is_dir():
+        raise InputError(f"{root} is a folder; give the manifest in it, such as {root / 'manifest.csv'}")
+    manifest = Manifest.read(root)
+    packed = next((sample for sample in manifest.samples if is_pack(sample.path)), None)
+    if packed is not None:
+        raise InputError(
+            f"{root}: clip {packed.clip_id} is in {packed.path.name}; give a manifest of videos or folders of frames"
+        )
+    listing = Listing("manifest", "own", (), "as listed", (), lists=[root.name])
+    listing.entries = [_entry(sample, root.name) for sample in manifest.samples]
+    listing.classes = present_classes(listing)
+    return listing
+
+
+def _entry(sample: Sample, where: str) -> Entry:
+    return Entry(
+        sample.clip_id,
+        sample.label,
+        sample.subset,
+        sample.fold,
+        where,
+        sample.path,
+        sample.subject,
+        sample.votes,
+        tuple(sample.attributes.items()),
+    )
