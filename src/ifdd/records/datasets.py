@@ -174,11 +174,6 @@ class PreparedRecord(Record):
     unchanged: bool
     """Whether the manifest still has the hash in ``prepare.json``."""
 
-    @property
-    def alignment(self) -> str:
-        """How the faces are cropped: box or landmarks."""
-        return (self.faces and self.faces.alignment) or "box"
-
 
 @dataclass(frozen=True)
 class DatasetRecord(Record):
@@ -190,3 +185,8 @@ class DatasetRecord(Record):
     """Whether the faces are computer-generated; None if unknown."""
     prepared: PreparedRecord | None
     """How the dataset was prepared; None if ``ifdd prepare`` did not write the manifest."""
+
+    @property
+    def alignment(self) -> str:
+        """How the faces are cropped, box or landmarks; without a record of ``ifdd prepare``, they count as box."""
+        return (self.prepared and self.prepared.faces and self.prepared.faces.alignment) or "box"
