@@ -382,9 +382,7 @@ def test_the_clips_of_a_manifest_are_aligned_and_all_else_is_kept(
     assert (record["dataset"], record["synthetic"], record["lists"]) == ("manifest", True, ["manifest.csv"])
     faces = record["faces"]
     assert (faces["alignment"], faces["interval_seconds"], faces["without_landmarks"]) == ("landmarks", 0.2, 0)
-    described = describe_dataset(Manifest.read(out / "manifest.csv"))
-    assert described.prepared is not None
-    assert described.prepared.alignment == "landmarks"
+    assert describe_dataset(Manifest.read(out / "manifest.csv")).alignment == "landmarks"
 
 
 def test_alignment_by_landmarks_needs_a_detector_that_finds_them(

@@ -199,6 +199,17 @@ def test_a_checkpoint_without_the_classes_of_the_manifest_is_refused(manifest: P
         evaluate_model(create_model("ifdd_tiny", 2, frames=8, size=32), ClipDataset(read_manifest(manifest), "dfew"))
 
 
+def test_clips_of_another_alignment_are_noted(
+    model: IFDD, checkpoint: Path, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aligned = IFDD(replace(model.config, alignment="landmarks"))
+    save_checkpoint(tmp_path / "a.safetensors", aligned, LABEL_SETS["dfew"], 0.8, CheckpointRecord())
+    main(["evaluate", str(tmp_path / "a.safetensors"), str(manifest), "--workers", "1"])
+    assert "are aligned by box, but" in capsys.readouterr().err
+    main(["evaluate", str(checkpoint), str(manifest), "--workers", "1"])
+    assert "alignment" not in capsys.readouterr().err
+
+
 def test_several_folds_at_once_are_refused(checkpoint: Path, manifest: Path) -> None:
     samples = [replace(sample, fold=index % 2 + 1) for index, sample in enumerate(read_manifest(manifest))]
     folds = manifest.with_name("folds.csv")

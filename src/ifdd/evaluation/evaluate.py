@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ifdd.console import console, progress_bar
+from ifdd.console import console, error_console, progress_bar
 from ifdd.data.dataset import ClipDataset, ViewBatch, collate_views, plain_input_error
 from ifdd.data.labels import canonical_label
 from ifdd.data.manifest import Manifest, Sample
@@ -150,6 +150,14 @@ def evaluate_checkpoint(
     described = describe_dataset(manifest)
     _check_not_trained_on(checkpoint, loaded.record, described.hash, samples)
     config = loaded.model.config
+    if described.alignment != config.alignment:
+        error_console.print(
+            f"note: the faces of {manifest.path} are aligned by {described.alignment}, but {checkpoint} "
+            f"expects {config.alignment}; its scores suffer",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
     dataset = ClipDataset(
         samples,
         loaded.classes,

@@ -200,6 +200,7 @@ def _cost_rows(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     latency, memory = batch["latency_seconds"], batch["memory_bytes"]
     mebibytes = {name: f"{value / 2**20:.1f} MiB" for name, value in memory.items()}
     yield "model", f"{config['backbone']}, clips of {_clip(config)}"
+    yield "input", f"alignment {config['alignment']}, standardization {config['standardization']}"
     yield "parameters", f"{document['parameters']['total']:,}, {document['parameters']['trainable']:,} trainable"
     yield "GMAC", f"{document['gmac']:.2f} per clip ({2 * document['gmac']:.2f} GFLOP)"
     yield (

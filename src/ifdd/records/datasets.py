@@ -179,11 +179,6 @@ class PreparedRecord(Record):
     labels: str | None = None
     """CREMA-D: intended or votes; None for datasets with one kind of label."""
 
-    @property
-    def alignment(self) -> str:
-        """How the faces are cropped: box or landmarks."""
-        return (self.faces and self.faces.alignment) or "box"
-
 
 @dataclass(frozen=True)
 class DatasetRecord(Record):
@@ -197,3 +192,8 @@ class DatasetRecord(Record):
     """How the dataset was prepared; None if ``ifdd prepare`` did not write the manifest."""
     licence: LicenceRecord | None = None
     """Licence of the dataset; None if unknown."""
+
+    @property
+    def alignment(self) -> str:
+        """How the faces are cropped, box or landmarks; without a record of ``ifdd prepare``, they count as box."""
+        return (self.prepared and self.prepared.faces and self.prepared.faces.alignment) or "box"

@@ -170,13 +170,13 @@ def check_alignment(expected: str, dataset: DatasetRecord, manifest: Path) -> No
 
     Args:
         expected: the model's alignment.
-        dataset: result of ``describe_dataset`` for the clips; without a record of ``ifdd prepare``, they count as box.
+        dataset: result of ``describe_dataset`` for the clips.
         manifest: path for the message.
 
     Raises:
         InputError: they differ.
     """
-    given = "box" if dataset.prepared is None else dataset.prepared.alignment
+    given = dataset.alignment
     if given != expected:
         raise InputError(
             f"the faces of {manifest} are cropped with the alignment {given}, and the model's alignment is {expected}; "
