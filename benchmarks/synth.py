@@ -5,6 +5,7 @@ Because machines differ, each is also given relative to a yardstick from the sam
 and blur a frame of the same size in the time of one rendered frame.
 
     python benchmarks/synth.py
+    python benchmarks/synth.py --rig rendered --rig-data ICT-FACEKIT --clips 10 --out results/synth_speed_rendered.json
 """
 
 import argparse
@@ -16,6 +17,7 @@ import cv2
 import numpy as np
 
 from ifdd.synth import PRESETS, SynthConfig, render_clip
+from ifdd.synth.rigs import RIGS, make_rig_maker
 
 
 def main() -> None:
@@ -23,17 +25,20 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=40, help="clips per preset")
     parser.add_argument("--size", type=int, default=112, help="side of the frames in pixels")
     parser.add_argument("--out", type=Path, default=Path("results/synth_speed.json"))
+    parser.add_argument("--rig", choices=tuple(RIGS), default="drawn", help="how people are drawn")
+    parser.add_argument("--rig-data", type=Path, help="ICT-FaceKit, as for 'ifdd synth'")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    report: dict[str, object] = {"clips": options.clips, "size": options.size, "presets": {}}
+    report: dict[str, object] = {"clips": options.clips, "size": options.size, "rig": options.rig, "presets": {}}
+    make_rig = make_rig_maker(options.rig, options.rig_data)
     presets = {}
     for name, preset in PRESETS.items():
-        config = SynthConfig(preset.behaviour, preset.scene, size=options.size)
-        render_clip(config, 0, 0)
+        config = SynthConfig(preset.behaviour, preset.scene, size=options.size, rig=options.rig)
+        render_clip(config, 0, 0, make_rig)
         yardstick = copies_per_second(options.size)
         start, used = time.perf_counter(), time.process_time()
         for index in range(options.clips):
-            render_clip(config, 0, index)
+            render_clip(config, 0, index, make_rig)
         frames = options.clips * config.frames
         speed = frames / (time.perf_counter() - start)
         presets[name] = {

@@ -1,8 +1,9 @@
 """Make the pictures of docs/synth.md.
 
-python docs/make_synth_figures.py
+python docs/make_synth_figures.py [--rig-data PATH] [--only rendered]
 """
 
+import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from ifdd.synth.action_units import ACTION_UNITS, activation_of, no_activation, 
 from ifdd.synth.drawn.portrait import PortraitRig
 from ifdd.synth.identity import Identity
 from ifdd.synth.plan import person_identity, plan_clip
+from ifdd.synth.repertoire import draw_expression
 from ifdd.synth.rig import CROP_SIDE, FaceState, Light, Pose
+from ifdd.synth.rigs import RigMaker, make_rig_maker
 
 IMAGES = Path(__file__).parent / "images"
 EXTRA = ("contempt", "anxiety", "helplessness", "disappointment")
@@ -23,8 +26,21 @@ INK, PAPER = (40, 40, 40), (255, 255, 255)
 
 
 def main() -> None:
-    """Make all pictures."""
+    """Make the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rig-data", type=Path, help="ICT-FaceKit, as for 'ifdd synth'")
+    parser.add_argument("--only", choices=("drawn", "rendered"), help="make the pictures of one rig only")
+    options = parser.parse_args()
     IMAGES.mkdir(exist_ok=True)
+    if options.only != "drawn":
+        make_rig = make_rig_maker("rendered", options.rig_data)
+        save("synth_rendered.png", rendered(people=(24, 5, 13, 29, 30, 32), size=132, make_rig=make_rig))
+    if options.only != "rendered":
+        drawn_pictures()
+
+
+def drawn_pictures() -> None:
+    """Make the pictures of the drawn rig."""
     save("synth_identities.png", identities(people=(6, 10, 5, 14, 11, 26), size=120))
     save("synth_time.png", time(size=96))
     save("synth_presets.png", presets(size=84))
@@ -58,6 +74,25 @@ def identities(people: tuple[int, ...], size: int) -> np.ndarray:
         for number, label in enumerate(labels):
             shown = sample_expression(label, np.random.default_rng([person, number]))
             row.append(face(identity, shown.activation, size, (0.0, shown.pitch, shown.roll), shown.gaze_down))
+        rows.append(np.hstack(row))
+    return np.vstack([header(labels, size), *rows])
+
+
+def rendered(people: tuple[int, ...], size: int, make_rig: RigMaker) -> np.ndarray:
+    """Rows: people of the rendered rig; columns: a lifelike expression of each class at its apex."""
+    labels = LABEL_SETS["dfew"]
+    rows = []
+    for person in people:
+        rig, row = make_rig(person_identity(0, person, even_skin_tones=True), size / CROP_SIDE), []
+        for number, label in enumerate(labels):
+            rng = np.random.default_rng([person, number])
+            shown = draw_expression(label, "lifelike", rng, strength=1.0)
+            picture = np.full((size, size, 3), (150, 160, 170), np.uint8)
+            direction = np.array([rng.uniform(-0.7, 0.7), -0.5, 0.7])
+            light = Light(direction / np.linalg.norm(direction), np.full(3, 0.8), np.full(3, 0.45))
+            pose = Pose(float(rng.normal(0, 9)), shown.pitch, shown.roll, size / 2, size / 2, 1.05 * size / CROP_SIDE)
+            rig.draw(picture, FaceState(shown.activation, pose, (0.0, shown.gaze_down), light))
+            row.append(picture)
         rows.append(np.hstack(row))
     return np.vstack([header(labels, size), *rows])
 
