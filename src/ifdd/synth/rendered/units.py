@@ -18,7 +18,7 @@ SIDES = ("R", "L")
 UNIT_SHAPES: dict[int, dict[str, float]] = {
     1: {"browInnerUp_{side}": 1.5},
     2: {"browOuterUp_{side}": 1.05},
-    4: {"browDown_{side}": 1.3, "noseSneer_{side}": 0.08, "furrow_{side}": 0.9},
+    4: {"browDown_{side}": 1.7, "noseSneer_{side}": 0.1, "furrow_{side}": 1.2},
     5: {"eyeWide_{side}": 1.25},
     6: {"cheekSquint_{side}": 0.9, "cheekRaiser_{side}": 0.7, "eyeSquint_{side}": 0.3},
     7: {"eyeSquint_{side}": 1.3, "eyeBlink_{side}": 0.1},
