@@ -19,6 +19,7 @@ USES = {
     "ifdd_mvit_xs": ("MViTv2, {blocks} blocks", "the paper's model"),
     "ifdd_mvit_s": ("MViTv2, {blocks} blocks", "the larger transformer"),
     "ifdd_s3d": ("S3D, separable Inception", "the paper's CNN"),
+    "ifdd_small": ("a residual CNN built from S3D's parts", "faces in real time on one CPU core"),
     "ifdd_tiny": ("a small CNN built from S3D's parts", "training from scratch on two CPU cores"),
 }
 """Preset -> its backbone, and what it is for."""

@@ -20,6 +20,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"size": 32},
     {"size": 128},
     {"backbone": "mvit_tiny"},
+    {"backbone": "s3d_small"},
 ]
 
 
@@ -254,7 +255,7 @@ def test_the_check_of_values_lets_clips_through() -> None:
 
 
 @pytest.mark.parametrize("ablation", ["full", "even_odd", "backbone_only", "official_sampling"])
-@pytest.mark.parametrize("backbone", ["s3d_tiny", "mvit_tiny"])
+@pytest.mark.parametrize("backbone", ["s3d_tiny", "s3d_small", "mvit_tiny"])
 def test_forward_reads_no_value_back_from_another_device(ablation: str, backbone: str) -> None:
     """The meta device has no values: whatever would make a GPU wait raises there."""
     with torch.device("meta"):

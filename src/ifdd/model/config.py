@@ -123,11 +123,14 @@ PRESETS = {
     "ifdd_mvit_xs": IFDDConfig(backbone="mvit_xs"),
     "ifdd_mvit_s": IFDDConfig(backbone="mvit_s"),
     "ifdd_s3d": IFDDConfig(backbone="s3d"),
+    "ifdd_small": IFDDConfig(
+        backbone="s3d_small", size=96, dropout=0.2, drop_path=0.05, mean=(0.45,) * 3, std=(0.225,) * 3
+    ),
     "ifdd_tiny": IFDDConfig(
         backbone="s3d_tiny", size=64, dropout=0.1, drop_path=0.05, mean=(0.45,) * 3, std=(0.225,) * 3
     ),
 }
-"""The paper's model on its three backbones, and a small one for two CPU cores.
+"""The paper's model on its three backbones, and two smaller ones for CPUs.
 
 ``ifdd_tiny`` has the same pyramid, ISSM, LADM and head on a small CNN. Trained from scratch on a thousand clips, a
 transformer of that size (``mvit_tiny``) stayed at chance.

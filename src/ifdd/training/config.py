@@ -12,7 +12,7 @@ class ModelConfig:
     """The model to train."""
 
     preset: str = "ifdd_tiny"
-    """Name of the model: ifdd_mvit_xs, ifdd_mvit_s, ifdd_s3d or ifdd_tiny."""
+    """Name of the model: ifdd_mvit_xs, ifdd_mvit_s, ifdd_s3d, ifdd_small or ifdd_tiny."""
     ablation: str = "full"
     """Row of the paper's ablations: full, backbone_only, issm_only, even_odd, predictor_first, no_lifting_loss, ..."""
     weights: str | None = None

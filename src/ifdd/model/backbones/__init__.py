@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ifdd.model.backbones.mvit import mvit_s, mvit_tiny, mvit_xs
 from ifdd.model.backbones.s3d import s3d
+from ifdd.model.backbones.s3d_small import s3d_small
 from ifdd.model.backbones.s3d_tiny import s3d_tiny
 from ifdd.model.outputs import StageShape
 
@@ -29,6 +30,7 @@ BACKBONES: dict[str, Callable[[int, int, float], Backbone]] = {
     "mvit_s": mvit_s,
     "mvit_tiny": mvit_tiny,
     "s3d": s3d,
+    "s3d_small": s3d_small,
     "s3d_tiny": s3d_tiny,
 }
 """Name -> builder(frames, size, drop_path). Add an entry to use a backbone of your own by name."""
