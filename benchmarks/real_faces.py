@@ -39,7 +39,8 @@ from ifdd.faces.main_face import most_prominent_face
 from ifdd.files import file_sha256
 from ifdd.inference import Recognizer, WindowOptions
 from ifdd.inference.segments import time_course
-from ifdd.model import DEMONSTRATION, Checkpoint, find_checkpoint, load_checkpoint
+from ifdd.model import DEMONSTRATION, Checkpoint, find_checkpoint, load_checkpoint, save_measurement
+from ifdd.records import MeasuredRecord
 from ifdd.video.frames import iter_frames
 from ifdd.video.images import decode_image, read_image_bytes
 from ifdd.video.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
@@ -127,6 +128,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--detector-model", type=Path, help="YuNet's .onnx file; by default it is downloaded once")
     parser.add_argument("--no-flip", action="store_true", help="do not average over mirror images")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of the model")
+    parser.add_argument(
+        "--store",
+        action="store_true",
+        help="store the accuracy in the --checkpoint files, for the notice of their results",
+    )
     parser.add_argument("--out", type=Path, default=Path("results/real_faces.json"))
     options = parser.parse_args(arguments)
     try:
@@ -164,7 +170,7 @@ def run(options: argparse.Namespace) -> None:
         rows = [*(reader.read_photographs(photographs) if photographs else ()), *(row for row, _ in read)]
         scored.append(describe(reader) | score(np.stack(rows), labels, reader.classes, classes))
     counts = Counter(labels)
-    report = {
+    report: dict[str, Any] = {
         "command": command(options),
         "folder": {
             "name": options.folder.resolve().name,
@@ -190,6 +196,8 @@ def run(options: argparse.Namespace) -> None:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     draw_curves(report, options.out.with_suffix(".png"))
+    if options.store:
+        store(options.checkpoint, scored, report["folder"])
     text = markdown(report, options.out.with_suffix(".png").name)
     options.out.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)
@@ -289,6 +297,26 @@ def describe(reader: Reader) -> dict[str, Any]:
         "size": config.size,
         "alignment": config.alignment,
     }
+
+
+def store(checkpoints: Sequence[str], scored: Sequence[dict[str, Any]], folder: dict[str, Any]) -> None:
+    """Store the accuracy among the folder's classes in the checkpoints' files.
+
+    Raises:
+        InputError: a file cannot be written.
+    """
+    pictures = "pictures" if folder["photographs"] and folder["videos"] else "photographs"
+    pictures = pictures if folder["photographs"] else "videos"
+    for checkpoint, scores in zip(checkpoints, scored, strict=False):
+        accuracy = scores["restricted"]["accuracy"]
+        measured = MeasuredRecord(
+            pictures=pictures,
+            count=folder["photographs"] + folder["videos"],
+            classes=len(folder["classes"]),
+            accuracy=accuracy["value"],
+            interval=tuple(accuracy["interval"]),
+        )
+        save_measurement(checkpoint, find_checkpoint(checkpoint), measured)
 
 
 def command(options: argparse.Namespace) -> str:

@@ -19,7 +19,7 @@ from ifdd.faces.main_face import follow_face, search_faces
 from ifdd.faces.tracking import Tracker, TrackingOptions
 from ifdd.inference import HaarDetector, Recognition, Recognizer, WindowOptions, YuNetDetector
 from ifdd.model import IFDD, Checkpoint, load_checkpoint
-from ifdd.records import CheckpointRecord
+from ifdd.records import CheckpointRecord, MeasuredRecord
 from ifdd.video.frames import iter_frames
 from tests.helpers.faces import REAL, DiscDetector, LandmarkDiscDetector, disc_frames, needs_real
 from tests.helpers.records import CALIBRATION
@@ -447,6 +447,10 @@ def test_synthetic_training_is_reported(checkpoint: Path) -> None:
     recognizer = Recognizer(loaded._replace(record=CheckpointRecord(synthetic=True)), DiscDetector())
     assert recognizer.trained_on_synthetic_faces
     assert "synthetic" in recognizer.model_info.notice
+    measured = MeasuredRecord(pictures="photographs", count=500, classes=5, accuracy=0.514, interval=(0.47, 0.56))
+    record = CheckpointRecord(synthetic=True, measured=measured)
+    notice = Recognizer(loaded._replace(record=record), DiscDetector()).model_info.notice
+    assert "Of 500 photographs of real people, it read 51% as people did (5 classes)" in notice
 
 
 def by_landmarks(checkpoint: Path) -> Checkpoint:

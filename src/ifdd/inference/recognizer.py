@@ -19,6 +19,7 @@ from ifdd.inference.results import ModelInfo, TimelineEntry
 from ifdd.inference.stream import Stream
 from ifdd.inference.windows import WindowOptions
 from ifdd.model import DEMONSTRATION, PRESETS, Checkpoint, IFDDConfig, find_checkpoint, load_checkpoint
+from ifdd.records import CheckpointRecord
 from ifdd.video.sources import SourceOptions, VideoSource, open_video
 
 SYNTHETIC_NOTICE = (
@@ -224,7 +225,7 @@ def _describe(checkpoint: Checkpoint, detector: FaceDetector, origin: str | Path
     """Return the description of the model for results."""
     config, record = checkpoint.model.config, checkpoint.record
     unaligned = config.alignment == "landmarks" and not finds_landmarks(detector)
-    notices = [*([SYNTHETIC_NOTICE] if record.synthetic else []), *([UNALIGNED_NOTICE] if unaligned else [])]
+    notices = [*([_synthetic_notice(record)] if record.synthetic else []), *([UNALIGNED_NOTICE] if unaligned else [])]
     return ModelInfo(
         name=record.preset or _preset_name(config),
         frames=config.frames,
@@ -238,6 +239,17 @@ def _describe(checkpoint: Checkpoint, detector: FaceDetector, origin: str | Path
         checkpoint=None if origin is None else Path(origin).name,
         checkpoint_sha256=None if origin is None else file_sha256(find_checkpoint(origin)),
         notice=" ".join(notices),
+    )
+
+
+def _synthetic_notice(record: CheckpointRecord) -> str:
+    """Return the notice of a model that was trained on computer-generated faces only: what is known of real ones."""
+    measured = record.measured
+    if measured is None:
+        return SYNTHETIC_NOTICE
+    return (
+        f"Trained only on computer-generated faces. Of {measured.count} {measured.pictures} of real people, it read "
+        f"{measured.accuracy:.0%} as people did ({measured.classes} classes). See docs/checkpoints.md."
     )
 
 

@@ -14,6 +14,7 @@ from ifdd.model.weights.checkpoint import (
     load_checkpoint,
     save_calibration,
     save_checkpoint,
+    save_measurement,
 )
 from ifdd.model.weights.kinetics import KINETICS, kinetics_classifier, load_kinetics
 from ifdd.model.weights.official import Conversion, convert_official, load_official
@@ -51,4 +52,5 @@ __all__ = [
     "lookup",
     "save_calibration",
     "save_checkpoint",
+    "save_measurement",
 ]

@@ -114,6 +114,22 @@ class SoftwareRecord(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MeasuredRecord(Record):
+    """What a checkpoint reached on pictures of real people that it was not trained on."""
+
+    pictures: str
+    """What was read, in the plural, such as photographs."""
+    count: int
+    """Number of pictures."""
+    classes: int
+    """Number of classes that occur, among which the prediction was chosen."""
+    accuracy: float
+    """Share recognised."""
+    interval: tuple[float, float]
+    """Its 95 % interval."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CheckpointRecord(Record):
     """The origin of a checkpoint's weights: the ``description`` in the metadata of its file.
 
@@ -151,6 +167,8 @@ class CheckpointRecord(Record):
     """How the epoch was selected, in words."""
     chosen_on: str | None = None
     """Clips that selected the epoch: validation, test or none (the last epoch)."""
+    measured: MeasuredRecord | None = None
+    """What was measured on real people, of a checkpoint that was trained on computer-generated ones."""
     extra: dict[str, Any] = field(default_factory=dict)
     """All other keys of the file with their values."""
 

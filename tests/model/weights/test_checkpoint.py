@@ -1,6 +1,7 @@
 """Checkpoints of ours: written whole, read back, damaged ones refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ from safetensors.torch import save_file
 
 from ifdd import create_model, load_checkpoint, load_official
 from ifdd.errors import InputError
-from ifdd.model import save_calibration, save_checkpoint
-from ifdd.records import CheckpointRecord
+from ifdd.model import save_calibration, save_checkpoint, save_measurement
+from ifdd.records import CheckpointRecord, MeasuredRecord
 from tests.helpers.records import CALIBRATION
 
 CLASSES = ("happy", "sad", "neutral", "angry", "surprise", "disgust", "fear")
@@ -46,6 +47,21 @@ def test_a_calibration_comes_back_and_files_without_one_read_as_before(tmp_path:
     assert loaded[1:4] == plain[1:4]
     with safe_open(path, "pt") as file:
         assert file.get_tensor("head.classifier.weight").dtype == torch.float16
+
+
+def test_what_was_measured_is_added_and_nothing_else_changes(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    metadata, weights = stored(path)
+    before = load_checkpoint(path)
+    assert before.record.measured is None
+    measured = MeasuredRecord(pictures="photographs", count=500, classes=5, accuracy=0.5, interval=(0.4, 0.6))
+    save_measurement(path, path, measured)
+    after = load_checkpoint(path)
+    assert after.record == replace(before.record, measured=measured)
+    assert after[1:3] == before[1:3]
+    with safe_open(path, "pt") as file:
+        assert {**metadata, "description": ""} == {**(file.metadata() or {}), "description": ""}
+        assert all(torch.equal(file.get_tensor(name), value) for name, value in weights.items())
 
 
 def test_a_checkpoint_of_an_earlier_version_keeps_its_box_and_its_light(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from ifdd.files import atomic_path
 from ifdd.model.config import PRESETS, IFDDConfig, from_plain
 from ifdd.model.ifdd import IFDD
 from ifdd.model.weights.state_dicts import load_strictly
-from ifdd.records import CalibrationRecord, CheckpointRecord
+from ifdd.records import CalibrationRecord, CheckpointRecord, MeasuredRecord
 
 FORMAT = "ifdd-checkpoint-1"
 """Identifies a checkpoint file and its version."""
@@ -121,6 +121,22 @@ def save_calibration(checkpoint: str | Path, path: Path, calibration: Calibratio
     """
     metadata, weights = _read(checkpoint)
     _write(path, weights, {**metadata, **_calibration_metadata(calibration)})
+
+
+def save_measurement(checkpoint: str | Path, path: Path, measured: MeasuredRecord) -> None:
+    """Copy a checkpoint file, its weights exactly as they are stored, with what was measured on real people.
+
+    Args:
+        checkpoint: a checkpoint that ``load_checkpoint`` reads.
+        path: the file to write, atomically; it may be the same one.
+        measured: what was measured.
+
+    Raises:
+        InputError: a file cannot be read or written.
+    """
+    metadata, weights = _read(checkpoint)
+    record = replace(_parse(metadata, find_checkpoint(checkpoint)).record, measured=measured)
+    _write(path, weights, {**metadata, "description": json.dumps(record.plain())})
 
 
 def find_checkpoint(checkpoint: str | Path) -> Path:
