@@ -17,7 +17,7 @@ from ifdd.console import progress_bar
 from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import check_range
 from ifdd.files import write_text
-from ifdd.synth.behaviour import Behaviour
+from ifdd.synth.behaviour.behaviour import Behaviour
 from ifdd.synth.config import Preset
 from ifdd.synth.plan import person_identity
 from ifdd.synth.render import Scene
