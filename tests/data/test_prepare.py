@@ -15,7 +15,7 @@ from ifdd.evaluation.protocol import describe_dataset
 from ifdd.faces.detection import DetectorChoice, FaceDetector
 from ifdd.records.licences import LICENCES
 from ifdd.synth.config import PRESETS
-from ifdd.synth.story import StoryConfig, render_story
+from ifdd.synth.videos.story import StoryConfig, render_story
 from ifdd.video.frames import read_frames
 from tests.helpers.faces import LandmarkDiscDetector, disc_frames
 from tests.helpers.layouts import edit, write_clip, write_dfew, write_ferv39k, write_mafw, write_ravdess
