@@ -172,7 +172,7 @@ def _pair(agree: Mapping[tuple[int, int], int]) -> tuple[dict[int, int], int]:
     if not agree:
         return {}, 0
     try:
-        from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
+        from scipy.optimize import linear_sum_assignment
     except ModuleNotFoundError as error:
         raise InputError("scoring tracks needs SciPy; install it with: pip install 'ifdd[train]'") from error
     people, tracks = sorted({person for person, _ in agree}), sorted({track for _, track in agree})

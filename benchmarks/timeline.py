@@ -30,8 +30,8 @@ from ifdd.faces.tracking import SearchSchedule, Track, Tracker
 from ifdd.inference import Boxes, Recognizer, WindowOptions
 from ifdd.model import DEMONSTRATION, find_checkpoint
 from ifdd.synth.config import PRESETS
-from ifdd.synth.crowd import CrowdConfig, CrowdFrame, render_crowd
-from ifdd.synth.story import StoryConfig
+from ifdd.synth.videos.crowd import CrowdConfig, CrowdFrame, render_crowd
+from ifdd.synth.videos.story import StoryConfig
 from ifdd.video.encode import write_video
 from ifdd.video.frames import iter_frames
 from ifdd.video.shots import ShotBoundaryDetector

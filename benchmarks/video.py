@@ -39,8 +39,8 @@ from ifdd.inference.worker import share_cores
 from ifdd.model import DEMONSTRATION, Checkpoint, create_model, load_checkpoint
 from ifdd.records import CheckpointRecord
 from ifdd.synth.config import PRESETS
-from ifdd.synth.crowd import CrowdConfig, render_crowd
-from ifdd.synth.story import StoryConfig
+from ifdd.synth.videos.crowd import CrowdConfig, render_crowd
+from ifdd.synth.videos.story import StoryConfig
 from ifdd.video.encode import best_encoder
 from ifdd.video.sources import SourceOptions, open_video
 

@@ -17,7 +17,7 @@ import numpy as np
 from ifdd.inference import Recognizer, YuNetDetector
 from ifdd.inference.outputs.render import draw_frames
 from ifdd.synth import PRESETS
-from ifdd.synth.story import StoryConfig, render_story
+from ifdd.synth.videos.story import StoryConfig, render_story
 
 IMAGES = Path(__file__).parent / "images"
 STORIES = {11: ["neutral", "happy", "surprise", "sad"], 4: ["angry", "neutral", "disgust", "happy"]}

@@ -12,7 +12,7 @@ import numpy as np
 
 from ifdd.data.labels import LABEL_SETS
 from ifdd.synth import PRESETS, SynthConfig, render_clip
-from ifdd.synth.action_units import ACTION_UNITS, activation_of, no_activation, sample_expression
+from ifdd.synth.behaviour.action_units import ACTION_UNITS, activation_of, no_activation, sample_expression
 from ifdd.synth.drawn.portrait import PortraitRig
 from ifdd.synth.identity import Identity
 from ifdd.synth.plan import person_identity, plan_clip

@@ -13,11 +13,12 @@ from ifdd.data.datasets import READERS, Options
 from ifdd.data.manifest import Manifest, Sample, dataset_hash, read_manifest, write_manifest
 from ifdd.evaluation.protocol import describe_dataset
 from ifdd.faces.detection import DetectorChoice, FaceDetector
+from ifdd.records.licences import LICENCES
 from ifdd.synth.config import PRESETS
-from ifdd.synth.story import StoryConfig, render_story
+from ifdd.synth.videos.story import StoryConfig, render_story
 from ifdd.video.frames import read_frames
 from tests.helpers.faces import LandmarkDiscDetector, disc_frames
-from tests.helpers.layouts import edit, write_clip, write_dfew, write_ferv39k, write_mafw
+from tests.helpers.layouts import edit, write_clip, write_dfew, write_ferv39k, write_mafw, write_ravdess
 from tests.helpers.videos import write_frame_folder, write_video
 
 LISTS = Path(__file__).parents[3] / "shared" / "real" / "lists"
@@ -234,6 +235,16 @@ def test_further_columns_are_kept_through_crops_and_packs(tmp_path: Path) -> Non
     samples = read_manifest(tmp_path / "out/manifest.csv")
     assert {sample.path for sample in samples} == {tmp_path / "out/frames.pack"}
     assert [sample.attributes for sample in samples] == [{"age": "31", "glasses": ""}, {"age": "", "glasses": "round"}]
+
+
+@pytest.mark.parametrize(("synthetic", "licence"), [(False, "ravdess"), (True, "synth")])
+def test_the_licence_travels_to_other_crops(tmp_path: Path, synthetic: bool, licence: str) -> None:
+    root = write_ravdess(tmp_path / "RAVDESS", ["02-01-03-02-01-01-07"], synthetic=synthetic)
+    prepare("ravdess", root, tmp_path / "first", "--faces", "keep", "--allow-incomplete")
+    prepare("manifest", tmp_path / "first/manifest.csv", tmp_path / "second", "--faces", "keep")
+    record = record_of(tmp_path / "second")
+    assert (record["dataset"], record["synthetic"]) == ("manifest", synthetic)
+    assert record["licence"] == LICENCES[licence].plain()
 
 
 def test_a_clip_listed_twice_stops_a_folder_of_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

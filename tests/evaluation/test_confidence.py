@@ -1,4 +1,4 @@
-"""Temperature, calibration error, risk-coverage curve and thresholds, against values computed by hand."""
+"""Temperature, risk-coverage curve and thresholds, against values computed by hand."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,6 @@ import torch
 from ifdd.errors import InputError
 from ifdd.evaluation.confidence import (
     calibrated,
-    expected_calibration_error,
     fit_temperature,
     negative_log_likelihood,
     risk_coverage,
@@ -15,6 +14,7 @@ from ifdd.evaluation.confidence import (
     threshold_for_coverage,
     wilson_interval,
 )
+from ifdd.evaluation.reliability import expected_calibration_error
 from ifdd.model import class_probabilities
 
 
@@ -62,13 +62,6 @@ def test_clips_that_fix_no_temperature_are_refused() -> None:
         fit_temperature(certain, np.array([0, 1, 2, 0]))
     with pytest.raises(InputError, match=r"from 0\.05 to 20 fits these 4 clips, because the model is at chance"):
         fit_temperature(certain, np.array([1, 2, 0, 1]))
-
-
-def test_the_calibration_error_is_the_gap_of_each_bin() -> None:
-    confidence = np.array([0.95, 0.95, 0.65, 0.65, 1.0])
-    right = np.array([True, False, True, True, True])
-    # bins of 0.1: |0.5 - 0.95| x 2 is not alone, 1.0 shares the last bin: |1 + 1 - 2.9|, and |2 - 1.3|
-    assert expected_calibration_error(confidence, right, bins=10) == pytest.approx((0.9 + 0.7) / 5)
 
 
 def test_the_surest_clips_come_first_and_ties_are_shared() -> None:

@@ -137,15 +137,15 @@ def test_results_by_group_are_written_and_printed(
         )
     assert age.overall.war.value == record.scores.war
     assert age.overall.uar.value == pytest.approx(record.scores.uar)
-    assert record.calibration is not None
-    assert age.overall.ece.value == pytest.approx(record.calibration.ece)
+    assert record.reliability is not None
+    assert age.overall.ece.value == pytest.approx(record.reliability.ece)
     assert [group.group for group in label.groups] == sorted(set(LABELS))
     printed = " ".join(capsys.readouterr().out.split())
     for text in (printed, (tmp_path / "evaluation.md").read_text()):
         assert "By age" in text
         assert "By label" in text
         assert "not stated *" in text
-        assert f"ECE {100 * record.calibration.ece:.2f} %" in text
+        assert f"ECE {100 * record.reliability.ece:.2f} %" in text
 
 
 def test_views_and_crops_are_reported_and_a_pack_gives_the_same_result_as_folders(

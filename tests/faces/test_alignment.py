@@ -6,7 +6,7 @@ from ifdd.faces.alignment import HeadRoll, LandmarkAligner, face_aligner
 from ifdd.faces.detection import CropSquare, FaceBox, Landmarks, YuNetDetector, box_square
 from ifdd.faces.similarity import default_square
 from ifdd.synth.config import PRESETS
-from ifdd.synth.story import StoryConfig, render_story
+from ifdd.synth.videos.story import StoryConfig, render_story
 from tests.helpers.faces import REAL, DiscDetector, needs_real, template_in
 
 IMAGE = np.zeros((200, 200, 3), np.uint8)

@@ -24,7 +24,7 @@ from ifdd.faces.detection import (
     overlap,
 )
 from ifdd.synth.config import PRESETS
-from ifdd.synth.story import StoryConfig, render_story
+from ifdd.synth.videos.story import StoryConfig, render_story
 from ifdd.video.frames import read_frames
 from tests.helpers.faces import REAL, needs_real
 from tests.helpers.servers import serving_files

@@ -22,7 +22,7 @@ from ifdd.inference.worker import Outcome, Settings, Worker, progress_of, share_
 from ifdd.model import DEMONSTRATION
 from ifdd.processes import KILLED
 from ifdd.synth.config import PRESETS
-from ifdd.synth.story import StoryConfig, render_story
+from ifdd.synth.videos.story import StoryConfig, render_story
 from ifdd.video.sources import SourceOptions, VideoSource
 from tests.helpers.faces import DiscDetector, disc_frames
 from tests.helpers.videos import write_frame_folder, write_video

@@ -12,10 +12,10 @@ from ifdd.records.licences import LICENCES, data_licence, joined_licences, licen
 OWN = LicenceRecord("mine", "", "")
 
 
-def test_every_dataset_of_prepare_has_a_licence_but_folders() -> None:
+def test_every_dataset_of_prepare_has_a_licence_but_your_own_clips() -> None:
     for name in READERS:
         licence = data_licence(name, synthetic=False)
-        assert (licence is None) == (name == "folder")
+        assert (licence is None) == (name in ("folder", "manifest"))
     assert set(READERS) == set(typing.get_args(typing.get_type_hints(prepare)["dataset"]))
     assert "not for commercial use" in LICENCES["ravdess"].terms
 

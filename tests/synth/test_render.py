@@ -8,7 +8,7 @@ import torch
 
 from ifdd.errors import InputError
 from ifdd.synth import PRESETS, SynthConfig, SynthDataset, render_clip
-from ifdd.synth.action_units import UNIT_COLUMN
+from ifdd.synth.behaviour.action_units import UNIT_COLUMN
 from ifdd.synth.drawn.portrait import PortraitRig
 from ifdd.synth.identity import Identity
 from ifdd.synth.plan import plan_clip

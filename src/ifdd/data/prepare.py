@@ -147,6 +147,8 @@ def prepare(
     threads = 4 * processes if workers is None else processes
     listing = READERS[dataset](root, options)
     synthetic = ((root if root.is_dir() else root.parent) / "synth.json").exists()
+    if listing.earlier is not None:
+        synthetic = synthetic or listing.earlier.synthetic
     states = inspect(listing, check_frames, threads, synthetic)
     skipped = _skipped(listing, check_frames, synthetic)
     crops = None
@@ -342,7 +344,7 @@ def describe(
         published=_by_fold(listing.published, listing.classes),
         checks=tuple(_check_record(check) for check in checked),
         excluded=tuple(ExcludedRecord(**excluded._asdict()) for excluded in listing.excluded),
-        licence=data_licence(listing.dataset, synthetic),
+        licence=listing.earlier.known_licence if listing.earlier else data_licence(listing.dataset, synthetic),
     )
 
 

@@ -12,7 +12,6 @@ from ifdd.errors import InputError, check_range
 from ifdd.evaluation.confidence import (
     Threshold,
     calibrated,
-    expected_calibration_error,
     fit_temperature,
     negative_log_likelihood,
     threshold_for_accuracy,
@@ -20,7 +19,9 @@ from ifdd.evaluation.confidence import (
     wilson_interval,
 )
 from ifdd.evaluation.evaluate import Device, SamplingConfig, evaluate_checkpoint
-from ifdd.evaluation.report import Evaluation, percent
+from ifdd.evaluation.reliability import expected_calibration_error
+from ifdd.evaluation.report import Evaluation
+from ifdd.evaluation.tables import percent
 from ifdd.model import save_calibration
 from ifdd.records import CalibrationRecord, Protocol, ThresholdRecord
 

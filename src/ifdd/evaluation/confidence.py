@@ -1,4 +1,4 @@
-"""Confidence: calibration, risk and coverage, thresholds for abstaining. Pure functions of arrays.
+"""Confidence: temperature, risk and coverage, thresholds for abstaining. Pure functions of arrays.
 
 A model is calibrated if, of the clips to which it gives its class a probability of p, a share of p is recognised. The
 temperature T of Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, divides the logits before the
@@ -16,9 +16,6 @@ from ifdd.evaluation.bootstrap import Interval
 
 TEMPERATURES = (0.05, 20.0)
 """The range in which a temperature is searched."""
-
-ECE_BINS = 15
-"""Bins of equal width of the expected calibration error, as in Guo et al."""
 
 _Z = 1.959963984540054  # the normal distribution's quantile at 97.5 %
 _HALVINGS = 60  # of the range of log temperatures, to the last digits of a float
@@ -74,22 +71,6 @@ def negative_log_likelihood(
     """Return the mean of -log(probability of the true class), in nats."""
     own = np.asarray(probabilities, np.float64)[np.arange(len(targets)), targets]
     return float(-np.log(np.maximum(own, np.finfo(np.float32).tiny)).mean())
-
-
-def expected_calibration_error(
-    confidence: Float[np.ndarray, " clips"], right: Bool[np.ndarray, " clips"], bins: int = ECE_BINS
-) -> float:
-    """Return the mean of abs(accuracy - mean confidence) over bins of equal width, weighted by their clips.
-
-    Example:
-        >>> import numpy as np
-        >>> from ifdd.evaluation.confidence import expected_calibration_error
-        >>> expected_calibration_error(np.array([0.75, 0.75, 0.75, 0.75]), np.array([True, True, False, False]))
-        0.25
-    """
-    places = np.minimum((np.asarray(confidence) * bins).astype(int), bins - 1)
-    gaps = np.bincount(places, np.asarray(right, float) - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(confidence))
 
 
 def fit_temperature(

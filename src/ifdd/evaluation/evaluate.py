@@ -14,8 +14,8 @@ from ifdd.data.dataset import ClipDataset, ViewBatch, collate_views, plain_input
 from ifdd.data.labels import canonical_label
 from ifdd.data.manifest import Manifest, Sample
 from ifdd.errors import InputError, check_range
-from ifdd.evaluation.group_scores import score_groups
-from ifdd.evaluation.groups import columns_of, group_clips
+from ifdd.evaluation.groups.grouping import columns_of, group_clips
+from ifdd.evaluation.groups.scores import score_groups
 from ifdd.evaluation.metrics import confusion_matrix, scores_from_confusion
 from ifdd.evaluation.protocol import clips_used_for, describe_dataset, describe_protocol
 from ifdd.evaluation.report import Evaluation, evaluation_tables, write_evaluation

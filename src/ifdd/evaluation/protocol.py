@@ -139,7 +139,7 @@ def describe_dataset(manifest: Manifest) -> DatasetRecord:
         unchanged=record.manifest is not None and record.dataset_hash == found,
         labels=record.options.get("labels"),
     )
-    return DatasetRecord(found, record.synthetic, prepared, data_licence(record.dataset, record.synthetic))
+    return DatasetRecord(found, record.synthetic, prepared, record.known_licence)
 
 
 def label_order(classes: Sequence[str]) -> str:

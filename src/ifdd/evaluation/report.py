@@ -12,9 +12,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 
-from ifdd.evaluation.calibration import calibration
-from ifdd.evaluation.group_report import calibration_markdown, calibration_words, group_table, groups_markdown
+from ifdd.evaluation.groups.report import group_table, groups_markdown
 from ifdd.evaluation.metrics import Scores
+from ifdd.evaluation.reliability import reliability, reliability_markdown, reliability_words
 from ifdd.evaluation.tables import markdown_table, percent
 from ifdd.files import write_text
 from ifdd.records import (
@@ -77,7 +77,7 @@ def evaluation_record(evaluation: Evaluation, protocol: Protocol) -> EvaluationR
     return EvaluationRecord(
         scores=scores_record(evaluation.scores),
         protocol=protocol,
-        calibration=calibration(evaluation.probabilities, evaluation.targets),
+        reliability=reliability(evaluation.probabilities, evaluation.targets),
         groups=evaluation.groups or None,
     )
 
@@ -102,7 +102,7 @@ def evaluation_tables(evaluation: Evaluation, protocol: Protocol) -> Group:
     summary = Table.grid(padding=(0, 2))
     summary.add_row("[bold]WAR[/bold]", f"[bold]{percent(scores.war)} %[/bold]", "accuracy")
     summary.add_row("[bold]UAR[/bold]", f"[bold]{percent(scores.uar)} %[/bold]", "mean of the recalls")
-    calibrated = calibration_words(calibration(evaluation.probabilities, evaluation.targets))
+    calibrated = reliability_words(reliability(evaluation.probabilities, evaluation.targets))
     details = Table.grid(padding=(0, 2))
     details.add_column()
     details.add_column(overflow="fold")
@@ -140,7 +140,7 @@ def evaluation_markdown(evaluation: Evaluation, protocol: Protocol) -> str:
             "",
             *markdown_table(header, class_rows(scores)),
             "",
-            *calibration_markdown(calibration(evaluation.probabilities, evaluation.targets)),
+            *reliability_markdown(reliability(evaluation.probabilities, evaluation.targets)),
             *(line for result in evaluation.groups for line in groups_markdown(result)),
             "## Protocol",
             "",

@@ -26,7 +26,6 @@ from ifdd.records.datasets import (
     PrepareRecord,
 )
 from ifdd.records.evaluations import (
-    CalibrationRecord,
     Estimate,
     EvaluatedCheckpoint,
     EvaluationRecord,
@@ -36,6 +35,7 @@ from ifdd.records.evaluations import (
     ManifestRecord,
     Protocol,
     ReliabilityBin,
+    ReliabilityRecord,
     SamplingOptions,
     SamplingRecord,
     ScoresRecord,
@@ -86,6 +86,7 @@ __all__ = [
     "Protocol",
     "Record",
     "ReliabilityBin",
+    "ReliabilityRecord",
     "RunName",
     "SamplingOptions",
     "SamplingRecord",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from ifdd.records.licences import LicenceRecord
+from ifdd.records.licences import LicenceRecord, data_licence
 from ifdd.records.record import FileRecord, Record
 
 
@@ -154,6 +154,11 @@ class PrepareRecord(FileRecord):
     """Lines of the lists that were left out."""
     licence: LicenceRecord | None = None
     """Licence of the dataset; None if unknown, as for your own clips."""
+
+    @property
+    def known_licence(self) -> LicenceRecord | None:
+        """Licence of the dataset, also where the file is older than the field."""
+        return self.licence or data_licence(self.dataset, self.synthetic)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class ReliabilityBin(Record):
 
 
 @dataclass(frozen=True)
-class CalibrationRecord(Record):
+class ReliabilityRecord(Record):
     """How well probabilities agree with outcomes. The confidence of a clip is the probability of its prediction."""
 
     confidence: float
@@ -250,7 +250,7 @@ class EvaluationRecord(FileRecord):
     """The result."""
     protocol: Protocol
     """How the result was obtained."""
-    calibration: CalibrationRecord | None = None
-    """Calibration; None in files of earlier versions."""
+    reliability: ReliabilityRecord | None = None
+    """How well the probabilities agree with the outcomes; None in files of earlier versions."""
     groups: tuple[GroupsRecord, ...] | None = None
     """Results by group, one per requested column; None if none was requested."""

@@ -15,14 +15,14 @@ from ifdd.errors import InputError, check_range
 from ifdd.files import write_text
 from ifdd.processes import available_cores, in_processes
 from ifdd.synth.config import PRESETS, Preset, SynthConfig, changed
-from ifdd.synth.crowd import CrowdConfig, write_crowd
 from ifdd.synth.identity import identity_attributes
 from ifdd.synth.plan import person_identity, plan_clip
 from ifdd.synth.render import Clip, render_clip
 from ifdd.synth.rigs import RigMaker, make_rig_maker
-from ifdd.synth.story import StoryConfig, write_story
 from ifdd.synth.tree import TreeClip, plan_tree, render_tree_clip, tree_config, write_lists
 from ifdd.synth.truth import truth_record
+from ifdd.synth.videos.crowd import CrowdConfig, write_crowd
+from ifdd.synth.videos.story import StoryConfig, write_story
 from ifdd.video.encode import write_images, write_video
 
 SCHEMA_VERSION = 1

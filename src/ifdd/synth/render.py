@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from ifdd.data.labels import canonical_label
-from ifdd.synth.behaviour import Behaviour, Moments
+from ifdd.synth.behaviour.behaviour import Behaviour, Moments
+from ifdd.synth.behaviour.course import clip_event
 from ifdd.synth.config import SceneConfig, SynthConfig
-from ifdd.synth.course import clip_event
 from ifdd.synth.drawn.hand import draw_hand
 from ifdd.synth.identity import Identity
 from ifdd.synth.plan import ClipPlan, person_identity, plan_clip

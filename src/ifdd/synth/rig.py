@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ifdd.synth.action_units import Activation
+from ifdd.synth.behaviour.action_units import Activation
 
 FOREHEAD, CHIN = -0.68, 0.95
 """Upper and lower end of the average face's box: the upper forehead, where YuNet's boxes begin, and the chin."""

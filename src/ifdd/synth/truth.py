@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ifdd.synth.action_units import ACTION_UNITS
+from ifdd.synth.behaviour.action_units import ACTION_UNITS
 from ifdd.synth.rig import FaceTruth
 
 

@@ -28,7 +28,7 @@ from ifdd.inference.outputs.render import draw_frames
 from ifdd.inference.outputs.style import UNCERTAIN_COLOUR, assign_rows, class_colours
 from ifdd.inference.outputs.write import FORMATS, parse_formats
 from ifdd.synth.config import PRESETS
-from ifdd.synth.story import StoryConfig, render_story
+from ifdd.synth.videos.story import StoryConfig, render_story
 from ifdd.video.frames import iter_frames, probe
 from ifdd.video.sources import SourceOptions
 from tests.helpers.faces import REAL, DiscDetector, disc_frames, needs_real

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ifdd.synth.action_units import ACTION_UNITS, activation_of, no_activation
+from ifdd.synth.behaviour.action_units import ACTION_UNITS, activation_of, no_activation
 from ifdd.synth.rendered.head import Head
 from ifdd.synth.rendered.mesh import LANDMARK_VERTICES, HeadMesh
 from ifdd.synth.rendered.units import UNIT_SHAPES, shape_weights

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ifdd.synth import PRESETS, SynthConfig, render_clip
-from ifdd.synth.action_units import Activation, activation_of, no_activation
+from ifdd.synth.behaviour.action_units import Activation, activation_of, no_activation
 from ifdd.synth.identity import Identity
 from ifdd.synth.plan import person_identity
 from ifdd.synth.rendered.rig import RenderedRig, project, rotation

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 from ifdd.data.labels import SPELLINGS, canonical_label
 from ifdd.errors import InputError
+from ifdd.records import PrepareRecord
 from ifdd.video.suffixes import VIDEO_SUFFIXES
 
 Key = TypeVar("Key")
@@ -83,6 +84,8 @@ class Listing:
     """(fold, subset) -> published number of clips per class; empty if none are published."""
     on_disk: dict[str, Path] = field(default_factory=dict)
     """Clip id -> folder or file, for everything in the tree that looks like a clip."""
+    earlier: PrepareRecord | None = None
+    """Record of the preparation that these clips come from, if they come from one."""
 
     @cached_property
     def labels(self) -> tuple[str, ...]:

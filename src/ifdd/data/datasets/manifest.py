@@ -7,6 +7,7 @@ from ifdd.data.datasets.listing import Entry, Listing, Options
 from ifdd.data.manifest import Manifest, Sample
 from ifdd.data.pack import is_pack
 from ifdd.errors import InputError
+from ifdd.records import PrepareRecord
 
 
 def read_manifest_listing(root: Path, options: Options) -> Listing:
@@ -17,7 +18,8 @@ def read_manifest_listing(root: Path, options: Options) -> Listing:
         options: not used.
 
     Raises:
-        InputError: the file is not a manifest, a line is wrong, or its frames are in a pack.
+        InputError: the file is not a manifest, a line is wrong, its frames are in a pack, or prepare.json next to it
+            is damaged.
     """
     if root.is_dir():
         raise InputError(f"{root} is a folder; give the manifest in it, such as {root / 'manifest.csv'}")
@@ -30,7 +32,15 @@ def read_manifest_listing(root: Path, options: Options) -> Listing:
     listing = Listing("manifest", "own", (), "as listed", (), lists=[root.name])
     listing.entries = [_entry(sample, root.name) for sample in manifest.samples]
     listing.classes = present_classes(listing)
+    listing.earlier = _record_of(root)
     return listing
+
+
+def _record_of(manifest: Path) -> PrepareRecord | None:
+    """Return the record next to a manifest that ``ifdd prepare`` wrote; it knows the licence."""
+    file = manifest.with_name(PrepareRecord.FILE)
+    record = PrepareRecord.load(file, "prepare the dataset again") if file.exists() else None
+    return record if record is not None and record.manifest == manifest.name else None
 
 
 def _entry(sample: Sample, where: str) -> Entry:

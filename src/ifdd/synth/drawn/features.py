@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from ifdd.synth.action_units import Activation
+from ifdd.synth.behaviour.action_units import Activation
 from ifdd.synth.drawn.drawing import (
     SHIFT,
     Canvas,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ifdd.synth.action_units import UNIT_COLUMN, Activation
+from ifdd.synth.behaviour.action_units import UNIT_COLUMN, Activation
 from ifdd.synth.drawn.drawing import Mask, dot, smooth, stroke
 from ifdd.synth.drawn.geometry import Atlas
 from ifdd.synth.drawn.layout import Layout, both

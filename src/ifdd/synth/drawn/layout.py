@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from ifdd.synth.action_units import UNIT_COLUMN, Activation
+from ifdd.synth.behaviour.action_units import UNIT_COLUMN, Activation
 from ifdd.synth.drawn.drawing import Points
 from ifdd.synth.drawn.geometry import Profile, heights, jaw_shift
 from ifdd.synth.drawn.mouth import Mouth, make_mouth

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
-from ifdd.synth.action_units import Activation
+from ifdd.synth.behaviour.action_units import Activation
 from ifdd.synth.drawn.drawing import fill, mix, smooth, stroke
 from ifdd.synth.drawn.features import FeaturePainter
 from ifdd.synth.drawn.geometry import (

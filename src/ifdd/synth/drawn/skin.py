@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
-from ifdd.synth.action_units import ACTION_UNITS, UNIT_COLUMN, Activation
+from ifdd.synth.behaviour.action_units import ACTION_UNITS, UNIT_COLUMN, Activation
 from ifdd.synth.drawn.geometry import DEPTH, SIDE_LIMIT, SIDE_SLOPE, TOP, Atlas, Profile, heights
 from ifdd.synth.identity import Identity
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32
 
-from ifdd.synth.action_units import Activation
+from ifdd.synth.behaviour.action_units import Activation
 from ifdd.synth.rendered.mesh import TOOTH_VERTICES, HeadMesh, Points
 from ifdd.synth.rendered.units import furrow_shapes, shape_weights
 

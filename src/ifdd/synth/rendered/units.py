@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float32
 
-from ifdd.synth.action_units import UNIT_COLUMN, Activation
+from ifdd.synth.behaviour.action_units import UNIT_COLUMN, Activation
 from ifdd.synth.rendered.mesh import LANDMARK_VERTICES, HeadMesh, Points
 
 SIDES = ("R", "L")

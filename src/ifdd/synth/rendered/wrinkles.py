@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float16, Float32
 
-from ifdd.synth.action_units import UNIT_COLUMN, Activation
+from ifdd.synth.behaviour.action_units import UNIT_COLUMN, Activation
 from ifdd.synth.rendered.atlas import SIDE, Atlas, Layer, blurred
 
 RELIEF_SIDE = 192

@@ -13,13 +13,13 @@ from ifdd.console import progress_bar
 from ifdd.data.labels import canonical_label
 from ifdd.errors import InputError, check_range
 from ifdd.files import write_text
-from ifdd.synth.behaviour import Behaviour
+from ifdd.synth.behaviour.behaviour import Behaviour
+from ifdd.synth.behaviour.course import Event
+from ifdd.synth.behaviour.repertoire import draw_expression
 from ifdd.synth.config import Preset, Repertoire
-from ifdd.synth.course import Event
 from ifdd.synth.identity import Identity
 from ifdd.synth.plan import person_identity
 from ifdd.synth.render import Scene
-from ifdd.synth.repertoire import draw_expression
 from ifdd.synth.rig import FACE_HEIGHT
 from ifdd.synth.rigs import DEFAULT_RIG, RigMaker
 from ifdd.synth.truth import truth_record

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from ifdd.synth.action_units import ACTION_UNITS, UNIT_COLUMN, activation_of
+from ifdd.synth.behaviour.action_units import ACTION_UNITS, UNIT_COLUMN, activation_of
+from ifdd.synth.behaviour.course import Event, Times, smoothstep
+from ifdd.synth.behaviour.speech import draw_speech
 from ifdd.synth.config import BehaviourConfig
-from ifdd.synth.course import Event, Times, smoothstep
-from ifdd.synth.speech import draw_speech
 
 GAZE_LIMITS = np.array([28.0, 15.0])
 """Largest yaw and pitch of the eyes in the head that a person holds, in degrees."""

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ifdd.data.labels import LABEL_SETS, canonical_label
-from ifdd.synth.action_units import (
+from ifdd.synth.behaviour.action_units import (
     ACTION_UNITS,
     PROTOTYPES,
     UNIT_COLUMN,

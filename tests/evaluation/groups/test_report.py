@@ -1,6 +1,6 @@
 from rich.console import Console
 
-from ifdd.evaluation.group_report import group_table, groups_markdown
+from ifdd.evaluation.groups.report import group_table, groups_markdown
 from ifdd.records import Estimate, GapRecord, GroupRecord, GroupsRecord
 
 
@@ -32,7 +32,7 @@ RESULT = GroupsRecord(
     gaps=(GapRecord("war", "20 to 29", "30 to 39", Estimate(0.1, -0.05, 0.25)),),
     minimum_clips=30,
     minimum_subjects=5,
-    bins=10,
+    bins=15,
     level=0.95,
     resampled="subjects",
     resamples=2000,

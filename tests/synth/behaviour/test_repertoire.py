@@ -11,13 +11,20 @@ from hypothesis import strategies as st
 from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
 from ifdd.synth import PRESETS, SynthConfig, render_clip
-from ifdd.synth.action_units import ACTION_UNITS, FIRST_UNITS, PROTOTYPES, UNIT_COLUMN, sample_expression
-from ifdd.synth.behaviour import Behaviour
+from ifdd.synth.behaviour.action_units import ACTION_UNITS, FIRST_UNITS, PROTOTYPES, UNIT_COLUMN, sample_expression
+from ifdd.synth.behaviour.behaviour import Behaviour
+from ifdd.synth.behaviour.course import clip_event
+from ifdd.synth.behaviour.repertoire import (
+    CONTRADICTIONS,
+    FAINT,
+    FAINT_NEUTRAL,
+    LIFELIKE,
+    draw_expression,
+    sample_lifelike,
+)
+from ifdd.synth.behaviour.speech import CONSONANTS, SPOKEN, VOWELS
 from ifdd.synth.config import BehaviourConfig, changed
-from ifdd.synth.course import clip_event
 from ifdd.synth.identity import sample_identity
-from ifdd.synth.repertoire import CONTRADICTIONS, FAINT, FAINT_NEUTRAL, LIFELIKE, draw_expression, sample_lifelike
-from ifdd.synth.speech import CONSONANTS, SPOKEN, VOWELS
 
 PRESET = PRESETS["lifelike"].behaviour
 EMOTIONS = tuple(sorted(set(LIFELIKE) - {"neutral"}))

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ifdd.synth.action_units import UNIT_COLUMN
-from ifdd.synth.behaviour import Behaviour
+from ifdd.synth.behaviour.action_units import UNIT_COLUMN
+from ifdd.synth.behaviour.behaviour import Behaviour
+from ifdd.synth.behaviour.course import clip_event
 from ifdd.synth.config import BehaviourConfig
-from ifdd.synth.course import clip_event
-from ifdd.synth.story import StoryConfig, story_events
+from ifdd.synth.videos.story import StoryConfig, story_events
 
 STILL = BehaviourConfig(speech=0.0, blinks=0.0, gaze=0.0, yaw=0.0, sway=0.0)
 

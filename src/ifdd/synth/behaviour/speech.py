@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from ifdd.synth.action_units import UNIT_COLUMN
+from ifdd.synth.behaviour.action_units import UNIT_COLUMN
+from ifdd.synth.behaviour.course import Times, smoothstep
 from ifdd.synth.config import BehaviourConfig
-from ifdd.synth.course import Times, smoothstep
 
 Activations = Float[np.ndarray, "times 2 units"]
 

@@ -1,4 +1,4 @@
-"""Reports of results by group and of calibration, from their records, for the terminal and in Markdown."""
+"""Reports of results by group, from their records, for the terminal and in Markdown."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from ifdd.evaluation.tables import markdown_table, percent
-from ifdd.records import CalibrationRecord, Estimate, GapRecord, GroupRecord, GroupsRecord
+from ifdd.records import Estimate, GapRecord, GroupRecord, GroupsRecord
 
 NOT_STATED = "not stated"
 """Name of the group of clips without a value."""
@@ -66,36 +66,6 @@ def groups_markdown(result: GroupsRecord, level: int = 2) -> list[str]:
     return [*lines, "No gaps: fewer than two groups are large enough.", ""]
 
 
-def calibration_markdown(result: CalibrationRecord) -> list[str]:
-    """Return the lines of a section on calibration."""
-    rows = [
-        [
-            f"{percent(each.low)} to {percent(each.high)}",
-            str(each.clips),
-            _share(each.confidence),
-            _share(each.accuracy),
-        ]
-        for each in result.bins
-        if each.clips
-    ]
-    return [
-        "## Calibration",
-        "",
-        f"{calibration_words(result)}.",
-        "",
-        *markdown_table(["confidence %", "clips", "mean confidence %", "accuracy %"], rows),
-        "",
-    ]
-
-
-def calibration_words(result: CalibrationRecord) -> str:
-    """Return calibration error, over-confidence and Brier score as text."""
-    return (
-        f"ECE {percent(result.ece)} % ({len(result.bins)} bins), confidence minus accuracy "
-        f"{100 * result.overconfidence:+.2f} %, Brier score {result.brier:.3f}"
-    )
-
-
 def _method(result: GroupsRecord) -> str:
     """Return how intervals and gaps were computed."""
     small = f"{result.minimum_clips} clips"
@@ -144,7 +114,3 @@ def _range(interval: Sequence[float]) -> str:
     """Return an interval in percent; "to" keeps negative ends readable."""
     low, high = (f"{100 * end:.1f}" for end in interval)
     return f"{low} to {high}"
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else percent(value)

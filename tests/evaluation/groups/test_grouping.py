@@ -4,7 +4,7 @@ import pytest
 
 from ifdd.data.manifest import Manifest, Sample
 from ifdd.errors import InputError
-from ifdd.evaluation.groups import MOST_GROUPS, Grouping, columns_of, group_clips
+from ifdd.evaluation.groups.grouping import MOST_GROUPS, Grouping, columns_of, group_clips
 
 
 def manifest_of(values: list[str], tested: int | None = None, subject: str = "") -> tuple[Manifest, list[Sample]]:

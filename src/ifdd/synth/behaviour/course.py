@@ -5,9 +5,9 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from jaxtyping import Float
 
-from ifdd.synth.action_units import Expression
+from ifdd.synth.behaviour.action_units import Expression
+from ifdd.synth.behaviour.repertoire import draw_expression
 from ifdd.synth.config import BehaviourConfig
-from ifdd.synth.repertoire import draw_expression
 
 Times = Float[np.ndarray, " times"]
 

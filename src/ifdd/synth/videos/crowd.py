@@ -17,13 +17,13 @@ from ifdd.console import progress_bar
 from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import check_range
 from ifdd.files import write_text
-from ifdd.synth.behaviour import Behaviour
+from ifdd.synth.behaviour.behaviour import Behaviour
 from ifdd.synth.config import Preset
 from ifdd.synth.plan import person_identity
 from ifdd.synth.render import Scene
 from ifdd.synth.rig import FACE_HEIGHT
-from ifdd.synth.story import STRANGER, StoryConfig, story_events
-from ifdd.synth.walkers import Actor, film_walkers
+from ifdd.synth.videos.story import STRANGER, StoryConfig, story_events
+from ifdd.synth.videos.walkers import Actor, film_walkers
 from ifdd.video.encode import write_video
 
 Picture = UInt8[np.ndarray, "height width 3"]

@@ -23,7 +23,7 @@ chance that are the mark of another one (``CONTRADICTIONS``), and a neutral face
 
 import numpy as np
 
-from ifdd.synth.action_units import (
+from ifdd.synth.behaviour.action_units import (
     ACTION_UNITS,
     UNIT_COLUMN,
     UPPER_FACE,

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ifdd.data.manifest import Sample
-from ifdd.evaluation import group_scores
 from ifdd.evaluation.bootstrap import bootstrap
-from ifdd.evaluation.group_scores import score_groups
-from ifdd.evaluation.groups import Grouping
+from ifdd.evaluation.groups import scores
+from ifdd.evaluation.groups.grouping import Grouping
+from ifdd.evaluation.groups.scores import score_groups
 from ifdd.records import Estimate, GroupsRecord
 
 CLASSES = ("happy", "sad", "fear")
@@ -42,8 +42,8 @@ def scored(
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(group_scores, "MINIMUM_CLIPS", 2)
-    monkeypatch.setattr(group_scores, "MINIMUM_SUBJECTS", 2)
+    monkeypatch.setattr(scores, "MINIMUM_CLIPS", 2)
+    monkeypatch.setattr(scores, "MINIMUM_SUBJECTS", 2)
 
 
 @pytest.mark.usefixtures("small")
@@ -186,5 +186,5 @@ def test_the_seed_decides_and_large_sets_are_drawn_in_parts(monkeypatch: pytest.
     targets, predictions, people, groups = random_clips(8, 6)
     found = scored(targets.tolist(), predictions.tolist(), groups, people)
     assert scored(targets.tolist(), predictions.tolist(), groups, people) == found
-    monkeypatch.setattr(group_scores, "_DRAWN_AT_ONCE", 100)
+    monkeypatch.setattr(scores, "_DRAWN_AT_ONCE", 100)
     assert scored(targets.tolist(), predictions.tolist(), groups, people).groups[0].war == found.groups[0].war

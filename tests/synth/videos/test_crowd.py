@@ -9,8 +9,8 @@ import pytest
 from ifdd.__main__ import main
 from ifdd.errors import InputError
 from ifdd.synth.config import PRESETS
-from ifdd.synth.crowd import CrowdConfig, render_crowd
-from ifdd.synth.story import StoryConfig
+from ifdd.synth.videos.crowd import CrowdConfig, render_crowd
+from ifdd.synth.videos.story import StoryConfig
 from ifdd.video.frames import iter_frames
 from ifdd.video.shots import ShotBoundaryDetector
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from ifdd.synth.behaviour import Behaviour
+from ifdd.synth.behaviour.behaviour import Behaviour
 from ifdd.synth.config import SceneConfig
 from ifdd.synth.identity import Identity
 from ifdd.synth.rig import FACE_CENTRE, FACE_HEIGHT, FaceState, Light, Pose

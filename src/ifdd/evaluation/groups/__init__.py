@@ -1,0 +1,1 @@
+"""Results by group of clips: the groups of a column, their scores with intervals, and the reports."""

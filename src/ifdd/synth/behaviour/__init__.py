@@ -1,0 +1,1 @@
+"""What a face does over time: action units, the expressions of each emotion, their course, and speech."""
