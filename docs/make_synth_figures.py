@@ -13,10 +13,10 @@ import numpy as np
 from ifdd.data.labels import LABEL_SETS
 from ifdd.synth import PRESETS, SynthConfig, render_clip
 from ifdd.synth.behaviour.action_units import ACTION_UNITS, activation_of, no_activation, sample_expression
+from ifdd.synth.behaviour.repertoire import draw_expression
 from ifdd.synth.drawn.portrait import PortraitRig
 from ifdd.synth.identity import Identity
 from ifdd.synth.plan import person_identity, plan_clip
-from ifdd.synth.repertoire import draw_expression
 from ifdd.synth.rig import CROP_SIDE, FaceState, Light, Pose
 from ifdd.synth.rigs import RigMaker, make_rig_maker
 
