@@ -7,7 +7,6 @@ from statistics import fmean
 from typing import Any, Literal
 
 from ifdd.console import console, error_console, progress_bar
-from ifdd.data.crop import crop_faces
 from ifdd.data.datasets import READERS, Listing, Options
 from ifdd.data.datasets.checks import (
     CHECKS,
@@ -24,9 +23,10 @@ from ifdd.data.datasets.inventory import ClipState, Thoroughness, scan_clips
 from ifdd.data.manifest import Sample, dataset_hash, write_manifest
 from ifdd.data.pack import verify_pack
 from ifdd.data.pack_writer import write_pack
+from ifdd.data.prepare_faces import check_landmarks, crop, crops_faces, samples_of
 from ifdd.data.prepare_tables import show
 from ifdd.errors import InputError, check_range
-from ifdd.faces.detection import DetectorChoice, choose_detector, finds_landmarks
+from ifdd.faces.detection import choose_detector
 from ifdd.faces.main_face import DETECTION_SECONDS
 from ifdd.faces.similarity import Alignment
 from ifdd.files import make_folder
@@ -52,12 +52,6 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "manifest": (),
 }
 """Dataset -> the fields of ``Options`` that apply to it."""
-
-WHOLE_SCENES = ("mafw", "cremad", "ravdess", "folder", "manifest")
-"""Datasets of whole scenes, whose faces are cropped by default; the others ship crops."""
-
-RARELY_FOUND_SHARE = 0.5
-"""Clips whose face was found in a smaller share of the searched frames are noted."""
 
 
 def prepare(
@@ -133,7 +127,7 @@ def prepare(
     """
     options = Options(frames, label_set, captioned, scene, subset, labels, channel, calm)
     _check_choices(dataset, options)
-    if alignment == "landmarks" and not _crops(dataset, faces):
+    if alignment == "landmarks" and not crops_faces(dataset, faces):
         raise InputError("--alignment landmarks needs cropped faces; add --faces crop")
     check_range("--workers", workers, at_least=0)
     check_range("--face-size", face_size, at_least=1)
@@ -152,12 +146,12 @@ def prepare(
     states = inspect(listing, check_frames, threads, synthetic)
     skipped = _skipped(listing, check_frames, synthetic)
     crops = None
-    if _crops(dataset, faces):
+    if crops_faces(dataset, faces):
         if _stops(listing, allow_incomplete):
             skipped["faces"] = "after the other checks"
         else:
             detector = choose_detector(detector_model, _notify)
-            _check_landmarks(alignment, detector)
+            check_landmarks(alignment, detector)
             crops = crop(listing, states, out / "faces", face_size, detector, processes, alignment, search_seconds)
     else:
         skipped["faces"] = "frames as they are"
@@ -209,83 +203,6 @@ def inspect(listing: Listing, decode: Thoroughness, workers: int, synthetic: boo
     check_frames(listing, states)
     check_unlisted(listing, listed)
     return states
-
-
-def samples_of(listing: Listing, states: dict[str, ClipState]) -> list[Sample]:
-    """Return the samples of the manifest, by fold, in the order of the lists."""
-    return [
-        Sample(
-            clip_id=entry.clip_id,
-            path=entry.source,
-            frames=states[entry.clip_id].frames,
-            label=entry.label,
-            subset=entry.subset,
-            fold=entry.fold,
-            subject=entry.subject,
-            votes=entry.votes,
-            attributes=dict(entry.attributes),
-        )
-        for entry in listing.entries
-    ]
-
-
-def crop(
-    listing: Listing,
-    states: dict[str, ClipState],
-    folder: Path,
-    size: int,
-    detector: DetectorChoice,
-    workers: int,
-    alignment: Alignment = "box",
-    search_seconds: float = DETECTION_SECONDS,
-) -> FacesRecord:
-    """Crop the faces of all clips, with a progress bar; the crops replace the frames in ``listing`` and ``states``.
-
-    Clips whose face is found rarely or never are noted; unreadable clips are wrong and excluded.
-    """
-    samples = samples_of(listing, states)
-    with progress_bar("clips") as bar:
-        task = bar.add_task("cropping faces", total=len({sample.clip_id for sample in samples}))
-        cropped = crop_faces(
-            samples,
-            folder,
-            size=size,
-            alignment=alignment,
-            interval_seconds=search_seconds,
-            detector=detector,
-            workers=workers,
-            advance=lambda count: bar.advance(task, count),
-        )
-    states.update({clip_id: ClipState(0, reason) for clip_id, reason in cropped.unreadable.items()})
-    states.update({clip_id: ClipState(record.frames) for clip_id, record in cropped.records.items()})
-    check_frames(listing, states)
-    listing.entries = [entry._replace(source=folder / entry.clip_id) for entry in listing.entries]
-    for clip_id in cropped.without_face:
-        message = f"clip {clip_id}: no face was found; the centre of its frames is used"
-        listing.report("faces", "note", message, clip_id)
-    for clip_id in cropped.without_landmarks:
-        message = f"clip {clip_id}: no plausible landmarks were found; its crops follow the face's box"
-        listing.report("faces", "note", message, clip_id)
-    followed = {clip_id: record for clip_id, record in cropped.records.items() if not record.centre_crop}
-    for clip_id, record in followed.items():
-        if record.face_share < RARELY_FOUND_SHARE:
-            message = (
-                f"clip {clip_id}: the face was found in {record.face_share:.0%} of the searched frames; "
-                f"{record.frames} of {record.source_frames} frames are kept"
-            )
-            listing.report("faces", "note", message, clip_id)
-    return FacesRecord(
-        folder=folder.name,
-        size=size,
-        detector=detector().name,
-        clips=len(cropped.records),
-        without_face=len(cropped.without_face),
-        several_people=sum(record.people > 1 for record in cropped.records.values()),
-        frames_left_out=sum(record.source_frames - record.frames for record in followed.values()),
-        alignment=None if alignment == "box" else alignment,
-        interval_seconds=None if search_seconds == DETECTION_SECONDS else search_seconds,
-        without_landmarks=None if alignment == "box" else len(cropped.without_landmarks),
-    )
 
 
 def pack_frames(
@@ -363,20 +280,6 @@ def _check_choices(dataset: str, options: Options) -> None:
         if getattr(options, name) != default and name not in CHOICES[dataset]:
             owners = ", ".join(owner for owner, names in CHOICES.items() if name in names)
             raise InputError(f"--{name.replace('_', '-')} applies to {owners}, not to {dataset}; leave it out")
-
-
-def _crops(dataset: str, faces: str) -> bool:
-    """Whether the faces are cropped."""
-    return faces == "crop" or (faces == "auto" and dataset in WHOLE_SCENES)
-
-
-def _check_landmarks(alignment: Alignment, detector: DetectorChoice) -> None:
-    """Refuse alignment by landmarks with a detector that finds none: the crops would not be what they claim to be."""
-    if alignment == "landmarks" and not finds_landmarks(detector()):
-        raise InputError(
-            "--alignment landmarks needs YuNet, because OpenCV's Haar cascade finds no landmarks; give its file with "
-            "--detector-model FILE, or use --alignment box"
-        )
 
 
 def _skipped(listing: Listing, decode: str, synthetic: bool) -> dict[str, str]:
