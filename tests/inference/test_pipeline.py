@@ -11,13 +11,13 @@ from select import select
 
 import numpy as np
 import pytest
-import torch
 
 from ifdd.errors import InputError
 from ifdd.faces.detection import FaceBox
 from ifdd.faces.tracking import TrackingOptions
 from ifdd.inference import Recognizer, WindowOptions
 from ifdd.inference.pipeline import LIVE_AHEAD, MOST_AHEAD, Progress, follow_ahead
+from ifdd.inference.reader import Readings
 from ifdd.inference.stream import Stream
 from ifdd.model import load_checkpoint
 from ifdd.video.frames import Frame
@@ -57,7 +57,7 @@ def with_model(recognizer: Recognizer, before: Callable[[], None]) -> Recognizer
     """Call a function before each batch of the model."""
     read = recognizer.reader.read_batch
 
-    def read_batch(clips: np.ndarray) -> torch.Tensor:
+    def read_batch(clips: np.ndarray) -> Readings:
         before()
         return read(clips)
 

@@ -18,6 +18,7 @@ from ifdd.faces.detection import FaceBox, FaceDetector
 from ifdd.faces.main_face import follow_face, search_faces
 from ifdd.faces.tracking import Tracker, TrackingOptions
 from ifdd.inference import HaarDetector, Recognition, Recognizer, WindowOptions, YuNetDetector
+from ifdd.inference.reader import Readings
 from ifdd.model import IFDD, Checkpoint, load_checkpoint
 from ifdd.records import CheckpointRecord, MeasuredRecord
 from ifdd.video.frames import iter_frames
@@ -42,7 +43,7 @@ class Listener(Recognizer):
         self.clips: list[np.ndarray] = []
         read = self.reader.read_batch
 
-        def remember(clips: np.ndarray) -> torch.Tensor:
+        def remember(clips: np.ndarray) -> Readings:
             self.clips += list(clips)
             return read(clips)
 

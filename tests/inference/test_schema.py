@@ -35,13 +35,13 @@ def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, bool]]
 
 @pytest.fixture(scope="module")
 def form(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The JSON form of a real run with a model that has a notice and expects landmarks."""
+    """The JSON form of a real run with a model that has a notice, expects landmarks and predicts action units."""
     places = {i: (40.0 if i < 30 else 90.0, 48.0) for i in range(60)}
     frames = disc_frames(60, places, greys=[20] * 30 + [200] * 30)
     video = write_video(tmp_path_factory.mktemp("video") / "a.mp4", frames)
     plain = load_checkpoint(checkpoint)
-    model = IFDD(replace(plain.model.config, alignment="landmarks"))
-    model.load_state_dict(plain.model.state_dict())
+    model = IFDD(replace(plain.model.config, alignment="landmarks", action_units=(4, 12)))
+    model.load_state_dict(plain.model.state_dict(), strict=False)
     loaded = plain._replace(model=model.eval(), record=CheckpointRecord(synthetic=True), calibration=CALIBRATION)
     windows = WindowOptions(stride_seconds=0.2)
     recognition = Recognizer(loaded, DiscDetector(), windows=windows, origin=checkpoint).recognize(video)
@@ -73,7 +73,7 @@ def test_no_face_and_a_model_without_origin_are_valid(checkpoint: Path, tmp_path
     written = json.loads(recognition.to_json())
     VALIDATOR.validate(written)
     assert written["tracks"] == []
-    assert not {"notice", "calibration"} & written["model"].keys()
+    assert not {"notice", "calibration", "action_units"} & written["model"].keys()
 
 
 BREAKS: dict[str, Callable[[dict[str, Any]], object]] = {
@@ -98,5 +98,5 @@ def test_a_broken_result_is_invalid(form: dict[str, Any], name: str) -> None:
 
 def test_only_the_documented_optional_fields_may_be_absent() -> None:
     optional = {path for path, always in fields(SCHEMA) if not always}
-    named = {"alignment", "calibration", "checkpoint", "checkpoint_sha256", "notice"}
-    assert optional == {f"model.{name}" for name in named}
+    named = {"action_units", "alignment", "calibration", "checkpoint", "checkpoint_sha256", "notice"}
+    assert optional == {f"model.{name}" for name in named} | {"tracks[].windows[].action_units"}

@@ -8,7 +8,7 @@ import torch
 
 from ifdd import create_model
 from ifdd.errors import InputError
-from ifdd.model import ABLATIONS, IFDDOutput, StageShape, check_values
+from ifdd.model import ABLATIONS, IFDDLoss, IFDDOutput, StageShape, check_values
 from ifdd.model.ifdd import check_stages, standardize_clip
 from ifdd.model.issm import ISSM, EvenOddSplit, NoSplit
 from ifdd.model.ladm import LADM, NoLifting, PredictorFirstLADM, Refinement
@@ -51,6 +51,37 @@ def test_a_gradient_reaches_every_parameter(overrides: dict[str, Any]) -> None:
     (output.logits.square().sum() + output.lifting_residual.square().sum()).backward()
     without = [name for name, value in model.named_parameters() if value.grad is None or not value.grad.any()]
     assert without == []
+
+
+def test_a_head_for_action_units_leaves_the_rest_as_it_is() -> None:
+    torch.manual_seed(0)
+    plain = create_model("ifdd_tiny", size=32, dropout=0.0, drop_path=0.0)
+    torch.manual_seed(0)
+    model = create_model("ifdd_tiny", size=32, dropout=0.0, drop_path=0.0, action_units=[1, 2, 12])
+    both, without = model.state_dict(), plain.state_dict()
+    assert list(both)[: len(without)] == list(without)
+    assert set(both) - set(without) == {"action_units.linear.weight", "action_units.linear.bias"}
+    assert all(torch.equal(both[name], value) for name, value in without.items())
+    output, expected = model(random_clip(size=32)), plain(random_clip(size=32))
+    assert torch.equal(output.logits, expected.logits)
+    assert expected.action_units is None
+    assert output.action_units.shape == (2, 3)
+    assert ((output.action_units - 0.5).abs() < 0.2).all()  # it starts near zero
+
+
+def test_a_gradient_of_the_action_units_reaches_their_head_and_the_features() -> None:
+    torch.manual_seed(0)
+    model = create_model("ifdd_tiny", size=64, dropout=0.0, drop_path=0.0, action_units=(4, 12), lifting_weight=0.1)
+    loss = IFDDLoss(model.config)
+    losses = loss(model(random_clip()), torch.eye(7)[:2], torch.tensor([[0.1, 0.7], [0.9, float("nan")]]))
+    losses.total.backward(retain_graph=True)
+    assert [name for name, value in model.named_parameters() if value.grad is None or not value.grad.any()] == []
+    model.zero_grad()
+    losses.action_units.backward()
+    others = ("head.",)
+    assert [
+        name for name, value in model.named_parameters() if value.grad is None and not name.startswith(others)
+    ] == []
 
 
 def test_tiny_preset_is_small() -> None:
@@ -102,6 +133,13 @@ def test_normalisation_is_part_of_the_model() -> None:
         ("ifdd_tiny", {"split": "none"}, "needs the two groups of a split"),
         ("ifdd_tiny", {"frames": 12}, "frames is 12; it must be 8, 16 or 32"),
         ("ifdd_tiny", {"size": 100}, "multiple of 32"),
+        (
+            "ifdd_tiny",
+            {"action_units": [1, 3]},
+            "has 3, which is not an action unit of the face; use some of 1, 2",
+        ),
+        ("ifdd_tiny", {"action_units": [1, 2, 1]}, "action_units has 1 twice"),
+        ("ifdd_tiny", {"action_unit_weight": -0.5}, "action_unit_weight is -0.5; it must be at least 0"),
         ("ifdd_tiny", {"num_classes": 1}, "num_classes is 1; it must be at least 2"),
         ("ifdd_tiny", {"receptive_field": 0.0}, "receptive_field is 0.0; it must be above 0"),
         ("ifdd_tiny", {"dropout": 1.0}, "dropout is 1.0; it must be at least 0 and below 1"),
@@ -170,7 +208,8 @@ def test_types_are_checked() -> None:
     """In a process of its own: here the tests' own type checks would come first."""
     script = """
 from ifdd import InputError, create_model
-for wrong in ({"mean": "abc"}, {"std": ("a", 1, 1)}, {"num_classes": True}, {"size": 64.0}):
+units = ({"action_units": 12}, {"action_units": [1.0]})
+for wrong in ({"mean": "abc"}, {"std": ("a", 1, 1)}, {"num_classes": True}, {"size": 64.0}, *units):
     try:
         create_model("ifdd_tiny", **wrong)
     except InputError as error:
@@ -182,6 +221,8 @@ for wrong in ({"mean": "abc"}, {"std": ("a", 1, 1)}, {"num_classes": True}, {"si
         "std is 'a'; it must be of type float",
         "num_classes is True; it must be of type int",
         "size is 64.0; it must be of type int",
+        "action_units is 12; it must be a list of FACS numbers, such as [1, 2, 4, 12]",
+        "action_units is (1.0,); it must be a list of FACS numbers, such as [1, 2, 4, 12]",
     ]
 
 

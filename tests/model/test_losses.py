@@ -5,13 +5,21 @@ import math
 import pytest
 import torch
 
-from ifdd.model import FrameSplit, IFDDConfig, IFDDLoss, IFDDOutput, classification_loss, lifting_loss
+from ifdd.model import (
+    FrameSplit,
+    IFDDConfig,
+    IFDDLoss,
+    IFDDOutput,
+    action_unit_loss,
+    classification_loss,
+    lifting_loss,
+)
 
 
-def output(logits: torch.Tensor, residual: torch.Tensor) -> IFDDOutput:
+def output(logits: torch.Tensor, residual: torch.Tensor, units: torch.Tensor | None = None) -> IFDDOutput:
     batch = len(logits)
     split = FrameSplit(torch.zeros(batch, 4), torch.zeros(batch, 4), torch.zeros(batch, 8, 8))
-    return IFDDOutput(logits, torch.zeros(batch, 2), residual, split)
+    return IFDDOutput(logits, torch.zeros(batch, 2), residual, split, units)
 
 
 def test_classification_of_a_soft_target() -> None:
@@ -39,3 +47,43 @@ def test_without_lifting_there_is_no_lifting_loss() -> None:
     given = output(torch.zeros(2, 4), torch.ones(2, 1, 2))
     losses = IFDDLoss(IFDDConfig(lifting="none"))(given, torch.full((2, 4), 0.25))
     assert losses.total.item() == losses.classification.item()
+    assert losses.action_units is None
+
+
+UNKNOWN = math.nan
+
+
+def test_action_units_cost_the_cross_entropy_of_their_intensities() -> None:
+    # sigmoid of ln 3 is 3/4
+    loss = action_unit_loss(torch.tensor([[math.log(3), 0.0]]), torch.tensor([[0.25, 1.0]]))
+    first = -0.25 * math.log(3 / 4) - 0.75 * math.log(1 / 4)
+    assert loss.item() == pytest.approx((first + math.log(2)) / 2)
+
+
+def test_the_loss_is_least_at_the_intensity_itself() -> None:
+    target = torch.tensor([[0.0, 0.2, 1.0]])
+    right = torch.tensor([[-20.0, math.log(0.2 / 0.8), 20.0]], requires_grad=True)
+    action_unit_loss(right, target).backward()
+    assert right.grad is not None
+    torch.testing.assert_close(right.grad, torch.zeros(1, 3), atol=1e-6, rtol=0)
+
+
+def test_unknown_intensities_give_no_gradient() -> None:
+    logits = torch.zeros(2, 2, requires_grad=True)
+    loss = action_unit_loss(logits, torch.tensor([[UNKNOWN, 1.0], [UNKNOWN, UNKNOWN]]))
+    loss.backward()
+    assert loss.item() == pytest.approx(math.log(2))
+    assert logits.grad is not None
+    assert logits.grad.tolist() == [[0.0, -0.5], [0.0, 0.0]]
+    assert action_unit_loss(logits, torch.full((2, 2), UNKNOWN)).item() == 0
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5, 2.0])
+def test_action_units_add_their_weighted_loss(weight: float) -> None:
+    given = output(torch.zeros(2, 4), torch.zeros(2, 1, 2), torch.zeros(2, 3))
+    loss = IFDDLoss(IFDDConfig(action_units=(1, 2, 4), action_unit_weight=weight))
+    losses = loss(given, torch.full((2, 4), 0.25), torch.ones(2, 3))
+    assert losses.action_units is not None
+    assert losses.action_units.item() == pytest.approx(math.log(2))
+    assert losses.total.item() == pytest.approx(math.log(4) + weight * math.log(2))
+    assert loss(given, torch.full((2, 4), 0.25)).action_units is None

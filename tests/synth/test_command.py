@@ -11,6 +11,8 @@ import pytest
 from ifdd.__main__ import main
 from ifdd.data.manifest import read_manifest
 from ifdd.errors import InputError
+from ifdd.synth import SynthConfig, render_clip
+from ifdd.synth.behaviour.action_units import ACTION_UNITS
 from ifdd.synth.command import synth
 
 
@@ -37,8 +39,28 @@ def test_a_set_is_written_and_read(tmp_path: Path) -> None:
         assert len(truth["frames"][0]["landmarks"]) == 68
         assert truth["fps"] == 10
         assert truth["identity"]["hair_style"] == sample.attributes["hair"]
-        assert list(sample.attributes) == ["skin_tone", "age", "glasses", "beard", "hair"]
+        assert list(sample.attributes)[:5] == ["skin_tone", "age", "glasses", "beard", "hair"]
+        assert list(sample.attributes)[5:] == [f"au{number:02d}" for number in sorted(ACTION_UNITS)]
         assert (truth["seed"], truth["preset"]) == (3, "standard")
+
+
+def test_the_manifest_has_the_mean_intensity_of_each_action_unit(tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    words = ["synth", str(out), "--clips", "3", "--size", "32", "--frames", "4", "--workers", "1"]
+    main(words)
+    clip = render_clip(SynthConfig(size=32, frames=4), 0, 1)
+    mean = np.mean([frame.activation for frame in clip.truth], axis=(0, 1))
+    units = read_manifest(out / "manifest.csv")[1].attributes
+    for number, expected in zip(ACTION_UNITS, mean, strict=True):
+        assert float(units[f"au{number:02d}"]) == pytest.approx(expected, abs=0.002)
+    assert mean.max() > 0.1
+    (out / "manifest.csv").unlink()  # a set that an earlier version wrote gets the columns too
+    main(words)
+    assert read_manifest(out / "manifest.csv")[1].attributes == units
+    (out / "clips" / "000002.json").write_text("{}")
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == 2
 
 
 def test_workers_and_number_of_clips_do_not_change_the_frames(tmp_path: Path) -> None:

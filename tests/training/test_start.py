@@ -67,6 +67,17 @@ def test_a_part_that_only_one_of_the_two_has_is_left_out(ravdess: Path) -> None:
     assert copy_weights(model, LABEL_SETS["ravdess"], checkpoint, "x") == ("units.weight", "units.bias")
 
 
+def test_the_head_for_action_units_is_kept_for_the_same_units_only(tmp_path: Path) -> None:
+    path = tmp_path / "units.safetensors"
+    model = create_model("ifdd_tiny", 8, size=32, action_units=(4, 12))
+    save_checkpoint(path, model, LABEL_SETS["ravdess"], 1.0, CheckpointRecord())
+    head = {"action_units.linear.weight", "action_units.linear.bias"}
+    for units, left_out in (([4, 12], set[str]()), ([12, 4], head), ([1], head), ([], head)):
+        config = ModelConfig(weights=str(path), overrides={"size": 32, "action_units": units})
+        start = build_network(config, LABEL_SETS["ravdess"])
+        assert (set(start.left_out), start.network.config.action_units) == (left_out, tuple(units))
+
+
 def test_another_architecture_is_refused(ravdess: Path) -> None:
     with pytest.raises(InputError, match=r"has the split issm, but ifdd_tiny \(even_odd\) has even_odd; take"):
         build_network(ModelConfig(ablation="even_odd", weights=str(ravdess)), LABEL_SETS["cremad"])

@@ -167,20 +167,45 @@ class Mixup(nn.Module):
         target: Int64[Tensor, " batch"] | Float[Tensor, "batch classes"],
     ) -> tuple[Float[Tensor, "batch 3 time height width"], Float[Tensor, "batch classes"]]:
         """Return the mixed clips and soft targets that sum to 1; the given targets may be class indices or soft."""
+        clip, share = self.mix_clips(clip)
+        return clip, mix_with_neighbours(self.soften(target), share)
+
+    @torch.no_grad()
+    def soften(
+        self, target: Int64[Tensor, " batch"] | Float[Tensor, "batch classes"]
+    ) -> Float[Tensor, "batch classes"]:
+        """Return label-smoothed soft targets that sum to 1."""
+        smoothing = self.config.label_smoothing
+        soft = (F.one_hot(target, self.num_classes) if target.ndim == 1 else target).float()
+        return soft * (1 - smoothing) + smoothing / self.num_classes
+
+    @torch.no_grad()
+    def mix_clips(
+        self, clip: Float[Tensor, "batch 3 time height width"]
+    ) -> tuple[Float[Tensor, "batch 3 time height width"], float]:
+        """Return the mixed clips, and the share of each that is still its own, for ``mix_with_neighbours``."""
         config = self.config
-        soft = (F.one_hot(target, self.num_classes) if target.ndim == 1 else target).to(clip.dtype)
-        soft = soft * (1 - config.label_smoothing) + config.label_smoothing / self.num_classes
         use_cutmix = config.cutmix_alpha > 0 and (
             config.mixup_alpha == 0 or float(torch.rand(())) < config.switch_probability
         )
         if use_cutmix:
-            clip, share = _cutmix(clip, config.cutmix_alpha)
-        elif config.mixup_alpha > 0:
-            share = _draw_share(config.mixup_alpha)
-            clip = clip.lerp(clip.roll(1, 0), 1 - share)
-        else:
-            share = 1.0
-        return clip, soft.lerp(soft.roll(1, 0), 1 - share)
+            return _cutmix(clip, config.cutmix_alpha)
+        share = _draw_share(config.mixup_alpha) if config.mixup_alpha > 0 else 1.0
+        return mix_with_neighbours(clip, share), share
+
+
+def mix_with_neighbours(values: Float[Tensor, "batch *rest"], share: float) -> Float[Tensor, "batch *rest"]:
+    """Return ``share`` of each row plus the rest of the row before it, the first row's being the last.
+
+    NaN, an unknown value, stays unknown and makes what it is mixed into unknown; a share of 1 mixes nothing.
+
+    Example:
+        >>> import torch
+        >>> from ifdd.data.transforms import mix_with_neighbours
+        >>> mix_with_neighbours(torch.tensor([0.0, 1.0, torch.nan, 0.0]), 0.75)
+        tensor([0.0000, 0.7500,    nan,    nan])
+    """
+    return values if share == 1 else values.lerp(values.roll(1, 0), 1 - share)
 
 
 def _cutmix(

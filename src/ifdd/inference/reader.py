@@ -1,6 +1,7 @@
-"""From clips of faces to class probabilities."""
+"""From clips of faces to class probabilities and intensities of action units."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,13 +12,21 @@ from ifdd.faces.similarity import Alignment
 from ifdd.model import Checkpoint, choose_device, class_probabilities
 
 
+class Readings(NamedTuple):
+    """What a model says of several clips, on the CPU."""
+
+    probabilities: Float[Tensor, "clips classes"]
+    action_units: Float[Tensor, "clips units"]
+    """Intensities, 0 to 1, of the units in ``ClipReader.action_units``."""
+
+
 class ClipReader:
     """Runs a model on clips, in batches, on one device.
 
     Args:
         checkpoint: model, class names and clip length.
         device: "auto" (a GPU if there is one), "cpu", "cuda", or any device of torch.
-        flip: average the probabilities of each clip and of its mirror image.
+        flip: average the results of each clip and of its mirror image.
         batch_size: clips per batch.
 
     Raises:
@@ -58,18 +67,35 @@ class ClipReader:
         """How faces are cropped."""
         return "landmarks" if self.model.config.alignment == "landmarks" else "box"
 
+    @property
+    def action_units(self) -> tuple[int, ...]:
+        """FACS numbers of the units whose intensity the model predicts; empty without a head for them."""
+        return self.model.config.action_units
+
     def read(self, clips: Sequence[UInt8[np.ndarray, "frames size size 3"]]) -> Float[Tensor, "clips classes"]:
         """Return the class probabilities of RGB clips of this length and size, on the CPU."""
+        return self.predict(clips).probabilities
+
+    def predict(self, clips: Sequence[UInt8[np.ndarray, "frames size size 3"]]) -> Readings:
+        """Return class probabilities and action units of RGB clips of this length and size."""
         starts = range(0, len(clips), self.batch_size)
         batches = [self.read_batch(np.stack(clips[first : first + self.batch_size])) for first in starts]
-        return torch.cat(batches) if batches else torch.zeros(0, len(self.classes))
+        if not batches:
+            return Readings(torch.zeros(0, len(self.classes)), torch.zeros(0, len(self.action_units)))
+        return Readings(*map(torch.cat, zip(*batches, strict=True)))
 
     @torch.inference_mode()
-    def read_batch(self, clips: UInt8[np.ndarray, "clips frames size size 3"]) -> Float[Tensor, "clips classes"]:
-        """Return the class probabilities of one batch of clips."""
+    def read_batch(self, clips: UInt8[np.ndarray, "clips frames size size 3"]) -> Readings:
+        """Return the results of one batch of clips."""
         batch = torch.from_numpy(clips).to(self.device).permute(0, 4, 1, 2, 3).float() / 255
-        probabilities = class_probabilities(self.model(batch).logits, self.temperature)
+        readings = self._run(batch)
         if self.flip:
-            mirrored = class_probabilities(self.model(batch.flip(-1)).logits, self.temperature)
-            probabilities = (probabilities + mirrored) / 2
-        return probabilities.cpu()
+            pairs = zip(readings, self._run(batch.flip(-1)), strict=True)
+            readings = Readings(*((one + other) / 2 for one, other in pairs))
+        return Readings(*(each.cpu() for each in readings))
+
+    def _run(self, batch: Float[Tensor, "clips 3 frames size size"]) -> Readings:
+        output = self.model(batch)
+        units = output.action_units
+        probabilities = class_probabilities(output.logits, self.temperature)
+        return Readings(probabilities, probabilities.new_zeros(len(batch), 0) if units is None else units)

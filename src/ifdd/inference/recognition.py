@@ -96,7 +96,7 @@ class Recognition(Results):
         """Yield the timeline as flat rows, one per window and track.
 
         A row holds track, start_seconds, end_seconds, start_frame and end_frame (the first and the last frame shown in
-        the window), the probability of each class, quality (of the face, 0 to 1), and notice (a limitation of the
-        model, or "").
+        the window), the probability of each class, the intensity of each action unit (``AU01``, ..., 0 to 1) if the
+        model predicts them, quality (of the face, 0 to 1), and notice (a limitation of the model, or "").
         """
         return timeline_rows(self)

@@ -234,6 +234,7 @@ def _describe(checkpoint: Checkpoint, detector: FaceDetector, origin: str | Path
         classes=checkpoint.classes,
         face_detector=detector.name,
         alignment=config.alignment,
+        action_units=config.action_units,
         description=record.plain(),
         calibration=None if checkpoint.calibration is None else checkpoint.calibration.plain(),
         checkpoint=None if origin is None else Path(origin).name,

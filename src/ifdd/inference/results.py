@@ -34,6 +34,8 @@ class TimelineEntry(NamedTuple):
     frames with distinct images."""
     flaw: str = ""
     """What lowers the quality most; "" if the quality is high enough."""
+    action_units: tuple[float, ...] = ()
+    """Intensity of each of ``ModelInfo.action_units``, 0 to 1."""
 
 
 class Segment(NamedTuple):
@@ -166,6 +168,8 @@ class Windows(_Arrays):
     """Quality of the face, 0 to 1; see ``TimelineEntry.quality``."""
     flaws: tuple[str, ...]
     """What lowers the quality most; "" if it is high enough."""
+    action_units: Float64[np.ndarray, "windows units"] | None = None
+    """Intensity of each of ``ModelInfo.action_units``, 0 to 1; None if the model predicts none."""
 
     @classmethod
     def of(cls, entries: Sequence[TimelineEntry], classes: int) -> "Windows":
@@ -182,13 +186,15 @@ class Windows(_Arrays):
             probabilities=np.array([entry.probabilities for entry in rows], np.float64).reshape(-1, classes),
             quality=np.array([entry.quality for entry in rows], np.float64),
             flaws=tuple(entry.flaw for entry in rows),
+            action_units=np.array([entry.action_units for entry in rows]) if rows and rows[0].action_units else None,
         )
 
     def entries(self, track: int) -> list[TimelineEntry]:
         """Return one entry per window, with the given track id."""
         columns = (self.start_seconds.tolist(), self.end_seconds.tolist(), self.probabilities.tolist())
-        rows = zip(*columns, self.quality.tolist(), self.flaws, strict=True)
-        return [TimelineEntry(track, start, end, tuple(row), quality, flaw) for start, end, row, quality, flaw in rows]
+        units = [()] * len(self) if self.action_units is None else map(tuple, self.action_units.tolist())
+        rows = zip(*columns, self.quality.tolist(), self.flaws, units, strict=True)
+        return [TimelineEntry(track, start, end, tuple(row), *further) for start, end, row, *further in rows]
 
 
 @dataclass(frozen=True)
@@ -238,6 +244,8 @@ class ModelInfo:
     by them; "" if there is none."""
     alignment: str = "box"
     """How faces are cropped for the model: box or landmarks."""
+    action_units: tuple[int, ...] = ()
+    """FACS numbers of the action units whose intensity the model predicts."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -180,12 +180,19 @@ class Stream:
 
     def read_windows(self, windows: Sequence[Window]) -> list[TimelineEntry]:
         """Do the second half of ``read``: run the model on windows."""
-        probabilities = self._reader.read([window.clip for window in windows]).tolist()
+        readings = self._reader.predict([window.clip for window in windows])
+        rows = zip(windows, readings.probabilities.tolist(), readings.action_units.tolist(), strict=True)
         return [
             TimelineEntry(
-                window.track, window.start_seconds, window.end_seconds, tuple(row), window.quality, window.flaw
+                window.track,
+                window.start_seconds,
+                window.end_seconds,
+                tuple(probabilities),
+                window.quality,
+                window.flaw,
+                tuple(units),
             )
-            for window, row in zip(windows, probabilities, strict=True)
+            for window, probabilities, units in rows
         ]
 
     def finish(self, end_seconds: float) -> list[TimelineEntry]:

@@ -20,6 +20,10 @@ CHOICES = {
 }
 """The fields that name a module or a formula, and their values."""
 
+FACS_UNITS = frozenset({*range(1, 3), *range(4, 19), 20, *range(22, 29), *range(41, 47)})
+"""Numbers of the action units of the face, without those of head and eyes (P. Ekman, W. V. Friesen, "Facial Action
+Coding System", 1978 and 2002)."""
+
 
 @dataclass(frozen=True)
 class IFDDConfig:
@@ -71,11 +75,17 @@ class IFDDConfig:
     or none."""
     alignment: str = "box"
     """How faces are cropped for the model: in an upright square around the box, or by landmarks."""
+    action_units: tuple[int, ...] = ()
+    """FACS numbers of the action units whose intensity an auxiliary head predicts; none: no such head."""
+    action_unit_weight: float = 0.5
+    """Weight of the action-unit loss in the total, if there is such a head."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         for field in fields(self):
-            _check_type(field.name, getattr(self, field.name), field.default)
+            if field.name != "action_units":
+                _check_type(field.name, getattr(self, field.name), field.default)
+        _check_action_units(self.action_units)
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} is {getattr(self, name)!r}; use one of {', '.join(choices)}")
@@ -90,6 +100,7 @@ class IFDDConfig:
             )
         check_range("receptive_field", self.receptive_field, above=0)
         check_range("lifting_weight", self.lifting_weight, at_least=0)
+        check_range("action_unit_weight", self.action_unit_weight, at_least=0)
         check_range("dropout", self.dropout, at_least=0, below=1)
         check_range("drop_path", self.drop_path, at_least=0, below=1)
         check_range("the smallest number of std", min(self.std), above=0)
@@ -111,12 +122,34 @@ def _check_type(name: str, given: Any, default: Any) -> None:
         raise InputError(f"{name} is {given!r}; it must be a finite number")
 
 
+def _check_action_units(given: Any) -> None:
+    """Check that the values are distinct numbers of action units."""
+    if not (isinstance(given, tuple) and all(type(number) is int for number in given)):
+        raise InputError(f"action_units is {given!r}; it must be a list of FACS numbers, such as [1, 2, 4, 12]")
+    unknown = [number for number in given if number not in FACS_UNITS]
+    if unknown:
+        known = ", ".join(map(str, sorted(FACS_UNITS)))
+        raise InputError(f"action_units has {unknown[0]}, which is not an action unit of the face; use some of {known}")
+    repeated = [number for place, number in enumerate(given) if number in given[:place]]
+    if repeated:
+        raise InputError(f"action_units has {repeated[0]} twice; name every unit once")
+
+
 def from_plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert values read from YAML or JSON to the types of :class:`IFDDConfig`: lists become tuples of floats."""
+    """Convert values read from YAML or JSON to the types of :class:`IFDDConfig`.
+
+    Lists become tuples of floats, ``action_units`` a tuple of integers.
+    """
     return {
-        name: tuple(float(each) if type(each) is int else each for each in value) if isinstance(value, list) else value
+        name: tuple(_as_float(each) if name != "action_units" else each for each in value)
+        if isinstance(value, list)
+        else value
         for name, value in values.items()
     }
+
+
+def _as_float(value: Any) -> Any:
+    return float(value) if type(value) is int else value
 
 
 PRESETS = {

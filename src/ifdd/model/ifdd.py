@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ifdd.errors import InputError
 from ifdd.model.backbones import BACKBONES, Backbone
 from ifdd.model.config import ABLATIONS, PRESETS, IFDDConfig, from_plain, lookup
-from ifdd.model.head import Head
+from ifdd.model.head import ActionUnitHead, Head
 from ifdd.model.issm import ISSM, EvenOddSplit, NoSplit
 from ifdd.model.ladm import (
     HEADS,
@@ -71,8 +71,8 @@ LIFTINGS: dict[str, Callable[[IFDDConfig, StageShape], nn.Module]] = {
 class IFDD(nn.Module):
     """The model of the paper's Fig. 2: backbone, pyramid aggregation, ISSM, LADM, pooling, head.
 
-    Deviation: the normalisation of the clip is part of the model (``config.standardization``, ``config.mean``,
-    ``config.std``); the official code uses none.
+    Deviations: the normalisation of the clip is part of the model (``config.standardization``, ``config.mean``,
+    ``config.std``); the official code uses none. With ``config.action_units`` a second head predicts action units.
 
     Raises:
         InputError: the configuration names an unknown backbone, or its stages do not fit the pyramid.
@@ -104,6 +104,8 @@ class IFDD(nn.Module):
             MeanPooling() if config.split == "none" else TokenPooling(group_tokens, bias=config.lifting == "none")
         )
         self.head = Head(shape.channels, config.num_classes, config.dropout)
+        # Last, so that the other weights start the same with and without it.
+        self.action_units = ActionUnitHead(shape.channels, len(config.action_units)) if config.action_units else None
         self.register_buffer("mean", as_column(config.mean), persistent=False)
         self.register_buffer("std", as_column(config.std), persistent=False)
 
@@ -129,7 +131,8 @@ class IFDD(nn.Module):
         lifted = self.lifting(maps_to_tokens(static), maps_to_tokens(dynamic))
         emotion = self.pooling(lifted.emotion)
         residual = lifting_residual(features, lifted.context)
-        return IFDDOutput(self.head(emotion), emotion, residual, split)
+        units = None if self.action_units is None else self.action_units(emotion)
+        return IFDDOutput(self.head(emotion), emotion, residual, split, units)
 
     def _check(self, clip: Tensor) -> None:
         expected = (3, self.config.frames, self.config.size, self.config.size)

@@ -16,6 +16,8 @@ class Losses(NamedTuple):
     total: Float[Tensor, ""]
     classification: Float[Tensor, ""]
     lifting: Float[Tensor, ""]
+    action_units: Float[Tensor, ""] | None = None
+    """None without action units."""
 
 
 def classification_loss(
@@ -45,8 +47,28 @@ def lifting_loss(residual: Float[Tensor, "batch height width"]) -> Float[Tensor,
     return F.smooth_l1_loss(residual, residual.new_zeros(residual.shape), reduction="none").mean((1, 2))
 
 
+def action_unit_loss(logits: Float[Tensor, "batch units"], target: Float[Tensor, "batch units"]) -> Float[Tensor, ""]:
+    """Binary cross entropy with intensities as soft targets (0 to 1), mean over the known ones; NaN is unknown.
+
+    Its minimum is at the intensity itself, where it is the target's entropy, not 0. A squared error of the sigmoid
+    would have the same minimum, but hardly a gradient where a unit is predicted absent, as most are in most faces.
+
+    Example:
+        >>> import torch
+        >>> from ifdd.model import action_unit_loss
+        >>> logits = torch.tensor([[0.0, 5.0]])
+        >>> round(action_unit_loss(logits, torch.tensor([[0.3, torch.nan]])).item(), 4)  # ln 2
+        0.6931
+    """
+    known = ~target.isnan()
+    each = F.binary_cross_entropy_with_logits(logits.float(), target.float().nan_to_num(), reduction="none")
+    return (each * known).sum() / known.sum().clamp(min=1)
+
+
 class IFDDLoss(nn.Module):
-    """total = classification + ``lifting_weight`` * lifting, the lifting loss reduced by ``lifting_reduction``.
+    """total = classification + ``lifting_weight`` * lifting + ``action_unit_weight`` * action units.
+
+    The lifting loss is reduced by ``lifting_reduction``. The action units count if the model has a head for them.
 
     Models without LADM have no context to train, so the weight is 0, as in the official code. Deviation: the official
     code sums the lifting loss over the batch (``"sum"``), so that its weight grows with the batch size; the default
@@ -57,10 +79,26 @@ class IFDDLoss(nn.Module):
         super().__init__()
         self.lifting_weight = 0.0 if config.lifting == "none" else config.lifting_weight
         self.reduction = config.lifting_reduction
+        self.action_unit_weight = config.action_unit_weight
 
-    def forward(self, output: IFDDOutput, target: Float[Tensor, "batch classes"]) -> Losses:
-        """Return the losses of a batch with soft targets."""
+    def forward(
+        self,
+        output: IFDDOutput,
+        target: Float[Tensor, "batch classes"],
+        intensities: Float[Tensor, "batch units"] | None = None,
+    ) -> Losses:
+        """Return the losses of a batch.
+
+        Args:
+            output: the model's.
+            target: soft targets, rows that sum to 1.
+            intensities: targets of the action units, NaN where unknown; None leaves their loss out.
+        """
         classification = classification_loss(output.logits, target)
         per_clip = lifting_loss(output.lifting_residual)
         lifting = per_clip.sum() if self.reduction == "sum" else per_clip.mean()
-        return Losses(classification + self.lifting_weight * lifting, classification, lifting)
+        total = classification + self.lifting_weight * lifting
+        if output.action_unit_logits is None or intensities is None:
+            return Losses(total, classification, lifting)
+        units = action_unit_loss(output.action_unit_logits, intensities)
+        return Losses(total + self.action_unit_weight * units, classification, lifting, units)

@@ -56,3 +56,11 @@ class IFDDOutput(NamedTuple):
     lifting_residual: Float[Tensor, "batch height width"]
     """(Mean of each pair of frames of the pyramid) - context, averaged over channels and time."""
     split: FrameSplit
+    action_unit_logits: Float[Tensor, "batch units"] | None = None
+    """One for each of ``config.action_units``; None without such units. The loss takes logits, because the binary
+    cross-entropy of probabilities loses precision near 0 and 1 and is refused in mixed precision."""
+
+    @property
+    def action_units(self) -> Float[Tensor, "batch units"] | None:
+        """Intensity of each action unit, 0 to 1, in 32 bits; None without such units."""
+        return None if self.action_unit_logits is None else self.action_unit_logits.float().sigmoid()

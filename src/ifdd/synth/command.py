@@ -20,7 +20,7 @@ from ifdd.synth.plan import person_identity, plan_clip
 from ifdd.synth.render import Clip, render_clip
 from ifdd.synth.rigs import RigMaker, make_rig_maker
 from ifdd.synth.tree import TreeClip, plan_tree, render_tree_clip, tree_config, write_lists
-from ifdd.synth.truth import truth_record
+from ifdd.synth.truth import action_unit_attributes, truth_record
 from ifdd.synth.videos.crowd import CrowdConfig, write_crowd
 from ifdd.synth.videos.story import StoryConfig, write_story
 from ifdd.video.encode import write_images, write_video
@@ -181,9 +181,9 @@ def write_set(out: Path, job: Rendering, clips: int, workers: int) -> None:
     for index in range(clips):
         plan = plan_clip(config, seed, index)
         path = _clip_path(out, plan.clip_id, format)
-        person = identity_attributes(person_identity(seed, plan.person))
+        further = identity_attributes(person_identity(seed, plan.person)) | _shown_units(out, plan.clip_id)
         samples.append(
-            Sample(plan.clip_id, path, config.frames, plan.label, plan.subset, 0, plan.subject, attributes=person)
+            Sample(plan.clip_id, path, config.frames, plan.label, plan.subset, 0, plan.subject, attributes=further)
         )
     write_manifest(out / "manifest.csv", samples)
     counts = ", ".join(
@@ -256,6 +256,19 @@ def _is_done(out: Path, config: SynthConfig, seed: int, index: int, format: str)
     clip_id = plan_clip(config, seed, index).clip_id
     # The truth is written last.
     return (out / "clips" / f"{clip_id}.json").exists() and _clip_path(out, clip_id, format).exists()
+
+
+def _shown_units(out: Path, clip_id: str) -> dict[str, str]:
+    """Return a clip's columns of action units, from its truth.
+
+    Raises:
+        InputError: the truth is damaged.
+    """
+    path = out / "clips" / f"{clip_id}.json"
+    try:
+        return action_unit_attributes(json.loads(path.read_text(encoding="utf-8"))["frames"])
+    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+        raise InputError(f"{path} is damaged ({error}); delete it and run the command again") from error
 
 
 def _write_missing(write: Callable[[Job], None], missing: list[Job], clips: int, workers: int) -> None:

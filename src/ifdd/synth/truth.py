@@ -1,10 +1,12 @@
 """The ground truth of each frame, as a record and as JSON."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from ifdd.data.action_units import action_unit_column
 from ifdd.synth.behaviour.action_units import ACTION_UNITS
 from ifdd.synth.rig import FaceTruth
 
@@ -55,3 +57,20 @@ def truth_record(truth: FrameTruth) -> dict[str, Any]:
         "box": dict(zip(("x", "y", "width", "height"), (round(value, 2) for value in truth.face.box), strict=True)),
         "landmarks": truth.face.landmarks.round(2).tolist(),
     }
+
+
+def action_unit_attributes(frames: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Return a clip's columns of action units in the manifest: the mean intensity over its frames and both sides.
+
+    The mean, because it is what a model of whole clips can learn: it pools over the frames, and training mirrors clips.
+
+    Args:
+        frames: the clip's frames, as ``truth_record`` gives them.
+    """
+    return {
+        action_unit_column(number): f"{_mean_intensity(frames, str(number)):.3f}" for number in sorted(ACTION_UNITS)
+    }
+
+
+def _mean_intensity(frames: Sequence[dict[str, Any]], unit: str) -> float:
+    return sum(sum(frame["action_units"].get(unit, (0.0, 0.0))) for frame in frames) / (2 * len(frames))

@@ -1,5 +1,6 @@
 """Callbacks of the training engine: scores and checkpoints after each epoch, and the progress bar."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,9 @@ from ifdd.evaluation.metrics import scores_from_confusion
 from ifdd.model import IFDD
 from ifdd.records import BestEpoch, SubsetScores
 from ifdd.training.module import ClipClassifier
+
+UNIT_ERROR = "action_unit_error"
+"""What the mean absolute error of action units is logged as, after the subset."""
 
 SaveModel = Callable[[Path, IFDD, BestEpoch], None]
 
@@ -61,6 +65,12 @@ class ValidationCheckpoints(Callback):
         pl_module.confusion.reset()
         # the matrix covers all processes, so their scores are equal; sync_dist only silences a warning of the engine
         values = {f"{self.subset}/war": scores.war, f"{self.subset}/uar": scores.uar}
+        if pl_module.unit_errors is not None:
+            error, correlation = pl_module.unit_errors.compute()
+            pl_module.unit_errors.reset()
+            names = f"{self.subset}/{UNIT_ERROR}", f"{self.subset}/action_unit_correlation"
+            measured = zip(names, (float(error), float(correlation)), strict=True)
+            values |= {name: value for name, value in measured if not math.isnan(value)}
         pl_module.log_dict(values, sync_dist=True)
         if not trainer.is_global_zero:
             return
@@ -102,6 +112,8 @@ class ValidationCheckpoints(Callback):
 
 class TrainingProgress(ProgressBar):
     """A progress bar over all clips, and one line per epoch with loss, WAR, UAR, speed and duration of the scoring.
+
+    For a model with action units, the line has their mean absolute error too.
 
     In data-parallel training, only the first process shows them. The speed in clips/s excludes the scoring.
 
@@ -157,11 +169,13 @@ class TrainingProgress(ProgressBar):
         if not self._shown:
             return
         metrics = trainer.callback_metrics
+        error = metrics.get(f"{self.subset}/{UNIT_ERROR}")
+        units = "" if error is None else f" AU error {float(error):.3f}"
         scoring_seconds = monotonic() - self._epoch_start - self._training_seconds
         error_console.print(
             f"epoch {trainer.current_epoch + 1:3}/{trainer.max_epochs}  loss {float(metrics['train/total']):.3f}  "
             f"{self.subset} WAR {float(metrics[f'{self.subset}/war']):.3f} "
-            f"UAR {float(metrics[f'{self.subset}/uar']):.3f}  "
+            f"UAR {float(metrics[f'{self.subset}/uar']):.3f}{units}  "
             f"{self._clips / self._training_seconds:.0f} clips/s, scored in {scoring_seconds:.0f} s",
             highlight=False,
             soft_wrap=True,

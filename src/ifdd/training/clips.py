@@ -13,11 +13,13 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
+from ifdd.data.action_units import action_unit_targets, check_action_units
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.labels import soft_label
 from ifdd.data.manifest import Manifest, Sample
 from ifdd.errors import InputError
 from ifdd.model import IFDDConfig
+from ifdd.training.action_units import WithActionUnits
 from ifdd.training.balance import BalancedSampler, class_draws
 from ifdd.training.config import DataConfig
 
@@ -74,6 +76,9 @@ class ClipDataModule(LightningDataModule):
     part of the training subset held out by subject; the test subset is not read. With the selection "test", the test
     subset selects the checkpoint, and the whole training subset is used for training.
 
+    For a model with action units, batches have their intensities as a third value. Clips that select the checkpoint
+    need none.
+
     Args:
         config: selection and loading of the clips.
         manifest: the table of clips, ``config.manifest``.
@@ -82,7 +87,8 @@ class ClipDataModule(LightningDataModule):
         selection: subset that selects the checkpoint.
 
     Raises:
-        InputError: the manifest lacks a subset, a label has no class, or soft labels are on and no clip has votes.
+        InputError: the manifest lacks a subset, a label has no class, soft labels are on and no clip has votes, or the
+            manifest lacks intensities of the model's action units.
     """
 
     def __init__(
@@ -117,6 +123,14 @@ class ClipDataModule(LightningDataModule):
         self.draws = class_draws(sizes, config.class_balance, len(train))
         """Number of draws of each class in an epoch."""
         self._batches_of: Dataset[Any] = SoftLabels(self.train) if config.soft_labels else self.train
+        self._intensities: Tensor | None = None
+        if model.action_units:
+            check_action_units(train, model.action_units, config.manifest)
+            rows, self._intensities = (
+                torch.from_numpy(action_unit_targets(clips, model.action_units, config.manifest))
+                for clips in (train, validation)
+            )
+            self._batches_of = WithActionUnits(self._batches_of, rows)
 
     @property
     def clip_seconds(self) -> float:
@@ -163,7 +177,7 @@ class ClipDataModule(LightningDataModule):
         """Return the loader of the clips that select the checkpoint; each counts once for any number of processes."""
         assert self.trainer is not None
         replicas = self.trainer.world_size
-        clips = FilledUp(self.validation, replicas)
+        clips = self._with_intensities(FilledUp(self.validation, replicas))
         order: DistributedSampler[Any] = DistributedSampler(clips, replicas, self.trainer.global_rank, shuffle=False)
         return self._loader(clips, sampler=order)
 
@@ -180,6 +194,10 @@ class ClipDataModule(LightningDataModule):
             seed=seed,
             cache=config.cache,
         )
+
+    def _with_intensities(self, clips: "FilledUp") -> Dataset[Any]:
+        """Add the intensities of action units, if the model has any, to the clips that select the checkpoint."""
+        return clips if self._intensities is None else WithActionUnits(clips, self._intensities)
 
     def _loader(self, dataset: Dataset[Any], **options: Any) -> DataLoader[Any]:
         workers = self.config.workers

@@ -10,13 +10,15 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from ifdd.data.transforms import AugmentationConfig, ClipAugmentation, Mixup, MixupConfig
+from ifdd.data.transforms import AugmentationConfig, ClipAugmentation, Mixup, MixupConfig, mix_with_neighbours
 from ifdd.model import IFDD, IFDDLoss
+from ifdd.training.action_units import ActionUnitErrors
 from ifdd.training.clips import REPEATED
 from ifdd.training.config import OptimizationConfig
 
 Batch = Sequence[UInt8[Tensor, "batch 3 time height width"] | Int64[Tensor, " batch"] | Float[Tensor, "batch classes"]]
-"""A batch of the loader: clips and targets, which are class indices or, in training, soft labels."""
+"""A batch of the loader: clips; targets, which are class indices or, in training, soft labels; and, for a model with
+action units, their intensities, NaN where unknown."""
 
 
 def learning_rate_factor(step: int, steps: int, warmup_steps: int, final_fraction: float) -> float:
@@ -42,7 +44,8 @@ def learning_rate_factor(step: int, steps: int, warmup_steps: int, final_fractio
 class ClipClassifier(LightningModule):
     """Train a model on batches of (uint8 clips, targets).
 
-    Batches are augmented on the training device. Validation counts a confusion matrix. Every epoch has a separate
+    Batches are augmented on the training device. Validation counts a confusion matrix and, if the model predicts action
+    units, their errors. Mixing treats intensities as labels, but does not smooth them. Every epoch has a separate
     seed, so that a resumed run draws the same random numbers as an uninterrupted one.
 
     Args:
@@ -77,6 +80,8 @@ class ClipClassifier(LightningModule):
         self.seed = seed
         self.set_data_epoch = set_data_epoch
         self.confusion = MulticlassConfusionMatrix(model.config.num_classes, ignore_index=REPEATED)
+        units = len(model.config.action_units)
+        self.unit_errors = ActionUnitErrors(units) if units else None
         self.adjustment: Tensor
         adjustment = torch.zeros(model.config.num_classes) if adjustment is None else adjustment
         self.register_buffer("adjustment", adjustment, persistent=False)
@@ -92,18 +97,22 @@ class ClipClassifier(LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Return the loss of a batch."""
-        clip, target = batch
-        clip, target = self.mixup(self.augment(clip), target)
+        clip, target, *units = batch
+        clip, share = self.mixup.mix_clips(self.augment(clip))
+        soft, *intensities = (mix_with_neighbours(each, share) for each in (self.mixup.soften(target), *units))
         output = self.model(clip)
-        losses = self.loss(output._replace(logits=output.logits + self.adjustment), target)
-        values = {f"train/{name}": value for name, value in losses._asdict().items()}
+        losses = self.loss(output._replace(logits=output.logits + self.adjustment), soft, *intensities)
+        values = {f"train/{name}": value for name, value in losses._asdict().items() if value is not None}
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(target), sync_dist=True)
         return losses.total
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Count the predictions of a batch."""
-        clip, target = batch
-        self.confusion.update(self.model(clip.float() / 255).logits, target)
+        clip, target, *units = batch
+        output = self.model(clip.float() / 255)
+        self.confusion.update(output.logits, target)
+        if self.unit_errors is not None:
+            self.unit_errors.update(output.action_units, *units)
 
     def configure_optimizers(self) -> Any:
         """Return AdamW and its learning-rate schedule, updated every step."""

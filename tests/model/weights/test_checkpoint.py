@@ -73,11 +73,20 @@ def test_a_checkpoint_of_an_earlier_version_keeps_its_box_and_its_light(tmp_path
     with safe_open(path, "pt") as file:
         metadata, weights = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     config = json.loads(metadata["config"])
-    del config["alignment"], config["standardization"]
+    del config["alignment"], config["standardization"], config["action_units"], config["action_unit_weight"]
     save_file(weights, old, metadata | {"config": json.dumps(config)})
     loaded = load_checkpoint(old).model.config
-    assert (loaded.alignment, loaded.standardization) == ("box", "none")
+    assert (loaded.alignment, loaded.standardization, loaded.action_units) == ("box", "none", ())
     assert load_checkpoint("ifdd_tiny_synth").model.config.alignment == "box"
+
+
+def test_a_checkpoint_keeps_its_action_units(tmp_path: Path) -> None:
+    path, clip = tmp_path / "model.safetensors", torch.rand(1, 3, 16, 32, 32)
+    model = create_model("ifdd_tiny", size=32, action_units=(12, 1, 45), action_unit_weight=0.25).eval()
+    save_checkpoint(path, model, CLASSES, 1.6, CheckpointRecord())
+    loaded = load_checkpoint(path).model
+    assert (loaded.config.action_units, loaded.config.action_unit_weight) == ((12, 1, 45), 0.25)
+    assert torch.equal(loaded(clip).action_units, model(clip).action_units)
 
 
 def test_class_names_must_fit_the_model(tmp_path: Path) -> None:

@@ -109,6 +109,7 @@ def _model(model: ModelInfo) -> dict[str, Any]:
         **{name: value for name, value in origin.items() if value is not None},
         "face_detector": model.face_detector,
         **({} if model.alignment == "box" else {"alignment": model.alignment}),
+        **({"action_units": list(model.action_units)} if model.action_units else {}),
         "description": dict(model.description),
         **({} if model.calibration is None else {"calibration": dict(model.calibration)}),
         **({"notice": model.notice} if model.notice else {}),
@@ -163,6 +164,7 @@ def _windows(windows: Windows) -> Iterator[dict[str, Any]]:
             "probabilities": [round(value, SHARES) for value in entry.probabilities],
             "quality": round(entry.quality, QUALITY),
             "flaw": entry.flaw,
+            **({"action_units": [round(value, SHARES) for value in entry.action_units]} if entry.action_units else {}),
         }
 
 
@@ -202,17 +204,19 @@ def _array(items: Iterable[Iterable[str]]) -> Iterator[str]:
 
 
 def _read(document: dict[str, Any], kind: type[R]) -> R:
-    model = {**document["model"], "classes": tuple(document["model"]["classes"])}
+    model = {"action_units": (), **document["model"]}
+    model |= {name: tuple(model[name]) for name in ("classes", "action_units")}
+    widths = len(model["classes"]), len(model["action_units"])
     video = {**document["video"], "notices": tuple(document["video"]["notices"])}
     return kind(
         video=VideoInfo(**video),
         model=ModelInfo(**model),
-        tracks=tuple(_read_track(track, len(model["classes"])) for track in document["tracks"]),
+        tracks=tuple(_read_track(track, *widths) for track in document["tracks"]),
         shot_boundaries_seconds=tuple(map(float, document["shot_boundaries_seconds"])),
     )
 
 
-def _read_track(track: dict[str, Any], classes: int) -> RecognizedTrack:
+def _read_track(track: dict[str, Any], classes: int, units: int) -> RecognizedTrack:
     windows, boxes = track["windows"], track["boxes"]
     lengths = {name: len(boxes[name]) for name in ("frames", "seconds", "xyxy", "scores")}
     if len(set(lengths.values())) > 1:
@@ -238,6 +242,7 @@ def _read_track(track: dict[str, Any], classes: int) -> RecognizedTrack:
             column("probabilities").reshape(-1, classes),
             column("quality"),
             tuple(window["flaw"] for window in windows),
+            column("action_units").reshape(-1, units) if units and windows else None,
         ),
         segments=tuple(_read_segment(track["id"], segment) for segment in track["segments"]),
     )

@@ -30,7 +30,13 @@ STATISTICS_DIGITS = {"seconds": 4, "shot_change": 6, "best_score": 6, "score": 6
 def timeline_columns(results: Results) -> dict[str, type]:
     """Return column of the timeline -> its type."""
     first = {"track": int, "start_seconds": float, "end_seconds": float, "start_frame": int, "end_frame": int}
-    return {**first, **dict.fromkeys(results.classes, float), "quality": float, "notice": str}
+    values = (*results.classes, *_unit_columns(results))
+    return {**first, **dict.fromkeys(values, float), "quality": float, "notice": str}
+
+
+def _unit_columns(results: Results) -> list[str]:
+    """Return the columns of the action units, such as AU04 and AU12."""
+    return [f"AU{number:02d}" for number in results.model.action_units]
 
 
 def timeline_rows(results: Results) -> Iterator[Row]:
@@ -46,6 +52,7 @@ def timeline_rows(results: Results) -> Iterator[Row]:
             "start_frame": start_frame,
             "end_frame": end_frame,
             **{name: round(value, 6) for name, value in zip(results.classes, entry.probabilities, strict=True)},
+            **{name: round(value, 6) for name, value in zip(_unit_columns(results), entry.action_units, strict=True)},
             "quality": round(entry.quality, 4),
             "notice": notice,
         }

@@ -27,8 +27,8 @@ BUNDLED = {"ifdd_tiny_synth": Path(__file__).parent / "bundled" / "ifdd_tiny_syn
 DEMONSTRATION = "ifdd_tiny_synth"
 """The bundled checkpoint used when none is named; trained only on drawn faces."""
 
-CLASSIFIER = "head.classifier."
-"""Prefix of the classifier's parameter names."""
+CLASSIFIER, ACTION_UNITS = "head.classifier.", "action_units."
+"""Prefixes of the parameter names of the two heads."""
 
 PICKLES = (".pth", ".pt", ".ckpt", ".bin")
 
@@ -219,8 +219,8 @@ def _read(checkpoint: str | Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 def copy_weights(model: IFDD, classes: Iterable[str], checkpoint: Checkpoint, origin: str) -> tuple[str, ...]:
     """Initialise a model with the weights of a checkpoint, as the start of a training run.
 
-    The classifier is copied only if the classes are the same in the same order. Whole parts that only one of the two
-    has, such as an auxiliary head, are left out.
+    The classifier is copied only if the classes are the same in the same order, the head for action units only if the
+    units are. Whole parts that only one of the two has, such as that head, are left out.
 
     Args:
         model: model of the same architecture; changed in place.
@@ -237,10 +237,10 @@ def copy_weights(model: IFDD, classes: Iterable[str], checkpoint: Checkpoint, or
     own, given = model.state_dict(), checkpoint.model.state_dict()
     parts = {name.partition(".")[0] for name in own} & {name.partition(".")[0] for name in given}
     same_classes = tuple(classes) == checkpoint.classes
+    same_units = model.config.action_units == checkpoint.model.config.action_units
+    others = (*(() if same_classes else (CLASSIFIER,)), *(() if same_units else (ACTION_UNITS,)))
     left_out = [
-        name
-        for name in dict.fromkeys((*given, *own))
-        if name.partition(".")[0] not in parts or (name.startswith(CLASSIFIER) and not same_classes)
+        name for name in dict.fromkeys((*given, *own)) if name.partition(".")[0] not in parts or name.startswith(others)
     ]
     taken = {name: value for name, value in given.items() if name not in left_out}
     load_strictly(model, taken | {name: own[name] for name in left_out if name in own}, origin)
