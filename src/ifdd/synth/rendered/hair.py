@@ -36,7 +36,7 @@ HAIR = Material((0.10, 12.0), (0.25, 0.25, 0.25), 0.0, cut=0.5, shadowed=0.6)
 def inside_hairline(points: Float[np.ndarray, "*shape 3"], recede: float = 0.0) -> Float[np.ndarray, " *shape"]:
     """Return the distance in centimetres by which points on the head lie inside the hairline; negative outside."""
     x, y, z = points[..., 0], points[..., 1], points[..., 2]
-    azimuth = np.degrees(np.abs(np.arctan2(x, z - 0.0)))
+    azimuth = np.degrees(np.abs(np.arctan2(x, z)))
     heights = np.interp(
         azimuth, [0, 22, 42, 58, 72, 84, 94, 112, 150, 180], [9.9, 10.1, 9.4, 7.4, 4.6, 2.2, 3.4, -1.0, -4.0, -4.5]
     )
@@ -66,11 +66,11 @@ def make_hair(identity: Identity, head: Head, rng: np.random.Generator) -> list[
     colours = strands(identity.hair_colour, rng, contrast=0.05 if cloth else rng.uniform(0.15, 0.35))
     pieces = [_cap(identity, head, volume, colours, rng)]
     if style in CURTAINS and (style != "curly" or rng.random() < 0.5):
-        pieces.append(_curtain(style, head, volume, colours, rng))
+        pieces.append(_curtain(style, volume, colours, rng))
     if style == "fringe" or (style in ("short", "bob", "swept", "long") and rng.random() < 0.25):
-        pieces.append(_fringe(head, volume, colours, rng))
+        pieces.append(_fringe(volume, colours, rng))
     if style == "tied":
-        pieces.append(_bun(head, colours, rng))
+        pieces.append(_bun(colours, rng))
     return pieces
 
 
@@ -109,9 +109,7 @@ def _cap(
     )
 
 
-def _curtain(
-    style: str, head: Head, volume: float, colours: Float32[np.ndarray, "s s 3"], rng: np.random.Generator
-) -> Piece:
+def _curtain(style: str, volume: float, colours: Float32[np.ndarray, "s s 3"], rng: np.random.Generator) -> Piece:
     """Return hair that falls from the crown beside the face and behind it."""
     low = rng.uniform(*CURTAINS[style])
     front = np.radians(rng.uniform(52, 80)) if style != "scarf" else np.radians(60)
@@ -119,20 +117,20 @@ def _curtain(
     columns, rows = 60, 18
     azimuth = np.linspace(front + uneven, 2 * np.pi - front, columns)
     t = np.linspace(0, 1, rows)[:, None]
-    height = 9.5 + (low - 9.5) * t + 0.0 * azimuth
+    height = np.broadcast_to(9.5 + (low - 9.5) * t, (rows, columns))
     wave = 0.35 * np.sin(6 * t + rng.uniform(0, 6) + 3 * np.sin(3 * azimuth))
     radius_x, radius_z = 7.6 + volume + 0.6 * np.sin(np.pi * np.clip(t * 1.2, 0, 1)), 8.6 + volume
     taper = np.clip((height - 5) / 9.5, 0, 1)
     shrink = np.sqrt(np.clip(1 - taper**2, 0.05, 1))
     x = np.sin(azimuth) * (radius_x * shrink + wave)
-    z = 0.0 + np.cos(azimuth) * (radius_z * shrink + wave)
-    points = np.stack([x + 0 * height, height + 0 * x, z + 0 * height], axis=2)
+    z = np.cos(azimuth) * (radius_z * shrink + wave)
+    points = np.stack([x, height, z], axis=2)
     uv = np.stack([np.broadcast_to(np.linspace(0, 1, columns), x.shape), np.broadcast_to(1 - t, x.shape)], axis=2)
     ends = _ragged_ends(colours.shape[0], rng, 0.25 if style != "scarf" else 0.0)
     return Piece(*sheet(points, uv), np.dstack([colours.astype(np.uint8), ends]), HAIR)
 
 
-def _fringe(head: Head, volume: float, colours: Float32[np.ndarray, "s s 3"], rng: np.random.Generator) -> Piece:
+def _fringe(volume: float, colours: Float32[np.ndarray, "s s 3"], rng: np.random.Generator) -> Piece:
     """Return hair that falls over the forehead, straight or to one side."""
     reach, low = np.radians(rng.uniform(35, 60)), rng.uniform(5.6, 8.4)
     slant = rng.uniform(-1.8, 1.8)
@@ -150,13 +148,13 @@ def _fringe(head: Head, volume: float, colours: Float32[np.ndarray, "s s 3"], rn
     )
     x = np.sin(azimuth) * radius * 0.86
     z = 0.3 + np.cos(azimuth) * (radius + 0.7)
-    points = np.stack([x, height + 0 * x, z], axis=2)
+    points = np.stack([x, np.broadcast_to(height, x.shape), z], axis=2)
     uv = np.stack([np.broadcast_to(np.linspace(0, 1, columns), x.shape), np.broadcast_to(1 - t, x.shape)], axis=2)
     ends = _ragged_ends(colours.shape[0], rng, rng.uniform(0.2, 0.7))
     return Piece(*sheet(points, uv), np.dstack([colours.astype(np.uint8), ends]), HAIR)
 
 
-def _bun(head: Head, colours: Float32[np.ndarray, "s s 3"], rng: np.random.Generator) -> Piece:
+def _bun(colours: Float32[np.ndarray, "s s 3"], rng: np.random.Generator) -> Piece:
     """Return a knot of hair at the back or on top of the head."""
     size, place = rng.uniform(2.2, 3.4), np.array([0.0, *(rng.uniform(8, 14), rng.uniform(-9, -6))])
     u, v = np.meshgrid(np.linspace(0, 2 * np.pi, 17), np.linspace(0.05, np.pi - 0.05, 11))

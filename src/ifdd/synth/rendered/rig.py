@@ -25,10 +25,14 @@ CENTIMETRES = 10.7
 HEAD_ORIGIN = 2.6
 """Height in centimetres at which the head unit's y is 0, just below the eyes."""
 
+FOREHEAD_DEPTH = 8.5
+"""Depth of the upper forehead in centimetres."""
+
 PIVOT_DEPTH, FACE_DEPTH = 4.0, 5.5
 """Depth of the point around which the head turns, and of the face before it, in centimetres."""
 
 SKIN_GLOSS = 0.10
+"""Strength of the highlights of average skin."""
 
 
 class RenderedRig:
@@ -36,7 +40,7 @@ class RenderedRig:
 
     Args:
         identity: the person.
-        scale: pixels per head unit; the rendered rig needs it for nothing.
+        scale: pixels per head unit, for which the drawn rig prepares; this one is drawn at any scale.
         data: ICT-FaceKit, as for ``load_head_model``.
 
     Raises:
@@ -143,7 +147,7 @@ class RenderedRig:
 
     def _truth(self, surface: Surface, view: View, size: tuple[int, ...]) -> FaceTruth:
         landmarks = project(surface.points[LANDMARK_VERTICES], view)
-        extent = project(_box_points(self.head, surface), view)
+        extent = project(_box_points(surface), view)
         (left, top), (right, bottom) = extent.min(axis=0), extent.max(axis=0)
         height, width = size
         left, right = np.clip((left, right), 0, width)
@@ -185,8 +189,8 @@ def _lamps(light: Light) -> list[Lamp]:
     return [Lamp(np.asarray(direction * (1, -1, 1), np.float32), 1.15 * linear(colour)) for direction, colour in lamps]
 
 
-def _box_points(head: Head, surface: Surface) -> Float32[np.ndarray, "points 3"]:
+def _box_points(surface: Surface) -> Float32[np.ndarray, "points 3"]:
     """Return points of the outline of YuNet's box: the jaw's landmarks and the upper forehead."""
     jaw = surface.points[LANDMARK_VERTICES[:17]]
-    forehead = np.array([[0.0, HEAD_ORIGIN - FOREHEAD * CENTIMETRES, 8.5]], np.float32)
+    forehead = np.array([[0.0, HEAD_ORIGIN - FOREHEAD * CENTIMETRES, FOREHEAD_DEPTH]], np.float32)
     return np.concatenate([jaw, forehead]).astype(np.float32)
