@@ -22,7 +22,7 @@ import torch
 
 from ifdd.faces.detection import FaceDetector, HaarDetector, YuNetDetector
 from ifdd.inference import RecognizedTrack, Recognizer
-from ifdd.model import DEMONSTRATION, find_checkpoint
+from ifdd.model import DEFAULT, find_checkpoint
 from ifdd.video.sources import SourceOptions
 
 Spots = Mapping[int, tuple[float, float]]
@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder with the videos")
     parser.add_argument("--detector-model", type=Path, help="YuNet's .onnx file; without it, only Haar is measured")
     parser.add_argument("--without-haar", action="store_true", help="measure YuNet only")
-    parser.add_argument("--checkpoint", default=DEMONSTRATION, help="the model that reads the faces")
+    parser.add_argument("--checkpoint", default=DEFAULT, help="the model that reads the faces")
     parser.add_argument("--seconds", type=float, help="read at most this much of each video")
     parser.add_argument("--out", type=Path, default=Path("results/real_videos.json"))
     options = parser.parse_args()

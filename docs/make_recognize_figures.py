@@ -16,6 +16,7 @@ import numpy as np
 
 from ifdd.inference import Recognizer, YuNetDetector
 from ifdd.inference.outputs.render import draw_frames
+from ifdd.model import DEMONSTRATION
 from ifdd.synth import PRESETS
 from ifdd.synth.videos.story import StoryConfig, render_story
 
@@ -29,7 +30,7 @@ DARK = (7.5, 11.5)
 def main() -> None:
     """Make both pictures."""
     detector = YuNetDetector(Path(sys.argv[1])) if len(sys.argv) > 1 else None
-    recognizer = Recognizer.from_checkpoint(detector=detector)
+    recognizer = Recognizer.from_checkpoint(DEMONSTRATION, detector)
     with tempfile.TemporaryDirectory() as folder:
         video = Path(folder) / "two_people.mp4"
         write_video(video)

@@ -31,4 +31,45 @@ def _with_interval(value: dict[str, Any]) -> str:
     return f"{percent(value['value'])} ({100 * low:.1f} to {100 * high:.1f})"
 
 
-BLOCKS: Makers = {"real faces": real_faces}
+def recalls() -> str:
+    """List the recalls of every checkpoint among the folder's classes, with intervals."""
+    found = result("real_faces")["checkpoints"]
+    names = found[0]["restricted"]["recalls"]
+    rows = [
+        (f"`{scored['checkpoint']}`", *(_with_interval(scored["restricted"]["recalls"][name]) for name in names))
+        for scored in found
+    ]
+    return table(("recall", *names), rows)
+
+
+def coverage() -> str:
+    """List the accuracy of the surest photographs."""
+    found = result("real_faces")["checkpoints"]
+    shares = list(found[0]["restricted"]["coverage"])
+    rows = [
+        (f"`{scored['checkpoint']}`", *(percent(scored["restricted"]["coverage"][share]) for share in shares))
+        for scored in found
+    ]
+    return table(("surest", *(share.replace("%", " %") for share in shares)), rows)
+
+
+def study() -> str:
+    """List what was varied in the recipe, and what it changed."""
+    rows = [
+        (
+            run["varies"],
+            _with_interval(run["accuracy"]),
+            _with_interval(run["surest_half"]),
+            "" if run["validation"] is None else percent(run["validation"]),
+        )
+        for run in result("face_study").values()
+    ]
+    return table(("varied", "photographs", "the surest half of them", "rendered people"), rows)
+
+
+BLOCKS: Makers = {
+    "real faces": real_faces,
+    "real recalls": recalls,
+    "real coverage": coverage,
+    "face study": study,
+}

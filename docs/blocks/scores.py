@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from docs.blocks.markdown import Makers, percent, result, table
+from docs.blocks.markdown import ROOT, Makers, percent, result, table
+from ifdd.evaluation.groups.report import groups_markdown
+from ifdd.records import EvaluationRecord
 
-TRAINED = {"demo": "synth_tiny", "bundled": "ifdd_tiny_synth"}
+TRAINED = {"demo": "synth_tiny", "bundled": "ifdd_tiny_synth", "face": "ifdd_face"}
 """What a page calls a model -> its result file."""
 
 
@@ -20,7 +22,13 @@ def recalls(which: str) -> str:
     return table(("recall", *found), [("", *map(percent, found.values()))])
 
 
-BLOCKS: Makers = {"recalls": recalls}
+def groups(which: str) -> str:
+    """List the results of every group of rendered people."""
+    record = EvaluationRecord.load(ROOT / "results" / f"{TRAINED[which]}.json")
+    return "\n".join(line for found in record.groups or () for line in groups_markdown(found, 4))
+
+
+BLOCKS: Makers = {"recalls": recalls, "groups": groups}
 FIGURES: Makers = {
     "score": lambda which, kind: percent(scores(which)[kind]),
     "test clips": lambda which: str(result(TRAINED[which])["protocol"]["clips"]),

@@ -19,7 +19,7 @@ from ifdd.inference.jobs import Job, refuse_unwritable
 from ifdd.inference.pipeline import Progress
 from ifdd.inference.recognize import _outcomes
 from ifdd.inference.worker import Outcome, Settings, Worker, progress_of, share_cores
-from ifdd.model import DEMONSTRATION
+from ifdd.model import DEFAULT
 from ifdd.processes import KILLED
 from ifdd.synth.config import PRESETS
 from ifdd.synth.videos.story import StoryConfig, render_story
@@ -156,16 +156,16 @@ def test_checking_a_folder_leaves_it_unchanged(tmp_path: Path) -> None:
     assert kept.is_dir()
 
 
-def test_without_a_checkpoint_the_demonstration_is_used_and_reported(
+def test_without_a_checkpoint_the_bundled_one_is_used_and_reported(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     video = write_video(tmp_path / "a.mp4", disc_frames(5, {}))
     main(["recognize", str(video), "--out", str(tmp_path / "out"), "--device", "cpu"])
     printed = capfd.readouterr()
-    assert f"a bundled demonstration model, {DEMONSTRATION}, trained only on drawn faces, is used" in printed.err
-    assert "synthetic" in printed.out
+    assert f"the bundled model {DEFAULT} is used; it was trained only on computer-generated faces" in printed.err
+    assert "Trained only on computer-generated faces" in printed.out
     model = json.loads((tmp_path / "out" / "a.json").read_text())["model"]
-    assert model["checkpoint"] == DEMONSTRATION
+    assert model["checkpoint"] == DEFAULT
     assert "docs/checkpoints.md" in model["notice"]
 
 

@@ -47,8 +47,7 @@ def calibrate(
     both and a record of the clips; an earlier calibration is replaced.
 
     Args:
-        checkpoint: Checkpoint to calibrate: a .safetensors file that 'ifdd train' wrote, or the bundled
-            ifdd_tiny_synth.
+        checkpoint: Checkpoint to calibrate: a .safetensors file that 'ifdd train' wrote, or a bundled one's name.
         manifest: Manifest of the dataset, CSV or Parquet, as 'ifdd prepare' or 'ifdd synth' writes it.
         out: File to write, with the suffix .safetensors.
         subset: Subset of the manifest to fit on. Do not report scores of the calibrated probabilities on these clips.

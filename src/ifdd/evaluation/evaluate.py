@@ -68,7 +68,7 @@ def evaluate(
     Frames are sampled without randomness: the same command gives the same result.
 
     Args:
-        checkpoint: Checkpoint to evaluate: a .safetensors file that 'ifdd train' wrote, or the bundled ifdd_tiny_synth.
+        checkpoint: Checkpoint to evaluate: a .safetensors file that 'ifdd train' wrote, or a bundled one's name.
         manifest: Manifest of the dataset, CSV or Parquet, as 'ifdd prepare' or 'ifdd synth' writes it.
         subset: Subset of the manifest to evaluate on; a result on training clips is labelled as such.
         fold: Fold of a cross-validation, from 1; required if the manifest has several.

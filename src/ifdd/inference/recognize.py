@@ -19,7 +19,7 @@ from ifdd.inference.outputs.write import STATISTICS, parse_formats
 from ifdd.inference.recognizer import Recognizer
 from ifdd.inference.windows import WindowOptions
 from ifdd.inference.worker import Outcome, Settings, Worker, recognize_in_process, share_cores
-from ifdd.model import DEMONSTRATION, choose_device, load_checkpoint
+from ifdd.model import DEFAULT, choose_device, load_checkpoint
 from ifdd.processes import in_processes
 from ifdd.video.sources import CAMERA, SourceOptions, hide_password
 
@@ -30,7 +30,7 @@ ONE_LINE_FROM_VIDEOS = 10
 def recognize(
     videos: list[str] = [],  # noqa: B006 (not changed)
     *,
-    checkpoint: Path = Path(DEMONSTRATION),
+    checkpoint: Path = Path(DEFAULT),
     out: Path = Path("recognition"),
     formats: str = "json,csv",
     camera: int | None = None,
@@ -53,8 +53,8 @@ def recognize(
 
     Args:
         videos: Video files, folders of images, directories, patterns 'in/**/*.mp4', URLs, or - for standard input.
-        checkpoint: Checkpoint to use: a .safetensors file that 'ifdd train' wrote, or the bundled ifdd_tiny_synth, a
-            demonstration trained only on drawn faces.
+        checkpoint: Checkpoint to use: a .safetensors file that 'ifdd train' wrote, or a bundled one: ifdd_face,
+            trained on computer-generated faces for reading real ones, or ifdd_tiny_synth, which knows drawn faces.
         out: Folder to write to.
         formats: Formats to write, separated by commas: json (everything), csv, parquet (the timeline), vtt, srt
             (captions), eaf, textgrid (for ELAN and Praat), png, svg (a plot), mp4 (the annotated video, which never
@@ -88,8 +88,8 @@ def recognize(
     loaded = load_checkpoint(checkpoint)  # reports its errors before a detector is downloaded
     refuse_unwritable(out)
     _refuse_missing(found)
-    if checkpoint == Path(DEMONSTRATION):
-        _print(f"a bundled demonstration model, {DEMONSTRATION}, trained only on drawn faces, is used", error=True)
+    if checkpoint == Path(DEFAULT):
+        _print(f"the bundled model {DEFAULT} is used; it was trained only on computer-generated faces", error=True)
     detector = choose_detector(detector_model, lambda line: _print(line, error=True))
     settings = Settings(checkpoint, detector, device_name, windows, tracking, source, out, forms, brief)
     share_cores()

@@ -18,7 +18,7 @@ from ifdd.inference.recognition import Recognition
 from ifdd.inference.results import ModelInfo, TimelineEntry
 from ifdd.inference.stream import Stream
 from ifdd.inference.windows import WindowOptions
-from ifdd.model import DEMONSTRATION, PRESETS, Checkpoint, IFDDConfig, find_checkpoint, load_checkpoint
+from ifdd.model import DEFAULT, PRESETS, Checkpoint, IFDDConfig, find_checkpoint, load_checkpoint
 from ifdd.records import CheckpointRecord
 from ifdd.video.sources import SourceOptions, VideoSource, open_video
 
@@ -86,7 +86,7 @@ class Recognizer:
     @classmethod
     def from_checkpoint(
         cls,
-        path: str | Path = DEMONSTRATION,
+        path: str | Path = DEFAULT,
         detector: FaceDetector | None = None,
         tracking: TrackingOptions | None = None,
         windows: WindowOptions | None = None,
@@ -95,8 +95,8 @@ class Recognizer:
         """Build a recognizer from a checkpoint file.
 
         Args:
-            path: a .safetensors file written by ``ifdd train``, or the name of a bundled checkpoint; by default the
-                demonstration, which was trained only on drawn faces.
+            path: a .safetensors file written by ``ifdd train``, or the name of a bundled checkpoint; by default
+                ``ifdd_face``, which was trained on computer-generated faces for reading real ones.
             detector: the face detector; see the class.
             tracking: when tracks begin and end.
             windows: how windows slide and become segments.
@@ -177,7 +177,7 @@ class Recognizer:
 
 def recognize(
     video: str | Path,
-    checkpoint: str | Path = DEMONSTRATION,
+    checkpoint: str | Path = DEFAULT,
     *,
     detector: FaceDetector | None = None,
     tracking: TrackingOptions | None = None,
@@ -190,8 +190,8 @@ def recognize(
     Args:
         video: a video file of any kind that FFmpeg reads, a folder of numbered images, a URL, ``-`` for standard input,
             or ``camera:0``.
-        checkpoint: a .safetensors file written by ``ifdd train``, or the name of a bundled checkpoint; by default the
-            demonstration, which was trained only on drawn faces.
+        checkpoint: a .safetensors file written by ``ifdd train``, or the name of a bundled checkpoint; by default
+            ``ifdd_face``, which was trained on computer-generated faces for reading real ones.
         detector: the face detector; see ``Recognizer``.
         tracking: when tracks begin and end.
         windows: how windows slide and become segments.
@@ -209,7 +209,7 @@ def recognize(
         >>> from ifdd.video import write_video
         >>> drawn = render_clip(SynthConfig(size=112, frames=16, fps=10.0), seed=1, index=0)
         >>> write_video(Path("drawn.mp4"), list(drawn.frames), fps=10.0)
-        >>> recognition = ifdd.recognize("drawn.mp4", detector=HaarDetector())
+        >>> recognition = ifdd.recognize("drawn.mp4", "ifdd_tiny_synth", detector=HaarDetector())
         >>> for segment in recognition.segments:
         ...     print(segment.track, segment.start_seconds, segment.end_seconds, segment.label)
         1 0.0 1.6 disgust

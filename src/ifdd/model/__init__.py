@@ -8,6 +8,7 @@ from ifdd.model.losses import IFDDLoss, Losses, action_unit_loss, classification
 from ifdd.model.outputs import FrameSplit, IFDDOutput, Lifted, StageShape, class_probabilities
 from ifdd.model.weights.checkpoint import (
     BUNDLED,
+    DEFAULT,
     DEMONSTRATION,
     Checkpoint,
     find_checkpoint,
@@ -23,6 +24,7 @@ __all__ = [
     "ABLATIONS",
     "BACKBONES",
     "BUNDLED",
+    "DEFAULT",
     "DEMONSTRATION",
     "IFDD",
     "KINETICS",

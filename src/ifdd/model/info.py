@@ -41,7 +41,7 @@ def info(
     Python process, PyTorch's code and scratch space inside kernels.
 
     Args:
-        model: A preset, a .safetensors checkpoint of ifdd, or the bundled ifdd_tiny_synth; without it, all presets are
+        model: A preset, a .safetensors checkpoint of ifdd, or a bundled one's name; without it, all presets are
             listed.
         ablation: Row of the paper's ablations: full, backbone_only, issm_only, even_odd, predictor_first, ...
         overrides: Other fields of the model's configuration to change, e.g. {size: 112}.

@@ -21,11 +21,14 @@ from ifdd.records import CalibrationRecord, CheckpointRecord, MeasuredRecord
 FORMAT = "ifdd-checkpoint-1"
 """Identifies a checkpoint file and its version."""
 
-BUNDLED = {"ifdd_tiny_synth": Path(__file__).parent / "bundled" / "ifdd_tiny_synth.safetensors"}
-"""Name -> checkpoint that ships with the package; docs/checkpoints.md says what each is for."""
+DEFAULT = "ifdd_face"
+"""The bundled checkpoint used when none is named; trained on rendered faces, for reading real ones."""
 
 DEMONSTRATION = "ifdd_tiny_synth"
-"""The bundled checkpoint used when none is named; trained only on drawn faces."""
+"""A bundled checkpoint trained on the drawn faces of the built-in benchmark, for examples and tests."""
+
+BUNDLED = {name: Path(__file__).parent / "bundled" / f"{name}.safetensors" for name in (DEFAULT, DEMONSTRATION)}
+"""Name -> checkpoint that ships with the package; docs/checkpoints.md says what each is for."""
 
 CLASSIFIER, ACTION_UNITS = "head.classifier.", "action_units."
 """Prefixes of the parameter names of the two heads."""
@@ -201,10 +204,10 @@ def _read(checkpoint: str | Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     except FileNotFoundError as error:
         if str(checkpoint) in PRESETS:
             raise InputError(
-                f"{checkpoint} is a preset, which has no trained weights; did you mean {DEMONSTRATION}?"
+                f"{checkpoint} is a preset, which has no trained weights; did you mean {DEFAULT}?"
             ) from error
         raise InputError(
-            f"no checkpoint at {path}; train one with 'ifdd train', or use {DEMONSTRATION}, trained on drawn faces"
+            f"no checkpoint at {path}; train one with 'ifdd train', or use the bundled {DEFAULT}"
         ) from error
     except (SafetensorError, OSError) as error:
         reason = "it is a folder" if path.is_dir() else str(error)

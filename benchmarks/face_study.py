@@ -1,0 +1,154 @@
+"""What helps a model trained on rendered faces to read real ones: train variants of one recipe, score them all.
+
+The study (``benchmarks/face_study.yaml``) names a base recipe and runs, each of which varies one thing: options of
+``ifdd train``, the share of the training clips, or how the faces are cropped. Every run is trained on crops of the same
+rendered clips and scored on the same folder of real faces (see ``real_faces.py``). A run that is interrupted resumes; a
+run that is finished is only scored. The table fills as it goes.
+
+    python benchmarks/face_study.py RENDERED/manifest.csv FOLDER --work study --detector-model yunet_n_640_640.onnx
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ifdd.data.manifest import Manifest, write_manifest
+from ifdd.errors import InputError
+from ifdd.model import load_checkpoint
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.real_faces import main as score
+
+FINISHED = "finished"
+"""Empty file that marks a finished training."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One variant of the base recipe."""
+
+    name: str
+    varies: str
+    options: dict[str, Any] = field(default_factory=dict)
+    """Option of ``ifdd train`` -> value."""
+    clips: float = 1.0
+    """Share of the training clips."""
+    size: int = 64
+    """Side of the crops in pixels."""
+    alignment: str = "landmarks"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("manifest", type=Path, help="manifest of the rendered clips, as 'ifdd synth' writes it")
+    parser.add_argument("folder", type=Path, help="class folders of real faces")
+    parser.add_argument("--study", type=Path, default=Path("benchmarks/face_study.yaml"))
+    parser.add_argument("--work", type=Path, default=Path("study"), help="folder for crops and trainings")
+    parser.add_argument("--only", help="names of the runs to do, separated by commas")
+    parser.add_argument("--detector-model", type=Path, help="path to YuNet's .onnx file")
+    parser.add_argument("--out", type=Path, default=Path("results/face_study.json"))
+    options = parser.parse_args()
+    base, runs = read_study(options.study)
+    for name in options.only.split(",") if options.only else runs:
+        if name not in runs:
+            parser.exit(2, f"face_study: no run {name!r} in {options.study}; choose of {', '.join(runs)}\n")
+        checkpoint = train(base, runs[name], options)
+        record(runs[name], checkpoint, options)
+
+
+def read_study(path: Path) -> tuple[str, dict[str, Run]]:
+    """Return the base recipe and the runs by name."""
+    study = yaml.safe_load(path.read_text(encoding="utf-8"))
+    common = {name: study[name] for name in ("size", "alignment")}
+    return study["base"], {name: Run(name, **{**common, **values}) for name, values in study["runs"].items()}
+
+
+def train(base: str, run: Run, options: argparse.Namespace) -> Path:
+    """Train a run unless it is finished, and return its checkpoint."""
+    out = options.work / run.name
+    checkpoint = out / "best.safetensors"
+    if (out / FINISHED).exists():
+        return checkpoint
+    crops = options.work / f"faces_{run.alignment}_{run.size}"
+    if not (crops / "manifest.csv").exists():
+        words = ["--alignment", run.alignment, "--face-size", str(run.size), "--search-seconds", "0.4"]
+        words += ["--detector-model", str(options.detector_model)] if options.detector_model else []
+        ifdd("prepare", "manifest", str(options.manifest), str(crops), *words)
+    manifest = crops / "manifest.csv" if run.clips == 1 else reduce(crops, run.clips)
+    words = [word for name, value in options_of(base, run).items() for word in (f"--{name}", plain(value))]
+    ifdd("train", base, "--data.manifest", str(manifest), "--out", str(out), "--resume", *words)
+    (out / FINISHED).touch()
+    return checkpoint
+
+
+def reduce(crops: Path, share: float) -> Path:
+    """Write a manifest of a share of the training clips next to the whole one, and return its path."""
+    samples = Manifest.read(crops / "manifest.csv").samples
+    training = [sample for sample in samples if sample.subset == "train"]
+    kept = {sample.clip_id for sample in training[: round(share * len(training))]}
+    path = crops / f"manifest_{share:g}.csv"
+    write_manifest(path, [sample for sample in samples if sample.subset != "train" or sample.clip_id in kept])
+    return path
+
+
+def options_of(base: str, run: Run) -> dict[str, Any]:
+    """Return a run's options of ``ifdd train``; its overrides of the model are added to those of the base recipe."""
+    prefix = "model.overrides."
+    changes = {name.removeprefix(prefix): value for name, value in run.options.items() if name.startswith(prefix)}
+    options = {name: value for name, value in run.options.items() if not name.startswith(prefix)}
+    if changes:
+        kept = yaml.safe_load(Path(base).read_text(encoding="utf-8"))["model"]["overrides"]
+        options["model.overrides"] = kept | changes
+    return options
+
+
+def plain(value: Any) -> str:
+    """Return a value as on the command line."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def ifdd(*words: str) -> None:
+    """Run a command of ifdd.
+
+    Raises:
+        InputError: it failed.
+    """
+    if subprocess.run([sys.executable, "-m", "ifdd", *words], check=False).returncode:
+        raise InputError(f"ifdd {' '.join(words)} failed; see above")
+
+
+def record(run: Run, checkpoint: Path, options: argparse.Namespace) -> None:
+    """Score a checkpoint on the real faces, and add it to the table."""
+    scored = checkpoint.with_name("real_faces.json")
+    words = [str(options.folder), "--checkpoint", str(checkpoint), "--out", str(scored)]
+    score([*words, *(["--detector-model", str(options.detector_model)] if options.detector_model else [])])
+    report = json.loads(scored.read_text(encoding="utf-8"))
+    table = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {}
+    found = report["checkpoints"][0]["restricted"]
+    table[run.name] = {
+        "varies": run.varies,
+        "clips": run.clips,
+        "photographs": report["folder"]["photographs"],
+        "accuracy": found["accuracy"],
+        "surest_half": found["surest_half"],
+        "recalls": {name: share["value"] for name, share in found["recalls"].items()},
+        "validation": validation(checkpoint),
+    }
+    options.out.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    print(f"{run.name}: {found['accuracy']['value']:.1%} of the photographs ({run.varies})")
+
+
+def validation(checkpoint: Path) -> float | None:
+    """Return the WAR on rendered people that selected the epoch."""
+    scores = load_checkpoint(checkpoint).record.validation
+    return None if scores is None else scores.war
+
+
+if __name__ == "__main__":
+    main()
