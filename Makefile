@@ -52,7 +52,7 @@ weights: $(VENV)/.ready  ## make the bundled checkpoint ifdd_face in hours (RIG_
 		--validation 0.08 --test 0.08
 	$(BIN)/ifdd prepare manifest weights/rendered/manifest.csv weights/faces $(ALIGNED)
 	$(BIN)/ifdd train configs/face.yaml --data.manifest weights/faces/manifest.csv --out weights/training --resume
-	$(BIN)/ifdd synth weights/others --clips 700 $(RENDERED) --preset wild --behaviour.repertoire lifelike --seed 301 \
+	$(BIN)/ifdd synth weights/others --clips 400 $(RENDERED) --preset wild --behaviour.repertoire lifelike --seed 301 \
 		--validation 0 --test 0.9
 	$(BIN)/ifdd prepare manifest weights/others/manifest.csv weights/others_faces $(ALIGNED)
 	$(BIN)/ifdd calibrate weights/training/best.safetensors weights/others_faces/manifest.csv --subset test \

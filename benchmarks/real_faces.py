@@ -39,7 +39,7 @@ from ifdd.faces.main_face import most_prominent_face
 from ifdd.files import file_sha256
 from ifdd.inference import Recognizer, WindowOptions
 from ifdd.inference.segments import time_course
-from ifdd.model import DEMONSTRATION, Checkpoint, find_checkpoint, load_checkpoint, save_measurement
+from ifdd.model import BUNDLED, DEMONSTRATION, Checkpoint, find_checkpoint, load_checkpoint, save_measurement
 from ifdd.records import MeasuredRecord
 from ifdd.video.frames import iter_frames
 from ifdd.video.images import decode_image, read_image_bytes
@@ -85,7 +85,7 @@ class Reader:
     """
 
     def __init__(self, checkpoint: str, detector: FaceDetector, flip: bool) -> None:
-        self.name = checkpoint if checkpoint == DEMONSTRATION else Path(checkpoint).name
+        self.name = checkpoint if checkpoint in BUNDLED else Path(checkpoint).name
         self.sha256 = file_sha256(find_checkpoint(checkpoint))
         self.checkpoint: Checkpoint = load_checkpoint(checkpoint)
         self.detector = detector

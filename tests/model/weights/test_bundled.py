@@ -1,5 +1,6 @@
 """The bundled checkpoints: complete, small, and better than guessing."""
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pytest
 import torch
 
 from ifdd import load_checkpoint
-from ifdd.model import BUNDLED, DEMONSTRATION, find_checkpoint
+from ifdd.files import file_sha256
+from ifdd.model import BUNDLED, DEFAULT, DEMONSTRATION, find_checkpoint
 from ifdd.synth.config import PRESETS, SynthConfig
 from ifdd.synth.dataset import SynthDataset
 
@@ -21,12 +23,29 @@ def test_a_name_or_a_path_leads_to_a_file() -> None:
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_a_bundled_checkpoint_is_small_and_says_what_it_is(name: str) -> None:
-    assert BUNDLED[name].stat().st_size < 6e6
+    assert BUNDLED[name].stat().st_size < 12e6
     checkpoint = load_checkpoint(name)
     assert checkpoint.record.synthetic is True
-    assert checkpoint.record.recipe_option("data", "name") == "SynthDFER"
+    assert checkpoint.record.recipe_option("data", "name") in ("SynthDFER", "rendered SynthDFER")
+    assert [licence.id for licence in checkpoint.record.known_licences] == ["MIT"]
     assert not checkpoint.model.training
     assert all(value.dtype != torch.float16 for value in checkpoint.model.state_dict().values())
+
+
+def test_the_default_says_how_it_reads_real_people_and_when_it_abstains() -> None:
+    checkpoint = load_checkpoint(DEFAULT)
+    config, measured = checkpoint.model.config, checkpoint.record.measured
+    assert (config.alignment, config.standardization, config.frames) == ("landmarks", "clip", 8)
+    assert len(config.action_units) == 22
+    assert measured is not None
+    report = json.loads((ROOT / "results" / "real_faces.json").read_text())
+    found = next(each for each in report["checkpoints"] if each["checkpoint"] == DEFAULT)
+    assert measured.accuracy == found["restricted"]["accuracy"]["value"]
+    assert found["sha256"] == file_sha256(BUNDLED[DEFAULT])
+    calibration = checkpoint.calibration
+    assert calibration is not None
+    assert calibration.clips_used_for == "not known"  # of another dataset
+    assert 0 < calibration.abstain_below < 1
 
 
 @torch.inference_mode()
