@@ -43,7 +43,7 @@ def test_a_recipe_is_parsed_and_its_values_pass_their_checks(recipe: Path) -> No
     assert options.data.batch_size > 0
     assert options.optimization.epochs > 0
     assert options.data.classes in LABEL_SETS
-    replace(PRESETS[options.model.preset], **options.model.overrides)
+    replace(PRESETS[options.model.preset], **from_plain(options.model.overrides))
 
 
 def test_no_two_recipes_write_to_the_same_folder() -> None:

@@ -10,6 +10,10 @@ TRAINED = {"demo": "synth_tiny", "bundled": "ifdd_tiny_synth", "face": "ifdd_fac
 """What a page calls a model -> its result file."""
 
 
+SHOWN = ("skin_tone", "age")
+"""Columns whose groups the model card lists; the result file has others."""
+
+
 def scores(which: str) -> dict[str, Any]:
     """Return the scores of a model."""
     found: dict[str, Any] = result(TRAINED[which])["scores"]
@@ -23,9 +27,11 @@ def recalls(which: str) -> str:
 
 
 def groups(which: str) -> str:
-    """List the results of every group of rendered people."""
-    record = EvaluationRecord.load(ROOT / "results" / f"{TRAINED[which]}.json")
-    return "\n".join(line for found in record.groups or () for line in groups_markdown(found, 4))
+    """List the results by skin tone and age of rendered people."""
+    record = EvaluationRecord.load(ROOT / "results" / f"{TRAINED[which]}.json", "run make weights")
+    return "\n".join(
+        line for found in record.groups or () if found.column in SHOWN for line in groups_markdown(found, 4)
+    )
 
 
 BLOCKS: Makers = {"recalls": recalls, "groups": groups}
