@@ -12,7 +12,7 @@ from ifdd.command_line.parser import parse
 from ifdd.data.labels import LABEL_SETS
 from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
-from ifdd.model.config import PRESETS
+from ifdd.model.config import PRESETS, from_plain
 from ifdd.training.config import OptimizationConfig
 from ifdd.training.train import train
 
