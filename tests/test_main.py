@@ -77,7 +77,11 @@ MISTAKES: list[tuple[str, list[str], str]] = [
         ["out", "--crowd_video.classes", "happy"],
         "--crowd_video.classes is 'happy'; it must be a list, such as",
     ),
-    ("prepare", ["dfw", "tree", "out"], "DATASET is 'dfw'; use one of dfew, ferv39k, mafw, folder"),
+    (
+        "prepare",
+        ["dfw", "tree", "out"],
+        "DATASET is 'dfw'; use one of dfew, ferv39k, mafw, cremad, ravdess, folder, manifest",
+    ),
     ("prepare", ["dfew", "tree", "out", "--pack=maybe"], "--pack is 'maybe'; it must be true or false"),
     ("prepare", ["dfew", "tree", "out", "--face_size", "big"], "--face_size is 'big'; it must be an integer"),
     ("train", [*DATA, "--run.device", "gpu"], "--run.device is 'gpu'; use one of auto, cpu, cuda, mps"),

@@ -211,7 +211,7 @@ def test_memory_does_not_grow_with_the_video(checkpoint: Path) -> None:
         short, long = peak(150), peak(450)
     finally:
         tracemalloc.stop()
-    assert long - short < 300_000  # 300 frames are 11 MB, their crops 3.7 MB
+    assert long - short < 600_000  # 300 frames are 11 MB, their crops 3.7 MB; queues differ by a few frames
 
 
 def test_progress_gives_frames_time_and_faces(checkpoint: Path) -> None:

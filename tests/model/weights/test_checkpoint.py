@@ -177,6 +177,6 @@ def test_a_clip_lasts_some_time(tmp_path: Path, seconds: float) -> None:
 
 def test_a_preset_is_not_a_checkpoint() -> None:
     with pytest.raises(
-        InputError, match=r"ifdd_tiny is a preset, which has no trained weights; did you mean ifdd_tiny_"
+        InputError, match=r"ifdd_tiny is a preset, which has no trained weights; did you mean ifdd_face"
     ):
         load_checkpoint("ifdd_tiny")

@@ -18,7 +18,7 @@ from ifdd.video.timestamps import TIME_TOLERANCE
 if TYPE_CHECKING:
     import pandas
 
-SYNTHETIC = "trained on computer-generated faces"
+SYNTHETIC = "trained on synthetic faces"
 """The notice in every row of a table if the model was trained only on drawn faces."""
 
 Row = dict[str, int | float | str]
