@@ -62,11 +62,11 @@ def detectors() -> str:
     return table(("detector", "found"), ((words, percent(found[name])) for name, words in DETECTORS.items()))
 
 
-def speed() -> str:
-    """List the speed of rendering."""
+def speed(file: str = "synth_speed") -> str:
+    """List the speed of a rig, from its result file."""
     rows = (
         (name, f"{measured['frames_per_second']:.0f}", f"{measured['copies_and_blurs_per_frame']:.0f}")
-        for name, measured in result("synth_speed")["presets"].items()
+        for name, measured in result(file)["presets"].items()
     )
     return table(("preset", "frames per second", "copies and blurs per frame"), rows)
 

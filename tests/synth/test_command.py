@@ -152,6 +152,11 @@ def test_a_story_is_told(tmp_path: Path) -> None:
         (["--clips", "2", "--size", "41"], "even"),
         (["--story", "happy,bored"], "bored"),
         (["--story", "happy", "--story-video.width", "65"], "even"),
+        (["--crowd", "--rig", "rendered"], "--rig is rendered; the people of a crowd are drawn, so use --rig drawn"),
+        (
+            ["--clips", "1", "--rig", "rendered", "--rig-data", "gone"],
+            "gone does not exist; give ict_facekit_light.npz",
+        ),
         (["--clips", "-1"], "--clips is -1; it must be at least 0"),
         (["--clips", "1", "--workers", "-1"], "--workers is -1; it must be at least 0"),
         (["--clips", "1", "--colour", "red"], "colour"),

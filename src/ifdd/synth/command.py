@@ -129,6 +129,8 @@ def synth(
         raise InputError(f"--layout {layout} needs clips; say how many with --clips N")
     if format == "mp4" and size % 2:
         raise InputError(f"--size is {size}; mp4 needs an even number of pixels, or choose --format frames")
+    if crowd and rig != "drawn":
+        raise InputError(f"--rig is {rig}; the people of a crowd are drawn, so use --rig drawn with --crowd")
     make_rig = make_rig_maker(rig, rig_data)
     job = Rendering(config, seed, format, preset, make_rig)
     processes = available_cores() if workers is None else max(workers, 1)
