@@ -20,7 +20,7 @@ import yaml
 
 from ifdd.data.manifest import Manifest, write_manifest
 from ifdd.errors import InputError
-from ifdd.model import load_checkpoint
+from ifdd.model import load_checkpoint, lookup
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.real_faces import main as score
@@ -54,12 +54,13 @@ def main() -> None:
     parser.add_argument("--detector-model", type=Path, help="path to YuNet's .onnx file")
     parser.add_argument("--out", type=Path, default=Path("results/face_study.json"))
     options = parser.parse_args()
-    base, runs = read_study(options.study)
-    for name in options.only.split(",") if options.only else runs:
-        if name not in runs:
-            parser.exit(2, f"face_study: no run {name!r} in {options.study}; choose of {', '.join(runs)}\n")
-        checkpoint = train(base, runs[name], options)
-        record(runs[name], checkpoint, options)
+    try:
+        base, runs = read_study(options.study)
+        for name in options.only.split(",") if options.only else runs:
+            run = lookup(runs, name, "run")
+            record(run, train(base, run, options), options)
+    except InputError as error:
+        parser.exit(2, f"face_study: {error}\n")
 
 
 def read_study(path: Path) -> tuple[str, dict[str, Run]]:

@@ -79,7 +79,7 @@ class Recognizer:
         self.model_info = _describe(checkpoint, self.detector, origin)
         """The model, as recorded in results."""
         self.trained_on_synthetic_faces = bool(checkpoint.record.synthetic)
-        """Whether the model was trained only on drawn faces."""
+        """Whether the model was trained only on computer-generated faces."""
         if UNALIGNED_NOTICE in self.model_info.notice:
             logging.getLogger(__name__).warning(UNALIGNED_NOTICE)
 

@@ -6,12 +6,8 @@ For faces of 64 to 112 pixels in real time on one CPU core.
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ifdd.model.backbones.s3d import FRAMES, STRIDES, SeparableConv
-from ifdd.model.outputs import StageShape
-
-STEM_CHANNELS = 32
-STAGE_CHANNELS = (48, 96, 160, 256)
-NORM_EPS = 1e-5
+from ifdd.model.backbones.s3d import SeparableConv
+from ifdd.model.backbones.s3d_tiny import NORM_EPS, S3DTiny
 
 
 class ResidualConv(nn.Module):
@@ -26,34 +22,19 @@ class ResidualConv(nn.Module):
         return maps + self.conv(maps)
 
 
-class S3DSmall(nn.Module):
+class S3DSmall(S3DTiny):
     """A stem and four stages, each of a separable convolution of stride 2 and a residual one.
 
     Deviation from S3D: residual instead of Inception branches, and only the stem reduces time, so that ISSM sees 8
     frames.
     """
 
-    def __init__(self, frames: int, size: int) -> None:
-        super().__init__()
-        widths = (STEM_CHANNELS, *STAGE_CHANNELS)
-        self.stem = SeparableConv(3, STEM_CHANNELS, stride=2, time_stride=frames // FRAMES, eps=NORM_EPS)
-        self.blocks = nn.ModuleList(
-            nn.Sequential(SeparableConv(before, after, stride=2, eps=NORM_EPS), ResidualConv(after))
-            for before, after in zip(widths, STAGE_CHANNELS, strict=False)
-        )
-        self.stages = tuple(
-            StageShape(channels, FRAMES, size // stride, size // stride)
-            for channels, stride in zip(STAGE_CHANNELS, STRIDES, strict=True)
-        )
+    stem_channels = 32
+    stage_channels = (48, 96, 160, 256)
 
-    def forward(self, clip: Float[Tensor, "batch 3 frames height width"]) -> tuple[Float[Tensor, "batch _ _ _ _"], ...]:
-        """Return the map of each stage, finest first."""
-        maps = self.stem(clip)
-        stages = []
-        for block in self.blocks:
-            maps = block(maps)
-            stages.append(maps)
-        return tuple(stages)
+    def make_stage(self, channels_in: int, channels_out: int) -> nn.Module:
+        """Return a stage, which halves height and width."""
+        return nn.Sequential(super().make_stage(channels_in, channels_out), ResidualConv(channels_out))
 
 
 def s3d_small(frames: int, size: int, drop_path: float) -> S3DSmall:

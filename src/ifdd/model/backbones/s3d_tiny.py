@@ -20,17 +20,22 @@ class S3DTiny(nn.Module):
     Deviation from S3D: no Inception branches, and only the stem reduces time, so that ISSM sees 8 frames.
     """
 
+    stem_channels = STEM_CHANNELS
+    stage_channels = STAGE_CHANNELS
+
     def __init__(self, frames: int, size: int) -> None:
         super().__init__()
-        widths = (STEM_CHANNELS, *STAGE_CHANNELS)
-        self.stem = SeparableConv(3, STEM_CHANNELS, stride=2, time_stride=frames // FRAMES, eps=NORM_EPS)
-        self.blocks = nn.ModuleList(
-            SeparableConv(*pair, stride=2, eps=NORM_EPS) for pair in zip(widths, STAGE_CHANNELS, strict=False)
-        )
+        widths = (self.stem_channels, *self.stage_channels)
+        self.stem = SeparableConv(3, self.stem_channels, stride=2, time_stride=frames // FRAMES, eps=NORM_EPS)
+        self.blocks = nn.ModuleList(self.make_stage(*pair) for pair in zip(widths, self.stage_channels, strict=False))
         self.stages = tuple(
             StageShape(channels, FRAMES, size // stride, size // stride)
-            for channels, stride in zip(STAGE_CHANNELS, STRIDES, strict=True)
+            for channels, stride in zip(self.stage_channels, STRIDES, strict=True)
         )
+
+    def make_stage(self, channels_in: int, channels_out: int) -> nn.Module:
+        """Return a stage, which halves height and width."""
+        return SeparableConv(channels_in, channels_out, stride=2, eps=NORM_EPS)
 
     def forward(self, clip: Float[Tensor, "batch 3 frames height width"]) -> tuple[Float[Tensor, "batch _ _ _ _"], ...]:
         """Return the map of each stage, finest first."""

@@ -82,8 +82,6 @@ def shape_weights(activation: Activation, gaze: tuple[float, float]) -> dict[str
     """
     weights: dict[str, float] = {}
     for number, shapes in UNIT_SHAPES.items():
-        if number not in UNIT_COLUMN:
-            continue
         for row, side in enumerate(SIDES):
             intensity = float(activation[row, UNIT_COLUMN[number]])
             for name, weight in shapes.items():

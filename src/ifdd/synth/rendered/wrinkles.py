@@ -54,9 +54,7 @@ class Wrinkles:
         for side in range(2):
             for row, fold in enumerate(self._folds):
                 moved = sum(
-                    weight * float(activation[side, UNIT_COLUMN[number]])
-                    for number, weight in fold.units.items()
-                    if number in UNIT_COLUMN
+                    weight * float(activation[side, UNIT_COLUMN[number]]) for number, weight in fold.units.items()
                 )
                 depths[side, row] = self._strength * min(moved, 1.2) + self._aged[row]
         flat = depths.reshape(-1) @ self._sides.reshape(2 * len(self._folds), -1)
