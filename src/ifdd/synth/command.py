@@ -27,6 +27,9 @@ from ifdd.video.encode import write_images, write_video
 
 SCHEMA_VERSION = 1
 
+AT_ONCE = 8
+"""Most clips of a person that a worker takes at once."""
+
 Job = TypeVar("Job")
 """What a worker needs to write one clip."""
 
@@ -178,7 +181,8 @@ def write_set(out: Path, job: Rendering, clips: int, workers: int) -> None:
     config, seed, format = job.config, job.seed, job.format
     _claim(out, job.settings(), ("manifest.csv", "clips"))
     missing = [index for index in range(clips) if not _is_done(out, config, seed, index, format)]
-    _write_missing(partial(_write_clip, out, job), missing, clips, workers)
+    people = [plan_clip(config, seed, index).person for index in missing]
+    _write_missing(partial(_write_clip, out, job), missing, people, clips, workers)
     samples = []
     for index in range(clips):
         plan = plan_clip(config, seed, index)
@@ -204,7 +208,8 @@ def write_tree(out: Path, layout: str, job: Rendering, clips: int, workers: int)
     settings = {"layout": layout, **job.settings()}
     _claim(out, settings, ("manifest.csv", "truth", *sorted({plan.path.partition("/")[0] for plan in plans})))
     missing = [plan for plan in plans if not (_truth_path(out, plan).exists() and (out / plan.path).exists())]
-    _write_missing(partial(_write_tree_clip, out, layout, job), missing, clips, workers)
+    people = [plan.plan.person for plan in missing]
+    _write_missing(partial(_write_tree_clip, out, layout, job), missing, people, clips, workers)
     write_lists(out, layout, plans, job.config.identities, job.seed)
     console.print(
         f"{out}: {clips} clips in the layout of {layout}; next: ifdd prepare {layout} {out} OUT", soft_wrap=True
@@ -273,13 +278,26 @@ def _shown_units(out: Path, clip_id: str) -> dict[str, str]:
         raise InputError(f"{path} is damaged ({error}); delete it and run the command again") from error
 
 
-def _write_missing(write: Callable[[Job], None], missing: list[Job], clips: int, workers: int) -> None:
-    """Write the missing clips, with a progress bar."""
+def _write_missing(
+    write: Callable[[Job], None], missing: list[Job], people: list[int], clips: int, workers: int
+) -> None:
+    """Write the missing clips, with a progress bar; ``people`` holds the person of each."""
+    # A rig is prepared once for all clips of a person that one worker writes in turn.
+    of_person: dict[int, list[Job]] = {}
+    for job, person in zip(missing, people, strict=True):
+        of_person.setdefault(person, []).append(job)
+    groups = [each[first : first + AT_ONCE] for each in of_person.values() for first in range(0, len(each), AT_ONCE)]
     # Closing stops the workers at once if the loop is interrupted.
-    with progress_bar("clips") as progress, closing(in_processes(write, missing, workers)) as done:
+    with progress_bar("clips") as progress, closing(in_processes(partial(_write_all, write), groups, workers)) as done:
         task = progress.add_task("synth", total=clips, completed=clips - len(missing))
-        for _ in done:
-            progress.advance(task)
+        for written in done:
+            progress.advance(task, written)
+
+
+def _write_all(write: Callable[[Job], None], jobs: list[Job]) -> int:
+    for job in jobs:
+        write(job)
+    return len(jobs)
 
 
 def _write_clip(out: Path, job: Rendering, index: int) -> None:

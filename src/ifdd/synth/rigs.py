@@ -5,7 +5,7 @@ The rendered rig belongs to the extra [render], so it is imported only when it i
 
 import importlib
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,13 @@ def draw_or_render(identity: Identity, scale: float, data: Path | None) -> Rig:
 
 def render(identity: Identity, scale: float, data: Path | None) -> Rig:
     """Return the rendered rig."""
-    rig: Rig = _rendered("rig").RenderedRig(identity, scale, data)
+    return _rendered_person(identity, data)
+
+
+@lru_cache(maxsize=1)
+def _rendered_person(identity: Identity, data: Path | None) -> Rig:
+    """Return the rig of a person, which serves any scale; it is kept for the next clip of the same person."""
+    rig: Rig = _rendered("rig").RenderedRig(identity, data)
     return rig
 
 

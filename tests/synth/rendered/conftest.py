@@ -11,7 +11,6 @@ from ifdd.synth.identity import Identity, sample_identity
 from ifdd.synth.rendered.mesh import HeadMesh
 from ifdd.synth.rendered.renderer import shared_renderer
 from ifdd.synth.rendered.rig import RenderedRig, shared_mesh
-from ifdd.synth.rig import CROP_SIDE
 
 FACEKIT = Path(__file__).parents[4] / "shared" / "real" / "ict_facekit"
 SIZE = 128
@@ -53,4 +52,4 @@ def person() -> Identity:
 
 @pytest.fixture(scope="session")
 def rig(facekit: Path, needs_renderer: None, person: Identity) -> RenderedRig:
-    return RenderedRig(person, SIZE / CROP_SIDE, facekit)
+    return RenderedRig(person, facekit)

@@ -137,6 +137,16 @@ def test_the_same_seed_gives_the_same_pixels(facekit: Path, needs_renderer: None
     assert first.tobytes() != other.tobytes()
 
 
+def test_a_person_is_prepared_once_for_several_clips(facekit: Path, needs_renderer: None, person: Identity) -> None:
+    make = make_rig_maker("rendered", facekit)
+    prepared = make(person, 40.0)
+    assert make(person, 50.0) is prepared
+    config = SynthConfig(PRESETS["lifelike"].behaviour, frames=2, size=48, rig="rendered")
+    first, second = (render_clip(config, 3, 0, make) for _ in range(2))
+    assert make(person, 40.0) is not prepared
+    assert np.array_equal(first.frames, second.frames), "what a rig has drawn leaves no trace"
+
+
 def test_every_class_is_drawn(facekit: Path, needs_renderer: None) -> None:
     easy = PRESETS["easy"]
     config = SynthConfig(easy.behaviour, easy.scene, label_set="mafw", rig="rendered", frames=1, size=64)

@@ -40,14 +40,13 @@ class RenderedRig:
 
     Args:
         identity: the person.
-        scale: pixels per head unit, for which the drawn rig prepares; this one is drawn at any scale.
         data: ICT-FaceKit, as for ``load_head_model``.
 
     Raises:
         InputError: the geometry or the renderer is not available.
     """
 
-    def __init__(self, identity: Identity, scale: float, data: Path | None = None) -> None:
+    def __init__(self, identity: Identity, data: Path | None = None) -> None:
         self.identity = identity
         self.renderer = shared_renderer()
         self.mesh = shared_mesh(data)
@@ -59,7 +58,7 @@ class RenderedRig:
         self._relief = self.renderer.relief(RELIEF_SIDE)
         self._vertices = self.renderer.buffer(np.zeros((len(self.mesh.source), 9), np.float32))
         skin = paint_skin(identity, self.look, atlas, rng)
-        paint_scalp(skin, identity, atlas, rng)
+        paint_scalp(skin, identity, self.look.recede, atlas, rng)
         self.parts = [*self._head_parts(skin, rng), *self._worn_parts(rng)]
 
     def _head_parts(self, skin: UInt8[np.ndarray, "side side 4"], rng: np.random.Generator) -> list[DrawnPart]:
@@ -88,7 +87,7 @@ class RenderedRig:
 
     def _worn_parts(self, rng: np.random.Generator) -> list[DrawnPart]:
         pieces = [
-            *make_hair(self.identity, self.head, rng),
+            *make_hair(self.identity, self.head, self.look.recede, rng),
             *make_glasses(self.identity, self.head, rng),
             *make_shoulders(self.identity, rng),
         ]
