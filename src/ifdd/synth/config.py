@@ -181,7 +181,7 @@ PRESETS: dict[str, Preset] = {
         BehaviourConfig(
             repertoire="lifelike",
             visible=(0.7, 1.0),
-            strength=(0.7, 1.3),
+            strength=(0.75, 1.4),
             speech=0.4,
             speech_neutral=0.65,
             blinks=0.3,

@@ -31,9 +31,9 @@ EMOTIONS = tuple(sorted(set(LIFELIKE) - {"neutral"}))
 
 MARKS = {
     "happy": ({12},),
-    "sad": ({1, 15},),
+    "sad": ({1, 15}, {1, 4}, {15, 17}),
     "angry": ({4},),
-    "surprise": ({1, 2},),
+    "surprise": ({1, 2}, {25, 26}, {25, 27}),
     "disgust": ({9}, {10}),
     "fear": ({1, 4, 5},),
 }
@@ -122,6 +122,7 @@ def test_the_halves_differ_more_than_in_the_prototypes() -> None:
     def difference(label: str, repertoire: str, unit: int) -> float:
         drawn = [draw_expression(label, repertoire, np.random.default_rng(seed)) for seed in range(200)]  # type: ignore[arg-type]
         pairs = np.array([expression.activation[:, UNIT_COLUMN[unit]] for expression in drawn])
+        pairs = pairs[pairs.max(axis=1) > 0]  # not every sad face shows 15
         return float(np.mean(np.abs(pairs[:, 0] - pairs[:, 1]) / pairs.max(axis=1)))
 
     for label, unit in (("happy", 12), ("sad", 15), ("angry", 4)):

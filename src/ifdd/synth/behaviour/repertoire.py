@@ -16,9 +16,10 @@ Sources of the seven emotions' combinations:
   and the mouth stretched.
 
 Intensities, probabilities of optional units and the following rules are assumptions of this module, so that a person
-can tell the classes apart: anger always lowers the brows, sadness and fear always raise their inner ends, fear always
-draws them together as well, and disgust always wrinkles the nose or raises the upper lip. No class shows units by
-chance that are the mark of another one (``CONTRADICTIONS``), and a neutral face shows chance units only faintly.
+can tell the classes apart: anger always lowers the brows, fear always raises their inner ends and draws them together,
+sadness raises the inner brows, lowers the corners of the mouth, or cries, and disgust always wrinkles the nose or
+raises the upper lip, but lowers the brows less than anger. No class shows units by chance that are the mark of another
+one (``CONTRADICTIONS``), and a neutral face shows chance units only faintly.
 """
 
 import numpy as np
@@ -74,16 +75,34 @@ LIFELIKE: dict[str, tuple[Prototype, ...]] = {
             head=(5.0, 4.0),
             gaze_down=10.0,
         ),
-        Prototype(  # crying
-            {1: MARK, 4: (0.4, 0.9), 6: CLEAR, 15: MARK, 25: CLEAR},
+        Prototype(  # crying, the mouth open
+            {1: SOME, 4: CLEAR, 6: SOME, 7: CLEAR, 15: SOME, 20: CLEAR, 25: MARK, 43: (0.3, 1.0)},
             {
-                20: (0.6, 0.3, 0.8),
-                43: (0.5, 0.5, 1.0),
-                17: (0.5, 0.3, 0.7),
-                7: (0.4, 0.3, 0.7),
-                26: (0.35, 0.1, 0.4),
+                10: (0.5, 0.3, 0.7),
+                26: (0.5, 0.2, 0.8),
+                17: (0.3, 0.2, 0.5),
+                16: (0.4, 0.3, 0.8),
+                9: (0.25, 0.1, 0.4),
             },
-            head=(2.0, 5.0),
+            head=(2.0, 6.0),
+        ),
+        Prototype(  # holding back tears, the lips pressed
+            {1: SOME, 4: CLEAR, 15: CLEAR, 17: MARK, 7: SOME},
+            {43: (0.6, 0.4, 1.0), 6: (0.4, 0.2, 0.7), 24: (0.4, 0.2, 0.6), 14: (0.2, 0.2, 0.4)},
+            head=(4.0, 5.0),
+            gaze_down=8.0,
+        ),
+        Prototype(  # the mouth alone
+            {15: MARK, 17: CLEAR},
+            {1: (0.6, 0.2, 0.7), 4: (0.5, 0.1, 0.5), 43: (0.4, 0.2, 0.6), 25: (0.15, 0.1, 0.3)},
+            head=(4.0, 4.0),
+            gaze_down=8.0,
+        ),
+        Prototype(  # the brows alone
+            {1: MARK, 4: CLEAR},
+            {15: (0.5, 0.2, 0.6), 25: (0.4, 0.2, 0.6), 43: (0.4, 0.2, 0.6), 7: (0.3, 0.2, 0.5), 17: (0.3, 0.2, 0.5)},
+            head=(4.0, 5.0),
+            gaze_down=8.0,
         ),
         Prototype(  # quiet sadness
             {1: MARK, 4: (0.2, 0.5), 15: MARK, 17: CLEAR},
@@ -114,17 +133,22 @@ LIFELIKE: dict[str, tuple[Prototype, ...]] = {
             },
             head=(2.0, 0.0),
         ),
+        Prototype(  # a snarl, the teeth clenched
+            {4: MARK, 7: CLEAR, 10: CLEAR, 16: CLEAR, 25: MARK},
+            {9: (0.6, 0.2, 0.8), 6: (0.4, 0.2, 0.7), 20: (0.5, 0.2, 0.8), 5: (0.3, 0.2, 0.6), 17: (0.2, 0.2, 0.4)},
+            head=(3.0, 3.0),
+        ),
         Prototype(  # shouting
             {4: MARK, 7: SOME, 25: MARK, 26: CLEAR},
             {
-                5: (0.6, 0.3, 0.9),
-                9: (0.2, 0.1, 0.35),
-                10: (0.35, 0.1, 0.4),
+                5: (0.5, 0.3, 0.9),
+                9: (0.4, 0.2, 0.6),
+                10: (0.5, 0.2, 0.7),
                 16: (0.6, 0.3, 0.9),
                 22: (0.25, 0.2, 0.5),
-                27: (0.5, 0.3, 0.9),
+                27: (0.6, 0.3, 1.0),
             },
-            head=(-2.0, 3.0),
+            head=(-2.0, 4.0),
         ),
     ),
     "surprise": (
@@ -136,6 +160,16 @@ LIFELIKE: dict[str, tuple[Prototype, ...]] = {
         ),
         Prototype({1: MARK, 2: MARK, 26: CLEAR}, {5: (0.7, 0.3, 1.0), 25: (0.8, 0.3, 0.9)}, head=(-3.0, 2.0)),
         Prototype({1: MARK, 2: MARK, 5: MARK}, {25: (0.6, 0.2, 0.6)}),  # brows and lids alone
+        Prototype(  # the mouth above all
+            {25: CLEAR, 27: CLEAR, 1: (0.2, 0.7), 2: (0.2, 0.7)},
+            {5: (0.6, 0.2, 0.8), 18: (0.2, 0.2, 0.5)},
+            head=(-3.0, 2.0),
+        ),
+        Prototype(  # faint, the mouth round
+            {1: (0.3, 0.8), 2: (0.3, 0.8), 25: CLEAR, 26: CLEAR},
+            {5: (0.6, 0.2, 0.8), 22: (0.4, 0.2, 0.6), 18: (0.3, 0.2, 0.6)},
+            head=(-2.0, 2.0),
+        ),
     ),
     "disgust": (
         Prototype(  # the nose

@@ -15,10 +15,10 @@ SPOKEN = (10, 16, 17, 18, 20, 22, 24, 25, 26)
 """Units that visemes consist of. 12 is none of them: speech alone does not raise the corners of the mouth."""
 
 VOWELS: tuple[dict[int, float], ...] = (
-    {25: 0.95, 26: 0.55},  # a
-    {25: 0.8, 26: 0.35, 16: 0.2},  # e
+    {25: 0.8, 26: 0.42},  # a
+    {25: 0.75, 26: 0.28, 16: 0.2},  # e
     {25: 0.7, 26: 0.12, 20: 0.35, 16: 0.3},  # i
-    {25: 0.7, 26: 0.35, 22: 0.45, 18: 0.15},  # o
+    {25: 0.65, 26: 0.28, 22: 0.45, 18: 0.15},  # o
     {25: 0.45, 26: 0.12, 18: 0.55, 22: 0.4},  # u
 )
 CONSONANTS: tuple[dict[int, float], ...] = (

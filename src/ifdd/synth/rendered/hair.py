@@ -45,10 +45,10 @@ def inside_hairline(points: Float[np.ndarray, "*shape 3"], recede: float = 0.0) 
 
 
 def paint_scalp(
-    skin: UInt8[np.ndarray, "side side 4"], identity: Identity, atlas: Atlas, rng: np.random.Generator
+    skin: UInt8[np.ndarray, "side side 4"], identity: Identity, recede: float, atlas: Atlas, rng: np.random.Generator
 ) -> None:
     """Paint the roots of the hair on the face's texture in place, so that no skin shines through."""
-    distance = inside_hairline(atlas.position) + 0.25 * noise(rng, 60)
+    distance = inside_hairline(atlas.position, recede) + 0.25 * noise(rng, 60)
     ears = (np.abs(atlas.x - SIDE / 2) > 0.43 * SIDE) & (atlas.y > 0.3 * SIDE)
     opacity = np.clip(distance / 1.2 + 0.2, 0, 1) * (1 - ears)
     opacity = blurred(opacity.astype(np.float32), 2.0) * (0.25 if identity.hair_style == "bald" else 0.9)
@@ -56,18 +56,18 @@ def paint_scalp(
     skin[..., :3] = (skin[..., :3] + opacity[..., None] * (colour - skin[..., :3])).astype(np.uint8)
 
 
-def make_hair(identity: Identity, head: Head, rng: np.random.Generator) -> list[Piece]:
-    """Return the pieces of a person's hair or headscarf."""
+def make_hair(identity: Identity, head: Head, recede: float, rng: np.random.Generator) -> list[Piece]:
+    """Return the pieces of a person's hair or headscarf; the hairline lies ``recede`` centimetres above the average."""
     style = identity.hair_style
     if style == "bald":
         return []
     cloth = style == "scarf"
     volume = rng.uniform(*VOLUME[style]) * identity.hair_volume
     colours = strands(identity.hair_colour, rng, contrast=0.05 if cloth else rng.uniform(0.15, 0.35))
-    pieces = [_cap(identity, head, volume, colours, rng)]
+    pieces = [_cap(identity, head, recede, volume, colours, rng)]
     if style in CURTAINS and (style != "curly" or rng.random() < 0.5):
         pieces.append(_curtain(style, volume, colours, rng))
-    if style == "fringe" or (style in ("short", "bob", "swept", "long") and rng.random() < 0.25):
+    if style == "fringe" or (style in ("short", "bob", "swept", "long") and rng.random() < 0.15):
         pieces.append(_fringe(volume, colours, rng))
     if style == "tied":
         pieces.append(_bun(colours, rng))
@@ -75,14 +75,16 @@ def make_hair(identity: Identity, head: Head, rng: np.random.Generator) -> list[
 
 
 def _cap(
-    identity: Identity, head: Head, volume: float, colours: Float32[np.ndarray, "s s 3"], rng: np.random.Generator
+    identity: Identity,
+    head: Head,
+    recede: float,
+    volume: float,
+    colours: Float32[np.ndarray, "s s 3"],
+    rng: np.random.Generator,
 ) -> Piece:
     """Return the scalp, moved outwards."""
     mesh = head.mesh
     points, normals = head.rest.points[mesh.source], head.rest.normals[mesh.source]
-    recede = float(rng.uniform(-0.8, 0.4)) + (
-        float(rng.uniform(0, 2.0)) if identity.hair_style in ("short", "crop", "swept") and identity.age > 0.4 else 0.0
-    )
     inside = inside_hairline(points, recede)
     if identity.hair_style == "scarf":
         inside = inside + 1.0

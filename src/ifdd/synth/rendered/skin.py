@@ -43,6 +43,8 @@ class Look:
     """Brightness of the mouth's inside, 0 to 1."""
     oily: float
     """Strength of the skin's highlights."""
+    recede: float
+    """Height of the hairline over the average one in centimetres."""
 
 
 def sample_look(identity: Identity, rng: np.random.Generator) -> Look:
@@ -66,6 +68,7 @@ def sample_look(identity: Identity, rng: np.random.Generator) -> Look:
         teeth=rng.uniform(0.55, 1.0),
         mouth=rng.uniform(0.15, 0.9),
         oily=rng.uniform(0.3, 1.3),
+        recede=rng.uniform(-0.5, 1.2) + (rng.uniform(0.0, 2.0) if not feminine and identity.age > 0.4 else 0.0),
     )
 
 

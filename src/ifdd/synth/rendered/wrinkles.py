@@ -45,8 +45,8 @@ class Wrinkles:
     def __init__(self, atlas: Atlas, age: float, strength: float) -> None:
         folds, sides = _shared_folds(atlas)
         self._folds, self._sides = folds, sides
-        self._strength = strength * (0.45 + 0.45 * age)
-        self._aged = np.array([0.7 * fold.age * max(age - 0.2, 0) for fold in folds], np.float32)
+        self._strength = strength * (0.5 + 0.5 * age)
+        self._aged = np.array([0.95 * fold.age * max(age - 0.15, 0) for fold in folds], np.float32)
 
     def relief(self, activation: Activation) -> Float16[np.ndarray, "side side 4"]:
         """Return slope along u and v, depth, and 0, with v = 1 in the last row."""
@@ -122,7 +122,7 @@ def _folds(atlas: Atlas) -> Iterator[Fold]:
         (corner[0] - 20, corner[1] - 14),
         (corner[0] - 22, corner[1] + 14),
     ]
-    yield Fold(lines(fold, width=3.0, soft=4.0), {12: 0.75, 10: 0.7, 9: 0.55, 6: 0.25, 15: 0.15}, 0.6)
+    yield Fold(lines(fold, width=3.0, soft=4.0), {12: 0.8, 10: 0.75, 9: 0.6, 6: 0.3, 20: 0.3, 15: 0.2}, 0.85)
     # Crow's feet, and below the lower lid.
     feet = [[(eye_out[0] - 10, eye_out[1] + dy), (eye_out[0] - 32, eye_out[1] + 2.6 * dy)] for dy in (-6.0, 0.0, 6.0)]
     yield Fold(lines(*feet, width=1.6, soft=2.2), {6: 0.7, 12: 0.1, 7: 0.15}, 0.45)
