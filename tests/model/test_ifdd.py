@@ -9,7 +9,7 @@ import torch
 from ifdd import create_model
 from ifdd.errors import InputError
 from ifdd.model import ABLATIONS, IFDDLoss, IFDDOutput, StageShape, check_values
-from ifdd.model.ifdd import check_stages, standardize_clip
+from ifdd.model.ifdd import check_stages, standardize_clip, standardize_grey
 from ifdd.model.issm import ISSM, EvenOddSplit, NoSplit
 from ifdd.model.ladm import LADM, NoLifting, PredictorFirstLADM, Refinement
 from tests.helpers.processes import run
@@ -341,16 +341,27 @@ def test_a_backbone_that_does_not_fit_says_why(stages: list[StageShape], message
         check_stages("mine", stages)
 
 
-@pytest.mark.parametrize("standardization", ["none", "clip"])
+@pytest.mark.parametrize("standardization", ["none", "clip", "grey"])
 def test_standardisation_makes_the_light_of_a_clip_irrelevant(standardization: str) -> None:
     model = create_model("ifdd_tiny", size=32, frames=8, standardization=standardization).eval()
-    clip = 0.4 + 0.2 * torch.rand(2, 3, 8, 32, 32)
+    clip = 0.15 + 0.7 * torch.rand(2, 1, 8, 32, 32) * torch.tensor([1.0, 0.9, 0.8]).view(1, 3, 1, 1, 1)
     darker = torch.stack([0.9 * clip[0] - 0.1, clip[1]])  # one clip of the batch
     with torch.inference_mode():
         logits, changed = model(clip).logits, model(darker).logits
     same = (logits - changed).abs().amax(1)
     assert same[1] < 1e-5, "each clip has its own mean"
-    assert (same[0] < 0.02) == (standardization == "clip")
+    assert (same[0] < 0.02) == (standardization != "none")
+
+
+def test_grey_standardisation_makes_colours_irrelevant_too() -> None:
+    clip = 0.3 + 0.3 * torch.rand(2, 3, 4, 8, 8)
+    tinted = clip + torch.tensor([0.1, -0.15, 0.05]).view(1, 3, 1, 1, 1)
+    grey = standardize_grey(clip)
+    assert (grey[:, 0] == grey[:, 1]).all()
+    assert (grey[:, 0] == grey[:, 2]).all()
+    assert torch.allclose(grey, standardize_grey(tinted), atol=1e-5)
+    assert torch.allclose(grey, standardize_clip(clip.mean(1, keepdim=True).expand_as(clip)), atol=1e-6)
+    assert not torch.allclose(standardize_clip(clip), standardize_clip(tinted), atol=1e-2)
 
 
 def test_a_standardised_clip_has_one_mean_and_deviation_and_stays_in_range() -> None:

@@ -55,7 +55,18 @@ def standardize_clip(
     return ((clip - mean) / (std + SMALLEST_STD) * STANDARD_STD + STANDARD_MEAN).clamp(0, 1)
 
 
-STANDARDIZATIONS: dict[str, Callable[[Tensor], Tensor]] = {"clip": standardize_clip, "none": lambda clip: clip}
+def standardize_grey(
+    clip: Float[Tensor, "batch 3 frames height width"],
+) -> Float[Tensor, "batch 3 frames height width"]:
+    """Replace every pixel by the mean of its colours, then :func:`standardize_clip`; the three channels are equal."""
+    return standardize_clip(clip.mean(1, keepdim=True).expand_as(clip))
+
+
+STANDARDIZATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "none": lambda clip: clip,
+    "clip": standardize_clip,
+    "grey": standardize_grey,
+}
 SPLITS: dict[str, Callable[[IFDDConfig, StageShape], nn.Module]] = {
     "issm": lambda config, shape: ISSM(shape, config.receptive_field, config.sampling),
     "even_odd": lambda config, shape: EvenOddSplit(),
