@@ -1,6 +1,7 @@
 """Training that starts from a checkpoint of ifdd, with its licences and without its classifier."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,6 +86,27 @@ def test_another_architecture_is_refused(ravdess: Path) -> None:
         build_network(ModelConfig(weights=str(ravdess), overrides={"size": 64}), LABEL_SETS["cremad"])
     with pytest.raises(InputError, match=r"no checkpoint at none\.safetensors"):
         build_network(ModelConfig(weights="none.safetensors"), LABEL_SETS["cremad"])
+
+
+def test_a_backbone_alone_starts_the_whole_model(tmp_path: Path) -> None:
+    path = tmp_path / "backbone.safetensors"
+    alone = create_model("ifdd_tiny", 7, "backbone_only", size=32)
+    save_checkpoint(path, alone, LABEL_SETS["dfew"], 1.0, CheckpointRecord())
+    start = build_network(ModelConfig(weights=str(path), overrides={"size": 32}), LABEL_SETS["dfew"])
+    theirs, ours = alone.state_dict(), start.network.state_dict()
+    taken = [name for name in ours if name.partition(".")[0] in ("backbone", "pyramid", "head")]
+    assert set(taken) == set(theirs)
+    assert all(torch.equal(theirs[name], ours[name]) for name in taken)
+    assert start.network.config.split == "issm"
+    counts = Counter(name.partition(".")[0] for name in start.left_out)
+    assert set(counts) == {"split", "lifting", "pooling"}
+    assert f"random at first: split ({counts['split']} tensors), lifting ({counts['lifting']} tensors)" in start_line(
+        start
+    )
+    full = tmp_path / "full.safetensors"
+    save_checkpoint(full, start.network, LABEL_SETS["dfew"], 1.0, CheckpointRecord())
+    with pytest.raises(InputError, match="has the split issm"):
+        build_network(ModelConfig(ablation="backbone_only", weights=str(full)), LABEL_SETS["dfew"])
 
 
 def test_a_checkpoint_of_another_fold_of_the_same_dataset_is_refused(ravdess: Path) -> None:

@@ -18,7 +18,7 @@ class ModelConfig:
     weights: str | None = None
     """Initial weights. kinetics400 (downloaded once) or the path of that file: the backbone's. A .safetensors
     checkpoint of ifdd or the name of a bundled one: all but the classifier, which is kept only if the classes are the
-    same in the same order. Default: random."""
+    same in the same order. A checkpoint of the ablation backbone_only starts every ablation. Default: random."""
     overrides: dict[str, Any] = field(default_factory=dict)
     """Other fields of the model's configuration to change, e.g. {size: 112, dropout: 0.2}."""
 

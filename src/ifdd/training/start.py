@@ -12,7 +12,8 @@ from ifdd.records.licences import LICENCES
 from ifdd.training.config import ModelConfig
 
 ARCHITECTURE = ("backbone", "split", "lifting", "size")
-"""Fields of the configuration that a checkpoint and the model that starts from it must share."""
+"""Fields of the configuration that a checkpoint and the model that starts from it must share; a backbone alone, without
+split and lifting, starts every variant."""
 
 INPUT = ("frames", "size", "mean", "std", "alignment", "standardization")
 """Fields that describe the clips which the weights expect: taken from the checkpoint unless the recipe sets them."""
@@ -74,14 +75,19 @@ def start_line(start: Start) -> str:
     """Return what was taken from the checkpoint, for the terminal; empty without one."""
     if start.started_from is None:
         return ""
-    without = f"; not taken, so random at first: {', '.join(start.left_out)}" if start.left_out else ", all weights"
+    parts: dict[str, list[str]] = {}
+    for name in start.left_out:
+        parts.setdefault(name.partition(".")[0], []).append(name)
+    named = [f"{part} ({len(names)} tensors)" if len(names) > 2 else ", ".join(names) for part, names in parts.items()]
+    without = f"; not taken, so random at first: {', '.join(named)}" if named else ", all weights"
     return f"starting from {start.started_from}{without}"
 
 
 def _check_architecture(checkpoint: Checkpoint, config: IFDDConfig, model: ModelConfig) -> None:
+    alone = checkpoint.model.config.split == "none"
     for name in ARCHITECTURE:
         theirs, ours = getattr(checkpoint.model.config, name), getattr(config, name)
-        if theirs != ours:
+        if theirs != ours and not (alone and name in ("split", "lifting")):
             raise InputError(
                 f"{model.weights} has the {name} {theirs}, but {model.preset} ({model.ablation}) has {ours}; take "
                 "model.preset, ablation and overrides of the checkpoint, or other model.weights"
