@@ -65,12 +65,24 @@ def test_augmenting_clip_by_clip_equals_augmenting_the_batch(config: Augmentatio
     torch.manual_seed(6)
     varied = augment(clips)
     torch.manual_seed(6)
-    sequence = augment._sequence(20, 24)
+    sequence = augment._sequence(20, 24, "slice")
     assert sequence is not None
     expected = sequence(clips.float() / 255)
     if config.hue:
         expected = rotate_hue(expected, (2 * torch.rand(batch) - 1) * config.hue)
     assert torch.allclose(varied, expected.clamp(0, 1), atol=1e-6)
+
+
+def test_the_crops_of_a_gpu_equal_those_of_a_cpu() -> None:
+    augment = ClipAugmentation(AugmentationConfig(crop_scale=(0.3, 0.9)))
+    clips = torch.rand(4, 3, 2, 24, 32)
+    crops = []
+    for cropping in ("slice", "resample"):
+        torch.manual_seed(6)
+        sequence = augment._sequence(24, 32, cropping)
+        assert sequence is not None
+        crops.append(sequence(clips))
+    assert torch.allclose(crops[0], crops[1], atol=2e-3)
 
 
 def test_without_augmentation_the_clip_is_unchanged() -> None:

@@ -74,7 +74,7 @@ class ClipAugmentation(nn.Module):
 
     Parameters are drawn for the whole batch. On a CPU they are then applied clip by clip, with the same result in less
     than half the time, because a clip fits into the cache and a batch (154 MB for 16 clips of 16 x 224 x 224) does not
-    (``benchmarks/loading.py``).
+    (``benchmarks/loading.py``). On a GPU, all crops are one operation, not one for each frame.
     """
 
     def __init__(self, config: AugmentationConfig) -> None:
@@ -84,12 +84,13 @@ class ClipAugmentation(nn.Module):
     @torch.no_grad()
     def forward(self, clip: UInt8[Tensor, "batch 3 time height width"]) -> Float[Tensor, "batch 3 time height width"]:
         """Return augmented clips of the same shape with values in [0, 1]."""
-        sequence = self._sequence(clip.shape[-2], clip.shape[-1])
+        on_cpu = clip.device.type == "cpu"
+        sequence = self._sequence(clip.shape[-2], clip.shape[-1], "slice" if on_cpu else "resample")
         drawn = sequence.forward_parameters(clip.shape) if sequence else []
         hue = self.config.hue
         turns = (2 * torch.rand(len(clip), device=clip.device) - 1) * hue if hue else None
         varied = torch.empty(clip.shape, device=clip.device)
-        step = 1 if clip.device.type == "cpu" else len(clip)
+        step = 1 if on_cpu else len(clip)
         for first in range(0, len(clip), step):
             part = slice(first, first + step)
             image = clip[part].float() / 255
@@ -100,14 +101,15 @@ class ClipAugmentation(nn.Module):
             torch.clamp(image, 0, 1, out=varied[part])
         return varied
 
-    def _sequence(self, height: int, width: int) -> VideoSequential | None:
-        """Return kornia's steps, or None if all are disabled."""
+    def _sequence(self, height: int, width: int, cropping: str) -> VideoSequential | None:
+        """Return kornia's steps, or None if all are disabled; ``cropping`` is kornia's mode."""
         config = self.config
         parts: list[nn.Module] = []
         if config.flip:
             parts.append(RandomHorizontalFlip(p=config.flip))
         if config.crop_scale != (1, 1):
-            parts.append(RandomResizedCrop((height, width), scale=config.crop_scale, ratio=config.crop_ratio))
+            scale, ratio = config.crop_scale, config.crop_ratio
+            parts.append(RandomResizedCrop((height, width), scale=scale, ratio=ratio, cropping_mode=cropping))
         if config.brightness or config.contrast or config.saturation:
             parts.append(ColorJitter(config.brightness, config.contrast, config.saturation, p=1.0))
         return VideoSequential(*parts, data_format="BCTHW", same_on_frame=True) if parts else None
