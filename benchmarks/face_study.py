@@ -1,15 +1,18 @@
 """What helps a model trained on rendered faces to read real ones: train variants of one recipe, score them all.
 
-The study (``benchmarks/face_study.yaml``) names a base recipe and runs, each of which varies one thing: options of
-``ifdd train``, the share of the training clips, or how the faces are cropped. Every run is trained on crops of the same
-rendered clips and scored on the same folder of real faces (see ``real_faces.py``). A run that is interrupted resumes; a
-run that is finished is only scored. The table fills as it goes.
+The study (``benchmarks/face_study.yaml``) names a recipe and runs, each of which varies one thing: options of ``ifdd
+train``, the share of the training clips, how the faces are cropped, or the run whose weights it starts from. Every run
+is trained on crops of the same rendered clips and scored on the same folder of real faces (see ``real_faces.py``). A
+run that is interrupted resumes; a run that is finished is only scored. The table fills as it goes. Without a folder,
+runs are only trained: on a machine with a GPU, for instance.
 
     python benchmarks/face_study.py RENDERED/manifest.csv FOLDER --work study --detector-model yunet_n_640_640.onnx
 """
 
 import argparse
 import json
+import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -21,6 +24,7 @@ import yaml
 from ifdd.data.manifest import Manifest, write_manifest
 from ifdd.errors import InputError
 from ifdd.model import load_checkpoint, lookup
+from ifdd.records import PrepareRecord
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.real_faces import main as score
@@ -39,39 +43,48 @@ class Run:
     """Option of ``ifdd train`` -> value."""
     clips: float = 1.0
     """Share of the training clips."""
-    size: int = 64
+    size: int = 96
     """Side of the crops in pixels."""
     alignment: str = "landmarks"
+    start: str | None = None
+    """The run whose weights it starts from."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("manifest", type=Path, help="manifest of the rendered clips, as 'ifdd synth' writes it")
-    parser.add_argument("folder", type=Path, help="class folders of real faces")
+    parser.add_argument("folder", type=Path, nargs="?", help="class folders of real faces; without, only train")
     parser.add_argument("--study", type=Path, default=Path("benchmarks/face_study.yaml"))
     parser.add_argument("--work", type=Path, default=Path("study"), help="folder for crops and trainings")
     parser.add_argument("--only", help="names of the runs to do, separated by commas")
     parser.add_argument("--detector-model", type=Path, help="path to YuNet's .onnx file")
+    parser.add_argument("--training", default="", help="further options of 'ifdd train', such as '--data.workers 8'")
     parser.add_argument("--out", type=Path, default=Path("results/face_study.json"))
     options = parser.parse_args()
     try:
-        base, runs = read_study(options.study)
+        recipe, runs = read_study(options.study)
         for name in options.only.split(",") if options.only else runs:
             run = lookup(runs, name, "run")
-            record(run, train(base, run, options), options)
+            checkpoint = train(recipe, run, options)
+            if options.folder:
+                record(run, checkpoint, options)
     except InputError as error:
         parser.exit(2, f"face_study: {error}\n")
 
 
 def read_study(path: Path) -> tuple[str, dict[str, Run]]:
-    """Return the base recipe and the runs by name."""
+    """Return the recipe and the runs by name."""
     study = yaml.safe_load(path.read_text(encoding="utf-8"))
     common = {name: study[name] for name in ("size", "alignment")}
-    return study["base"], {name: Run(name, **{**common, **values}) for name, values in study["runs"].items()}
+    return study["recipe"], {name: Run(name, **{**common, **values}) for name, values in study["runs"].items()}
 
 
-def train(base: str, run: Run, options: argparse.Namespace) -> Path:
-    """Train a run unless it is finished, and return its checkpoint."""
+def train(recipe: str, run: Run, options: argparse.Namespace) -> Path:
+    """Train a run unless it is finished, and return its checkpoint.
+
+    Raises:
+        InputError: a command failed, or the run that it starts from is not finished.
+    """
     out = options.work / run.name
     checkpoint = out / "best.safetensors"
     if (out / FINISHED).exists():
@@ -82,29 +95,38 @@ def train(base: str, run: Run, options: argparse.Namespace) -> Path:
         words += ["--detector-model", str(options.detector_model)] if options.detector_model else []
         ifdd("prepare", "manifest", str(options.manifest), str(crops), *words)
     manifest = crops / "manifest.csv" if run.clips == 1 else reduce(crops, run.clips)
-    words = [word for name, value in options_of(base, run).items() for word in (f"--{name}", plain(value))]
-    ifdd("train", base, "--data.manifest", str(manifest), "--out", str(out), "--resume", *words)
+    words = [word for name, value in options_of(recipe, run).items() for word in (f"--{name}", plain(value))]
+    if run.start is not None:
+        if not (options.work / run.start / FINISHED).exists():
+            raise InputError(f"{run.name} starts from {run.start}, which is not finished; train {run.start} first")
+        words += ["--model.weights", str(options.work / run.start / "best.safetensors")]
+    words += shlex.split(options.training)
+    ifdd("train", recipe, "--data.manifest", str(manifest), "--out", str(out), "--resume", *words)
     (out / FINISHED).touch()
     return checkpoint
 
 
 def reduce(crops: Path, share: float) -> Path:
-    """Write a manifest of a share of the training clips next to the whole one, and return its path."""
+    """Write a manifest of a share of the training clips to a folder beside the crops, and return its path."""
     samples = Manifest.read(crops / "manifest.csv").samples
     training = [sample for sample in samples if sample.subset == "train"]
     kept = {sample.clip_id for sample in training[: round(share * len(training))]}
-    path = crops / f"manifest_{share:g}.csv"
-    write_manifest(path, [sample for sample in samples if sample.subset != "train" or sample.clip_id in kept])
-    return path
+    folder = crops.with_name(f"{crops.name}_{share:g}")
+    folder.mkdir(exist_ok=True)
+    write_manifest(
+        folder / "manifest.csv", [sample for sample in samples if sample.subset != "train" or sample.clip_id in kept]
+    )
+    shutil.copy(crops / PrepareRecord.FILE, folder)  # says how the faces are cropped
+    return folder / "manifest.csv"
 
 
-def options_of(base: str, run: Run) -> dict[str, Any]:
-    """Return a run's options of ``ifdd train``; its overrides of the model are added to those of the base recipe."""
+def options_of(recipe: str, run: Run) -> dict[str, Any]:
+    """Return a run's options of ``ifdd train``; its overrides of the model are added to those of the recipe."""
     prefix = "model.overrides."
     changes = {name.removeprefix(prefix): value for name, value in run.options.items() if name.startswith(prefix)}
     options = {name: value for name, value in run.options.items() if not name.startswith(prefix)}
     if changes:
-        kept = yaml.safe_load(Path(base).read_text(encoding="utf-8"))["model"]["overrides"]
+        kept = yaml.safe_load(Path(recipe).read_text(encoding="utf-8"))["model"]["overrides"]
         options["model.overrides"] = kept | changes
     return options
 

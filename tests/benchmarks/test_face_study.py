@@ -1,12 +1,14 @@
 """The study of rendered faces: every run changes what it says, and nothing else."""
 
+import argparse
 from pathlib import Path
 
 import pytest
 import yaml
 
-from benchmarks.face_study import Run, options_of, read_study, reduce
+from benchmarks.face_study import FINISHED, Run, options_of, read_study, reduce, train
 from ifdd.data.manifest import Manifest, Sample, write_manifest
+from ifdd.errors import InputError
 from ifdd.model import create_model
 
 ROOT = Path(__file__).parents[2]
@@ -14,31 +16,52 @@ STUDY = ROOT / "benchmarks" / "face_study.yaml"
 
 
 def test_overrides_are_added_to_those_of_the_recipe() -> None:
-    base, runs = read_study(STUDY)
-    assert options_of(str(ROOT / base), runs["base"]) == {}
-    given = yaml.safe_load((ROOT / base).read_text())["model"]["overrides"]
-    assert options_of(str(ROOT / base), runs["light"]) == {"model.overrides": given | {"standardization": "none"}}
-    assert options_of(str(ROOT / base), runs["tiny"]) == {"model.preset": "ifdd_tiny"}
+    recipe, runs = read_study(STUDY)
+    assert options_of(str(ROOT / recipe), runs["base"]) == {}
+    given = yaml.safe_load((ROOT / recipe).read_text())["model"]["overrides"]
+    assert options_of(str(ROOT / recipe), runs["light"]) == {"model.overrides": given | {"standardization": "none"}}
+    assert options_of(str(ROOT / recipe), runs["tiny"]) == {"model.preset": "ifdd_tiny"}
+    assert options_of(str(ROOT / recipe), runs["whole"])["model.ablation"] == "full"
 
 
 @pytest.mark.parametrize("name", read_study(STUDY)[1])
 def test_every_run_builds_a_model_for_its_crops(name: str) -> None:
-    base, runs = read_study(STUDY)
-    model = yaml.safe_load((ROOT / base).read_text())["model"]
-    options = options_of(str(ROOT / base), runs[name])
+    recipe, runs = read_study(STUDY)
+    model = yaml.safe_load((ROOT / recipe).read_text())["model"]
+    options = options_of(str(ROOT / recipe), runs[name])
     overrides = options.get("model.overrides", model["overrides"])
     overrides = overrides | {"action_units": tuple(overrides["action_units"])}
-    ablation = options.get("model.ablation", "full")
-    config = create_model(options.get("model.preset", model["preset"]), 7, ablation, **overrides).config
-    assert (config.size, config.alignment) == (runs[name].size, runs[name].alignment)
+    preset, ablation = (options.get(f"model.{name}", model[name]) for name in ("preset", "ablation"))
+    config = create_model(preset, 7, ablation, **overrides).config
+    assert config.size <= runs[name].size
+    assert config.alignment == runs[name].alignment
+
+
+def test_a_run_starts_only_from_a_finished_run(tmp_path: Path) -> None:
+    recipe, runs = read_study(STUDY)
+    options = argparse.Namespace(work=tmp_path, manifest=tmp_path, detector_model=None, training="")
+    crops = tmp_path / "faces_landmarks_96"
+    crops.mkdir()
+    (crops / "manifest.csv").touch()
+    with pytest.raises(InputError, match="whole starts from base, which is not finished; train base first"):
+        train(recipe, runs["whole"], options)
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "whole" / FINISHED).touch()
+    assert train(recipe, runs["whole"], options) == tmp_path / "whole" / "best.safetensors"
 
 
 def test_a_share_of_the_training_clips_keeps_the_others(tmp_path: Path) -> None:
     subsets = ["train", "test", "train", "validation", "train", "train"]
+    crops = tmp_path / "crops"
+    crops.mkdir()
+    (crops / "prepare.json").write_text("{}")
     for number in range(6):
-        (tmp_path / f"{number}.mp4").touch()
-    samples = [Sample(str(n), tmp_path / f"{n}.mp4", 8, "happy", subset) for n, subset in enumerate(subsets)]
-    write_manifest(tmp_path / "manifest.csv", samples)
-    kept = Manifest.read(reduce(tmp_path, 0.5)).samples
+        (crops / f"{number}.mp4").touch()
+    samples = [Sample(str(n), crops / f"{n}.mp4", 8, "happy", subset) for n, subset in enumerate(subsets)]
+    write_manifest(crops / "manifest.csv", samples)
+    reduced = reduce(crops, 0.5)
+    assert reduced == tmp_path / "crops_0.5" / "manifest.csv"
+    assert reduced.with_name("prepare.json").exists(), "says how the faces are cropped"
+    kept = Manifest.read(reduced).samples
     assert [sample.clip_id for sample in kept] == ["0", "1", "2", "3"]
     assert Run("a", "nothing").clips == 1

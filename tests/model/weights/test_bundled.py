@@ -35,7 +35,7 @@ def test_a_bundled_checkpoint_is_small_and_says_what_it_is(name: str) -> None:
 def test_the_default_says_how_it_reads_real_people_and_when_it_abstains() -> None:
     checkpoint = load_checkpoint(DEFAULT)
     config, measured = checkpoint.model.config, checkpoint.record.measured
-    assert (config.alignment, config.standardization, config.frames) == ("landmarks", "clip", 8)
+    assert (config.alignment, config.standardization, config.frames) == ("landmarks", "grey", 8)
     assert len(config.action_units) == 22
     assert measured is not None
     report = json.loads((ROOT / "results" / "real_faces.json").read_text())
