@@ -25,12 +25,10 @@ from ifdd.data.manifest import Manifest, write_manifest
 from ifdd.errors import InputError
 from ifdd.model import load_checkpoint, lookup
 from ifdd.records import PrepareRecord
+from ifdd.training.train import read_training
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.real_faces import main as score
-
-FINISHED = "finished"
-"""Empty file that marks a finished training."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def train(recipe: str, run: Run, options: argparse.Namespace) -> Path:
     """
     out = options.work / run.name
     checkpoint = out / "best.safetensors"
-    if (out / FINISHED).exists():
+    if is_finished(out):
         return checkpoint
     crops = options.work / f"faces_{run.alignment}_{run.size}"
     if not (crops / "manifest.csv").exists():
@@ -97,13 +95,18 @@ def train(recipe: str, run: Run, options: argparse.Namespace) -> Path:
     manifest = crops / "manifest.csv" if run.clips == 1 else reduce(crops, run.clips)
     words = [word for name, value in options_of(recipe, run).items() for word in (f"--{name}", plain(value))]
     if run.start is not None:
-        if not (options.work / run.start / FINISHED).exists():
+        if not is_finished(options.work / run.start):
             raise InputError(f"{run.name} starts from {run.start}, which is not finished; train {run.start} first")
         words += ["--model.weights", str(options.work / run.start / "best.safetensors")]
     words += shlex.split(options.training)
     ifdd("train", recipe, "--data.manifest", str(manifest), "--out", str(out), "--resume", *words)
-    (out / FINISHED).touch()
     return checkpoint
+
+
+def is_finished(folder: Path) -> bool:
+    """Return whether the training in a folder is finished."""
+    training = read_training(folder)
+    return training is not None and training.state == "done"
 
 
 def reduce(crops: Path, share: float) -> Path:

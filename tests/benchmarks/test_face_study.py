@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks.face_study import FINISHED, Run, options_of, read_study, reduce, train
+from benchmarks.face_study import Run, options_of, read_study, reduce, train
 from ifdd.data.manifest import Manifest, Sample, write_manifest
 from ifdd.errors import InputError
 from ifdd.model import create_model
+from ifdd.records import BestEpoch, DatasetRecord, SubsetScores, TrainingClips, TrainingRecord
 
 ROOT = Path(__file__).parents[2]
 STUDY = ROOT / "benchmarks" / "face_study.yaml"
@@ -45,8 +46,12 @@ def test_a_run_starts_only_from_a_finished_run(tmp_path: Path) -> None:
     (crops / "manifest.csv").touch()
     with pytest.raises(InputError, match="whole starts from base, which is not finished; train base first"):
         train(recipe, runs["whole"], options)
+    best = BestEpoch(epoch=3, validation=SubsetScores(0.5, 0.5), selection="best WAR", chosen_on="validation")
+    clips = TrainingClips(train=8, validation=2, unused=0, draws={"happy": 8})
     (tmp_path / "whole").mkdir()
-    (tmp_path / "whole" / FINISHED).touch()
+    TrainingRecord("done", 3, 3, best, DatasetRecord("ab", True, None), clips).write(
+        tmp_path / "whole" / TrainingRecord.FILE
+    )
     assert train(recipe, runs["whole"], options) == tmp_path / "whole" / "best.safetensors"
 
 
