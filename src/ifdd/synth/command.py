@@ -180,14 +180,15 @@ def write_set(out: Path, job: Rendering, clips: int, workers: int) -> None:
     """
     config, seed, format = job.config, job.seed, job.format
     _claim(out, job.settings(), ("manifest.csv", "clips"))
-    missing = [index for index in range(clips) if not _is_done(out, config, seed, index, format)]
-    people = [plan_clip(config, seed, index).person for index in missing]
-    _write_missing(partial(_write_clip, out, job), missing, people, clips, workers)
+    plans = [plan_clip(config, seed, index) for index in range(clips)]
+    missing = [plan for plan in plans if not _is_done(out, plan.clip_id, format)]
+    numbers, people = [plan.number for plan in missing], [plan.person for plan in missing]
+    _write_missing(partial(_write_clip, out, job), numbers, people, clips, workers)
     samples = []
-    for index in range(clips):
-        plan = plan_clip(config, seed, index)
+    for plan in plans:
         path = _clip_path(out, plan.clip_id, format)
-        further = identity_attributes(person_identity(seed, plan.person)) | _shown_units(out, plan.clip_id)
+        identity = person_identity(seed, plan.person, config.even_skin_tones)
+        further = identity_attributes(identity) | _shown_units(out, plan.clip_id)
         samples.append(
             Sample(plan.clip_id, path, config.frames, plan.label, plan.subset, 0, plan.subject, attributes=further)
         )
@@ -259,8 +260,7 @@ def _clip_path(out: Path, clip_id: str, format: str) -> Path:
     return out / "clips" / (f"{clip_id}.mp4" if format == "mp4" else clip_id)
 
 
-def _is_done(out: Path, config: SynthConfig, seed: int, index: int, format: str) -> bool:
-    clip_id = plan_clip(config, seed, index).clip_id
+def _is_done(out: Path, clip_id: str, format: str) -> bool:
     # The truth is written last.
     return (out / "clips" / f"{clip_id}.json").exists() and _clip_path(out, clip_id, format).exists()
 

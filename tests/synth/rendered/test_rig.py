@@ -1,14 +1,17 @@
 """The rendered rig: true to its truth, repeatable, and able to draw every class."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ifdd.data.manifest import read_manifest
 from ifdd.synth import PRESETS, SynthConfig, render_clip
 from ifdd.synth.behaviour.action_units import Activation, activation_of, no_activation
-from ifdd.synth.identity import Identity
+from ifdd.synth.command import synth
+from ifdd.synth.identity import Identity, identity_attributes
 from ifdd.synth.plan import person_identity
 from ifdd.synth.rendered.rig import RenderedRig, project, rotation
 from ifdd.synth.rendered.wrinkles import RELIEF_SIDE
@@ -145,6 +148,15 @@ def test_a_person_is_prepared_once_for_several_clips(facekit: Path, needs_render
     first, second = (render_clip(config, 3, 0, make) for _ in range(2))
     assert make(person, 40.0) is not prepared
     assert np.array_equal(first.frames, second.frames), "what a rig has drawn leaves no trace"
+
+
+def test_the_manifest_describes_those_who_are_drawn(facekit: Path, needs_renderer: None, tmp_path: Path) -> None:
+    synth(tmp_path, clips=8, rig="rendered", rig_data=facekit, size=48, frames=1, workers=1)
+    for sample in read_manifest(tmp_path / "manifest.csv"):
+        truth = json.loads((tmp_path / "clips" / f"{sample.clip_id}.json").read_text())
+        person = person_identity(0, int(sample.subject[1:]), even_skin_tones=True)
+        assert truth["identity"]["skin"] == pytest.approx(person.skin)
+        assert identity_attributes(person).items() <= sample.attributes.items()
 
 
 def test_every_class_is_drawn(facekit: Path, needs_renderer: None) -> None:
