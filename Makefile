@@ -7,24 +7,34 @@ BIN := $(VENV)/bin
 EGL := libegl1 libgl1-mesa-dri
 RENDERER := dpkg -s $(EGL) > /dev/null 2>&1 || (apt-get update && apt-get install --yes $(EGL)) > /dev/null 2>&1
 
-.PHONY: help demo weights test check format docs clean
+# Files that the user names, exactly as written: through the environment, because a name may contain quotes.
+export VIDEO_FILE := $(value VIDEO)
+export RIG_DATA_FILE := $(value RIG_DATA)
+export DETECTOR_FILE := $(value DETECTOR)
+
+.PHONY: help files demo weights test check format docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 # A stamp: set up again when the requirements change.
-$(VENV)/.ready: pyproject.toml constraints.txt
+$(VENV)/.ready: pyproject.toml constraints.txt | files
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@$(RENDERER) || echo 'No OpenGL on EGL: rendered faces and their tests are left out (Debian: apt install $(EGL))'
 	@touch $@
 
+# Before the set-up, which takes minutes. An address (rtsp://, https://) can only be opened later.
+files:
+	@check() { case "$$2" in ''|*://*) ;; *) test -e "$$2" || \
+		{ printf 'make: %s does not exist; correct %s=\n' "$$2" "$$1" >&2; exit 2; } ;; esac; }; \
+	check VIDEO "$$VIDEO_FILE"; check RIG_DATA "$$RIG_DATA_FILE"; check DETECTOR "$$DETECTOR_FILE"
+
 # Every step resumes where it was interrupted; `rm -r demo` starts over.
-demo: $(VENV)/.ready  ## generate, train, evaluate and recognise, end to end (VIDEO=path adds a video of yours)
-	@test -z '$(VIDEO)' || test -e '$(VIDEO)' || { echo "make demo: the video $(VIDEO) does not exist"; exit 2; }
+demo: files $(VENV)/.ready  ## generate, train, evaluate and recognise, end to end (VIDEO=path adds a video of yours)
 	@echo 'First, the bundled model reads a person whom it has never seen$(if $(VIDEO), and your video):'
-	$(BIN)/ifdd recognize docs/images/rendered_story.mp4 $(if $(VIDEO),'$(VIDEO)') --formats json,csv,png --out demo/first
+	$(BIN)/ifdd recognize docs/images/rendered_story.mp4 $${VIDEO_FILE:+"$$VIDEO_FILE"} --formats json,csv,png --out demo/first
 	@echo
 	@echo 'Then, a model is trained from scratch on the built-in benchmark, in about ten minutes:'
 	$(BIN)/ifdd synth demo/synth --clips 1800 --seed 1
@@ -46,9 +56,9 @@ demo: $(VENV)/.ready  ## generate, train, evaluate and recognise, end to end (VI
 # With a GPU: make weights TRAINING='--optimization.precision bf16-mixed --data.workers 12 --data.cache false'
 CLIPS ?= 9000
 TRAINING ?=
-RENDERED := --rig rendered --frames 8 --fps 5 $(if $(RIG_DATA),--rig-data $(RIG_DATA))
-ALIGNED := --alignment landmarks --face-size 96 --search-seconds 0.4 $(if $(DETECTOR),--detector-model $(DETECTOR))
-weights: $(VENV)/.ready  ## make the bundled checkpoint ifdd_face in hours (RIG_DATA=, DETECTOR= name files that are not downloaded)
+RENDERED := --rig rendered --frames 8 --fps 5 $${RIG_DATA_FILE:+--rig-data "$$RIG_DATA_FILE"}
+ALIGNED := --alignment landmarks --face-size 96 --search-seconds 0.4 $${DETECTOR_FILE:+--detector-model "$$DETECTOR_FILE"}
+weights: files $(VENV)/.ready  ## make the bundled checkpoint ifdd_face in hours (RIG_DATA=, DETECTOR= name files that are not downloaded)
 	$(BIN)/ifdd synth weights/rendered --clips $(CLIPS) $(RENDERED) --preset lifelike --seed 401 --identities 1500 \
 		--validation 0.08 --test 0.08
 	$(BIN)/ifdd prepare manifest weights/rendered/manifest.csv weights/faces $(ALIGNED)

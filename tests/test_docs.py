@@ -5,6 +5,7 @@ import importlib
 import re
 import runpy
 import shlex
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,6 +129,15 @@ def test_every_command_is_parsed(page: str, line: str, monkeypatch: pytest.Monke
     monkeypatch.chdir(ROOT)
     program.run_command(name, words)
     assert len(calls) == 1
+    out = calls[0].get("out")
+    if isinstance(out, Path) and re.search("[a-z]", str(out)):
+        assert is_ignored(out), f"{page}: {out} is not in .gitignore"
+
+
+def is_ignored(path: Path) -> bool:
+    """Return whether git ignores the file, or what lies in the folder."""
+    git = subprocess.run(["git", "check-ignore", "--quiet", str(path), f"{path}/x"], cwd=ROOT, check=False)
+    return git.returncode in (0, 128)  # 128: not a checkout of git
 
 
 def test_every_option_in_a_sentence_exists() -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -21,6 +22,7 @@ from ifdd.synth.tree import (
     TreeClip,
     plan_tree,
     render_tree_clip,
+    resample,
     tree_config,
     write_lists,
 )
@@ -106,13 +108,18 @@ def test_dfew_votes_agree_with_the_labels(dfew: Path) -> None:
             assert max(votes) <= 5
 
 
-def test_dfew_frames_are_sixteen_numbered_images_with_their_truth(dfew: Path) -> None:
-    folders = sorted(path.name for path in (dfew / "Clip" / "clip_224x224_16f").iterdir())
-    assert folders == sorted(f"{int(clip.plan.clip_id):05d}" for clip in plans("dfew", 14))
-    files = {file.name for file in (dfew / "Clip" / "clip_224x224_16f" / "00001").iterdir()}
-    assert files == {f"{number}.jpg" for number in range(1, 17)}
+def test_dfew_frames_are_numbered_images_of_both_kinds_with_their_truth(dfew: Path) -> None:
+    wanted = plans("dfew", 14)
+    for kind in ("clip_224x224", "clip_224x224_16f"):
+        folders = sorted(path.name for path in (dfew / "Clip" / kind).iterdir())
+        assert folders == sorted(f"{int(clip.plan.clip_id):05d}" for clip in wanted)
+    assert len({clip.frames for clip in wanted}) > 5
+    for clip in wanted:
+        for kind, frames in (("clip_224x224", clip.frames), ("clip_224x224_16f", 16)):
+            files = {file.name for file in (dfew / "Clip" / kind / f"{int(clip.plan.clip_id):05d}").iterdir()}
+            assert files == {f"{number}.jpg" for number in range(1, frames + 1)}
     truth = json.loads((dfew / "truth" / "1.json").read_text())
-    assert (truth["path"], len(truth["frames"])) == ("Clip/clip_224x224_16f/00001", 16)
+    assert (truth["path"], len(truth["frames"])) == ("Clip/clip_224x224/00001", wanted[0].frames)
     assert truth["label"] == plans("dfew", 14)[0].plan.label
     assert not (dfew / "manifest.csv").exists()
 
@@ -215,7 +222,8 @@ def test_an_interrupted_tree_is_resumed_and_can_grow(tmp_path: Path) -> None:
     whole = run(3)
     (tmp_path / "truth" / "2.json").unlink()
     (tmp_path / DFEW_LISTS.format("test", 3)).unlink()
-    kept = tmp_path / "Clip" / "clip_224x224_16f" / "00001" / "1.jpg"
+    shutil.rmtree(tmp_path / "Clip" / "clip_224x224_16f" / "00003")
+    kept = tmp_path / "Clip" / "clip_224x224" / "00001" / "1.jpg"
     stamp = kept.stat().st_mtime_ns
     assert run(3) == whole
     grown = run(6)
@@ -227,9 +235,32 @@ def test_images_are_the_frames_that_were_drawn(dfew: Path) -> None:
     config = tree_config("dfew", SynthConfig(size=32, validation=0.0, test=0.0))
     drawn = render_tree_clip("dfew", plans("dfew", 1)[0], config, 0).frames
     for number, picture in enumerate(drawn, 1):
-        image = cv2.imread(str(dfew / "Clip" / "clip_224x224_16f" / "00001" / f"{number}.jpg"))
-        assert image is not None
-        assert np.abs(cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(int) - picture).mean() < 3
+        assert _difference(dfew / "Clip" / "clip_224x224" / "00001" / f"{number}.jpg", picture) < 3
+    for number, index in ((1, 0), (16, len(drawn) - 1)):
+        assert _difference(dfew / "Clip" / "clip_224x224_16f" / "00001" / f"{number}.jpg", drawn[index]) < 3
+
+
+def _difference(path: Path, picture: np.ndarray) -> float:
+    image = cv2.imread(str(path))
+    assert image is not None
+    return float(np.abs(cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(int) - picture).mean())
+
+
+@pytest.mark.parametrize("length", [1, 12, 16, 48])
+def test_resampled_frames_are_spread_from_the_first_to_the_last(length: int) -> None:
+    frames = np.arange(length, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
+    chosen = [int(frame[0, 0, 0]) for frame in resample(frames)]
+    assert (len(chosen), chosen[0], chosen[-1]) == (16, 0, length - 1)
+    assert chosen == sorted(chosen)
+
+
+@pytest.mark.parametrize("kind", ["clip_224x224", "clip_224x224_16f"])
+def test_prepare_reads_both_kinds_of_frames(dfew: Path, tmp_path: Path, kind: str) -> None:
+    main(["prepare", "dfew", str(dfew), str(tmp_path), "--frames", kind])
+    samples = read_manifest(tmp_path / "manifest.csv")
+    frames = {clip.plan.clip_id: clip.frames if kind == "clip_224x224" else 16 for clip in plans("dfew", 14)}
+    assert len(samples) == 5 * 14
+    assert all(sample.frames == frames[str(int(sample.path.name))] for sample in samples)
 
 
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from ifdd.synth.identity import identity_attributes
 from ifdd.synth.plan import person_identity, plan_clip
 from ifdd.synth.render import Clip, render_clip
 from ifdd.synth.rigs import RigMaker, make_rig_maker
-from ifdd.synth.tree import TreeClip, plan_tree, render_tree_clip, tree_config, write_lists
+from ifdd.synth.tree import TreeClip, plan_tree, render_tree_clip, resample, tree_config, write_lists
 from ifdd.synth.truth import action_unit_attributes, truth_record
 from ifdd.synth.videos.crowd import CrowdConfig, write_crowd
 from ifdd.synth.videos.story import StoryConfig, write_story
@@ -208,7 +208,7 @@ def write_tree(out: Path, layout: str, job: Rendering, clips: int, workers: int)
     plans = plan_tree(layout, job.config, job.seed, clips, job.format)
     settings = {"layout": layout, **job.settings()}
     _claim(out, settings, ("manifest.csv", "truth", *sorted({plan.path.partition("/")[0] for plan in plans})))
-    missing = [plan for plan in plans if not (_truth_path(out, plan).exists() and (out / plan.path).exists())]
+    missing = [plan for plan in plans if not _tree_clip_is_done(out, plan)]
     people = [plan.plan.person for plan in missing]
     _write_missing(partial(_write_tree_clip, out, layout, job), missing, people, clips, workers)
     write_lists(out, layout, plans, job.config.identities, job.seed)
@@ -319,10 +319,17 @@ def _write_tree_clip(out: Path, layout: str, job: Rendering, plan: TreeClip) -> 
         write_images(path, clip.frames)
     else:
         write_images(path, clip.frames, suffix=".jpg", digits=1)
+    if plan.resampled_path is not None:
+        write_images(out / plan.resampled_path, resample(clip.frames), suffix=".jpg", digits=1)
     record = clip_record(clip, job)
     height, width = clip.frames.shape[1:3]
     record |= {"path": plan.path, "test_fold": plan.fold, "width": width, "height": height}
     write_text(_truth_path(out, plan), json.dumps(record))
+
+
+def _tree_clip_is_done(out: Path, plan: TreeClip) -> bool:
+    resampled = plan.resampled_path is None or (out / plan.resampled_path).exists()
+    return resampled and (out / plan.path).exists() and _truth_path(out, plan).exists()
 
 
 def _truth_path(out: Path, plan: TreeClip) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import UInt8
 
 from ifdd.data.labels import LABEL_SETS, canonical_label
 from ifdd.errors import InputError
@@ -30,6 +31,12 @@ FOLDS = 5
 SCENES = ("Action", "DailyLife", "Interview", "Social")
 """Some of FERV39k's 22 scenes."""
 
+DFEW_FRAMES = (12, 48)
+"""Frames of the shortest and longest clip here; some of DFEW's are shorter than 16 frames, too."""
+
+RESAMPLED_FRAMES = 16
+"""Frames of every clip in DFEW's folder ``clip_224x224_16f``."""
+
 FERV39K_FRAMES = (8, 47)
 """Frames of the shortest and longest clip of FERV39k."""
 
@@ -47,6 +54,8 @@ class TreeClip(NamedTuple):
     """Person and label; ``clip_id`` is the name in the dataset's lists, ``subset`` that of fold 1."""
     path: str
     """Folder of frames or video file, relative to the root of the tree."""
+    resampled_path: str | None
+    """DFEW's folder of 16 frames that are spread over the clip."""
     frames: int
     fold: int
     """Number of the fold that tests on it, from 1."""
@@ -98,7 +107,8 @@ def plan_tree(layout: str, config: SynthConfig, seed: int, count: int, format: s
         plan = plan._replace(
             clip_id=clip_id, person=person, subject=f"s{person:04d}", subset="test" if fold == 1 else "train"
         )
-        clips.append(TreeClip(plan, path, frames, fold))
+        resampled = f"Clip/clip_224x224_16f/{Path(path).name}" if layout == "dfew" else None
+        clips.append(TreeClip(plan, path, resampled, frames, fold))
     return clips
 
 
@@ -112,7 +122,7 @@ def _place(
     """Return a clip's name in the lists, its path in the tree and its number of frames."""
     if layout == "dfew":
         number = _dfew_number(index)
-        return str(number), f"Clip/clip_224x224_16f/{number:05d}", 16
+        return str(number), f"Clip/clip_224x224/{number:05d}", int(rng.integers(DFEW_FRAMES[0], DFEW_FRAMES[1] + 1))
     if layout == "ferv39k":
         folder = f"{SCENES[int(rng.integers(len(SCENES)))]}/{label.capitalize()}"
         in_folder[folder] += 1  # numbers restart in every folder
@@ -140,6 +150,14 @@ def render_tree_clip(
     elif layout in ACTED:
         size = (height, round(height * ACTED[layout].width / 2) * 2)
     return render_plan(clip.plan, replace(config, frames=clip.frames), seed, size, make_rig)
+
+
+def resample(frames: UInt8[np.ndarray, "frames height width 3"]) -> UInt8[np.ndarray, "16 height width 3"]:
+    """Return 16 frames at equal distances, the first and the last among them; short clips repeat frames.
+
+    DFEW's are interpolated between frames; here, the nearest frame is taken.
+    """
+    return frames[np.linspace(0, len(frames) - 1, RESAMPLED_FRAMES).round().astype(int)]
 
 
 def write_lists(out: Path, layout: str, clips: list[TreeClip], people: int, seed: int) -> None:
