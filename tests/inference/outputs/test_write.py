@@ -3,6 +3,7 @@
 import csv
 import itertools
 import json
+import re
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -236,6 +237,22 @@ def test_every_format_reports_synthetic_training(tmp_path: Path, form: str) -> N
     assert b"synthetic" in path.read_bytes()
     if form == "parquet":
         assert pyarrow.parquet.read_table(path).schema.metadata[b"notice"].decode() == NOTICE
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")  # a font without Chinese signs
+def test_a_plot_shows_the_whole_notice_and_a_shortened_name(tmp_path: Path) -> None:
+    result = recognition(tmp_path / f"{'very long ' * 20}end.mp4", [0.0, 0.25, 0.5, 0.75], 1.0)
+    long = " ".join(f"word{number}" for number in range(60))
+    figure = plot_timeline(replace(result, model=replace(result.model, notice=long)))
+    figure.savefig(tmp_path / "a.png")
+    words = [text for text in figure.texts if text.get_text()]
+    assert any(text.get_text().split() == long.split() for text in words)
+    assert any(re.fullmatch(r"very long .*\.\.\..* end\.mp4", text.get_text()) for text in words)
+    for text in words:
+        box = text.get_window_extent()
+        assert min(box.x0, box.y0, figure.bbox.x1 - box.x1) >= 0, text.get_text()
+    legend = figure.legends[0].get_window_extent()
+    assert all(not legend.overlaps(text.get_window_extent()) for text in words)
 
 
 @pytest.mark.parametrize("form", ["png", "svg"])

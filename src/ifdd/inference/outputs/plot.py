@@ -1,6 +1,7 @@
 """A plot of the timeline: segments, probabilities, abstentions and shot boundaries, for each person."""
 
 import math
+import textwrap
 import warnings
 from collections.abc import Sequence
 from itertools import product
@@ -30,6 +31,15 @@ THICKEST_VEIL = 0.75
 
 VEILED = 0.5
 """Below this quality, the legend explains why areas are faint."""
+
+TITLE_SIZE = 12.0
+"""Size of the video's name in points."""
+
+NOTICE_SIZE = 8.5
+"""Size of the model's notice in points."""
+
+CHARACTER = 0.0085
+"""Width of a character in inches for each point of its size; most are narrower."""
 
 _INK = "#22262b"
 _FAINT = "#8a9099"
@@ -65,8 +75,9 @@ def plot_timeline(results: Results) -> "matplotlib.figure.Figure":
     rows = assign_rows(results.tracks)
     count = min(LARGEST_ROWS, max(rows.values(), default=0) + 1)
     height = max(0.45, min(1.1, 14 / count))
-    notice = results.model.notice
-    top, bottom = 0.65, 1.0 + (0.25 if notice else 0.0)
+    notice = textwrap.wrap(results.model.notice, _fitting(NOTICE_SIZE))
+    below = 0.16 * len(notice) + 0.09 if notice else 0.0
+    top, bottom = 0.65, 1.0 + below
     total = top + count * height * 1.3 + bottom
     figure = Figure(figsize=(WIDTH, total), facecolor="white")
     axes = figure.subplots(count, sharex=True, squeeze=False)[:, 0]
@@ -77,13 +88,29 @@ def plot_timeline(results: Results) -> "matplotlib.figure.Figure":
     name = Path(results.video.path).name
     left_out = sum(row >= count for row in rows.values())
     more = f"  ({left_out} people more)" if left_out else ""
-    figure.text(0.06, 1 - 0.3 / total, name + more, size=12, weight="bold", color=_INK, va="center", parse_math=False)
+    name = _shortened(name, _fitting(TITLE_SIZE) - len(more))
+    figure.text(
+        0.06, 1 - 0.3 / total, name + more, size=TITLE_SIZE, weight="bold", color=_INK, va="center", parse_math=False
+    )
     if not results.tracks:
         axes[0].text(0.5, 0.25, "no face found", transform=axes[0].transAxes, ha="center", va="center", color=_FAINT)
-    _draw_legend(figure, results, total, 0.25 if notice else 0.0)
+    _draw_legend(figure, results, total, below)
     if notice:
-        figure.text(0.06, 0.13 / total, notice, size=8.5, color="#a03010", va="center", parse_math=False)
+        figure.text(
+            0.06, 0.08 / total, "\n".join(notice), size=NOTICE_SIZE, color="#a03010", va="bottom", parse_math=False
+        )
     return figure
+
+
+def _fitting(size: float) -> int:
+    """Return how many characters of a size in points fit beside each other."""
+    return int(WIDTH * 0.925 / (size * CHARACTER))
+
+
+def _shortened(name: str, longest: int) -> str:
+    """Return a name of at most ``longest`` characters; what is left out lies in the middle."""
+    half = (longest - 3) // 2
+    return name if len(name) <= longest else f"{name[:half]}...{name[-half:]}"
 
 
 def _prepare(area: "matplotlib.axes.Axes", results: Results, last: bool) -> None:
@@ -162,7 +189,7 @@ def _write_name(area: "matplotlib.axes.Axes", names: Sequence[str], seconds: flo
     choices = [(9.5, 0, inches), (7.5, 0, inches), (7.5, 90, height if inches > 0.17 else 0.0)]
     paper = {"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.82, "linewidth": 0}
     for name, (size, turn, room) in product(names, choices):
-        if size * 0.0085 * len(name) + 0.06 < room:
+        if size * CHARACTER * len(name) + 0.06 < room:
             area.text(
                 seconds, 0.07, name, ha="center", va="bottom", size=size, rotation=turn, color=_INK, zorder=6,
                 parse_math=False, bbox=paper,
