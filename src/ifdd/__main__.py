@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ifdd.errors import InputError
+from ifdd.names import printable
 
 COMMANDS = {
     "synth": ("ifdd.synth.command:synth", "generate SynthDFER, the built-in benchmark of computer-generated faces"),
@@ -60,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         run_command(command, words[1:])
     except InputError as error:
-        print(f"ifdd {command}: {error}" if command in COMMANDS else f"ifdd: {error}", file=sys.stderr)
+        about = f"ifdd {command}" if command in COMMANDS else "ifdd"
+        print(f"{about}: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print(f"ifdd {command}: interrupted", file=sys.stderr)

@@ -1,6 +1,7 @@
 """Terminal output: one console for results, one for all other output, and progress bars."""
 
 import sys
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -16,10 +17,25 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-console = Console()
+from ifdd.names import printable
+
+
+class SafeConsole(Console):
+    """A console that escapes what would garble the terminal, wherever it stands in a line or a table.
+
+    Names of files and classes may hold control characters, and characters that the terminal's encoding lacks.
+    """
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Convert a string to rich's text, as every string that is printed."""
+        shown = printable(text, lines=True)
+        return super().render_str(shown.encode(self.encoding, "backslashreplace").decode(self.encoding), **options)
+
+
+console = SafeConsole()
 """Results go to standard output."""
 
-error_console = Console(stderr=True)
+error_console = SafeConsole(stderr=True)
 """Progress, notices and errors go to standard error, so that results can be piped."""
 
 USUAL_WIDTH = 80
