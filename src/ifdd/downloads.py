@@ -125,21 +125,24 @@ def _wait_for_answer(url: str) -> None:
     Raises:
         OSError: the server refuses, or does not answer in time.
     """
+    limit = min(ANSWER_SECONDS, TIMEOUT_SECONDS)
     outcome: list[BaseException | None] = []
 
     def ask() -> None:
         try:
-            urlopen(url, timeout=ANSWER_SECONDS).close()
+            urlopen(url, timeout=limit).close()
         except Exception as error:
+            if isinstance(error, HTTPError):  # an answer, too
+                error.close()
             outcome.append(error)
         else:
             outcome.append(None)
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join(ANSWER_SECONDS)
+    thread.join(limit)
     if not outcome:
-        raise TimeoutError(f"no answer within {ANSWER_SECONDS:g} seconds")
+        raise TimeoutError(f"no answer within {limit:g} seconds, timed out")
     if outcome[0] is not None:
         raise outcome[0]
 

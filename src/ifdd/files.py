@@ -156,10 +156,12 @@ def write_text(target: Path, text: str) -> None:
 def write_pieces(target: Path, pieces: Iterable[str]) -> None:
     """Write pieces of text to ``target`` as UTF-8, one after the other, whole or not at all.
 
+    Names of files that are not UTF-8 keep their bytes.
+
     Raises:
         InputError: the folder is not writable or the disk is full.
     """
-    with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8", errors="surrogateescape") as file:
         file.writelines(pieces)
 
 

@@ -58,8 +58,10 @@ class Walk:
     Folders that are links come last, so that what lies in the tree and is linked to from it keeps its own place.
     """
 
-    system: list[str] = field(default_factory=list)
-    """Names of hidden files and folders and of those of systems."""
+    system_folders: list[str] = field(default_factory=list)
+    """Names of hidden folders and of those of systems."""
+    system_files: list[str] = field(default_factory=list)
+    """Names of hidden files."""
     repeated: list[str] = field(default_factory=list)
     """Paths of links to folders that were walked through already."""
     unreadable: list[Path] = field(default_factory=list)
@@ -82,7 +84,8 @@ class Walk:
             except OSError:
                 self.unreadable.append(path)
                 continue
-            self.system += [name for name in kinds if is_system(name)]
+            for name in filter(is_system, kinds):
+                (self.system_folders if kinds[name][0] else self.system_files).append(name)
             names = sorted(name for name in kinds if not is_system(name))
             found = FoundFolder(path, [n for n in names if kinds[n][0]], [n for n in names if not kinds[n][0]])
             yield found

@@ -5,6 +5,7 @@ import os
 import re
 import tempfile
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,11 +78,15 @@ class Disk:
         except (OSError, ValueError, AttributeError):
             longest = LONGEST_NAME
         try:
-            with tempfile.TemporaryDirectory(prefix=".partial-", dir=place, ignore_cleanup_errors=True) as trial:
-                reserved = all(_takes(Path(trial), name) for name in ('a:b?*"<>|\\c', "tail.", "con"))
-                return cls(longest, reserved, _takes(Path(trial), "byte\udce9"))
+            trial = Path(tempfile.mkdtemp(prefix=".partial-", dir=place))
         except OSError:
             return cls(longest)
+        try:
+            reserved = all(_takes(trial, name) for name in ('a:b?*"<>|\\c', "tail.", "con"))
+            return cls(longest, reserved, _takes(trial, "byte\udce9"))
+        finally:
+            with suppress(OSError):
+                trial.rmdir()
 
     def fit(self, name: str) -> str:
         """Return a name of a result, with folders and without its ending, as the disk takes it.
@@ -123,6 +128,9 @@ def _takes(folder: Path, name: str) -> bool:
         return name in (path.name for path in folder.iterdir())
     except (OSError, ValueError):
         return False
+    finally:
+        with suppress(OSError, ValueError):
+            (folder / name).unlink()
 
 
 def _shorten(part: str, most: int) -> str:

@@ -101,7 +101,7 @@ def dataset_hash(samples: Iterable[Sample]) -> str:
     a column for ``ifdd evaluate --by`` keeps the dataset the same.
     """
     lines = sorted(f"{s.clip_id}\t{canonical_label(s.label)}\t{s.fold}\t{s.subset}\n" for s in samples)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,10 @@ def _rows(path: Path, content: bytes) -> Iterator[tuple[int, dict[str, str]]]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a UTF-8 text file; give the manifest's CSV file") from error
+        # Names of files may be bytes that are not UTF-8. A manifest in another encoding names no files that exist.
+        text = content.decode("utf-8-sig", "surrogateescape")
+        if not _starts_like_a_manifest(text.partition("\n")[0].strip().split(",")):
+            raise InputError(f"{path} is not a UTF-8 text file; give the manifest's CSV file") from error
     reader = csv.reader(io.StringIO(text, newline=""))
     try:
         header = next(reader, [])

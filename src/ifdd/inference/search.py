@@ -51,9 +51,9 @@ class VideoSearch:
 
     def report(self, notify: Callable[[str], object]) -> None:
         """Pass on what was skipped, a line for each reason."""
-        hidden = [name for name in self._walk.system if name.lower().endswith(VIDEO_SUFFIXES) or "." not in name[1:]]
+        hidden = [name for name in self._walk.system_files if name.lower().endswith(VIDEO_SUFFIXES)]
         for names, what in (
-            (hidden, "hidden or a system's"),
+            ([*self._walk.system_folders, *hidden], "hidden or a system's"),
             ([*self._walk.repeated, *self._twice], "links to what is read already"),
             (self._results, "results of an earlier run"),
         ):
@@ -72,7 +72,7 @@ class VideoSearch:
         for path in paths:
             systems = [part for part in path.parts if is_system(part) and part not in (*asked, "..")]
             if systems:
-                self._walk.system.append(systems[0])
+                self._walk.system_folders.append(systems[0])
             elif not self._is_result(path, set()):
                 yield path
 
