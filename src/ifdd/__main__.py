@@ -90,14 +90,19 @@ def run_command(name: str, words: Sequence[str]) -> None:
         raise _unknown_command(name)
     # imported late, so that overview and version are shown at once
     from ifdd.command_line.help import help_page
+    from ifdd.command_line.mistakes import locate
     from ifdd.command_line.options import describe
-    from ifdd.command_line.parser import parse
+    from ifdd.command_line.parser import arguments_of, read_settings
 
     command = describe(name, load(name))
     if any(word in HELP for word in words):
         print(help_page(command))
         return
-    command.function(**parse(command, words))
+    settings = read_settings(command, words)
+    try:
+        command.function(**arguments_of(command, settings))
+    except InputError as error:
+        raise locate(error, settings) from error
 
 
 def load(name: str) -> Callable[..., None]:

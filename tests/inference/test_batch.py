@@ -13,7 +13,8 @@ import pytest
 from ifdd.__main__ import main
 from ifdd.inference import worker
 from ifdd.inference.jobs import Job, find_videos, name_results
-from ifdd.inference.ledger import LEDGER, Ledger
+from ifdd.inference.ledger import Ledger
+from ifdd.inference.search import LEDGER
 from ifdd.video import sources
 from ifdd.video.frames import probe
 from tests.helpers.faces import disc_frames
