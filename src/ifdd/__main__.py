@@ -36,6 +36,30 @@ COMMANDS = {
 }
 """Name -> ("module:function", one-line summary)."""
 
+OTHER_NAMES = {
+    "synth": ("generate", "synthesize", "synthesise", "render", "make", "create", "demo"),
+    "prepare": ("preprocess", "data", "dataset", "crop", "check", "import"),
+    "train": ("fit", "finetune", "fine-tune", "learn", "resume"),
+    "evaluate": ("test", "score", "validate", "benchmark", "metrics"),
+    "crossval": ("cv", "cross-validate", "crossvalidate", "cross-validation", "folds", "kfold"),
+    "calibrate": ("temperature", "threshold"),
+    "convert": ("export",),
+    "info": ("model", "models", "summary", "describe", "show", "list", "presets"),
+    "recognize": (
+        "predict",
+        "infer",
+        "inference",
+        "detect",
+        "analyze",
+        "analyse",
+        "classify",
+        "run",
+        "video",
+        "webcam",
+    ),
+}
+"""Command -> what other tools call it."""
+
 EXTRA_MODULES = ("kornia", "lightning", "sklearn", "tensorboard")
 """Modules of the extra ``[train]``."""
 
@@ -124,9 +148,21 @@ def load(name: str) -> Callable[..., None]:
 def _unknown_command(name: str) -> InputError:
     if name.startswith("-"):
         return InputError(f"unknown option {name}; begin with a command: {', '.join(COMMANDS)}")
-    nearest = difflib.get_close_matches(name, COMMANDS, 1)
-    advice = f"did you mean {nearest[0]!r}?" if nearest else f"use one of {', '.join(COMMANDS)};"
+    nearest = _nearest_command(name)
+    if nearest is None and (os.path.lexists(name) or "://" in name):
+        return InputError(f"unknown command {name!r}; to recognise a video: ifdd recognize {name}; see 'ifdd --help'")
+    advice = f"did you mean {nearest!r}?" if nearest else f"use one of {', '.join(COMMANDS)};"
     return InputError(f"unknown command {name!r}; {advice} see 'ifdd --help'")
+
+
+def _nearest_command(name: str) -> str | None:
+    """Return the command that a user probably meant: misspelt, abbreviated, or called as elsewhere."""
+    word = name.lower().strip("-_")
+    other = next((command for command, names in OTHER_NAMES.items() if word in names), None)
+    begun = [command for command in COMMANDS if len(word) > 1 and command.startswith(word)]
+    names = {**{each: command for command, words in OTHER_NAMES.items() for each in words}, **{c: c for c in COMMANDS}}
+    similar = difflib.get_close_matches(word, names, 1, cutoff=0.55)
+    return other or next(iter(begun), None) or (names[similar[0]] if similar else None)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ RENAME_REFUSED = (errno.EPERM, errno.EACCES, errno.EXDEV, errno.ENOTSUP, errno.E
 
 
 @contextmanager
-def atomic_path(target: Path) -> Iterator[Path]:
+def atomic_path(target: str | Path) -> Iterator[Path]:
     """Yield a temporary path next to ``target`` and rename it to ``target`` if the block succeeds.
 
     The temporary name keeps the target's suffix, for writers that choose a format by suffix. If the block fails, the
@@ -28,6 +28,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     Raises:
         InputError: the folder is not writable or the disk is full.
     """
+    target = expand(target)
     temporary = _unfinished(target, target.suffix)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +49,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(target: Path) -> Iterator[Path]:
+def atomic_folder(target: str | Path) -> Iterator[Path]:
     """Yield an empty temporary folder next to ``target`` and rename it to ``target`` if the block succeeds.
 
     If the block fails, the temporary folder is removed and an existing target stays unchanged.
@@ -56,6 +57,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     Raises:
         InputError: the folder is not writable or the disk is full.
     """
+    target = expand(target)
     temporary = _unfinished(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -144,7 +146,7 @@ def expand(path: str | Path) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111 (Path.expanduser fails for a file such as ~backup.mp4)
 
 
-def write_text(target: Path, text: str) -> None:
+def write_text(target: str | Path, text: str) -> None:
     """Write ``text`` to ``target`` as UTF-8, whole or not at all.
 
     Raises:
@@ -153,7 +155,7 @@ def write_text(target: Path, text: str) -> None:
     write_pieces(target, [text])
 
 
-def write_pieces(target: Path, pieces: Iterable[str]) -> None:
+def write_pieces(target: str | Path, pieces: Iterable[str]) -> None:
     """Write pieces of text to ``target`` as UTF-8, one after the other, whole or not at all.
 
     Names of files that are not UTF-8 keep their bytes.

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ifdd.data.labels import canonical_label, parse_votes
 from ifdd.errors import InputError
-from ifdd.files import write_text
+from ifdd.files import expand, write_text
 from ifdd.parquet import pyarrow, write_parquet
 
 SUBSETS = ("train", "validation", "test")
@@ -72,7 +72,7 @@ def write_manifest(path: str | Path, samples: Iterable[Sample]) -> None:
         >>> read_manifest("manifest.csv")[0].label
         'happy'
     """
-    path, samples = Path(path), list(samples)
+    path, samples = expand(path), list(samples)
     further = tuple(dict.fromkeys(name for sample in samples for name in sample.attributes))
     _check_further(path, further)
     folder = path.absolute().parent
@@ -134,7 +134,7 @@ class Manifest:
                 unknown label or subset, a bad number, a clip that another line of the same fold has, or a path that
                 does not exist.
         """
-        path = Path(path)
+        path = expand(path)
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -198,7 +198,7 @@ def read_manifest(path: str | Path, subset: str | None = None, fold: int | None 
         >>> [sample.clip_id for sample in read_manifest("manifest.csv", subset="train", fold=1)]
         ['cry']
     """
-    return Manifest.read(Path(path)).select(subset, fold)
+    return Manifest.read(path).select(subset, fold)
 
 
 def _rows(path: Path, content: bytes) -> Iterator[tuple[int, dict[str, str]]]:

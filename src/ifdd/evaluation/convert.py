@@ -9,6 +9,7 @@ from rich.table import Table
 from ifdd.console import console
 from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError, check_range
+from ifdd.files import check_writable, expand
 from ifdd.model import IFDD, Conversion, convert_official, load_checkpoint, save_checkpoint
 from ifdd.records import CheckpointRecord
 from ifdd.records.licences import data_licence
@@ -53,8 +54,10 @@ def convert(
         InputError: the checkpoint cannot be read, the options do not fit it, or the file cannot be written.
     """
     check_range("--clip-seconds", clip_seconds, above=0)
+    checkpoint, out = expand(checkpoint), expand(out)
     if out.suffix != ".safetensors":
         raise InputError(f"cannot write {out}: name it with the suffix .safetensors")
+    check_writable(out)
     if out.exists() and checkpoint.exists() and out.samefile(checkpoint):
         raise InputError(f"{out} would replace the checkpoint that is converted; choose another file")
     if checkpoint.suffix == ".safetensors":

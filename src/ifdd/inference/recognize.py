@@ -84,7 +84,7 @@ def recognize(
     words = [*videos, *([] if camera is None else [f"{CAMERA}{camera}"])]
     if not words:
         raise InputError("no video given; name files, folders, URLs, or --camera 0")
-    out = expand(out)
+    out, checkpoint = expand(out), expand(checkpoint)
     found = find_videos(words, out, _notify)
     forms = (*parse_formats(formats), *([STATISTICS] if statistics else []))
     _refuse_to_annotate([video for video in found if is_live_or_piped(video)] if "mp4" in forms else [])
