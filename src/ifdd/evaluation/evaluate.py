@@ -93,7 +93,7 @@ def evaluate(
     check_range("--workers", workers, at_least=0)
     checkpoint, manifest, out = expand(checkpoint), expand(manifest), None if out is None else expand(out)
     if out is not None:
-        check_writable(out / EvaluationRecord.FILE)
+        check_writable(out / "evaluation.json")
     how = SamplingConfig(sampling, stride, views, crops)
     evaluation, protocol = evaluate_checkpoint(
         checkpoint,
