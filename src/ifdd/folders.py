@@ -80,7 +80,7 @@ class Walk:
             walked.add(real)
             try:
                 with os.scandir(path) as entries:
-                    kinds = {entry.name: (entry.is_dir(), entry.is_symlink()) for entry in entries}
+                    kinds = {entry.name: (is_folder(entry), entry.is_symlink()) for entry in entries}
             except OSError:
                 self.unreadable.append(path)
                 continue
@@ -91,6 +91,14 @@ class Walk:
             yield found
             links += [path / name for name in found.folders if kinds[name][1]]
             waiting += [path / name for name in reversed(found.folders) if not kinds[name][1]]
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder or a link to one; a link to itself is neither."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def leads_back(path: Path) -> bool:

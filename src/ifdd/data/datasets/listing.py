@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 from ifdd.data.labels import SPELLINGS, canonical_label
 from ifdd.errors import InputError
-from ifdd.folders import is_system, leads_back, some
+from ifdd.folders import is_folder, is_system, leads_back, some
 from ifdd.records import PrepareRecord
 from ifdd.video.suffixes import VIDEO_SUFFIXES
 
@@ -179,10 +179,10 @@ def _scan(path: Path) -> tuple[list[str], list[str], tuple[str, ...]]:
     try:
         with os.scandir(path) as entries:
             for entry in entries:
-                is_folder = entry.is_dir()
-                if not is_system(entry.name) and not (is_folder and leads_back(Path(entry.path))):
-                    (folders if is_folder else files).append(entry.name)
-                elif is_folder or entry.name.lower().endswith(VIDEO_SUFFIXES):
+                inner = is_folder(entry)
+                if not is_system(entry.name) and not (inner and leads_back(Path(entry.path))):
+                    (folders if inner else files).append(entry.name)
+                elif inner or entry.name.lower().endswith(VIDEO_SUFFIXES):
                     skipped.append(entry.name)
     except OSError as error:
         raise InputError(f"cannot read the folder {path}: {error.strerror}; check the path") from error
