@@ -130,7 +130,7 @@ def _wait_for_answer(url: str) -> None:
 
     def ask() -> None:
         try:
-            urlopen(url, timeout=limit).close()
+            urlopen(url, timeout=TIMEOUT_SECONDS).close()
         except Exception as error:
             if isinstance(error, HTTPError):  # an answer, too
                 error.close()
