@@ -87,8 +87,10 @@ def test_what_a_terminal_cannot_show_is_escaped(encoding: str, umlaut: str) -> N
     table.add_row("c\x1b[2J")
     shown.print("\u00fc \u202e \udce9 \x1b[31m", markup=False)
     shown.print(table)
+    shown.print("Written to x[/b]")
     shown.file.flush()
     text = raw.getvalue().decode(encoding)
     assert f"{umlaut} \\u202e \\xe9 \\x1b[31m" in text
     assert "c\\x1b[2J" in text
     assert "\x1b" not in text
+    assert "Written to x[/b]" in text

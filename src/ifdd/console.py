@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 from rich.console import Console
+from rich.errors import MarkupError
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -28,8 +29,11 @@ class SafeConsole(Console):
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Convert a string to rich's text, as every string that is printed."""
-        shown = printable(text, lines=True)
-        return super().render_str(shown.encode(self.encoding, "backslashreplace").decode(self.encoding), **options)
+        shown = printable(text, lines=True).encode(self.encoding, "backslashreplace").decode(self.encoding)
+        try:
+            return super().render_str(shown, **options)
+        except MarkupError:  # a name such as [/b]
+            return super().render_str(shown, **(options | {"markup": False}))
 
 
 console = SafeConsole()

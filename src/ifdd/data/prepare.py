@@ -178,7 +178,7 @@ def prepare(
     manifest = f"manifest.{manifest_format}"
     write_manifest(out / manifest, samples)
     replace(record, manifest=manifest).write(out / record.FILE)
-    console.print(f"Written to {out}: {manifest} ({len(samples)} lines), {record.FILE}", highlight=False)
+    console.print(f"Written to {out}: {manifest} ({len(samples)} lines), {record.FILE}", highlight=False, markup=False)
     if record.licence is not None:
         console.print(f"Licence of {record.licence}", highlight=False)
 

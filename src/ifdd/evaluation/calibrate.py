@@ -98,7 +98,7 @@ def calibrate(
             f"{percent(accuracy)} %; the one of the highest accuracy is stored.",
             highlight=False,
         )
-    console.print(f"Written to {out}", highlight=False)
+    console.print(f"Written to {out}", highlight=False, markup=False)
 
 
 def fit_calibration(

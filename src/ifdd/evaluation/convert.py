@@ -66,7 +66,7 @@ def convert(
         ours = load_checkpoint(checkpoint)
         described = (ours.classes, ours.clip_seconds, ours.record)
         save_checkpoint(out, ours.model, *described, calibration=ours.calibration, half=half)
-        console.print(f"Written to {out}", highlight=False)
+        console.print(f"Written to {out}", highlight=False, markup=False)
         return
     conversion = convert_official(checkpoint, frames, len(LABEL_SETS[classes]) if classes else None, order, part)
     names = class_names_of(conversion.model, classes)
@@ -80,7 +80,7 @@ def convert(
     console.print(f"Classes: {', '.join(names)}", highlight=False)
     if "class0" in names:
         console.print("Add --classes dfew or --classes ferv39k to name them.", highlight=False)
-    console.print(f"Written to {out}", highlight=False)
+    console.print(f"Written to {out}", highlight=False, markup=False)
 
 
 def class_names_of(model: IFDD, classes: str | None) -> tuple[str, ...]:

@@ -111,7 +111,9 @@ def evaluate(
         console.print("This checkpoint was trained on computer-generated faces.")
     if out is not None:
         write_evaluation(out, evaluation, protocol)
-        console.print(f"Written to {out}: evaluation.json, evaluation.md, predictions.csv", highlight=False)
+        console.print(
+            f"Written to {out}: evaluation.json, evaluation.md, predictions.csv", highlight=False, markup=False
+        )
 
 
 def evaluate_checkpoint(

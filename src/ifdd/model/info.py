@@ -67,7 +67,7 @@ def info(
         console.print(model_tables(document), highlight=False)
     if out is not None:
         write_text(out, json.dumps(document, indent=2) + "\n")
-        console.print(f"Written to {out}", highlight=False)
+        console.print(f"Written to {out}", highlight=False, markup=False)
 
 
 def describe_presets(ablation: str, overrides: dict[str, Any]) -> dict[str, Any]:
