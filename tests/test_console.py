@@ -4,8 +4,10 @@ import io
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 
 from ifdd import console
+from ifdd.console import SafeConsole
 
 
 @pytest.fixture
@@ -75,3 +77,20 @@ def test_a_count_is_shown_next_to_a_video(screen: io.StringIO) -> None:
     assert count.split()[-1] == "1/3"
     assert "0:05/0:10" in video
     assert "2 faces" in video
+
+
+@pytest.mark.parametrize(("encoding", "umlaut"), [("utf-8", "\u00fc"), ("ascii", r"\xfc"), ("cp1252", "\u00fc")])
+def test_what_a_terminal_cannot_show_is_escaped(encoding: str, umlaut: str) -> None:
+    raw = io.BytesIO()
+    shown = SafeConsole(file=io.TextIOWrapper(raw, encoding=encoding, newline=""), width=200)
+    table = Table("a")
+    table.add_row("c\x1b[2J")
+    shown.print("\u00fc \u202e \udce9 \x1b[31m", markup=False)
+    shown.print(table)
+    shown.print("Written to x[/b]")
+    shown.file.flush()
+    text = raw.getvalue().decode(encoding)
+    assert f"{umlaut} \\u202e \\xe9 \\x1b[31m" in text
+    assert "c\\x1b[2J" in text
+    assert "\x1b" not in text
+    assert "Written to x[/b]" in text

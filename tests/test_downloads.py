@@ -2,6 +2,8 @@
 
 import hashlib
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
@@ -71,6 +73,65 @@ def test_a_silent_server_times_out(silent_server: str, monkeypatch: pytest.Monke
     with pytest.raises(InputError, match=r"cannot download http.*timed out; try again"):
         fetch_file(silent_server, SHA256, lambda line: None)
     assert socket.getdefaulttimeout() is None
+
+
+def test_a_server_that_does_not_answer_is_remembered_for_a_day(
+    silent_server: str, monkeypatch: pytest.MonkeyPatch, notices: list[str]
+) -> None:
+    monkeypatch.setattr(downloads, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(downloads, "WORTH_REMEMBERING_SECONDS", 0.1)
+
+    def fetch(optional: bool = True) -> str:
+        with pytest.raises(InputError) as caught:
+            fetch_file(silent_server, SHA256, notices.append, optional=optional)
+        return str(caught.value)
+
+    assert "no answer within 0.2 seconds, timed out; try again" in fetch()
+    again = fetch()
+    assert "did not answer within the last day; IFDD_OFFLINE=0 tries again at once" in again
+    assert len(notices) == 1  # nothing was tried
+    assert "timed out" in fetch(optional=False)
+    monkeypatch.setenv("IFDD_OFFLINE", "0")
+    assert "timed out" in fetch()
+    monkeypatch.delenv("IFDD_OFFLINE")
+    monkeypatch.setattr(downloads, "REMEMBERED_SECONDS", 0.0)
+    assert "timed out" in fetch()
+
+
+def test_what_answers_is_not_remembered_as_silent(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "WORTH_REMEMBERING_SECONDS", 0.0)
+    wrong = "0" * 64
+    with pytest.raises(InputError, match="invalid hash"):
+        fetch_file(url, wrong, lambda line: None, optional=True)
+    assert not list(tmp_path.rglob("*.unreachable"))
+    assert fetch_file(url, SHA256, lambda line: None, optional=True).is_file()
+
+
+def test_one_limit_holds_for_all_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "ANSWER_SECONDS", 0.2)
+    wait = threading.Event()
+
+    def blocked(*_: object, **__: object) -> None:  # as a name server or one address after the other
+        wait.wait(10)
+
+    monkeypatch.setattr(downloads, "urlopen", blocked)
+    began = time.monotonic()
+    with pytest.raises(InputError, match="timed out"):
+        fetch_file("http://host.invalid/model.onnx", SHA256, lambda line: None)
+    wait.set()
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("value", ["1", "true", "yes"])
+def test_offline_nothing_is_tried(value: str, url: str, monkeypatch: pytest.MonkeyPatch, notices: list[str]) -> None:
+    monkeypatch.setenv("IFDD_OFFLINE", value)
+    with pytest.raises(InputError, match="IFDD_OFFLINE forbids it; give the path"):
+        fetch_file(url, SHA256, notices.append, "give the path")
+    assert notices == []
+    monkeypatch.setenv("IFDD_OFFLINE", "0")
+    path = fetch_file(url, SHA256, notices.append)
+    monkeypatch.setenv("IFDD_OFFLINE", value)
+    assert fetch_file(url, SHA256, notices.append) == path
 
 
 def test_the_tests_have_no_network() -> None:

@@ -1,5 +1,7 @@
 """Output files appear whole or not at all, and errors name a path that is not writable."""
 
+import os
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 
 from ifdd.errors import InputError
-from ifdd.files import PARTIAL, atomic_folder, atomic_path, write_text
+from ifdd.files import PARTIAL, atomic_folder, atomic_path, check_writable, make_folder, write_text
 
 
 def test_a_failed_block_leaves_the_target_as_it_was(tmp_path: Path) -> None:
@@ -50,3 +52,52 @@ def test_a_path_that_is_not_writable_is_named(tmp_path: Path) -> None:
 def test_errors_about_other_files_keep_their_type(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "out.txt"):
         (tmp_path / "input.txt").read_text()
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise PermissionError(1, "Operation not permitted")
+
+
+@pytest.mark.parametrize("refused", [["chmod"], ["chmod", "replace", "rename", "link", "utime", "fsync"]])
+def test_disks_that_refuse_permissions_and_renaming(
+    refused: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in refused:
+        monkeypatch.setattr(os, name, refuse)
+    for text in ("first", "second"):
+        write_text(tmp_path / "out.txt", text)
+        assert (tmp_path / "out.txt").read_text() == text
+        with atomic_folder(tmp_path / "folder") as temporary:
+            (temporary / "deep").mkdir()
+            (temporary / "deep" / "a.txt").write_text(text)
+        assert (tmp_path / "folder" / "deep" / "a.txt").read_text() == text
+    make_folder(tmp_path / "made")
+    check_writable(tmp_path / "a" / "b.txt")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "made", "out.txt"]
+
+
+def test_half_a_copy_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(source: Path, target: Path) -> None:
+        Path(target).write_bytes(Path(source).read_bytes()[:2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        write_text(tmp_path / "out.txt", "text")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_written_is_found_out_without_a_trace(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"cannot write {tmp_path}: Is a directory"):
+        check_writable(tmp_path)
+    with pytest.raises(InputError, match="cannot write /proc/a/b: "):
+        check_writable(Path("/proc/a/b"))
+    (tmp_path / "made").mkdir()
+    make_folder(tmp_path / "made")
+    assert [path.name for path in tmp_path.rglob("*")] == ["made"]
+
+
+def test_names_that_are_not_utf8_keep_their_bytes(tmp_path: Path) -> None:
+    write_text(tmp_path / "out.txt", "caf\udce9")
+    assert (tmp_path / "out.txt").read_bytes() == b"caf\xe9"

@@ -131,7 +131,35 @@ BAD_FILES: list[tuple[str, str | bytes, str]] = [
     ("train", "", " has no options; write them as 'name: value'"),
     ("evaluate", "workrs: 1\n", ", line 1: unknown key workrs; did you mean workers?"),
     ("evaluate", "print_config: true\n", ", line 1: unknown key print_config"),
-    ("recognize", "videos: a.mp4\n", ", line 1: videos is 'a.mp4'; it must be a list"),
+    ("recognize", "videos: {a: b}\n", ", line 1: videos is '{a: b}'; it must be a list"),
+    ("recognize", "videos: [[a.mp4]]\n", ", line 1: videos is '[[a.mp4]]'; it must be a list"),
+    ("recognize", "video: [a.mp4]\n", ", line 1: unknown key video; did you mean videos?"),
+    ("recognize", "out: a\n\nout: b\n", ", line 3: out is given twice, in line 1 too; keep one"),
+    (
+        "train",
+        "data:\n  batch_size: 1\ndata.batch_size: 2\n",
+        ", line 3: data.batch_size is given twice, in line 2 too",
+    ),
+    (
+        "recognize",
+        "workers: 1\n\twindows: {}\n",
+        ", line 2: this is not YAML (found character '\\t' that cannot start any ",
+    ),
+    (
+        "recognize",
+        "formats: csv\nout: # f\xfcr sp\xe4ter\n".encode("cp1252"),
+        " is not text in UTF-8 (line 2, byte 0xfc)",
+    ),
+    ("recognize", b"\xff\xfev\x00i", " is not text in UTF-16, as it begins; save it as UTF-8"),
+    ("recognize", "videos: [a.mp4]\nworkers: -1\n", ", line 2: workers is -1; it must be at least 0"),
+    ("recognize", "videos: [a.mp4]\nformats: csv,doc\n", ", line 2: formats: unknown format 'doc'"),
+    ("train", "data:\n  manifest: m.csv\n  batch-size: 0\n", ", line 3: data.batch_size is 0; it must be at least 1"),
+    ("recognize", "overwrite: 2\n", ", line 1: overwrite is '2'; it must be true or false"),
+    ("recognize", "out: ~\n", ", line 1: out is '~'; it must be a path"),
+    ("recognize", "workers: yes\n", ", line 1: workers is 'yes'; it must be an integer"),
+    ("recognize", "? [a, b]\n: c\n", ", line 1: a key is not text"),
+    ("prepare", "dataset: dfw\nroot: a\nout: b\n", ", line 1: dataset is 'dfw'; use one of dfew, ferv39k"),
+    ("prepare", "dataset: dfew\nroot: a\n", "OUT is missing: Folder to write to"),
     ("crossval", "run:\n  seed: 3\n", "--data.manifest is missing"),
 ]
 
@@ -178,7 +206,7 @@ def test_a_mistake_in_a_file_is_reported_with_file_and_line(
     file = tmp_path / "recipe.yaml"
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     error = refusal(capsys, command, str(file))
-    if not message.startswith("--"):
+    if message.startswith((",", " ")):
         message = f"{file}{message}"
     assert message in error
 
@@ -200,9 +228,8 @@ def test_info_alone_lists_the_presets(capsys: pytest.CaptureFixture[str]) -> Non
 def test_the_parser_has_the_same_options_as_the_help(name: str) -> None:
     command = command_of(name)
     shown = set(re.findall(r"--([\w.]+)", build_parser(command.function).format_usage()))
-    assert shown - {"help"} - set(command.groups) == {each.name for each in command.options if not each.positional} - {
-        "print_config"
-    }
+    expected = {each.name for each in command.options if not each.is_word_list} - {"print_config"}
+    assert shown - {"help"} - set(command.groups) == expected
 
 
 @pytest.mark.parametrize("words", [["--data.batch-size", "8"], ["--data.batch_size=8"], ["--data.batch-size=8"]])
@@ -271,6 +298,94 @@ def test_the_options_are_printed_as_yaml(capsys: pytest.CaptureFixture[str]) -> 
     assert "batch_size: 16" in capsys.readouterr().out
 
 
+# --- files ------------------------------------------------------------------------------------------------
+
+
+def of_file(path: Path, name: str, content: str | bytes, *words: str) -> dict[str, Any]:
+    """Return the arguments of a command whose options stand in a file."""
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return parsed(name, str(path), *words)
+
+
+def test_a_file_holds_the_words_without_a_name_too(tmp_path: Path) -> None:
+    file = tmp_path / "o.yaml"
+    assert of_file(file, "recognize", "videos: [a.mp4, 1.mp4, no]\nformats: csv\n")["videos"] == [
+        "a.mp4",
+        "1.mp4",
+        "no",
+    ]
+    assert of_file(file, "recognize", "videos: a.mp4\n")["videos"] == ["a.mp4"]
+    assert of_file(file, "recognize", "videos: [a.mp4]\n", "b.mp4", "-")["videos"] == ["b.mp4", "-"]
+    assert "videos" not in of_file(file, "recognize", "formats: csv\n")
+    assert of_file(file, "info", "model: ifdd_tiny\n")["model"] == "ifdd_tiny"
+    assert of_file(file, "info", "model: ifdd_tiny\n", "other")["model"] == "other"
+    content = "dataset: folder\nroot: in\nout: prepared\nfaces: keep\n"
+    prepared = of_file(file, "prepare", content)
+    assert (prepared["dataset"], prepared["root"], prepared["out"]) == ("folder", Path("in"), Path("prepared"))
+    content = "checkpoint: a.safetensors\nmanifest: m.csv\nout: b.safetensors\n"
+    assert of_file(file, "calibrate", content)["manifest"] == Path("m.csv")
+    assert of_file(file, "evaluate", "manifest: m.csv\n", "a.safetensors")["checkpoint"] == Path("a.safetensors")
+    assert of_file(file, "convert", "checkpoint: a.pth\n", "b.safetensors")["out"] == Path("b.safetensors")
+    assert of_file(file, "synth", "out: drawn\nclips: 3\n")["clips"] == 3
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_byte_order_mark_tells_the_encoding(encoding: str, tmp_path: Path) -> None:
+    mark = "\ufeff" if encoding.endswith("e") else ""
+    content = f"{mark}videos: [l\u00e4cheln.mp4]\n".encode(encoding)
+    assert of_file(tmp_path / "o.yaml", "recognize", content)["videos"] == ["l\u00e4cheln.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "value"),
+    [
+        ("overwrite: on", "overwrite", True),
+        ("overwrite: Off", "overwrite", False),
+        ("overwrite: 'yes'", "overwrite", True),
+        ("workers: '2'", "workers", 2),
+        ("formats: no", "formats", "no"),
+        ("out: 2024-01-02", "out", Path("2024-01-02")),
+        ("out: 010", "out", Path("010")),
+        ("camera:", "camera", None),
+        ("detector-model: a.onnx", "detector_model", Path("a.onnx")),
+    ],
+)
+def test_a_value_is_what_the_user_wrote(content: str, name: str, value: object, tmp_path: Path) -> None:
+    assert of_file(tmp_path / "o.yaml", "recognize", content)[name] == value
+
+
+def test_numbers_without_a_point_and_merged_keys(tmp_path: Path) -> None:
+    content = "optimization: &usual {learning_rate: 1e-4, epochs: 30}\ndata: {manifest: m.csv}\nrun: {seed: 1}\n"
+    assert of_file(tmp_path / "o.yaml", "train", content)["optimization"].learning_rate == 1e-4
+    merged = "usual: &usual {seed: 4}\n"
+    with pytest.raises(ValueError, match="line 1: unknown key usual"):
+        of_file(tmp_path / "o.yaml", "train", merged)
+    (tmp_path / "run.yaml").write_text("seed: 5\n")
+    content = "data: {manifest: m.csv}\nrun: run.yaml\n"  # next to the file that names it
+    assert of_file(tmp_path / "o.yaml", "train", content)["run"].seed == 5
+
+
+def test_home_folders_are_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for words in (["--out", "~/x"], ["--out=~/x"]):
+        assert parsed("recognize", "a.mp4", *words)["out"] == tmp_path / "x"
+    (tmp_path / "o.yaml").write_text("out: ~/x\ndetector_model: ~/y.onnx\n")
+    options = parsed("recognize", "~/o.yaml")
+    assert (options["out"], options["detector_model"]) == (tmp_path / "x", tmp_path / "y.onnx")
+    assert parsed("train", "--data.manifest", "~/m.csv")["data"].manifest == tmp_path / "m.csv"
+    assert parsed("prepare", "folder", "~/in", "~nobody-of-this-name/x")["root"] == tmp_path / "in"
+    Path("~backup").mkdir()
+    assert parsed("recognize", "a.mp4", "--out", "~backup")["out"] == Path("~backup")
+
+
+def test_the_printed_options_are_read_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["recognize", "a.mp4", "b.mp4", "--workers", "3", "--print-config"])
+    options = of_file(tmp_path / "o.yaml", "recognize", capsys.readouterr().out)
+    assert (options["videos"], options["workers"]) == (["a.mp4", "b.mp4"], 3)
+
+
 # --- help -------------------------------------------------------------------------------------------------
 
 
@@ -291,6 +406,14 @@ def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["trian"], "ifdd: unknown command 'trian'; did you mean 'train'? see 'ifdd --help'\n"),
         (["help", "trian"], "ifdd: unknown command 'trian'; did you mean 'train'? see 'ifdd --help'\n"),
+        (["Train"], "ifdd: unknown command 'Train'; did you mean 'train'?"),
+        (["rec"], "ifdd: unknown command 'rec'; did you mean 'recognize'?"),
+        (["recognise"], "ifdd: unknown command 'recognise'; did you mean 'recognize'?"),
+        (["predict"], "ifdd: unknown command 'predict'; did you mean 'recognize'?"),
+        (["anaylze"], "ifdd: unknown command 'anaylze'; did you mean 'recognize'?"),
+        (["cross-val"], "ifdd: unknown command 'cross-val'; did you mean 'crossval'?"),
+        (["--train"], "ifdd: unknown option --train; begin with a command: "),
+        (["."], "ifdd: unknown command '.'; to recognise a video: ifdd recognize .; see"),
         (["xyzzy"], "ifdd: unknown command 'xyzzy'; use one of synth, prepare, "),
         (["--seed", "1"], "ifdd: unknown option --seed; begin with a command: synth, "),
     ],

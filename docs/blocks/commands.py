@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from docs.blocks.markdown import Makers, code, sentence, table
 from ifdd.__main__ import COMMANDS, load
-from ifdd.command_line.mistakes import plain
-from ifdd.command_line.options import CONFIG, PRINT_CONFIG, REQUIRED, Command, Option, describe
+from ifdd.command_line.options import CONFIG, PRINT_CONFIG, REQUIRED, Command, Option, describe, plain
 
 GENERAL = (CONFIG, PRINT_CONFIG)
 """Options that every command has; the page explains them once."""

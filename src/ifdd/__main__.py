@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ifdd.errors import InputError
+from ifdd.names import printable
 
 COMMANDS = {
     "synth": ("ifdd.synth.command:synth", "generate SynthDFER, the built-in benchmark of computer-generated faces"),
@@ -34,6 +35,30 @@ COMMANDS = {
     "recognize": ("ifdd.inference.recognize:recognize", "recognise expressions in videos: timeline, captions, plots"),
 }
 """Name -> ("module:function", one-line summary)."""
+
+OTHER_NAMES = {
+    "synth": ("generate", "synthesize", "synthesise", "render", "make", "create", "demo"),
+    "prepare": ("preprocess", "data", "dataset", "crop", "check", "import"),
+    "train": ("fit", "finetune", "fine-tune", "learn", "resume"),
+    "evaluate": ("test", "score", "validate", "benchmark", "metrics"),
+    "crossval": ("cv", "cross-validate", "crossvalidate", "cross-validation", "folds", "kfold"),
+    "calibrate": ("temperature", "threshold"),
+    "convert": ("export",),
+    "info": ("model", "models", "summary", "describe", "show", "list", "presets"),
+    "recognize": (
+        "predict",
+        "infer",
+        "inference",
+        "detect",
+        "analyze",
+        "analyse",
+        "classify",
+        "run",
+        "video",
+        "webcam",
+    ),
+}
+"""Command -> what other tools call it."""
 
 EXTRA_MODULES = ("kornia", "lightning", "sklearn", "tensorboard")
 """Modules of the extra ``[train]``."""
@@ -60,7 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         run_command(command, words[1:])
     except InputError as error:
-        print(f"ifdd {command}: {error}" if command in COMMANDS else f"ifdd: {error}", file=sys.stderr)
+        about = f"ifdd {command}" if command in COMMANDS else "ifdd"
+        print(f"{about}: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print(f"ifdd {command}: interrupted", file=sys.stderr)
@@ -88,14 +114,19 @@ def run_command(name: str, words: Sequence[str]) -> None:
         raise _unknown_command(name)
     # imported late, so that overview and version are shown at once
     from ifdd.command_line.help import help_page
+    from ifdd.command_line.mistakes import locate
     from ifdd.command_line.options import describe
-    from ifdd.command_line.parser import parse
+    from ifdd.command_line.parser import arguments_of, read_settings
 
     command = describe(name, load(name))
     if any(word in HELP for word in words):
         print(help_page(command))
         return
-    command.function(**parse(command, words))
+    settings = read_settings(command, words)
+    try:
+        command.function(**arguments_of(command, settings))
+    except InputError as error:
+        raise locate(error, settings) from error
 
 
 def load(name: str) -> Callable[..., None]:
@@ -117,9 +148,21 @@ def load(name: str) -> Callable[..., None]:
 def _unknown_command(name: str) -> InputError:
     if name.startswith("-"):
         return InputError(f"unknown option {name}; begin with a command: {', '.join(COMMANDS)}")
-    nearest = difflib.get_close_matches(name, COMMANDS, 1)
-    advice = f"did you mean {nearest[0]!r}?" if nearest else f"use one of {', '.join(COMMANDS)};"
+    nearest = _nearest_command(name)
+    if nearest is None and (os.path.lexists(name) or "://" in name):
+        return InputError(f"unknown command {name!r}; to recognise a video: ifdd recognize {name}; see 'ifdd --help'")
+    advice = f"did you mean {nearest!r}?" if nearest else f"use one of {', '.join(COMMANDS)};"
     return InputError(f"unknown command {name!r}; {advice} see 'ifdd --help'")
+
+
+def _nearest_command(name: str) -> str | None:
+    """Return the command that a user probably meant: misspelt, abbreviated, or called as elsewhere."""
+    word = name.lower().strip("-_")
+    other = next((command for command, names in OTHER_NAMES.items() if word in names), None)
+    begun = [command for command in COMMANDS if len(word) > 1 and command.startswith(word)]
+    names = {**{each: command for command, words in OTHER_NAMES.items() for each in words}, **{c: c for c in COMMANDS}}
+    similar = difflib.get_close_matches(word, names, 1, cutoff=0.55)
+    return other or next(iter(begun), None) or (names[similar[0]] if similar else None)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """Terminal output: one console for results, one for all other output, and progress bars."""
 
 import sys
+from typing import Any
 
 from rich.console import Console
+from rich.errors import MarkupError
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,10 +18,28 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-console = Console()
+from ifdd.names import printable
+
+
+class SafeConsole(Console):
+    """A console that escapes what would garble the terminal, wherever it stands in a line or a table.
+
+    Names of files and classes may hold control characters, and characters that the terminal's encoding lacks.
+    """
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Convert a string to rich's text, as every string that is printed."""
+        shown = printable(text, lines=True).encode(self.encoding, "backslashreplace").decode(self.encoding)
+        try:
+            return super().render_str(shown, **options)
+        except MarkupError:  # a name such as [/b]
+            return super().render_str(shown, **(options | {"markup": False}))
+
+
+console = SafeConsole()
 """Results go to standard output."""
 
-error_console = Console(stderr=True)
+error_console = SafeConsole(stderr=True)
 """Progress, notices and errors go to standard error, so that results can be piped."""
 
 USUAL_WIDTH = 80

@@ -1,5 +1,6 @@
 """Output files that appear whole or not at all, and hashes of files."""
 
+import errno
 import hashlib
 import os
 import secrets
@@ -13,9 +14,12 @@ from ifdd.errors import InputError
 PARTIAL = ".partial-"
 """Prefix of the names of unfinished files."""
 
+RENAME_REFUSED = (errno.EPERM, errno.EACCES, errno.EXDEV, errno.ENOTSUP, errno.EEXIST, errno.EBUSY, errno.ENOSYS)
+"""Errors of network disks that do not rename; writing may work nevertheless."""
+
 
 @contextmanager
-def atomic_path(target: Path) -> Iterator[Path]:
+def atomic_path(target: str | Path) -> Iterator[Path]:
     """Yield a temporary path next to ``target`` and rename it to ``target`` if the block succeeds.
 
     The temporary name keeps the target's suffix, for writers that choose a format by suffix. If the block fails, the
@@ -24,14 +28,14 @@ def atomic_path(target: Path) -> Iterator[Path]:
     Raises:
         InputError: the folder is not writable or the disk is full.
     """
+    target = expand(target)
     temporary = _unfinished(target, target.suffix)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch(0o600, exist_ok=False)
         yield temporary
-        # after writing, because some writers replace the file
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(target)
+        _allow(temporary, 0o666)  # after writing, because some writers replace the file
+        _move_file(temporary, target)
     except OSError as error:
         about = None if error.filename is None else Path(error.filename)
         if about not in (None, temporary, target, *target.parents):
@@ -45,7 +49,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(target: Path) -> Iterator[Path]:
+def atomic_folder(target: str | Path) -> Iterator[Path]:
     """Yield an empty temporary folder next to ``target`` and rename it to ``target`` if the block succeeds.
 
     If the block fails, the temporary folder is removed and an existing target stays unchanged.
@@ -53,15 +57,16 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     Raises:
         InputError: the folder is not writable or the disk is full.
     """
+    target = expand(target)
     temporary = _unfinished(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary.mkdir(0o700)
         yield temporary
-        temporary.chmod(0o777 & ~_umask())
+        _allow(temporary, 0o777)
         if target.exists():
             shutil.rmtree(target)
-        temporary.replace(target)
+        _move_folder(temporary, target)
     except OSError as error:
         raise InputError(
             f"cannot write {target}: {error.strerror or error}; free space or choose another folder"
@@ -71,7 +76,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder and its parents, unless they exist.
+    """Create a folder and its parents, unless they exist, and check that files can be written to it.
 
     Raises:
         InputError: a file is in the way, or the location is not writable.
@@ -80,9 +85,68 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot create the folder {path}: {error.strerror or error}; choose another one") from error
+    try:
+        try_writing(path)
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"cannot write to the folder {path}: {reason}; free space or choose another one") from error
 
 
-def write_text(target: Path, text: str) -> None:
+def check_writable(target: Path) -> None:
+    """Check up front that a file can be written, without changing anything: what takes long fails at once.
+
+    Raises:
+        InputError: it cannot.
+    """
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        try_writing(target.parent)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {target}: {error.strerror or error}; free space or choose another folder"
+        ) from error
+
+
+def try_writing(folder: Path) -> None:
+    """Write a file to a folder as ``atomic_path`` does, and remove everything that this made.
+
+    Raises:
+        OSError: that failed.
+    """
+    made: list[Path] = []
+    temporary, written = (_unfinished(folder / "trial") for _ in range(2))
+    try:
+        made = [each for each in (folder, *folder.parents) if not each.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary.touch(0o600, exist_ok=False)
+        temporary.write_bytes(bytes(512))
+        _move_file(temporary, written)
+    finally:
+        for path in (temporary, written):
+            with suppress(OSError):
+                path.unlink()
+        for place in made:
+            with suppress(OSError):
+                place.rmdir()
+
+
+def expand(path: str | Path) -> Path:
+    """Return a path with a leading ``~`` or ``~user`` replaced by the home folder, unless it exists as it is.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ifdd.files import expand
+        >>> expand("~/clips") == Path.home() / "clips"
+        True
+    """
+    path = Path(path)
+    if not str(path).startswith("~") or os.path.lexists(path):
+        return path
+    return Path(os.path.expanduser(path))  # noqa: PTH111 (Path.expanduser fails for a file such as ~backup.mp4)
+
+
+def write_text(target: str | Path, text: str) -> None:
     """Write ``text`` to ``target`` as UTF-8, whole or not at all.
 
     Raises:
@@ -91,19 +155,62 @@ def write_text(target: Path, text: str) -> None:
     write_pieces(target, [text])
 
 
-def write_pieces(target: Path, pieces: Iterable[str]) -> None:
+def write_pieces(target: str | Path, pieces: Iterable[str]) -> None:
     """Write pieces of text to ``target`` as UTF-8, one after the other, whole or not at all.
+
+    Names of files that are not UTF-8 keep their bytes.
 
     Raises:
         InputError: the folder is not writable or the disk is full.
     """
-    with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8", errors="surrogateescape") as file:
         file.writelines(pieces)
 
 
 def _unfinished(target: Path, suffix: str = "") -> Path:
     """Return the path to write ``target`` at; known before anything is there, so an interruption leaves nothing."""
     return target.parent.absolute() / f"{PARTIAL}{secrets.token_hex(8)}{suffix}"
+
+
+def _allow(path: Path, mode: int) -> None:
+    """Give a new file or folder the usual permissions, where the disk has permissions: FAT and many servers refuse."""
+    with suppress(OSError):
+        path.chmod(mode & ~_umask())
+
+
+def _move_file(temporary: Path, target: Path) -> None:
+    """Rename a file; where the disk refuses that, copy its content."""
+    try:
+        temporary.replace(target)
+    except OSError as error:
+        if error.errno not in RENAME_REFUSED or target.is_dir():
+            raise
+        _copy_file(temporary, target)
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    try:
+        shutil.copyfile(source, target)
+    except BaseException:
+        if target.exists() and target.stat().st_size != source.stat().st_size:
+            target.unlink()  # half a file must not look like a whole one
+        raise
+
+
+def _move_folder(temporary: Path, target: Path) -> None:
+    """Rename a folder; where the disk refuses that, copy its files."""
+    try:
+        temporary.replace(target)
+    except OSError as error:
+        if error.errno not in RENAME_REFUSED:
+            raise
+        try:
+            for path in sorted((temporary, *temporary.rglob("*"))):
+                copy = target / path.relative_to(temporary)
+                copy.mkdir() if path.is_dir() else shutil.copyfile(path, copy)
+        except BaseException:
+            shutil.rmtree(target, ignore_errors=True)  # half a folder must not look like a whole one
+            raise
 
 
 def _umask() -> int:

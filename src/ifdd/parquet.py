@@ -28,8 +28,14 @@ def write_parquet(
     """
     arrow, parquet = pyarrow("lib"), pyarrow("parquet")
     types = {int: arrow.int64(), float: arrow.float64(), str: arrow.string()}
-    schema = arrow.schema([(name, types[kind]) for name, kind in columns.items()], metadata=metadata)
-    table = arrow.Table.from_pylist(list(rows), schema=schema)
+    texts = {key: text.encode("utf-8", "backslashreplace") for key, text in (metadata or {}).items()}
+    schema = arrow.schema([(name, types[kind]) for name, kind in columns.items()], metadata=texts)
+    try:
+        table = arrow.Table.from_pylist(list(rows), schema=schema)
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"cannot write {path}: Parquet cannot hold {error.object!r}, which is not UTF-8; rename it, or write CSV"
+        ) from error
     with atomic_path(path) as temporary:
         parquet.write_table(table, temporary)
 

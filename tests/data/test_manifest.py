@@ -249,3 +249,13 @@ def test_a_manifest_in_memory_has_its_path_hash_and_samples(folder: Path, suffix
     assert manifest.dataset_hash == dataset_hash(samples_of(folder))
     assert [sample.clip_id for sample in manifest.select("test", 2)] == ["a"]
     assert manifest.select() == samples_of(folder)
+
+
+def test_names_that_are_not_utf8_survive(tmp_path: Path) -> None:
+    clip = tmp_path / "caf\udce9.mp4"
+    clip.touch()
+    write_manifest(tmp_path / "m.csv", [Sample("caf\udce9", clip, 40, "happy", "test")])
+    assert b"caf\xe9,caf\xe9.mp4,40," in (tmp_path / "m.csv").read_bytes()
+    (sample,) = read_manifest(tmp_path / "m.csv")
+    assert (sample.clip_id, sample.path) == ("caf\udce9", clip)
+    assert len(dataset_hash([sample])) == 64

@@ -219,6 +219,17 @@ def test_without_a_network_haar_is_used_with_a_notice(served: tuple[Path, str], 
     assert "Haar" in told[-1]
 
 
+def test_the_detector_can_be_chosen(served: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setenv("IFDD_OFFLINE", "1")
+    assert choose_detector(None, told.append, kind="haar")().name == "haar"
+    assert told == []  # neither network nor notice
+    with pytest.raises(InputError, match=r"IFDD_OFFLINE forbids it; .* with --detector-model, or use haar"):
+        choose_detector(None, told.append, served[1], "yunet")
+    with pytest.raises(InputError, match=r"haar does not use YuNet's file a\.onnx; leave one of them out"):
+        choose_detector("a.onnx", told.append, kind="haar")
+
+
 def test_a_missing_model_file_is_an_error(tmp_path: Path) -> None:
     told: list[str] = []
     with pytest.raises(InputError, match=r"face detector model .*absent\.onnx does not exist"):

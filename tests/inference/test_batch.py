@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -13,7 +15,9 @@ import pytest
 from ifdd.__main__ import main
 from ifdd.inference import worker
 from ifdd.inference.jobs import Job, find_videos, name_results
-from ifdd.inference.ledger import LEDGER, Ledger
+from ifdd.inference.ledger import Ledger
+from ifdd.inference.search import LEDGER
+from ifdd.names import same_file
 from ifdd.video import sources
 from ifdd.video.frames import probe
 from tests.helpers.faces import disc_frames
@@ -374,3 +378,125 @@ def test_an_unexpected_error_in_one_video_does_not_stop_the_others(
     assert run(checkpoint, tmp_path / "out", tmp_path / "in") == 2
     assert "a.mp4: unexpected MemoryError: too large" in capfd.readouterr().err
     assert (tmp_path / "out" / "b.json").is_file()
+
+
+NASTY = [
+    "\u00fc" * 125 + "a.mp4",
+    "x" * 251 + ".mp4",
+    "caf\udce9.mp4",
+    "A.mp4",
+    "a.mp4",
+    "\u00e9.mp4",
+    "e\u0301.mp4",
+    "a: b?.mp4",
+    "tail. .mp4",
+    "\x1b[31mred.mp4",
+    "\u202egnp.mp4",
+    "two\nlines\u2028three.mp4",
+    "[bold]x.mp4",
+]
+
+
+def test_no_name_stops_a_batch(checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in").mkdir()
+    (video,) = write_videos(tmp_path, "v.mp4")
+    for name in NASTY:
+        shutil.copy(video, tmp_path / "in" / name)
+    out = tmp_path / "out"
+    assert run(checkpoint, out, tmp_path / "in", "--formats", "json,eaf,svg,parquet") == 0
+    shown = capfd.readouterr()
+    assert f"{len(NASTY)} videos: {len(NASTY)} read, 0 done before, 0 failed" in shown.out
+    assert all(line.isprintable() for line in shown.out.splitlines())
+    assert shown.out.count(": written: ") == len(NASTY)
+    assert "caf\\xe9.mp4" in shown.out
+    assert {json.loads(file.read_text())["video"]["path"] for file in out.glob("*.json")} == {
+        str(tmp_path / "in" / name) for name in NASTY
+    }
+    for file in out.glob("*.eaf"):
+        ElementTree.parse(file)
+    names = [path.name for path in out.glob("*.json")]
+    assert len({same_file(name) for name in names}) == len(NASTY)
+    assert run(checkpoint, out, tmp_path / "in", "--formats", "json,eaf,svg,parquet") == 0
+    assert f"{len(NASTY)} videos: 0 read, {len(NASTY)} done before" in capfd.readouterr().out
+
+
+def test_a_result_that_cannot_be_written_is_the_failure_of_its_video(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_videos(tmp_path / "in", "a.mp4", "b.mp4", "c.mp4")
+    usual = os.replace
+
+    def refusing(source: Any, target: Any) -> None:
+        if Path(target).stem == "b":
+            raise OSError(36, "File name too long", str(target))
+        usual(source, target)
+
+    monkeypatch.setattr(os, "replace", refusing)
+    assert run(checkpoint, tmp_path / "out", tmp_path / "in") == 2
+    shown = capfd.readouterr()
+    assert "3 videos: 2 read, 0 done before, 1 failed" in shown.out
+    assert f"b.mp4: failed: cannot write {tmp_path / 'out' / 'b.json'}: File name too long" in shown.err
+
+
+def test_names_that_some_disk_takes_for_one_file_are_kept_apart() -> None:
+    found = {"a.mp4": "a", "A.mp4": "A", "x.mp4": "x", "x.statistics.mp4": "x.statistics", "x.STATISTICS-2.mp4": "b"}
+    assert [job.name for job in name_results(found)] == ["a", "A-2", "x", "x.statistics-2", "b"]
+    earlier = {str(Path(name).absolute()): name[0] for name in ("a.mp4", "A.mp4")}
+    assert [job.name for job in name_results(found, earlier)][:2] == ["a", "A"]  # they exist already
+    short = name_results({"long.mp4": "x" * 300}, {str(Path("long.mp4").absolute()): "x" * 300})
+    assert len(short[0].name) == 240
+
+
+def test_links_system_folders_and_results_are_not_read(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_videos(tmp_path / "in", "a.mp4", "deep/b.mp4", "@eaDir/a.mp4", "$RECYCLE.BIN/$R1.mp4", "._a.mp4", ".x/c.mp4")
+    (tmp_path / "in" / "deep" / "back").symlink_to(tmp_path / "in")
+    (tmp_path / "in" / "0.mp4").symlink_to("a.mp4")
+    write_videos(tmp_path / "else", "c.mp4")
+    (tmp_path / "in" / "else").symlink_to(tmp_path / "else")
+    told: list[str] = []
+    found = find_videos([str(tmp_path / "in")], tmp_path / "out", told.append)
+    assert list(found.values()) == ["0", "deep/b", "else/c"]
+    assert told == [
+        "skipped, hidden or a system's: 4 ($RECYCLE.BIN, ._a.mp4, .x, @eaDir)",
+        f"skipped, links to what is read already: 1 ({tmp_path / 'in' / 'deep' / 'back'})",
+    ]
+    assert list(find_videos([str(tmp_path / "in/**/*.mp4")], tmp_path / "out").values()) == ["0", "b", "c"]
+
+
+def test_annotated_videos_are_not_read_as_videos(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_videos(tmp_path / "in", "a.mp4")
+    out = tmp_path / "in" / "results"
+    assert run(checkpoint, out, tmp_path / "in", "--formats", "mp4,png") == 0
+    shutil.copy(out / "a.mp4", tmp_path / "in" / "copy.MOV")  # the mark is in the file
+    (tmp_path / "in" / "old").mkdir()
+    shutil.copy(tmp_path / "in" / "a.mp4", tmp_path / "in" / "old" / "a.mp4")  # of a version without the mark
+    shutil.copy(out / "a.png", tmp_path / "in" / "old" / "a.png")
+    shutil.copy(out / LEDGER, tmp_path / "in" / "old" / LEDGER)
+    told: list[str] = []
+    found = find_videos([str(tmp_path / "in")], tmp_path / "out", told.append)
+    assert found == {str(tmp_path / "in" / "a.mp4"): "a"}
+    assert told[0].startswith("skipped, results of an earlier run: 3 (")
+    capfd.readouterr()
+    assert run(checkpoint, tmp_path / "out", out / "a.mp4") == 0  # asked for by its name
+
+
+def test_a_folder_that_refuses_results_is_found_out_before_reading(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_videos(tmp_path, "a.mp4")
+
+    def refusing(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chmod", refusing)
+    assert run(checkpoint, tmp_path / "out", tmp_path / "a.mp4") == 0
+    monkeypatch.setattr(os, "replace", refusing)
+    assert run(checkpoint, tmp_path / "out", tmp_path / "a.mp4", "--overwrite") == 0
+    monkeypatch.setattr(shutil, "copyfile", refusing)
+    monkeypatch.setattr(worker, "open_video", None)  # nothing is read
+    assert run(checkpoint, tmp_path / "out", tmp_path / "a.mp4", "--overwrite") == 2
+    assert f"cannot write results to the folder {tmp_path / 'out'}: Operation not permitted" in capfd.readouterr().err

@@ -7,8 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ifdd.command_line.mistakes import plain
-from ifdd.command_line.options import REQUIRED, Command, Option, spell
+from ifdd.command_line.options import REQUIRED, Command, Option, plain, spell
 
 COLUMN = 28
 """Column where the summaries begin."""

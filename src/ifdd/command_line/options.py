@@ -12,8 +12,13 @@ from typing import Any, Literal, Union
 
 import docstring_parser
 
+from ifdd.errors import InputError
+
 REQUIRED = inspect.Parameter.empty
 """Default of a required option."""
+
+KINDS = {int: "an integer", float: "a number", bool: "true or false", str: "text (put it in quotes)", Path: "a path"}
+"""Type -> its name in messages."""
 
 CONFIG = "config"
 PRINT_CONFIG = "print_config"
@@ -62,9 +67,15 @@ class Option:
         return any(typing.get_origin(member) is list for member in self.types)
 
     @property
-    def word_annotation(self) -> Any:
-        """The type of one word on the command line; for a positional list, the type of its items."""
-        return typing.get_args(self.types[0])[0] if self.positional and self.is_list else self.annotation
+    def is_word_list(self) -> bool:
+        """Whether the option takes all positional words, as text."""
+        return self.positional and self.is_list
+
+    @property
+    def is_text_list(self) -> bool:
+        """Whether the option is a list or tuple of texts."""
+        members = set(typing.get_args(self.types[0])) - {Ellipsis}
+        return typing.get_origin(self.types[0]) in (list, tuple) and members == {str}
 
     @property
     def choices(self) -> tuple[Any, ...]:
@@ -112,8 +123,10 @@ class Command:
         mapping = self.by_name.get(name.rpartition(".")[0])
         return mapping if mapping is not None and mapping.is_mapping else None
 
-    def nearest(self, name: str) -> str | None:
+    def nearest(self, name: str, *, positionals: bool = False) -> str | None:
         """Return the name of the option or group that is most similar to a misspelt name; None if none is similar.
+
+        Names of positional words count only if asked for: a YAML file may hold them, too.
 
         The last part of a name is enough: ``batch_size`` means ``data.batch_size``. So is the beginning of the last
         part: ``data.batch`` means ``data.batch_size``.
@@ -122,7 +135,7 @@ class Command:
         within = [option.name for option in self.options if option.name.startswith(f"{group}.{last}")]
         if group in self.groups and within:
             return within[0]
-        names = [option.name for option in self.options if not option.positional] + list(self.groups)
+        names = [each.name for each in self.options if positionals or not each.positional] + list(self.groups)
         known = {full.rpartition(".")[2]: full for full in reversed(names)} | {full: full for full in names}
         for tried in (name, last):
             if found := difflib.get_close_matches(tried, known, 1):
@@ -200,3 +213,38 @@ def _is_union(annotation: Any) -> bool:
 
 def _line(text: str | None) -> str:
     return " ".join((text or "").replace("``", "").split())
+
+
+def wrong_value(written: str, value: object, option: Option) -> InputError:
+    """Return the error for a value that an option does not accept."""
+    return InputError(f"{written} is {value!r}; {allowed(option)}")
+
+
+def allowed(option: Option) -> str:
+    """Return the allowed values of an option as advice for an error message."""
+    null = " or null" if option.nullable else ""
+    if option.choices:
+        return f"use one of {', '.join(map(str, option.choices))}"
+    kinds = [KINDS[kind] for kind in option.types if kind in KINDS]
+    if kinds:
+        return f"it must be {' or '.join(kinds)}{null}"
+    if option.is_mapping:
+        return f"it must be names and values, such as {{name: value}}{null}"
+    members = typing.get_args(option.types[0])
+    if typing.get_origin(option.types[0]) is tuple and Ellipsis not in members:
+        kind = "numbers" if set(members) <= {int, float} else "values"
+        return f"it must be a list of {len(members)} {kind}, such as {plain(option.default)}{null}"
+    return f"it must be a list, such as {plain(option.default or ['a', 'b'])}{null}"
+
+
+def plain(value: Any) -> str:
+    """Return a value as written on the command line and in YAML."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(plain, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {plain(each)}" for key, each in value.items()) + "}"
+    return "null" if value is None else str(value)

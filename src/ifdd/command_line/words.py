@@ -4,7 +4,7 @@ jsonargparse's own switches (``ActionYesNo``) either take no value, so that ``--
 next word as their value, so that ``--pack dfew`` fails. They do not work for the fields of dataclasses either.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from ifdd.command_line.options import CONFIG, PRINT_CONFIG, Command, Option, spell
@@ -33,14 +33,14 @@ class Plain(NamedTuple):
     """The switch before the word, if any; the word may be meant as its value."""
 
 
-def read_words(command: Command, words: Sequence[str]) -> list[Given]:
+def read_words(command: Command, words: Sequence[str]) -> tuple[list[Given], list[Plain]]:
     """Return the options and the positional words of a command line.
 
     If the first positional word ends in .yaml or .yml, it becomes the value of ``--config``. It is put first, so that
     all options override it.
 
     Raises:
-        InputError: an option is unknown or has no value, or there are too many words.
+        InputError: an option is unknown or has no value.
     """
     given: list[Given] = []
     plain: list[Plain] = []
@@ -57,15 +57,7 @@ def read_words(command: Command, words: Sequence[str]) -> list[Given]:
             plain.append(Plain(word, behind))
     if plain and plain[0].word.lower().endswith(RECIPE_SUFFIXES):
         given.insert(0, Given(CONFIG, "--config", plain.pop(0).word))
-    return given + _name_positionals(command, plain)
-
-
-def parser_words(command: Command, given: Sequence[Given]) -> list[str]:
-    """Return options and positional words in the parser's syntax."""
-    positionals = {option.name for option in command.positionals}
-    named = [f"--{each.name}={each.value}" for each in given if each.name not in positionals]
-    words = [each.value for each in given if each.name in positionals]
-    return [*named, *(["--"] if any(word.startswith("-") for word in words) else []), *words]
+    return given, plain
 
 
 def _read_option(command: Command, word: str, left: list[str]) -> Given:
@@ -122,11 +114,25 @@ def unknown_option(command: Command, written: str, name: str) -> InputError:
     return InputError(f"unknown option {written}{meant} see 'ifdd {command.name} --help'")
 
 
-def _name_positionals(command: Command, words: Sequence[Plain]) -> list[Given]:
-    """Assign each positional word to its argument."""
+def name_positionals(command: Command, words: Sequence[Plain], known: Collection[str] = ()) -> list[Given]:
+    """Assign each positional word to its argument.
+
+    Words that are exactly as many as the arguments that YAML files lack are these; others begin with the first.
+
+    Args:
+        command: the command.
+        words: the words in order.
+        known: the names that YAML files give.
+
+    Raises:
+        InputError: there are too many words.
+    """
     positionals = command.positionals
+    missing = [option for option in positionals if option.name not in known]
     if positionals and positionals[0].is_list:
         positionals = [positionals[0]] * len(words)
+    elif len(words) == len(missing):
+        positionals = missing
     for word, behind in words[len(positionals) :]:
         if behind:
             raise InputError(f"{behind} is {word!r}; it must be true or false")

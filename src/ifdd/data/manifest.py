@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ifdd.data.labels import canonical_label, parse_votes
 from ifdd.errors import InputError
-from ifdd.files import write_text
+from ifdd.files import expand, write_text
 from ifdd.parquet import pyarrow, write_parquet
 
 SUBSETS = ("train", "validation", "test")
@@ -72,7 +72,7 @@ def write_manifest(path: str | Path, samples: Iterable[Sample]) -> None:
         >>> read_manifest("manifest.csv")[0].label
         'happy'
     """
-    path, samples = Path(path), list(samples)
+    path, samples = expand(path), list(samples)
     further = tuple(dict.fromkeys(name for sample in samples for name in sample.attributes))
     _check_further(path, further)
     folder = path.absolute().parent
@@ -101,7 +101,7 @@ def dataset_hash(samples: Iterable[Sample]) -> str:
     a column for ``ifdd evaluate --by`` keeps the dataset the same.
     """
     lines = sorted(f"{s.clip_id}\t{canonical_label(s.label)}\t{s.fold}\t{s.subset}\n" for s in samples)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Manifest:
                 unknown label or subset, a bad number, a clip that another line of the same fold has, or a path that
                 does not exist.
         """
-        path = Path(path)
+        path = expand(path)
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -198,7 +198,7 @@ def read_manifest(path: str | Path, subset: str | None = None, fold: int | None 
         >>> [sample.clip_id for sample in read_manifest("manifest.csv", subset="train", fold=1)]
         ['cry']
     """
-    return Manifest.read(Path(path)).select(subset, fold)
+    return Manifest.read(path).select(subset, fold)
 
 
 def _rows(path: Path, content: bytes) -> Iterator[tuple[int, dict[str, str]]]:
@@ -206,7 +206,10 @@ def _rows(path: Path, content: bytes) -> Iterator[tuple[int, dict[str, str]]]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a UTF-8 text file; give the manifest's CSV file") from error
+        # Names of files may be bytes that are not UTF-8. A manifest in another encoding names no files that exist.
+        text = content.decode("utf-8-sig", "surrogateescape")
+        if not _starts_like_a_manifest(text.partition("\n")[0].strip().split(",")):
+            raise InputError(f"{path} is not a UTF-8 text file; give the manifest's CSV file") from error
     reader = csv.reader(io.StringIO(text, newline=""))
     try:
         header = next(reader, [])

@@ -26,10 +26,10 @@ from ifdd.data.pack_writer import write_pack
 from ifdd.data.prepare_faces import check_landmarks, crop, crops_faces, samples_of
 from ifdd.data.prepare_tables import show
 from ifdd.errors import InputError, check_range
-from ifdd.faces.detection import choose_detector
+from ifdd.faces.detection import DetectorKind, choose_detector
 from ifdd.faces.main_face import DETECTION_SECONDS
 from ifdd.faces.similarity import Alignment
-from ifdd.files import make_folder
+from ifdd.files import expand, make_folder
 from ifdd.processes import available_cores
 from ifdd.records import (
     CheckRecord,
@@ -72,6 +72,7 @@ def prepare(
     face_size: int = 224,
     alignment: Alignment = "box",
     search_seconds: float = DETECTION_SECONDS,
+    detector: DetectorKind = "auto",
     detector_model: Path | None = None,
     pack: bool = False,
     pack_size: int | None = None,
@@ -112,8 +113,9 @@ def prepare(
             The model must be trained with the same model.overrides alignment.
         search_seconds: Time from one search for faces to the next; for short clips of small pictures, 0.2 halves the
             time that cropping takes.
-        detector_model: Path to YuNet's .onnx file; by default, the public one is downloaded once. If that fails,
-            OpenCV's Haar cascade is used, which finds fewer faces.
+        detector: Face detector: yunet, whose file is downloaded once; haar, OpenCV's cascade, which needs no file and
+            no network and finds fewer faces; auto takes yunet, or haar if yunet cannot be downloaded.
+        detector_model: Path to YuNet's .onnx file, instead of the public one.
         pack: Also write all frames into a few large files, OUT/frames.pack, which the manifest then names. JPEG frames
             of 224 pixels are read hardly faster from a pack; larger ones are read several times faster once --pack-size
             reduces them. An existing pack is checked, and rewritten where it is damaged or its frames have changed.
@@ -134,6 +136,7 @@ def prepare(
     check_range("--search-seconds", search_seconds, above=0)
     check_range("--pack-size", pack_size, at_least=1)
     check_range("--pack-quality", pack_quality, at_least=1, at_most=100)
+    root, out = expand(root), expand(out)
     if not root.exists():
         raise InputError(f"{root} does not exist; give the folder that the dataset was unpacked to")
     make_folder(out)
@@ -150,9 +153,9 @@ def prepare(
         if _stops(listing, allow_incomplete):
             skipped["faces"] = "after the other checks"
         else:
-            detector = choose_detector(detector_model, _notify)
-            check_landmarks(alignment, detector)
-            crops = crop(listing, states, out / "faces", face_size, detector, processes, alignment, search_seconds)
+            choice = choose_detector(detector_model, _notify, kind=detector)
+            check_landmarks(alignment, choice)
+            crops = crop(listing, states, out / "faces", face_size, choice, processes, alignment, search_seconds)
     else:
         skipped["faces"] = "frames as they are"
     check_lengths(listing, states)
@@ -175,7 +178,7 @@ def prepare(
     manifest = f"manifest.{manifest_format}"
     write_manifest(out / manifest, samples)
     replace(record, manifest=manifest).write(out / record.FILE)
-    console.print(f"Written to {out}: {manifest} ({len(samples)} lines), {record.FILE}", highlight=False)
+    console.print(f"Written to {out}: {manifest} ({len(samples)} lines), {record.FILE}", highlight=False, markup=False)
     if record.licence is not None:
         console.print(f"Licence of {record.licence}", highlight=False)
 

@@ -12,6 +12,7 @@ from ifdd.console import console
 from ifdd.data.datasets.checks import CHECKS, Checked, count
 from ifdd.data.datasets.listing import Excluded, Listing
 from ifdd.data.manifest import SUBSETS, Sample, dataset_hash
+from ifdd.names import printable
 
 FINDINGS_SHOWN = 6
 """Findings per check, and clips per reason, that the terminal shows; prepare.json has all."""
@@ -116,6 +117,6 @@ def _print_some(title: str, lines: Iterable[str]) -> None:
         return
     console.print(f"[bold]{escape(title)}[/]")
     for line in all_lines[:FINDINGS_SHOWN]:
-        console.print(f"  {line}", highlight=False, markup=False)
+        console.print(f"  {printable(line)}", highlight=False, markup=False)
     if len(all_lines) > FINDINGS_SHOWN:
         console.print(f"  ... and {len(all_lines) - FINDINGS_SHOWN} more in prepare.json", highlight=False)

@@ -22,6 +22,7 @@ from ifdd.evaluation.evaluate import Device, SamplingConfig, evaluate_checkpoint
 from ifdd.evaluation.reliability import expected_calibration_error
 from ifdd.evaluation.report import Evaluation
 from ifdd.evaluation.tables import percent
+from ifdd.files import check_writable, expand
 from ifdd.model import save_calibration
 from ifdd.records import CalibrationRecord, Protocol, ThresholdRecord
 
@@ -69,8 +70,10 @@ def calibrate(
     check_range("--minimum-coverage", minimum_coverage, above=0, at_most=1)
     check_range("--batch-size", batch_size, at_least=1)
     check_range("--workers", workers, at_least=0)
+    checkpoint, manifest, out = expand(checkpoint), expand(manifest), expand(out)
     if out.suffix != ".safetensors":
         raise InputError(f"cannot write {out}: name it with the suffix .safetensors")
+    check_writable(out)
     evaluation, protocol = evaluate_checkpoint(
         checkpoint,
         Manifest.read(manifest),
@@ -95,7 +98,7 @@ def calibrate(
             f"{percent(accuracy)} %; the one of the highest accuracy is stored.",
             highlight=False,
         )
-    console.print(f"Written to {out}", highlight=False)
+    console.print(f"Written to {out}", highlight=False, markup=False)
 
 
 def fit_calibration(

@@ -9,6 +9,7 @@ from rich.table import Table
 from ifdd.console import console
 from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError, check_range
+from ifdd.files import check_writable, expand
 from ifdd.model import IFDD, Conversion, convert_official, load_checkpoint, save_checkpoint
 from ifdd.records import CheckpointRecord
 from ifdd.records.licences import data_licence
@@ -53,8 +54,10 @@ def convert(
         InputError: the checkpoint cannot be read, the options do not fit it, or the file cannot be written.
     """
     check_range("--clip-seconds", clip_seconds, above=0)
+    checkpoint, out = expand(checkpoint), expand(out)
     if out.suffix != ".safetensors":
         raise InputError(f"cannot write {out}: name it with the suffix .safetensors")
+    check_writable(out)
     if out.exists() and checkpoint.exists() and out.samefile(checkpoint):
         raise InputError(f"{out} would replace the checkpoint that is converted; choose another file")
     if checkpoint.suffix == ".safetensors":
@@ -63,7 +66,7 @@ def convert(
         ours = load_checkpoint(checkpoint)
         described = (ours.classes, ours.clip_seconds, ours.record)
         save_checkpoint(out, ours.model, *described, calibration=ours.calibration, half=half)
-        console.print(f"Written to {out}", highlight=False)
+        console.print(f"Written to {out}", highlight=False, markup=False)
         return
     conversion = convert_official(checkpoint, frames, len(LABEL_SETS[classes]) if classes else None, order, part)
     names = class_names_of(conversion.model, classes)
@@ -77,7 +80,7 @@ def convert(
     console.print(f"Classes: {', '.join(names)}", highlight=False)
     if "class0" in names:
         console.print("Add --classes dfew or --classes ferv39k to name them.", highlight=False)
-    console.print(f"Written to {out}", highlight=False)
+    console.print(f"Written to {out}", highlight=False, markup=False)
 
 
 def class_names_of(model: IFDD, classes: str | None) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from ifdd.evaluation.groups.scores import score_groups
 from ifdd.evaluation.metrics import confusion_matrix, scores_from_confusion
 from ifdd.evaluation.protocol import clips_used_for, describe_dataset, describe_protocol
 from ifdd.evaluation.report import Evaluation, evaluation_tables, write_evaluation
+from ifdd.files import check_writable, expand
 from ifdd.model import IFDD, choose_device, class_probabilities, load_checkpoint
 from ifdd.records import CheckpointRecord, Protocol
 
@@ -90,6 +91,9 @@ def evaluate(
     check_range("--views", views, at_least=1)
     check_range("--batch-size", batch_size, at_least=1)
     check_range("--workers", workers, at_least=0)
+    checkpoint, manifest, out = expand(checkpoint), expand(manifest), None if out is None else expand(out)
+    if out is not None:
+        check_writable(out / "evaluation.json")
     how = SamplingConfig(sampling, stride, views, crops)
     evaluation, protocol = evaluate_checkpoint(
         checkpoint,
@@ -107,7 +111,9 @@ def evaluate(
         console.print("This checkpoint was trained on computer-generated faces.")
     if out is not None:
         write_evaluation(out, evaluation, protocol)
-        console.print(f"Written to {out}: evaluation.json, evaluation.md, predictions.csv", highlight=False)
+        console.print(
+            f"Written to {out}: evaluation.json, evaluation.md, predictions.csv", highlight=False, markup=False
+        )
 
 
 def evaluate_checkpoint(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
 import cv2
 import cv2.data
@@ -18,6 +18,7 @@ from jaxtyping import UInt8
 
 from ifdd.downloads import fetch_file
 from ifdd.errors import InputError
+from ifdd.files import expand
 from ifdd.video.images import quiet_opencv
 
 CROP_FACTOR = 1.35
@@ -39,6 +40,10 @@ YUNET_SHA256 = "25a606a145a5b6d7271ae138fbd00eba91dad8b83222ae3f2c7ecd0f4a7b0e31
 
 YUNET_FILE = YUNET_URL.rsplit("/", 1)[1]
 """Name of YuNet's model file, also in torch's cache."""
+
+
+DetectorKind = Literal["auto", "yunet", "haar"]
+"""Which detector to use; auto takes YuNet, or the Haar cascade if YuNet's file cannot be downloaded."""
 
 
 class Landmarks(NamedTuple):
@@ -138,8 +143,9 @@ class YuNetDetector:
 
     name = "yunet"
 
-    def __init__(self, model_path: Path, score_threshold: float = 0.3) -> None:
+    def __init__(self, model_path: str | Path, score_threshold: float = 0.3) -> None:
         self._turn = Lock()  # OpenCV's detector keeps one input size at a time
+        model_path = expand(model_path)
         if not model_path.is_file():
             raise InputError(
                 f"face detector model {model_path} does not exist; give the path to YuNet's .onnx file, or omit it"
@@ -229,33 +235,53 @@ class DetectorChoice:
         return HaarDetector() if self.model is None else YuNetDetector(self.model)
 
 
-def choose_detector(model: Path | None, notify: Callable[[str], object], url: str = YUNET_URL) -> DetectorChoice:
+def choose_detector(
+    model: str | Path | None, notify: Callable[[str], object], url: str = YUNET_URL, kind: DetectorKind = "auto"
+) -> DetectorChoice:
     """Return YuNet with the given file, or with the public one, downloaded once; without either, the Haar cascade.
 
     Args:
         model: path to YuNet's .onnx file, or None.
         notify: called with a line to show before a download and when the Haar cascade is used instead.
-        url: the public file; failing to download it is not an error.
+        url: the public file; failing to download it is an error only if YuNet is asked for.
+        kind: the detector asked for.
+
+    Raises:
+        InputError: the kind is unknown, does not fit the file, or is YuNet, which cannot be downloaded.
     """
+    if kind not in get_args(DetectorKind):
+        raise InputError(f"unknown detector {kind!r}; use one of {', '.join(get_args(DetectorKind))}")
     if model is not None:
-        return DetectorChoice(model)
+        if kind == "haar":
+            raise InputError(f"the detector haar does not use YuNet's file {model}; leave one of them out")
+        return DetectorChoice(expand(model))
+    if kind == "haar":
+        return DetectorChoice()
+    if kind == "yunet":
+        return DetectorChoice(fetch_yunet(notify, url, "try again, give its file with --detector-model, or use haar"))
     try:
-        return DetectorChoice(fetch_yunet(notify, url))
+        return DetectorChoice(fetch_yunet(notify, url, optional=True))
     except InputError as error:
         notify(
             f"notice: {error}. Using OpenCV's Haar cascade, which misses turned, tilted and small faces; "
-            "--detector-model FILE uses a local file of YuNet"
+            "--detector-model FILE uses a local file of YuNet, --detector haar the cascade without this notice"
         )
         return DetectorChoice()
 
 
-def fetch_yunet(notify: Callable[[str], object], url: str = YUNET_URL) -> Path:
-    """Return YuNet's public model file (317 kB), downloaded once.
+def fetch_yunet(
+    notify: Callable[[str], object],
+    url: str = YUNET_URL,
+    remedy: str = "try again, or fetch the file in another way and give its path",
+    *,
+    optional: bool = False,
+) -> Path:
+    """Return YuNet's public model file (317 kB), downloaded once; the arguments are those of ``fetch_file``.
 
     Raises:
         InputError: the file cannot be downloaded, has the wrong hash, or cannot be stored.
     """
-    return fetch_file(url, YUNET_SHA256, notify)
+    return fetch_file(url, YUNET_SHA256, notify, remedy, optional=optional)
 
 
 def box_square(box: FaceBox, roll: float = 0.0) -> CropSquare:

@@ -1,17 +1,15 @@
 """Which videos to recognise, and the names of their results."""
 
-import os
 import re
-import tempfile
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from glob import glob, has_magic
 from pathlib import Path
 
 from ifdd.errors import InputError
+from ifdd.files import try_writing
+from ifdd.inference.search import LEDGER, VideoSearch
+from ifdd.names import Disk, printable, same_file
 from ifdd.video.sources import CAMERA, STDIN, hide_password, is_address
-from ifdd.video.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -25,8 +23,8 @@ class Job:
 
     @property
     def shown(self) -> str:
-        """The video as named in messages, without a password."""
-        return hide_password(self.video)
+        """The video as named in messages, on one line and without a password."""
+        return printable(hide_password(self.video))
 
     def ending(self, result: Path) -> str:
         """Return the part of a result's file name after ``name``, such as ``.json`` or ``.statistics.csv``."""
@@ -38,24 +36,25 @@ def is_live_or_piped(video: str) -> bool:
     return video == STDIN or video.startswith(CAMERA) or is_address(video)
 
 
-def find_videos(words: Sequence[str], out: Path) -> dict[str, str]:
+def find_videos(words: Sequence[str], out: Path, notify: Callable[[str], object] = lambda line: None) -> dict[str, str]:
     """Return the videos named on the command line -> names for their results.
 
     Args:
         words: videos, folders of images, directories to search for both, patterns with ``*``, URLs, ``-``.
         out: the folder of the results, which is not searched.
+        notify: called with a line for each kind of file that is skipped.
 
     Raises:
         InputError: nothing matches a pattern.
     """
     found: dict[str, str] = {}
+    search = VideoSearch(out)
     for word in words:
         if is_live_or_piped(word):
             found.setdefault(word, _source_name(word))
-            continue
-        for path in _expand(word):
-            for video, name in _videos_in(Path(path), out):
-                found.setdefault(video, name)
+        else:
+            found.update(search.find(word))
+    search.report(notify)
     return found
 
 
@@ -65,43 +64,52 @@ def refuse_unwritable(out: Path) -> None:
     Raises:
         InputError: they cannot.
     """
-    made: list[Path] = []
     try:
-        made = [folder for folder in (out, *out.parents) if not folder.exists()]
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
+        try_writing(out)
+        ledger = out / LEDGER
+        if ledger.exists():
+            ledger.open("ab").close()
     except OSError as error:
         raise InputError(
-            f"cannot write results to the folder {out}: {error.strerror}; choose another one with --out"
+            f"cannot write results to the folder {out}: {error.strerror or error}; choose another one with --out"
         ) from error
-    finally:
-        for folder in made:
-            with suppress(OSError):
-                folder.rmdir()
 
 
-def name_results(found: dict[str, str], earlier: dict[str, str] | None = None, kept: Collection[str] = ()) -> list[Job]:
+def name_results(
+    found: dict[str, str],
+    earlier: dict[str, str] | None = None,
+    kept: Collection[str] = (),
+    disk: Disk = Disk(),  # noqa: B008 (frozen)
+) -> list[Job]:
     """Give every video a unique name for its results; a video keeps its earlier name.
 
-    A live or piped source gets a new name each time, because it is a different video each time.
+    Names that differ only by case or by the form of their accents count as equal, because on many disks they are one
+    file. A live or piped source gets a new name each time, because it is a different video each time.
 
     Args:
         found: the result of ``find_videos``.
         earlier: key of a video -> name given in an earlier run.
         kept: names of existing results.
+        disk: the names that the disk of the results takes.
     """
-    earlier = {key: name for key, name in (earlier or {}).items() if not is_live_or_piped(key)}
-    names: dict[str, str] = {}
-    taken = {*earlier.values(), *kept}
+    earlier = {
+        key: name for key, name in (earlier or {}).items() if not is_live_or_piped(key) and disk.fit(name) == name
+    }
+    taken = {same_file(name) for name in (*earlier.values(), *kept)}
+    jobs = []
     for video, base in found.items():
-        name, number = earlier.get(video_key(video), base), 1
-        while video_key(video) not in earlier and name in taken:
-            number += 1
-            name = f"{base}-{number}"
-        taken.add(name)
-        names[video] = name
-    return [Job(video, name) for video, name in names.items()]
+        name, number = earlier.get(video_key(video)), 1
+        while name is None:
+            tried = disk.fit(base if number == 1 else f"{base}-{number}")
+            name, number = (None if _is_taken(same_file(tried), taken) else tried), number + 1
+        taken.add(same_file(name))
+        jobs.append(Job(video, name))
+    return jobs
+
+
+def _is_taken(name: str, taken: Collection[str]) -> bool:
+    """Whether results of this name could be those of another: ``a.statistics`` + ``.csv`` are those of ``a`` too."""
+    return bool({name, f"{name}.statistics", name.removesuffix(".statistics")} & set(taken))
 
 
 def video_key(video: str) -> str:
@@ -116,51 +124,3 @@ def _source_name(source: str) -> str:
     address = re.split(r"[?#]", hide_password(source))[0].partition("://")
     last = (address[2] or address[0]).replace("***@", "").rstrip("/").rsplit("/", 1)[-1]
     return re.sub(r"[^\w.-]+", "-", Path(last).stem if address[2] else last) or "stream"
-
-
-def _expand(word: str) -> list[str]:
-    if Path(word).exists() or not has_magic(word):
-        return [word]
-    paths = sorted(glob(word, recursive=True))  # noqa: PTH207 (a pattern may be absolute)
-    if not paths:
-        raise InputError(f"no video matches {word}; check the pattern")
-    return paths
-
-
-def _videos_in(path: Path, out: Path) -> Iterator[tuple[str, str]]:
-    """Yield videos and names: the path itself, or the videos in the directory."""
-    if not path.is_dir():
-        yield str(path), path.stem
-        return
-    if _is_folder_of_images(path):
-        yield str(path), path.resolve().name
-        return
-    for video in list(_search(path, out.resolve())) or [path]:  # an empty folder is refused later
-        place = Path(path.resolve().name) if video == path else video.relative_to(path)
-        yield str(video), (place if video.is_dir() else place.with_suffix("")).as_posix()
-
-
-def _search(directory: Path, out: Path) -> Iterator[Path]:
-    """Yield the videos and the folders of images in a directory, in order."""
-    unreadable: list[Path] = []
-    for place, folders, files in os.walk(directory, onerror=lambda error: unreadable.append(Path(error.filename))):
-        folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and (Path(place) / name).resolve() != out
-        )
-        videos = [name for name in files if name.lower().endswith(VIDEO_SUFFIXES) and not name.startswith(".")]
-        yield from (Path(place) / name for name in sorted(videos))
-        if Path(place) != directory and _is_folder_of_images(Path(place)):
-            folders.clear()
-            yield Path(place)
-    yield from sorted(unreadable)  # each is refused later
-
-
-def _is_folder_of_images(folder: Path) -> bool:
-    """Whether a folder contains images and no videos."""
-    try:
-        names = [entry.name.lower() for entry in os.scandir(folder) if not entry.name.startswith(".")]
-    except OSError:
-        return False
-    return any(name.endswith(IMAGE_SUFFIXES) for name in names) and not any(
-        name.endswith(VIDEO_SUFFIXES) for name in names
-    )

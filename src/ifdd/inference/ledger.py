@@ -11,10 +11,8 @@ from pathlib import Path
 
 from ifdd.errors import InputError
 from ifdd.inference.jobs import Job, is_live_or_piped, video_key
+from ifdd.inference.search import LEDGER, attempts_in
 from ifdd.video.fingerprint import source_stamp
-
-LEDGER = "recognize.jsonl"
-"""Name of the ledger in the folder of the results."""
 
 
 class Ledger:
@@ -32,11 +30,8 @@ class Ledger:
         self.kept: dict[str, set[str]] = {}
         """Name of results -> the endings of all files ever written for it."""
         self._stamps: dict[str, str] = {}
-        for line in self._lines():
-            try:
-                self._remember(json.loads(line))
-            except (ValueError, TypeError, KeyError):
-                continue  # an incomplete line of an interrupted run
+        for attempt in attempts_in(out):
+            self._remember(attempt)
 
     @property
     def names(self) -> dict[str, str]:
@@ -87,7 +82,8 @@ class Ledger:
                 if file.tell():
                     file.seek(-1, os.SEEK_END)
                     line = line if file.read(1) == b"\n" else "\n" + line
-                file.write(line.encode())
+                # bytes of a name that are not UTF-8 are lone surrogates, which JSON can only hold escaped
+                file.write(line.encode("utf-8", "backslashreplace"))
         except OSError as error_:
             raise InputError(
                 f"cannot write {self.path}: {error_.strerror}; free space or choose another folder"
@@ -98,12 +94,6 @@ class Ledger:
         self._attempts[str(attempt["video"])] = attempt
         if "name" in attempt and attempt.get("error") is None:
             self.kept.setdefault(str(attempt["name"]), set()).update(_endings(attempt))
-
-    def _lines(self) -> list[str]:
-        try:
-            return self.path.read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            return []
 
     def _same_attempt(self, job: Job) -> dict[str, object] | None:
         stamp = self._stamp(job)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ifdd.files import expand
 from ifdd.inference.outputs.document import document_pieces, read_document, to_document
 from ifdd.inference.outputs.plot import plot_timeline
 from ifdd.inference.outputs.summary import summarize
@@ -42,7 +43,7 @@ class Recognition(Results):
             >>> Recognition.load("sea.json").face_share
             0.0
         """
-        return read_document(Path(path), cls)
+        return read_document(expand(path), cls)
 
     def write(self, path: str | Path) -> None:
         """Write the results in the format of the path's suffix, whole or not at all.
@@ -55,7 +56,7 @@ class Recognition(Results):
             InputError: the suffix is unknown, a library that the format needs is not installed, the path cannot be
                 written to, or (.mp4) the video cannot be read again.
         """
-        write(self, Path(path))
+        write(self, expand(path))
 
     def plot(self) -> "matplotlib.figure.Figure":
         """Draw the segments and probabilities of all people over time, as a matplotlib figure.

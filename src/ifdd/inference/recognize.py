@@ -1,6 +1,6 @@
 """``ifdd recognize``: recognise expressions in videos and write the results."""
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,8 +11,9 @@ from rich.progress import Progress as Bar
 
 from ifdd.console import console, error_console, video_bar
 from ifdd.errors import InputError, check_range
-from ifdd.faces.detection import choose_detector
+from ifdd.faces.detection import DetectorKind, choose_detector
 from ifdd.faces.tracking import TrackingOptions
+from ifdd.files import expand
 from ifdd.inference.jobs import Job, find_videos, is_live_or_piped, name_results, refuse_unwritable
 from ifdd.inference.ledger import Ledger
 from ifdd.inference.outputs.write import STATISTICS, parse_formats
@@ -20,6 +21,7 @@ from ifdd.inference.recognizer import Recognizer
 from ifdd.inference.windows import WindowOptions
 from ifdd.inference.worker import Outcome, Settings, Worker, recognize_in_process, share_cores
 from ifdd.model import DEFAULT, choose_device, load_checkpoint
+from ifdd.names import Disk, printable
 from ifdd.processes import in_processes
 from ifdd.video.sources import CAMERA, SourceOptions, hide_password
 
@@ -38,6 +40,7 @@ def recognize(
     statistics: bool = False,
     retry_failed: bool = False,
     overwrite: bool = False,
+    detector: DetectorKind = "auto",
     detector_model: Path | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     source: SourceOptions = SourceOptions(),  # noqa: B008 (frozen)
@@ -65,8 +68,9 @@ def recognize(
             frame, for tuning thresholds.
         retry_failed: Retry videos that failed before.
         overwrite: Process videos again that are done.
-        detector_model: Path to YuNet's .onnx file; by default, the public one is downloaded once. If that fails,
-            OpenCV's Haar cascade is used, which finds fewer faces.
+        detector: Face detector: yunet, whose file is downloaded once; haar, OpenCV's cascade, which needs no file and
+            no network and finds fewer faces; auto takes yunet, or haar if yunet cannot be downloaded.
+        detector_model: Path to YuNet's .onnx file, instead of the public one.
         device: Device to run the model on; auto uses a GPU if there is one.
         source: Frame rate of images, timeouts, the part of the video to read.
         windows: Windows and segments.
@@ -80,7 +84,8 @@ def recognize(
     words = [*videos, *([] if camera is None else [f"{CAMERA}{camera}"])]
     if not words:
         raise InputError("no video given; name files, folders, URLs, or --camera 0")
-    found = find_videos(words, out)
+    out, checkpoint = expand(out), expand(checkpoint)
+    found = find_videos(words, out, _notify)
     forms = (*parse_formats(formats), *([STATISTICS] if statistics else []))
     _refuse_to_annotate([video for video in found if is_live_or_piped(video)] if "mp4" in forms else [])
     brief = len(found) >= ONE_LINE_FROM_VIDEOS
@@ -90,21 +95,23 @@ def recognize(
     _refuse_missing(found)
     if checkpoint == Path(DEFAULT):
         _print(f"the bundled model {DEFAULT} is used; it was trained only on computer-generated faces", error=True)
-    detector = choose_detector(detector_model, lambda line: _print(line, error=True))
-    settings = Settings(checkpoint, detector, device_name, windows, tracking, source, out, forms, brief)
+    choice = choose_detector(detector_model, _notify, kind=detector)
+    settings = Settings(checkpoint, choice, device_name, windows, tracking, source, out, forms, brief)
     share_cores()
     recognizer = settings.build(loaded)
     ledger = Ledger(out, settings.digest(recognizer))
-    jobs = name_results(found, ledger.names, ledger.kept)
+    jobs = name_results(found, ledger.names, ledger.kept, Disk.of(out))
     if len(jobs) == 1:
         _recognize_one(Worker(settings, recognizer), jobs[0], ledger, overwrite)
     else:
         _Batch(Worker(settings, recognizer), ledger).run(jobs, workers, retry_failed, overwrite)
 
 
-def _refuse_missing(videos: Iterable[str]) -> None:
+def _refuse_missing(videos: Collection[str]) -> None:
     """Refuse up front what does not exist at all, before anything is downloaded; of several, some may be missing."""
     there = [video for video in videos if is_live_or_piped(video) or Path(video).exists()]
+    if not there and not videos:
+        raise InputError("no videos: all that was found is skipped; name a video itself to read it nevertheless")
     if not there:
         raise InputError(f"no such video: {next(iter(videos))}; check the path")
 
@@ -155,7 +162,7 @@ class _Batch:
             self.done_before += 1
             return False
         if error is not None and not retry_failed:
-            _print(f"{job.shown}: failed before: {error} (--retry-failed tries again)", error=True)
+            _print(f"{job.shown}: failed before: {printable(error)} (--retry-failed tries again)", error=True)
             self.failed.append(job.shown)
             return False
         return True
@@ -180,13 +187,14 @@ class _Batch:
             self.done += 1
         else:
             self.failed.append(outcome.job.shown)
-            _print(f"{outcome.job.shown}: failed: {outcome.error}", error=True)
+            _print(f"{outcome.job.shown}: failed: {printable(outcome.error)}", error=True)
 
 
 def _recognize_one(worker: Worker, job: Job, ledger: Ledger, overwrite: bool) -> None:
     """Recognise the only video; its error is the command's error."""
     if not overwrite and ledger.is_done(job, worker.settings.results(job)):
-        _print(f"{job.shown}: done before, see {worker.settings.results(job)[0]}; --overwrite recognises it again")
+        result = printable(str(worker.settings.results(job)[0]))
+        _print(f"{job.shown}: done before, see {result}; --overwrite recognises it again")
         return
     bar = video_bar()
     try:
@@ -217,7 +225,7 @@ def _keep(outcome: Outcome, worker: Worker, ledger: Ledger) -> None:
     ledger.add(outcome.job, None, worker.settings.results(outcome.job))
     _print(outcome.text)
     places = [worker.settings.out / f"{outcome.job.name}{ending}" for ending in ledger.stale(outcome.job)]
-    older = [str(path) for path in places if path.is_file()]
+    older = [printable(str(path)) for path in places if path.is_file()]
     if older:
         _print(f"  not updated: they belong to other settings or an earlier video: {', '.join(older)}")
 
@@ -225,6 +233,10 @@ def _keep(outcome: Outcome, worker: Worker, ledger: Ledger) -> None:
 def _print_notice(recognizer: Recognizer) -> None:
     if recognizer.model_info.notice:
         _print(f"note: {recognizer.model_info.notice}")
+
+
+def _notify(line: str) -> None:
+    _print(printable(line), error=True)
 
 
 def _print(text: str, error: bool = False) -> None:

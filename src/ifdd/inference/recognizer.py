@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ifdd.faces.detection import FaceDetector, choose_detector, finds_landmarks
+from ifdd.faces.detection import DetectorKind, FaceDetector, choose_detector, finds_landmarks
 from ifdd.faces.tracking import TrackingOptions
 from ifdd.files import file_sha256
 from ifdd.inference.frame_statistics import StatisticsRecorder
@@ -41,8 +41,9 @@ class Recognizer:
 
     Args:
         checkpoint: model, class names and clip length.
-        detector: the face detector; None uses YuNet, whose file is downloaded once, or the Haar cascade if the download
-            fails. Both are reported through ``logging``.
+        detector: the face detector, or its name: "yunet", whose file is downloaded once, or "haar", which needs no file
+            and no network. "auto" and None use YuNet, or the Haar cascade if the download fails. Both are reported
+            through ``logging``.
         tracking: when tracks begin and end.
         windows: how windows slide and become segments.
         device: where the model runs: "auto" (a GPU if there is one), "cpu", "cuda".
@@ -63,7 +64,7 @@ class Recognizer:
     def __init__(
         self,
         checkpoint: Checkpoint,
-        detector: FaceDetector | None = None,
+        detector: FaceDetector | DetectorKind | None = None,
         tracking: TrackingOptions | None = None,
         windows: WindowOptions | None = None,
         device: str | torch.device = "auto",
@@ -75,7 +76,7 @@ class Recognizer:
             self.windows = replace(self.windows, minimum_probability=checkpoint.abstain_below)
         self.windows.stride(checkpoint.clip_seconds)  # refuses a stride longer than a clip before any download
         self.reader = ClipReader(checkpoint, device, flip=self.windows.flip, batch_size=self.windows.batch_size)
-        self.detector = detector or choose_detector(None, logging.getLogger(__name__).warning)()
+        self.detector = _build_detector(detector)
         self.model_info = _describe(checkpoint, self.detector, origin)
         """The model, as recorded in results."""
         self.trained_on_synthetic_faces = bool(checkpoint.record.synthetic)
@@ -87,7 +88,7 @@ class Recognizer:
     def from_checkpoint(
         cls,
         path: str | Path = DEFAULT,
-        detector: FaceDetector | None = None,
+        detector: FaceDetector | DetectorKind | None = None,
         tracking: TrackingOptions | None = None,
         windows: WindowOptions | None = None,
         device: str | torch.device = "auto",
@@ -179,7 +180,7 @@ def recognize(
     video: str | Path,
     checkpoint: str | Path = DEFAULT,
     *,
-    detector: FaceDetector | None = None,
+    detector: FaceDetector | DetectorKind | None = None,
     tracking: TrackingOptions | None = None,
     windows: WindowOptions | None = None,
     source: SourceOptions | None = None,
@@ -219,6 +220,12 @@ def recognize(
         return Recognizer.from_checkpoint(checkpoint, detector, tracking, windows, device).recognize(opened)
     finally:
         opened.close()
+
+
+def _build_detector(detector: FaceDetector | DetectorKind | None) -> FaceDetector:
+    if detector is None or isinstance(detector, str):
+        return choose_detector(None, logging.getLogger(__name__).warning, kind=detector or "auto")()
+    return detector
 
 
 def _describe(checkpoint: Checkpoint, detector: FaceDetector, origin: str | Path | None) -> ModelInfo:

@@ -1,5 +1,6 @@
 """Recognise one video and write its results, in the main process or in a worker process."""
 
+import errno
 import hashlib
 import importlib.metadata
 import json
@@ -23,7 +24,7 @@ from rich.progress import TaskID
 from ifdd.errors import InputError
 from ifdd.faces.detection import DetectorChoice
 from ifdd.faces.tracking import TrackingOptions
-from ifdd.files import file_sha256
+from ifdd.files import file_sha256, try_writing
 from ifdd.inference.jobs import Job
 from ifdd.inference.outputs.document import SCHEMA_VERSION
 from ifdd.inference.outputs.write import STATISTICS
@@ -31,8 +32,12 @@ from ifdd.inference.pipeline import Progress
 from ifdd.inference.recognizer import Recognizer
 from ifdd.inference.windows import WindowOptions
 from ifdd.model import Checkpoint, load_checkpoint
+from ifdd.names import printable
 from ifdd.processes import KILLED, available_cores
 from ifdd.video.sources import SourceOptions, VideoSource, open_video
+
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV)
+"""Errors that would meet the results of every video."""
 
 
 @dataclass(frozen=True)
@@ -130,10 +135,10 @@ class Worker:
             try:
                 recognition.write(path)
             except InputError as error:
-                if isinstance(error.__cause__, OSError):
+                if _stops_all(error.__cause__, self.settings.out):
                     return Outcome(job, fatal=str(error))
                 raise
-        written = f"written: {', '.join(map(str, paths))}; {speed:.1f} x real time"
+        written = f"written: {printable(', '.join(map(str, paths)))}; {speed:.1f} x real time"
         if not self.settings.brief:
             return Outcome(job, f"{recognition.summary()}\n  {written}")
         notices = "".join(f"; notice: {notice}" for notice in recognition.video.notices)
@@ -170,7 +175,7 @@ def progress_of(source: VideoSource, bar: Bar | None) -> Iterator[Callable[[Prog
     def show(progress: Progress) -> None:
         nonlocal task
         if task is None:  # not earlier: an unreadable video shows no progress
-            task = bar.add_task(escape(Path(source.name).name), total=None, faces=0)
+            task = bar.add_task(escape(printable(Path(source.name).name)), total=None, faces=0)
             bar.start()
         bar.update(task, completed=progress.seconds, total=progress.expected_seconds, faces=progress.faces)
 
@@ -198,6 +203,19 @@ def _ended_by_interruption(source: VideoSource) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, usual)
+
+
+def _stops_all(error: BaseException | None, out: Path) -> bool:
+    """Whether a result cannot be written because none can: the disk is full, read-only or gone."""
+    if not isinstance(error, OSError):
+        return False
+    if error.errno in DISK_ERRORS:
+        return True
+    try:
+        try_writing(out)
+    except OSError:
+        return True
+    return False
 
 
 @lru_cache(maxsize=1)

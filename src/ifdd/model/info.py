@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ifdd.console import console, error_console
 from ifdd.errors import InputError, check_range
-from ifdd.files import write_text
+from ifdd.files import check_writable, expand, write_text
 from ifdd.model.config import PRESETS
 from ifdd.model.counting import count_parts
 from ifdd.model.device import choose_device
@@ -56,6 +56,9 @@ def info(
     """
     check_range("--batch-size", batch_size, at_least=1)
     check_range("--seconds", seconds, above=0)
+    if out is not None:
+        out = expand(out)
+        check_writable(out)
     if model is None:
         document = describe_presets(ablation, overrides or {})
         console.print(preset_table(document))
@@ -64,7 +67,7 @@ def info(
         console.print(model_tables(document), highlight=False)
     if out is not None:
         write_text(out, json.dumps(document, indent=2) + "\n")
-        console.print(f"Written to {out}", highlight=False)
+        console.print(f"Written to {out}", highlight=False, markup=False)
 
 
 def describe_presets(ablation: str, overrides: dict[str, Any]) -> dict[str, Any]:

@@ -118,7 +118,9 @@ def crossval(
     together = cross_validation(list(done.values()), expected)
     write_crossval(out, together)
     console.print(crossval_tables(together))
-    console.print(f"Written to {out}: crossval.json, crossval.csv, crossval.md, crossval.tex", highlight=False)
+    console.print(
+        f"Written to {out}: crossval.json, crossval.csv, crossval.md, crossval.tex", highlight=False, markup=False
+    )
 
 
 def folds_of(manifest: Path, samples: Sequence[Sample]) -> tuple[int, ...]:

@@ -84,7 +84,9 @@ def train(
     """
     recipe = Recipe(data, model, optimization, augmentation, mixup, run, evaluation)
     if resume and is_first_process() and not ((out / RESUME_FILE).exists() or (out / TrainingRecord.FILE).exists()):
-        console.print(f"nothing to resume in {out}: training from the beginning", highlight=False, soft_wrap=True)
+        console.print(
+            f"nothing to resume in {out}: training from the beginning", highlight=False, markup=False, soft_wrap=True
+        )
     train_recipe(recipe, Manifest.read(data.manifest), out, resume)
 
 
@@ -106,7 +108,7 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
     if is_first_process():
         known = known_training(recipe, out, dataset, resume)
         if known is not None and known.state == "done":
-            console.print(f"the training in {out} is finished already", highlight=False, soft_wrap=True)
+            console.print(f"the training in {out} is finished already", highlight=False, markup=False, soft_wrap=True)
             _print_best(out, known.best)
             return
     resume_from = _resume_point(out, resume)

@@ -50,6 +50,7 @@ class VideoWriter:
         sound_of: a video whose sound is copied; None writes a silent video.
         begin_seconds: time of the first moment of the file on the clock of the frames and the sound.
         end_seconds: time on the same clock at which the sound ends; inf copies all of it.
+        comment: a comment in the metadata of the file.
 
     Raises:
         av.FFmpegError: the file cannot be written.
@@ -65,6 +66,7 @@ class VideoWriter:
         sound_of: Path | None = None,
         begin_seconds: float = 0.0,
         end_seconds: float = inf,
+        comment: str = "",
     ) -> None:
         self._fps = fps
         self._options = dict(QUALITIES[quality][best_encoder()])
@@ -73,6 +75,8 @@ class VideoWriter:
         self._sound_of = sound_of
         self._begin, self._end = begin_seconds, end_seconds
         self._container = av.open(str(path), "w")
+        if comment:
+            self._container.metadata["comment"] = comment
         self._stream: VideoStream | None = None
         self._sound: SoundCopier | None = None
 

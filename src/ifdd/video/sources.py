@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from ifdd.errors import InputError, check_range
+from ifdd.files import expand
 from ifdd.video.cameras import CameraReader, Capture, open_camera
 from ifdd.video.containers import ContainerReader
 from ifdd.video.frames import Frame, VideoInfo
@@ -187,7 +188,8 @@ def open_video(
         return VideoSource(name, options, _open_camera(name, options, capture))
     if is_address(name):
         return VideoSource(hide_password(name), options, _open_address(name, options))
-    return VideoSource(name, options, open_path(Path(source), options.image_fps, start_seconds=options.start_seconds))
+    path = expand(source)
+    return VideoSource(str(path), options, open_path(path, options.image_fps, start_seconds=options.start_seconds))
 
 
 def is_address(source: str) -> bool:

@@ -130,3 +130,41 @@ def test_what_is_no_csv_of_clips_is_refused(tmp_path: Path, text: str, message: 
     (tmp_path / "list.csv").write_text(text)
     with pytest.raises(InputError, match=message):
         read_folder(tmp_path / "list.csv", Options())
+
+
+def test_folders_of_systems_are_not_classes_or_clips(tmp_path: Path) -> None:
+    for name in ("happy/a.mp4", "happy/._a.mp4", "happy/@eaDir/a.mp4/x.jpg", "$RECYCLE.BIN/b.mp4", "__MACOSX/c.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "happy" / "back").symlink_to(tmp_path)
+    (tmp_path / "happy" / "self").symlink_to("self")
+    listing = read_folder(tmp_path, Options())
+    assert [entry.clip_id for entry in listing.entries] == ["happy/a"]
+    skipped = "skipped, hidden, a system's or a link that leads back: 5 ($RECYCLE.BIN, ._a.mp4, @eaDir, __MACOSX, back)"
+    assert skipped in messages(listing, "unlisted")
+    assert {finding.severity for finding in listing.findings} == {"note"}
+
+
+def test_a_clip_that_links_lead_to_counts_once(tmp_path: Path) -> None:
+    for name in ("train/happy/b.mp4", "test/happy/c.mp4", "test/sad/d.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "train" / "happy" / "a.mp4").symlink_to("b.mp4")
+    (tmp_path / "test" / "happy" / "b.mp4").symlink_to(tmp_path / "train" / "happy" / "b.mp4")
+    listing = read_folder(tmp_path, Options())
+    assert [entry.clip_id for entry in listing.entries] == ["test/happy/c", "test/sad/d", "train/happy/b"]
+    note = "links to clips that are there already are not used: 2 (test/happy/b, train/happy/a)"
+    assert messages(listing, "unlisted") == [note]
+    (tmp_path / "test" / "sad" / "e.mp4").symlink_to(tmp_path / "train" / "happy" / "b.mp4")
+    contradiction = "clip test/sad/e is a link to train/happy/b, which has another label; remove one"
+    assert messages(read_folder(tmp_path, Options()), "agreement") == [contradiction]
+
+
+def test_annotated_videos_are_not_clips(tmp_path: Path) -> None:
+    (tmp_path / "happy").mkdir()
+    (tmp_path / "happy" / "a.mp4").touch()
+    (tmp_path / "happy" / "b.mp4").write_bytes(bytes(200_000) + b"annotated by ifdd" + bytes(9))
+    listing = read_folder(tmp_path, Options())
+    assert [entry.clip_id for entry in listing.entries] == ["happy/a"]
+    message = "happy contains annotated videos of 'ifdd recognize', which are not used: 1 (b.mp4)"
+    assert messages(listing, "unlisted") == [message]

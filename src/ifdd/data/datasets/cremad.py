@@ -26,6 +26,7 @@ from ifdd.data.datasets.listing import (
     choose_variant,
     clips_in,
     read_lines,
+    report_skipped,
     walk,
 )
 from ifdd.data.labels import LABEL_SETS
@@ -81,6 +82,7 @@ def read_cremad(root: Path, options: Options) -> Listing:
     variant, frames = choose_variant(tree, {FRAMES: (FRAMES,)}, options.frames, root)
     _refuse_pointers(root, [path for _, path in clips_in(frames)])
     listing = Listing("cremad", "cremad", CLASSES, variant, PAIRS)
+    report_skipped(listing, tree)
     listing.put_on_disk(_named_clips(listing, frames))
     actors = _read_actors(listing, tree, root)
     ballots = _read_votes(listing, tree, root, needed=options.labels == "votes")

@@ -26,6 +26,7 @@ from ifdd.data.datasets.listing import (
     counts_of_folds,
     plain,
     read_lines,
+    report_skipped,
     walk,
 )
 from ifdd.data.labels import LABEL_SETS
@@ -80,6 +81,7 @@ def read_dfew(root: Path, options: Options) -> Listing:
     variant, frames = choose_variant(tree, VARIANTS, options.frames, root)
     pairs = tuple((fold, subset) for fold in FOLDS for subset in ("train", "test"))
     listing = Listing("dfew", "dfew", CLASSES, variant, pairs, published=counts_of_folds(TEST_COUNTS))
+    report_skipped(listing, tree)
     listing.put_on_disk(_by_number(listing, clips_in(frames)))
     lists = _find_lists(listing, tree)
     if not lists:

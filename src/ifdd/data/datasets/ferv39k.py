@@ -21,6 +21,7 @@ from ifdd.data.datasets.listing import (
     clips_in,
     plain,
     read_lines,
+    report_skipped,
     walk,
 )
 from ifdd.data.labels import LABEL_SETS, canonical_label
@@ -70,6 +71,7 @@ def read_ferv39k(root: Path, options: Options) -> Listing:
     variant, frames = choose_variant(tree, {FRAMES: (FRAMES,)}, options.frames, root)
     pairs = tuple((0, subset) for subset in SUBSETS)
     listing = Listing("ferv39k", "ferv39k", CLASSES, variant, pairs, published=published_counts(scene))
+    report_skipped(listing, tree)
     listing.put_on_disk(_clips(tree, frames, scene))
     lists = _find_lists(listing, tree, scene)
     if not lists:

@@ -6,6 +6,7 @@ relative to the file's folder. Any other column, such as ``age``, is kept as an 
 """
 
 import csv
+import os
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -18,10 +19,13 @@ from ifdd.data.datasets.listing import (
     clips_in,
     plain,
     read_lines,
+    report_skipped,
     walk,
 )
 from ifdd.data.labels import SPELLINGS, parse_votes
 from ifdd.errors import InputError
+from ifdd.folders import some
+from ifdd.video.mark import is_annotated
 from ifdd.video.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 SUBSET_FOLDERS = {
@@ -63,7 +67,8 @@ def present_classes(listing: Listing) -> tuple[str, ...]:
 
 def _read_tree(listing: Listing, root: Path, usual: str) -> None:
     tree = {folder.relative: folder for folder in walk(root, depth=2)}
-    names = [name for name in tree[""].folders if not name.startswith(".")]
+    report_skipped(listing, tree.values())
+    names = tree[""].folders
     subsets = {name: SUBSET_FOLDERS[plain(name)] for name in names if plain(name) in SUBSET_FOLDERS}
     for name in names:
         inner = tree.get(name)
@@ -75,11 +80,38 @@ def _read_tree(listing: Listing, root: Path, usual: str) -> None:
             for label in inner.folders:
                 if f"{name}/{label}" in tree:
                     _read_class(listing, tree[f"{name}/{label}"], label, subsets[name])
+    _drop_second_links(listing)
+
+
+def _drop_second_links(listing: Listing) -> None:
+    """Keep one entry of each file that links lead to, so that no clip is in two subsets or counted twice."""
+    groups: dict[str, list[Entry]] = {}
+    for entry in listing.entries:
+        groups.setdefault(os.path.realpath(entry.source), []).append(entry)
+    again: list[Entry] = []
+    for group in groups.values():
+        kept = min(group, key=lambda entry: entry.source.is_symlink())
+        others = [entry for entry in group if entry is not kept]
+        again += others
+        for entry in others:
+            listing.exclude(entry, f"the same clip: as {kept.clip_id}")
+            if entry.label != kept.label:
+                message = f"clip {entry.clip_id} is a link to {kept.clip_id}, which has another label; remove one"
+                listing.report("agreement", "wrong", message, entry.clip_id)
+    if again:
+        message = f"links to clips that are there already are not used: {len(again)} ({some(e.clip_id for e in again)})"
+        listing.report("unlisted", "note", message)
+        listing.entries[:] = [entry for entry in listing.entries if entry not in again]
 
 
 def _read_class(listing: Listing, folder: Folder, label: str, subset: str) -> None:
     """Add the clips in the folder of one class."""
     clips = [(f"{folder.relative}/{name}", path) for name, path in clips_in(folder)]
+    annotated = [path for _, path in clips if path.is_file() and is_annotated(path)]
+    if annotated:
+        message = f"{folder.relative} contains annotated videos of 'ifdd recognize', which are not used"
+        listing.report("unlisted", "note", f"{message}: {len(annotated)} ({some(path.name for path in annotated)})")
+    clips = [(clip_id, path) for clip_id, path in clips if path not in annotated]
     for clip_id, path in clips:
         add(listing, Entry(clip_id, label, subset, 0, f"{folder.relative}/{path.name}", path))
     if not clips:

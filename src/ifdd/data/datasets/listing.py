@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 from ifdd.data.labels import SPELLINGS, canonical_label
 from ifdd.errors import InputError
+from ifdd.folders import is_folder, is_system, leads_back, some
 from ifdd.records import PrepareRecord
 from ifdd.video.suffixes import VIDEO_SUFFIXES
 
@@ -96,7 +97,7 @@ class Listing:
         """Record the clips on disk; two with the same id are a finding."""
         for clip_id, path in clips:
             other = self.on_disk.setdefault(clip_id, path)
-            if other != path:
+            if os.path.realpath(other) != os.path.realpath(path):
                 message = f"clip {clip_id} exists twice, as {other.name} and {path.name}; keep one"
                 self.report("frames", "wrong", message, clip_id)
 
@@ -142,6 +143,8 @@ class Folder(NamedTuple):
     """Path relative to the root, with ``/``; empty for the root."""
     folders: list[str]
     files: list[str]
+    skipped: tuple[str, ...] = ()
+    """Names of folders and clips in it that are hidden, a system's or a way back, and therefore in neither list."""
 
 
 def plain(name: str) -> str:
@@ -150,7 +153,9 @@ def plain(name: str) -> str:
 
 
 def walk(root: Path, depth: int = 6) -> list[Folder]:
-    """Return the folders of a tree, shallow ones first, except those of clips (all digits) and hidden ones.
+    """Return the folders of a tree, shallow ones first, except those of clips (all digits) and those of systems.
+
+    Links are followed, unless they lead back to a folder on the way.
 
     Raises:
         InputError: the folder does not exist or is unreadable.
@@ -158,24 +163,38 @@ def walk(root: Path, depth: int = 6) -> list[Folder]:
     found: list[Folder] = []
     waiting = [(root, "", 0)]
     for path, relative, level in waiting:
-        folders, files = _scan(path)
-        found.append(Folder(path, relative, folders, files))
+        folders, files, skipped = _scan(path)
+        found.append(Folder(path, relative, folders, files, skipped))
         if level < depth:
-            inner = [name for name in folders if not name.isdigit() and not name.startswith(".")]
+            inner = [name for name in folders if not name.isdigit()]
             waiting += [(path / name, f"{relative}/{name}" if relative else name, level + 1) for name in inner]
     return found
 
 
-def _scan(path: Path) -> tuple[list[str], list[str]]:
+def _scan(path: Path) -> tuple[list[str], list[str], tuple[str, ...]]:
+    """Return the names of the folders and the files in a folder, and those that are skipped."""
     folders: list[str] = []
     files: list[str] = []
+    skipped: list[str] = []
     try:
         with os.scandir(path) as entries:
             for entry in entries:
-                (folders if entry.is_dir() else files).append(entry.name)
+                inner = is_folder(entry)
+                if not is_system(entry.name) and not (inner and leads_back(Path(entry.path))):
+                    (folders if inner else files).append(entry.name)
+                elif inner or entry.name.lower().endswith(VIDEO_SUFFIXES):
+                    skipped.append(entry.name)
     except OSError as error:
         raise InputError(f"cannot read the folder {path}: {error.strerror}; check the path") from error
-    return sorted(folders), sorted(files)
+    return sorted(folders), sorted(files), tuple(skipped)
+
+
+def report_skipped(listing: Listing, tree: Iterable[Folder]) -> None:
+    """Note the folders and clips of a tree that were skipped, in one line."""
+    names = [name for folder in tree for name in folder.skipped]
+    if names:
+        message = f"skipped, hidden, a system's or a link that leads back: {len(names)} ({some(names)})"
+        listing.report("unlisted", "note", message)
 
 
 def find_folder(tree: Iterable[Folder], names: Iterable[str]) -> Folder | None:

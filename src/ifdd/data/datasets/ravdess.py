@@ -14,7 +14,7 @@ from itertools import product
 from pathlib import Path
 
 from ifdd.data.datasets.actors import PAIRS, ActedClip, add_clips
-from ifdd.data.datasets.listing import Folder, Listing, Options, walk
+from ifdd.data.datasets.listing import Folder, Listing, Options, report_skipped, walk
 from ifdd.data.labels import LABEL_SETS, canonical_label
 from ifdd.errors import InputError
 from ifdd.video.suffixes import VIDEO_SUFFIXES
@@ -59,7 +59,9 @@ def read_ravdess(root: Path, options: Options) -> Listing:
         raise InputError(f"unknown choice {options.calm!r} for calm; choose one of {', '.join(CALM)}")
     label_set = "ravdess" if options.calm == "keep" else "dfew"
     listing = Listing("ravdess", label_set, LABEL_SETS[label_set], FRAMES, PAIRS)
-    listing.put_on_disk(_chosen(_videos(walk(root)), options))
+    tree = walk(root)
+    report_skipped(listing, tree)
+    listing.put_on_disk(_chosen(_videos(tree), options))
     if not listing.on_disk:
         raise InputError(
             f"{root} contains no {options.channel} videos of RAVDESS; unpack Video_Speech_Actor_01.zip and the others "

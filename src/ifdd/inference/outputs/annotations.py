@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
+from ifdd.inference.outputs.media import media_links
 from ifdd.inference.outputs.style import name_of, played_segments
 from ifdd.inference.results import Results
 
@@ -11,8 +12,13 @@ _SCHEMA = "http://www.w3.org/2001/XMLSchema-instance"
 _EAF = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 
 
-def to_eaf(results: Results) -> str:
-    """Return ELAN's XML, linked to the video: times to the millisecond, the model's notice as a file property."""
+def to_eaf(results: Results, path: Path) -> str:
+    """Return ELAN's XML, linked to the video: times to the millisecond, the model's notice as a file property.
+
+    Args:
+        results: the results.
+        path: where the XML will lie, from which the video is linked to.
+    """
     now = datetime.now(UTC).isoformat(timespec="seconds")
     ElementTree.register_namespace("xsi", _SCHEMA)
     root = ElementTree.Element(
@@ -26,9 +32,8 @@ def to_eaf(results: Results) -> str:
         },
     )
     header = ElementTree.SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
-    video = Path(results.video.path)
-    if video.is_file():
-        media = {"MEDIA_URL": video.absolute().as_uri(), "MIME_TYPE": "video/mp4"}
+    media = media_links(str(results.video.path), path)
+    if media:
         ElementTree.SubElement(header, "MEDIA_DESCRIPTOR", media)
     if results.model.notice:
         ElementTree.SubElement(header, "PROPERTY", {"NAME": "notice"}).text = results.model.notice

@@ -23,7 +23,12 @@ _PER_LINE = 100  # numbers or boxes per line
 
 R = TypeVar("R", bound=Results)
 
-_dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
+def _dump(value: Any) -> str:
+    """Return JSON; bytes of a file name that are not UTF-8 are lone surrogates, which it can only hold escaped."""
+    return _encode(value).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def write_document(results: Results, path: Path) -> None:

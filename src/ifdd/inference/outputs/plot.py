@@ -15,6 +15,7 @@ from ifdd.files import atomic_path
 from ifdd.inference.outputs.style import UNCERTAIN_COLOUR, assign_rows, class_colours, is_abstention, name_of
 from ifdd.inference.results import UNCERTAIN, RecognizedTrack, Results, Segment
 from ifdd.inference.segments import time_course
+from ifdd.names import printable
 
 if TYPE_CHECKING:
     import matplotlib.axes
@@ -85,7 +86,7 @@ def plot_timeline(results: Results) -> "matplotlib.figure.Figure":
     for row, area in enumerate(axes):
         _prepare(area, results, last=row == count - 1)
         _draw_row(area, [track for track in results.tracks if rows[track.id] == row], results)
-    name = Path(results.video.path).name
+    name = printable(Path(results.video.path).name)
     left_out = sum(row >= count for row in rows.values())
     more = f"  ({left_out} people more)" if left_out else ""
     name = _shortened(name, _fitting(TITLE_SIZE) - len(more))

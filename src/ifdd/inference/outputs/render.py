@@ -16,6 +16,7 @@ from ifdd.inference.outputs.painter import Painter, load_font
 from ifdd.inference.results import Results
 from ifdd.video.encode import VideoWriter
 from ifdd.video.frames import Frame
+from ifdd.video.mark import ANNOTATED
 from ifdd.video.sources import SourceOptions, open_video
 from ifdd.video.timestamps import TIME_TOLERANCE
 
@@ -66,7 +67,13 @@ def _encode(results: Results, source: Path, target: Path) -> None:
     part = (video.start_seconds, video.end_seconds) if is_later else (0.0, inf)
     try:
         with VideoWriter(
-            target, video.fps, quality="good", sound_of=source, begin_seconds=part[0], end_seconds=part[1]
+            target,
+            video.fps,
+            quality="good",
+            sound_of=source,
+            begin_seconds=part[0],
+            end_seconds=part[1],
+            comment=ANNOTATED,
         ) as writer:
             for frame in draw_frames(results, source):
                 writer.write(frame.image, frame.seconds)

@@ -1,6 +1,7 @@
 """The results of a video as a few lines of text."""
 
 from ifdd.inference.results import Results, Segment
+from ifdd.names import printable
 
 SEGMENTS_SHOWN = 40
 """Number of segments after which further tracks are only counted."""
@@ -13,7 +14,7 @@ def summarize(results: Results) -> str:
     """Return the results of a video as a few lines of text."""
     video = results.video
     frames = "1 frame" if video.frames == 1 else f"{video.frames} frames"
-    lines = [f"{video.path}: {video.duration_seconds:.1f} s, {frames}"]
+    lines = [f"{printable(str(video.path))}: {video.duration_seconds:.1f} s, {frames}"]
     lines += [f"  notice: {notice}" for notice in video.notices]
     if not results.tracks:
         lines.append("  no face found: the timeline is empty")

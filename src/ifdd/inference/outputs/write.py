@@ -23,7 +23,7 @@ FORMATS: dict[str, Callable[[Results, Path], None]] = {
     "parquet": write_timeline_parquet,
     "vtt": lambda results, path: write_text(path, to_webvtt(results)),
     "srt": lambda results, path: write_text(path, to_srt(results)),
-    "eaf": lambda results, path: write_text(path, to_eaf(results)),
+    "eaf": lambda results, path: write_text(path, to_eaf(results, path)),
     "textgrid": lambda results, path: write_text(path, to_textgrid(results)),
     "png": write_plot,
     "svg": write_plot,

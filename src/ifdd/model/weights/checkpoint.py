@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ifdd.errors import InputError
-from ifdd.files import atomic_path
+from ifdd.files import atomic_path, expand
 from ifdd.model.config import PRESETS, IFDDConfig, from_plain
 from ifdd.model.ifdd import IFDD
 from ifdd.model.weights.state_dicts import load_strictly
@@ -144,7 +144,7 @@ def save_measurement(checkpoint: str | Path, path: Path, measured: MeasuredRecor
 
 def find_checkpoint(checkpoint: str | Path) -> Path:
     """Return the file of a bundled checkpoint by its name, or the given path."""
-    return BUNDLED.get(str(checkpoint), Path(checkpoint))
+    return BUNDLED.get(str(checkpoint), expand(checkpoint))
 
 
 def load_checkpoint(checkpoint: str | Path) -> Checkpoint:

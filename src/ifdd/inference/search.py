@@ -1,0 +1,155 @@
+"""The search for videos in files, folders and patterns: each once, and none that is a result."""
+
+import json
+import os
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from glob import glob, has_magic
+from pathlib import Path
+
+from ifdd.errors import InputError
+from ifdd.files import expand
+from ifdd.folders import Walk, is_system, some
+from ifdd.video.mark import is_annotated
+from ifdd.video.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+
+LEDGER = "recognize.jsonl"
+"""Name of the ledger in a folder of results."""
+
+
+@dataclass
+class VideoSearch:
+    """A search, and what it skipped.
+
+    Args:
+        out: the folder of the results, which is not searched.
+    """
+
+    out: Path
+    _walk: Walk = field(default_factory=Walk)
+    _seen: set[str] = field(default_factory=set)
+    _twice: list[str] = field(default_factory=list)
+    _results: list[str] = field(default_factory=list)
+
+    def find(self, word: str) -> Iterator[tuple[str, str]]:
+        """Yield videos that were not found before and names for their results.
+
+        Args:
+            word: a video, a folder of images, a directory to search for both, or a pattern with ``*``.
+
+        Raises:
+            InputError: nothing matches a pattern.
+        """
+        for path in self._matches(str(expand(word))):
+            for video, name in self._videos_in(path):
+                real = os.path.realpath(video)
+                if real not in self._seen:
+                    self._seen.add(real)
+                    yield str(video), name
+                elif video.is_symlink():
+                    self._twice.append(str(video))
+
+    def report(self, notify: Callable[[str], object]) -> None:
+        """Pass on what was skipped, a line for each reason."""
+        hidden = [name for name in self._walk.system_files if name.lower().endswith(VIDEO_SUFFIXES)]
+        for names, what in (
+            ([*self._walk.system_folders, *hidden], "hidden or a system's"),
+            ([*self._walk.repeated, *self._twice], "links to what is read already"),
+            (self._results, "results of an earlier run"),
+        ):
+            if names:
+                notify(f"skipped, {what}: {len(names)} ({some(names)})")
+
+    def _matches(self, word: str) -> Iterator[Path]:
+        """Yield the path itself, or what matches a pattern and is not hidden, a system's or a result."""
+        if not has_magic(word) or Path(word).exists():
+            yield Path(word)
+            return
+        paths = list(map(Path, sorted(glob(word, recursive=True))))  # noqa: PTH207 (a pattern may be absolute)
+        if not paths:
+            raise InputError(f"no video matches {word}; check the pattern")
+        asked = Path(word).parts
+        for path in paths:
+            systems = [part for part in path.parts if is_system(part) and part not in (*asked, "..")]
+            if systems:
+                self._walk.system_folders.append(systems[0])
+            elif not self._is_result(path, set()):
+                yield path
+
+    def _videos_in(self, path: Path) -> Iterator[tuple[Path, str]]:
+        """Yield videos and names: the path itself, or the videos in the directory."""
+        if not path.is_dir():
+            yield path, path.stem
+            return
+        own_name = Path(os.path.realpath(path)).name
+        if _is_folder_of_images(path):
+            yield path, own_name
+            return
+        for video in list(self._search(path)) or [path]:  # an empty folder is refused later
+            place = Path(own_name) if video == path else video.relative_to(path)
+            yield video, (place if video.is_dir() else place.with_suffix("")).as_posix()
+
+    def _search(self, directory: Path) -> Iterator[Path]:
+        """Yield the videos and the folders of images in a directory, in order."""
+        out = os.path.realpath(self.out)
+        results: set[str] = set()
+        for found in self._walk.through(directory):
+            results |= _results_in(found.path, found.files)
+            found.folders[:] = [name for name in found.folders if os.path.realpath(found.path / name) != out]
+            videos = [found.path / name for name in found.files if name.lower().endswith(VIDEO_SUFFIXES)]
+            yield from (video for video in videos if not self._is_result(video, results))
+            if found.path != directory and _is_folder_of_images(found.path, results):
+                found.folders.clear()
+                yield found.path
+        yield from sorted(self._walk.unreadable)  # each is refused later
+        self._walk.unreadable.clear()
+
+    def _is_result(self, video: Path, results: set[str]) -> bool:
+        """Whether a file is an annotated video; it is then noted."""
+        if os.path.realpath(video) in results or (video.is_file() and is_annotated(video)):
+            self._results.append(str(video))
+            return True
+        return False
+
+
+def _results_in(folder: Path, files: list[str]) -> set[str]:
+    """Return the real paths of the results that earlier runs wrote to a folder."""
+    results: set[str] = set()
+    if LEDGER not in files:
+        return results
+    for attempt in attempts_in(folder):
+        endings = attempt.get("endings")
+        for ending in endings if isinstance(endings, list) else ():
+            results.add(os.path.realpath(folder / f"{attempt.get('name')}{ending}"))
+    return results
+
+
+def attempts_in(folder: Path) -> Iterator[dict[str, object]]:
+    """Yield the attempts in the ledger of a folder; nothing if it has none."""
+    try:
+        # not splitlines: names may hold its other line ends
+        lines = (folder / LEDGER).read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
+        return
+    for line in lines:
+        try:
+            attempt = json.loads(line)
+        except ValueError:
+            continue  # an incomplete line of an interrupted run
+        if isinstance(attempt, dict) and "video" in attempt:
+            yield attempt
+
+
+def _is_folder_of_images(folder: Path, results: Collection[str] = ()) -> bool:
+    """Whether a folder contains images that are not results, and no videos."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if not is_system(entry.name)]
+    except OSError:
+        return False
+    if results:
+        names = [name for name in names if os.path.realpath(folder / name) not in results]
+    names = [name.lower() for name in names]
+    return any(name.endswith(IMAGE_SUFFIXES) for name in names) and not any(
+        name.endswith(VIDEO_SUFFIXES) for name in names
+    )
