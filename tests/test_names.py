@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from ifdd.data.manifest import Sample
+from ifdd.data.prepare_faces import _refuse_one_folder_for_two
 from ifdd.names import Disk, printable, same_file
 
 
@@ -63,3 +65,14 @@ def test_names_that_are_one_file_on_some_disk_are_equal() -> None:
     for one, other in (("A", "a"), ("\u00e9", "e\u0301"), ("\u00c9", "e\u0301"), ("deep/\u0130", "DEEP/i\u0307")):
         assert same_file(one) == same_file(other)
     assert same_file("a") != same_file("b")
+
+
+def test_a_disk_that_folds_names_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not Disk.of(tmp_path).folds
+    usual = Path.exists
+    monkeypatch.setattr(Path, "exists", lambda path: usual(path.with_name(path.name.lower())))
+    assert Disk.of(tmp_path).folds
+    clips = [Sample(name, tmp_path / name, 20, "happy", "train") for name in ("happy/A", "happy/a")]
+    with pytest.raises(ValueError, match="clips happy/A and happy/a would be one folder on the disk of "):
+        _refuse_one_folder_for_two(clips, tmp_path)
+    _refuse_one_folder_for_two([clips[0], clips[0]], tmp_path)  # a clip of two folds

@@ -15,7 +15,7 @@ FORMS = {
     "parquet": ("the same with types; path and notice in the metadata", "`ifdd[parquet]`"),
     "vtt": ("captions (WebVTT), a cue for each segment, such as `#2 happy 83%`", ""),
     "srt": ("captions (SubRip), likewise", ""),
-    "eaf": ("segments for ELAN, a tier for each person, linked to the video", ""),
+    "eaf": ("segments for ELAN, a tier for each person, linked to the video, also relative to the file", ""),
     "textgrid": ("segments for Praat, a tier for each person, empty where the person is out of sight", ""),
     "png": ("the plot", "`ifdd[plot]`"),
     "svg": ("the plot as vector graphics", "`ifdd[plot]`"),

@@ -37,6 +37,9 @@ REMEMBERED_SECONDS = 24 * 3600.0
 WORTH_REMEMBERING_SECONDS = 1.0
 """An attempt that failed faster, as without any network, is simply repeated."""
 
+_answering: set[str] = set()
+"""Servers that answered this process."""
+
 
 def fetch_file(
     url: str,
@@ -104,7 +107,8 @@ def download(url: str, path: Path, remedy: str, sha256: str | None = None, *, pr
     _refuse_offline(url, remedy)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _wait_for_answer(url)
+        if urlsplit(url).netloc not in _answering:
+            _wait_for_answer(url)
         with _timeout(TIMEOUT_SECONDS):
             torch.hub.download_url_to_file(url, str(path), sha256, progress=progress)
     except (URLError, HTTPException, ConnectionError, TimeoutError, RuntimeError) as error:  # RuntimeError: wrong hash
@@ -145,6 +149,7 @@ def _wait_for_answer(url: str) -> None:
         raise TimeoutError(f"no answer within {limit:g} seconds, timed out")
     if outcome[0] is not None:
         raise outcome[0]
+    _answering.add(urlsplit(url).netloc)
 
 
 def _refuse_offline(url: str, remedy: str) -> None:

@@ -68,6 +68,8 @@ class Disk:
     """Whether names may contain what Windows and FAT disks refuse, such as ``:`` and a final dot."""
     takes_bytes: bool = True
     """Whether names may be bytes that are not UTF-8."""
+    folds: bool = False
+    """Whether names that differ only by case or by the form of their accents are one file."""
 
     @classmethod
     def of(cls, folder: Path) -> "Disk":
@@ -83,7 +85,8 @@ class Disk:
             return cls(longest)
         try:
             reserved = all(_takes(trial, name) for name in ('a:b?*"<>|\\c', "tail.", "con"))
-            return cls(longest, reserved, _takes(trial, "byte\udce9"))
+            folds = not all(_differ(trial, *names) for names in (("a", "A"), ("\u00e9", "e\u0301")))
+            return cls(longest, reserved, _takes(trial, "byte\udce9"), folds)
         finally:
             with suppress(OSError):
                 trial.rmdir()
@@ -131,6 +134,18 @@ def _takes(folder: Path, name: str) -> bool:
     finally:
         with suppress(OSError, ValueError):
             (folder / name).unlink()
+
+
+def _differ(folder: Path, one: str, other: str) -> bool:
+    """Whether two names are two files."""
+    try:
+        (folder / one).touch(exist_ok=False)
+        return not (folder / other).exists()
+    except (OSError, ValueError):
+        return True
+    finally:
+        with suppress(OSError, ValueError):
+            (folder / one).unlink()
 
 
 def _shorten(part: str, most: int) -> str:

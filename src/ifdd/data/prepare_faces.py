@@ -1,5 +1,6 @@
 """Cropping as a step of ``ifdd prepare``: the crops replace the frames, and what was found is recorded."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ifdd.console import progress_bar
@@ -12,6 +13,7 @@ from ifdd.errors import InputError
 from ifdd.faces.detection import DetectorChoice, finds_landmarks
 from ifdd.faces.main_face import DETECTION_SECONDS
 from ifdd.faces.similarity import Alignment
+from ifdd.names import Disk, same_file
 from ifdd.records import FacesRecord
 
 WHOLE_SCENES = ("mafw", "cremad", "ravdess", "folder", "manifest")
@@ -53,6 +55,19 @@ def samples_of(listing: Listing, states: dict[str, ClipState]) -> list[Sample]:
     ]
 
 
+def _refuse_one_folder_for_two(samples: Sequence[Sample], folder: Path) -> None:
+    """Refuse clips whose crops would replace each other, because the disk takes their names for one.
+
+    Raises:
+        InputError: there are such clips.
+    """
+    first: dict[str, str] = {}
+    for clip_id in dict.fromkeys(sample.clip_id for sample in samples):
+        other = first.setdefault(same_file(clip_id), clip_id)
+        if other != clip_id and Disk.of(folder).folds:
+            raise InputError(f"clips {other} and {clip_id} would be one folder on the disk of {folder}; rename one")
+
+
 def crop(
     listing: Listing,
     states: dict[str, ClipState],
@@ -68,6 +83,7 @@ def crop(
     Clips whose face is found rarely or never are noted; unreadable clips are wrong and excluded.
     """
     samples = samples_of(listing, states)
+    _refuse_one_folder_for_two(samples, folder)
     with progress_bar("clips") as bar:
         task = bar.add_task("cropping faces", total=len({sample.clip_id for sample in samples}))
         cropped = crop_faces(

@@ -81,7 +81,10 @@ def recognize(
             failed, which is reported after all others are done.
     """
     check_range("--workers", workers, at_least=0)
-    words = [*videos, *([] if camera is None else [f"{CAMERA}{camera}"])]
+    words = [
+        *map(str, [videos] if isinstance(videos, str | Path) else videos),
+        *([] if camera is None else [f"{CAMERA}{camera}"]),
+    ]
     if not words:
         raise InputError("no video given; name files, folders, URLs, or --camera 0")
     out, checkpoint = expand(out), expand(checkpoint)
