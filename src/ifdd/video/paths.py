@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ifdd.errors import InputError
-from ifdd.video.containers import open_file
+from ifdd.video.decoding.containers import open_file
 from ifdd.video.images import ImageReader, image_files
 from ifdd.video.readers import Reader
 from ifdd.video.suffixes import IMAGE_SUFFIXES

@@ -14,9 +14,9 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from ifdd.errors import InputError
-from ifdd.video.damage import DamageCounter, Gaps
-from ifdd.video.orientation import Orientation, orientation_of
-from ifdd.video.pipes import stoppable
+from ifdd.video.decoding.damage import DamageCounter, Gaps
+from ifdd.video.decoding.orientation import Orientation, orientation_of
+from ifdd.video.decoding.pipes import stoppable
 from ifdd.video.readers import RawFrame, Reader
 from ifdd.video.timestamps import DEFAULT_FPS, Clock, TimedFrame, declared_end, start_seconds
 

@@ -1,0 +1,1 @@
+"""Decoding with FFmpeg: containers, damage, orientation."""
