@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from ifdd.errors import InputError, check_range
-from ifdd.video.cameras import CameraReader, Capture, open_camera
+from ifdd.video.decoding.cameras import CameraReader, Capture, open_camera
 from ifdd.video.decoding.containers import ContainerReader
 from ifdd.video.frames import Frame, VideoInfo
 from ifdd.video.paths import open_path

@@ -1,1 +1,1 @@
-"""Decoding with FFmpeg: containers, damage, orientation."""
+"""The readers behind ``sources`` and ``frames``: FFmpeg's containers, animations and cameras."""
