@@ -75,6 +75,7 @@ class VideoWriter:
         self._container = av.open(str(path), "w")
         self._stream: VideoStream | None = None
         self._sound: SoundCopier | None = None
+        self._ticks = -1
 
     def __enter__(self) -> "VideoWriter":
         return self
@@ -93,14 +94,16 @@ class VideoWriter:
 
         Args:
             image: RGB; all frames of one size, with an even number of pixels each way.
-            seconds: time of the frame; None, for this and all other frames, spaces them evenly.
+            seconds: time of the frame; None, for this and all other frames, spaces them evenly. A frame that is not
+                later than the one before it follows one tick after that, because files hold no equal times.
         """
         if self._stream is None:
             self._stream = self._add_stream(image.shape, None if seconds is None else Fraction(1, TICKS))
             self._sound = None if self._sound_of is None else SoundCopier(self._sound_of, self._container, self._begin)
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         if seconds is not None:
-            frame.pts, frame.time_base = round((seconds - self._begin) * TICKS), Fraction(1, TICKS)
+            self._ticks = max(round((seconds - self._begin) * TICKS), self._ticks + 1)
+            frame.pts, frame.time_base = self._ticks, Fraction(1, TICKS)
         self._container.mux(self._stream.encode(frame))
         if self._sound is not None and seconds is not None:
             self._sound.copy_until(min(seconds + AHEAD_SECONDS, self._end) - self._begin)

@@ -164,7 +164,7 @@ class ScreenMapper:
 
 
 def matrix_of(frame: av.VideoFrame) -> Colorspace | None:
-    """Return the matrix to state for a frame that states none that FFmpeg's scaler knows; None if it does, or is RGB."""
+    """Return the matrix to state for a frame that names none that FFmpeg's scaler knows; None for all others."""
     if frame.colorspace in KNOWN_MATRICES or frame.format.is_rgb:
         return None
     if frame.colorspace == BT2020_CONSTANT:

@@ -93,7 +93,7 @@ def _notice(chosen: VideoStream, others: Sequence[VideoStream]) -> str:
 
 def _describe(stream: VideoStream) -> str:
     codec = stream.codec_context
-    if codec is None:
+    if codec is None:  # type: ignore[redundant-expr]
         return f"stream {stream.index} (no decoder)"
     is_default = ", default" if stream.disposition & Disposition.default else ""
     return f"stream {stream.index} ({codec.name}, {codec.width}x{codec.height}{is_default})"
