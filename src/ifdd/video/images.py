@@ -16,7 +16,6 @@ from ifdd.video.readers import RawFrame, Reader
 from ifdd.video.suffixes import IMAGE_SUFFIXES
 from ifdd.video.timestamps import DEFAULT_FPS
 
-
 _LAST_NUMBER = re.compile(r"(.*?)([0-9]+)([^0-9]*)", re.DOTALL)
 
 

@@ -68,8 +68,9 @@ class ShotBoundaryDetector:
 
     In both cases the pictures must differ by more than their light. A lamp or a flash is not a boundary, because edges
     stay in place. Doubtful cases count as boundaries: a flash that overexposes nearly the whole picture, or light that
-    dims slowly while much moves. A false boundary gives one person two ids; a missed one gives two people one id. A picture of another shape, as of a telephone that was
-    turned, always begins a shot.
+    dims slowly while much moves. A false boundary gives one person two ids; a missed one gives two people one id.
+
+    A picture of another shape, as of a telephone that was turned, begins a shot too.
 
     Args:
         threshold: histogram distance, 0 to 1, from which a frame starts a shot.

@@ -88,8 +88,9 @@ class Clock:
         if self._delay is None:
             self._delay = self._decoding_delay(frame)
         if self._by_decoding:
-            timed = frame.dts is not None and frame.time_base is not None
-            stamp = float(frame.dts * frame.time_base) - self._delay if timed else None
+            stamp = None
+            if frame.dts is not None and frame.time_base is not None:
+                stamp = float(frame.dts * frame.time_base) - self._delay
         if stamp is None:
             return self._end
         stamp += self._offset - self._start

@@ -1,12 +1,15 @@
 """Known colour patches come out as they went in, whatever matrix, range, depth or dynamic range a video has."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import ColorTrc
+from av.video.stream import VideoStream
 
-from ifdd.video.decoding.colour import ColorTrc, Encoding, ScreenMapper, to_screen
+from ifdd.video.decoding.colour import Encoding, ScreenMapper, to_screen
 from ifdd.video.frames import iter_frames
 from ifdd.video.sources import open_video
 
@@ -30,11 +33,12 @@ def yuv(rgb: np.ndarray, matrix: str, full: bool, bits: int) -> tuple[int, int, 
 
 
 def write_patches(
-    path: Path, codes: list[tuple[int, ...]], size: tuple[int, int], form: str, codec: str, **tags: int
+    path: Path, codes: Sequence[tuple[int, ...]], size: tuple[int, int], form: str, codec: str, **tags: int
 ) -> Path:
     """Write vertical stripes of the codes without loss, with tags such as ``colorspace=1``."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options={"qp": "0"} if codec == "libx264" else {})
+        assert isinstance(stream, VideoStream)
         stream.width, stream.height = size
         stream.pix_fmt = form
         for name, value in tags.items():

@@ -6,6 +6,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.audio.stream import AudioStream
+from av.video.stream import VideoStream
 
 from ifdd.video.encode import VideoWriter
 from ifdd.video.sources import open_video
@@ -17,6 +19,7 @@ def test_an_avi_has_even_times_from_zero(tmp_path: Path, codec: str, b_frames: i
     path = tmp_path / "video.avi"  # holds no presentation times; FFmpeg's guesses repeat and go back
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options={"bf": str(b_frames)})
+        assert isinstance(stream, VideoStream)
         stream.bit_rate = 4_000_000
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for image in moving_frames(20):
@@ -62,6 +65,8 @@ def test_sound_with_repeated_times_does_not_end_the_output(tmp_path: Path, codec
     source = tmp_path / "source.mkv"
     with av.open(str(source), "w") as container:
         picture, sound = container.add_stream("mpeg4", rate=25), container.add_stream(codec, rate=48_000)
+        assert isinstance(picture, VideoStream)
+        assert isinstance(sound, AudioStream)
         picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
         sound.layout = "mono"
         for index, image in enumerate(moving_frames(25)):
@@ -73,14 +78,14 @@ def test_sound_with_repeated_times_does_not_end_the_output(tmp_path: Path, codec
             voice.sample_rate, voice.pts, voice.time_base = 48_000, 1024 * index, Fraction(1, 48_000)
             for packet in sound.encode(voice):
                 if index % 5 == 4 and packet.dts is not None:  # as where recorders lose the clock
-                    packet.dts = packet.pts = packet.dts - packet.duration
+                    packet.dts = packet.pts = packet.dts - (packet.duration or 0)
                 container.mux(packet)
         container.mux(picture.encode(None))
     with VideoWriter(tmp_path / "out.mp4", 25.0, sound_of=source) as writer:
-        for frame in open_video(source):
-            writer.write(frame.image, frame.seconds)
+        for read in open_video(source):
+            writer.write(read.image, read.seconds)
     with av.open(str(tmp_path / "out.mp4")) as container:
-        stamps = [packet.dts for packet in container.demux(audio=0) if packet.size]
+        stamps = [packet.dts or 0 for packet in container.demux(audio=0) if packet.size]
     assert len(stamps) >= 20
     assert np.all(np.diff(stamps) > 0)
     assert len(list(open_video(tmp_path / "out.mp4"))) == 25

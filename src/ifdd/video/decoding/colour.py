@@ -214,7 +214,8 @@ def to_screen(rgb: Float[np.ndarray, "points 3"], encoding: Encoding) -> Float[n
     """Convert RGB values, 0 to 1, to those of a screen with the primaries of BT.709.
 
     >>> import numpy as np
-    >>> from ifdd.video.decoding.colour import ColorTrc, Encoding, to_screen
+    >>> from av.video.reformatter import ColorTrc
+    >>> from ifdd.video.decoding.colour import Encoding, to_screen
     >>> white = np.full((1, 3), 0.5807)  # 203 cd/m2 in PQ
     >>> to_screen(white, Encoding(ColorTrc.SMPTE2084, wide=True)).round(2).tolist()
     [[0.94, 0.94, 0.94]]

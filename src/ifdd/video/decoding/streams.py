@@ -6,6 +6,7 @@ from typing import NamedTuple
 import av
 from av.container import InputContainer
 from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from ifdd.errors import InputError
@@ -92,8 +93,8 @@ def _notice(chosen: VideoStream, others: Sequence[VideoStream]) -> str:
 
 
 def _describe(stream: VideoStream) -> str:
-    codec = stream.codec_context
-    if codec is None:  # type: ignore[redundant-expr]
+    codec: VideoCodecContext | None = stream.codec_context
+    if codec is None:
         return f"stream {stream.index} (no decoder)"
     is_default = ", default" if stream.disposition & Disposition.default else ""
     return f"stream {stream.index} ({codec.name}, {codec.width}x{codec.height}{is_default})"
