@@ -11,11 +11,13 @@ from typing import Literal
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import Colorspace
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
 from ifdd.errors import check_range
 from ifdd.files import atomic_folder, atomic_path
+from ifdd.video.decoding.colour import is_high_definition
 from ifdd.video.sound import AHEAD_SECONDS, SoundCopier
 
 Quality = Literal["high", "good"]
@@ -101,6 +103,8 @@ class VideoWriter:
             self._stream = self._add_stream(image.shape, None if seconds is None else Fraction(1, TICKS))
             self._sound = None if self._sound_of is None else SoundCopier(self._sound_of, self._container, self._begin)
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        if is_high_definition(image.shape[1], image.shape[0]):
+            frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, threads=1)
         if seconds is not None:
             self._ticks = max(round((seconds - self._begin) * TICKS), self._ticks + 1)
             frame.pts, frame.time_base = self._ticks, Fraction(1, TICKS)
@@ -114,6 +118,10 @@ class VideoWriter:
         assert isinstance(stream, VideoStream)
         stream.height, stream.width = shape[:2]
         stream.pix_fmt = "yuv420p"
+        if is_high_definition(
+            stream.width, stream.height
+        ):  # smaller ones are BT.601, as FFmpeg converts and players read
+            stream.codec_context.colorspace = Colorspace.ITU709
         if time_base is not None:
             stream.codec_context.time_base = time_base
         return stream

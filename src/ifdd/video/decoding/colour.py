@@ -169,8 +169,12 @@ def matrix_of(frame: av.VideoFrame) -> Colorspace | None:
         return None
     if frame.colorspace == BT2020_CONSTANT:
         return Colorspace.BT2020
-    longer, shorter = max(frame.width, frame.height), min(frame.width, frame.height)
-    return Colorspace.ITU709 if longer >= HD_LONGER_SIDE or shorter >= HD_SHORTER_SIDE else Colorspace.ITU601
+    return Colorspace.ITU709 if is_high_definition(frame.width, frame.height) else Colorspace.ITU601
+
+
+def is_high_definition(width: int, height: int) -> bool:
+    """Whether frames of this size that name no matrix are BT.709."""
+    return max(width, height) >= HD_LONGER_SIDE or min(width, height) >= HD_SHORTER_SIDE
 
 
 def encoding_of(frame: av.VideoFrame) -> Encoding | None:
