@@ -195,9 +195,9 @@ def test_results_name_the_file_of_each_frame_and_a_hole_keeps_its_time(checkpoin
     for ending in (".json", ".csv", ".statistics.csv"):
         result.write(tmp_path / f"out{ending}")
     assert tuple(json.loads((tmp_path / "out.json").read_text("utf-8"))["video"]["files"]) == names
-    rows = list(csv.DictReader((tmp_path / "out.csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader((tmp_path / "out.csv").read_text("utf-8").splitlines()))
     assert (rows[0]["start_file"], rows[-1]["end_file"]) == (names[0], names[-1])
-    measured = list(csv.DictReader((tmp_path / "out.statistics.csv").open(encoding="utf-8")))
+    measured = list(csv.DictReader((tmp_path / "out.statistics.csv").read_text("utf-8").splitlines()))
     assert [row["file"] for row in measured] == list(names)
     assert Recognition.load(tmp_path / "out.json").video.files == names
 

@@ -78,7 +78,8 @@ def test_animations_are_videos_and_still_pictures_photographs(tmp_path: Path, su
     if suffix == ".avif" and not features.check("avif"):
         pytest.skip("this Pillow writes no AVIF")
     pictures = [image.fromarray(frame) for frame in moving_frames(12, 96, 128)]
-    kind = {".webp": {"lossless": True}, ".avif": {"quality": 95}}.get(suffix, {})
+    kinds: dict[str, dict[str, int]] = {".webp": {"lossless": 1}, ".avif": {"quality": 95}}
+    kind = kinds.get(suffix, {})
     pictures[0].save(
         tmp_path / f"moving{suffix}", save_all=True, append_images=pictures[1:], duration=40, loop=0, **kind
     )
