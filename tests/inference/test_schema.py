@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 from jsonschema import Draft202012Validator
 
@@ -16,7 +17,7 @@ from ifdd.model import IFDD, load_checkpoint
 from ifdd.records import CheckpointRecord
 from tests.helpers.faces import DiscDetector, disc_frames
 from tests.helpers.records import CALIBRATION
-from tests.helpers.videos import write_frame_folder, write_video
+from tests.helpers.videos import write_frame_folder
 
 SCHEMA = json.loads((files("ifdd.inference.outputs") / "recognition.schema.json").read_text("utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
@@ -28,17 +29,21 @@ def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, bool]]
         inner = field["items"] if field.get("items", {}).get("properties") else field
         place = f"{path}{name}" + ("[]" if inner is not field else "")
         if "properties" in inner:
-            yield from fields(inner, place + ".")
+            always = name in schema["required"]
+            yield from ((path, always and required) for path, required in fields(inner, place + "."))
         else:
             yield place, name in schema["required"]
 
 
 @pytest.fixture(scope="module")
 def form(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The JSON form of a real run with a model that has a notice, expects landmarks and predicts action units."""
+    """The JSON form of a run on images of two sizes; the model has a notice, landmarks and action units."""
     places = {i: (40.0 if i < 30 else 90.0, 48.0) for i in range(60)}
     frames = disc_frames(60, places, greys=[20] * 30 + [200] * 30)
-    video = write_video(tmp_path_factory.mktemp("video") / "a.mp4", frames)
+    video = write_frame_folder(tmp_path_factory.mktemp("video") / "frames", frames)
+    for number in range(50, 61):  # the picture changes its size
+        file = video / f"{number}.png"
+        cv2.imwrite(str(file), cv2.resize(frames[number - 1][..., ::-1], None, fx=2, fy=2))
     plain = load_checkpoint(checkpoint)
     model = IFDD(replace(plain.model.config, alignment="landmarks", action_units=(4, 12)))
     model.load_state_dict(plain.model.state_dict(), strict=False)
@@ -99,4 +104,8 @@ def test_a_broken_result_is_invalid(form: dict[str, Any], name: str) -> None:
 def test_only_the_documented_optional_fields_may_be_absent() -> None:
     optional = {path for path, always in fields(SCHEMA) if not always}
     named = {"action_units", "alignment", "calibration", "checkpoint", "checkpoint_sha256", "notice"}
-    assert optional == {f"model.{name}" for name in named} | {"tracks[].windows[].action_units"}
+    assert optional == {f"model.{name}" for name in named} | {
+        "tracks[].windows[].action_units",
+        "video.files",
+        *(f"video.sizes[].{name}" for name in ("frame", "seconds", "width", "height")),
+    }

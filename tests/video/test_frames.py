@@ -227,11 +227,13 @@ def test_a_damaged_image_is_named(tmp_path: Path, suffix: str, capfd: pytest.Cap
     assert "OpenCV" not in "".join(capfd.readouterr())
 
 
-def test_an_image_of_another_size_is_named(tmp_path: Path) -> None:
+def test_an_image_of_another_size_keeps_it_and_lies_undistorted_in_a_common_canvas(tmp_path: Path) -> None:
     folder = write_frame_folder(tmp_path / "clip", moving_frames(3))
-    cv2.imwrite(str(folder / "4.png"), np.zeros((10, 20, 3), np.uint8))
-    with pytest.raises(InputError, match=r"4\.png is 20x10 pixels, 1\.png is 64x48"):
-        list(iter_frames(folder))
+    cv2.imwrite(str(folder / "4.png"), np.full((60, 20, 3), 200, np.uint8))
+    assert [frame.image.shape[:2] for frame in iter_frames(folder)] == [(48, 64)] * 3 + [(60, 20)]
+    last = read_frames(folder)[3]
+    assert last.shape == (60, 64, 3)
+    assert (last[30] > 100).any(axis=-1).nonzero()[0].tolist() == list(range(22, 42))
 
 
 class _Videos(Dataset[torch.Tensor]):

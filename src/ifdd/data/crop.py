@@ -38,6 +38,7 @@ from ifdd.files import atomic_folder
 from ifdd.processes import in_processes
 from ifdd.video.encode import encode_image
 from ifdd.video.fingerprint import source_stamp
+from ifdd.video.fitting import Size, fit_into
 from ifdd.video.frames import iter_frames
 
 RECORD = "face.json"
@@ -219,7 +220,7 @@ def _crop_clip(folder: Path, settings: _Settings, clip: tuple[str, Path]) -> tup
     places = follow_face(search, settings.alignment)
     record = _make_record(clip_id, search, places, settings.alignment)
     content: dict[str, Any] = {"recipe": settings.recipe(path), **asdict(record)}
-    crops = _cropped_frames(path, places or _centre_squares(search), settings.size)
+    crops = _cropped_frames(path, places or _centre_squares(search), (search.width, search.height), settings.size)
     with atomic_folder(folder / clip_id) as temporary:
         for number, image in enumerate(crops, start=1):
             (temporary / f"{number:05d}.jpg").write_bytes(encode_image(image, ".jpg", JPEG_QUALITY))
@@ -227,11 +228,15 @@ def _crop_clip(folder: Path, settings: _Settings, clip: tuple[str, Path]) -> tup
     return clip_id, record
 
 
-def _cropped_frames(path: Path, places: Sequence[Place], size: int) -> Iterator[UInt8[np.ndarray, "size size 3"]]:
+def _cropped_frames(
+    path: Path, places: Sequence[Place], canvas: Size, size: int
+) -> Iterator[UInt8[np.ndarray, "size size 3"]]:
+    """Yield the crops; the places are in pixels of the first frame, and other sizes are cropped as they are."""
     wanted = {place.frame: place for place in places}
     for frame in iter_frames(path):
         if frame.index in wanted:
-            yield crop_square(frame.image, wanted[frame.index].square, size)
+            fit = fit_into((frame.image.shape[1], frame.image.shape[0]), canvas)
+            yield crop_square(frame.image, wanted[frame.index].square.placed(fit.inverse), size)
 
 
 def _centre_squares(search: Search) -> list[Place]:

@@ -16,7 +16,7 @@ from ifdd.data.manifest import Sample
 from ifdd.data.pack import Pack, is_pack
 from ifdd.data.sampling import SAMPLERS, SEVERAL_VIEWS, crop_corners
 from ifdd.errors import InputError, check_range
-from ifdd.video.frames import read_frames
+from ifdd.video.frames import read_images
 from ifdd.video.images import resize_shorter_side
 
 
@@ -150,12 +150,10 @@ class ClipDataset(Dataset[tuple[Tensor, int]]):
         self, index: int, positions: Int64[np.ndarray, " frames"]
     ) -> UInt8[np.ndarray, "crops 3 frames height width"]:
         """Read frames of a sample, resized and cropped, as colour planes."""
-        sample = self.samples[index]
+        sample, fit = self.samples[index], (self.size, self.crops)
         if sample.path in self._packs:
-            frames = self._packs[sample.path].read_frames(sample.clip_id, positions)
-        else:
-            frames = read_frames(sample.path, positions)
-        return colour_planes(fit_frames(frames, self.size, self.crops))
+            return colour_planes(fit_frames(self._packs[sample.path].read_frames(sample.clip_id, positions), *fit))
+        return colour_planes(fit_frames(read_images(sample.path, positions), *fit))
 
 
 def _open_packs(samples: Sequence[Sample]) -> dict[Path, Pack]:
@@ -171,16 +169,23 @@ def _open_packs(samples: Sequence[Sample]) -> dict[Path, Pack]:
 
 
 def fit_frames(
-    frames: UInt8[np.ndarray, "frames height width 3"], size: int, crops: int = 1
+    frames: Sequence[UInt8[np.ndarray, "height width 3"]] | UInt8[np.ndarray, "frames height width 3"],
+    size: int,
+    crops: int = 1,
 ) -> UInt8[np.ndarray, "crops frames {size} {size} 3"]:
     """Resize frames so that the shorter side has ``size`` pixels, then crop squares: see ``crop_corners``.
 
-    Reduction averages over areas; enlargement is bilinear.
+    Reduction averages over areas; enlargement is bilinear. Frames may differ in size; each fills its squares.
     """
-    if min(frames.shape[1:3]) != size:
-        frames = np.stack([resize_shorter_side(frame, size) for frame in frames])
-    corners = crop_corners(frames.shape[1], frames.shape[2], crops)
-    squares = [frames[:, top : top + size, left : left + size] for top, left in corners]
+    if len({frame.shape for frame in frames}) > 1:
+        fitted = [fit_frames(frame[None], size, crops) for frame in frames]
+        most = max(map(len, fitted))  # a square frame has one crop only: it is repeated
+        return np.concatenate([one if len(one) == most else one.repeat(most, axis=0)[:most] for one in fitted], axis=1)
+    if min(frames[0].shape[:2]) != size:
+        frames = [resize_shorter_side(frame, size) for frame in frames]
+    stacked = np.asarray(frames)
+    corners = crop_corners(stacked.shape[1], stacked.shape[2], crops)
+    squares = [stacked[:, top : top + size, left : left + size] for top, left in corners]
     return squares[0][None] if len(squares) == 1 else np.stack(squares)
 
 

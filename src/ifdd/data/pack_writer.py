@@ -23,6 +23,7 @@ from ifdd.files import PARTIAL, atomic_path, write_text
 from ifdd.processes import in_processes
 from ifdd.video.encode import encode_image
 from ifdd.video.fingerprint import source_stamp
+from ifdd.video.fitting import Size, letterbox
 from ifdd.video.frames import iter_frames
 from ifdd.video.images import decode_image, image_files, read_image_bytes, resize_shorter_side
 
@@ -270,15 +271,12 @@ def _encode_batch(clips: Sequence[Sample], *, size: int | None, quality: int | N
 
 
 def _encoded_frames(clip: Sample, size: int | None, quality: int | None) -> Iterator[bytes]:
-    """Yield the frames of one clip as encoded images, all of one size."""
-    shape = None
-    for name, source, image in _source_frames(clip.path):
-        shape = shape or image.shape
-        if image.shape != shape:
-            raise InputError(
-                f"{name} is {image.shape[1]}x{image.shape[0]} pixels, the frames before it are {shape[1]}x{shape[0]}; "
-                "give all frames of a clip the same size"
-            )
+    """Yield the frames of one clip as encoded images of the first one's size; others are fitted in, undistorted."""
+    canvas: Size | None = None
+    for source, original in _source_frames(clip.path):
+        canvas = canvas or (original.shape[1], original.shape[0])
+        image = letterbox(original, canvas)
+        source = source if image is original else b""
         if size is not None and min(image.shape[:2]) > size:
             yield _encode(resize_shorter_side(image, size), quality)
         elif quality is not None and source.startswith(_JPEG_START):
@@ -287,15 +285,15 @@ def _encoded_frames(clip: Sample, size: int | None, quality: int | None) -> Iter
             yield _encode(image, quality)
 
 
-def _source_frames(path: Path) -> Iterator[tuple[str, bytes, UInt8[np.ndarray, "height width 3"]]]:
-    """Yield (name for errors, bytes of the image file or none, image) of each frame of a folder or video."""
+def _source_frames(path: Path) -> Iterator[tuple[bytes, UInt8[np.ndarray, "height width 3"]]]:
+    """Yield (bytes of the image file or none, image) of each frame of a folder or video."""
     if path.is_dir():
         for file in image_files(path):
             source = read_image_bytes(file)
-            yield str(file), source, decode_image(source, str(file))
+            yield source, decode_image(source, str(file))
     else:
         for frame in iter_frames(path):
-            yield f"{path}, frame {frame.index},", b"", frame.image
+            yield b"", frame.image
 
 
 def _encode(image: UInt8[np.ndarray, "height width 3"], quality: int | None) -> bytes:

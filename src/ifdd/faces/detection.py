@@ -19,6 +19,7 @@ from jaxtyping import UInt8
 from ifdd.downloads import fetch_file
 from ifdd.errors import InputError
 from ifdd.files import expand
+from ifdd.video.fitting import SAME, Fit
 from ifdd.video.images import quiet_opencv
 
 CROP_FACTOR = 1.35
@@ -75,6 +76,17 @@ class FaceBox(NamedTuple):
         """Centre of the box as (x, y)."""
         return self.x + self.width / 2, self.y + self.height / 2
 
+    def placed(self, fit: Fit) -> "FaceBox":
+        """Return the box, and its landmarks, in the canvas in which its picture lies."""
+        if fit == SAME:
+            return self
+        scale, left, top = fit
+        moved = None
+        if self.landmarks is not None:
+            moved = Landmarks(*((scale * x + left, scale * y + top) for x, y in self.landmarks))
+        place = scale * self.x + left, scale * self.y + top
+        return FaceBox(*place, scale * self.width, scale * self.height, self.score, moved)
+
 
 class CropSquare(NamedTuple):
     """The square of an image that a crop shows, in pixels; it may extend beyond the image."""
@@ -86,6 +98,10 @@ class CropSquare(NamedTuple):
     side: float
     roll: float = 0.0
     """Clockwise rotation in degrees; the crop shows a head with this roll upright."""
+
+    def placed(self, fit: Fit) -> "CropSquare":
+        """Return the square in the canvas in which its picture lies."""
+        return CropSquare(fit.scale * self.x + fit.left, fit.scale * self.y + fit.top, fit.scale * self.side, self.roll)
 
 
 Box = FaceBox | tuple[float, float, float, float]

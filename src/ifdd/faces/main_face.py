@@ -16,6 +16,7 @@ from ifdd.faces.landmarks import ROLL_SECONDS, find_landmarks, refine_landmarks
 from ifdd.faces.path import Place, box_path, landmark_path
 from ifdd.faces.similarity import Alignment
 from ifdd.faces.tracking import Track, Tracker, TrackingOptions, TrackPoint
+from ifdd.video.fitting import fit_into
 from ifdd.video.frames import Frame
 from ifdd.video.shots import ShotBoundaryDetector
 
@@ -31,6 +32,7 @@ class Search:
     """The result of searching a clip for faces."""
 
     width: int = 0
+    """Of the first frame, in whose pixels everything is; frames of other sizes are fitted into it."""
     height: int = 0
     seconds: list[float] = field(default_factory=list)
     """Timestamp of every frame."""
@@ -63,8 +65,10 @@ def search_faces(
     tracker, shots = Tracker(TRACKING), ShotBoundaryDetector(gradual=False)
     last_search, last_roll, step = -math.inf, -math.inf, interval_seconds
     for frame in frames:
-        search.height, search.width = frame.image.shape[:2]
-        if search.seconds:
+        size = (frame.image.shape[1], frame.image.shape[0])
+        if not search.seconds:
+            search.width, search.height = size
+        else:
             step = frame.seconds - search.seconds[-1]
         search.seconds.append(frame.seconds)
         boundary = shots.is_boundary(frame.image, frame.seconds)
@@ -82,7 +86,8 @@ def search_faces(
                 boxes = _with_landmarks(frame.image, boxes, detector, find_landmarks)
             else:
                 boxes = [box._replace(landmarks=None) for box in boxes]
-            update = tracker.update(frame.index, frame.seconds, boxes, boundary)
+            fit = fit_into(size, (search.width, search.height))
+            update = tracker.update(frame.index, frame.seconds, [box.placed(fit) for box in boxes], boundary)
             search.tracks += update.ended
     search.tracks += tracker.finish(search.seconds[-1] + max(step, interval_seconds))
     search.people = _most_at_once(search.tracks)

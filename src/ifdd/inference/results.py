@@ -104,7 +104,8 @@ class Boxes(_Arrays):
     seconds: Float64[np.ndarray, " boxes"]
     """Times of the frames, from the first frame read."""
     xyxy: Float64[np.ndarray, "boxes 4"]
-    """Left, top, right, bottom in pixels of the upright video (``VideoInfo.width`` x ``height``); may lie outside."""
+    """Left, top, right, bottom in pixels of the first frame, upright: ``VideoInfo.width`` x ``height``. Other
+    frames (``VideoInfo.sizes``) are fitted into it without distortion, centred. May lie outside."""
     scores: Float64[np.ndarray, " boxes"]
     """Detection score, 0 to 1; exactly 0 where the face was not detected and the box is predicted."""
 

@@ -19,6 +19,7 @@ from ifdd.inference.reader import ClipReader
 from ifdd.inference.results import BoxRecorder, RecognizedTrack, Segment, TimelineEntry, Windows
 from ifdd.inference.segments import find_segments
 from ifdd.inference.windows import TrackWindows, Window, WindowOptions
+from ifdd.video.fitting import SAME, Fit, Size, fit_into, letterbox
 from ifdd.video.shots import ShotBoundaryDetector
 
 
@@ -113,12 +114,13 @@ class Stream:
         self._waiting: list[Window] = []
         self._frames = 0
         self._seconds = -math.inf
-        self._shape: tuple[int, ...] | None = None
+        self._canvas: Size | None = None  # the size of the first frame
         self._ended: list[_EndedTrack] = []
         self.shot_boundaries_seconds: list[float] = []
         """Times of the first frames of new shots, if tracks are kept."""
         self.in_sight: list[Track] = []
-        """The active tracks; a track with id 0 is not confirmed yet."""
+        """The active tracks; a track with id 0 is not confirmed yet. Boxes are in pixels of the first frame, into which
+        frames of other sizes are fitted: ``ifdd.video.fitting``."""
 
     @property
     def latency_seconds(self) -> float:
@@ -134,16 +136,15 @@ class Stream:
         """Process the next frame and return the results of the windows that it filled.
 
         Args:
-            image: RGB, height x width x 3 of 8 bits, of one size throughout.
+            image: RGB, height x width x 3 of 8 bits. The size may change; another aspect ratio begins a shot.
             seconds: its time, not before that of the previous frame; results use the same clock.
 
         Raises:
-            InputError: the image has another format or size, or the time is before that of the previous frame. The
+            InputError: the image has another format, or the time is before that of the previous frame. The
                 frame is then ignored, and the stream may continue.
         """
-        self._check_shape(image)
+        _check_format(image)
         self._check_time(seconds)
-        self._shape = image.shape
         return self.read_windows(self.follow(image, seconds, self.analyzer.analyze(image, seconds)))
 
     def follow(
@@ -163,10 +164,11 @@ class Stream:
         self._seconds = seconds
         if analysis.boundary and self._keep_tracks:
             self.shot_boundaries_seconds.append(seconds)
-        update = self._tracker.update(self._frames, seconds, analysis.faces, analysis.boundary, image)
+        fit, faces, shown = self._fitted(image, analysis.faces)
+        update = self._tracker.update(self._frames, seconds, faces, analysis.boundary, shown)
         for track in update.ended:
             self._end(track)
-        qualities = {track.key: self._add_face(track, image, seconds) for track in update.active}
+        qualities = {track.key: self._add_face(track, image, fit, seconds) for track in update.active}
         self._people = {track.key: self._people[track.key] for track in update.active}
         if self._keep_tracks:
             for key, points in update.settled.items():
@@ -233,13 +235,24 @@ class Stream:
         least = options.minimum_segment_seconds, options.minimum_probability or 0.0, options.minimum_quality
         return tuple(find_segments(track, windows, self._reader.classes, *least))
 
-    def _add_face(self, track: Track, image: UInt8[np.ndarray, "height width 3"], seconds: float) -> float:
+    def _fitted(
+        self, image: UInt8[np.ndarray, "height width 3"], faces: list[FaceBox] | None
+    ) -> tuple[Fit, list[FaceBox] | None, UInt8[np.ndarray, "_ _ 3"]]:
+        """Return where an image lies in the first frame, and its faces and the image there, for the tracker."""
+        size = (image.shape[1], image.shape[0])
+        self._canvas = self._canvas or size
+        fit = fit_into(size, self._canvas)
+        if fit == SAME or faces is None:
+            return fit, faces, image
+        return fit, [face.placed(fit) for face in faces], letterbox(image, self._canvas)
+
+    def _add_face(self, track: Track, image: UInt8[np.ndarray, "height width 3"], fit: Fit, seconds: float) -> float:
         """Crop a face, queue the full windows of its track, and return its quality."""
         if track.key not in self._people:
             windows = TrackWindows(track.start_seconds, self._reader, self._detector, self._options)
             self._people[track.key] = _Person(windows)
         windows = self._people[track.key].windows
-        quality = windows.add(image, track.box, seconds, track.last_visible_seconds)
+        quality = windows.add(image, track.box.placed(fit.inverse), seconds, track.last_visible_seconds)
         if track.id:
             self._waiting += windows.take_full(track.id, track.last_visible_seconds)
         return quality.score
@@ -258,15 +271,14 @@ class Stream:
         windows, self._waiting = self._waiting, []
         return windows
 
-    def _check_shape(self, image: np.ndarray) -> None:
-        good = image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size > 0
-        if not good or self._shape not in (None, image.shape):
-            height, width, _ = self._shape or ("height", "width", 3)
-            raise InputError(
-                f"a frame of this stream has {height} x {width} x 3 values of uint8, given "
-                f"{' x '.join(map(str, image.shape))} of {image.dtype}; convert it, or open a new stream"
-            )
-
     def _check_time(self, seconds: float) -> None:
         if not self._seconds <= seconds < math.inf:  # nor NaN
             raise InputError(f"a frame at {seconds} s follows one at {self._seconds} s; give frames in order of time")
+
+
+def _check_format(image: np.ndarray) -> None:
+    if not (image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size > 0):
+        raise InputError(
+            "a frame of a stream has height x width x 3 values of uint8, given "
+            f"{' x '.join(map(str, image.shape))} of {image.dtype}; convert it"
+        )

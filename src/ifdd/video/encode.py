@@ -11,11 +11,13 @@ from typing import Literal
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import Colorspace
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
 from ifdd.errors import check_range
 from ifdd.files import atomic_folder, atomic_path
+from ifdd.video.decoding.colour import is_high_definition
 from ifdd.video.sound import AHEAD_SECONDS, SoundCopier
 
 Quality = Literal["high", "good"]
@@ -79,6 +81,7 @@ class VideoWriter:
             self._container.metadata["comment"] = comment
         self._stream: VideoStream | None = None
         self._sound: SoundCopier | None = None
+        self._ticks = -1
 
     def __enter__(self) -> "VideoWriter":
         return self
@@ -97,14 +100,18 @@ class VideoWriter:
 
         Args:
             image: RGB; all frames of one size, with an even number of pixels each way.
-            seconds: time of the frame; None, for this and all other frames, spaces them evenly.
+            seconds: time of the frame; None, for this and all other frames, spaces them evenly. A frame that is not
+                later than the one before it follows one tick after that, because files hold no equal times.
         """
         if self._stream is None:
             self._stream = self._add_stream(image.shape, None if seconds is None else Fraction(1, TICKS))
             self._sound = None if self._sound_of is None else SoundCopier(self._sound_of, self._container, self._begin)
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        if is_high_definition(image.shape[1], image.shape[0]):
+            frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, threads=1)
         if seconds is not None:
-            frame.pts, frame.time_base = round((seconds - self._begin) * TICKS), Fraction(1, TICKS)
+            self._ticks = max(round((seconds - self._begin) * TICKS), self._ticks + 1)
+            frame.pts, frame.time_base = self._ticks, Fraction(1, TICKS)
         self._container.mux(self._stream.encode(frame))
         if self._sound is not None and seconds is not None:
             self._sound.copy_until(min(seconds + AHEAD_SECONDS, self._end) - self._begin)
@@ -115,6 +122,10 @@ class VideoWriter:
         assert isinstance(stream, VideoStream)
         stream.height, stream.width = shape[:2]
         stream.pix_fmt = "yuv420p"
+        if is_high_definition(
+            stream.width, stream.height
+        ):  # smaller ones are BT.601, as FFmpeg converts and players read
+            stream.codec_context.colorspace = Colorspace.ITU709
         if time_base is not None:
             stream.codec_context.time_base = time_base
         return stream

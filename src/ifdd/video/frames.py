@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ifdd.errors import InputError
+from ifdd.video.fitting import PictureSize, SizeLog, letterbox
 from ifdd.video.images import ImageReader
 from ifdd.video.paths import open_path
 from ifdd.video.readers import Reader
@@ -32,9 +33,9 @@ class VideoInfo:
     duration_seconds: float
     """From the start of the first frame to the end of the last."""
     width: int
-    """Pixels, after the rotation that the file asks for."""
+    """Pixels of the first frame, after the rotation that the file asks for."""
     height: int
-    """Pixels, after the rotation that the file asks for."""
+    """Pixels of the first frame, after the rotation that the file asks for."""
     damaged: int = 0
     """Packets, frames and images that could not be read properly; 0 unless damage is passed over."""
     notices: tuple[str, ...] = ()
@@ -42,6 +43,11 @@ class VideoInfo:
     start_seconds: float = 0.0
     """Time of the first frame that was read, on the clock of a player; above 0 if sound precedes the picture or
     ``SourceOptions.start_seconds`` skipped frames, 0 for live sources."""
+
+    sizes: tuple[PictureSize, ...] = ()
+    """The sizes of the picture, the first one included; empty if it never changes."""
+    files: tuple[str, ...] = ()
+    """Name of the file of each frame; empty unless the video is a folder of images."""
 
     @property
     def end_seconds(self) -> float:
@@ -57,7 +63,7 @@ class Frame(NamedTuple):
     seconds: float
     """Presentation time on the clock of a video player; never decreases."""
     image: UInt8[np.ndarray, "height width 3"]
-    """RGB, upright."""
+    """RGB, upright; its size may change within a video."""
 
 
 def probe(path: str | Path, folder_fps: float = DEFAULT_FPS) -> VideoInfo:
@@ -74,13 +80,19 @@ def probe(path: str | Path, folder_fps: float = DEFAULT_FPS) -> VideoInfo:
         frames = reader.read()
         first = next(frames)
         if isinstance(reader, ImageReader):
-            count = len(reader.files)
-            return VideoInfo(Path(path), count, folder_fps, count / folder_fps, *first.size)
-        count, last = 1, first
+            count, duration = len(reader.files), (reader.positions[-1] + 1) / folder_fps
+            return VideoInfo(Path(path), count, folder_fps, duration, *first.size, notices=tuple(reader.notices))
+        count, last, log = 1, first, SizeLog()
+        log.add(0, 0.0, first.size)
         for frame in frames:
+            log.add(count, frame.seconds - first.seconds, frame.size)
             count, last = count + 1, frame
+        notices = (*reader.notices, *log.notices())
     duration = last.end_seconds - first.seconds
-    return VideoInfo(Path(path), count, count / duration, duration, *first.size, start_seconds=first.seconds)
+    return VideoInfo(
+        Path(path), count, count / duration, duration, *first.size,
+        notices=notices, start_seconds=first.seconds, sizes=log.sizes,
+    )  # fmt: skip
 
 
 def iter_frames(path: str | Path, folder_fps: float = DEFAULT_FPS) -> Iterator[Frame]:
@@ -92,7 +104,7 @@ def iter_frames(path: str | Path, folder_fps: float = DEFAULT_FPS) -> Iterator[F
 
     Raises:
         InputError: the video does not exist, or is unreadable, empty or truncated (raised after its last good frame),
-            or an image of a folder is unreadable or differs in size from the first.
+            or an image of a folder is unreadable.
 
     Example:
         >>> from pathlib import Path
@@ -112,6 +124,9 @@ def read_frames(
 ) -> UInt8[np.ndarray, "frames height width 3"]:
     """Read all frames of a video, or chosen ones, in one pass.
 
+    Where the picture changes its size, each frame lies undistorted in a canvas as wide and as high as the largest of
+    those that are returned; ``read_images`` leaves them as they are.
+
     Args:
         path: a video file or a folder of images.
         indices: positions of the frames from 0, at least one, in any order, repeats allowed; None reads all frames.
@@ -120,13 +135,18 @@ def read_frames(
     Raises:
         InputError: as ``iter_frames``; or the video has no frame at one of the indices.
     """
-    if indices is None:
-        return np.stack([frame.image for frame in iter_frames(path)])
+    images = [frame.image for frame in iter_frames(path)] if indices is None else read_images(path, indices)
+    canvas = max(image.shape[1] for image in images), max(image.shape[0] for image in images)
+    return np.stack([letterbox(image, canvas) for image in images])
+
+
+def read_images(path: str | Path, indices: Sequence[int] | np.ndarray) -> list[UInt8[np.ndarray, "height width 3"]]:
+    """Read chosen frames as ``read_frames``, each in its own size."""
     wanted = [int(index) for index in indices]
     if not wanted or min(wanted) < 0:
         raise ValueError(f"indices must hold at least one position, none below 0; got {wanted}")
     images = _read_chosen(path, set(wanted))
-    return np.stack([images[index] for index in wanted])
+    return [images[index] for index in wanted]
 
 
 def _open(path: str | Path, folder_fps: float = DEFAULT_FPS) -> Reader:
@@ -142,7 +162,7 @@ def _read_chosen(path: str | Path, wanted: set[int]) -> dict[int, UInt8[np.ndarr
             count = len(reader.files)
             if last < count:
                 chosen = sorted(wanted)
-                reader.files = [reader.files[index] for index in chosen]
+                reader.choose(chosen)
                 return {index: frame.to_rgb() for index, frame in zip(chosen, reader.read(), strict=True)}
         else:
             for index, frame in enumerate(reader.read()):

@@ -1,8 +1,10 @@
 """Image files, and folders of numbered images as videos."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -14,16 +16,21 @@ from ifdd.video.readers import RawFrame, Reader
 from ifdd.video.suffixes import IMAGE_SUFFIXES
 from ifdd.video.timestamps import DEFAULT_FPS
 
+_LAST_NUMBER = re.compile(r"(.*?)([0-9]+)([^0-9]*)", re.DOTALL)
+
 
 class ImageReader(Reader):
     """Reads image files one after the other, as frames of a fixed rate.
 
     Args:
         name: name of the video in messages.
-        files: the images, all of one size.
+        files: the images, in order; several are named in the frames.
         fps: frames per second.
         start_seconds: skip the images before this time.
         strict: refuse unreadable images; otherwise they leave a gap in time.
+
+    Attributes:
+        positions: place in time of each file, from 0: missing numbers leave gaps.
     """
 
     def __init__(
@@ -37,15 +44,16 @@ class ImageReader(Reader):
         super().__init__(name, start_seconds, strict)
         self.fps = fps
         self.files = files
-        left = sum(not self.is_skipped(position / fps) for position in range(len(files)))
-        self.expected_frames = left
-        self.expected_seconds = left / fps
+        self.positions, notices = number_positions(files)
+        self.notices += notices
+        self.expected_frames = sum(not self.is_skipped(position / fps) for position in self.positions)
+        self.expected_seconds = max(0.0, (self.positions[-1] + 1) / fps - start_seconds)
 
     def read(self) -> Iterator[RawFrame]:
         """Yield the images as frames; unreadable ones leave a gap in time."""
         assert self.fps is not None
-        first: tuple[Path, tuple[int, ...]] | None = None
-        for position, file in enumerate(self.files):
+        found = False
+        for position, file in zip(self.positions, self.files, strict=True):
             seconds, end_seconds = position / self.fps, (position + 1) / self.fps
             if self.is_skipped(seconds):
                 continue
@@ -55,11 +63,15 @@ class ImageReader(Reader):
             except InputError as error:
                 self.pass_over(error)
                 continue
-            first = first or (file, image.shape)
-            _refuse_other_size(file, image.shape, *first)
-            yield RawFrame.of_image(image, seconds, end_seconds)
-        if first is None:
-            raise self.no_frames(0.0 if self.expected_frames else len(self.files) / self.fps)
+            found = True
+            yield RawFrame.of_image(image, seconds, end_seconds, file.name if len(self.files) > 1 else "")
+        if not found:
+            raise self.no_frames(0.0 if self.expected_frames else (self.positions[-1] + 1) / self.fps)
+
+    def choose(self, indices: Sequence[int]) -> None:
+        """Read only the files at these places in the list, in this order."""
+        self.files = [self.files[index] for index in indices]
+        self.positions = [self.positions[index] for index in indices]
 
     def close(self) -> None:
         """Do nothing: no file stays open."""
@@ -79,6 +91,37 @@ def image_files(folder: Path) -> list[Path]:
         endings = ", ".join(IMAGE_SUFFIXES)
         raise InputError(f"the folder {folder} holds no frames; put images in it ({endings}), or name one with videos")
     return sorted(files, key=lambda file: (_natural_key(file.stem), file.name))
+
+
+def number_positions(files: Sequence[Path]) -> tuple[list[int], list[str]]:
+    """Return the place in time of each file of a folder, and what was noticed, one line each.
+
+    The files follow the last number in their names, if only that differs: a missing number leaves a gap. Most steps
+    must be equal and all a multiple of that one; otherwise the numbers are no frame numbers, and there are no gaps.
+
+    >>> from pathlib import Path
+    >>> from ifdd.video.images import number_positions
+    >>> number_positions([Path("img_1.png"), Path("img_2.png"), Path("img_4.png")])
+    ([0, 1, 3], ['1 image is missing in the numbering (after img_2.png); it leaves a gap in time'])
+    """
+    even = list(range(len(files)))
+    parts = [_LAST_NUMBER.fullmatch(file.stem) for file in files]
+    found = [part for part in parts if part is not None]
+    if len(found) < len(files) or len({(part[1], part[3]) for part in found}) > 1 or len(files) < 2:
+        return even, []
+    numbers = [int(part[2]) for part in found]
+    steps = [after - before for before, after in pairwise(numbers)]
+    step, count = Counter(steps).most_common(1)[0]
+    if step <= 0 or 2 * count < len(steps) or any(one <= 0 or one % step for one in steps):
+        return even, ["the numbers in the names of the images are not evenly spaced; they were read at an even rate"]
+    positions = [(number - numbers[0]) // step for number in numbers]
+    missing = positions[-1] + 1 - len(files)
+    if not missing:
+        return even, []
+    place = next(index for index, one in enumerate(steps) if one != step)
+    what = "1 image is missing" if missing == 1 else f"{missing} images are missing"
+    gap = "it leaves a gap" if missing == 1 else "they leave gaps"
+    return positions, [f"{what} in the numbering (after {files[place].name}); {gap} in time"]
 
 
 def read_image_bytes(file: Path) -> bytes:
@@ -141,12 +184,3 @@ def quiet_opencv() -> Iterator[None]:
 def _natural_key(name: str) -> list[str | int]:
     """Split a name into text and numbers, so that numbers compare by value."""
     return [int(part) if index % 2 else part for index, part in enumerate(re.split(r"([0-9]+)", name))]
-
-
-def _refuse_other_size(file: Path, shape: Sequence[int], first: Path, first_shape: Sequence[int]) -> None:
-    """Refuse an image of another size than the first of its folder."""
-    if tuple(shape[:2]) != tuple(first_shape[:2]):
-        raise InputError(
-            f"{file} is {shape[1]}x{shape[0]} pixels, {first.name} is {first_shape[1]}x{first_shape[0]}; "
-            "make all frames of a folder the same size"
-        )

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from ifdd.errors import InputError
-from ifdd.video.containers import open_file
+from ifdd.video.decoding.animations import is_animated, open_animation
+from ifdd.video.decoding.containers import open_file
 from ifdd.video.images import ImageReader, image_files
 from ifdd.video.readers import Reader
-from ifdd.video.suffixes import IMAGE_SUFFIXES
+from ifdd.video.suffixes import ANIMATED_SUFFIXES, IMAGE_SUFFIXES
 from ifdd.video.timestamps import DEFAULT_FPS
 
 
@@ -28,6 +29,10 @@ def open_path(
         return ImageReader(str(path), image_files(path), image_fps, start_seconds, strict)
     if not path.exists():
         raise InputError(f"no such video: {path}; check the path")
+    if path.suffix.lower() in ANIMATED_SUFFIXES and is_animated(path):
+        return open_animation(path, start_seconds, strict) or open_file(
+            path, start_seconds=start_seconds, strict=strict
+        )
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return ImageReader(str(path), [path], image_fps, start_seconds, strict)
     return open_file(path, start_seconds=start_seconds, strict=strict)

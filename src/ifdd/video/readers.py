@@ -19,14 +19,18 @@ class RawFrame(NamedTuple):
     end_seconds: float
     """End of the frame."""
     size: tuple[int, int]
-    """Width and height of the image."""
+    """Width and height of the image; may change within a video."""
     to_rgb: Callable[[], UInt8[np.ndarray, "height width 3"]]
     """Returns the upright image."""
+    file: str = ""
+    """Name of its file, in a folder of images."""
 
     @classmethod
-    def of_image(cls, image: UInt8[np.ndarray, "height width 3"], seconds: float, end_seconds: float) -> "RawFrame":
+    def of_image(
+        cls, image: UInt8[np.ndarray, "height width 3"], seconds: float, end_seconds: float, file: str = ""
+    ) -> "RawFrame":
         """Wrap an image that is RGB already."""
-        return cls(seconds, end_seconds, (image.shape[1], image.shape[0]), lambda: image)
+        return cls(seconds, end_seconds, (image.shape[1], image.shape[0]), lambda: image, file)
 
 
 class Reader(ABC):

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from ifdd.video.fitting import has_same_shape
 from ifdd.video.timestamps import TIME_TOLERANCE
 
 SHOT_THRESHOLD = 0.2
@@ -45,6 +46,8 @@ SHORTEST_SECONDS = 0.1
 class _Thumbnail(NamedTuple):
     """What the detector remembers of a frame."""
 
+    size: tuple[int, int]
+
     seconds: float
     small: UInt8[np.ndarray, "64 64 3"]
     colours: Float32[np.ndarray, "8 8 8"]
@@ -66,6 +69,8 @@ class ShotBoundaryDetector:
     In both cases the pictures must differ by more than their light. A lamp or a flash is not a boundary, because edges
     stay in place. Doubtful cases count as boundaries: a flash that overexposes nearly the whole picture, or light that
     dims slowly while much moves. A false boundary gives one person two ids; a missed one gives two people one id.
+
+    A picture of another shape, as of a telephone that was turned, begins a shot too.
 
     Args:
         threshold: histogram distance, 0 to 1, from which a frame starts a shot.
@@ -95,10 +100,15 @@ class ShotBoundaryDetector:
             seconds: its time.
         """
         small = _shrink(image)
-        now = _Thumbnail(seconds, small, cv2.calcHist([small], [0, 1, 2], None, [8, 8, 8], [0, 256] * 3))
+        now = _Thumbnail(
+            (image.shape[1], image.shape[0]),
+            seconds,
+            small,
+            cv2.calcHist([small], [0, 1, 2], None, [8, 8, 8], [0, 256] * 3),
+        )
         before = self._thumbnails[-1] if self._thumbnails else None
         self.last_score = 0.0 if before is None else _distance(before, now)
-        hard = before is not None and self._is_hard(before, now)
+        hard = before is not None and (not has_same_shape(before.size, now.size) or self._is_hard(before, now))
         if not self.gradual:
             self._thumbnails = deque([now])
             return hard

@@ -51,6 +51,8 @@ class SoundCopier:
             self._target = stream
         self._packets = container.demux(origin)
         self._reached = -1.0
+        self._newest: int | None = None  # decoding time of the newest copied packet
+        self._encoded: int | None = None  # time of the newest converted frame
 
     def copy_until(self, seconds: float) -> None:
         """Copy what sounds before a time of the output."""
@@ -79,8 +81,10 @@ class SoundCopier:
         if self._skips and self._reached < 0:
             return
         if self._copied:
-            packet.dts -= shift
-            packet.pts = None if packet.pts is None else packet.pts - shift
+            later = 0 if self._newest is None else max(0, self._newest + 1 - (packet.dts - shift))
+            packet.dts += later - shift  # times that repeat or go back would end the output
+            packet.pts = None if packet.pts is None else max(packet.pts - shift, packet.dts)
+            self._newest = packet.dts
             packet.stream = self._target
             self._output.mux(packet)
             return
@@ -89,5 +93,7 @@ class SoundCopier:
         except av.error.FFmpegError:  # a damaged stretch is left out
             return
         for frame in frames:
-            frame.pts = None if frame.pts is None or frame.time_base is None else frame.pts - shift
+            if frame.pts is not None:
+                frame.pts = frame.pts - shift if self._encoded is None else max(frame.pts - shift, self._encoded + 1)
+                self._encoded = frame.pts
             self._output.mux(self._target.encode(frame))

@@ -14,8 +14,9 @@ from typing import cast
 
 from ifdd.errors import InputError, check_range
 from ifdd.files import expand
-from ifdd.video.cameras import CameraReader, Capture, open_camera
-from ifdd.video.containers import ContainerReader
+from ifdd.video.decoding.cameras import CameraReader, Capture, open_camera
+from ifdd.video.decoding.containers import ContainerReader
+from ifdd.video.fitting import SizeLog
 from ifdd.video.frames import Frame, VideoInfo
 from ifdd.video.paths import open_path
 from ifdd.video.readers import Reader
@@ -88,6 +89,8 @@ class VideoSource:
         self._start = 0.0
         self._end = 0.0
         self._size = (0, 0)
+        self._sizes = SizeLog()
+        self._files: list[str] = []
         self._begun = False
         self._stopped = False
 
@@ -102,9 +105,10 @@ class VideoSource:
         self._begun = True
         try:
             for frame, end_seconds in self._read():
+                size = (frame.image.shape[1], frame.image.shape[0])
                 if not self._frames:
-                    self._start = frame.seconds
-                    self._size = (frame.image.shape[1], frame.image.shape[0])
+                    self._start, self._size = frame.seconds, size
+                self._sizes.add(frame.index, frame.seconds - self._start, size)
                 self._frames += 1
                 self._end = end_seconds
                 yield frame
@@ -129,7 +133,10 @@ class VideoSource:
         duration = max(self._end - self._start, 1e-6)
         fps = self._frames / duration if self._reader is None or self._reader.fps is None else self._reader.fps
         start = 0.0 if self.live else self._start  # no player shows a live source again
-        return VideoInfo(self.name, self._frames, fps, duration, *self._size, self.damaged, self.notices, start)
+        sizes, files = self._sizes.sizes, tuple(self._files[: self._frames])
+        return VideoInfo(
+            self.name, self._frames, fps, duration, *self._size, self.damaged, self.notices, start, sizes, files
+        )
 
     @property
     def damaged(self) -> int:
@@ -139,7 +146,7 @@ class VideoSource:
     @property
     def notices(self) -> tuple[str, ...]:
         """What was wrong so far, one line each."""
-        notices = () if self._reader is None else tuple(self._reader.notices)
+        notices = (*(() if self._reader is None else self._reader.notices), *self._sizes.notices())
         if not self.damaged:
             return notices
         return (f"{self.damaged} damaged packets, frames or images were skipped or repaired", *notices)
@@ -148,6 +155,8 @@ class VideoSource:
         """Yield frames and their ends in seconds, at least one frame."""
         assert self._reader is not None, "a source without a reader overrides this"
         for index, frame in enumerate(self._reader.read()):
+            if frame.file:
+                self._files.append(frame.file)
             yield Frame(index, frame.seconds, frame.to_rgb()), frame.end_seconds
 
 

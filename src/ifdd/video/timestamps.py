@@ -17,6 +17,9 @@ DEFAULT_FPS = 25.0
 TIMESTAMP_JUMP_SECONDS = 10.0
 """A time stamp this far behind the end of the previous frame is checked against the next one."""
 
+UNTIMED_FORMATS = ("avi",)
+"""Containers without presentation times; frames appear in the order and at the rate of decoding, after its delay."""
+
 LONGEST_PAUSE = 3600.0
 """No frame is shown for longer than this (seconds)."""
 
@@ -59,7 +62,10 @@ class Clock:
         self._offset = 0.0
         self._end = begin_seconds
         self._longest = math.inf  # streams may begin at any time
-        self._by_decoding = False
+        # FFmpeg guesses presentation times for containers that have none, wrongly; decoding times are even.
+        self._by_decoding = container.format.name in UNTIMED_FORMATS
+        self._codec = stream.codec_context
+        self._delay: float | None = None  # from decoding to showing a frame
         self._seconds = 0.0  # start of the newest frame
 
     def time(self, frames: Iterable[av.VideoFrame]) -> Iterator[TimedFrame]:
@@ -79,16 +85,26 @@ class Clock:
     def _stamp(self, frame: av.VideoFrame) -> float:
         """Return the time that the stamp of a frame gives; a frame without one follows the previous frame."""
         stamp: float | None = frame.time
-        if self._by_decoding and frame.dts is not None and frame.time_base:
-            stamp = float(frame.dts * frame.time_base)
+        if self._delay is None:
+            self._delay = self._decoding_delay(frame)
+        if self._by_decoding:
+            stamp = None
+            if frame.dts is not None and frame.time_base is not None:
+                stamp = float(frame.dts * frame.time_base) - self._delay
         if stamp is None:
             return self._end
         stamp += self._offset - self._start
         if self._offset and self._jumps(stamp) and not self._jumps(stamp - self._offset):
             stamp, self._offset = stamp - self._offset, 0.0  # back from a false jump
-        # FFmpeg guesses presentation times for containers that have none (avi), wrongly; decoding times are even.
         self._by_decoding = self._by_decoding or self._seconds - BACK_SECONDS < stamp < self._seconds
         return stamp
+
+    def _decoding_delay(self, first: av.VideoFrame) -> float:
+        """Return by how much the decoding time of a frame, which is that of the newest packet, lies after its own."""
+        if first.dts is None or first.time_base is None or not self._codec.has_b_frames:
+            return 0.0
+        longest = (self._codec.has_b_frames + 1) * self._interval
+        return min(max(0.0, float(first.dts * first.time_base) - self._start), longest)
 
     def _jumps(self, stamp: float) -> bool:
         """Whether a time is far from that of the newest frame."""

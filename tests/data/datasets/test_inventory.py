@@ -45,7 +45,7 @@ def test_a_bad_last_image_is_found_when_all_are_decoded(tmp_path: Path) -> None:
 
 def test_a_bad_video_is_found(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"no video")
-    assert stock_of(tmp_path / "a.mp4", "none").problem.startswith("the video is unreadable")
+    assert stock_of(tmp_path / "a.mp4", "none").problem.startswith("cannot read the video")
     write_clip(tmp_path / "b", 18, video=True)
     whole = (tmp_path / "b.mp4").read_bytes()
     (tmp_path / "b.mp4").write_bytes(whole[: len(whole) // 2])

@@ -6,10 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import av
-
 from ifdd.errors import InputError
-from ifdd.video.frames import iter_frames, read_frames
+from ifdd.video.frames import iter_frames, probe, read_frames
 from ifdd.video.images import quiet_opencv
 from ifdd.video.suffixes import IMAGE_SUFFIXES
 
@@ -26,6 +24,8 @@ class ClipState(NamedTuple):
     """Why there are no readable frames; empty if there are."""
     missing: bool = False
     """Whether the path does not exist or contains no frames."""
+    notices: tuple[str, ...] = ()
+    """What was chosen or converted to read the clip, one line each."""
 
 
 def scan_clips(
@@ -33,7 +33,8 @@ def scan_clips(
 ) -> dict[str, ClipState]:
     """Count the frames of clips and check that they are readable, in parallel threads.
 
-    The count is that of image files, or of a video's packets, each of which holds a frame; decoding all is exact.
+    A folder has as many frames as images. Videos are decoded, whatever ``decode`` says: packets may hold no picture
+    (VP8), headers may lie, and cover pictures are no frames.
 
     Args:
         sources: clip id -> folder of images or video.
@@ -55,7 +56,7 @@ def _scan_clip(source: Path, decode: Thoroughness) -> ClipState:
     try:
         frames = _count_images(source)
     except NotADirectoryError:
-        return _scan_video(source, decode)
+        return _scan_video(source)
     except FileNotFoundError:
         return ClipState(0, "path does not exist", missing=True)
     except OSError as error:
@@ -65,18 +66,16 @@ def _scan_clip(source: Path, decode: Thoroughness) -> ClipState:
     return _checked(source, frames, decode)
 
 
-def _scan_video(source: Path, decode: Thoroughness) -> ClipState:
+def _scan_video(source: Path) -> ClipState:
     try:
-        frames = _count_packets(source)
-    except av.error.FFmpegError as error:
-        return ClipState(0, f"the video is unreadable ({error.strerror})")
-    if not frames:
-        return ClipState(0, "the video contains no frames", missing=True)
-    return _checked(source, frames, decode)
+        info = probe(source)
+    except InputError as error:
+        return ClipState(0, str(error))
+    return ClipState(info.frames, notices=info.notices)
 
 
 def _checked(source: Path, frames: int, decode: Thoroughness) -> ClipState:
-    """Decode the requested frames; if those are all, they determine the number of frames."""
+    """Decode the requested images of a folder; if those are all, they determine the number of frames."""
     try:
         if decode == "first":
             read_frames(source, [0])
@@ -91,11 +90,3 @@ def _count_images(folder: Path) -> int:
     """Count the files that ``image_files`` would list, without sorting them."""
     with os.scandir(folder) as entries:
         return sum(entry.name.lower().endswith(IMAGE_SUFFIXES) and entry.name[0] != "." for entry in entries)
-
-
-def _count_packets(video: Path) -> int:
-    with av.open(str(video.absolute()), metadata_errors="ignore") as container:
-        if not container.streams.video:
-            return 0
-        packets = container.demux(container.streams.video[0])
-        return sum(1 for packet in packets if packet.size and not packet.is_discard)

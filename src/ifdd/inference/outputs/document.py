@@ -11,6 +11,7 @@ from ifdd.errors import InputError
 from ifdd.files import write_pieces
 from ifdd.inference.outputs.document_v1 import upgrade
 from ifdd.inference.results import Boxes, ModelInfo, RecognizedTrack, Results, Segment, Windows
+from ifdd.video.fitting import PictureSize
 from ifdd.video.frames import VideoInfo
 
 SCHEMA_VERSION = "2.0"
@@ -97,10 +98,16 @@ def _head(results: Results) -> dict[str, Any]:
             "height": video.height,
             "damaged": video.damaged,
             "notices": list(video.notices),
+            **({"sizes": [_size(size) for size in video.sizes]} if video.sizes else {}),
+            **({"files": list(video.files)} if video.files else {}),
         },
         "shot_boundaries_seconds": [round(seconds, SECONDS) for seconds in results.shot_boundaries_seconds],
         "model": _model(results.model),
     }
+
+
+def _size(size: PictureSize) -> dict[str, int | float]:
+    return {**size._asdict(), "seconds": round(size.seconds, SECONDS)}
 
 
 def _model(model: ModelInfo) -> dict[str, Any]:
@@ -213,6 +220,8 @@ def _read(document: dict[str, Any], kind: type[R]) -> R:
     model |= {name: tuple(model[name]) for name in ("classes", "action_units")}
     widths = len(model["classes"]), len(model["action_units"])
     video = {**document["video"], "notices": tuple(document["video"]["notices"])}
+    video["sizes"] = tuple(PictureSize(**size) for size in video.get("sizes", ()))
+    video["files"] = tuple(video.get("files", ()))
     return kind(
         video=VideoInfo(**video),
         model=ModelInfo(**model),

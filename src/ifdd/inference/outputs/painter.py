@@ -14,6 +14,7 @@ from ifdd.errors import InputError
 from ifdd.inference.outputs.style import UNCERTAIN_COLOUR, assign_rows, class_colours, describe, is_abstention, name_of
 from ifdd.inference.results import RecognizedTrack, Results, Segment
 from ifdd.inference.segments import TimeCourse, time_course
+from ifdd.video.fitting import fit_into, has_same_shape, letterbox
 from ifdd.video.timestamps import TIME_TOLERANCE
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ class Painter:
 
     Args:
         results: the results for the video.
-        width: width of its frames in pixels.
-        height: height of its frames in pixels.
+        width: width of its first frame in pixels.
+        height: height of its first frame in pixels.
 
     Raises:
         InputError: Pillow or matplotlib (for its font) is not installed.
@@ -82,7 +83,9 @@ class Painter:
 
     def __init__(self, results: Results, width: int, height: int) -> None:
         self._results = results
-        scale = max(min(1.0, LARGEST_SIDE / max(width, height)), SMALLEST_WIDTH / width)
+        others = [fit_into((one.width, one.height), (width, height)).scale for one in results.video.sizes]
+        detail = 1 / min([1.0, *others])  # of the finest picture, so that none loses resolution
+        scale = max(min(detail, LARGEST_SIDE / max(width, height)), SMALLEST_WIDTH / width)
         self._width, self._height = (2 * max(1, round(side * scale / 2)) for side in (width, height))
         self._scale = (self._width / width, self._height / height) * 2
         self._unit = max(1.0, self._width / 800)  # a pixel of the design
@@ -112,8 +115,7 @@ class Painter:
         from PIL import Image, ImageDraw
 
         canvas = Image.new("RGB", (self._width, self._height + self._panel), _GROUND)
-        method = cv2.INTER_AREA if self._scale[0] < 1 else cv2.INTER_CUBIC
-        canvas.paste(Image.fromarray(cv2.resize(image, (self._width, self._height), interpolation=method)), (0, 0))
+        canvas.paste(Image.fromarray(self._picture(image)), (0, 0))
         draw = ImageDraw.Draw(canvas)
         found = [(p, index) for p in self._people if (index := p.track.boxes.at(number)) is not None]
         for person, index in found:
@@ -124,6 +126,14 @@ class Painter:
         self._draw_timeline(canvas, draw, seconds)
         self._draw_foot(draw, seconds)
         return np.asarray(canvas)
+
+    def _picture(self, image: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "_ _ 3"]:
+        """Return the frame in the size of the output, with bars if its shape is not that of the first one."""
+        size = self._width, self._height
+        if not has_same_shape((image.shape[1], image.shape[0]), size):
+            return letterbox(image, size)
+        method = cv2.INTER_AREA if self._width < image.shape[1] else cv2.INTER_CUBIC
+        return np.asarray(cv2.resize(image, size, interpolation=method), np.uint8)
 
     def _pixels(self, units: int) -> int:
         return max(1, round(units * self._unit))

@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,8 @@ def timeline_columns(results: Results) -> dict[str, type]:
     """Return column of the timeline -> its type."""
     first = {"track": int, "start_seconds": float, "end_seconds": float, "start_frame": int, "end_frame": int}
     values = (*results.classes, *_unit_columns(results))
-    return {**first, **dict.fromkeys(values, float), "quality": float, "notice": str}
+    files = dict.fromkeys(("start_file", "end_file"), str) if results.video.files else {}
+    return {**first, **files, **dict.fromkeys(values, float), "quality": float, "notice": str}
 
 
 def _unit_columns(results: Results) -> list[str]:
@@ -43,6 +44,7 @@ def timeline_rows(results: Results) -> Iterator[Row]:
     """Yield one row per window, by time, then by track; see ``Recognition.timeline_rows``."""
     tracks = {track.id: track for track in results.tracks}
     notice = SYNTHETIC if results.model.notice else ""
+    files = results.video.files
     for entry in results.timeline:
         start_frame, end_frame = _frames_between(tracks[entry.track], entry.start_seconds, entry.end_seconds)
         yield {
@@ -51,6 +53,7 @@ def timeline_rows(results: Results) -> Iterator[Row]:
             "end_seconds": round(entry.end_seconds, 4),
             "start_frame": start_frame,
             "end_frame": end_frame,
+            **({"start_file": files[start_frame], "end_file": files[end_frame]} if files else {}),
             **{name: round(value, 6) for name, value in zip(results.classes, entry.probabilities, strict=True)},
             **{name: round(value, 6) for name, value in zip(_unit_columns(results), entry.action_units, strict=True)},
             "quality": round(entry.quality, 4),
@@ -71,8 +74,13 @@ def csv_pieces(results: Results) -> Iterator[str]:
     return _csv_lines(timeline_columns(results), timeline_rows(results))
 
 
-def statistics_pieces(statistics: FrameStatistics) -> Iterator[str]:
-    """Yield the frame statistics as CSV line by line; cells without a measurement are empty."""
+def statistics_pieces(statistics: FrameStatistics, files: Sequence[str] = ()) -> Iterator[str]:
+    """Yield the frame statistics as CSV line by line; cells without a measurement are empty.
+
+    Args:
+        statistics: the measurements.
+        files: name of the file of each frame, in a folder of images.
+    """
     columns = {
         "frame": statistics.frames,
         "seconds": statistics.seconds,
@@ -85,7 +93,10 @@ def statistics_pieces(statistics: FrameStatistics) -> Iterator[str]:
         "quality": statistics.quality,
     }
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-    return _csv_lines(columns, (_statistics_row(dict(zip(columns, row, strict=True))) for row in rows))
+    lines = (_statistics_row(dict(zip(columns, row, strict=True))) for row in rows)
+    if not files:
+        return _csv_lines(columns, lines)
+    return _csv_lines([*columns, "file"], ({**line, "file": files[int(line["frame"])]} for line in lines))
 
 
 def _statistics_row(row: Mapping[str, int | float]) -> Row:
@@ -126,7 +137,7 @@ def write_statistics(results: Results, path: Path) -> None:
     """
     if results.statistics is None:
         raise InputError(f"{path}: these results hold no frame statistics; recognize the video with statistics on")
-    write_pieces(path, statistics_pieces(results.statistics))
+    write_pieces(path, statistics_pieces(results.statistics, results.video.files))
 
 
 def write_timeline_parquet(results: Results, path: Path) -> None:

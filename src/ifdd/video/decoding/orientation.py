@@ -1,6 +1,7 @@
 """From decoded frames to upright images with square pixels, as players show them."""
 
 import struct
+from fractions import Fraction
 from typing import NamedTuple, cast
 
 import av
@@ -8,12 +9,14 @@ import numpy as np
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
+from ifdd.video.decoding.colour import ColourConverter
+
 PIXEL_SHAPES = (0.25, 4.0)
 """Range of plausible pixel aspect ratios (width to height); others are ignored."""
 
 
 class Orientation(NamedTuple):
-    """How the frames of a video become upright images of one size with square pixels."""
+    """How a frame becomes an upright image with square pixels."""
 
     width: int
     """Width of the stored frames in square pixels."""
@@ -31,24 +34,52 @@ class Orientation(NamedTuple):
         """Width and height of the images."""
         return (self.height, self.width) if self.transposed else (self.width, self.height)
 
-    def to_image(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "height width 3"]:
-        """Convert a frame to RGB; streams may change their frame size midway, images keep theirs."""
-        image = frame.to_ndarray(format="rgb24", width=self.width, height=self.height, threads=1)
+    def to_image(self, frame: av.VideoFrame, colours: ColourConverter) -> UInt8[np.ndarray, "height width 3"]:
+        """Convert a frame to RGB.
+
+        Args:
+            frame: as decoded.
+            colours: converts the frames of this video.
+        """
+        image = colours.to_rgb(frame, self.width, self.height)
         image = image.swapaxes(0, 1) if self.transposed else image
         return np.ascontiguousarray(
             image[:: -1 if self.flipped_vertically else 1, :: -1 if self.flipped_horizontally else 1]
         )
 
 
-def orientation_of(frame: av.VideoFrame, stream: VideoStream) -> Orientation:
-    """Read the pixel aspect ratio and the display matrix, which may rotate and mirror.
+class Orientations:
+    """Finds the orientation of each frame of a stream; size, pixel aspect ratio and rotation may change midway.
 
     Args:
-        frame: the first frame of the video.
-        stream: its stream.
+        stream: the stream, set up for decoding.
+    """
+
+    def __init__(self, stream: VideoStream) -> None:
+        self._stream = stream
+        self._declared = stream.codec_context.sample_aspect_ratio
+        self._key: tuple[object, ...] = ()
+        self._newest = Orientation(0, 0, False, False, False)
+
+    def of(self, frame: av.VideoFrame) -> Orientation:
+        """Return the orientation of the newest frame."""
+        shape = self._stream.codec_context.sample_aspect_ratio
+        key = frame.width, frame.height, shape, frame.rotation
+        if key != self._key:
+            changed = shape if self._key and shape != self._declared else None
+            self._key, self._newest = key, orientation_of(frame, changed or self._stream.sample_aspect_ratio)
+        return self._newest
+
+
+def orientation_of(frame: av.VideoFrame, pixel_shape: Fraction | None) -> Orientation:
+    """Read the display matrix, which may rotate and mirror, and apply the pixel aspect ratio.
+
+    Args:
+        frame: a frame.
+        pixel_shape: width of its pixels in multiples of their height; None if unknown.
     """
     width, height = frame.width, frame.height
-    shape = float(stream.sample_aspect_ratio or 1)
+    shape = float(pixel_shape or 1)
     if PIXEL_SHAPES[0] <= shape <= PIXEL_SHAPES[1]:
         width, height = max(width, round(width * shape)), max(height, round(height / shape))
     try:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ifdd.errors import InputError
-from ifdd.video.containers import ContainerReader
+from ifdd.video.decoding.containers import ContainerReader
 from ifdd.video.frames import Frame
 from ifdd.video.sources import SourceOptions, VideoSource, open_video
 from tests.helpers.videos import damage_packets, moving_frames, write_frame_folder, write_video

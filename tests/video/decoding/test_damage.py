@@ -2,7 +2,7 @@ from pathlib import Path
 
 import av
 
-from ifdd.video.damage import DamageCounter
+from ifdd.video.decoding.damage import DamageCounter
 from tests.helpers.videos import moving_frames, write_video
 
 

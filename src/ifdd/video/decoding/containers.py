@@ -10,13 +10,14 @@ from typing import NoReturn
 
 import av
 from av.container import InputContainer
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from ifdd.errors import InputError
-from ifdd.video.damage import DamageCounter, Gaps
-from ifdd.video.orientation import Orientation, orientation_of
-from ifdd.video.pipes import stoppable
+from ifdd.video.decoding.colour import ColourConverter
+from ifdd.video.decoding.damage import DamageCounter, Gaps
+from ifdd.video.decoding.orientation import Orientations
+from ifdd.video.decoding.pipes import stoppable
+from ifdd.video.decoding.streams import choose_stream
 from ifdd.video.readers import RawFrame, Reader
 from ifdd.video.timestamps import DEFAULT_FPS, Clock, TimedFrame, declared_end, start_seconds
 
@@ -31,8 +32,6 @@ REORDERED_FRAMES = 16
 
 SEEKING_FORMATS = ("matroska", "mov")
 """Containers whose index leads to the right frame; in others, skipped frames are decoded and dropped."""
-
-_NOT_VIDEO_FORMATS = ("tty",)  # FFmpeg renders plain text files as moving ANSI art
 
 
 class ContainerReader(Reader):
@@ -69,6 +68,7 @@ class ContainerReader(Reader):
         self._newest: TimedFrame | None = None
         self._count = 0
         self._open()
+        self.notices += self._stream_notices
         self._declared_end = declared_end(self._container, self._stream)
         self._expect()
 
@@ -78,21 +78,22 @@ class ContainerReader(Reader):
 
     def read(self) -> Iterator[RawFrame]:
         """Yield the frames that can be decoded, including repaired ones."""
-        orientation: Orientation | None = None
+        orientations, colours = Orientations(self._stream), ColourConverter()
         gaps, false_timestamps, left = Gaps(), 0, 0
         for timed in self._timed_frames():
-            orientation = orientation or orientation_of(timed.frame, self._stream)
+            orientation = orientations.of(timed.frame)
             self._newest = timed
             false_timestamps += timed.jumped
             if not self.is_skipped(timed.seconds):
                 self.damaged += timed.jumped
                 gaps.add(timed.seconds)
                 left += 1
-                to_rgb = partial(orientation.to_image, timed.frame)
+                to_rgb = partial(orientation.to_image, timed.frame, colours)
                 yield RawFrame(timed.seconds, timed.end_seconds, orientation.size, to_rgb)
             self._count += 1
         if not left:
             raise self.no_frames(0.0 if self._newest is None else self._newest.end_seconds)
+        self.notices += colours.notices()
         self.notices += gaps.notices()
         if self.strict or not false_timestamps:  # false stamps make the declared duration doubtful too
             self._check_end()
@@ -108,7 +109,8 @@ class ContainerReader(Reader):
         except av.error.FFmpegError as error:
             self._refuse(error)
         try:
-            self._stream = _video_stream(self.name, self._container)
+            file = place if isinstance(place, str) and self._is_file else None
+            self._stream, self._stream_notices = choose_stream(self.name, self._container, file)
         except InputError:
             self._container.close()
             raise
@@ -260,18 +262,3 @@ def open_file(path: Path, *, start_seconds: float = 0.0, strict: bool = False) -
     """
     # The path is absolute, so that no file name is mistaken for a protocol.
     return ContainerReader(str(path), str(path.absolute()), start_seconds=start_seconds, strict=strict)
-
-
-def _video_stream(name: str, container: InputContainer) -> VideoStream:
-    """Return the first video stream that is not a cover picture, set up for decoding without threads."""
-    streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
-    if not streams or container.format.name in _NOT_VIDEO_FORMATS:
-        raise InputError(f"{name} holds no video; give a video file or a folder of images")
-    stream = streams[0]
-    codec = stream.codec_context
-    if codec is None:
-        raise InputError(f"no decoder for the kind of video in {name}; convert it to mp4 (H.264)")
-    # Threads, here and in Orientation, gain little (nothing at 640x360). One that survives, held by an exception for
-    # example, hangs a data loader's worker that is forked later and frees it.
-    codec.thread_count = 1
-    return stream

@@ -1,0 +1,1 @@
+"""The readers behind ``sources`` and ``frames``: FFmpeg's containers, animations and cameras."""
