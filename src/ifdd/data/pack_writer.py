@@ -271,7 +271,7 @@ def _encode_batch(clips: Sequence[Sample], *, size: int | None, quality: int | N
 
 
 def _encoded_frames(clip: Sample, size: int | None, quality: int | None) -> Iterator[bytes]:
-    """Yield the frames of one clip as encoded images of the first one's size; others are fitted in, undistorted."""
+    """Yield the frames of one clip as encoded images of one size: that of the first, into which others are fitted."""
     canvas: Size | None = None
     for source, original in _source_frames(clip.path):
         canvas = canvas or (original.shape[1], original.shape[0])

@@ -26,7 +26,6 @@ CHECKS: dict[str, str] = {
     "counts": "clips of each class are as many as published",
     "frames": "every clip has frames",
     "readable": "frames can be read",
-    "reading": "clips are read without a choice or a conversion",
     "faces": "a face was found in every clip",
     "length": "clips have 16 frames or more",
     "unlisted": "every clip on disk is in a list",
@@ -73,7 +72,7 @@ def check_frames(listing: Listing, states: dict[str, ClipState]) -> None:
         elif state.problem:
             listing.report("readable", "wrong", f"clip {clip_id}: {state.problem}", clip_id)
         for notice in state.notices:
-            listing.report("reading", "note", f"clip {clip_id}: {notice}", clip_id)
+            listing.report("readable", "note", f"clip {clip_id}: {notice}", clip_id)
     listing.entries = kept
 
 
