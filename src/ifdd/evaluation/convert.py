@@ -1,5 +1,6 @@
 """``ifdd convert``: convert a checkpoint of the official release, or halve the size of an ifdd checkpoint."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -52,7 +53,7 @@ def convert(
     Raises:
         InputError: the checkpoint cannot be read, the options do not fit it, or the file cannot be written.
     """
-    check_range("--clip-seconds", clip_seconds, above=0)
+    check_range("--clip-seconds", clip_seconds, above=0, below=math.inf)
     if out.suffix != ".safetensors":
         raise InputError(f"cannot write {out}: name it with the suffix .safetensors")
     if out.exists() and checkpoint.exists() and out.samefile(checkpoint):

@@ -19,7 +19,7 @@ from ifdd.evaluation.groups.scores import score_groups
 from ifdd.evaluation.metrics import confusion_matrix, scores_from_confusion
 from ifdd.evaluation.protocol import clips_used_for, describe_dataset, describe_protocol
 from ifdd.evaluation.report import Evaluation, evaluation_tables, write_evaluation
-from ifdd.model import IFDD, choose_device, class_probabilities, load_checkpoint
+from ifdd.model import IFDD, check_readings, choose_device, class_probabilities, load_checkpoint
 from ifdd.records import CheckpointRecord, Protocol
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -199,7 +199,8 @@ def evaluate_model(
         temperature: what divides the logits before the softmax; see ``Checkpoint.temperature``.
 
     Raises:
-        InputError: a video cannot be read, or the dataset and the model have different numbers of classes.
+        InputError: a video cannot be read, the dataset and the model have different numbers of classes, or the model's
+            output is not finite.
     """
     if len(dataset.classes) != model.config.num_classes:
         raise InputError(f"the model has {model.config.num_classes} classes, but the data has {len(dataset.classes)}")
@@ -212,7 +213,10 @@ def evaluate_model(
             of_views = torch.cat([_classify(model, part, temperature) for part in batch.views.split(batch_size)])
             counts = batch.owners.bincount(minlength=len(batch.targets))
             sums = torch.zeros(len(counts), of_views.shape[1]).index_add(0, batch.owners, of_views)
-            probabilities.append(sums / counts[:, None])
+            mean = sums / counts[:, None]
+            for sample, row in zip(dataset.samples[sum(map(len, targets)) :], mean, strict=False):
+                check_readings(row, f"clip {sample.clip_id!r}")
+            probabilities.append(mean)
             targets.append(batch.targets)
             views.append(counts)
             advance(len(counts))

@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ifdd.faces.similarity import Alignment
-from ifdd.model import Checkpoint, choose_device, class_probabilities
+from ifdd.model import Checkpoint, check_readings, choose_device, class_probabilities
 
 
 class Readings(NamedTuple):
@@ -86,13 +86,20 @@ class ClipReader:
 
     @torch.inference_mode()
     def read_batch(self, clips: UInt8[np.ndarray, "clips frames size size 3"]) -> Readings:
-        """Return the results of one batch of clips."""
+        """Return the results of one batch of clips.
+
+        Raises:
+            InputError: the model's output is not finite.
+        """
         batch = torch.from_numpy(clips).to(self.device).permute(0, 4, 1, 2, 3).float() / 255
         readings = self._run(batch)
         if self.flip:
             pairs = zip(readings, self._run(batch.flip(-1)), strict=True)
             readings = Readings(*((one + other) / 2 for one, other in pairs))
-        return Readings(*(each.cpu() for each in readings))
+        readings = Readings(*(each.cpu() for each in readings))
+        for values in readings:
+            check_readings(values, "a window of the video")
+        return readings
 
     def _run(self, batch: Float[Tensor, "clips 3 frames size size"]) -> Readings:
         output = self.model(batch)

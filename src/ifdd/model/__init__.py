@@ -5,7 +5,7 @@ from ifdd.model.config import ABLATIONS, PRESETS, IFDDConfig, lookup
 from ifdd.model.device import choose_device
 from ifdd.model.ifdd import IFDD, check_values, create_model
 from ifdd.model.losses import IFDDLoss, Losses, action_unit_loss, classification_loss, lifting_loss
-from ifdd.model.outputs import FrameSplit, IFDDOutput, Lifted, StageShape, class_probabilities
+from ifdd.model.outputs import FrameSplit, IFDDOutput, Lifted, StageShape, check_readings, class_probabilities
 from ifdd.model.weights.checkpoint import (
     BUNDLED,
     DEFAULT,
@@ -40,6 +40,7 @@ __all__ = [
     "Losses",
     "StageShape",
     "action_unit_loss",
+    "check_readings",
     "check_values",
     "choose_device",
     "class_probabilities",

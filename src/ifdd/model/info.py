@@ -63,7 +63,7 @@ def info(
         document = describe_model(model, ablation, overrides or {}, batch_size, choose_device(device), seconds)
         console.print(model_tables(document), highlight=False)
     if out is not None:
-        write_text(out, json.dumps(document, indent=2) + "\n")
+        write_text(out, json.dumps(document, indent=2, allow_nan=False) + "\n")
         console.print(f"Written to {out}", highlight=False)
 
 

@@ -15,6 +15,7 @@ from ifdd.console import error_console, progress_bar
 from ifdd.evaluation.metrics import scores_from_confusion
 from ifdd.model import IFDD
 from ifdd.records import BestEpoch, SubsetScores
+from ifdd.training.divergence import diverged
 from ifdd.training.module import ClipClassifier
 
 UNIT_ERROR = "action_unit_error"
@@ -59,8 +60,16 @@ class ValidationCheckpoints(Callback):
         """The best epoch so far."""
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Score the epoch and write its checkpoints."""
+        """Score the epoch and write its checkpoints.
+
+        Raises:
+            InputError: the model's output is not finite, so that the scores would mean nothing.
+        """
         assert isinstance(pl_module, ClipClassifier)
+        count = int(pl_module.not_finite.compute())
+        pl_module.not_finite.reset()
+        if count:
+            raise diverged(trainer, pl_module, f"the output for {count} {self.subset} clips is not finite")
         scores = scores_from_confusion(pl_module.confusion.compute().cpu().numpy(), self.classes)
         pl_module.confusion.reset()
         # the matrix covers all processes, so their scores are equal; sync_dist only silences a warning of the engine

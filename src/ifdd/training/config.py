@@ -1,5 +1,6 @@
 """The recipe of a training run: frozen dataclasses whose field docstrings become the options of ``ifdd train``."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -69,7 +70,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_range("data.fps", self.fps, above=0)
+        check_range("data.fps", self.fps, above=0, below=math.inf)
         check_range("data.stride", self.stride, at_least=1)
         check_range("data.validation_fraction", self.validation_fraction, above=0, at_most=0.5)
         check_range("data.class_balance", self.class_balance, at_least=0, at_most=1)
@@ -106,14 +107,14 @@ class OptimizationConfig:
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_range("optimization.epochs", self.epochs, at_least=1)
-        check_range("optimization.learning_rate", self.learning_rate, above=0)
-        check_range("optimization.backbone_factor", self.backbone_factor, above=0)
+        check_range("optimization.learning_rate", self.learning_rate, above=0, below=math.inf)
+        check_range("optimization.backbone_factor", self.backbone_factor, above=0, below=math.inf)
         check_range("optimization.warmup_epochs", self.warmup_epochs, at_least=0, below=self.epochs)
-        check_range("optimization.final_fraction", self.final_fraction, at_least=0)
-        check_range("optimization.weight_decay", self.weight_decay, at_least=0)
-        check_range("optimization.gradient_clip", self.gradient_clip, above=0)
+        check_range("optimization.final_fraction", self.final_fraction, at_least=0, below=math.inf)
+        check_range("optimization.weight_decay", self.weight_decay, at_least=0, below=math.inf)
+        check_range("optimization.gradient_clip", self.gradient_clip, above=0, below=math.inf)
         check_range("optimization.ema_decay", self.ema_decay, above=0, below=1)
-        check_range("optimization.logit_adjustment", self.logit_adjustment, at_least=0)
+        check_range("optimization.logit_adjustment", self.logit_adjustment, at_least=0, below=math.inf)
 
 
 @dataclass(frozen=True)

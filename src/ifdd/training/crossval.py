@@ -263,10 +263,17 @@ def _fold(out: Path, recipe: Recipe, number: int, expected: tuple[int, ...]) -> 
 
 
 def _run_here(folds: Iterable[Fold], manifest: Manifest) -> Generator[Fold]:
-    """Run folds one after another in this process; yield each finished fold."""
+    """Run folds one after another in this process; yield each finished fold.
+
+    Raises:
+        InputError: a fold failed; the others, which have the same recipe, are not run.
+    """
     for fold in folds:
         console.print(f"fold {fold.number or 'all'} -> {fold.folder}", highlight=False)
-        run_fold(fold, manifest)
+        try:
+            run_fold(fold, manifest)
+        except InputError as error:
+            raise InputError(f"fold {fold.number or 'all'}: {error}; finished folds are kept") from error
         if is_first_process():
             yield fold
 

@@ -39,6 +39,7 @@ from ifdd.training.callbacks import TrainingProgress, ValidationCheckpoints
 from ifdd.training.checkpoint_io import WholeCheckpointIO
 from ifdd.training.clips import ClipDataModule
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
+from ifdd.training.divergence import StopIfDiverged
 from ifdd.training.module import ClipClassifier
 from ifdd.training.recipe import Recipe
 from ifdd.training.start import build_network, check_start, start_line
@@ -148,7 +149,7 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
             console.print(start_line(start), highlight=False, soft_wrap=True)
     checkpoints = ValidationCheckpoints(out, classes, run.select, run.selection, clips.selection_clips, save, note)
     progress = TrainingProgress(data.batch_size, run.selection)
-    trainer = _trainer(out, recipe.optimization, run, checkpoints, progress)
+    trainer = _trainer(out, recipe.optimization, run, StopIfDiverged(), checkpoints, progress)
     module = ClipClassifier(
         network,
         recipe.optimization,

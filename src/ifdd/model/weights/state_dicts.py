@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ifdd.errors import InputError
+from ifdd.model.weights.finite import check_finite
 
 
 def read_pickle(path: str | Path) -> Any:
@@ -34,7 +35,7 @@ def read_pickle(path: str | Path) -> Any:
 def load_strictly(
     module: nn.Module, weights: Mapping[str, Tensor], origin: str, name_at_origin: Callable[[str], str] = str
 ) -> None:
-    """Load a state dict whose names and shapes must match the module's.
+    """Load a state dict whose names and shapes must match the module's, and whose numbers must be finite.
 
     Args:
         module: the module to load into.
@@ -43,7 +44,8 @@ def load_strictly(
         name_at_origin: maps a name of the module to the name in ``origin``, for the message.
 
     Raises:
-        InputError: names are missing or unknown, or shapes differ; the message lists all of them.
+        InputError: names are missing or unknown, or shapes differ; the message lists all of them. Or a value is not
+            finite.
     """
     expected = module.state_dict()
     problems = [f"missing {name_at_origin(name)}" for name in expected.keys() - weights.keys()]
@@ -55,4 +57,5 @@ def load_strictly(
     ]
     if problems:
         raise InputError(f"the weights of {origin} do not fit the model: {'; '.join(sorted(problems))}")
+    check_finite({name_at_origin(name): value for name, value in weights.items()}, origin)
     module.load_state_dict(dict(weights))
