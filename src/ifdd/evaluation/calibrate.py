@@ -18,7 +18,7 @@ from ifdd.evaluation.confidence import (
     threshold_for_coverage,
     wilson_interval,
 )
-from ifdd.evaluation.evaluate import Device, SamplingConfig, evaluate_checkpoint
+from ifdd.evaluation.evaluate import SamplingConfig, evaluate_checkpoint
 from ifdd.evaluation.reliability import expected_calibration_error
 from ifdd.evaluation.report import Evaluation
 from ifdd.evaluation.tables import percent
@@ -38,7 +38,7 @@ def calibrate(
     minimum_coverage: float = 0.1,
     batch_size: int = 16,
     workers: int = 2,
-    device: Device = "auto",
+    device: str = "auto",
 ) -> None:
     """Fit a checkpoint's temperature and its threshold for abstaining on clips that it was not trained on.
 
@@ -58,7 +58,8 @@ def calibrate(
             with them, the threshold is the one of the highest accuracy.
         batch_size: Clips per batch.
         workers: Worker processes that load clips; 0 loads in the main process.
-        device: Device to run the model on; auto uses a GPU if there is one.
+        device: Device to run the model on: auto (a CUDA GPU if there is one, otherwise the CPU), cpu, cuda, cuda:1 (the
+            second GPU) or mps (the GPU of a Mac).
 
     Raises:
         InputError: an option is out of range, a file cannot be read or written, the checkpoint was trained on these

@@ -22,8 +22,6 @@ from ifdd.evaluation.report import Evaluation, evaluation_tables, write_evaluati
 from ifdd.model import IFDD, check_readings, choose_device, class_probabilities, load_checkpoint
 from ifdd.records import CheckpointRecord, Protocol
 
-Device = Literal["auto", "cpu", "cuda"]
-
 
 @dataclass(frozen=True)
 class SamplingConfig:
@@ -59,7 +57,7 @@ def evaluate(
     crops: Literal[1, 2, 3] = 1,
     batch_size: int = 16,
     workers: int = 2,
-    device: Device = "auto",
+    device: str = "auto",
     by: str = "",
     out: Path | None = None,
 ) -> None:
@@ -81,7 +79,8 @@ def evaluate(
             3 all of them.
         batch_size: Clips per batch.
         workers: Worker processes that load clips; 0 loads in the main process.
-        device: Device to run the model on; auto uses a GPU if there is one.
+        device: Device to run the model on: auto (a CUDA GPU if there is one, otherwise the CPU), cpu, cuda, cuda:1 (the
+            second GPU) or mps (the GPU of a Mac).
         by: Columns of the manifest, separated by commas, for example age,sex: also report the results of each group
             of clips, with intervals, and the largest gaps between groups.
         out: Folder to write to: evaluation.json, evaluation.md and predictions.csv. Default: nothing is written.
@@ -119,7 +118,7 @@ def evaluate_checkpoint(
     fold: int | None = None,
     batch_size: int = 16,
     workers: int = 0,
-    device: Device = "auto",
+    device: str = "auto",
     by: Sequence[str] = (),
 ) -> tuple[Evaluation, Protocol]:
     """Evaluate a checkpoint on clips of a manifest, with a progress bar.
@@ -132,7 +131,7 @@ def evaluate_checkpoint(
         fold: number of the fold; None if the manifest has only one or none.
         batch_size: clips per batch.
         workers: worker processes that load clips.
-        device: device to run the model on.
+        device: device to run the model on, see ``choose_device``.
         by: columns of the manifest to report results by.
 
     Returns:
@@ -140,8 +139,9 @@ def evaluate_checkpoint(
 
     Raises:
         InputError: a file cannot be read, the checkpoint lacks classes, there are no such clips or columns, or the
-            clips are test clips of another fold, which the checkpoint was trained on.
+            clips are test clips of another fold, which the checkpoint was trained on; or the device is not there.
     """
+    chosen = choose_device(device)
     loaded = load_checkpoint(checkpoint)
     samples = manifest.select(subset, fold)
     groupings = [group_clips(manifest, samples, column) for column in by]
@@ -168,7 +168,7 @@ def evaluate_checkpoint(
         views=how.views,
         crops=how.crops,
     )
-    model = loaded.model.to(choose_device(device))
+    model = loaded.model.to(chosen)
     with progress_bar("clips") as bar:
         task = bar.add_task("evaluating", total=len(dataset))
         evaluation = evaluate_model(

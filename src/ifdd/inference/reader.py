@@ -25,7 +25,8 @@ class ClipReader:
 
     Args:
         checkpoint: model, class names and clip length.
-        device: "auto" (a GPU if there is one), "cpu", "cuda", or any device of torch.
+        device: "auto" (a CUDA GPU if there is one, otherwise the CPU), "cpu", "cuda", "cuda:1", "mps", or any device of
+            torch.
         flip: average the results of each clip and of its mirror image.
         batch_size: clips per batch.
 
@@ -41,7 +42,7 @@ class ClipReader:
         flip: bool = False,
         batch_size: int = 8,
     ) -> None:
-        self.device = torch.device(choose_device(device) if isinstance(device, str) else device)
+        self.device = torch.device(choose_device(device, "device"))
         self.model = checkpoint.model.to(self.device).eval()
         self.classes = checkpoint.classes
         """Class names in the order of the probabilities."""

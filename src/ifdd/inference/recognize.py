@@ -5,7 +5,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from rich.progress import Progress as Bar
 
@@ -39,7 +38,7 @@ def recognize(
     retry_failed: bool = False,
     overwrite: bool = False,
     detector_model: Path | None = None,
-    device: Literal["auto", "cpu", "cuda"] = "auto",
+    device: str = "auto",
     source: SourceOptions = SourceOptions(),  # noqa: B008 (frozen)
     windows: WindowOptions = WindowOptions(),  # noqa: B008 (frozen)
     tracking: TrackingOptions = TrackingOptions(),  # noqa: B008 (frozen)
@@ -67,7 +66,8 @@ def recognize(
         overwrite: Process videos again that are done.
         detector_model: Path to YuNet's .onnx file; by default, the public one is downloaded once. If that fails,
             OpenCV's Haar cascade is used, which finds fewer faces.
-        device: Device to run the model on; auto uses a GPU if there is one.
+        device: Device to run the model on: auto (a CUDA GPU if there is one, otherwise the CPU), cpu, cuda, cuda:1 (the
+            second GPU) or mps (the GPU of a Mac).
         source: Frame rate of images, timeouts, the part of the video to read.
         windows: Windows and segments.
         tracking: Face tracking.

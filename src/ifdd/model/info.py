@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from rich.box import SIMPLE_HEAD
@@ -30,7 +30,7 @@ def info(
     ablation: str = "full",
     overrides: dict[str, Any] | None = None,
     batch_size: int = 1,
-    device: Literal["auto", "cpu", "cuda"] = "auto",
+    device: str = "auto",
     seconds: float = 3.0,
     out: Path | None = None,
 ) -> None:
@@ -46,7 +46,8 @@ def info(
         ablation: Row of the paper's ablations: full, backbone_only, issm_only, even_odd, predictor_first, ...
         overrides: Other fields of the model's configuration to change, e.g. {size: 112}.
         batch_size: Clips per batch.
-        device: Device to run the model on; auto uses a GPU if there is one.
+        device: Device to run the model on: auto (a CUDA GPU if there is one, otherwise the CPU), cpu, cuda, cuda:1 (the
+            second GPU) or mps (the GPU of a Mac).
         seconds: Shortest time for which to repeat the forward, in seconds.
         out: JSON file to write the figures and the machine to.
 

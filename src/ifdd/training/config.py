@@ -129,10 +129,11 @@ class RunConfig:
     result and is reported in it."""
     select: Literal["war", "uar"] = "war"
     """Score on these clips that selects the best checkpoint."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Device to run the model on; auto uses a GPU if there is one."""
+    device: str = "auto"
+    """Device to run the model on: auto (a CUDA GPU if there is one, otherwise the CPU), cpu, cuda, cuda:1 (the second
+    GPU) or mps (the GPU of a Mac)."""
     devices: int = 1
-    """Number of devices; more than one trains data-parallel."""
+    """Number of devices; more than one trains data-parallel, on the first ones."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""

@@ -19,7 +19,7 @@ from ifdd.data.manifest import Manifest, Sample
 from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
 from ifdd.evaluation.crossval_report import crossval_tables, write_crossval
-from ifdd.evaluation.evaluate import Device, SamplingConfig, evaluate_checkpoint
+from ifdd.evaluation.evaluate import SamplingConfig, evaluate_checkpoint
 from ifdd.evaluation.folds import FoldResult, cross_validation, read_fold
 from ifdd.evaluation.protocol import describe_dataset, sampling_options
 from ifdd.evaluation.report import write_evaluation
@@ -28,7 +28,7 @@ from ifdd.files import file_sha256
 from ifdd.records import DatasetRecord, EvaluationRecord
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 from ifdd.training.recipe import RECIPE_FILE, Recipe
-from ifdd.training.train import is_first_process, known_training, train_recipe
+from ifdd.training.train import is_first_process, known_training, placement, train_recipe
 
 LOG_FILE = "log.txt"
 POLL_SECONDS = 0.2
@@ -37,9 +37,6 @@ STOP_SECONDS = 600.0
 
 ALL_FOLDS = dict.fromkeys(("dfew", "mafw", "cremad", "ravdess"), (1, 2, 3, 4, 5))
 """Name of a dataset -> its folds."""
-
-TEST_DEVICES: dict[str, Device] = {"cpu": "cpu", "cuda": "cuda"}
-"""Training device -> test device; other training devices test on "auto"."""
 
 
 class Fold(NamedTuple):
@@ -197,7 +194,7 @@ def run_fold(fold: Fold, manifest: Manifest) -> None:
         fold=data.fold,
         batch_size=data.batch_size,
         workers=data.workers,
-        device=TEST_DEVICES.get(fold.recipe.run.device, "auto"),
+        device=fold.recipe.run.device,
     )
     write_evaluation(fold.evaluation, result, protocol)
 
@@ -210,6 +207,11 @@ def _check_options(recipe: Recipe, gpus: str) -> None:
     if gpus and recipe.run.devices > 1:
         raise InputError(
             f"--gpus assigns one GPU to each fold, but run.devices is {recipe.run.devices}; use one of the two"
+        )
+    device, _ = placement(recipe.run)
+    if gpus and (":" in recipe.run.device or device == "mps"):
+        raise InputError(
+            f"--gpus assigns a GPU to each fold, but run.device is {recipe.run.device}; leave one of the two out"
         )
 
 

@@ -17,7 +17,7 @@ STEPS_BETWEEN_LOOKS = 20
 
 SMALLEST_SCALE = 2.0**-10
 """Factor of the loss in 16-mixed precision below which no gradient fits. It begins at 65536, and halves at each step
-that is skipped because a gradient overflows, as happens now and then in any training."""
+that is skipped because a gradient overflows, as happens now and then."""
 
 
 class StopIfDiverged(Callback):

@@ -46,8 +46,8 @@ class ClipClassifier(LightningModule):
     """Train a model on batches of (uint8 clips, targets).
 
     Batches are augmented on the training device. Validation counts a confusion matrix, the clips without finite logits
-    and, if the model predicts action units, their errors. Mixing treats intensities as labels, but does not smooth them. Every epoch has a separate
-    seed, so that a resumed run draws the same random numbers as an uninterrupted one.
+    and, if the model predicts action units, their errors. Mixing treats intensities as labels, but does not smooth
+    them. Every epoch has a separate seed, so that a resumed run draws the same random numbers as an uninterrupted one.
 
     Args:
         model: model to train.

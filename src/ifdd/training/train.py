@@ -23,7 +23,7 @@ from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
 from ifdd.evaluation.evaluate import SamplingConfig
 from ifdd.evaluation.protocol import describe_dataset, running_software
-from ifdd.model import IFDD, save_checkpoint
+from ifdd.model import IFDD, choose_device, save_checkpoint
 from ifdd.records import (
     BestEpoch,
     CheckpointRecord,
@@ -104,6 +104,7 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
     """
     data, model, run = recipe.data, recipe.model, recipe.run
     dataset = describe_dataset(manifest)
+    placement(run)  # refuses a device that is not there before anything is written
     if is_first_process():
         known = known_training(recipe, out, dataset, resume)
         if known is not None and known.state == "done":
@@ -285,15 +286,31 @@ def is_first_process() -> bool:
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
+def placement(run: RunConfig) -> tuple[str, int | list[int]]:
+    """Return the accelerator of the training engine, and the number or the list of its devices.
+
+    Raises:
+        InputError: there is no such device, or one device is named and several are to be used.
+    """
+    kind, _, number = choose_device(run.device, "run.device").partition(":")
+    if number and run.devices > 1:
+        raise InputError(
+            f"run.device {run.device} is one GPU, but run.devices is {run.devices}; set run.device to {kind}, and "
+            "choose GPUs with the environment variable CUDA_VISIBLE_DEVICES"
+        )
+    return kind, [int(number)] if number else run.devices
+
+
 def _trainer(out: Path, optimization: OptimizationConfig, run: RunConfig, *callbacks: Callback) -> Trainer:
     resume_point = ModelCheckpoint(
         out, RESUME_FILE.removesuffix(".ckpt"), save_on_train_epoch_end=True, enable_version_counter=False
     )
+    accelerator, devices = placement(run)
     averaging = [] if optimization.ema_decay is None else [EMAWeightAveraging(decay=optimization.ema_decay)]
     try:
         return Trainer(
-            accelerator=run.device,
-            devices=run.devices,
+            accelerator=accelerator,
+            devices=devices,
             default_root_dir=out,
             precision=optimization.precision,
             max_epochs=optimization.epochs,

@@ -13,7 +13,7 @@ def not_finite(values: Mapping[str, Tensor]) -> list[str]:
     Example:
         >>> import torch
         >>> from ifdd.model.weights.finite import not_finite
-        >>> not_finite({"weight": torch.ones(2), "running_var": torch.tensor([1.0, torch.inf]), "count": torch.tensor(3)})
+        >>> not_finite({"weight": torch.ones(2), "running_var": torch.tensor([1.0, torch.inf])})
         ['running_var']
     """
     return [name for name, value in values.items() if not _is_finite(value)]
