@@ -206,7 +206,9 @@ def evaluate_model(
         raise InputError(f"the model has {model.config.num_classes} classes, but the data has {len(dataset.classes)}")
     model.eval()
     loader = DataLoader(dataset, batch_size=batch_size, num_workers=workers, collate_fn=collate_views)
-    probabilities, targets, views = [], [], []
+    probabilities: list[Tensor] = []
+    targets: list[Tensor] = []
+    views: list[Tensor] = []
     batch: ViewBatch
     try:
         for batch in loader:
@@ -214,7 +216,7 @@ def evaluate_model(
             counts = batch.owners.bincount(minlength=len(batch.targets))
             sums = torch.zeros(len(counts), of_views.shape[1]).index_add(0, batch.owners, of_views)
             mean = sums / counts[:, None]
-            for sample, row in zip(dataset.samples[sum(map(len, targets)) :], mean, strict=False):
+            for sample, row in zip(dataset.samples[sum(len(each) for each in targets) :], mean, strict=False):
                 check_readings(row, f"clip {sample.clip_id!r}")
             probabilities.append(mean)
             targets.append(batch.targets)

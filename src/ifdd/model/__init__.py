@@ -17,6 +17,7 @@ from ifdd.model.weights.checkpoint import (
     save_checkpoint,
     save_measurement,
 )
+from ifdd.model.weights.foreign import is_ours
 from ifdd.model.weights.kinetics import KINETICS, kinetics_classifier, load_kinetics
 from ifdd.model.weights.official import Conversion, convert_official, load_official
 
@@ -48,6 +49,7 @@ __all__ = [
     "convert_official",
     "create_model",
     "find_checkpoint",
+    "is_ours",
     "kinetics_classifier",
     "lifting_loss",
     "load_checkpoint",

@@ -23,6 +23,9 @@ from ifdd.model.weights.checkpoint import BUNDLED, Checkpoint, load_checkpoint
 
 SCHEMA_VERSION = 1
 
+SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".tar", ".onnx")
+"""Suffixes by which a word is a checkpoint of some kind, not a preset."""
+
 
 def info(
     model: str | None = None,
@@ -153,9 +156,7 @@ def describe_model(
 
 def _load(model: str, ablation: str, overrides: dict[str, Any]) -> tuple[IFDD, Checkpoint | None]:
     """Return the model in evaluation mode, and its checkpoint if it comes from one."""
-    if model.endswith((".pth", ".pt")):
-        raise InputError(f"{model} is not an ifdd checkpoint; convert official checkpoints with 'ifdd convert'")
-    if not model.endswith(".safetensors") and model not in BUNDLED:
+    if model in PRESETS or not (model in BUNDLED or Path(model).suffix in SUFFIXES or Path(model).exists()):
         return create_model(model, ablation=ablation, **overrides).eval(), None
     if ablation != "full" or overrides:
         raise InputError(f"{model} is a checkpoint, which is complete: leave out --ablation and --overrides")

@@ -38,7 +38,8 @@ def check_readings(values: Float[Tensor, "*rows columns"], where: str) -> None:
     if not values.isfinite().all():
         raise InputError(
             f"{where}: the model's output is not finite (NaN), although its weights are: it overflows the "
-            "floating-point format; take the checkpoint of an earlier epoch, or train again with a lower learning rate or in 32 bits"
+            "floating-point format; take the checkpoint of an earlier epoch, or train again with a lower learning rate "
+            "or in 32 bits"
         )
 
 

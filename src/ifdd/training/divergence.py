@@ -13,7 +13,7 @@ from ifdd.model.weights.finite import not_finite
 from ifdd.training.module import ClipClassifier
 
 STEPS_BETWEEN_LOOKS = 20
-"""Steps after which the losses are read from a GPU, which has to wait for them; on a CPU they are read at every step."""
+"""Steps after which the losses are read from a GPU, which has to wait for them; a CPU reads them at every step."""
 
 SMALLEST_SCALE = 2.0**-10
 """Factor of the loss in 16-mixed precision below which no gradient fits. It begins at 65536, and halves at each step

@@ -16,10 +16,11 @@ from ifdd.files import atomic_path
 from ifdd.model.config import PRESETS, IFDDConfig, from_plain
 from ifdd.model.ifdd import IFDD
 from ifdd.model.weights.finite import check_finite, not_finite
+from ifdd.model.weights.foreign import FORMAT_NAME, is_safetensors, refuse_foreign
 from ifdd.model.weights.state_dicts import load_strictly
 from ifdd.records import CalibrationRecord, CheckpointRecord, MeasuredRecord
 
-FORMAT = "ifdd-checkpoint-1"
+FORMAT = f"{FORMAT_NAME}1"
 """Identifies a checkpoint file and its version."""
 
 DEFAULT = "ifdd_face"
@@ -33,8 +34,6 @@ BUNDLED = {name: Path(__file__).parent / "bundled" / f"{name}.safetensors" for n
 
 CLASSIFIER, ACTION_UNITS = "head.classifier.", "action_units."
 """Prefixes of the parameter names of the two heads."""
-
-PICKLES = (".pth", ".pt", ".ckpt", ".bin")
 
 
 class Checkpoint(NamedTuple):
@@ -220,27 +219,25 @@ def _read(checkpoint: str | Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         InputError: it is missing, unreadable or not an ifdd checkpoint.
     """
     path = find_checkpoint(checkpoint)
-    if path.suffix in PICKLES:
-        raise InputError(f"{path} is a PyTorch pickle; convert official checkpoints with 'ifdd convert'")
+    if not path.exists():
+        if str(checkpoint) in PRESETS:
+            raise InputError(f"{checkpoint} is a preset, which has no trained weights; did you mean {DEFAULT}?")
+        raise InputError(f"no checkpoint at {path}; train one with 'ifdd train', or use the bundled {DEFAULT}")
+    if not is_safetensors(path):
+        raise refuse_foreign(path)
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
+            stored = str(metadata.get("format"))
+            if not stored.startswith(FORMAT_NAME):
+                raise refuse_foreign(path)
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except FileNotFoundError as error:
-        if str(checkpoint) in PRESETS:
-            raise InputError(
-                f"{checkpoint} is a preset, which has no trained weights; did you mean {DEFAULT}?"
-            ) from error
-        raise InputError(
-            f"no checkpoint at {path}; train one with 'ifdd train', or use the bundled {DEFAULT}"
-        ) from error
     except (SafetensorError, OSError) as error:
-        reason = "it is a folder" if path.is_dir() else str(error)
         raise InputError(
-            f"cannot read {path} as a .safetensors checkpoint: {reason}; give a file that 'ifdd train' wrote"
+            f"cannot read {path} as a .safetensors checkpoint: {error}; give a file that 'ifdd train' wrote"
         ) from error
-    if metadata.get("format") != FORMAT:
-        raise InputError(f"{path} is not an ifdd checkpoint (format {metadata.get('format')!r}, expected {FORMAT!r})")
+    if stored != FORMAT:
+        raise InputError(f"{path} has the format {stored} of another version of ifdd, expected {FORMAT}; update ifdd")
     return metadata, weights
 
 
@@ -297,7 +294,7 @@ def _parse(metadata: Mapping[str, str], path: str | Path) -> _Described:
         kinds["calibration"] = dict
     for name, kind in kinds.items():
         try:
-            values[name] = json.loads(metadata[name], parse_constant=_refuse_constant)
+            values[name] = json.loads(metadata[name], parse_constant=_refuse_constant if name == "description" else float)
         except (KeyError, ValueError) as error:
             raise InputError(f"{path} is damaged: its {name} is missing or unreadable") from error
         if not isinstance(values[name], kind):
