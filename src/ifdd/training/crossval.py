@@ -28,7 +28,7 @@ from ifdd.files import file_sha256
 from ifdd.records import DatasetRecord, EvaluationRecord
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 from ifdd.training.recipe import RECIPE_FILE, Recipe
-from ifdd.training.train import is_first_process, known_training, placement, train_recipe
+from ifdd.training.train import is_finished, is_first_process, known_training, placement, train_recipe
 
 LOG_FILE = "log.txt"
 POLL_SECONDS = 0.2
@@ -69,8 +69,9 @@ def crossval(
     """Train and test every fold of a dataset: mean and deviation of WAR and UAR, intervals, pooled confusion matrix.
 
     Running the same command again resumes an interrupted run. Finished folds are kept; they are tested again only if
-    the options under 'evaluation' have changed. A dataset without folds counts as one fold. Writes OUT/fold_K (the
-    training and evaluation/) and, after every fold, OUT/crossval.json, .csv, .md and .tex of the finished folds.
+    the options under 'evaluation' have changed, and trained further if optimization.epochs is larger. A dataset without
+    folds counts as one fold. Writes OUT/fold_K (the training and evaluation/) and, after every fold, OUT/crossval.json,
+    .csv, .md and .tex of the finished folds.
 
     Args:
         data: The dataset.
@@ -164,7 +165,7 @@ def finished(fold: Fold, dataset: DatasetRecord) -> FoldResult | None:
             f"{fold.folder} has an evaluation, but no finished training; delete that folder to run the fold again, or "
             "choose another --out"
         )
-    if training.state != "done":
+    if not is_finished(training, fold.recipe):
         return None
     result = read_fold(fold.number, fold.evaluation)
     how, protocol = fold.recipe.evaluation, result.protocol

@@ -294,7 +294,9 @@ def _parse(metadata: Mapping[str, str], path: str | Path) -> _Described:
         kinds["calibration"] = dict
     for name, kind in kinds.items():
         try:
-            values[name] = json.loads(metadata[name], parse_constant=_refuse_constant if name == "description" else float)
+            values[name] = json.loads(
+                metadata[name], parse_constant=_refuse_constant if name == "description" else float
+            )
         except (KeyError, ValueError) as error:
             raise InputError(f"{path} is damaged: its {name} is missing or unreadable") from error
         if not isinstance(values[name], kind):
