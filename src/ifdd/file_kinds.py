@@ -13,7 +13,8 @@ HEAD_BYTES = 4096
 
 AGAIN = "download or copy it again"
 
-WEIGHTS_ALONE = "give the weights alone, as torch.save(model.state_dict(), path) writes them"
+SAVE_WEIGHTS = "torch.save(model.state_dict(), path)"
+WEIGHTS_ALONE = f"give the weights alone, as {SAVE_WEIGHTS} writes them"
 
 CHECKPOINT_NAMES = ("best.safetensors", "last.safetensors", "model.safetensors", "pytorch_model.bin", "best.pth")
 """Files that a folder given instead of a checkpoint may hold, the likeliest first."""

@@ -52,6 +52,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch, epoch: int, what: str) -> None:
         usual(self, batch, batch_idx)
         if self.trainer.current_epoch != epoch or batch_idx != 2:
             return
+        handle: Any
         if what == "gradient":
             weight = self.model.head.classifier.weight
             handle = weight.register_hook(lambda gradient: (handle.remove(), gradient * math.nan)[1])

@@ -42,8 +42,9 @@ def rates(out: Path) -> list[float]:
 
 
 def test_a_finished_training_goes_on_with_the_schedule_of_the_new_length(
-    recipe: Path, run: Path, capfd: pytest.CaptureFixture[str]
+    recipe: Path, ended: Path, run: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    before = (ended / "resume.ckpt").read_bytes()
     peak = 1e-4 * 8 / 32
     assert rates(run) == pytest.approx([0.01 * peak] * 2)  # the floor
     main(["train", str(recipe), "--out", str(run), "--resume", "--optimization.epochs", "3"])
@@ -60,6 +61,7 @@ def test_a_finished_training_goes_on_with_the_schedule_of_the_new_length(
     assert rates(run) == pytest.approx([0.01 * peak] * 2)
     main(["train", str(recipe), "--out", str(run), "--resume", "--optimization.epochs", "3"])
     assert "is finished already (3 epochs" in capfd.readouterr().out
+    assert (ended / "resume.ckpt").read_bytes() == before  # where the folder was copied from
     assert "3 -> 1" in refusal(capfd, "train", recipe, "--out", run, "--resume")
 
 

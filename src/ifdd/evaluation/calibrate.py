@@ -22,7 +22,7 @@ from ifdd.evaluation.evaluate import SamplingConfig, evaluate_checkpoint
 from ifdd.evaluation.reliability import expected_calibration_error
 from ifdd.evaluation.report import Evaluation
 from ifdd.evaluation.tables import percent
-from ifdd.model import save_calibration
+from ifdd.model import choose_device, save_calibration
 from ifdd.records import CalibrationRecord, Protocol, ThresholdRecord
 
 
@@ -70,6 +70,7 @@ def calibrate(
     check_range("--minimum-coverage", minimum_coverage, above=0, at_most=1)
     check_range("--batch-size", batch_size, at_least=1)
     check_range("--workers", workers, at_least=0)
+    choose_device(device)  # refuses one that is not there before anything is read
     if out.suffix != ".safetensors":
         raise InputError(f"cannot write {out}: name it with the suffix .safetensors")
     evaluation, protocol = evaluate_checkpoint(

@@ -89,6 +89,7 @@ def evaluate(
     check_range("--views", views, at_least=1)
     check_range("--batch-size", batch_size, at_least=1)
     check_range("--workers", workers, at_least=0)
+    choose_device(device)  # refuses one that is not there before anything is read
     how = SamplingConfig(sampling, stride, views, crops)
     evaluation, protocol = evaluate_checkpoint(
         checkpoint,

@@ -37,20 +37,31 @@ def choose_device(name: str | torch.device, option: str = "--device") -> str:
         ifdd.errors.InputError: --device is 'gpu'; use auto, cpu, cuda, cuda:1 (the second GPU) or mps (the GPU of a \
 Mac); did you mean cuda?
     """
-    given = str(name).strip().lower()
+    given = check_device_name(name, option)
     kind, _, number = given.partition(":")
     if given == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if kind == "cuda" and re.fullmatch(r"cuda(:[0-9]+)?", given):
+    if kind == "cuda":
         _check_cuda(given, None if number == "" else int(number), option)
         return kind if number == "" else f"{kind}:{int(number)}"
-    if given in ("cpu", "cpu:0"):
-        return "cpu"
-    if given in ("mps", "mps:0"):
+    if kind == "mps":
         _check_mps(given, option)
-        return "mps"
-    if isinstance(name, torch.device):
-        return given  # another device of torch, asked for by its type
+    return kind if kind in ("cpu", "mps") else given  # or another device of torch, asked for by its type
+
+
+def check_device_name(name: str | torch.device, option: str = "--device") -> str:
+    """Return a device's name in small letters, after checking that there are such devices, here or elsewhere.
+
+    Args:
+        name: as for ``choose_device``.
+        option: name of the option in the message.
+
+    Raises:
+        InputError: there are none; the message has a suggestion.
+    """
+    given = str(name).strip().lower()
+    if isinstance(name, torch.device) or re.fullmatch(r"auto|cuda(:[0-9]+)?|(cpu|mps)(:0)?", given):
+        return given
     raise InputError(f"{option} is {str(name)!r}; use {DEVICES}{_meant(given)}")
 
 

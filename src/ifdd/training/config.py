@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ifdd.errors import InputError, check_range
+from ifdd.model.device import check_device_name
 
 
 @dataclass(frozen=True)
@@ -137,5 +138,6 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        check_device_name(self.device, "run.device")
         check_range("run.seed", self.seed, at_least=0)
         check_range("run.devices", self.devices, at_least=1)

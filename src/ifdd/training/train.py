@@ -48,6 +48,7 @@ RESUME_FILE = "resume.ckpt"
 NOISE = (
     ".*does not have many workers.*",  # a choice of the recipe
     ".*exists and is not empty.*",  # a resumed run, already checked
+    ".*dirpath has changed.*",  # a run in a moved folder; what is not reloaded is not used
     ".*treespec.*is deprecated.*",  # Lightning's use of torch
     ".*persistent_workers.*",
 )

@@ -58,7 +58,7 @@ def is_safetensors(path: Path) -> bool:
 def is_ours(path: Path) -> bool:
     """Return whether a file is a checkpoint of ifdd, or would be one by its name."""
     if not is_safetensors(path):
-        return path.suffix == ".safetensors"
+        return path.suffix == ".safetensors" and not path.exists()
     with safe_open(path, "pt") as file:
         return str((file.metadata() or {}).get("format", "")).startswith(FORMAT_NAME)
 

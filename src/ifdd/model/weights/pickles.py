@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ifdd.errors import InputError
-from ifdd.file_kinds import file_kind
+from ifdd.file_kinds import SAVE_WEIGHTS, WEIGHTS_ALONE, file_kind
 
 HARMLESS_ROOTS = (
     *(
@@ -32,12 +32,8 @@ HARMLESS_ROOTS = (
 """Modules, or objects, that other programs store next to the weights: options, paths, scores, callbacks. They are not
 needed, so each becomes an object without content; the module is not imported."""
 
-HARMLESS_NAMES = (
-    *("argparse.Namespace", "collections.defaultdict", "pathlib.Path", "pathlib.PosixPath", "pathlib.WindowsPath"),
-    *("numpy.dtype", "numpy.ndarray", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"),
-    *("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct"),
-)
-"""The usual ones of them, for files of PyTorch before 1.6, which do not list theirs."""
+MOST_OBJECTS = 100
+"""Kinds of objects in a file of PyTorch before 1.6, which names them one after the other."""
 
 MAPPINGS = (
     *("collections.defaultdict", "yacs.config.CfgNode", "easydict.EasyDict", "addict.addict.Dict", "munch.Munch"),
@@ -84,14 +80,20 @@ def read_pickle(path: str | Path) -> Any:
     if kind is not None and kind.name != "torch":
         remedy = "" if ";" in kind.text else "; give a file that torch.save wrote"
         raise InputError(f"cannot read {path} as a PyTorch checkpoint: {kind.text}{remedy}")
-    harmless = [name for name in _objects_of(path) if _is_harmless(name)]
-    try:
-        return _load(path, {*harmless, *HARMLESS_NAMES})
-    except pickle.UnpicklingError as error:  # torch's message advises running the code
-        raise InputError(f"cannot read {path} as a PyTorch checkpoint: {_refusal(path, str(error))}") from error
-    except Exception as error:  # damaged files raise almost any exception
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"cannot read {path} as a PyTorch checkpoint: {reason}; replace the file") from error
+    inert = {name for name in _objects_of(path) if _is_harmless(name)}
+    for _ in range(MOST_OBJECTS):
+        try:
+            return _load(path, inert)
+        except pickle.UnpicklingError as error:  # torch's message advises running the code
+            name = _named(str(error))
+            if name is None or name in inert or not _is_harmless(name):
+                refusal = _refusal(path, name)
+                raise InputError(f"cannot read {path} as a PyTorch checkpoint: {refusal}") from error
+            inert.add(name)
+        except Exception as error:  # damaged files raise almost any exception
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise InputError(f"cannot read {path} as a PyTorch checkpoint: {reason}; replace the file") from error
+    raise InputError(f"cannot read {path} as a PyTorch checkpoint: it holds too many kinds of objects; {WEIGHTS_ALONE}")
 
 
 def keys_of(content: object) -> str:
@@ -107,8 +109,9 @@ def _load(path: Path, inert: set[str]) -> Any:
     stand_ins: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
         (InertMapping if name in MAPPINGS else Inert, name) for name in sorted(inert)
     ]
-    with torch.serialization.safe_globals(stand_ins):
-        return torch.load(path, map_location="cpu", weights_only=True)
+    # not by its path, by whose suffix torch would choose the format
+    with path.open("rb") as file, torch.serialization.safe_globals(stand_ins):
+        return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _objects_of(path: Path) -> list[str]:
@@ -123,20 +126,29 @@ def _is_harmless(name: str) -> bool:
     return any(name == root or name.startswith(f"{root}.") for root in HARMLESS_ROOTS)
 
 
-def _refusal(path: Path, message: str) -> str:
+def _named(message: str) -> str | None:
+    """Return the object that torch refused, by its message; None if it refused something else."""
+    found = re.search(r"GLOBAL ([\w.]+)", message)
+    if found is None:
+        return None
+    return found[1] if "." in found[1] else f"builtins.{found[1]}"
+
+
+def _refusal(path: Path, name: str | None) -> str:
     """Return why torch refused a file, and what it holds."""
-    named = re.search(r"GLOBAL ([\w.]+)", message)
-    others = [name for name in _objects_of(path) if not _is_harmless(name)] or ([named[1]] if named else [])
+    others = [each for each in _objects_of(path) if not _is_harmless(each)] or ([] if name is None else [name])
     if not others:
         return "it is damaged, or holds objects other than weights; give the file of weights as it was released"
-    remedy = "where it was made, save the weights alone: torch.save(model.state_dict(), path)"
-    return f"it holds objects of other programs ({_first(others)}), which ifdd does not unpickle{_keys(path)}; {remedy}"
+    return (
+        f"it holds objects of other programs ({_first(others)}), which ifdd does not unpickle{_keys(path)}; where it "
+        f"was made, save the weights alone: {SAVE_WEIGHTS}"
+    )
 
 
 def _keys(path: Path) -> str:
     """Return the keys of a file with unknown objects in it, none of which is unpickled either."""
     try:
-        content = _load(path, {*_objects_of(path), *HARMLESS_NAMES})
+        content = _load(path, set(_objects_of(path)))
     except Exception:  # torch refuses some even by name, and some old files
         return ""
     return "" if isinstance(content, Inert) else f"; its keys are {keys_of(content)}"
