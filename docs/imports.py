@@ -8,7 +8,18 @@ from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-LEAVES = {"console", "downloads", "errors", "files", "folders", "names", "parquet", "processes", "records"}
+LEAVES = {
+    "console",
+    "downloads",
+    "errors",
+    "file_kinds",
+    "files",
+    "folders",
+    "names",
+    "parquet",
+    "processes",
+    "records",
+}
 """Modules that every room may import, and that import nothing of ifdd but each other."""
 
 

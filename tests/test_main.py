@@ -84,11 +84,15 @@ MISTAKES: list[tuple[str, list[str], str]] = [
     ),
     ("prepare", ["dfew", "tree", "out", "--pack=maybe"], "--pack is 'maybe'; it must be true or false"),
     ("prepare", ["dfew", "tree", "out", "--face_size", "big"], "--face_size is 'big'; it must be an integer"),
-    ("train", [*DATA, "--run.device", "gpu"], "--run.device is 'gpu'; use one of auto, cpu, cuda, mps"),
+    ("train", [*DATA, "--run.device", "gpu"], "run.device is 'gpu'; use auto, cpu, cuda, cuda:1"),
     ("train", [*DATA, "--model.overrides", "3"], "--model.overrides is '3'; it must be names and values"),
     ("train", [*DATA, "--run", "fast"], "--run is 'fast'; give a YAML file or {name: value}"),
     ("train", [*DATA, "--augmentation.crop-scale", "[1]"], "it must be a list of 2 numbers, such as [0.5, 1]"),
-    ("evaluate", ["a.safetensors", "m.csv", "--device", "gpu"], "--device is 'gpu'; use one of auto, cpu, cuda"),
+    (
+        "evaluate",
+        ["a.safetensors", "m.csv", "--device", "gpu"],
+        "--device is 'gpu'; use auto, cpu, cuda, cuda:1 (the second GPU) or mps",
+    ),
     ("evaluate", ["a.safetensors", "m.csv", "--workers", "two"], "--workers is 'two'; it must be an integer"),
     ("evaluate", ["a.safetensors", "m.csv", "--crops", "4"], "--crops is '4'; use one of 1, 2, 3"),
     ("crossval", [*DATA, "--evaluation.crops", "9"], "--evaluation.crops is '9'; use one of 1, 2, 3"),
@@ -116,7 +120,7 @@ BAD_FILES: list[tuple[str, str | bytes, str]] = [
     ("train", "data:\n  manifest: m.csv\n  nam: x\n", ", line 3: unknown key data.nam; did you mean data.name?"),
     ("train", "optimisation:\n  epochs: 3\n", ", line 1: unknown key optimisation; did you mean optimization?"),
     ("train", "data:\n  manifest: m.csv\n\n  batch_size: two\n", ", line 4: data.batch_size is 'two'; it must be an"),
-    ("train", "run:\n  device: gpu\n", ", line 2: run.device is 'gpu'; use one of auto, cpu, cuda, mps"),
+    ("train", "run:\n  select: gpu\n", ", line 2: run.select is 'gpu'; use one of war, uar"),
     (
         "train",
         "augmentation:\n  crop_scale: [0.5]\n",
@@ -447,7 +451,7 @@ def test_help_is_complete_and_plain(name: str, width: int) -> None:
 
 SHARED = {
     "out": "^(Folder|File|JSON file) to write",
-    "device": "Device to run the model on; auto uses a GPU if there is one",
+    "device": r"^Device to run the model on: auto \(a CUDA GPU .*, cpu, cuda, cuda:1 \(the second GPU\) or mps",
     "manifest": "Manifest of the dataset, CSV or Parquet, as 'ifdd prepare' or 'ifdd synth' writes it",
     "classes": "Label set, which gives names and order of the classes",
     "seed": "^Random seed of",

@@ -82,6 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # Idle threads spin for a moment, then sleep: long spinning slows every program of a shared machine down, no
         # spinning slows training on a quiet one. Effective because torch is imported by the command, after this.
         os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    # what a Mac's GPU cannot compute is computed on its CPU, not refused; effective for the same reason
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     try:
         run_command(command, words[1:])
     except InputError as error:

@@ -126,8 +126,15 @@ def test_a_folder_with_a_training_run_is_not_overwritten(
     recipe: Path, trained: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert "already holds a training run" in refusal(capfd, "train", recipe, "--out", trained)
-    changed = refusal(capfd, "train", recipe, "--out", trained, "--resume", "--optimization.epochs", "4")
-    assert "another recipe (optimization.epochs: 3 -> 4)" in changed
+    changed = refusal(capfd, "train", recipe, "--out", trained, "--resume", "--run.seed", "4")
+    assert "another recipe (run.seed: 0 -> 4)" in changed
+    changed = refusal(capfd, "train", recipe, "--out", trained, "--resume", "--optimization.epochs", "2")
+    assert "another recipe (optimization.epochs: 3 -> 2); epochs can only be raised; choose another --out" in changed
+    both = ("--optimization.epochs", "4", "--data.batch-size", "4")
+    changed = refusal(capfd, "train", recipe, "--out", trained, "--resume", *both)
+    assert "(data.batch_size: 8 -> 4; optimization.epochs: 3 -> 4); choose another --out" in changed
+    main(["train", str(recipe), "--out", str(trained), "--resume"])
+    assert "is finished already (3 epochs; a larger optimization.epochs trains further)" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -144,7 +151,18 @@ def test_a_folder_with_a_training_run_is_not_overwritten(
         (["--optimization.epochs", "many"], "optimization.epochs"),
         (["--speed", "11"], "--speed"),
         (["--run.seed", "-1"], "run.seed is -1; it must be at least 0"),
-        (["--run.device", "abacus"], "run.device"),
+        (["--run.device", "abacus"], "run.device is 'abacus'; use auto, cpu, cuda, cuda:1"),
+        (["--run.device", "gpu"], "did you mean cuda?"),
+        (
+            ["--optimization.learning-rate", ".nan"],
+            "optimization.learning_rate is nan; it must be above 0 and below inf",
+        ),
+        (
+            ["--optimization.learning-rate", ".inf"],
+            "optimization.learning_rate is inf; it must be above 0 and below inf",
+        ),
+        (["--optimization.weight-decay", ".inf"], "optimization.weight_decay is inf"),
+        (["--mixup.mixup-alpha", ".nan"], "mixup.mixup_alpha is nan"),
         (["--model.overrides", '{"num_classes": 5}'], "choose the classes with data.classes"),
         (["--augmentation.flip", "2"], "augmentation.flip"),
         (

@@ -42,7 +42,7 @@ class AugmentationConfig:
             check_range(f"augmentation.{name}", getattr(self, name), at_least=0, at_most=largest)
         if not 0 < self.crop_scale[0] <= self.crop_scale[1] <= 1:
             raise InputError(f"augmentation.crop_scale is {self.crop_scale}; give two ascending shares up to 1")
-        if not 0 < self.crop_ratio[0] <= self.crop_ratio[1]:
+        if not 0 < self.crop_ratio[0] <= self.crop_ratio[1] < math.inf:
             raise InputError(f"augmentation.crop_ratio is {self.crop_ratio}; give two ascending positive ratios")
 
 
@@ -60,8 +60,8 @@ class MixupConfig:
     """Share of each target that is spread evenly over all classes, 0 to 1; 0 disables it."""
 
     def __post_init__(self) -> None:
-        check_range("mixup.mixup_alpha", self.mixup_alpha, at_least=0)
-        check_range("mixup.cutmix_alpha", self.cutmix_alpha, at_least=0)
+        check_range("mixup.mixup_alpha", self.mixup_alpha, at_least=0, below=math.inf)
+        check_range("mixup.cutmix_alpha", self.cutmix_alpha, at_least=0, below=math.inf)
         check_range("mixup.switch_probability", self.switch_probability, at_least=0, at_most=1)
         check_range("mixup.label_smoothing", self.label_smoothing, at_least=0, at_most=1)
 

@@ -18,12 +18,12 @@ from ifdd.evaluation.confidence import (
     threshold_for_coverage,
     wilson_interval,
 )
-from ifdd.evaluation.evaluate import Device, SamplingConfig, evaluate_checkpoint
+from ifdd.evaluation.evaluate import SamplingConfig, evaluate_checkpoint
 from ifdd.evaluation.reliability import expected_calibration_error
 from ifdd.evaluation.report import Evaluation
 from ifdd.evaluation.tables import percent
 from ifdd.files import check_writable, expand
-from ifdd.model import save_calibration
+from ifdd.model import choose_device, save_calibration
 from ifdd.records import CalibrationRecord, Protocol, ThresholdRecord
 
 
@@ -39,7 +39,7 @@ def calibrate(
     minimum_coverage: float = 0.1,
     batch_size: int = 16,
     workers: int = 2,
-    device: Device = "auto",
+    device: str = "auto",
 ) -> None:
     """Fit a checkpoint's temperature and its threshold for abstaining on clips that it was not trained on.
 
@@ -59,7 +59,8 @@ def calibrate(
             with them, the threshold is the one of the highest accuracy.
         batch_size: Clips per batch.
         workers: Worker processes that load clips; 0 loads in the main process.
-        device: Device to run the model on; auto uses a GPU if there is one.
+        device: Device to run the model on: auto (a CUDA GPU if there is one, otherwise the CPU), cpu, cuda, cuda:1 (the
+            second GPU) or mps (the GPU of a Mac).
 
     Raises:
         InputError: an option is out of range, a file cannot be read or written, the checkpoint was trained on these
@@ -71,6 +72,7 @@ def calibrate(
     check_range("--batch-size", batch_size, at_least=1)
     check_range("--workers", workers, at_least=0)
     checkpoint, manifest, out = expand(checkpoint), expand(manifest), expand(out)
+    choose_device(device)  # refuses one that is not there before anything is read
     if out.suffix != ".safetensors":
         raise InputError(f"cannot write {out}: name it with the suffix .safetensors")
     check_writable(out)

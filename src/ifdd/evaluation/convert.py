@@ -1,5 +1,6 @@
 """``ifdd convert``: convert a checkpoint of the official release, or halve the size of an ifdd checkpoint."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -10,7 +11,7 @@ from ifdd.console import console
 from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError, check_range
 from ifdd.files import check_writable, expand
-from ifdd.model import IFDD, Conversion, convert_official, load_checkpoint, save_checkpoint
+from ifdd.model import IFDD, Conversion, convert_official, is_ours, load_checkpoint, save_checkpoint
 from ifdd.records import CheckpointRecord
 from ifdd.records.licences import data_licence
 
@@ -38,8 +39,8 @@ def convert(
     unused entry is listed with the reason. To halve the size of a .safetensors file of ifdd, give it with --half.
 
     Args:
-        checkpoint: Checkpoint to convert: the release's .pth file, read without running any code in it, or a
-            .safetensors file of ifdd.
+        checkpoint: Checkpoint to convert: the release's .pth file, or one of a training with its code, also Lightning's
+            .ckpt, read without running any code in it; or a .safetensors file of ifdd.
         out: File to write, with the suffix .safetensors.
         classes: Label set, which gives names and order of the classes. Default: MAFW's names for 11 classes, numbers
             for 7, because DFEW and FERV39k order theirs differently.
@@ -53,14 +54,14 @@ def convert(
     Raises:
         InputError: the checkpoint cannot be read, the options do not fit it, or the file cannot be written.
     """
-    check_range("--clip-seconds", clip_seconds, above=0)
+    check_range("--clip-seconds", clip_seconds, above=0, below=math.inf)
     checkpoint, out = expand(checkpoint), expand(out)
     if out.suffix != ".safetensors":
         raise InputError(f"cannot write {out}: name it with the suffix .safetensors")
     check_writable(out)
     if out.exists() and checkpoint.exists() and out.samefile(checkpoint):
         raise InputError(f"{out} would replace the checkpoint that is converted; choose another file")
-    if checkpoint.suffix == ".safetensors":
+    if is_ours(checkpoint):
         if (classes, frames, order, part, clip_seconds) != (None, 16, "updater_first", None, None):
             raise InputError(f"{checkpoint} is an ifdd checkpoint and already complete; the only option is --half")
         ours = load_checkpoint(checkpoint)

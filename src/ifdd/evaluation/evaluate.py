@@ -20,10 +20,8 @@ from ifdd.evaluation.metrics import confusion_matrix, scores_from_confusion
 from ifdd.evaluation.protocol import clips_used_for, describe_dataset, describe_protocol
 from ifdd.evaluation.report import Evaluation, evaluation_tables, write_evaluation
 from ifdd.files import check_writable, expand
-from ifdd.model import IFDD, choose_device, class_probabilities, load_checkpoint
+from ifdd.model import IFDD, check_readings, choose_device, class_probabilities, load_checkpoint
 from ifdd.records import CheckpointRecord, Protocol
-
-Device = Literal["auto", "cpu", "cuda"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def evaluate(
     crops: Literal[1, 2, 3] = 1,
     batch_size: int = 16,
     workers: int = 2,
-    device: Device = "auto",
+    device: str = "auto",
     by: str = "",
     out: Path | None = None,
 ) -> None:
@@ -82,7 +80,8 @@ def evaluate(
             3 all of them.
         batch_size: Clips per batch.
         workers: Worker processes that load clips; 0 loads in the main process.
-        device: Device to run the model on; auto uses a GPU if there is one.
+        device: Device to run the model on: auto (a CUDA GPU if there is one, otherwise the CPU), cpu, cuda, cuda:1 (the
+            second GPU) or mps (the GPU of a Mac).
         by: Columns of the manifest, separated by commas, for example age,sex: also report the results of each group
             of clips, with intervals, and the largest gaps between groups.
         out: Folder to write to: evaluation.json, evaluation.md and predictions.csv. Default: nothing is written.
@@ -94,6 +93,7 @@ def evaluate(
     checkpoint, manifest, out = expand(checkpoint), expand(manifest), None if out is None else expand(out)
     if out is not None:
         check_writable(out / "evaluation.json")
+    choose_device(device)  # refuses one that is not there before anything is read
     how = SamplingConfig(sampling, stride, views, crops)
     evaluation, protocol = evaluate_checkpoint(
         checkpoint,
@@ -125,7 +125,7 @@ def evaluate_checkpoint(
     fold: int | None = None,
     batch_size: int = 16,
     workers: int = 0,
-    device: Device = "auto",
+    device: str = "auto",
     by: Sequence[str] = (),
 ) -> tuple[Evaluation, Protocol]:
     """Evaluate a checkpoint on clips of a manifest, with a progress bar.
@@ -138,7 +138,7 @@ def evaluate_checkpoint(
         fold: number of the fold; None if the manifest has only one or none.
         batch_size: clips per batch.
         workers: worker processes that load clips.
-        device: device to run the model on.
+        device: device to run the model on, see ``choose_device``.
         by: columns of the manifest to report results by.
 
     Returns:
@@ -146,8 +146,9 @@ def evaluate_checkpoint(
 
     Raises:
         InputError: a file cannot be read, the checkpoint lacks classes, there are no such clips or columns, or the
-            clips are test clips of another fold, which the checkpoint was trained on.
+            clips are test clips of another fold, which the checkpoint was trained on; or the device is not there.
     """
+    chosen = choose_device(device)
     loaded = load_checkpoint(checkpoint)
     samples = manifest.select(subset, fold)
     groupings = [group_clips(manifest, samples, column) for column in by]
@@ -174,7 +175,7 @@ def evaluate_checkpoint(
         views=how.views,
         crops=how.crops,
     )
-    model = loaded.model.to(choose_device(device))
+    model = loaded.model.to(chosen)
     with progress_bar("clips") as bar:
         task = bar.add_task("evaluating", total=len(dataset))
         evaluation = evaluate_model(
@@ -205,20 +206,26 @@ def evaluate_model(
         temperature: what divides the logits before the softmax; see ``Checkpoint.temperature``.
 
     Raises:
-        InputError: a video cannot be read, or the dataset and the model have different numbers of classes.
+        InputError: a video cannot be read, the dataset and the model have different numbers of classes, or the model's
+            output is not finite.
     """
     if len(dataset.classes) != model.config.num_classes:
         raise InputError(f"the model has {model.config.num_classes} classes, but the data has {len(dataset.classes)}")
     model.eval()
     loader = DataLoader(dataset, batch_size=batch_size, num_workers=workers, collate_fn=collate_views)
-    probabilities, targets, views = [], [], []
+    probabilities: list[Tensor] = []
+    targets: list[Tensor] = []
+    views: list[Tensor] = []
     batch: ViewBatch
     try:
         for batch in loader:
             of_views = torch.cat([_classify(model, part, temperature) for part in batch.views.split(batch_size)])
             counts = batch.owners.bincount(minlength=len(batch.targets))
             sums = torch.zeros(len(counts), of_views.shape[1]).index_add(0, batch.owners, of_views)
-            probabilities.append(sums / counts[:, None])
+            mean = sums / counts[:, None]
+            for sample, row in zip(dataset.samples[sum(len(each) for each in targets) :], mean, strict=False):
+                check_readings(row, f"clip {sample.clip_id!r}")
+            probabilities.append(mean)
             targets.append(batch.targets)
             views.append(counts)
             advance(len(counts))

@@ -18,6 +18,7 @@ from jaxtyping import UInt8
 
 from ifdd.downloads import fetch_file
 from ifdd.errors import InputError
+from ifdd.file_kinds import file_kind
 from ifdd.files import expand
 from ifdd.video.fitting import SAME, Fit
 from ifdd.video.images import quiet_opencv
@@ -171,8 +172,11 @@ class YuNetDetector:
                 self._detector = cv2.FaceDetectorYN.create(str(model_path), "", (64, 64), score_threshold)
                 self._detector.detect(np.zeros((64, 64, 3), np.uint8))  # other networks fail here, not above
         except cv2.error as error:
+            kind = file_kind(model_path)
+            found = "" if kind is None or kind.name == "onnx" else f": {kind.text}"
             raise InputError(
-                f"OpenCV cannot read {model_path} as a YuNet model; give the path to YuNet's .onnx file, or omit it"
+                f"OpenCV cannot read {model_path} as a YuNet model{found}; give the path to YuNet's .onnx file, or "
+                "omit it"
             ) from error
 
     def detect(self, image: UInt8[np.ndarray, "height width 3"]) -> list[FaceBox]:

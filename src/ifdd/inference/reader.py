@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ifdd.faces.similarity import Alignment
-from ifdd.model import Checkpoint, choose_device, class_probabilities
+from ifdd.model import Checkpoint, check_readings, choose_device, class_probabilities
 
 
 class Readings(NamedTuple):
@@ -25,7 +25,8 @@ class ClipReader:
 
     Args:
         checkpoint: model, class names and clip length.
-        device: "auto" (a GPU if there is one), "cpu", "cuda", or any device of torch.
+        device: "auto" (a CUDA GPU if there is one, otherwise the CPU), "cpu", "cuda", "cuda:1", "mps", or any device of
+            torch.
         flip: average the results of each clip and of its mirror image.
         batch_size: clips per batch.
 
@@ -41,7 +42,7 @@ class ClipReader:
         flip: bool = False,
         batch_size: int = 8,
     ) -> None:
-        self.device = torch.device(choose_device(device) if isinstance(device, str) else device)
+        self.device = torch.device(choose_device(device, "device"))
         self.model = checkpoint.model.to(self.device).eval()
         self.classes = checkpoint.classes
         """Class names in the order of the probabilities."""
@@ -86,13 +87,20 @@ class ClipReader:
 
     @torch.inference_mode()
     def read_batch(self, clips: UInt8[np.ndarray, "clips frames size size 3"]) -> Readings:
-        """Return the results of one batch of clips."""
+        """Return the results of one batch of clips.
+
+        Raises:
+            InputError: the model's output is not finite.
+        """
         batch = torch.from_numpy(clips).to(self.device).permute(0, 4, 1, 2, 3).float() / 255
         readings = self._run(batch)
         if self.flip:
             pairs = zip(readings, self._run(batch.flip(-1)), strict=True)
             readings = Readings(*((one + other) / 2 for one, other in pairs))
-        return Readings(*(each.cpu() for each in readings))
+        readings = Readings(*(each.cpu() for each in readings))
+        for values in readings:
+            check_readings(values, "a window of the video")
+        return readings
 
     def _run(self, batch: Float[Tensor, "clips 3 frames size size"]) -> Readings:
         output = self.model(batch)

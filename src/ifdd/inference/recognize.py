@@ -5,7 +5,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from rich.progress import Progress as Bar
 
@@ -42,7 +41,7 @@ def recognize(
     overwrite: bool = False,
     detector: DetectorKind = "auto",
     detector_model: Path | None = None,
-    device: Literal["auto", "cpu", "cuda"] = "auto",
+    device: str = "auto",
     source: SourceOptions = SourceOptions(),  # noqa: B008 (frozen)
     windows: WindowOptions = WindowOptions(),  # noqa: B008 (frozen)
     tracking: TrackingOptions = TrackingOptions(),  # noqa: B008 (frozen)
@@ -71,7 +70,8 @@ def recognize(
         detector: Face detector: yunet, whose file is downloaded once; haar, OpenCV's cascade, which needs no file and
             no network and finds fewer faces; auto takes yunet, or haar if yunet cannot be downloaded.
         detector_model: Path to YuNet's .onnx file, instead of the public one.
-        device: Device to run the model on; auto uses a GPU if there is one.
+        device: Device to run the model on: auto (a CUDA GPU if there is one, otherwise the CPU), cpu, cuda, cuda:1 (the
+            second GPU) or mps (the GPU of a Mac).
         source: Frame rate of images, timeouts, the part of the video to read.
         windows: Windows and segments.
         tracking: Face tracking.

@@ -46,7 +46,8 @@ class Recognizer:
             through ``logging``.
         tracking: when tracks begin and end.
         windows: how windows slide and become segments.
-        device: where the model runs: "auto" (a GPU if there is one), "cpu", "cuda".
+        device: where the model runs: "auto" (a CUDA GPU if there is one, otherwise the CPU), "cpu", "cuda",
+            "cuda:1", "mps".
         origin: the checkpoint's file, or its name if it ships with the package; recorded in ``Recognition.model``.
 
     Raises:
@@ -197,7 +198,8 @@ def recognize(
         tracking: when tracks begin and end.
         windows: how windows slide and become segments.
         source: how to open the video.
-        device: where the model runs: "auto" (a GPU if there is one), "cpu", "cuda".
+        device: where the model runs: "auto" (a CUDA GPU if there is one, otherwise the CPU), "cpu", "cuda",
+            "cuda:1", "mps".
 
     Raises:
         InputError: the video, the checkpoint or an option is wrong.

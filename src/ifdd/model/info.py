@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from rich.box import SIMPLE_HEAD
@@ -23,6 +23,9 @@ from ifdd.model.weights.checkpoint import BUNDLED, Checkpoint, load_checkpoint
 
 SCHEMA_VERSION = 1
 
+SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".tar", ".onnx")
+"""Suffixes by which a word is a checkpoint of some kind, not a preset."""
+
 
 def info(
     model: str | None = None,
@@ -30,7 +33,7 @@ def info(
     ablation: str = "full",
     overrides: dict[str, Any] | None = None,
     batch_size: int = 1,
-    device: Literal["auto", "cpu", "cuda"] = "auto",
+    device: str = "auto",
     seconds: float = 3.0,
     out: Path | None = None,
 ) -> None:
@@ -46,7 +49,8 @@ def info(
         ablation: Row of the paper's ablations: full, backbone_only, issm_only, even_odd, predictor_first, ...
         overrides: Other fields of the model's configuration to change, e.g. {size: 112}.
         batch_size: Clips per batch.
-        device: Device to run the model on; auto uses a GPU if there is one.
+        device: Device to run the model on: auto (a CUDA GPU if there is one, otherwise the CPU), cpu, cuda, cuda:1 (the
+            second GPU) or mps (the GPU of a Mac).
         seconds: Shortest time for which to repeat the forward, in seconds.
         out: JSON file to write the figures and the machine to.
 
@@ -66,7 +70,7 @@ def info(
         document = describe_model(model, ablation, overrides or {}, batch_size, choose_device(device), seconds)
         console.print(model_tables(document), highlight=False)
     if out is not None:
-        write_text(out, json.dumps(document, indent=2) + "\n")
+        write_text(out, json.dumps(document, indent=2, allow_nan=False) + "\n")
         console.print(f"Written to {out}", highlight=False, markup=False)
 
 
@@ -155,9 +159,7 @@ def describe_model(
 
 def _load(model: str, ablation: str, overrides: dict[str, Any]) -> tuple[IFDD, Checkpoint | None]:
     """Return the model in evaluation mode, and its checkpoint if it comes from one."""
-    if model.endswith((".pth", ".pt")):
-        raise InputError(f"{model} is not an ifdd checkpoint; convert official checkpoints with 'ifdd convert'")
-    if not model.endswith(".safetensors") and model not in BUNDLED:
+    if model in PRESETS or not (model in BUNDLED or Path(model).suffix in SUFFIXES or Path(model).exists()):
         return create_model(model, ablation=ablation, **overrides).eval(), None
     if ablation != "full" or overrides:
         raise InputError(f"{model} is a checkpoint, which is complete: leave out --ablation and --overrides")

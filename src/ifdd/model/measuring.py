@@ -5,7 +5,7 @@ import os
 import platform
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +17,14 @@ from torch.utils.benchmark import Timer
 from ifdd.errors import InputError
 from ifdd.model.ifdd import IFDD
 
-MATMUL_SIZE = {"cpu": 2048, "cuda": 8192}
-"""Device -> rows and columns of the float32 matrices whose product measures the machine's speed."""
+MATMUL_SIZE = {"cpu": 2048, "cuda": 8192, "mps": 4096}
+"""Kind of device -> rows and columns of the float32 matrices whose product measures the machine's speed."""
+
+OUT_OF_MEMORY = ("allocate memory", "out of memory")
+"""Parts of the messages of a CPU and of a Mac's GPU."""
+
+WAIT = {"mps": "; torch.mps.synchronize()"}
+"""Kind of device -> what a timed statement needs to wait for it; torch's timer waits for CUDA on its own."""
 
 
 class Cost(NamedTuple):
@@ -47,36 +53,44 @@ def measure_cost(model: IFDD, batch_size: int, device: str, seconds: float) -> C
     Args:
         model: moved to ``device``.
         batch_size: clips per batch; their values are random in [0, 1].
-        device: "cpu" or "cuda".
+        device: "cpu", "cuda", "cuda:1" or "mps".
         seconds: shortest time for which to repeat the forward; the matrix product takes up to one second more.
 
     Raises:
         InputError: the batch does not fit in memory.
     """
     config = model.config
-    with _memory_limit(batch_size, device), torch.inference_mode():
+    kind = torch.device(device).type
+    with _memory_limit(batch_size, device), _current(device), torch.inference_mode():
         model = model.to(device).eval()
         clips = torch.rand(batch_size, 3, config.frames, config.size, config.size, device=device)
         model(clips)
         matmul_before = _time_matmul(device, min(seconds, 1.0) / 2)
-        forward = _time("model(clips)", {"model": model, "clips": clips}, seconds)
+        forward = _time(f"model(clips){WAIT.get(kind, '')}", {"model": model, "clips": clips}, seconds)
         matmul_after = _time_matmul(device, min(seconds, 1.0) / 2)
-        activations = peak_on_cuda(model, clips) if device == "cuda" else peak_on_cpu(model, clips)
+        weights = sum(value.nbytes for value in (*model.parameters(), *model.buffers()))
+        # PyTorch records no peak on mps; there the peak of the same forward on the CPU stands for it
+        activations = peak_on_cuda(model, clips) if kind == "cuda" else peak_on_cpu(model.cpu(), clips.cpu())
     return Cost(
         batch_size,
         forward.quantile(0.5).item(),
         (forward.quantile(0.75) - forward.quantile(0.25)).item(),
         len(forward),
-        sum(value.nbytes for value in (*model.parameters(), *model.buffers())),
+        weights,
         clips.nbytes,
         activations,
-        2 * MATMUL_SIZE[device] ** 3 / torch.cat([matmul_before, matmul_after]).quantile(0.5).item(),
+        2 * MATMUL_SIZE[kind] ** 3 / torch.cat([matmul_before, matmul_after]).quantile(0.5).item(),
     )
+
+
+def _current(device: str) -> AbstractContextManager[object]:
+    """Make a GPU the current one: the timer waits for it, and memory is counted on it."""
+    return torch.cuda.device(device) if device.startswith("cuda") else nullcontext()
 
 
 def _time(statement: str, names: dict[str, Any], seconds: float) -> Tensor:
     """Return the seconds per run of at least 3 blocks of runs, over ``seconds`` in all, longer if they vary."""
-    timer = Timer(statement, globals=names, num_threads=torch.get_num_threads())
+    timer = Timer(statement, globals={"torch": torch} | names, num_threads=torch.get_num_threads())
     times = timer.adaptive_autorange(min_run_time=seconds, max_run_time=4 * seconds).times
     while len(times) < 3:
         times += timer.timeit(1).times
@@ -84,8 +98,9 @@ def _time(statement: str, names: dict[str, Any], seconds: float) -> Tensor:
 
 
 def _time_matmul(device: str, seconds: float) -> Tensor:
-    matrix = torch.rand(MATMUL_SIZE[device], MATMUL_SIZE[device], device=device)
-    return _time("matrix @ matrix", {"matrix": matrix}, seconds)
+    kind = torch.device(device).type
+    matrix = torch.rand(MATMUL_SIZE[kind], MATMUL_SIZE[kind], device=device)
+    return _time(f"matrix @ matrix{WAIT.get(kind, '')}", {"matrix": matrix}, seconds)
 
 
 def peak_on_cuda(model: nn.Module, clips: Tensor) -> int:
@@ -123,7 +138,7 @@ def _memory_limit(batch_size: int, device: str) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+        if not isinstance(error, torch.OutOfMemoryError) and not any(words in str(error) for words in OUT_OF_MEMORY):
             raise
         raise InputError(
             f"a batch of {batch_size} clips does not fit in the memory of {device_name(device)}; "
@@ -133,8 +148,10 @@ def _memory_limit(batch_size: int, device: str) -> Iterator[None]:
 
 def device_name(device: str) -> str:
     """Return the model name of the GPU or the processor."""
-    if device == "cuda":
-        return torch.cuda.get_device_name()
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    if device == "mps":
+        return f"GPU of {platform.processor() or platform.machine()}"
     processors = Path("/proc/cpuinfo")  # Linux only
     lines = processors.read_text(encoding="utf-8").splitlines() if processors.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -2,8 +2,11 @@
 
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from ifdd.errors import InputError
 
 
 def class_probabilities(
@@ -11,11 +14,33 @@ def class_probabilities(
 ) -> Float[Tensor, "batch classes"]:
     """Return softmax(logits / temperature) in 32 bits; every probability that ifdd reports is made here.
 
+    A row with a logit that is not finite becomes NaN as a whole, which ``check_readings`` refuses: the softmax alone
+    would turn minus infinity into a plausible probability of 0.
+
     Args:
         logits: ``IFDDOutput.logits``.
         temperature: of the checkpoint (``Checkpoint.temperature``).
     """
-    return (logits.float() / temperature).softmax(-1)
+    scaled = logits.float() / temperature
+    return scaled.softmax(-1).where(scaled.isfinite().all(-1, keepdim=True), torch.nan)
+
+
+def check_readings(values: Float[Tensor, "*rows columns"], where: str) -> None:
+    """Check that probabilities or intensities are numbers. Call it where they leave the device: it waits for them.
+
+    Args:
+        values: what ``class_probabilities`` or ``IFDDOutput.action_units`` gave.
+        where: the clip, for the message.
+
+    Raises:
+        InputError: some are not finite.
+    """
+    if not values.isfinite().all():
+        raise InputError(
+            f"{where}: the model's output is not finite (NaN), although its weights are: it overflows the "
+            "floating-point format; take the checkpoint of an earlier epoch, or train again with a lower learning rate "
+            "or in 32 bits"
+        )
 
 
 class StageShape(NamedTuple):

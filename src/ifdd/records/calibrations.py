@@ -1,5 +1,6 @@
 """Record of a checkpoint's calibration, in the metadata of its file."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -62,5 +63,5 @@ class CalibrationRecord(Record):
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_range("temperature", self.temperature, above=0)
+        check_range("temperature", self.temperature, above=0, below=math.inf)
         check_range("abstain_below", self.abstain_below, at_least=0, at_most=1)

@@ -85,6 +85,8 @@ class TrainingRecord(FileRecord):
     """The dataset at the start of the run."""
     clips: TrainingClips
     """Numbers of clips."""
+    extended_after: tuple[int, ...] | None = None
+    """Numbers of epochs after which the run was given more epochs, and with them a longer schedule."""
 
     def __post_init__(self) -> None:
         """Check that a finished run has a best epoch."""
@@ -157,6 +159,8 @@ class CheckpointRecord(Record):
     """Package -> version in the training run."""
     commit: str | None = None
     """Commit of ifdd's checkout in the training run."""
+    extended_after: tuple[int, ...] | None = None
+    """Numbers of epochs after which the training was given more epochs than it began with; the recipe has the last."""
     epoch: int | None = None
     """Number of the checkpoint's epoch, from 1."""
     validation: SubsetScores | None = None

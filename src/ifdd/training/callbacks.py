@@ -10,11 +10,13 @@ from typing import Any, Literal
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from rich.progress import Progress, TaskID
+from torch.optim.lr_scheduler import LambdaLR
 
-from ifdd.console import error_console, progress_bar
+from ifdd.console import console, error_console, progress_bar
 from ifdd.evaluation.metrics import scores_from_confusion
 from ifdd.model import IFDD
 from ifdd.records import BestEpoch, SubsetScores
+from ifdd.training.divergence import diverged
 from ifdd.training.module import ClipClassifier
 
 UNIT_ERROR = "action_unit_error"
@@ -59,8 +61,16 @@ class ValidationCheckpoints(Callback):
         """The best epoch so far."""
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Score the epoch and write its checkpoints."""
+        """Score the epoch and write its checkpoints.
+
+        Raises:
+            InputError: the model's output is not finite, so that the scores would mean nothing.
+        """
         assert isinstance(pl_module, ClipClassifier)
+        count = int(pl_module.not_finite.compute())
+        pl_module.not_finite.reset()
+        if count:
+            raise diverged(trainer, pl_module, f"the output for {count} {self.subset} clips is not finite")
         scores = scores_from_confusion(pl_module.confusion.compute().cpu().numpy(), self.classes)
         pl_module.confusion.reset()
         # the matrix covers all processes, so their scores are equal; sync_dist only silences a warning of the engine
@@ -108,6 +118,36 @@ class ValidationCheckpoints(Callback):
         """
         best = state_dict["best"]
         self.best = BestEpoch.read(best, "the stored best epoch") if best else None
+
+
+class ContinueSchedule(Callback):
+    """Continue a resumed training at the learning rate of its schedule, also if it has more epochs than before.
+
+    The optimiser comes back with the rate of the shorter schedule: after its end, that is the floor. From the first
+    step on, the rates are those which a training of the new length has at this epoch; they then fall as there.
+    """
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Set the rates, and report a change."""
+        for config in trainer.lr_scheduler_configs:
+            scheduler = config.scheduler
+            assert isinstance(scheduler, LambdaLR)
+            steps = scheduler.last_epoch
+            factors = [factor(steps) for factor in scheduler.lr_lambdas]
+            rates = [base * factor for base, factor in zip(scheduler.base_lrs, factors, strict=True)]
+            before = [float(group["lr"]) for group in scheduler.optimizer.param_groups]
+            for group, rate in zip(scheduler.optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate
+            scheduler._last_lr = list(rates)
+            if trainer.is_global_zero and not all(map(math.isclose, before, rates)):
+                last = max(scheduler.base_lrs) * scheduler.lr_lambdas[0](int(trainer.estimated_stepping_batches) - 1)
+                console.print(
+                    f"training on after epoch {trainer.current_epoch} to epoch {trainer.max_epochs}: the learning rate "
+                    f"goes from {max(before):.3g} to {max(rates):.3g}, where a training of {trainer.max_epochs} epochs "
+                    f"is now, and falls to {last:.3g}",
+                    highlight=False,
+                    soft_wrap=True,
+                )
 
 
 class TrainingProgress(ProgressBar):

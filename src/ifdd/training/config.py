@@ -1,10 +1,12 @@
 """The recipe of a training run: frozen dataclasses whose field docstrings become the options of ``ifdd train``."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from ifdd.errors import InputError, check_range
+from ifdd.model.device import check_device_name
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_range("data.fps", self.fps, above=0)
+        check_range("data.fps", self.fps, above=0, below=math.inf)
         check_range("data.stride", self.stride, at_least=1)
         check_range("data.validation_fraction", self.validation_fraction, above=0, at_most=0.5)
         check_range("data.class_balance", self.class_balance, at_least=0, at_most=1)
@@ -106,14 +108,14 @@ class OptimizationConfig:
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_range("optimization.epochs", self.epochs, at_least=1)
-        check_range("optimization.learning_rate", self.learning_rate, above=0)
-        check_range("optimization.backbone_factor", self.backbone_factor, above=0)
+        check_range("optimization.learning_rate", self.learning_rate, above=0, below=math.inf)
+        check_range("optimization.backbone_factor", self.backbone_factor, above=0, below=math.inf)
         check_range("optimization.warmup_epochs", self.warmup_epochs, at_least=0, below=self.epochs)
-        check_range("optimization.final_fraction", self.final_fraction, at_least=0)
-        check_range("optimization.weight_decay", self.weight_decay, at_least=0)
-        check_range("optimization.gradient_clip", self.gradient_clip, above=0)
+        check_range("optimization.final_fraction", self.final_fraction, at_least=0, below=math.inf)
+        check_range("optimization.weight_decay", self.weight_decay, at_least=0, below=math.inf)
+        check_range("optimization.gradient_clip", self.gradient_clip, above=0, below=math.inf)
         check_range("optimization.ema_decay", self.ema_decay, above=0, below=1)
-        check_range("optimization.logit_adjustment", self.logit_adjustment, at_least=0)
+        check_range("optimization.logit_adjustment", self.logit_adjustment, at_least=0, below=math.inf)
 
 
 @dataclass(frozen=True)
@@ -128,12 +130,14 @@ class RunConfig:
     result and is reported in it."""
     select: Literal["war", "uar"] = "war"
     """Score on these clips that selects the best checkpoint."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Device to run the model on; auto uses a GPU if there is one."""
+    device: str = "auto"
+    """Device to run the model on: auto (a CUDA GPU if there is one, otherwise the CPU), cpu, cuda, cuda:1 (the second
+    GPU) or mps (the GPU of a Mac)."""
     devices: int = 1
-    """Number of devices; more than one trains data-parallel."""
+    """Number of devices; more than one trains data-parallel, on the first ones."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        check_device_name(self.device, "run.device")
         check_range("run.seed", self.seed, at_least=0)
         check_range("run.devices", self.devices, at_least=1)

@@ -19,7 +19,7 @@ from ifdd.data.manifest import Manifest, Sample
 from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
 from ifdd.evaluation.crossval_report import crossval_tables, write_crossval
-from ifdd.evaluation.evaluate import Device, SamplingConfig, evaluate_checkpoint
+from ifdd.evaluation.evaluate import SamplingConfig, evaluate_checkpoint
 from ifdd.evaluation.folds import FoldResult, cross_validation, read_fold
 from ifdd.evaluation.protocol import describe_dataset, sampling_options
 from ifdd.evaluation.report import write_evaluation
@@ -28,7 +28,7 @@ from ifdd.files import file_sha256
 from ifdd.records import DatasetRecord, EvaluationRecord
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 from ifdd.training.recipe import RECIPE_FILE, Recipe
-from ifdd.training.train import is_first_process, known_training, train_recipe
+from ifdd.training.train import is_finished, is_first_process, known_training, placement, train_recipe
 
 LOG_FILE = "log.txt"
 POLL_SECONDS = 0.2
@@ -37,9 +37,6 @@ STOP_SECONDS = 600.0
 
 ALL_FOLDS = dict.fromkeys(("dfew", "mafw", "cremad", "ravdess"), (1, 2, 3, 4, 5))
 """Name of a dataset -> its folds."""
-
-TEST_DEVICES: dict[str, Device] = {"cpu": "cpu", "cuda": "cuda"}
-"""Training device -> test device; other training devices test on "auto"."""
 
 
 class Fold(NamedTuple):
@@ -72,8 +69,9 @@ def crossval(
     """Train and test every fold of a dataset: mean and deviation of WAR and UAR, intervals, pooled confusion matrix.
 
     Running the same command again resumes an interrupted run. Finished folds are kept; they are tested again only if
-    the options under 'evaluation' have changed. A dataset without folds counts as one fold. Writes OUT/fold_K (the
-    training and evaluation/) and, after every fold, OUT/crossval.json, .csv, .md and .tex of the finished folds.
+    the options under 'evaluation' have changed, and trained further if optimization.epochs is larger. A dataset without
+    folds counts as one fold. Writes OUT/fold_K (the training and evaluation/) and, after every fold, OUT/crossval.json,
+    .csv, .md and .tex of the finished folds.
 
     Args:
         data: The dataset.
@@ -169,7 +167,7 @@ def finished(fold: Fold, dataset: DatasetRecord) -> FoldResult | None:
             f"{fold.folder} has an evaluation, but no finished training; delete that folder to run the fold again, or "
             "choose another --out"
         )
-    if training.state != "done":
+    if not is_finished(training, fold.recipe):
         return None
     result = read_fold(fold.number, fold.evaluation)
     how, protocol = fold.recipe.evaluation, result.protocol
@@ -199,7 +197,7 @@ def run_fold(fold: Fold, manifest: Manifest) -> None:
         fold=data.fold,
         batch_size=data.batch_size,
         workers=data.workers,
-        device=TEST_DEVICES.get(fold.recipe.run.device, "auto"),
+        device=fold.recipe.run.device,
     )
     write_evaluation(fold.evaluation, result, protocol)
 
@@ -212,6 +210,11 @@ def _check_options(recipe: Recipe, gpus: str) -> None:
     if gpus and recipe.run.devices > 1:
         raise InputError(
             f"--gpus assigns one GPU to each fold, but run.devices is {recipe.run.devices}; use one of the two"
+        )
+    device, _ = placement(recipe.run)
+    if gpus and (":" in recipe.run.device or device == "mps"):
+        raise InputError(
+            f"--gpus assigns a GPU to each fold, but run.device is {recipe.run.device}; leave one of the two out"
         )
 
 
@@ -265,10 +268,17 @@ def _fold(out: Path, recipe: Recipe, number: int, expected: tuple[int, ...]) -> 
 
 
 def _run_here(folds: Iterable[Fold], manifest: Manifest) -> Generator[Fold]:
-    """Run folds one after another in this process; yield each finished fold."""
+    """Run folds one after another in this process; yield each finished fold.
+
+    Raises:
+        InputError: a fold failed; the others, which have the same recipe, are not run.
+    """
     for fold in folds:
         console.print(f"fold {fold.number or 'all'} -> {fold.folder}", highlight=False)
-        run_fold(fold, manifest)
+        try:
+            run_fold(fold, manifest)
+        except InputError as error:
+            raise InputError(f"fold {fold.number or 'all'}: {error}; finished folds are kept") from error
         if is_first_process():
             yield fold
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
+from torchmetrics import SumMetric
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from ifdd.data.transforms import AugmentationConfig, ClipAugmentation, Mixup, MixupConfig, mix_with_neighbours
@@ -44,9 +45,9 @@ def learning_rate_factor(step: int, steps: int, warmup_steps: int, final_fractio
 class ClipClassifier(LightningModule):
     """Train a model on batches of (uint8 clips, targets).
 
-    Batches are augmented on the training device. Validation counts a confusion matrix and, if the model predicts action
-    units, their errors. Mixing treats intensities as labels, but does not smooth them. Every epoch has a separate
-    seed, so that a resumed run draws the same random numbers as an uninterrupted one.
+    Batches are augmented on the training device. Validation counts a confusion matrix, the clips without finite logits
+    and, if the model predicts action units, their errors. Mixing treats intensities as labels, but does not smooth
+    them. Every epoch has a separate seed, so that a resumed run draws the same random numbers as an uninterrupted one.
 
     Args:
         model: model to train.
@@ -80,6 +81,7 @@ class ClipClassifier(LightningModule):
         self.seed = seed
         self.set_data_epoch = set_data_epoch
         self.confusion = MulticlassConfusionMatrix(model.config.num_classes, ignore_index=REPEATED)
+        self.not_finite = SumMetric()
         units = len(model.config.action_units)
         self.unit_errors = ActionUnitErrors(units) if units else None
         self.adjustment: Tensor
@@ -111,6 +113,7 @@ class ClipClassifier(LightningModule):
         clip, target, *units = batch
         output = self.model(clip.float() / 255)
         self.confusion.update(output.logits, target)
+        self.not_finite.update((~output.logits.isfinite()).any(-1).sum())  # their argmax is a class all the same
         if self.unit_errors is not None:
             self.unit_errors.update(output.action_units, *units)
 

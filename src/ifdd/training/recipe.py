@@ -14,6 +14,9 @@ from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, Ru
 
 RECIPE_FILE = "recipe.yaml"
 
+EPOCHS = "optimization.epochs"
+"""May be raised when a run is resumed, also after its end."""
+
 MAY_CHANGE_ON_RESUME = ("data.manifest", "data.workers", "data.cache", "run.device")
 """Settings that may change when a run is resumed: path and loading of the clips, and hardware. The clips themselves are
 compared separately."""
@@ -44,12 +47,15 @@ class Recipe:
         """
         write_text(folder / RECIPE_FILE, yaml.safe_dump(self.plain(), sort_keys=False))
 
-    def check_same(self, folder: Path) -> None:
-        """Check that the results in a folder belong to this recipe.
+    def check_same(self, folder: Path) -> bool:
+        """Check that the results in a folder belong to this recipe, apart from more epochs.
+
+        Returns:
+            Whether this recipe has more epochs, so that the training goes on.
 
         Raises:
-            InputError: the ``recipe.yaml`` there is damaged, or differs in other settings than those of the evaluation
-                and of ``MAY_CHANGE_ON_RESUME``.
+            InputError: the ``recipe.yaml`` there is damaged, has more epochs, or differs in other settings than those
+                of the evaluation and of ``MAY_CHANGE_ON_RESUME``.
         """
         try:
             before = dict(yaml.safe_load((folder / RECIPE_FILE).read_text(encoding="utf-8")))
@@ -57,16 +63,21 @@ class Recipe:
             raise InputError(
                 f"{folder / RECIPE_FILE} is damaged: cannot resume the training in {folder}; choose another --out"
             ) from error
-        changed = [
-            f"{group}.{key}: {before.get(group, {}).get(key)!r} -> {value!r}"
+        changed = {
+            f"{group}.{key}": (before.get(group, {}).get(key), value)
             for group, values in self.plain().items()
             for key, value in values.items()
             if group != "evaluation"
             and f"{group}.{key}" not in MAY_CHANGE_ON_RESUME
             and before.get(group, {}).get(key) != value
-        ]
-        if changed:
-            raise InputError(f"{folder} holds results of another recipe ({'; '.join(changed)}); choose another --out")
+        }
+        epochs = changed.get(EPOCHS, (None, 0))[0]
+        more = isinstance(epochs, int) and epochs < self.optimization.epochs
+        if changed and not (more and len(changed) == 1):
+            listed = "; ".join(f"{name}: {old!r} -> {new!r}" for name, (old, new) in changed.items())
+            only = "" if more or EPOCHS not in changed else "epochs can only be raised; "
+            raise InputError(f"{folder} holds results of another recipe ({listed}); {only}choose another --out")
+        return more
 
 
 def _plain(value: Any) -> Any:

@@ -1,12 +1,14 @@
 """The network at the start of a training run: random, with Kinetics' weights, or with those of a checkpoint."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from ifdd.errors import InputError
 from ifdd.files import file_sha256
 from ifdd.model import BUNDLED, IFDD, Checkpoint, IFDDConfig, create_model, find_checkpoint, load_checkpoint
 from ifdd.model.weights.checkpoint import copy_weights
+from ifdd.model.weights.foreign import is_safetensors
 from ifdd.records import CheckpointRecord, DatasetRecord, LicenceRecord
 from ifdd.records.licences import LICENCES
 from ifdd.training.config import ModelConfig
@@ -39,7 +41,7 @@ def build_network(model: ModelConfig, classes: Sequence[str]) -> Start:
     Raises:
         InputError: the model is not valid, the weights cannot be read, or they belong to another architecture.
     """
-    if model.weights is None or not (model.weights.endswith(".safetensors") or model.weights in BUNDLED):
+    if model.weights is None or not _is_checkpoint(model.weights):
         network = create_model(model.preset, len(classes), model.ablation, model.weights, **model.overrides)
         return Start(network, () if model.weights is None else (LICENCES["kinetics400"],))
     checkpoint = load_checkpoint(model.weights)
@@ -54,6 +56,11 @@ def build_network(model: ModelConfig, classes: Sequence[str]) -> Start:
         record=checkpoint.record,
         left_out=copy_weights(network, classes, checkpoint, model.weights),
     )
+
+
+def _is_checkpoint(weights: str) -> bool:
+    """Return whether weights are a checkpoint of ifdd, by name, suffix or content, and not those of a backbone."""
+    return weights in BUNDLED or weights.endswith(".safetensors") or is_safetensors(Path(weights))
 
 
 def check_start(start: Start, dataset: DatasetRecord, fold: int | None) -> None:

@@ -23,7 +23,7 @@ from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
 from ifdd.evaluation.evaluate import SamplingConfig
 from ifdd.evaluation.protocol import describe_dataset, running_software
-from ifdd.model import IFDD, save_checkpoint
+from ifdd.model import IFDD, choose_device, save_checkpoint
 from ifdd.records import (
     BestEpoch,
     CheckpointRecord,
@@ -35,18 +35,20 @@ from ifdd.records import (
 )
 from ifdd.records.licences import joined_licences
 from ifdd.training.balance import logit_adjustment
-from ifdd.training.callbacks import TrainingProgress, ValidationCheckpoints
+from ifdd.training.callbacks import ContinueSchedule, TrainingProgress, ValidationCheckpoints
 from ifdd.training.checkpoint_io import WholeCheckpointIO
 from ifdd.training.clips import ClipDataModule
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
+from ifdd.training.divergence import StopIfDiverged
 from ifdd.training.module import ClipClassifier
-from ifdd.training.recipe import Recipe
+from ifdd.training.recipe import EPOCHS, Recipe
 from ifdd.training.start import build_network, check_start, start_line
 
 RESUME_FILE = "resume.ckpt"
 NOISE = (
     ".*does not have many workers.*",  # a choice of the recipe
     ".*exists and is not empty.*",  # a resumed run, already checked
+    ".*dirpath has changed.*",  # a run in a moved folder; what is not reloaded is not used
     ".*treespec.*is deprecated.*",  # Lightning's use of torch
     ".*persistent_workers.*",
 )
@@ -80,7 +82,7 @@ def train(
         evaluation: How 'ifdd crossval' tests a model trained with this recipe; not used in training.
         out: Folder to write to: best.safetensors, last.safetensors, recipe.yaml, training.json and logs (csv/,
             tensorboard/).
-        resume: Resume an interrupted run.
+        resume: Resume an interrupted run, or train a finished one further with a larger optimization.epochs.
     """
     recipe = Recipe(data, model, optimization, augmentation, mixup, run, evaluation)
     if resume and is_first_process() and not ((out / RESUME_FILE).exists() or (out / TrainingRecord.FILE).exists()):
@@ -91,7 +93,7 @@ def train(
 
 
 def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) -> None:
-    """Train a recipe; a finished run is left unchanged.
+    """Train a recipe; a finished run is left unchanged, unless the recipe has more epochs now.
 
     Args:
         recipe: the recipe.
@@ -100,18 +102,24 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
         resume: whether to resume a run that the folder holds.
 
     Raises:
-        InputError: the recipe does not fit the data, the folder holds another or a damaged run, or it holds a run and
-            ``resume`` is False.
+        InputError: the training diverged, the recipe does not fit the data, the folder holds another or a damaged run,
+            or it holds a run and ``resume`` is False.
     """
     data, model, run = recipe.data, recipe.model, recipe.run
     dataset = describe_dataset(manifest)
+    placement(run)  # refuses a device that is not there before anything is written
+    known = None
     if is_first_process():
         known = known_training(recipe, out, dataset, resume)
-        if known is not None and known.state == "done":
-            console.print(f"the training in {out} is finished already", highlight=False, markup=False, soft_wrap=True)
+        if known is not None and is_finished(known, recipe):
+            line = (
+                f"the training in {out} is finished already ({known.epochs} epochs; a larger {EPOCHS} trains further)"
+            )
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
             _print_best(out, known.best)
             return
     resume_from = _resume_point(out, resume)
+    extended = _extended_after(known, recipe)
     for engine in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(engine).setLevel(logging.WARNING)
     seed_everything(run.seed, verbose=False)
@@ -131,15 +139,16 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
         licences=joined_licences([dataset.licence or LicenceRecord(data.name, "", "")], start.licences),
         started_from=start.started_from,
         recipe=recipe.plain(),
+        extended_after=extended,
         versions=software.versions,
         commit=software.commit,
     )
-    begun = TrainingRecord("running", 0, recipe.optimization.epochs, None, dataset, _clips_record(clips))
+    begun = TrainingRecord("running", 0, recipe.optimization.epochs, None, dataset, _clips_record(clips), extended)
 
     def save(path: Path, trained: IFDD, epoch: BestEpoch) -> None:
         save_checkpoint(path, trained, classes, clips.clip_seconds, described.at(epoch))
 
-    def note(epochs_done: int, best: BestEpoch) -> None:
+    def note(epochs_done: int, best: BestEpoch | None) -> None:
         replace(begun, epoch=epochs_done, best=best).write(out / begun.FILE)
 
     if is_first_process() and resume_from is None:
@@ -148,9 +157,12 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
         console.print(_clips_line(clips), highlight=False, soft_wrap=True)
         if start.started_from is not None:
             console.print(start_line(start), highlight=False, soft_wrap=True)
+    if known is not None and resume_from is not None:  # after all checks: the run may have more epochs than before
+        note(known.epoch, known.best)
+        recipe.write(out)
     checkpoints = ValidationCheckpoints(out, classes, run.select, run.selection, clips.selection_clips, save, note)
     progress = TrainingProgress(data.batch_size, run.selection)
-    trainer = _trainer(out, recipe.optimization, run, checkpoints, progress)
+    trainer = _trainer(out, recipe.optimization, run, StopIfDiverged(), ContinueSchedule(), checkpoints, progress)
     module = ClipClassifier(
         network,
         recipe.optimization,
@@ -245,10 +257,28 @@ def known_training(recipe: Recipe, out: Path, dataset: DatasetRecord, resume: bo
         return None
     if not resume:
         raise InputError(f"{out} already holds a training run; add --resume to resume it, or choose another --out")
-    recipe.check_same(out)
+    more = recipe.check_same(out)
+    if more and not (out / RESUME_FILE).exists():
+        raise InputError(
+            f"cannot train {out} further, because {RESUME_FILE} is missing there; start from its weights with another "
+            f"--out: --model.weights {out / 'best.safetensors'}"
+        )
     if known is not None:
         _check_same_clips(known.dataset, dataset, recipe.data.manifest, out)
     return known
+
+
+def is_finished(training: TrainingRecord, recipe: Recipe) -> bool:
+    """Return whether a run has all epochs of a recipe."""
+    return training.state == "done" and training.epochs >= recipe.optimization.epochs
+
+
+def _extended_after(known: TrainingRecord | None, recipe: Recipe) -> tuple[int, ...] | None:
+    """Return the numbers of epochs after which a run was given more epochs, this time included."""
+    if known is None or known.epochs >= recipe.optimization.epochs:
+        return None if known is None else known.extended_after
+    before = known.extended_after or ()
+    return before if known.epoch in before else (*before, known.epoch)
 
 
 def _check_same_clips(before: DatasetRecord, now: DatasetRecord, manifest: Path, out: Path) -> None:
@@ -286,15 +316,31 @@ def is_first_process() -> bool:
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
+def placement(run: RunConfig) -> tuple[str, int | list[int]]:
+    """Return the accelerator of the training engine, and the number or the list of its devices.
+
+    Raises:
+        InputError: there is no such device, or one device is named and several are to be used.
+    """
+    kind, _, number = choose_device(run.device, "run.device").partition(":")
+    if number and run.devices > 1:
+        raise InputError(
+            f"run.device {run.device} is one GPU, but run.devices is {run.devices}; set run.device to {kind}, and "
+            "choose GPUs with the environment variable CUDA_VISIBLE_DEVICES"
+        )
+    return kind, [int(number)] if number else run.devices
+
+
 def _trainer(out: Path, optimization: OptimizationConfig, run: RunConfig, *callbacks: Callback) -> Trainer:
     resume_point = ModelCheckpoint(
         out, RESUME_FILE.removesuffix(".ckpt"), save_on_train_epoch_end=True, enable_version_counter=False
     )
+    accelerator, devices = placement(run)
     averaging = [] if optimization.ema_decay is None else [EMAWeightAveraging(decay=optimization.ema_decay)]
     try:
         return Trainer(
-            accelerator=run.device,
-            devices=run.devices,
+            accelerator=accelerator,
+            devices=devices,
             default_root_dir=out,
             precision=optimization.precision,
             max_epochs=optimization.epochs,

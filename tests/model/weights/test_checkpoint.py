@@ -1,6 +1,7 @@
 """Checkpoints of ours: written whole, read back, damaged ones refused."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,10 +137,13 @@ def stored(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
         ("clip_seconds", "-1", "clip_seconds is -1.0; it must be a positive number of seconds"),
         ("clip_seconds", "NaN", "clip_seconds is nan; it must be a positive number of seconds"),
         ("description", "null", "its description is None"),
+        ("description", '{"note": NaN}', "its description is missing or unreadable"),
         ("calibration", "{", "its calibration is missing or unreadable"),
         ("calibration", "[]", r"its calibration is \[\]"),
         ("calibration", "{}", "calibration: the field temperature is missing"),
         ("calibration", json.dumps(CALIBRATION.plain() | {"temperature": 0}), "calibration: temperature is 0"),
+        ("calibration", json.dumps(CALIBRATION.plain() | {"temperature": math.nan}), "temperature is nan"),
+        ("calibration", json.dumps(CALIBRATION.plain() | {"abstain_below": math.inf}), "abstain_below is inf"),
         ("calibration", json.dumps(CALIBRATION.plain() | {"abstain_below": 2}), "abstain_below is 2"),
     ],
 )
@@ -161,9 +165,12 @@ def test_a_classifier_for_other_classes_is_refused(tmp_path: Path) -> None:
 
 
 def test_files_of_another_kind_are_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"released\.pth is a PyTorch pickle; convert .* with 'ifdd convert'"):
+    with pytest.raises(InputError, match=r"no checkpoint at .*released\.pth"):
         load_checkpoint(tmp_path / "released.pth")
     with pytest.raises(InputError, match="it is a folder"):
+        load_checkpoint(tmp_path)
+    save_checkpoint(tmp_path / "model.safetensors", create_model("ifdd_tiny"), CLASSES, 1.6, CheckpointRecord())
+    with pytest.raises(InputError, match=r"it is a folder; did you mean .*model\.safetensors\?"):
         load_checkpoint(tmp_path)
     with pytest.raises(InputError, match="checkpoints with load_checkpoint"):
         load_official(tmp_path / "model.safetensors")

@@ -305,7 +305,10 @@ def test_a_copy_under_the_public_name_is_checked_as_well(server: PublicServer, t
     copy.write_bytes(server.content)
     load_kinetics(s3d(16, 32, 0.0), "s3d", copy)
     copy.write_bytes(server.content[:-1])
-    with pytest.raises(InputError, match="is damaged"):
+    with pytest.raises(InputError, match="it is cut off"):
+        load_kinetics(s3d(16, 32, 0.0), "s3d", copy)
+    torch.save({"features.0.0.0.weight": torch.zeros(2)}, copy)
+    with pytest.raises(InputError, match="is damaged: its SHA-256"):
         load_kinetics(s3d(16, 32, 0.0), "s3d", copy)
     assert server.requests == 0
 

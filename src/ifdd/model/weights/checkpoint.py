@@ -15,10 +15,12 @@ from ifdd.errors import InputError
 from ifdd.files import atomic_path, expand
 from ifdd.model.config import PRESETS, IFDDConfig, from_plain
 from ifdd.model.ifdd import IFDD
+from ifdd.model.weights.finite import check_finite, not_finite
+from ifdd.model.weights.foreign import FORMAT_NAME, is_safetensors, refuse_foreign
 from ifdd.model.weights.state_dicts import load_strictly
 from ifdd.records import CalibrationRecord, CheckpointRecord, MeasuredRecord
 
-FORMAT = "ifdd-checkpoint-1"
+FORMAT = f"{FORMAT_NAME}1"
 """Identifies a checkpoint file and its version."""
 
 DEFAULT = "ifdd_face"
@@ -32,8 +34,6 @@ BUNDLED = {name: Path(__file__).parent / "bundled" / f"{name}.safetensors" for n
 
 CLASSIFIER, ACTION_UNITS = "head.classifier.", "action_units."
 """Prefixes of the parameter names of the two heads."""
-
-PICKLES = (".pth", ".pt", ".ckpt", ".bin")
 
 
 class Checkpoint(NamedTuple):
@@ -84,8 +84,8 @@ def save_checkpoint(
             norms and their statistics) stay exact. Once loaded, all are 32-bit again.
 
     Raises:
-        InputError: the number of classes is not the model's, the time is not positive, or the file cannot be
-            written.
+        InputError: the number of classes is not the model's, the time is not positive, a weight is not finite, also
+            once it is stored in 16 bits, or the file cannot be written.
 
     Example:
         >>> from ifdd.model import create_model, load_checkpoint, save_checkpoint
@@ -99,15 +99,21 @@ def save_checkpoint(
     _check_labels(model.config, names, clip_seconds)
     metadata = {
         "format": FORMAT,
-        "config": json.dumps(asdict(model.config)),
-        "classes": json.dumps(names),
-        "clip_seconds": json.dumps(clip_seconds),
-        "description": json.dumps(record.plain()),
+        "config": _dump(asdict(model.config)),
+        "classes": _dump(names),
+        "clip_seconds": _dump(clip_seconds),
+        "description": _dump(record.plain()),
         **_calibration_metadata(calibration),
     }
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    check_finite(weights, f"cannot write {path}: the model")
     if half:
         weights = {name: value.half() if value.ndim > 1 else value for name, value in weights.items()}
+        if too_large := not_finite(weights):
+            raise InputError(
+                f"cannot write {path}: {len(too_large)} tensors, the first {too_large[0]}, hold weights too large for "
+                "16-bit floats (beyond 65504); store them in 32 bits"
+            )
     _write(path, weights, metadata)
 
 
@@ -123,6 +129,7 @@ def save_calibration(checkpoint: str | Path, path: Path, calibration: Calibratio
         InputError: a file cannot be read or written.
     """
     metadata, weights = _read(checkpoint)
+    check_finite(weights, str(checkpoint))
     _write(path, weights, {**metadata, **_calibration_metadata(calibration)})
 
 
@@ -138,8 +145,9 @@ def save_measurement(checkpoint: str | Path, path: Path, measured: MeasuredRecor
         InputError: a file cannot be read or written.
     """
     metadata, weights = _read(checkpoint)
+    check_finite(weights, str(checkpoint))
     record = replace(_parse(metadata, find_checkpoint(checkpoint)).record, measured=measured)
-    _write(path, weights, {**metadata, "description": json.dumps(record.plain())})
+    _write(path, weights, {**metadata, "description": _dump(record.plain())})
 
 
 def find_checkpoint(checkpoint: str | Path) -> Path:
@@ -172,7 +180,23 @@ def load_checkpoint(checkpoint: str | Path) -> Checkpoint:
 
 
 def _calibration_metadata(calibration: CalibrationRecord | None) -> dict[str, str]:
-    return {} if calibration is None else {"calibration": json.dumps(calibration.plain())}
+    return {} if calibration is None else {"calibration": _dump(calibration.plain())}
+
+
+def _dump(value: object) -> str:
+    """Return JSON.
+
+    Raises:
+        InputError: a number is not finite, which JSON cannot hold.
+    """
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError as error:
+        raise InputError(f"the description of the checkpoint holds a number that is not finite: {error}") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number of JSON")
 
 
 def _write(path: Path, weights: dict[str, Tensor], metadata: dict[str, str]) -> None:
@@ -195,27 +219,25 @@ def _read(checkpoint: str | Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         InputError: it is missing, unreadable or not an ifdd checkpoint.
     """
     path = find_checkpoint(checkpoint)
-    if path.suffix in PICKLES:
-        raise InputError(f"{path} is a PyTorch pickle; convert official checkpoints with 'ifdd convert'")
+    if not path.exists():
+        if str(checkpoint) in PRESETS:
+            raise InputError(f"{checkpoint} is a preset, which has no trained weights; did you mean {DEFAULT}?")
+        raise InputError(f"no checkpoint at {path}; train one with 'ifdd train', or use the bundled {DEFAULT}")
+    if not is_safetensors(path):
+        raise refuse_foreign(path)
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
+            stored = str(metadata.get("format"))
+            if not stored.startswith(FORMAT_NAME):
+                raise refuse_foreign(path)
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except FileNotFoundError as error:
-        if str(checkpoint) in PRESETS:
-            raise InputError(
-                f"{checkpoint} is a preset, which has no trained weights; did you mean {DEFAULT}?"
-            ) from error
-        raise InputError(
-            f"no checkpoint at {path}; train one with 'ifdd train', or use the bundled {DEFAULT}"
-        ) from error
     except (SafetensorError, OSError) as error:
-        reason = "it is a folder" if path.is_dir() else str(error)
         raise InputError(
-            f"cannot read {path} as a .safetensors checkpoint: {reason}; give a file that 'ifdd train' wrote"
+            f"cannot read {path} as a .safetensors checkpoint: {error}; give a file that 'ifdd train' wrote"
         ) from error
-    if metadata.get("format") != FORMAT:
-        raise InputError(f"{path} is not an ifdd checkpoint (format {metadata.get('format')!r}, expected {FORMAT!r})")
+    if stored != FORMAT:
+        raise InputError(f"{path} has the format {stored} of another version of ifdd, expected {FORMAT}; update ifdd")
     return metadata, weights
 
 
@@ -272,7 +294,9 @@ def _parse(metadata: Mapping[str, str], path: str | Path) -> _Described:
         kinds["calibration"] = dict
     for name, kind in kinds.items():
         try:
-            values[name] = json.loads(metadata[name])
+            values[name] = json.loads(
+                metadata[name], parse_constant=_refuse_constant if name == "description" else float
+            )
         except (KeyError, ValueError) as error:
             raise InputError(f"{path} is damaged: its {name} is missing or unreadable") from error
         if not isinstance(values[name], kind):

@@ -10,10 +10,13 @@ from torch.nn import functional as F
 from ifdd.console import error_console
 from ifdd.downloads import fetch_file
 from ifdd.errors import InputError
+from ifdd.file_kinds import file_kind
 from ifdd.files import file_sha256
 from ifdd.model.backbones.mvit import MVIT_S, MViTClassifier
 from ifdd.model.backbones.s3d import S3DClassifier
-from ifdd.model.weights.state_dicts import load_strictly, read_pickle
+from ifdd.model.weights.foreign import RELEASE_STEM, is_safetensors, read_safetensors, refuse_training_state
+from ifdd.model.weights.pickles import keys_of, read_pickle
+from ifdd.model.weights.state_dicts import is_training_state, load_strictly, prefixes_of, state_dicts_in
 
 PUBLIC = "kinetics400"
 """The ``source`` that stands for the public file."""
@@ -113,7 +116,7 @@ def kinetics_classifier(name: str, source: str | Path = PUBLIC) -> nn.Module:
     weights = _weights_for(name)
     path = _fetch(weights) if source == PUBLIC else _copy(Path(source).expanduser(), weights)
     network = weights.plain()
-    load_strictly(network, _read(path, weights), str(path))
+    load_strictly(network, _read(path, weights, next(iter(network.state_dict()))), str(path))
     return network.eval()
 
 
@@ -135,18 +138,37 @@ def _fetch(weights: KineticsWeights) -> Path:
 
 def _copy(path: Path, weights: KineticsWeights) -> Path:
     """Return the path of a user's file; a file with the public file's name must be the public file."""
+    if path.is_dir() and (kind := file_kind(path)) is not None and "did you mean" in kind.text:
+        raise InputError(f"no weights at {path}: {kind.text}")
     if not path.is_file():
         raise InputError(f"no weights at {path}; give {PUBLIC!r}, or the path of a copy of {weights.url}")
-    if path.name == weights.file_name:
+    kind = file_kind(path)
+    if path.name == weights.file_name and (kind is None or kind.name == "torch"):  # others have a line of their own
         _check_hash(path, weights)
     return path
 
 
-def _read(path: Path, weights: KineticsWeights) -> Mapping[str, Tensor]:
-    """Return the state dict of a file."""
-    values = read_pickle(path)
-    if not isinstance(values, Mapping) or not all(isinstance(value, Tensor) for value in values.values()):
-        raise InputError(f"{path} holds no state dict; expected the contents of {weights.url}")
+def _read(path: Path, weights: KineticsWeights, stem: str) -> Mapping[str, Tensor]:
+    """Return the state dict of a file, without the prefix that all its names may have.
+
+    Args:
+        path: the file.
+        weights: the public file, for messages.
+        stem: a name of the classifier's parameters.
+    """
+    content = read_safetensors(path) if is_safetensors(path) else read_pickle(path)
+    if is_training_state(content):
+        raise refuse_training_state(path)
+    values = next(iter(state_dicts_in(content).values()), None)
+    if values is None:
+        raise InputError(f"{path} holds no state dict, but {keys_of(content)}; expected the contents of {weights.url}")
+    if prefixes_of(values, RELEASE_STEM):
+        raise InputError(
+            f"{path} holds weights of the official IFDD release; convert it with 'ifdd convert', and give the result"
+        )
+    prefix = next(iter(prefixes_of(values, stem)), "")
+    if all(name.startswith(prefix) for name in values):
+        return {name.removeprefix(prefix): value for name, value in values.items()}
     return values
 
 

@@ -10,7 +10,15 @@ from torch import Tensor
 from ifdd.errors import InputError
 from ifdd.model.config import IFDDConfig, lookup
 from ifdd.model.ifdd import IFDD
-from ifdd.model.weights.state_dicts import load_strictly, read_pickle
+from ifdd.model.weights.foreign import RELEASE_STEM, is_ours, is_safetensors, read_safetensors, refuse_training_state
+from ifdd.model.weights.pickles import keys_of, read_pickle
+from ifdd.model.weights.state_dicts import (
+    is_averaged,
+    is_training_state,
+    load_strictly,
+    prefixes_of,
+    state_dicts_in,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -61,12 +69,13 @@ OFFICIAL_UNUSED = {
 }
 """Prefix of a name in the release's files that no ifdd model has -> reason."""
 
+OTHERS = "other weights of the same model"
+OUTSIDE = "not a part of the model"
+
 MEASURED_NAMES = ("total_ops", "total_params")
 NAMES_LISTED = 20
 OLDER_ISSM = ".adapt_split.dim_project.2."
 """In the tokenizer of the release's first commit (a9e8501): two linear layers, and one softmax for both groups."""
-STEM = "embed.conv_proj.weight"
-"""A name that every model of the release has; what precedes it is the file's prefix."""
 
 
 class Conversion(NamedTuple):
@@ -125,13 +134,15 @@ def convert_official(
     """
     lookup(dict.fromkeys(get_args(Order)), order, "order")
     official, origin = _read(path_or_state_dict, part)
-    prefix = _prefix(official)
+    prefix, others = _prefixes(official, part)
     used: dict[str, str] = {}
     unused: dict[str, str] = {}
     unknown = []
     for name in official:
         bare = name.removeprefix(prefix)
-        if our_name := _our_name(bare):
+        if not name.startswith(prefix):
+            unused[name] = _reason_unused(name) or (OTHERS if name.startswith(tuple(others)) else OUTSIDE)
+        elif our_name := _our_name(bare):
             used[name] = our_name
         elif reason := _reason_unused(bare):
             unused[name] = reason
@@ -181,26 +192,40 @@ def _read(given: str | Path | Mapping[str, Any], part: Part | None) -> tuple[dic
     """Return the state dict, and what messages call its source."""
     origin = "the state dict"
     if isinstance(given, (str, Path)):
-        origin = str(given)
-        if origin.endswith(".safetensors"):
+        origin, path = str(given), Path(given)
+        if is_ours(path):
             raise InputError(f"{origin} is not a file of the release; read ifdd's checkpoints with load_checkpoint")
-        given = read_pickle(given)
-    if isinstance(given, Mapping):
-        parts = [name for name in ("model", "ema") if isinstance(given.get(name), Mapping)]
-        if part is not None and part not in parts:
-            raise InputError(f"{origin} holds no weights under {part!r}; it holds {_listed(list(given))}")
-        if parts:
-            given = given[part or parts[0]]
-    if not isinstance(given, Mapping) or not all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in given.items()
-    ):
-        raise InputError(f"{origin} holds no state dict, bare or under 'model' or 'ema'")
-    return dict(given), origin
+        given = read_safetensors(path) if is_safetensors(path) else read_pickle(path)
+    if is_training_state(given):
+        raise refuse_training_state(origin)
+    found = state_dicts_in(given)
+    chosen = [path for path in found if part is None or (path and is_averaged(path) == (part == "ema"))]
+    if part == "ema" and not chosen:  # or they have a prefix of their own
+        chosen = [path for path, each in found.items() if any(map(_is_average, prefixes_of(each, RELEASE_STEM)))]
+    if not chosen and (found or part is not None):
+        raise InputError(f"{origin} holds no weights under {part!r}; it holds {keys_of(given)}")
+    if not chosen:
+        raise InputError(
+            f"{origin} holds no state dict, bare or under 'model', 'state_dict' or 'ema'; it holds {keys_of(given)}"
+        )
+    return found[chosen[0]], origin
 
 
-def _prefix(official: Mapping[str, Tensor]) -> str:
-    """Return the prefix of the names: "ema_model." in averaged weights, "module." in parallel ones, usually ""."""
-    return min((name.removesuffix(STEM) for name in official if name.endswith(STEM)), default="")
+def _prefixes(official: Mapping[str, Tensor], part: Part | None) -> tuple[str, tuple[str, ...]]:
+    """Return the prefix of the names, and those of other weights of the model in the same file.
+
+    It is "ema_model." in averaged weights, "module." in parallel ones, "model." in Lightning's, usually "".
+    """
+    found = prefixes_of(official, RELEASE_STEM) or [""]
+    averaged = [each for each in found if _is_average(each)]
+    plain = [each for each in found if each not in averaged and not each.startswith("online_model.")]
+    first = averaged if part == "ema" else plain
+    prefix = (first or found)[0]
+    return prefix, tuple(each for each in found if each != prefix)
+
+
+def _is_average(prefix: str) -> bool:
+    return any(word in ("ema", "ema_model", "model_ema", "averaged_model") for word in prefix.split("."))
 
 
 def _infer_config(

@@ -1,0 +1,102 @@
+"""Say what a file is that was given as a checkpoint of ifdd and is none."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from safetensors import safe_open
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ifdd.errors import InputError
+from ifdd.file_kinds import file_kind
+from ifdd.model.weights.pickles import keys_of, read_pickle
+from ifdd.model.weights.state_dicts import is_training_state, prefixes_of, state_dicts_in
+
+RELEASE_STEM = "embed.conv_proj.weight"
+"""A name that every model of the official release has; what precedes it is the file's prefix."""
+
+NAMES_LISTED = 3
+"""Names of weights by which a message shows what a file is."""
+
+FORMAT_NAME = "ifdd-checkpoint-"
+"""Beginning of the format in the metadata of every checkpoint of ifdd."""
+
+TRAIN_ONE = "give a file that 'ifdd train' wrote, such as best.safetensors"
+
+
+def refuse_foreign(path: Path) -> InputError:
+    """Return the error for an existing file or folder that is not a checkpoint of ifdd.
+
+    Raises:
+        InputError: it is a PyTorch pickle that cannot be read.
+    """
+    kind = file_kind(path)
+    if kind is not None and kind.name == "torch":
+        return InputError(f"{path} is not an ifdd checkpoint: {_pickle(path)}")
+    if kind is not None and kind.name == "safetensors":
+        with safe_open(path, "pt") as file:
+            return InputError(f"{path} is not an ifdd checkpoint: {_of_another_model(path, list(file.keys()))}")
+    text = "its format is unknown" if kind is None else kind.text
+    remedy = "" if ";" in text else f"; {TRAIN_ONE}"
+    return InputError(f"cannot read {path} as an ifdd checkpoint: {text}{remedy}")
+
+
+def refuse_training_state(path: str | Path) -> InputError:
+    """Return the error for a file from which a training is resumed."""
+    best = Path(path).parent / "best.safetensors"
+    return InputError(
+        f"{path} is the state of a training, which only 'ifdd train --resume' reads; give the checkpoint {best}"
+    )
+
+
+def is_safetensors(path: Path) -> bool:
+    """Return whether a file has this format, whatever its name is."""
+    kind = file_kind(path) if path.is_file() else None
+    return kind is not None and kind.name == "safetensors"
+
+
+def is_ours(path: Path) -> bool:
+    """Return whether a file is a checkpoint of ifdd, or would be one by its name."""
+    if not is_safetensors(path):
+        return path.suffix == ".safetensors" and not path.exists()
+    with safe_open(path, "pt") as file:
+        return str((file.metadata() or {}).get("format", "")).startswith(FORMAT_NAME)
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """Return the weights of a .safetensors file that another program wrote.
+
+    Raises:
+        InputError: it is a checkpoint of ifdd.
+    """
+    if is_ours(path):
+        raise InputError(f"{path} is not a file of the release; read ifdd's checkpoints with load_checkpoint")
+    weights: dict[str, Tensor] = load_file(path)
+    return weights
+
+
+def _pickle(path: Path) -> str:
+    content = read_pickle(path)
+    if is_training_state(content):
+        raise refuse_training_state(path)
+    found = next(iter(state_dicts_in(content).items()), None)
+    if found is None:
+        return f"it is a PyTorch checkpoint that holds {keys_of(content)}; {TRAIN_ONE}"
+    key, weights = found
+    within = f" (under {key!r}; its keys are {keys_of(content)})" if key else ""
+    return _of_another_model(path, list(weights), within)
+
+
+def _of_another_model(path: Path, names: list[str], within: str = "") -> str:
+    if prefixes_of(names, RELEASE_STEM):
+        return (
+            f"it holds weights of the official IFDD release{within}; convert it: ifdd convert {path} "
+            f"{path.with_suffix('').name}.converted.safetensors"
+        )
+    return f"it holds the weights of another model{within}, {_first(names)}; {TRAIN_ONE}"
+
+
+def _first(names: Iterable[str]) -> str:
+    listed = sorted(names)
+    more = f" and {len(listed) - NAMES_LISTED} more" if len(listed) > NAMES_LISTED else ""
+    return ", ".join(listed[:NAMES_LISTED]) + more if listed else "none at all"
