@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-LEAVES = {"console", "downloads", "errors", "files", "parquet", "processes", "records"}
+LEAVES = {"console", "downloads", "errors", "files", "parquet", "processes", "records", "tables"}
 """Modules that every room may import, and that import nothing of ifdd but each other."""
 
 

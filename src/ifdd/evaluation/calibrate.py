@@ -39,6 +39,7 @@ def calibrate(
     batch_size: int = 16,
     workers: int = 2,
     device: Device = "auto",
+    synonyms: bool = False,
 ) -> None:
     """Fit a checkpoint's temperature and its threshold for abstaining on clips that it was not trained on.
 
@@ -59,6 +60,7 @@ def calibrate(
         batch_size: Clips per batch.
         workers: Worker processes that load clips; 0 loads in the main process.
         device: Device to run the model on; auto uses a GPU if there is one.
+        synonyms: Read other spellings of an emotion as the checkpoint's class, joy and happiness as happy.
 
     Raises:
         InputError: an option is out of range, a file cannot be read or written, the checkpoint was trained on these
@@ -80,6 +82,7 @@ def calibrate(
         batch_size=batch_size,
         workers=workers,
         device=device,
+        synonyms=synonyms,
     )
     if protocol.clips_used_for == "training":
         raise InputError(

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 import av
 
+from ifdd.data.timing import Timing
 from ifdd.errors import InputError
 from ifdd.video.frames import iter_frames, read_frames
 from ifdd.video.images import quiet_opencv
@@ -15,6 +16,10 @@ from ifdd.video.suffixes import IMAGE_SUFFIXES
 
 Thoroughness = Literal["none", "first", "all"]
 """Which frames of a clip are decoded to check that they are readable."""
+
+
+Origin = Literal["file", "stated", "assumed"]
+"""Where the times of frames come from: the video file, a statement of user or dataset, or nowhere."""
 
 
 class ClipState(NamedTuple):
@@ -26,6 +31,10 @@ class ClipState(NamedTuple):
     """Why there are no readable frames; empty if there are."""
     missing: bool = False
     """Whether the path does not exist or contains no frames."""
+    timing: Timing | None = None
+    """When the frames are shown; None until ``rates`` finds out."""
+    origin: Origin = "assumed"
+    """Where the timing comes from."""
 
 
 def scan_clips(
