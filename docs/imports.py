@@ -19,6 +19,7 @@ LEAVES = {
     "parquet",
     "processes",
     "records",
+    "tables",
 }
 """Modules that every room may import, and that import nothing of ifdd but each other."""
 

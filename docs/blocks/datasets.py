@@ -4,7 +4,7 @@ from docs.blocks.markdown import Makers, code, field_meanings, result, table
 from ifdd.data.crop import FaceRecord
 from ifdd.data.datasets.checks import CHECKS
 from ifdd.data.labels import LABEL_SETS
-from ifdd.data.manifest import COLUMNS, Sample
+from ifdd.data.manifest import COLUMNS, TIME_COLUMNS, Sample
 from ifdd.faces.detection import CROP_FACTOR
 from ifdd.faces.main_face import DETECTION_SECONDS
 from ifdd.faces.path import HOLD_SECONDS
@@ -50,7 +50,7 @@ def checks(dataset: str) -> str:
     outcomes = {check["name"]: check for check in result(f"prepare_{dataset}")["checks"]}
     rows = []
     for name, expected in CHECKS.items():
-        outcome = outcomes[name]
+        outcome = outcomes.get(name, {"verdict": "added after this run", "reason": ""})
         verdict = outcome["verdict"] + (f": {outcome['reason']}" if outcome["reason"] else "")
         rows.append((name, expected, verdict))
     return table(("check", "expected", "outcome"), rows)
@@ -69,7 +69,7 @@ def hashes() -> str:
 def manifest_columns() -> str:
     """List the columns of a manifest."""
     meanings = field_meanings(Sample)
-    return table(("column", "meaning"), ((code(name), meanings[name]) for name in COLUMNS))
+    return table(("column", "meaning"), ((code(name), meanings[name]) for name in (*COLUMNS, *TIME_COLUMNS)))
 
 
 def face_record() -> str:

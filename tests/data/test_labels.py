@@ -6,6 +6,8 @@ from ifdd.data.labels import (
     canonical_label,
     class_indices,
     class_names,
+    clean_label,
+    natural_order,
     parse_votes,
     soft_label,
 )
@@ -62,19 +64,24 @@ def test_a_compound_names_each_emotion_once() -> None:
 
 
 def test_votes_become_shares_in_the_order_of_the_classes() -> None:
-    assert parse_votes("happy:7 Sadness:2 neutral:1") == {"happy": 7, "sad": 2, "neutral": 1}
+    assert parse_votes("happy:7 Sadness:2 neutral:1") == {"happy": 7, "Sadness": 2, "neutral": 1}
+    assert parse_votes("very engaged:3  not engaged:1") == {"very engaged": 3, "not engaged": 1}
+    assert parse_votes(" ") == {}
     assert soft_label("happy:7 sad:2 neutral:1", "dfew") == [0.7, 0.2, 0.1, 0, 0, 0, 0]
-    assert soft_label("happy:1 sad:3", ["sad", "joy"]) == [0.75, 0.25]
+    assert soft_label("happy:1 sad:3", ["sad", "joy"], synonyms=True) == [0.75, 0.25]
+    assert soft_label("happy:1 joy:1 sad:2", "dfew", synonyms=True)[:2] == [0.5, 0.5]
+    with pytest.raises(InputError, match="happy and joy would both be the class happy"):
+        soft_label("happy:1 joy:1 sad:2", "dfew")
 
 
 @pytest.mark.parametrize(
     ("votes", "message"),
     [
-        ("happy:7 joy:1", "name happy twice"),
+        ("happy:7 happy:1", "name happy twice"),
         ("happy", "write them as"),
         ("happy:-1", "write them as"),
         ("happy:0", "write them as"),
-        ("bored:2", "unknown emotion 'bored'"),
+        (":2", "write them as"),
     ],
 )
 def test_bad_votes_are_refused(votes: str, message: str) -> None:
@@ -98,7 +105,7 @@ def test_indices_follow_the_order_of_the_label_set_not_of_the_data() -> None:
     labels = ["fear", "Anger", "happiness"]
     assert class_indices(labels, "dfew") == [6, 3, 0]
     assert class_indices(labels, "ferv39k") == [2, 0, 3]
-    assert class_indices(labels, ["happy", "angry", "fear"]) == [2, 1, 0]
+    assert class_indices(labels, ["happy", "angry", "fear"], synonyms=True) == [2, 1, 0]
 
 
 def test_unknown_names_are_refused_with_the_known_ones() -> None:
@@ -110,7 +117,37 @@ def test_unknown_names_are_refused_with_the_known_ones() -> None:
         class_indices(["happy", "contempt"], "dfew")
 
 
-@pytest.mark.parametrize(("classes", "message"), [([], "empty"), (["anger", "angry"], "angry more than once")])
+@pytest.mark.parametrize(
+    ("classes", "message"), [([], "empty"), (["low", " low "], "low more than once"), (["a", ""], "is empty")]
+)
 def test_bad_class_lists_are_refused(classes: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
         class_names(classes)
+
+
+def test_names_of_your_own_are_matched_as_written() -> None:
+    levels = ["0", "1", "2", "3", "sehr müde", "A/1"]
+    assert class_indices(levels, levels) == [0, 1, 2, 3, 4, 5]
+    assert class_indices(["happiness", "joy"], ["joy", "happiness"]) == [1, 0], "two classes, although one emotion"
+    assert class_indices(["LOW"], ["low", "high"]) == [0]
+    assert class_indices(["a", "A"], ["A", "a"]) == [1, 0]
+    with pytest.raises(InputError, match="labels are happy, 7, the classes are happiness, joy: name all labels"):
+        class_indices(["7", "happy"], ["happiness", "joy"])
+    with pytest.raises(InputError, match=r"no class for the labels joy; .*: switch on synonyms"):
+        class_indices(["joy"], ["happy", "low"])
+
+
+def test_synonyms_are_merged_only_where_asked_for() -> None:
+    with pytest.raises(InputError, match="labels happy and joy would both be the class happy"):
+        class_indices(["happy", "joy"], "dfew")
+    assert class_indices(["happy", "joy"], "dfew", synonyms=True) == [0, 0]
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\x07b", "Uncertain"])
+def test_names_that_no_output_could_show_are_refused(name: str) -> None:
+    with pytest.raises(InputError, match="class"):
+        clean_label(name)
+
+
+def test_names_have_a_natural_order() -> None:
+    assert natural_order(["level 10", "level 2", "joy", "happy", "b"]) == ["happy", "joy", "b", "level 2", "level 10"]

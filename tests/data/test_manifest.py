@@ -133,6 +133,9 @@ def test_the_hash_depends_only_on_clips_labels_folds_and_subsets(folder: Path) -
     same = [replace(sample, path=Path("x"), frames=1, subject="", votes="") for sample in reversed(samples)]
     same[0] = replace(same[0], label="Fearful", attributes={"age": "31"})
     assert dataset_hash(same) == usual
+    joy = [replace(samples[0], label="joy"), *samples[1:2]]
+    assert dataset_hash(joy) == dataset_hash([replace(samples[0], label="happiness"), *samples[1:2]])
+    assert dataset_hash([*joy, samples[2]]) != dataset_hash([*samples[:2], samples[2]]), "joy and happy are two classes"
     for change in ({"clip_id": "z"}, {"label": "anger"}, {"subset": "validation"}, {"fold": 3}):
         assert dataset_hash([replace(samples[0], **change), *samples[1:]]) != usual
     assert dataset_hash(samples[1:]) != usual
@@ -170,18 +173,18 @@ def test_subset_and_fold_select(folder: Path) -> None:
     assert [s.clip_id for s in read_manifest(folder / "manifest.csv", "test", 2)] == ["a"]
 
 
-def test_labels_are_canonical_even_with_a_byte_order_mark_and_crlf(folder: Path) -> None:
+def test_labels_are_kept_as_written_even_with_a_byte_order_mark_and_crlf(folder: Path) -> None:
     text = HEADER + "a,clips/a,16,Happiness,test,0,\nb,clips/b,16,anger,test,0,\n"
     (folder / "manifest.csv").write_bytes(text.replace("\n", "\r\n").encode("utf-8-sig"))
-    assert [s.label for s in read_manifest(folder / "manifest.csv")] == ["happy", "angry"]
+    assert [s.label for s in read_manifest(folder / "manifest.csv")] == ["Happiness", "anger"]
 
 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
         (
-            "a,clips/a,16,bored,test,0,",
-            r"manifest\.csv, line 3, clip 'a': unknown emotion 'bored'; known.*happy",
+            "a,clips/a,16, ,test,0,",
+            r"manifest\.csv, line 3, clip 'a': the class name ' ' is empty",
         ),
         ("a,clips/nothing,16,happy,test,0,", r"line 3, clip 'a': no such file or folder .*clips/nothing"),
         ("a,,16,happy,test,0,", "line 3, clip 'a': no such file"),

@@ -145,7 +145,7 @@ def test_a_folder_with_a_training_run_is_not_overwritten(
         (["--data.manifest", "/nowhere/manifest.csv"], "/nowhere/manifest.csv"),
         (
             ["--data.classes", "affectnet"],
-            "--data.classes is 'affectnet'; use one of dfew, ferv39k, mafw, cremad, ravdess, mafw_compound",
+            "data.classes is 'affectnet'; use one of dfew, ferv39k, mafw, cremad, ravdess, mafw_compound",
         ),
         (["--optimization.epochs", "0"], "optimization.epochs is 0; it must be at least 1"),
         (["--optimization.epochs", "many"], "optimization.epochs"),

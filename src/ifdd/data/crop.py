@@ -10,7 +10,7 @@ nose and mouth at fixed places.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
@@ -22,6 +22,7 @@ from jaxtyping import UInt8
 
 from ifdd.data.clips import distinct_clips, recipe_hash
 from ifdd.data.manifest import Sample
+from ifdd.data.timing import durations_text, parse_durations, same_rate, timing_of
 from ifdd.errors import InputError
 from ifdd.faces.detection import CropSquare, FaceBox, FaceDetector, HaarDetector, crop_square
 from ifdd.faces.main_face import (
@@ -40,6 +41,7 @@ from ifdd.video.encode import encode_image
 from ifdd.video.fingerprint import source_stamp
 from ifdd.video.fitting import Size, fit_into
 from ifdd.video.frames import iter_frames
+from ifdd.video.timestamps import DEFAULT_FPS
 
 RECORD = "face.json"
 VERSION = 1
@@ -83,6 +85,12 @@ class FaceRecord:
     landmark_share: float | None = None
     """Share of the detections of these faces with plausible landmarks, 0 to 1; where there are none, the crop follows
     the box. None for the alignment "box"."""
+    source_fps: float | None = None
+    """Frames a second of the source on average."""
+    fps: float | None = None
+    """Frames a second of the kept frames on average."""
+    durations: str = ""
+    """How long each kept frame is shown, as in the manifest; empty if they are evenly spaced."""
 
 
 class Cropped(NamedTuple):
@@ -107,6 +115,19 @@ class Cropped(NamedTuple):
         return [clip_id for clip_id, record in records if not record.centre_crop and record.landmark_share == 0]
 
 
+class _Clip(NamedTuple):
+    """A clip to crop."""
+
+    clip_id: str
+    path: Path
+    fps: float | None
+
+    @property
+    def folder_fps(self) -> float:
+        """Frames a second of a folder of images; videos have their own times."""
+        return self.fps if self.fps is not None and self.path.is_dir() else DEFAULT_FPS
+
+
 @dataclass(frozen=True)
 class _Settings:
     """What determines the crops of a clip, apart from the clip."""
@@ -116,11 +137,13 @@ class _Settings:
     interval_seconds: float
     detector: Callable[[], FaceDetector]
 
-    def recipe(self, path: Path) -> str:
+    def recipe(self, clip: "_Clip") -> str:
         """Return the hash of everything that determines the crops and is known without decoding the clip."""
         how = (self.alignment, self.interval_seconds)
-        changed = list(how) if how != ("box", DETECTION_SECONDS) else []  # crops of earlier versions stay valid
-        return recipe_hash([VERSION, source_stamp(path), self.size, _build(self.detector).name, *changed])
+        changed: list[Any] = list(how) if how != ("box", DETECTION_SECONDS) else []  # earlier crops stay valid
+        if clip.folder_fps != DEFAULT_FPS:
+            changed.append(clip.folder_fps)
+        return recipe_hash([VERSION, source_stamp(clip.path), self.size, _build(self.detector).name, *changed])
 
 
 def crop_faces(
@@ -152,17 +175,17 @@ def crop_faces(
         InputError: one clip id stands for two videos or is not a valid folder name; the detector cannot be built; or
             the folder cannot be written.
     """
-    clips = {clip_id: sample.path for clip_id, sample in distinct_clips(samples).items()}
+    clips = {clip_id: _Clip(clip_id, each.path, each.fps) for clip_id, each in distinct_clips(samples).items()}
     _check_folder_names(clips, folder)
     settings = _Settings(size, alignment, interval_seconds, detector)
     records: dict[str, FaceRecord] = {}
     unreadable: dict[str, str] = {}
-    for clip_id, path in clips.items():
-        record = _finished(folder / clip_id, settings.recipe(path))
+    for clip_id, clip in clips.items():
+        record = _finished(folder / clip_id, settings.recipe(clip))
         if record is not None:
             records[clip_id] = record
     advance(len(records))
-    missing = [(clip_id, path) for clip_id, path in clips.items() if clip_id not in records]
+    missing = [clip for clip_id, clip in clips.items() if clip_id not in records]
     # Closing stops the workers at once when the loop is interrupted.
     with closing(in_processes(partial(_crop_clip, folder, settings), missing, workers)) as done:
         for clip_id, result in done:
@@ -172,14 +195,22 @@ def crop_faces(
                 unreadable[clip_id] = result
             advance(1)
     cropped = [
-        replace(sample, path=folder / sample.clip_id, frames=records[sample.clip_id].frames)
-        for sample in samples
-        if sample.clip_id in records
+        _cropped_sample(sample, folder, records[sample.clip_id]) for sample in samples if sample.clip_id in records
     ]
     return Cropped(cropped, {clip_id: records[clip_id] for clip_id in clips if clip_id in records}, unreadable)
 
 
-def _check_folder_names(clips: Mapping[str, Path], folder: Path) -> None:
+def _cropped_sample(sample: Sample, folder: Path, record: FaceRecord) -> Sample:
+    """Return the sample of the crops, at the rate that is stated for the clip if the file has another."""
+    fps, durations, stated = record.fps, record.durations, sample.fps
+    if fps and stated and record.source_fps and not same_rate(record.source_fps, stated):
+        faster = stated / record.source_fps
+        fps = fps * faster
+        durations = durations and durations_text(each / faster for each in parse_durations(durations))
+    return replace(sample, path=folder / sample.clip_id, frames=record.frames, fps=fps, durations=durations)
+
+
+def _check_folder_names(clips: Iterable[str], folder: Path) -> None:
     """Refuse clip ids whose folders would lie outside ``folder`` or inside one another."""
     root = folder.resolve()
     places = {(folder / clip_id).resolve(): clip_id for clip_id in clips}
@@ -192,7 +223,7 @@ def _check_folder_names(clips: Mapping[str, Path], folder: Path) -> None:
 
 
 def _finished(target: Path, recipe: str) -> FaceRecord | None:
-    """Return the record of a clip cropped with the same recipe; None if the record or frames are missing."""
+    """Return the record of a clip cropped with the same recipe; None if the record, times or frames are missing."""
     try:
         content = json.loads((target / RECORD).read_text(encoding="utf-8"))
         if content.pop("recipe") != recipe:
@@ -200,6 +231,8 @@ def _finished(target: Path, recipe: str) -> FaceRecord | None:
         faces = tuple(FollowedFace(**{**face, "box": tuple(face["box"])}) for face in content.pop("faces"))
         record = FaceRecord(**content, faces=faces)
     except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if record.fps is None:  # of an earlier version, which did not keep the times
         return None
     return record if sum(1 for _ in target.glob("*.jpg")) == record.frames else None
 
@@ -209,17 +242,19 @@ def _build(detector: Callable[[], FaceDetector]) -> FaceDetector:
     return detector()
 
 
-def _crop_clip(folder: Path, settings: _Settings, clip: tuple[str, Path]) -> tuple[str, FaceRecord | str]:
+def _crop_clip(folder: Path, settings: _Settings, clip: _Clip) -> tuple[str, FaceRecord | str]:
     """Crop one clip in two passes over its video; return its id and its record, or why it cannot be read."""
-    clip_id, path = clip
+    clip_id, path, _ = clip
     detector = _build(settings.detector)
     try:
-        search = search_faces(iter_frames(path), detector, settings.alignment, settings.interval_seconds)
+        search = search_faces(
+            iter_frames(path, clip.folder_fps), detector, settings.alignment, settings.interval_seconds
+        )
     except InputError as error:
         return clip_id, str(error)
     places = follow_face(search, settings.alignment)
     record = _make_record(clip_id, search, places, settings.alignment)
-    content: dict[str, Any] = {"recipe": settings.recipe(path), **asdict(record)}
+    content: dict[str, Any] = {"recipe": settings.recipe(clip), **asdict(record)}
     crops = _cropped_frames(path, places or _centre_squares(search), (search.width, search.height), settings.size)
     with atomic_folder(folder / clip_id) as temporary:
         for number, image in enumerate(crops, start=1):
@@ -257,6 +292,7 @@ def _make_record(clip_id: str, search: Search, places: Sequence[Place], alignmen
         boxes = np.array([point.box[:4] for point in detected_points(track)])
         left, top, width, height = (round(float(value), 1) for value in np.median(boxes, axis=0))
         faces.append(FollowedFace(track.points[0].frame, track.points[-1].frame, (left, top, width, height)))
+    kept = timing_of(search.seconds, [place.frame for place in places] or None)
     return FaceRecord(
         clip_id,
         source_frames=len(search.seconds),
@@ -268,4 +304,7 @@ def _make_record(clip_id: str, search: Search, places: Sequence[Place], alignmen
         faces=tuple(faces),
         alignment=alignment,
         landmark_share=None if alignment == "box" else round(aligned / max(len(points), 1), 4),
+        source_fps=timing_of(search.seconds).fps,
+        fps=kept.fps,
+        durations=kept.durations,
     )

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from ifdd.data.labels import class_indices, class_names
 from ifdd.data.manifest import Sample
 from ifdd.data.pack import Pack, is_pack
-from ifdd.data.sampling import SAMPLERS, SEVERAL_VIEWS, crop_corners
+from ifdd.data.sampling import SAMPLERS, SEVERAL_VIEWS, clip_positions, crop_corners
 from ifdd.errors import InputError, check_range
 from ifdd.video.frames import read_images
 from ifdd.video.images import resize_shorter_side
@@ -37,11 +37,14 @@ class ClipDataset(Dataset[tuple[Tensor, int]]):
         clip_length: T, frames per clip.
         size: side of a clip in pixels.
         sampling: a name in ``SAMPLERS``.
-        stride: step in frames within a clip, for samplers with a stride.
+        stride: step in frames within a clip, for samplers with a stride; in ticks of ``clock_fps``.
         views: clips per video, for ``spaced_clips``.
         crops: square crops per frame, 1 to 3: see ``crop_corners``.
         training: draw frames at random; otherwise use the sampler's fixed choice.
         seed: of the random draws.
+        clock_fps: ticks a second of the clock through which clips of known rates are sampled, see ``timing``; None
+            counts the frames of evenly spaced clips, whatever their rates.
+        synonyms: read other spellings of an emotion as its class, see ``class_indices``.
         cache: keep the resized frames of every video in memory, ``crops * frames * size * size * 3`` bytes each.
 
     Raises:
@@ -63,6 +66,8 @@ class ClipDataset(Dataset[tuple[Tensor, int]]):
         crops: int = 1,
         training: bool = False,
         seed: int = 0,
+        clock_fps: float | None = None,
+        synonyms: bool = False,
         cache: bool = False,
     ) -> None:
         if sampling not in SAMPLERS:
@@ -72,6 +77,7 @@ class ClipDataset(Dataset[tuple[Tensor, int]]):
                 f"sampling {sampling!r} with {crops} crops gives several views, for tests only; choose another "
                 "sampling and 1 crop for training"
             )
+        check_range("clock_fps", clock_fps, above=0)
         for name, number in {"clip_length": clip_length, "size": size, "stride": stride, "views": views}.items():
             check_range(name, number, at_least=1)
         check_range("crops", crops, at_least=1, at_most=3)
@@ -79,12 +85,14 @@ class ClipDataset(Dataset[tuple[Tensor, int]]):
             raise InputError("there are no clips to load; check the manifest and the selected subset and fold")
         self.samples = list(samples)
         self.classes = class_names(classes)
-        self.targets = class_indices([sample.label for sample in self.samples], self.classes)
+        self.targets = class_indices([sample.label for sample in self.samples], self.classes, synonyms)
         """Index of the class of each sample."""
         self.clip_length = clip_length
         self.size = size
         self.sampling = sampling
         self.stride = stride
+        self.clock_fps = clock_fps
+        self.synonyms = synonyms
         self.views = views
         self.crops = crops
         self.training = training
@@ -114,8 +122,17 @@ class ClipDataset(Dataset[tuple[Tensor, int]]):
         generator = None
         if self.training:
             generator = np.random.default_rng([self.seed, int(self._epoch), index])
-        frames = self.samples[index].frames
-        return SAMPLERS[self.sampling](frames, self.clip_length, self.stride, self.views, generator)
+        sample = self.samples[index]
+        return clip_positions(
+            self.sampling,
+            sample.frames,
+            self.clip_length,
+            self.stride,
+            self.views,
+            generator,
+            sample.timing,
+            self.clock_fps,
+        )
 
     def preload(self, advance: Callable[[], object] = lambda: None) -> None:
         """Fill the cache, if enabled; worker processes forked later share its memory.

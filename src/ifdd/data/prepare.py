@@ -20,6 +20,7 @@ from ifdd.data.datasets.checks import (
     verdicts,
 )
 from ifdd.data.datasets.inventory import ClipState, Thoroughness, scan_clips
+from ifdd.data.datasets.rates import check_rates, rates_record, synthetic_rate, time_clips
 from ifdd.data.manifest import Sample, dataset_hash, write_manifest
 from ifdd.data.pack import verify_pack
 from ifdd.data.pack_writer import write_pack
@@ -48,8 +49,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "mafw": ("frames", "label_set", "captioned"),
     "cremad": ("labels",),
     "ravdess": ("channel", "calm"),
-    "folder": ("subset",),
-    "manifest": (),
+    "folder": ("subset", "synonyms"),
+    "manifest": ("synonyms",),
 }
 """Dataset -> the fields of ``Options`` that apply to it."""
 
@@ -67,6 +68,8 @@ def prepare(
     channel: Literal["speech", "song", "both"] = "speech",
     calm: Literal["keep", "neutral", "drop"] = "keep",
     subset: Literal["train", "validation", "test"] = "test",
+    synonyms: bool = False,
+    fps: float | None = None,
     check_frames: Literal["none", "first", "all"] = "first",
     faces: Literal["auto", "crop", "keep"] = "auto",
     face_size: int = 224,
@@ -104,6 +107,11 @@ def prepare(
         channel: Clips of RAVDESS to take: speech (8 classes), song (6 classes) or both.
         calm: RAVDESS's class calm: keep it (8 classes), count it as neutral, or drop its clips (7 classes, DFEW's).
         subset: Subset of your own clips if no folder or column names one.
+        synonyms: Read other spellings of an emotion as one class, happiness and joy as happy; for your own clips and
+            those of a manifest. By default, class names are kept as they are written.
+        fps: Frames a second of clips that are folders of images, which have no times. Default: the rate that the
+            dataset or a column fps states; if there is none, 25 is assumed, which is reported. The times of videos come
+            from their files.
         check_frames: Decode no frames, the first of each clip, or all (slow; counts the frames of videos exactly).
         faces: crop crops the main face of every frame, upright, to OUT/faces; an interrupted run resumes. keep uses
             the frames as they are. auto crops MAFW, CREMA-D, RAVDESS, your own clips and those of a manifest, which
@@ -127,10 +135,11 @@ def prepare(
         workers: Worker processes that crop and pack, and threads that read frames; 0 works in the main process.
             Default: one process and four threads per core.
     """
-    options = Options(frames, label_set, captioned, scene, subset, labels, channel, calm)
+    options = Options(frames, label_set, captioned, scene, subset, labels, channel, calm, synonyms)
     _check_choices(dataset, options)
     if alignment == "landmarks" and not crops_faces(dataset, faces):
         raise InputError("--alignment landmarks needs cropped faces; add --faces crop")
+    check_range("--fps", fps, above=0)
     check_range("--workers", workers, at_least=0)
     check_range("--face-size", face_size, at_least=1)
     check_range("--search-seconds", search_seconds, above=0)
@@ -146,7 +155,7 @@ def prepare(
     synthetic = ((root if root.is_dir() else root.parent) / "synth.json").exists()
     if listing.earlier is not None:
         synthetic = synthetic or listing.earlier.synthetic
-    states = inspect(listing, check_frames, threads, synthetic)
+    states = inspect(listing, check_frames, threads, synthetic, fps or synthetic_rate(root))
     skipped = _skipped(listing, check_frames, synthetic)
     crops = None
     if crops_faces(dataset, faces):
@@ -159,12 +168,14 @@ def prepare(
     else:
         skipped["faces"] = "frames as they are"
     check_lengths(listing, states)
+    check_rates(listing, states)
     checked = verdicts(listing, skipped)
     samples = samples_of(listing, states)
     show(listing, samples, checked)
     failed = [check.name for check in checked if check.verdict in ("wrong", "refused")]
     refused = [check.name for check in checked if check.verdict == "refused"]
     chosen = {name: getattr(options, name) for name in CHOICES[dataset]} | {"check_frames": check_frames}
+    chosen |= {} if fps is None else {"fps": fps}
     record = describe(
         listing, states, samples, checked, synthetic=synthetic, root=str(root), options=chosen, faces=crops
     )
@@ -179,18 +190,23 @@ def prepare(
     write_manifest(out / manifest, samples)
     replace(record, manifest=manifest).write(out / record.FILE)
     console.print(f"Written to {out}: {manifest} ({len(samples)} lines), {record.FILE}", highlight=False, markup=False)
+    if record.rates is not None:
+        console.print(f"Frame rates: {record.rates.words}", highlight=False, markup=False)
     if record.licence is not None:
         console.print(f"Licence of {record.licence}", highlight=False)
 
 
-def inspect(listing: Listing, decode: Thoroughness, workers: int, synthetic: bool = False) -> dict[str, ClipState]:
-    """Make all checks but those of faces and lengths; only valid clips remain in ``listing.entries``.
+def inspect(
+    listing: Listing, decode: Thoroughness, workers: int, synthetic: bool = False, fps: float | None = None
+) -> dict[str, ClipState]:
+    """Make all checks but those of faces, lengths and rates; only valid clips remain in ``listing.entries``.
 
     Args:
         listing: the output of a reader.
         decode: which frames to decode.
         workers: number of threads.
         synthetic: whether SynthDFER wrote the tree, so that its counts are not the published ones.
+        fps: frames a second of folders of images, if the user or SynthDFER states it.
 
     Returns:
         Clip id -> its state on disk.
@@ -203,6 +219,7 @@ def inspect(listing: Listing, decode: Thoroughness, workers: int, synthetic: boo
     with progress_bar("clips") as bar:
         task = bar.add_task("checking frames", total=len(sources))
         states = scan_clips(sources, decode, workers, lambda: bar.advance(task))
+    time_clips(listing, states, fps)
     check_frames(listing, states)
     check_unlisted(listing, listed)
     return states
@@ -265,6 +282,7 @@ def describe(
         checks=tuple(_check_record(check) for check in checked),
         excluded=tuple(ExcludedRecord(**excluded._asdict()) for excluded in listing.excluded),
         licence=listing.earlier.known_licence if listing.earlier else data_licence(listing.dataset, synthetic),
+        rates=rates_record(states[clip_id] for clip_id in {sample.clip_id for sample in samples}),
     )
 
 

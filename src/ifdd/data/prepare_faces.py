@@ -49,6 +49,8 @@ def samples_of(listing: Listing, states: dict[str, ClipState]) -> list[Sample]:
             fold=entry.fold,
             subject=entry.subject,
             votes=entry.votes,
+            fps=None if (timing := states[entry.clip_id].timing) is None else timing.fps,
+            durations="" if timing is None else timing.durations,
             attributes=dict(entry.attributes),
         )
         for entry in listing.entries
@@ -97,7 +99,9 @@ def crop(
             advance=lambda count: bar.advance(task, count),
         )
     states.update({clip_id: ClipState(0, reason) for clip_id, reason in cropped.unreadable.items()})
-    states.update({clip_id: ClipState(record.frames) for clip_id, record in cropped.records.items()})
+    timings = {sample.clip_id: sample.timing for sample in cropped.samples}
+    for clip_id, record in cropped.records.items():
+        states[clip_id] = ClipState(record.frames, timing=timings[clip_id], origin=states[clip_id].origin)
     check_frames(listing, states)
     listing.entries = [entry._replace(source=folder / entry.clip_id) for entry in listing.entries]
     for clip_id in cropped.without_face:

@@ -72,7 +72,7 @@ def _counts_table(
     for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
     for place, name in enumerate(listing.classes):
-        table.add_row(name, *(_cell(counted, listing.published, pair, place) for pair in columns.values()))
+        table.add_row(escape(name), *(_cell(counted, listing.published, pair, place) for pair in columns.values()))
     table.add_section()
     table.add_row("all", *(_cell(counted, listing.published, pair, None) for pair in columns.values()))
     return table

@@ -3,12 +3,17 @@
 Every function returns positions in ``[0, num_frames)`` that never decrease along a clip. A video too short for its
 clip is stretched over it (frames repeat), never dropped. All randomness comes from the generator; without one, each
 function is deterministic.
+
+``clip_positions`` chooses them in time, for clips of any frame rate: see ``timing``.
 """
 
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
+
+from ifdd.data.timing import Timing, frame_ends, same_rate
+from ifdd.video.timestamps import TIME_TOLERANCE
 
 
 def random_clip(
@@ -62,6 +67,12 @@ def uniform_segments(
     place = 0.5 if generator is None else generator.random(clip_length)
     positions = (np.arange(clip_length) + place) * (num_frames / clip_length)
     return np.minimum(positions.astype(np.int64), num_frames - 1)
+
+
+def _segment_places(clip_length: int, generator: np.random.Generator | None) -> Float64[np.ndarray, " clip_length"]:
+    """Return the places of ``uniform_segments`` as shares of the video, 0 to 1."""
+    place = 0.5 if generator is None else generator.random(clip_length)
+    return (np.arange(clip_length) + place) / clip_length
 
 
 def consecutive_clips(num_frames: int, clip_length: int, stride: int) -> Int64[np.ndarray, "views clip_length"]:
@@ -142,10 +153,73 @@ SAMPLERS: dict[str, Sampler] = {
     "consecutive_clips": lambda frames, length, stride, views, generator: consecutive_clips(frames, length, stride),
     "spaced_clips": lambda frames, length, stride, views, generator: spaced_clips(frames, length, stride, views),
 }
-"""Name -> function of (num_frames, clip_length, stride, views, generator).
+"""Name -> function of (num_frames, clip_length, stride, views, generator); ``clip_positions`` uses them in time.
 
 ``uniform_segments`` ignores the stride; only ``spaced_clips`` uses ``views``.
 """
+
+
+def clip_positions(
+    sampling: str,
+    num_frames: int,
+    clip_length: int,
+    stride: int,
+    views: int,
+    generator: np.random.Generator | None,
+    timing: Timing | None = None,
+    clock_fps: float | None = None,
+) -> Int64[np.ndarray, "*views clip_length"]:
+    """Return the frames of a clip by a sampler that counts the ticks of a clock, not frames.
+
+    Clips of one motion at several rates give frames of the same times. Without timing or clock, and where evenly spaced
+    frames have the rate of the clock, a tick is a frame: the positions are those of the sampler itself.
+
+    Args:
+        sampling: name in ``SAMPLERS``.
+        num_frames: frames of the video, at least 1.
+        clip_length: frames of the clip, at least 1.
+        stride: step in ticks, at least 1.
+        views: as for the samplers.
+        generator: draws at random; the draws do not depend on the rate of the clip.
+        timing: when the frames are shown; None if it is not known.
+        clock_fps: ticks a second; None counts frames.
+
+    Example:
+        >>> from ifdd.data.sampling import clip_positions
+        >>> from ifdd.data.timing import Timing
+        >>> clip_positions("random_clip", 60, 4, 1, 1, None, Timing(60.0), clock_fps=30.0)  # 1 s
+        array([27, 29, 31, 33])
+    """
+    sampler = SAMPLERS[sampling]
+    even = timing is None or not timing.durations
+    if timing is None or (even and (sampling == "uniform_segments" or clock_fps is None)):
+        return sampler(num_frames, clip_length, stride, views, generator)
+    if sampling == "uniform_segments":
+        _check(num_frames, clip_length)
+        seconds = _segment_places(clip_length, generator) * _length(num_frames, timing)
+        return _frames_at(seconds, num_frames, timing)
+    clock = clock_fps or timing.fps
+    if even and same_rate(timing.fps, clock):
+        return sampler(num_frames, clip_length, stride, views, generator)
+    ticks = max(1, round(_length(num_frames, timing) * clock))
+    return _frames_at((sampler(ticks, clip_length, stride, views, generator) + 0.5) / clock, num_frames, timing)
+
+
+def _length(num_frames: int, timing: Timing) -> float:
+    """Return the duration of a clip in seconds."""
+    return float(frame_ends(timing.durations)[-1]) if timing.durations else num_frames / timing.fps
+
+
+def _frames_at(
+    seconds: Float64[np.ndarray, "*views clip_length"], num_frames: int, timing: Timing
+) -> Int64[np.ndarray, "*views clip_length"]:
+    """Return the frames that are shown at times; a frame that begins at that time counts, whatever the rounding."""
+    if timing.durations:
+        found = np.searchsorted(frame_ends(timing.durations), seconds + TIME_TOLERANCE, side="right")
+    else:
+        found = np.floor((seconds + TIME_TOLERANCE) * timing.fps)
+    return np.minimum(found.astype(np.int64), num_frames - 1)
+
 
 TEST_SAMPLING = {
     "random_clip": "one clip from the middle of the video",

@@ -40,6 +40,7 @@ def calibrate(
     batch_size: int = 16,
     workers: int = 2,
     device: str = "auto",
+    synonyms: bool = False,
 ) -> None:
     """Fit a checkpoint's temperature and its threshold for abstaining on clips that it was not trained on.
 
@@ -61,6 +62,7 @@ def calibrate(
         workers: Worker processes that load clips; 0 loads in the main process.
         device: Device to run the model on: auto (a CUDA GPU if there is one, otherwise the CPU), cpu, cuda, cuda:1 (the
             second GPU) or mps (the GPU of a Mac).
+        synonyms: Read other spellings of an emotion as the checkpoint's class, joy and happiness as happy.
 
     Raises:
         InputError: an option is out of range, a file cannot be read or written, the checkpoint was trained on these
@@ -85,6 +87,7 @@ def calibrate(
         batch_size=batch_size,
         workers=workers,
         device=device,
+        synonyms=synonyms,
     )
     if protocol.clips_used_for == "training":
         raise InputError(

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ifdd.data.labels import known_label
 from ifdd.evaluation.folds import DEVIATION, INTERVAL, CrossValidation, crossval_record
 from ifdd.evaluation.report import (
     chosen_on_test,
@@ -47,7 +49,7 @@ def crossval_tables(result: CrossValidation) -> Group:
     details.add_column()
     details.add_column(overflow="fold")
     for name, value in _protocol_rows(result):
-        details.add_row(name, value)
+        details.add_row(name, escape(value))
     title = f"All clips by true class (rows) and prediction (columns){_warning(result)}"
     return Group(Text(_title(result), style="bold"), table, class_table(result.pooled, title), details)
 
@@ -108,7 +110,7 @@ def crossval_latex(result: CrossValidation) -> str:
     classes = result.pooled.classes
     comments = [_title(result), *(f"{name}: {value}" for name, value in _protocol_rows(result))]
     columns = "l" * 2 + "r" * (len(classes) + 2)
-    header = ["Method", "Chosen on", *(name.replace("_", "+").capitalize() for name in classes), "WAR", "UAR"]
+    header = ["Method", "Chosen on", *map(_heading, classes), "WAR", "UAR"]
     lines = [
         *(f"% {' '.join(comment.split())}" for comment in comments),
         rf"% \begin{{tabular}}{{{columns}}} \toprule ... \bottomrule \end{{tabular}}",
@@ -204,3 +206,8 @@ def _latex_spread(spread: SpreadRecord) -> str:
     if spread.deviation is None:
         return percent(spread.mean)
     return rf"${percent(spread.mean)} \pm {percent(spread.deviation)}$"
+
+
+def _heading(name: str) -> str:
+    """Return a class name as a heading, with the emotions of a compound joined by +."""
+    return name.replace("_", "+").capitalize() if known_label(name) else name

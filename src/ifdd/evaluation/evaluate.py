@@ -11,8 +11,9 @@ from torch.utils.data import DataLoader
 
 from ifdd.console import console, error_console, progress_bar
 from ifdd.data.dataset import ClipDataset, ViewBatch, collate_views, plain_input_error
-from ifdd.data.labels import canonical_label
+from ifdd.data.labels import class_indices, natural_order
 from ifdd.data.manifest import Manifest, Sample
+from ifdd.data.timing import same_rate
 from ifdd.errors import InputError, check_range
 from ifdd.evaluation.groups.grouping import columns_of, group_clips
 from ifdd.evaluation.groups.scores import score_groups
@@ -33,7 +34,8 @@ class SamplingConfig:
     consecutive_clips averages over all consecutive clips; spaced_clips averages over equally spaced clips from the
     start of the video to its end; random_clip takes the middle clip."""
     stride: int = 1
-    """Step between the frames of a clip, in frames; not used by uniform_segments."""
+    """Step between the frames of a clip, in ticks of the checkpoint's clock, which are frames if the clips have the
+    frame rate that it was trained at; not used by uniform_segments."""
     views: int = 2
     """Clips per video; used by spaced_clips."""
     crops: Literal[1, 2, 3] = 1
@@ -60,6 +62,7 @@ def evaluate(
     workers: int = 2,
     device: str = "auto",
     by: str = "",
+    synonyms: bool = False,
     out: Path | None = None,
 ) -> None:
     """Evaluate a checkpoint and report the protocol: WAR, UAR, recall of each class, confusion matrix, calibration.
@@ -74,7 +77,8 @@ def evaluate(
         sampling: Frames of a clip: uniform_segments takes the centre frame of each of equal segments of the video;
             consecutive_clips averages over all consecutive clips; spaced_clips averages over equally spaced clips
             from the start of the video to its end; random_clip takes the middle clip.
-        stride: Step between the frames of a clip, in frames; not used by uniform_segments.
+        stride: Step between the frames of a clip, in ticks of the checkpoint's clock, which are frames if the clips
+            have the frame rate that it was trained at; not used by uniform_segments.
         views: Clips per video; used by spaced_clips.
         crops: Square crops per frame, averaged, if frames are not square: 1 the centre, 2 both ends of the longer side,
             3 all of them.
@@ -84,6 +88,7 @@ def evaluate(
             second GPU) or mps (the GPU of a Mac).
         by: Columns of the manifest, separated by commas, for example age,sex: also report the results of each group
             of clips, with intervals, and the largest gaps between groups.
+        synonyms: Read other spellings of an emotion as the checkpoint's class, joy and happiness as happy.
         out: Folder to write to: evaluation.json, evaluation.md and predictions.csv. Default: nothing is written.
     """
     check_range("--stride", stride, at_least=1)
@@ -105,6 +110,7 @@ def evaluate(
         workers=workers,
         device=device,
         by=columns_of(by),
+        synonyms=synonyms,
     )
     console.print(evaluation_tables(evaluation, protocol))
     if protocol.checkpoint.description.synthetic:
@@ -127,6 +133,7 @@ def evaluate_checkpoint(
     workers: int = 0,
     device: str = "auto",
     by: Sequence[str] = (),
+    synonyms: bool = False,
 ) -> tuple[Evaluation, Protocol]:
     """Evaluate a checkpoint on clips of a manifest, with a progress bar.
 
@@ -140,6 +147,7 @@ def evaluate_checkpoint(
         workers: worker processes that load clips.
         device: device to run the model on, see ``choose_device``.
         by: columns of the manifest to report results by.
+        synonyms: read other spellings of an emotion as the checkpoint's class.
 
     Returns:
         The result and its protocol.
@@ -153,7 +161,7 @@ def evaluate_checkpoint(
     samples = manifest.select(subset, fold)
     groupings = [group_clips(manifest, samples, column) for column in by]
     _check_folds(manifest.path, samples)
-    _check_classes(checkpoint, loaded.classes, manifest.path, samples)
+    _check_classes(checkpoint, loaded.classes, manifest.path, samples, synonyms)
     described = describe_dataset(manifest)
     _check_not_trained_on(checkpoint, loaded.record, described.hash, samples)
     config = loaded.model.config
@@ -174,7 +182,11 @@ def evaluate_checkpoint(
         stride=how.stride,
         views=how.views,
         crops=how.crops,
+        clock_fps=loaded.record.clock_fps,
+        synonyms=synonyms,
     )
+    if line := _time_note(dataset, manifest.path):
+        error_console.print(line, markup=False, highlight=False, soft_wrap=True)
     model = loaded.model.to(chosen)
     with progress_bar("clips") as bar:
         task = bar.add_task("evaluating", total=len(dataset))
@@ -267,11 +279,38 @@ def _check_not_trained_on(checkpoint: Path, record: CheckpointRecord, dataset: s
         )
 
 
-def _check_classes(checkpoint: Path, classes: Sequence[str], manifest: Path, samples: Sequence[Sample]) -> None:
-    known = {canonical_label(name) for name in classes}
-    missing = sorted({sample.label for sample in samples} - known)
+def _check_classes(
+    checkpoint: Path, classes: Sequence[str], manifest: Path, samples: Sequence[Sample], synonyms: bool
+) -> None:
+    labels = list(dict.fromkeys(sample.label for sample in samples))
+    missing = [label for label in labels if not _has_class(label, classes, synonyms)]
     if missing:
+        others = all(_has_class(label, classes, True) for label in missing)
+        remedy = "add --synonyms to read other spellings, or " if others else ""
         raise InputError(
-            f"{manifest} has clips of {', '.join(missing)}, but {checkpoint} has only the classes "
-            f"{', '.join(classes)}; choose a checkpoint trained on this dataset's classes"
+            f"{manifest} has clips of {', '.join(sorted(missing))}, but {checkpoint} has only the classes "
+            f"{', '.join(classes)}; {remedy}choose a checkpoint trained on this dataset's classes "
+            f"({', '.join(natural_order(labels))})"
         )
+
+
+def _has_class(label: str, classes: Sequence[str], synonyms: bool) -> bool:
+    try:
+        class_indices([label], classes, synonyms)
+    except InputError:
+        return False
+    return True
+
+
+def _time_note(dataset: ClipDataset, manifest: Path) -> str:
+    """Return what is unusual about the frame rates of clips whose steps are counted; empty if nothing is."""
+    clock, unknown = dataset.clock_fps, sum(sample.fps is None for sample in dataset.samples)
+    if dataset.sampling == "uniform_segments" or clock is None:
+        return ""
+    others = sum(sample.fps is not None and not same_rate(sample.fps, clock) for sample in dataset.samples)
+    notes = []
+    if unknown:
+        notes.append(f"the frame rate of {unknown} clips is not known; {clock:g}, the checkpoint's, is assumed")
+    if others:
+        notes.append(f"{others} clips have other frame rates than the checkpoint's {clock:g}; they are sampled in time")
+    return f"note: {manifest}: {'; '.join(notes)}" if notes else ""

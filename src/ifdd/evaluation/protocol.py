@@ -5,11 +5,13 @@ import platform
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median_low
 
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.labels import LABEL_SETS
 from ifdd.data.manifest import Manifest, Sample
 from ifdd.data.sampling import describe_sampling
+from ifdd.data.timing import ASSUMED_FPS
 from ifdd.evaluation.report import Evaluation
 from ifdd.files import file_sha256
 from ifdd.model import Checkpoint, find_checkpoint
@@ -22,6 +24,7 @@ from ifdd.records import (
     PreparedRecord,
     PrepareRecord,
     Protocol,
+    RatesRecord,
     SamplingOptions,
     SamplingRecord,
     SoftwareRecord,
@@ -78,6 +81,7 @@ def describe_protocol(
             views=int(evaluation.views.sum()),
             views_per_clip=(int(evaluation.views.min()), int(evaluation.views.max())),
             average="probabilities",
+            clock_fps=None if dataset.sampling == "uniform_segments" else dataset.clock_fps,
         ),
         seed=None,
         versions=software.versions,
@@ -127,7 +131,7 @@ def describe_dataset(manifest: Manifest) -> DatasetRecord:
     record = PrepareRecord.load(file, "prepare the dataset again") if file.exists() else None
     if record is None or record.manifest not in (None, manifest.path.name):  # no record, or that of another manifest
         synthetic = True if (folder / "synth.json").exists() else None
-        return DatasetRecord(found, synthetic, None, data_licence(None, synthetic))
+        return DatasetRecord(found, synthetic, None, data_licence(None, synthetic), _rates_of(manifest))
     prepared = PreparedRecord(
         dataset=record.dataset,
         frames=record.frames,
@@ -139,7 +143,19 @@ def describe_dataset(manifest: Manifest) -> DatasetRecord:
         unchanged=record.manifest is not None and record.dataset_hash == found,
         labels=record.options.get("labels"),
     )
-    return DatasetRecord(found, record.synthetic, prepared, record.known_licence)
+    rates = record.rates if record.rates is not None and prepared.unchanged else _rates_of(manifest)
+    return DatasetRecord(found, record.synthetic, prepared, record.known_licence, rates)
+
+
+def _rates_of(manifest: Manifest) -> RatesRecord | None:
+    """Return the frame rates in a manifest without a record of their origin; None without clips."""
+    clips = {sample.clip_id: sample for sample in manifest.samples}.values()
+    known = sorted(sample.fps for sample in clips if sample.fps is not None)
+    if not clips:
+        return None
+    least, median, most = (known[0], median_low(known), known[-1]) if known else (ASSUMED_FPS,) * 3
+    uneven, unknown = sum(bool(sample.durations) for sample in clips), len(clips) - len(known)
+    return RatesRecord(least, median, most, uneven, from_files=0, stated=len(known), assumed=0, unknown=unknown)
 
 
 def label_order(classes: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
 
 from ifdd.evaluation.groups.report import group_table, groups_markdown
@@ -38,6 +39,9 @@ USED_FOR = {
     "choosing the checkpoint": "these clips selected the checkpoint, which inflates the result",
 }
 """Use of the evaluated clips in training -> warning above every table."""
+
+_FIRST_COLUMNS = ("clip_id", "target", "prediction")
+"""Columns of predictions.csv before those of the classes."""
 
 _COLUMN_LETTERS = 4  # enough to distinguish the emotions; eleven columns fit a terminal
 
@@ -107,7 +111,7 @@ def evaluation_tables(evaluation: Evaluation, protocol: Protocol) -> Group:
     details.add_column()
     details.add_column(overflow="fold")
     for name, value in _protocol_rows(protocol):
-        details.add_row(name, value)
+        details.add_row(name, escape(value))
     groups = (part for result in evaluation.groups for part in (group_table(result), ""))
     return Group(table, summary, calibrated, "", *groups, details)
 
@@ -119,9 +123,9 @@ def class_table(scores: Scores, title: str) -> Table:
     table.add_column("clips", justify="right")
     table.add_column("recall %", justify="right")
     for name in scores.classes:
-        table.add_column(name[:_COLUMN_LETTERS], justify="right")
+        table.add_column(escape(name[:_COLUMN_LETTERS]), justify="right")
     for row in class_rows(scores):
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     return table
 
 
@@ -156,7 +160,9 @@ def predictions_csv(evaluation: Evaluation, protocol: Protocol) -> str:
     classes = evaluation.scores.classes
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["clip_id", "target", "prediction", *classes, "checkpoint_chosen_on", "clips_used_for"])
+    last = ("checkpoint_chosen_on", "clips_used_for")
+    named = [f"{name} (class)" if name in (*_FIRST_COLUMNS, *last) else name for name in classes]
+    writer.writerow([*_FIRST_COLUMNS, *named, *last])
     for clip_id, target, row in zip(evaluation.clip_ids, evaluation.targets, evaluation.probabilities, strict=True):
         shares = (f"{value:.6f}" for value in row)
         writer.writerow([clip_id, classes[target], classes[row.argmax()], *shares, chosen_on, used_for])
@@ -204,6 +210,7 @@ def common_rows(protocol: Protocol | CrossvalProtocol) -> Iterable[tuple[str, st
     yield "label order", f"{protocol.label_order}: {', '.join(protocol.classes)}"
     yield "sampling", f"{sampling.name}: {sampling.meaning}"
     stride = "" if sampling.stride is None else f", stride {sampling.stride}"
+    stride += "" if sampling.clock_fps is None else f" at {sampling.clock_fps:g} a second"
     yield "views", f"{sampling.views} in total, {sampling.frames} frames of {sampling.size}x{sampling.size}{stride}"
 
 

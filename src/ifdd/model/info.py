@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
 
 from ifdd.console import console, error_console
@@ -196,7 +197,7 @@ def model_tables(document: dict[str, Any]) -> Group:
     table.add_row("whole model", f"{document['config']['num_classes']}", f"{whole:,}", "", f"{gmac:.3f}", "")
     details = Table.grid(padding=(0, 2))
     for name, value in (*_cost_rows(document), *_checkpoint_rows(document["checkpoint"])):
-        details.add_row(name, value)
+        details.add_row(name, escape(value))
     return Group(table, details)
 
 
@@ -229,7 +230,7 @@ def _checkpoint_rows(checkpoint: dict[str, Any] | None) -> Iterator[tuple[str, s
     if checkpoint is None:
         return
     yield "classes", ", ".join(checkpoint["classes"])
-    yield "clip", f"{checkpoint['clip_seconds']:g} s"
+    yield "clip", f"{checkpoint['clip_seconds']:g} s, which is the window of recognize"
     yield "calibration", "none" if checkpoint["calibration"] is None else _plain(checkpoint["calibration"])
     for name, value in checkpoint["description"].items():
         if name != "recipe":  # long, and in --out

@@ -24,6 +24,7 @@ from ifdd.records.datasets import (
     PackRecord,
     PreparedRecord,
     PrepareRecord,
+    RatesRecord,
 )
 from ifdd.records.evaluations import (
     Estimate,
@@ -49,6 +50,7 @@ from ifdd.records.trainings import (
     MeasuredRecord,
     SoftwareRecord,
     SubsetScores,
+    TimingRecord,
     TrainingClips,
     TrainingRecord,
 )
@@ -84,6 +86,7 @@ __all__ = [
     "PrepareRecord",
     "PreparedRecord",
     "Protocol",
+    "RatesRecord",
     "Record",
     "ReliabilityBin",
     "ReliabilityRecord",
@@ -95,6 +98,7 @@ __all__ = [
     "SpreadRecord",
     "SubsetScores",
     "ThresholdRecord",
+    "TimingRecord",
     "TrainingClips",
     "TrainingRecord",
 ]

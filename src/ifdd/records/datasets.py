@@ -48,6 +48,45 @@ class PackRecord(Record):
 
 
 @dataclass(frozen=True)
+class RatesRecord(Record):
+    """Frame rates of the clips of a dataset, in frames a second."""
+
+    least: float
+    median: float
+    most: float
+    uneven: int
+    """Number of clips whose frames are not evenly spaced in time."""
+    from_files: int
+    """Number of clips with the times of their video files."""
+    stated: int
+    """Number of clips whose rate the user or the dataset states."""
+    assumed: int
+    """Number of clips whose rate is assumed."""
+    unknown: int = 0
+    """Number of clips without a rate in the manifest."""
+
+    @property
+    def clips(self) -> int:
+        """Number of clips."""
+        return self.from_files + self.stated + self.assumed + self.unknown
+
+    @property
+    def words(self) -> str:
+        """The rates and their origin on one line."""
+        each = f"{self.least:g}" if self.least == self.most else f"{self.least:g} to {self.most:g}"
+        origins = {
+            "from the files": self.from_files,
+            "stated": self.stated,
+            "ASSUMED": self.assumed,
+            "ASSUMED, because the manifest has none": self.unknown,
+        }
+        named = [(words, count) for words, count in origins.items() if count]
+        parts = [words if len(named) == 1 else f"{words} for {count}" for words, count in named]
+        uneven = f"; {self.uneven} clips of uneven times" if self.uneven else ""
+        return f"{each} frames a second, {', '.join(parts)}{uneven}"
+
+
+@dataclass(frozen=True)
 class LengthRecord(Record):
     """Lengths of the clips of a dataset."""
 
@@ -154,6 +193,8 @@ class PrepareRecord(FileRecord):
     """Lines of the lists that were left out."""
     licence: LicenceRecord | None = None
     """Licence of the dataset; None if unknown, as for your own clips."""
+    rates: RatesRecord | None = None
+    """Frame rates of the clips; None without clips, and in files of earlier versions."""
 
     @property
     def known_licence(self) -> LicenceRecord | None:
@@ -197,6 +238,8 @@ class DatasetRecord(Record):
     """How the dataset was prepared; None if ``ifdd prepare`` did not write the manifest."""
     licence: LicenceRecord | None = None
     """Licence of the dataset; None if unknown."""
+    rates: RatesRecord | None = None
+    """Frame rates of the clips; None in files of earlier versions."""
 
     @property
     def alignment(self) -> str:

@@ -195,6 +195,8 @@ class SamplingRecord(SamplingOptions):
     """Minimum and maximum number of views of a clip."""
     average: str
     """Quantity that is averaged over the views of a clip."""
+    clock_fps: float | None = None
+    """Ticks a second that the stride counts; None if it counts the frames of each clip."""
 
     @property
     def options(self) -> SamplingOptions:

@@ -116,6 +116,20 @@ class SoftwareRecord(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TimingRecord(Record):
+    """How the clips of a training run were sampled in time."""
+
+    fps: float
+    """Ticks a second of the clock that the stride counts; where clips have this frame rate, a tick is a frame."""
+    stride: int | None
+    """Step between the frames of a clip in ticks; None if they are spread over the whole video."""
+    sampling: str
+    """Name of the sampling."""
+    known: bool
+    """Whether the manifest or the recipe states frame rates; otherwise fps is assumed."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MeasuredRecord(Record):
     """What a checkpoint reached on pictures of real people that it was not trained on."""
 
@@ -153,6 +167,8 @@ class CheckpointRecord(Record):
     """Licences of the training data, and of the data of the checkpoint that the training started from."""
     started_from: str | None = None
     """Checkpoint that the training started from: its file and the beginning of its SHA-256."""
+    timing: TimingRecord | None = None
+    """How the training clips were sampled in time; None in checkpoints of earlier versions."""
     recipe: dict[str, Any] | None = None
     """Recipe of the training run as in YAML: group -> option -> value; see ``recipe_option``."""
     versions: dict[str, str] | None = None
@@ -184,6 +200,14 @@ class CheckpointRecord(Record):
         """Return an option of the recipe, such as ("run", "seed"); None if it is not recorded."""
         options = (self.recipe or {}).get(group)
         return options.get(option) if isinstance(options, dict) else None
+
+    @property
+    def clock_fps(self) -> float | None:
+        """Ticks a second that a stride counts; of earlier versions, the frame rate in the recipe. None if unknown."""
+        if self.timing is not None:
+            return self.timing.fps
+        fps = self.recipe_option("data", "fps")
+        return float(fps) if isinstance(fps, (int, float)) and fps > 0 else None
 
     @property
     def seed(self) -> int | None:

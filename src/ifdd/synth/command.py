@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -189,9 +189,8 @@ def write_set(out: Path, job: Rendering, clips: int, workers: int) -> None:
         path = _clip_path(out, plan.clip_id, format)
         identity = person_identity(seed, plan.person, config.even_skin_tones)
         further = identity_attributes(identity) | _shown_units(out, plan.clip_id)
-        samples.append(
-            Sample(plan.clip_id, path, config.frames, plan.label, plan.subset, 0, plan.subject, attributes=further)
-        )
+        sample = Sample(plan.clip_id, path, config.frames, plan.label, plan.subset, 0, plan.subject)
+        samples.append(replace(sample, fps=config.fps, attributes=further))
     write_manifest(out / "manifest.csv", samples)
     counts = ", ".join(
         f"{sum(sample.subset == subset for sample in samples)} {subset}" for subset in config.subset_people()

@@ -17,10 +17,12 @@ from ifdd.data.action_units import action_unit_targets, check_action_units
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.labels import soft_label
 from ifdd.data.manifest import Manifest, Sample
+from ifdd.data.timing import clock_rate
 from ifdd.errors import InputError
 from ifdd.model import IFDDConfig
 from ifdd.training.action_units import WithActionUnits
 from ifdd.training.balance import BalancedSampler, class_draws
+from ifdd.training.classes import check_trained, training_classes
 from ifdd.training.config import DataConfig
 
 REPEATED = -1
@@ -38,7 +40,7 @@ def hold_out(samples: Sequence[Sample], fraction: float, seed: int) -> tuple[lis
         seed: seed of the shuffle.
 
     Returns:
-        The training and the validation samples.
+        The training and the validation samples. A class is never held out as a whole.
 
     Raises:
         InputError: there are too few subjects, or too few clips in every class.
@@ -63,9 +65,12 @@ def hold_out(samples: Sequence[Sample], fraction: float, seed: int) -> tuple[lis
             f"cannot hold out {fraction:.0%} of {len(samples)} training clips by subject: every class is too small; "
             "raise data.validation_fraction or add a validation subset to the manifest"
         ) from error
+    trained = {labels[index] for index in train}
+    kept = [index for index in validation if labels[index] in trained]
+    alone_in_class = [index for index in validation if labels[index] not in trained]
     return (
-        [samples[index] for index in train],
-        [replace(samples[index], subset="validation") for index in validation],
+        [samples[index] for index in sorted([*train, *alone_in_class])],
+        [replace(samples[index], subset="validation") for index in kept],
     )
 
 
@@ -102,6 +107,10 @@ class ClipDataModule(LightningDataModule):
         super().__init__()
         self.config = config
         self.selection = selection
+        self.classes = training_classes(config, manifest)
+        """Class names in the order of the targets."""
+        self.clock_fps = clock_rate((sample.fps for sample in manifest.samples), config.fps)
+        """Ticks a second of the clock through which clips are sampled; clips of unknown rates count as clips of it."""
         samples = manifest.select(fold=config.fold)
         folds = sorted({sample.fold for sample in samples})
         if len(folds) > 1:
@@ -117,6 +126,7 @@ class ClipDataModule(LightningDataModule):
             self.unused, validation = len(validation), _of_subset(samples, "test", config)
         elif not validation:
             train, validation = hold_out(train, config.validation_fraction, seed)
+        check_trained(train, validation, manifest)
         self.train = self._dataset(train, model, seed, training=True)
         self.validation = self._dataset(validation, model, seed, training=False)
         sizes = np.bincount(self.train.targets, minlength=len(self.train.classes))
@@ -134,12 +144,10 @@ class ClipDataModule(LightningDataModule):
 
     @property
     def clip_seconds(self) -> float:
-        """The mean duration of a clip in seconds."""
+        """The mean duration of a training clip in seconds."""
         if self.config.train_sampling == "uniform_segments":
-            frames = float(np.mean([sample.frames for sample in self.train.samples]))
-        else:
-            frames = self.train.clip_length * self.config.stride
-        return frames / self.config.fps
+            return float(np.mean([sample.seconds(self.clock_fps) for sample in self.train.samples]))
+        return self.train.clip_length * self.config.stride / self.clock_fps
 
     @property
     def selection_clips(self) -> str:
@@ -185,13 +193,15 @@ class ClipDataModule(LightningDataModule):
         config = self.config
         return ClipDataset(
             samples,
-            config.classes,
+            self.classes,
             model.frames,
             model.size,
             sampling=config.train_sampling if training else config.validation_sampling,
             stride=config.stride,
             training=training,
             seed=seed,
+            clock_fps=self.clock_fps,
+            synonyms=config.synonyms,
             cache=config.cache,
         )
 
@@ -236,7 +246,7 @@ class SoftLabels(Dataset[tuple[Tensor, Tensor]]):
         rows = torch.eye(len(clips.classes))[clips.targets]
         for index, sample in enumerate(clips.samples):
             if sample.votes:
-                rows[index] = torch.tensor(soft_label(sample.votes, clips.classes))
+                rows[index] = torch.tensor(soft_label(sample.votes, clips.classes, clips.synonyms))
         self.targets: Float[Tensor, "clips classes"] = rows
 
     def __len__(self) -> int:

@@ -1,12 +1,17 @@
 """The recipe of a training run: frozen dataclasses whose field docstrings become the options of ``ifdd train``."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ifdd.data.labels import LABEL_SETS, class_names
 from ifdd.errors import InputError, check_range
 from ifdd.model.device import check_device_name
+
+OF_MANIFEST = "manifest"
+"""Value of ``data.classes`` that takes the names in the manifest."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +45,21 @@ class DataConfig:
     """Name of the dataset, stored in the checkpoint."""
     synthetic: bool = False
     """The faces are computer-generated. Stored in the checkpoint and reported whenever it is used."""
-    classes: Literal["dfew", "ferv39k", "mafw", "cremad", "ravdess", "mafw_compound"] = "dfew"
-    """Label set, which gives names and order of the classes."""
+    classes: Sequence[str | int | float | bool] | str | None = None
+    """Classes in the order of the model's outputs: a list of names of your own, such as [low, high]; a label set (dfew,
+    ferv39k, mafw, cremad, ravdess or mafw_compound); or manifest, the names in the manifest. Default: the label set or
+    the classes that the manifest was prepared with."""
+    synonyms: bool = False
+    """Read other spellings of an emotion as its class, joy and happiness as happy; with a label set, this is so for
+    spellings that merge no two labels."""
     fold: int | None = None
     """Fold of a cross-validation, from 1; required if the manifest has several."""
-    fps: float = 25.0
-    """Frame rate of the dataset in frames per second."""
+    fps: float | None = None
+    """Ticks a second of the clock through which clips are sampled: clips of other rates are looked at in time. Default:
+    the median frame rate in the manifest; 25 if it has none, which is reported."""
     stride: int = 1
-    """Step between the frames of a clip, in frames; used by random_clip."""
+    """Step between the frames of a clip, in ticks of data.fps; used by random_clip. Where all clips have that rate, a
+    tick is a frame."""
     train_sampling: Literal["random_clip", "uniform_segments"] = "random_clip"
     """Frames of a training clip: random_clip takes consecutive frames from a random position; uniform_segments takes a
     random frame of each of equal segments of the video."""
@@ -71,12 +83,33 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        object.__setattr__(self, "classes", _checked_classes(self.classes))
         check_range("data.fps", self.fps, above=0, below=math.inf)
         check_range("data.stride", self.stride, at_least=1)
         check_range("data.validation_fraction", self.validation_fraction, above=0, at_most=0.5)
         check_range("data.class_balance", self.class_balance, at_least=0, at_most=1)
         check_range("data.batch_size", self.batch_size, at_least=1)
         check_range("data.workers", self.workers, at_least=0)
+
+
+def _checked_classes(classes: Sequence[str | int | float | bool] | str | None) -> tuple[str, ...] | str | None:
+    """Return the classes as text; YAML reads names such as 0 as numbers, and unquoted words such as yes as truth."""
+    if classes is None:
+        return None
+    if isinstance(classes, str):
+        if classes != OF_MANIFEST and classes not in LABEL_SETS:
+            raise InputError(
+                f"data.classes is {classes!r}; use one of {', '.join(LABEL_SETS)}, {OF_MANIFEST} for the names in the "
+                "manifest, or a list of names such as [low, high]"
+            )
+        return classes
+    for name in classes:
+        if isinstance(name, bool) or name is None:
+            raise InputError(f"data.classes has the value {name}; write names such as yes, no, on and null in quotes")
+    names = class_names([str(name) for name in classes])
+    if len(names) < 2:
+        raise InputError(f"data.classes has only the class {names[0]}; name at least two")
+    return names
 
 
 @dataclass(frozen=True)

@@ -198,6 +198,7 @@ def run_fold(fold: Fold, manifest: Manifest) -> None:
         batch_size=data.batch_size,
         workers=data.workers,
         device=fold.recipe.run.device,
+        synonyms=data.synonyms,
     )
     write_evaluation(fold.evaluation, result, protocol)
 

@@ -17,7 +17,6 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from ifdd.console import console
 from ifdd.data.dataset import plain_input_error
-from ifdd.data.labels import class_names
 from ifdd.data.manifest import Manifest
 from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
@@ -30,6 +29,7 @@ from ifdd.records import (
     DatasetRecord,
     LicenceRecord,
     PreparedRecord,
+    TimingRecord,
     TrainingClips,
     TrainingRecord,
 )
@@ -37,6 +37,7 @@ from ifdd.records.licences import joined_licences
 from ifdd.training.balance import logit_adjustment
 from ifdd.training.callbacks import ContinueSchedule, TrainingProgress, ValidationCheckpoints
 from ifdd.training.checkpoint_io import WholeCheckpointIO
+from ifdd.training.classes import training_classes
 from ifdd.training.clips import ClipDataModule
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 from ifdd.training.divergence import StopIfDiverged
@@ -123,7 +124,7 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
     for engine in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(engine).setLevel(logging.WARNING)
     seed_everything(run.seed, verbose=False)
-    classes = class_names(data.classes)
+    classes = training_classes(data, manifest)
     start = build_network(model, classes)
     check_start(start, dataset, data.fold)
     network = start.network
@@ -138,6 +139,7 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
         dataset=dataset,
         licences=joined_licences([dataset.licence or LicenceRecord(data.name, "", "")], start.licences),
         started_from=start.started_from,
+        timing=_timing(clips),
         recipe=recipe.plain(),
         extended_after=extended,
         versions=software.versions,
@@ -154,7 +156,8 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
     if is_first_process() and resume_from is None:
         recipe.write(out)
         begun.write(out / begun.FILE)
-        console.print(_clips_line(clips), highlight=False, soft_wrap=True)
+        for line in (_clips_line(clips), _time_line(clips, dataset)):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
         if start.started_from is not None:
             console.print(start_line(start), highlight=False, soft_wrap=True)
     if known is not None and resume_from is not None:  # after all checks: the run may have more epochs than before
@@ -224,9 +227,36 @@ def _clips_record(clips: ClipDataModule) -> TrainingClips:
 def _clips_line(clips: ClipDataModule) -> str:
     unused = f"; {clips.unused} validation clips are not used" if clips.unused else ""
     absent = f"; no {clips.selection} clips for: {', '.join(clips.absent)}" if clips.absent else ""
+    never = [name for name, count in zip(clips.classes, clips.draws, strict=True) if not count]
+    absent += f"; no training clips for: {', '.join(never)}" if never else ""
     return (
-        f"training on {len(clips.train)} clips, selecting the epoch on {len(clips.validation)} "
-        f"({clips.selection_clips}){absent}{unused}"
+        f"training on {len(clips.train)} clips of {len(clips.classes) - len(never)} classes, selecting the epoch on "
+        f"{len(clips.validation)} ({clips.selection_clips}){absent}{unused}"
+    )
+
+
+def _time_line(clips: ClipDataModule, dataset: DatasetRecord) -> str:
+    """Return the frame rates and the duration of a clip, with what is assumed about them."""
+    rates, stated, frames = dataset.rates, clips.config.fps, clips.train.clip_length
+    words = "frame rates not known" if rates is None else rates.words
+    if rates is not None and rates.unknown == rates.clips and stated is not None:
+        words = f"{stated:g} frames a second, as data.fps says, because the manifest has none"
+    if clips.config.train_sampling == "uniform_segments":
+        span = f"{frames} frames spread over a video, {clips.clip_seconds:.3g} s on average"
+    else:
+        span = f"{frames} frames at steps of {clips.config.stride}/{clips.clock_fps:g} s, {clips.clip_seconds:.3g} s"
+    return f"time: {words}; a clip is {span}"
+
+
+def _timing(clips: ClipDataModule) -> TimingRecord:
+    config = clips.config
+    uses_stride = config.train_sampling != "uniform_segments"
+    known = any(sample.fps is not None for sample in clips.train.samples)
+    return TimingRecord(
+        fps=clips.clock_fps,
+        stride=config.stride if uses_stride else None,
+        sampling=config.train_sampling,
+        known=known or config.fps is not None,
     )
 
 

@@ -76,23 +76,35 @@ def probe(path: str | Path, folder_fps: float = DEFAULT_FPS) -> VideoInfo:
     Raises:
         InputError: the video does not exist, or is unreadable, empty or truncated.
     """
+    return measure(path, folder_fps)[0]
+
+
+def measure(path: str | Path, folder_fps: float = DEFAULT_FPS) -> tuple[VideoInfo, list[float]]:
+    """Measure a video as ``probe`` does, and return the time of every frame as well, as ``Frame.seconds``.
+
+    Raises:
+        InputError: as ``probe``.
+    """
     with closing(_open(path, folder_fps)) as reader:
         frames = reader.read()
         first = next(frames)
         if isinstance(reader, ImageReader):
             count, duration = len(reader.files), (reader.positions[-1] + 1) / folder_fps
-            return VideoInfo(Path(path), count, folder_fps, duration, *first.size, notices=tuple(reader.notices))
-        count, last, log = 1, first, SizeLog()
+            info = VideoInfo(Path(path), count, folder_fps, duration, *first.size, notices=tuple(reader.notices))
+            return info, [position / folder_fps for position in reader.positions]
+        times, last, log = [first.seconds], first, SizeLog()
         log.add(0, 0.0, first.size)
         for frame in frames:
-            log.add(count, frame.seconds - first.seconds, frame.size)
-            count, last = count + 1, frame
+            log.add(len(times), frame.seconds - first.seconds, frame.size)
+            times.append(frame.seconds)
+            last = frame
         notices = (*reader.notices, *log.notices())
     duration = last.end_seconds - first.seconds
-    return VideoInfo(
-        Path(path), count, count / duration, duration, *first.size,
+    info = VideoInfo(
+        Path(path), len(times), len(times) / duration, duration, *first.size,
         notices=notices, start_seconds=first.seconds, sizes=log.sizes,
     )  # fmt: skip
+    return info, times
 
 
 def iter_frames(path: str | Path, folder_fps: float = DEFAULT_FPS) -> Iterator[Frame]:

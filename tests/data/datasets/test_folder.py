@@ -17,7 +17,7 @@ def test_folders_of_classes_hold_videos_and_folders_of_images(tmp_path: Path) ->
     write_clip(tmp_path / "sad/b", 3)
     write_clip(tmp_path / "sad/0001", 3)
     write_clip(tmp_path / "anger_disgust/c", 3)
-    listing = read_folder(tmp_path, Options(subset="train"))
+    listing = read_folder(tmp_path, Options(subset="train", synonyms=True))
     assert [(e.clip_id, e.label, e.subset, e.fold) for e in listing.entries] == [
         ("Happiness/a", "happy", "train", 0),
         ("anger_disgust/c", "angry_disgust", "train", 0),
@@ -39,7 +39,7 @@ def test_folders_of_subsets_lie_above_the_classes(tmp_path: Path) -> None:
         "val/happy/b": "validation",
         "Test/sad/a": "test",
     }
-    assert messages(listing, "unlisted") == ["the folder notes is neither a subset nor an emotion; it is not used"]
+    assert messages(listing, "unlisted") == ["the folder notes is not a subset; it is not used"]
 
 
 def test_what_is_not_used_is_said(tmp_path: Path) -> None:
@@ -50,10 +50,9 @@ def test_what_is_not_used_is_said(tmp_path: Path) -> None:
     (tmp_path / "fear").mkdir()
     (tmp_path / "2024").mkdir()
     listing = read_folder(tmp_path, Options())
-    assert [e.clip_id for e in listing.entries] == ["happy/a"]
-    assert messages(listing, "names")[0].startswith("bored/b: clip bored/b has the label 'bored'; the classes are")
+    assert [e.clip_id for e in listing.entries] == ["bored/b", "happy/a"]
     assert messages(listing, "unlisted") == [
-        "the folder 2024 is neither a subset nor an emotion; it is not used",
+        "the folder 2024 contains no clips",
         "the folder fear contains no clips",
         "happy contains 1 images next to the clips; put the images of each clip in a separate folder",
         "happy contains 1 files that are not videos; they are not used",
@@ -80,8 +79,8 @@ def test_a_csv_says_what_is_known(tmp_path: Path) -> None:
     )
     listing = read_folder(tmp_path / "list.csv", Options())
     assert listing.findings == []
-    assert [tuple(entry) for entry in listing.entries] == [
-        ("videos/a", "happy", "train", 1, "list.csv, line 2", tmp_path / "videos/a.mp4", "anna", "", ()),
+    assert [tuple(entry)[:9] for entry in listing.entries] == [
+        ("videos/a", "joy", "train", 1, "list.csv, line 2", tmp_path / "videos/a.mp4", "anna", "", ()),
         ("x1", "sad", "validation", 2, "list.csv, line 3", tmp_path / "videos/b, c", "", "sad:3 fear:1", ()),
         ("videos/d", "fear", "test", 0, "list.csv, line 4", tmp_path / "videos/d", "", "", ()),
     ]
@@ -100,7 +99,7 @@ def test_other_columns_of_a_csv_are_kept_and_noted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "check", "message"),
     [
-        ("a.mp4,bored,train,1,", "names", "clip a has the label 'bored'"),
+        ("a.mp4,,train,1,", "names", "clip a has the label ''; the class name '' is empty"),
         ("a.mp4,happy,training set,1,", "lines", "subset 'training set'"),
         ("a.mp4,happy,train,one,", "lines", "fold 'one'"),
         (",happy,train,1,", "lines", "path ''"),
@@ -168,3 +167,18 @@ def test_annotated_videos_are_not_clips(tmp_path: Path) -> None:
     assert [entry.clip_id for entry in listing.entries] == ["happy/a"]
     message = "happy contains annotated videos of 'ifdd recognize', which are not used: 1 (b.mp4)"
     assert messages(listing, "unlisted") == [message]
+
+
+def test_classes_of_your_own_keep_their_names(tmp_path: Path) -> None:
+    for name in ("3", "0", "10", "sehr müde", "happiness", "joy"):
+        write_clip(tmp_path / name / "0001", 2)
+    listing = read_folder(tmp_path, Options())
+    assert listing.classes == listing.labels == ("happiness", "joy", "0", "3", "10", "sehr müde")
+    assert [e.clip_id for e in listing.entries if e.label == "0"] == ["0/0001"]
+    assert "happiness and joy are spellings of happy and are kept as 2 classes" in messages(listing, "names")[0]
+    assert read_folder(tmp_path, Options(synonyms=True)).classes == ("happy", "0", "3", "10", "sehr müde")
+
+
+def test_a_list_may_state_frame_rates(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("path;label;fps\na;0;29,97\nb;1;\n")
+    assert [entry.fps for entry in read_folder(tmp_path / "list.csv", Options()).entries] == [29.97, None]

@@ -28,6 +28,7 @@ CHECKS: dict[str, str] = {
     "readable": "frames can be read",
     "faces": "a face was found in every clip",
     "length": "clips have 16 frames or more",
+    "rates": "the frame rate of every clip is known, and the same",
     "unlisted": "every clip on disk is in a list",
 }
 """Check -> the expected state."""

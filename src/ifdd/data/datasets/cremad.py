@@ -10,7 +10,6 @@ out. The votes are the soft labels of the manifest in both cases. CREMA-D has no
 them.
 """
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -25,7 +24,7 @@ from ifdd.data.datasets.listing import (
     Severity,
     choose_variant,
     clips_in,
-    read_lines,
+    read_columns,
     report_skipped,
     walk,
 )
@@ -130,13 +129,14 @@ def _rows(listing: Listing, folder: Folder, name: str, wanted: set[str]) -> Iter
         InputError: the file is a pointer, or a column is missing.
     """
     _refuse_pointers(folder.path, [folder.path / name])
-    lines = read_lines(listing, folder, name)
-    where = f"{folder.relative}/{name}".lstrip("/")
-    rows = csv.reader(text for _, text in lines)
-    header = next(rows, [])
+    table = read_columns(listing, folder, name, sorted(wanted))
+    where, header = f"{folder.relative}/{name}".lstrip("/"), table.header
     if not wanted <= set(header):
-        raise InputError(f"{folder.path / name}: the first line must name {', '.join(sorted(wanted))}; copy it again")
-    for (number, _), cells in zip(lines[1:], rows, strict=False):
+        raise InputError(
+            f"{folder.path / name}: the first line must name {', '.join(sorted(wanted))}; it was {table.form}; copy it "
+            "again"
+        )
+    for number, cells in table.rows:
         if len(cells) == len(header):
             yield f"{where}, line {number}", dict(zip(header, cells, strict=True))
         else:

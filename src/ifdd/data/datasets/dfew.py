@@ -9,7 +9,6 @@ Re-published lists whose labels start at 0 are detected and refused: read as 1-b
 and only the scores would show it.
 """
 
-import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,12 +24,14 @@ from ifdd.data.datasets.listing import (
     clips_in,
     counts_of_folds,
     plain,
+    read_columns,
     read_lines,
     report_skipped,
     walk,
 )
 from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
+from ifdd.tables import SEPARATORS
 
 CLASSES = LABEL_SETS["dfew"]
 FOLDS = (1, 2, 3, 4, 5)
@@ -42,6 +43,11 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "original": ("original",),
 }
 """Kind of frames -> names of its folder: 16 interpolated frames per clip, all frames, all uncropped frames, videos."""
+
+RATE_REASONS = {
+    "clip_224x224_16f": "16 frames were interpolated over each clip, whose duration is not in the frames",
+}
+"""Kind of frames -> why its frame rate is not known, where more can be said than that none is published."""
 
 TEST_COUNTS: dict[int, tuple[int, ...]] = {
     1: (489, 379, 534, 435, 294, 29, 181),
@@ -82,6 +88,7 @@ def read_dfew(root: Path, options: Options) -> Listing:
     pairs = tuple((fold, subset) for fold in FOLDS for subset in ("train", "test"))
     listing = Listing("dfew", "dfew", CLASSES, variant, pairs, published=counts_of_folds(TEST_COUNTS))
     report_skipped(listing, tree)
+    listing.rate_reason = RATE_REASONS.get(variant, "DFEW publishes no frame rate")
     listing.put_on_disk(_by_number(listing, clips_in(frames)))
     lists = _find_lists(listing, tree)
     if not lists:
@@ -128,9 +135,11 @@ def _find_lists(listing: Listing, tree: list[Folder]) -> dict[tuple[int, str], t
 def _read_list(listing: Listing, folder: Folder, name: str) -> list[Row]:
     """Return the well-formed lines of a list."""
     rows, padded = [], 0
-    for number, line in read_lines(listing, folder, name):
+    lines = read_lines(listing, folder, name)
+    separator = next((each for each in SEPARATORS if any(each in line for _, line in lines)), ",")
+    for number, line in lines:
         where = f"{folder.relative}/{name}, line {number}"
-        parts = [part.strip().strip('"') for part in line.split(",")]
+        parts = [part.strip().strip('"') for part in line.split(separator)]
         if [plain(part) for part in parts] == ["videoname", "label"]:
             continue
         clip = re.fullmatch(r"([0-9]+)(\.mp4)?", parts[0])
@@ -198,16 +207,20 @@ def _read_votes(listing: Listing, tree: list[Folder]) -> dict[str, Vote]:
 
 
 def _parse_votes(listing: Listing, folder: Folder, name: str) -> dict[str, Vote]:
-    lines = read_lines(listing, folder, name)
     where = f"{folder.relative}/{name}"
-    header = [plain(cell) for cell in lines[0][1].split(",")] if lines else []
     wanted = [f"{place}{emotion}" for place, emotion in enumerate(CLASSES, start=1)] + ["order", "label"]
+    try:
+        table = read_columns(listing, folder, name, wanted)
+    except InputError as error:
+        listing.report("votes", "wrong", f"{error}; the votes are not used")
+        return {}
+    header = [plain(cell) for cell in table.header]
     if not set(wanted) <= set(header):
-        message = f"{where}: the first line must name {', '.join(wanted)}; the votes are not used"
+        message = f"{where}: the first line must name {', '.join(wanted)}, and was {table.form}; the votes are not used"
         listing.report("votes", "wrong", message)
         return {}
     votes = {}
-    for (number, _), row in zip(lines[1:], csv.reader(line for _, line in lines[1:]), strict=True):
+    for number, row in table.rows:
         cells = dict(zip(header, row, strict=False))
         numbers = [cells.get(column, "").strip() for column in wanted]
         if not all(re.fullmatch(r"[0-9]+(\.0)?", cell) for cell in numbers):

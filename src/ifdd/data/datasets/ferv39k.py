@@ -72,6 +72,7 @@ def read_ferv39k(root: Path, options: Options) -> Listing:
     pairs = tuple((0, subset) for subset in SUBSETS)
     listing = Listing("ferv39k", "ferv39k", CLASSES, variant, pairs, published=published_counts(scene))
     report_skipped(listing, tree)
+    listing.rate_reason = "FERV39k publishes no frame rate"
     listing.put_on_disk(_clips(tree, frames, scene))
     lists = _find_lists(listing, tree, scene)
     if not lists:
@@ -136,7 +137,7 @@ def _read_list(listing: Listing, folder: Folder, name: str, subset: str, scene: 
     """Read one list; if a scene is chosen, lines of other scenes are ignored."""
     for number, line in read_lines(listing, folder, name):
         where = f"{folder.relative}/{name}, line {number}"
-        parts = re.split(r"[ \t,]+", line)
+        parts = re.split(r"[ \t,;]+", line)
         places = parts[0].replace("\\", "/").strip("/").split("/")
         if len(parts) != 2 or len(places) != 3:
             listing.drop_line(where, f"{line!r} is not 'Scene/Class/number Class'; correct the line")

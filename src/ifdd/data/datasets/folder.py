@@ -1,12 +1,15 @@
 """The user's own clips: folders named by class, or a CSV file.
 
 Folder: ``happy/clip.mp4`` or ``happy/clip/*.jpg``, optionally below ``train/``, ``validation/`` and ``test/``. CSV: a
-header with ``path`` and ``label`` and optionally ``clip_id``, ``subset``, ``fold``, ``subject``, ``votes``; paths are
-relative to the file's folder. Any other column, such as ``age``, is kept as an attribute of the clips.
+header with ``path`` and ``label`` and optionally ``clip_id``, ``subset``, ``fold``, ``subject``, ``votes``, ``fps``;
+paths are relative to the file's folder. Any other column, such as ``age``, is kept as an attribute of the clips.
+
+A class may have any name. Names are kept as they are written; ``Options.synonyms`` reads other spellings of an emotion
+as its canonical name.
 """
 
-import csv
 import os
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -18,13 +21,15 @@ from ifdd.data.datasets.listing import (
     add,
     clips_in,
     plain,
-    read_lines,
+    read_columns,
     report_skipped,
     walk,
 )
-from ifdd.data.labels import SPELLINGS, parse_votes
+from ifdd.data.labels import known_label, natural_order, parse_votes
+from ifdd.data.manifest import read_rate
 from ifdd.errors import InputError
 from ifdd.folders import some
+from ifdd.tables import SEPARATORS, Table
 from ifdd.video.mark import is_annotated
 from ifdd.video.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
@@ -39,7 +44,7 @@ SUBSET_FOLDERS = {
 }
 """Name of a folder -> subset."""
 
-CSV_COLUMNS = ("path", "label", "clip_id", "subset", "fold", "subject", "votes")
+CSV_COLUMNS = ("path", "label", "clip_id", "subset", "fold", "subject", "votes", "fps")
 
 
 def read_folder(root: Path, options: Options) -> Listing:
@@ -48,32 +53,46 @@ def read_folder(root: Path, options: Options) -> Listing:
     Raises:
         InputError: the folder or file is unreadable, it contains no clips, or the CSV file lacks a column.
     """
-    listing = Listing("folder", "own", (), "own", ())
+    listing = Listing("folder", "own", (), "own", (), synonyms=options.synonyms)
     if root.is_file():
         _read_csv(listing, root, options.subset)
     else:
         _read_tree(listing, root, options.subset)
     if not listing.entries and not listing.findings:
         raise InputError(f"{root} contains no clips; put videos or folders of images in folders named happy, sad, ...")
-    return replace(listing, classes=present_classes(listing))
+    classes = present_classes(listing)
+    note_synonyms(listing, classes)
+    return replace(listing, classes=classes)
 
 
 def present_classes(listing: Listing) -> tuple[str, ...]:
-    """Return the emotions that occur, in the order of ``SPELLINGS``, compounds last."""
-    present = {entry.label for entry in listing.entries}
-    known = [label for label in SPELLINGS if label in present]
-    return (*known, *sorted(present - set(known)))
+    """Return the classes that occur: known emotions first, then other names, numbers by value."""
+    return tuple(natural_order(entry.label for entry in listing.entries))
+
+
+def note_synonyms(listing: Listing, classes: tuple[str, ...]) -> None:
+    """Note classes that are spellings of one emotion and kept apart."""
+    spellings: dict[str, list[str]] = defaultdict(list)
+    for name in classes:
+        spellings[known_label(name) or name].append(name)
+    for emotion, names in spellings.items():
+        if len(names) > 1:
+            message = (
+                f"{' and '.join(names)} are spellings of {emotion} and are kept as {len(names)} classes; --synonyms "
+                "reads them as one"
+            )
+            listing.report("names", "note", message)
 
 
 def _read_tree(listing: Listing, root: Path, usual: str) -> None:
-    tree = {folder.relative: folder for folder in walk(root, depth=2)}
+    tree = {folder.relative: folder for folder in walk(root, depth=2, digits=True)}
     report_skipped(listing, tree.values())
     names = tree[""].folders
     subsets = {name: SUBSET_FOLDERS[plain(name)] for name in names if plain(name) in SUBSET_FOLDERS}
     for name in names:
         inner = tree.get(name)
         if inner is None or (subsets and name not in subsets):
-            listing.report("unlisted", "note", f"the folder {name} is neither a subset nor an emotion; it is not used")
+            listing.report("unlisted", "note", f"the folder {name} is not a subset; it is not used")
         elif not subsets:
             _read_class(listing, inner, name, usual)
         else:
@@ -132,28 +151,46 @@ def _read_class(listing: Listing, folder: Folder, label: str, subset: str) -> No
 
 def _read_csv(listing: Listing, file: Path, usual: str) -> None:
     place = Folder(file.absolute().parent, "", [], [file.name])
-    lines = read_lines(listing, place, file.name)
-    if not lines:
+    table = read_columns(listing, place, file.name, CSV_COLUMNS, lambda table: _existing(table, place.path))
+    header = [name if name in CSV_COLUMNS else name.strip().lower() for name in table.header]
+    if not header:
         raise InputError(
             f"{file} is not a CSV file of clips; its first line must be {','.join(CSV_COLUMNS)} or a part of it"
         )
-    rows = csv.reader(text for _, text in lines)
-    header = [cell.strip().lower() for cell in next(rows)]
     if not {"path", "label"} <= set(header):
-        raise InputError(f"{file}: the first line must name path and label, and may name {', '.join(CSV_COLUMNS[2:])}")
+        raise InputError(
+            f"{file}: the first line must name path and label, and may name {', '.join(CSV_COLUMNS[2:])}, separated by "
+            f"{', '.join(SEPARATORS.values())}; it was {table.form}"
+        )
     further = [name for name in header if name not in CSV_COLUMNS]
     if "" in further or {"frames"} & set(further) or len(set(header)) < len(header):
-        raise InputError(f"{file}: a column has no name, occurs twice or is named frames; rename or remove it")
+        raise InputError(
+            f"{file}: a column has no name, occurs twice or is named frames; rename or remove it; the file was "
+            f"{table.form}"
+        )
     if further:
         message = f"{file.name}: the columns {', '.join(further)} are kept as attributes of the clips"
         listing.report("lists", "note", message)
-    for (number, _), cells in zip(lines[1:], rows, strict=False):
+    for number, cells in table.rows:
         where = f"{file.name}, line {number}"
         if len(cells) != len(header):
             listing.drop_line(where, f"{len(cells)} columns instead of {len(header)}; correct the line")
             continue
         row = dict.fromkeys(CSV_COLUMNS, "") | dict(zip(header, map(str.strip, cells), strict=True))
         _take_row(listing, row, tuple((name, row[name]) for name in further), where, place.path, usual)
+
+
+def _existing(table: Table, base: Path) -> int:
+    """Return how many of the paths of a table exist."""
+    if "path" not in table.header:
+        return 0
+    place = table.header.index("path")
+    return sum(_source(base, cells[place].strip()).exists() for _, cells in table.rows if place < len(cells))
+
+
+def _source(base: Path, path: str) -> Path:
+    """Return the path of a clip, whose separators may be those of Windows."""
+    return base / path.replace("\\", "/")
 
 
 def _take_row(
@@ -164,6 +201,7 @@ def _take_row(
     fold = row["fold"] or "0"
     try:
         parse_votes(row["votes"])
+        fps = read_rate(row["fps"])
     except InputError as error:
         listing.drop_line(where, str(error))
         return
@@ -172,10 +210,9 @@ def _take_row(
         needed = "a path, a subset (train, validation or test) and a number"
         listing.drop_line(where, f"{given}; give {needed}; subset and fold may be empty")
         return
-    path = base / row["path"].replace("\\", "/")
-    clip_id = row["clip_id"] or _id_of(row["path"])
-    entry = Entry(clip_id, row["label"], subset, int(fold), where, path, row["subject"], row["votes"], attributes)
-    add(listing, entry)
+    clip_id, path = row["clip_id"] or _id_of(row["path"]), _source(base, row["path"])
+    votes = row["votes"]
+    add(listing, Entry(clip_id, row["label"], subset, int(fold), where, path, row["subject"], votes, attributes, fps))
 
 
 def _id_of(path: str) -> str:

@@ -6,13 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from ifdd.data.timing import Timing, timing_of
 from ifdd.errors import InputError
-from ifdd.video.frames import iter_frames, probe, read_frames
+from ifdd.video.frames import iter_frames, measure, read_frames
 from ifdd.video.images import quiet_opencv
 from ifdd.video.suffixes import IMAGE_SUFFIXES
 
 Thoroughness = Literal["none", "first", "all"]
 """Which frames of a clip are decoded to check that they are readable."""
+
+
+Origin = Literal["file", "stated", "assumed"]
+"""Where the times of frames come from: the video file, a statement of user or dataset, or nowhere."""
 
 
 class ClipState(NamedTuple):
@@ -26,6 +31,10 @@ class ClipState(NamedTuple):
     """Whether the path does not exist or contains no frames."""
     notices: tuple[str, ...] = ()
     """What was chosen or converted to read the clip, one line each."""
+    timing: Timing | None = None
+    """When the frames are shown; None for folders of images until ``rates`` finds out."""
+    origin: Origin = "assumed"
+    """Where the timing comes from."""
 
 
 def scan_clips(
@@ -68,10 +77,10 @@ def _scan_clip(source: Path, decode: Thoroughness) -> ClipState:
 
 def _scan_video(source: Path) -> ClipState:
     try:
-        info = probe(source)
+        info, seconds = measure(source)
     except InputError as error:
         return ClipState(0, str(error))
-    return ClipState(info.frames, notices=info.notices)
+    return ClipState(info.frames, notices=info.notices, timing=timing_of(seconds), origin="file")
 
 
 def _checked(source: Path, frames: int, decode: Thoroughness) -> ClipState:

@@ -6,16 +6,17 @@ The readers ``dfew``, ``ferv39k``, ``mafw``, ``cremad``, ``ravdess`` and ``folde
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
-from ifdd.data.labels import SPELLINGS, canonical_label
+from ifdd.data.labels import canonical_label, clean_label, known_label
 from ifdd.errors import InputError
 from ifdd.folders import is_folder, is_system, leads_back, some
 from ifdd.records import PrepareRecord
+from ifdd.tables import Table, read_table
 from ifdd.video.suffixes import VIDEO_SUFFIXES
 
 Key = TypeVar("Key")
@@ -39,7 +40,7 @@ class Entry(NamedTuple):
 
     clip_id: str
     label: str
-    """Canonical name."""
+    """Canonical name of an emotion; of clips of your own, the name as written."""
     subset: str
     fold: int
     where: str
@@ -50,6 +51,10 @@ class Entry(NamedTuple):
     votes: str = ""
     attributes: tuple[tuple[str, str], ...] = ()
     """(column, text) pairs for further columns of the manifest, such as the age of the subject."""
+    fps: float | None = None
+    """Frames a second, if the list states them."""
+    durations: str = ""
+    """How long each frame is shown, as in a manifest; empty if evenly spaced or unknown."""
 
 
 class Excluded(NamedTuple):
@@ -71,7 +76,7 @@ class Listing:
     label_set: str
     """Name in ``labels.LABEL_SETS``, or "own"."""
     classes: tuple[str, ...]
-    """Class names in the order of the label set; empty if every known emotion is allowed."""
+    """Class names in the order of the label set; empty if every name is allowed."""
     variant: str
     """Kind of frames: a name in the reader's table."""
     expected: tuple[tuple[int, str], ...]
@@ -87,11 +92,15 @@ class Listing:
     """Clip id -> folder or file, for everything in the tree that looks like a clip."""
     earlier: PrepareRecord | None = None
     """Record of the preparation that these clips come from, if they come from one."""
+    synonyms: bool = False
+    """Whether other spellings of an emotion are read as its canonical name, where every name is allowed."""
+    rate_reason: str = "images have no times"
+    """Why the frame rate of folders of images has to be assumed."""
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """Canonical names of the classes."""
-        return tuple(canonical_label(name) for name in self.classes)
+        """Names of the classes as the entries have them."""
+        return self.classes if self.label_set == "own" else tuple(canonical_label(name) for name in self.classes)
 
     def put_on_disk(self, clips: Iterable[tuple[str, Path]]) -> None:
         """Record the clips on disk; two with the same id are a finding."""
@@ -133,6 +142,8 @@ class Options(NamedTuple):
     """RAVDESS: speech, song or both."""
     calm: str = "keep"
     """RAVDESS: keep calm as a class, count it as "neutral", or "drop" its clips."""
+    synonyms: bool = False
+    """Folder and manifest: read other spellings of an emotion as its canonical name."""
 
 
 class Folder(NamedTuple):
@@ -152,10 +163,11 @@ def plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def walk(root: Path, depth: int = 6) -> list[Folder]:
-    """Return the folders of a tree, shallow ones first, except those of clips (all digits) and those of systems.
+def walk(root: Path, depth: int = 6, digits: bool = False) -> list[Folder]:
+    """Return the folders of a tree, shallow ones first, except systems' and, without ``digits``, those of clips.
 
-    Links are followed, unless they lead back to a folder on the way.
+    Folders of clips have names of digits in the benchmarks; in your own clips, such names may be classes. Links are
+    followed, unless they lead back to a folder on the way.
 
     Raises:
         InputError: the folder does not exist or is unreadable.
@@ -166,7 +178,7 @@ def walk(root: Path, depth: int = 6) -> list[Folder]:
         folders, files, skipped = _scan(path)
         found.append(Folder(path, relative, folders, files, skipped))
         if level < depth:
-            inner = [name for name in folders if not name.isdigit()]
+            inner = [name for name in folders if digits or not name.isdigit()]
             waiting += [(path / name, f"{relative}/{name}" if relative else name, level + 1) for name in inner]
     return found
 
@@ -244,24 +256,61 @@ def claim(listing: Listing, found: dict[Key, tuple[Folder, str]], key: Key, fold
 
 
 def add(listing: Listing, entry: Entry) -> bool:
-    """Add a line to the listing under its label's canonical name; an unknown label is a finding.
+    """Add a line to the listing under its label's canonical name; a label that is not a class is a finding.
+
+    Where every name is allowed, the label is kept as it is written, unless the listing asks for synonyms.
 
     Returns:
         Whether the line was added.
     """
-    try:
-        label = canonical_label(entry.label)
-        known = not listing.classes or label in listing.labels
-    except InputError:
-        known = False
-    if known:
-        listing.entries.append(entry._replace(label=label))
+    emotion = known_label(entry.label)
+    if listing.label_set != "own" and emotion in listing.labels:
+        listing.entries.append(entry._replace(label=emotion or ""))
+        return True
+    if listing.label_set != "own":
+        problem, reason = f"the classes are {', '.join(listing.classes)}", f"unknown label {entry.label}"
     else:
-        classes = ", ".join(listing.classes or SPELLINGS)
-        message = f"{entry.where}: clip {entry.clip_id} has the label {entry.label!r}; the classes are {classes}"
-        listing.report("names", "wrong", message, entry.clip_id)
-        listing.exclude(entry, f"unknown label {entry.label}")
-    return known
+        try:
+            label = clean_label(entry.label)
+            listing.entries.append(entry._replace(label=(emotion or label) if listing.synonyms else label))
+            return True
+        except InputError as error:
+            problem, reason = str(error), "no valid label"
+    message = f"{entry.where}: clip {entry.clip_id} has the label {entry.label!r}; {problem}"
+    listing.report("names", "wrong", message, entry.clip_id)
+    listing.exclude(entry, reason)
+    return False
+
+
+def read_columns(
+    listing: Listing,
+    folder: Folder,
+    name: str,
+    known: Sequence[str],
+    exists: Callable[[Table], int] | None = None,
+) -> Table:
+    """Read a table with a line of names; note what is unusual about it.
+
+    Args:
+        listing: receives the name of the file, and notes.
+        folder: the folder of the file.
+        name: name of the file.
+        known: names of the expected columns.
+        exists: as for ``tables.read_table``.
+
+    Raises:
+        InputError: the file is unreadable or not a table.
+    """
+    where = f"{folder.relative}/{name}".lstrip("/")
+    listing.lists.append(where)
+    try:
+        data = (folder.path / name).read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {folder.path / name}: {error.strerror or error}; check the path") from error
+    table = read_table(data, str(folder.path / name), known, exists)
+    if table.notes:
+        listing.report("encoding", "note", f"{where}: {', '.join(table.notes)}; read anyway")
+    return table
 
 
 def read_lines(listing: Listing, folder: Folder, name: str) -> list[tuple[int, str]]:

@@ -84,6 +84,7 @@ def read_mafw(root: Path, options: Options) -> Listing:
     counts = counts_of(options.label_set, options.captioned)
     listing = Listing("mafw", label_set, classes, variant, pairs, published=counts_of_folds(counts))
     report_skipped(listing, tree)
+    listing.rate_reason = "MAFW publishes no frame rate of its images"
     listing.put_on_disk((_number(name), path) for name, path in clips_in(frames))
     captions = "with_caption" if options.captioned else "no_caption"
     lists = _find_lists(listing, tree, options.label_set, plain(captions))

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from ifdd.data.datasets.folder import present_classes
+from ifdd.data.datasets.folder import note_synonyms, present_classes
 from ifdd.data.datasets.listing import Entry, Listing, Options
+from ifdd.data.labels import known_label
 from ifdd.data.manifest import Manifest, Sample
 from ifdd.data.pack import is_pack
 from ifdd.errors import InputError
@@ -15,7 +16,7 @@ def read_manifest_listing(root: Path, options: Options) -> Listing:
 
     Args:
         root: the manifest.
-        options: not used.
+        options: only ``synonyms`` is used.
 
     Raises:
         InputError: the file is not a manifest, a line is wrong, its frames are in a pack, or prepare.json next to it
@@ -30,10 +31,18 @@ def read_manifest_listing(root: Path, options: Options) -> Listing:
             f"{root}: clip {packed.clip_id} is in {packed.path.name}; give a manifest of videos or folders of frames"
         )
     listing = Listing("manifest", "own", (), "as listed", (), lists=[root.name])
-    listing.entries = [_entry(sample, root.name) for sample in manifest.samples]
-    listing.classes = present_classes(listing)
+    listing.entries = [_entry(sample, root.name, options.synonyms) for sample in manifest.samples]
     listing.earlier = _record_of(root)
+    listing.classes = _classes(listing)
+    note_synonyms(listing, listing.classes)
     return listing
+
+
+def _classes(listing: Listing) -> tuple[str, ...]:
+    """Return the classes of the earlier preparation, in its order, if the clips have no others; else those present."""
+    present, earlier = present_classes(listing), listing.earlier
+    kept = earlier is not None and earlier.label_set == "own" and set(present) <= set(earlier.classes)
+    return earlier.classes if earlier is not None and kept else present
 
 
 def _record_of(manifest: Path) -> PrepareRecord | None:
@@ -43,10 +52,10 @@ def _record_of(manifest: Path) -> PrepareRecord | None:
     return record if record is not None and record.manifest == manifest.name else None
 
 
-def _entry(sample: Sample, where: str) -> Entry:
+def _entry(sample: Sample, where: str, synonyms: bool) -> Entry:
     return Entry(
         sample.clip_id,
-        sample.label,
+        (known_label(sample.label) or sample.label) if synonyms else sample.label,
         sample.subset,
         sample.fold,
         where,
@@ -54,4 +63,6 @@ def _entry(sample: Sample, where: str) -> Entry:
         sample.subject,
         sample.votes,
         tuple(sample.attributes.items()),
+        sample.fps,
+        sample.durations,
     )

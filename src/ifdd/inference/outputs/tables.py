@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SYNTHETIC = "trained on synthetic faces"
 """The notice in every row of a table if the model was trained only on drawn faces."""
 
+_OTHER_COLUMNS = ("track", "start_seconds", "end_seconds", "start_frame", "end_frame", "quality", "notice")
+"""Columns of the timeline besides those of classes and action units."""
+
 Row = dict[str, int | float | str]
 
 STATISTICS_DIGITS = {"seconds": 4, "shot_change": 6, "best_score": 6, "score": 6, "quality": 4}
@@ -30,9 +33,15 @@ STATISTICS_DIGITS = {"seconds": 4, "shot_change": 6, "best_score": 6, "score": 6
 def timeline_columns(results: Results) -> dict[str, type]:
     """Return column of the timeline -> its type."""
     first = {"track": int, "start_seconds": float, "end_seconds": float, "start_frame": int, "end_frame": int}
-    values = (*results.classes, *_unit_columns(results))
+    values = (*_class_columns(results), *_unit_columns(results))
     files = dict.fromkeys(("start_file", "end_file"), str) if results.video.files else {}
     return {**first, **files, **dict.fromkeys(values, float), "quality": float, "notice": str}
+
+
+def _class_columns(results: Results) -> list[str]:
+    """Return the columns of the classes: their names, marked where another column has the name."""
+    others = {*_OTHER_COLUMNS, *_unit_columns(results)}
+    return [f"{name} (class)" if name in others else name for name in results.classes]
 
 
 def _unit_columns(results: Results) -> list[str]:
@@ -45,6 +54,7 @@ def timeline_rows(results: Results) -> Iterator[Row]:
     tracks = {track.id: track for track in results.tracks}
     notice = SYNTHETIC if results.model.notice else ""
     files = results.video.files
+    class_columns = _class_columns(results)
     for entry in results.timeline:
         start_frame, end_frame = _frames_between(tracks[entry.track], entry.start_seconds, entry.end_seconds)
         yield {
@@ -54,7 +64,7 @@ def timeline_rows(results: Results) -> Iterator[Row]:
             "start_frame": start_frame,
             "end_frame": end_frame,
             **({"start_file": files[start_frame], "end_file": files[end_frame]} if files else {}),
-            **{name: round(value, 6) for name, value in zip(results.classes, entry.probabilities, strict=True)},
+            **{name: round(value, 6) for name, value in zip(class_columns, entry.probabilities, strict=True)},
             **{name: round(value, 6) for name, value in zip(_unit_columns(results), entry.action_units, strict=True)},
             "quality": round(entry.quality, 4),
             "notice": notice,

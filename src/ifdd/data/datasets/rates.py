@@ -1,0 +1,81 @@
+"""When the frames of a listing's clips are shown: from files and statements, else assumed and reported."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from statistics import median_low
+
+from ifdd.data.datasets.inventory import ClipState, Origin
+from ifdd.data.datasets.listing import Entry, Listing
+from ifdd.data.timing import ASSUMED_FPS, Timing, same_rate
+from ifdd.records import RatesRecord
+
+
+def time_clips(listing: Listing, states: dict[str, ClipState], stated_fps: float | None) -> None:
+    """Add the timing of readable clips that the files do not tell, or that an entry states otherwise.
+
+    Args:
+        listing: the clips; its entries may state a rate.
+        states: clip id -> state; changed in place.
+        stated_fps: frames a second of folders of images without a rate; None if nobody stated it.
+    """
+    for entry in listing.entries:
+        states[entry.clip_id] = _timed(entry, states[entry.clip_id], stated_fps)
+
+
+def _timed(entry: Entry, state: ClipState, stated_fps: float | None) -> ClipState:
+    if state.problem:
+        return state
+    if entry.fps is not None:
+        return state._replace(timing=Timing(entry.fps, entry.durations), origin="stated")
+    if state.timing is None:  # a folder of images
+        origin: Origin = "assumed" if stated_fps is None else "stated"
+        return state._replace(timing=Timing(stated_fps or ASSUMED_FPS), origin=origin)
+    return state
+
+
+def check_rates(listing: Listing, states: Mapping[str, ClipState]) -> None:
+    """Note assumed, different and uneven frame rates."""
+    clips = {entry.clip_id: states[entry.clip_id] for entry in listing.entries if states[entry.clip_id].timing}
+    assumed = [clip_id for clip_id, state in clips.items() if state.origin == "assumed"]
+    if assumed:
+        message = (
+            f"{len(assumed)} clips, such as {assumed[0]}: {listing.rate_reason}; {ASSUMED_FPS:g} frames a second are "
+            "assumed: state another rate with --fps, or in a column fps"
+        )
+        listing.report("rates", "note", message)
+    record = rates_record(state for state in clips.values())
+    if record is not None and not same_rate(record.least, record.most):
+        message = f"the clips have {record.least:g} to {record.most:g} frames a second; training looks at all in time"
+        listing.report("rates", "note", message)
+    if record is not None and record.uneven:
+        message = f"{record.uneven} clips have frames at uneven times; the manifest has the times"
+        listing.report("rates", "note", message)
+
+
+def rates_record(states: Iterable[ClipState]) -> RatesRecord | None:
+    """Return the summary of the rates of clips; None without clips."""
+    timed = [(state.timing, state.origin) for state in states if state.timing is not None]
+    if not timed:
+        return None
+    rates = sorted(timing.fps for timing, _ in timed)
+    origins = Counter(origin for _, origin in timed)
+    return RatesRecord(
+        least=rates[0],
+        median=median_low(rates),
+        most=rates[-1],
+        uneven=sum(bool(timing.durations) for timing, _ in timed),
+        from_files=origins["file"],
+        stated=origins["stated"],
+        assumed=origins["assumed"],
+    )
+
+
+def synthetic_rate(root: Path) -> float | None:
+    """Return the frame rate in the settings of SynthDFER next to a tree or manifest; None without such settings."""
+    file = (root if root.is_dir() else root.parent) / "synth.json"
+    try:
+        return float(json.loads(file.read_text(encoding="utf-8"))["config"]["fps"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
