@@ -81,10 +81,9 @@ def recognize(
             failed, which is reported after all others are done.
     """
     check_range("--workers", workers, at_least=0)
-    words = [
-        *map(str, [videos] if isinstance(videos, str | Path) else videos),
-        *([] if camera is None else [f"{CAMERA}{camera}"]),
-    ]
+    given: object = videos  # in Python, a single path or paths that are not text may be given, too
+    listed = [given] if isinstance(given, str | Path) else videos
+    words = [*map(str, listed), *([] if camera is None else [f"{CAMERA}{camera}"])]
     if not words:
         raise InputError("no video given; name files, folders, URLs, or --camera 0")
     out, checkpoint = expand(out), expand(checkpoint)
