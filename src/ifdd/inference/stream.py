@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 from ifdd.errors import InputError
 from ifdd.faces.detection import FaceBox, FaceDetector
 from ifdd.faces.tracking import SearchSchedule, Track, Tracker, TrackingOptions
+from ifdd.faces.upright.search import FaceSearch
 from ifdd.inference.frame_statistics import StatisticsRecorder
 from ifdd.inference.reader import ClipReader
 from ifdd.inference.results import BoxRecorder, RecognizedTrack, Segment, TimelineEntry, Windows
@@ -42,14 +43,14 @@ class FrameAnalyzer:
     """
 
     def __init__(self, detector: FaceDetector, tracking: TrackingOptions) -> None:
-        self._detector = detector
+        self._search = FaceSearch(detector)
         self._shots = ShotBoundaryDetector(tracking.shot_threshold)
         self._schedule = SearchSchedule(tracking.detect_every)
 
     def analyze(self, image: UInt8[np.ndarray, "height width 3"], seconds: float) -> FrameAnalysis:
         """Analyse the next frame (RGB, its time)."""
         boundary = self._shots.is_boundary(image, seconds)
-        faces = self._detector.detect(image) if self._schedule.is_due(seconds, boundary) else None
+        faces = self._search.search(image, seconds, boundary) if self._schedule.is_due(seconds, boundary) else None
         return FrameAnalysis(faces, boundary, self._shots.last_score)
 
 
