@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 from docs.blocks.markdown import Makers, code, percent, result, sentence, table
-from ifdd.faces.quality import FLAWS, TOO_FEW
+from ifdd.faces.quality import FLAWS, STILL, TOO_FEW
 from ifdd.inference.outputs.write import FORMATS
 
 FORMS = {
@@ -147,5 +147,5 @@ FIGURES: Makers = {
     "large model seconds": lambda: f"{1 / result('video')['other_model']['x_real_time_per_cpu_second']:.0f}",
     "large model share": lambda: percent(result("video")["other_model"]["shares"]["model"], 0),
     "schema version": schema_version,
-    "flaws": lambda: ", ".join(code(word) for word in (*FLAWS.values(), TOO_FEW)),
+    "flaws": lambda: ", ".join(code(word) for word in (*FLAWS.values(), TOO_FEW, STILL)),
 }

@@ -83,6 +83,9 @@ FLAWS = {
 TOO_FEW = "too few frames"
 """The word for a clip with too few distinct pictures."""
 
+STILL = "still"
+"""The word for a face that stands still: a photograph, or a frozen picture."""
+
 HIDDEN = FaceQuality(0.0, 1.0, 1.0, 1.0, 1.0)
 """The quality of a face that was not detected."""
 
@@ -120,21 +123,27 @@ def average(qualities: Sequence[FaceQuality]) -> FaceQuality:
     return FaceQuality(*np.mean(qualities, axis=0).tolist())
 
 
-def judge(qualities: Sequence[FaceQuality], pictures: int, flawless: float = FLAWLESS_QUALITY) -> tuple[float, str]:
+def judge(
+    qualities: Sequence[FaceQuality], pictures: int, flawless: float = FLAWLESS_QUALITY, still: bool = False
+) -> tuple[float, str]:
     """Return the quality of a face in a clip, 0 to 1, and its main flaw, or "" if there is none.
 
     The quality is the mean over the frames times the share of distinct pictures: a still picture shows no dynamics.
+    If the face stands still, all of them count as one.
 
     Args:
         qualities: one for each frame of the clip.
         pictures: number of distinct pictures among the frames.
         flawless: lowest quality that is reported without a flaw.
+        still: whether the face is the same in all of them, as in a photograph.
     """
-    mean, share = average(qualities), pictures / len(qualities)
+    mean, share = average(qualities), (1 if still else pictures) / len(qualities)
     score = share * sum(quality.score for quality in qualities) / len(qualities)
     if score >= flawless:
         return score, ""
-    return score, TOO_FEW if share < min(mean) else mean.worst
+    if share >= min(mean):
+        return score, mean.worst
+    return score, STILL if still else TOO_FEW
 
 
 def size(square: CropSquare, crop_size: int) -> float:

@@ -70,6 +70,8 @@ class _EndedTrack:
     start_seconds: float
     end_seconds: float
     boxes: BoxRecorder
+    turn: int
+    """How far its face is turned, to the nearest 90 degrees."""
 
 
 class Stream:
@@ -218,6 +220,18 @@ class Stream:
             by_track[entry.track].append(entry)
         return tuple(self._track(ended, by_track[ended.id]) for ended in sorted(self._ended, key=lambda one: one.id))
 
+    def turn_notices(self) -> list[str]:
+        """Return a line for each angle by which faces were turned upright, if tracks are kept."""
+        notices = []
+        for turn in (90, 180, 270):
+            ids = sorted(ended.id for ended in self._ended if ended.turn == turn)
+            if ids and len(ids) == len(self._ended):
+                notices.append(f"the picture is turned by {turn} degrees (clockwise); its faces were read upright")
+            elif ids:
+                named = f"track{'s' if len(ids) > 1 else ''} {', '.join(map(str, ids))}"
+                notices.append(f"turned by {turn} degrees (clockwise) and read upright: {named}")
+        return notices
+
     def _track(self, ended: _EndedTrack, entries: Sequence[TimelineEntry]) -> RecognizedTrack:
         windows = Windows.of(entries, len(self._reader.classes))
         return RecognizedTrack(
@@ -253,7 +267,8 @@ class Stream:
         self._waiting += person.windows.take_rest(track.id, track.end_seconds)
         if self._keep_tracks:
             person.boxes.add(track.points)
-            self._ended.append(_EndedTrack(track.id, track.start_seconds, track.end_seconds, person.boxes))
+            turn = round(track.box.turn / 90) % 4 * 90
+            self._ended.append(_EndedTrack(track.id, track.start_seconds, track.end_seconds, person.boxes, turn))
 
     def _take_windows(self) -> list[Window]:
         windows, self._waiting = self._waiting, []

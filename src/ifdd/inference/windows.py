@@ -12,6 +12,7 @@ from ifdd.faces.alignment import face_aligner
 from ifdd.faces.detection import FaceBox, FaceDetector, crop_square, wrap_degrees
 from ifdd.faces.landmarks import LARGEST_ROLL
 from ifdd.faces.quality import FLAWLESS_QUALITY, FaceQuality, TrackQuality, judge
+from ifdd.faces.stillness import Stillness
 from ifdd.inference.reader import ClipReader
 from ifdd.inference.segments import frames_in_window, last_window
 from ifdd.video.timestamps import TIME_TOLERANCE
@@ -105,6 +106,7 @@ class TrackWindows:
         self._crops: deque[UInt8[np.ndarray, "size size 3"]] = deque()
         self._qualities: deque[FaceQuality] = deque()
         self._turns: deque[float] = deque()
+        self._stillness = Stillness()
 
     def __len__(self) -> int:
         return len(self._crops)
@@ -157,7 +159,9 @@ class TrackWindows:
         still = positions[0] == positions[-1]  # one image may fill thousands of windows: do not copy it
         clip = np.broadcast_to(crops[0], (count, *crops[0].shape)) if still else np.stack(crops)
         qualities = [self._settled_quality(position) for position in positions.tolist()]
-        quality, flaw = judge(qualities, len(np.unique(positions)), self._flawless)
+        pictures = np.unique(positions).tolist()
+        frozen = len(pictures) > 1 and self._stillness.is_still([self._crops[position] for position in pictures])
+        quality, flaw = judge(qualities, len(pictures), self._flawless, still=frozen)
         return Window(track, start_seconds, end_seconds, clip, quality, flaw)
 
     def _settled_quality(self, position: int) -> FaceQuality:
