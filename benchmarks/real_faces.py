@@ -36,6 +36,7 @@ from ifdd.evaluation.protocol import commit
 from ifdd.faces.alignment import HeadRoll, align_face
 from ifdd.faces.detection import FaceBox, FaceDetector, choose_detector, crop_face
 from ifdd.faces.main_face import most_prominent_face
+from ifdd.faces.upright import turn_upright
 from ifdd.files import file_sha256
 from ifdd.inference import Recognizer, WindowOptions
 from ifdd.inference.segments import time_course
@@ -106,6 +107,7 @@ class Reader:
             return fit_square(image, size)
         if self.recognizer.reader.alignment == "landmarks":
             return align_face(image, box, self.detector, size)
+        box = turn_upright(image, box, self.detector)
         return crop_face(image, box, size, HeadRoll(self.detector).update(image, box, 0.0))
 
     def read_video(self, path: Path) -> tuple[Float[np.ndarray, " classes"], bool]:

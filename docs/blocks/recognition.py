@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 from docs.blocks.markdown import Makers, code, percent, result, sentence, table
-from ifdd.faces.quality import FLAWS, TOO_FEW
+from ifdd.faces.quality import FLAWS, STILL, TOO_FEW
 from ifdd.inference.outputs.write import FORMATS
 
 FORMS = {
@@ -90,6 +90,24 @@ def real_videos() -> str:
     return table(("video", "frames", "with a face", "people", "tracks", "switches", "shot boundaries found"), rows)
 
 
+def turned() -> str:
+    """List how often turned faces are turned upright."""
+    rows = []
+    for row in result("turned")["angles"]:
+        low, high = (100 * bound for bound in row["right_interval"])
+        right = f"{row['right']} ({low:.1f} to {high:.1f} %)"
+        rows.append(
+            (row["angle"], row["sightings"], row["right_untried"], right, row["uncertain"], row["read_wrongly"])
+        )
+    return table(("turned by", "sightings", "upright before", "upright now", "uncertain", "wrong and read"), rows)
+
+
+def still() -> str:
+    """List how many windows of living people and of photographs are still."""
+    rows = [(row["kind"], row["windows"], percent(row["still"] / row["windows"])) for row in result("still")["kinds"]]
+    return table(("what", "windows", "still"), rows)
+
+
 def json_fields() -> str:
     """List the fields of the JSON form, from its schema."""
     schema = json.loads((files("ifdd.inference.outputs") / "recognition.schema.json").read_text("utf-8"))
@@ -138,6 +156,8 @@ BLOCKS: Makers = {
     "tracking": tracking,
     "timelines": timelines,
     "real videos": real_videos,
+    "turned": turned,
+    "still": still,
     "json fields": json_fields,
     "forms": forms,
 }
@@ -147,5 +167,5 @@ FIGURES: Makers = {
     "large model seconds": lambda: f"{1 / result('video')['other_model']['x_real_time_per_cpu_second']:.0f}",
     "large model share": lambda: percent(result("video")["other_model"]["shares"]["model"], 0),
     "schema version": schema_version,
-    "flaws": lambda: ", ".join(code(word) for word in (*FLAWS.values(), TOO_FEW)),
+    "flaws": lambda: ", ".join(code(word) for word in (*FLAWS.values(), TOO_FEW, STILL)),
 }

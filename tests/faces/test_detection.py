@@ -16,6 +16,7 @@ from ifdd.faces.detection import (
     YUNET_FILE,
     FaceBox,
     HaarDetector,
+    Landmarks,
     YuNetDetector,
     choose_detector,
     crop_face,
@@ -25,6 +26,7 @@ from ifdd.faces.detection import (
 )
 from ifdd.synth.config import PRESETS
 from ifdd.synth.videos.story import StoryConfig, render_story
+from ifdd.video.fitting import Fit
 from ifdd.video.frames import read_frames
 from tests.helpers.faces import REAL, needs_real
 from tests.helpers.servers import serving_files
@@ -249,3 +251,12 @@ def test_faces_in_narrow_images_are_finite() -> None:
     sliver = np.ascontiguousarray(moving_frames(1, 4, 1001)[0, :3])
     for box in YuNetDetector(REAL / "models" / YUNET_FILE).detect(sliver):
         assert np.isfinite(box[:5]).all()
+
+
+def test_a_box_that_is_placed_keeps_all_but_its_place() -> None:
+    box = FaceBox(1.0, 2.0, 3.0, 4.0, 0.9, Landmarks(*((float(x), 5.0) for x in range(5))), 170.0, 0.7)
+    placed = box.placed(Fit(2.0, 10.0, 20.0))
+    assert placed[:4] == (12.0, 24.0, 6.0, 8.0)
+    assert placed.landmarks == tuple((2.0 * x + 10, 30.0) for x in range(5))
+    assert (placed.score, placed.turn, placed.certainty) == (0.9, 170.0, 0.7)
+    assert placed.placed(Fit(2.0, 10.0, 20.0).inverse) == box

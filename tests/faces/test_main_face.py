@@ -30,7 +30,7 @@ class Script:
         self.asked: list[int] = []
 
     def detect(self, image: np.ndarray) -> list[FaceBox]:
-        if image.shape != (240, 320, 3):  # a crop
+        if image.shape != (240, 320, 3) or image[-1, 0, 0]:  # a crop, or the picture upside down
             return []
         number = int(image[0, 0, 0])
         self.asked.append(number)

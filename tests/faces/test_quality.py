@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from ifdd.faces.quality import (
     FLAWLESS_QUALITY,
     FLAWS,
     HIDDEN,
+    STILL,
     TOO_FEW,
     FaceQuality,
     TrackQuality,
@@ -54,6 +55,14 @@ CLIPS = st.integers(0, 5)
 def drawn_face(index: int) -> np.ndarray:
     """Return a drawn face as a crop shows it, RGB, 256 pixels square."""
     return render_clip(CONFIG, 5, index).frames[0]
+
+
+def living_face(index: int, count: int) -> np.ndarray:
+    """Return frames of a drawn face whose mouth opens and closes; a face that never changes counts as a photograph."""
+    frames = np.stack([drawn_face(index)] * count)
+    for number, frame in enumerate(frames):
+        cv2.ellipse(frame, (128, 178), (22, 3 + 3 * (number * 2 % 5)), 0, 0, 360, (90, 20, 30), -1)
+    return frames
 
 
 def grey(image: np.ndarray) -> np.ndarray:
@@ -181,8 +190,8 @@ def test_every_part_has_a_flaw() -> None:
 
 
 def test_a_segment_uncertain_for_its_quality_has_a_flaw(checkpoint: Path, tmp_path: Path) -> None:
-    crop = cv2.convertScaleAbs(drawn_face(4), alpha=0.9)
-    folder = write_frame_folder(tmp_path / "frames", np.stack([crop] * 30))
+    crops = [cv2.convertScaleAbs(frame, alpha=0.9) for frame in living_face(4, 30)]
+    folder = write_frame_folder(tmp_path / "frames", np.stack(crops))
 
     def read(least: float) -> tuple[float, str, set[tuple[str, str]]]:
         windows = WindowOptions(minimum_quality=least)
@@ -200,6 +209,7 @@ def test_quality_falls_with_the_share_of_distinct_images() -> None:
     assert judge([good] * 16, 16) == (1, "")
     assert judge([good] * 16, 15) == (15 / 16, "")
     assert judge([good] * 16, 8) == (0.5, TOO_FEW)
+    assert judge([good] * 16, 16, still=True) == (1 / 16, STILL)
     assert judge([good] * 8 + [HIDDEN] * 8, 16) == (0.5, "hidden")
     assert [judge([small] * 16, pictures)[1] for pictures in (16, 8, 4)] == ["small", "small", TOO_FEW]
     assert judge([small] * 16, 4)[0] == pytest.approx(0.1)
@@ -212,10 +222,10 @@ def test_quality_falls_with_the_share_of_distinct_images() -> None:
 def test_a_low_frame_rate_lowers_the_quality(
     checkpoint: Path, tmp_path: Path, fps: float, images: int, shares: set[int]
 ) -> None:
-    folder = write_frame_folder(tmp_path / "frames", np.stack([drawn_face(0)] * images))
+    folder = write_frame_folder(tmp_path / "frames", living_face(0, images))
     recognizer = Recognizer.from_checkpoint(checkpoint, WholeImageDetector())
     recognition = recognizer.recognize(folder, source=SourceOptions(image_fps=fps))
-    whole = judge([TrackQuality().update(drawn_face(0), FaceBox(0, 0, 200, 200, 0.9))] * 16, 16)[0]
+    whole = judge([TrackQuality().update(living_face(0, 1)[0], FaceBox(0, 0, 200, 200, 0.9))] * 16, 16)[0]
     assert {round(entry.quality / whole * 16) for entry in recognition.timeline} <= shares
     flaws = {(segment.label == "uncertain", segment.flaw) for segment in recognition.segments}
     assert flaws == ({(True, TOO_FEW)} if fps == 1 else {(False, "")})
@@ -224,9 +234,30 @@ def test_a_low_frame_rate_lowers_the_quality(
 def test_a_frozen_image_is_not_taken_for_an_expression(checkpoint: Path) -> None:
     stream = Recognizer.from_checkpoint(checkpoint, WholeImageDetector()).stream()
     times = [i / 25 for i in [*range(50), *range(250, 300)]]  # frozen from 2 to 10 s
-    entries = [entry for seconds in times for entry in stream.read(drawn_face(0), seconds)]
+    faces = living_face(0, len(times))
+    entries = [entry for face, seconds in zip(faces, times, strict=True) for entry in stream.read(face, seconds)]
     frozen = [entry for entry in entries if entry.start_seconds >= 2 and entry.end_seconds <= 10]
     assert len(frozen) > 20
     assert {entry.flaw for entry in frozen} == {TOO_FEW}
     assert max(entry.quality for entry in frozen) <= 1 / 16
     assert min(entry.quality for entry in entries if entry.end_seconds <= 2 or entry.start_seconds >= 10) > 0.9
+
+
+def test_a_photograph_that_shakes_is_still_and_a_living_face_is_not(checkpoint: Path) -> None:
+    def flaws(frames: Sequence[np.ndarray]) -> set[str]:
+        stream = Recognizer.from_checkpoint(checkpoint, WholeImageDetector()).stream()
+        entries = [entry for i, frame in enumerate(frames) for entry in stream.read(frame, i / 25)]
+        assert entries
+        return {entry.flaw for entry in entries}
+
+    def shake(image: np.ndarray, i: int) -> np.ndarray:
+        moved = cv2.getRotationMatrix2D((128, 128), 1.5 * math.sin(i / 5), 1 + 0.02 * math.sin(i / 7))
+        moved[:, 2] += np.array([2 * math.sin(i / 3), 2 * math.cos(i / 4)])
+        light = 1 + 0.08 * math.sin(i)
+        return cv2.convertScaleAbs(
+            cv2.warpAffine(image, moved, (256, 256), borderMode=cv2.BORDER_REPLICATE), alpha=0.85 * light
+        )
+
+    assert flaws([drawn_face(0)] * 60) == {STILL}
+    assert flaws([shake(drawn_face(0), i) for i in range(60)]) == {STILL}
+    assert STILL not in flaws([shake(frame, i) for i, frame in enumerate(living_face(0, 60))])

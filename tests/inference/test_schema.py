@@ -11,7 +11,7 @@ import cv2
 import pytest
 from jsonschema import Draft202012Validator
 
-from ifdd.faces.quality import FLAWS, TOO_FEW
+from ifdd.faces.quality import FLAWS, STILL, TOO_FEW
 from ifdd.inference import SCHEMA_VERSION, Recognizer, WindowOptions
 from ifdd.model import IFDD, load_checkpoint
 from ifdd.records import CheckpointRecord
@@ -58,7 +58,7 @@ def test_the_schema_is_valid() -> None:
     Draft202012Validator.check_schema(SCHEMA)
     assert SCHEMA["properties"]["schema_version"]["const"] == SCHEMA_VERSION
     assert SCHEMA["$id"].endswith(SCHEMA_VERSION)
-    assert SCHEMA["$defs"]["flaw"]["enum"] == ["", *FLAWS.values(), TOO_FEW]
+    assert SCHEMA["$defs"]["flaw"]["enum"] == ["", *FLAWS.values(), TOO_FEW, STILL]
 
 
 def test_a_real_result_is_valid_and_has_every_field(form: dict[str, Any]) -> None:

@@ -34,6 +34,7 @@ from ifdd.faces.main_face import (
     search_faces,
 )
 from ifdd.faces.path import Place
+from ifdd.faces.quality import known_turn
 from ifdd.faces.similarity import Alignment, plausible_square
 from ifdd.files import atomic_folder
 from ifdd.processes import in_processes
@@ -44,10 +45,13 @@ from ifdd.video.frames import iter_frames
 from ifdd.video.timestamps import DEFAULT_FPS
 
 RECORD = "face.json"
-VERSION = 1
+VERSION = 2
 """Increased when the same clip would be cropped differently; crops of other versions are made again."""
 
 JPEG_QUALITY = 95
+
+MINIMUM_QUALITY = 0.2
+"""Faces whose turn lowers their quality below this are noted; ``ifdd recognize`` calls them uncertain."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,10 @@ class FaceRecord:
     """Frames a second of the kept frames on average."""
     durations: str = ""
     """How long each kept frame is shown, as in the manifest; empty if they are evenly spaced."""
+    turns: tuple[int, ...] = ()
+    """Angles in degrees by which the followed faces are turned, to the nearest 90; the crops show them upright."""
+    turn_share: float = 1.0
+    """Share of the detections of these faces with a certain turn, 0 to 1."""
 
 
 class Cropped(NamedTuple):
@@ -107,6 +115,12 @@ class Cropped(NamedTuple):
     def without_face(self) -> list[str]:
         """Ids of the clips without a face, which are kept as centre crops."""
         return [clip_id for clip_id, record in self.records.items() if record.centre_crop]
+
+    @property
+    def uncertain_turn(self) -> list[str]:
+        """Ids of the clips in which it mostly remained uncertain which way up the face is."""
+        records = self.records.items()
+        return [clip_id for clip_id, record in records if not record.centre_crop and record.turn_share < 0.5]
 
     @property
     def without_landmarks(self) -> list[str]:
@@ -229,10 +243,9 @@ def _finished(target: Path, recipe: str) -> FaceRecord | None:
         if content.pop("recipe") != recipe:
             return None
         faces = tuple(FollowedFace(**{**face, "box": tuple(face["box"])}) for face in content.pop("faces"))
-        record = FaceRecord(**content, faces=faces)
+        turns = tuple(content.pop("turns", ()))
+        record = FaceRecord(**content, faces=faces, turns=turns)
     except (OSError, ValueError, KeyError, TypeError):
-        return None
-    if record.fps is None:  # of an earlier version, which did not keep the times
         return None
     return record if sum(1 for _ in target.glob("*.jpg")) == record.frames else None
 
@@ -287,6 +300,7 @@ def _make_record(clip_id: str, search: Search, places: Sequence[Place], alignmen
     points = [point for track in tracks for point in detected_points(track)]
     detected = {point.frame for point in points}
     aligned = sum(plausible_square(point.box.landmarks, point.box) is not None for point in points)
+    certain = sum(known_turn(point.box.certainty) >= MINIMUM_QUALITY for point in points)
     faces = []
     for track in tracks:
         boxes = np.array([point.box[:4] for point in detected_points(track)])
@@ -307,4 +321,6 @@ def _make_record(clip_id: str, search: Search, places: Sequence[Place], alignmen
         source_fps=timing_of(search.seconds).fps,
         fps=kept.fps,
         durations=kept.durations,
+        turns=tuple(sorted({round(detected_points(track)[-1].box.turn / 90) % 4 * 90 for track in tracks} - {0})),
+        turn_share=round(certain / len(points), 4) if points else 1.0,
     )

@@ -110,6 +110,14 @@ def crop(
     for clip_id in cropped.without_landmarks:
         message = f"clip {clip_id}: no plausible landmarks were found; its crops follow the face's box"
         listing.report("faces", "note", message, clip_id)
+    for clip_id in cropped.uncertain_turn:
+        message = f"clip {clip_id}: which way up its face is remained uncertain; look at its crops"
+        listing.report("faces", "note", message, clip_id)
+    for clip_id, record in cropped.records.items():
+        if record.turns:
+            angles = " and ".join(map(str, record.turns))
+            message = f"clip {clip_id}: its face is turned by {angles} degrees (clockwise); the crops show it upright"
+            listing.report("faces", "note", message, clip_id)
     followed = {clip_id: record for clip_id, record in cropped.records.items() if not record.centre_crop}
     for clip_id, record in followed.items():
         if record.face_share < RARELY_FOUND_SHARE:

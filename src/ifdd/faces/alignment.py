@@ -7,9 +7,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ifdd.faces.detection import CropSquare, FaceBox, FaceDetector, box_square, crop_square
-from ifdd.faces.landmarks import ROLL_SECONDS, find_landmarks, head_roll, is_fine
+from ifdd.faces.detection import CropSquare, FaceBox, FaceDetector, box_square, crop_square, wrap_degrees
+from ifdd.faces.landmarks import LARGEST_ROLL, ROLL_SECONDS, find_landmarks, head_roll, is_fine
 from ifdd.faces.similarity import Alignment, absolute_square, default_square, plausible_square, relative_square
+from ifdd.faces.upright.turns import turn_upright
 
 SMOOTHING_SECONDS = 0.12
 """Time constant with which roll and alignment follow the last measurement."""
@@ -38,7 +39,8 @@ def align_face(
         >>> align_face(image, FaceBox(140, 90, 40, 50, score=0.9), HaarDetector(), size=64).shape
         (64, 64, 3)
     """
-    return crop_square(image, measure_square(image, box, detector) or default_square(box), size)
+    box = turn_upright(image, box, detector)
+    return crop_square(image, measure_square(image, box, detector) or default_square(box, box.turn), size)
 
 
 def measure_square(
@@ -108,12 +110,19 @@ class LandmarkAligner:
         self._seconds = 0.0
         self._measured: deque[Float[np.ndarray, 4]] = deque(maxlen=MEDIAN_COUNT)
         self._relative = np.zeros(4)
+        self._turn = 0.0
 
     def update(self, image: UInt8[np.ndarray, "height width 3"], box: FaceBox, seconds: float) -> CropSquare:
         """Return the square to crop in the next frame; see ``FaceAligner``."""
+        if abs(wrap_degrees(box.turn - self._turn)) > LARGEST_ROLL / 2:
+            self._measured.clear()
+            self._measured_seconds = -math.inf
+            self._relative = np.array([0.0, 0.0, 0.0, box.turn])
+        self._turn = box.turn
         square = self._measure(image, box, seconds)
         if square is not None:
-            self._measured.append(relative_square(square, box))
+            roll = wrap_degrees(square.roll, near=float(self._relative[3]))
+            self._measured.append(relative_square(square._replace(roll=roll), box))
         if self._measured:
             target = np.median(self._measured, axis=0)
             first = len(self._measured) == 1 and square is not None
@@ -148,8 +157,9 @@ class HeadRoll:
         self._measured_seconds = -math.inf
         self._seconds = 0.0
         self._target: float | None = None
+        self._turn = 0.0
         self.degrees = 0.0
-        """The current angle, clockwise in the image; 0 until eyes are found."""
+        """The current angle, clockwise in the image; the turn of the box until eyes are found."""
 
     def update(self, image: UInt8[np.ndarray, "height width 3"], box: FaceBox, seconds: float) -> float:
         """Process the next frame and return its angle.
@@ -159,10 +169,14 @@ class HeadRoll:
             box: the face in this frame.
             seconds: time of the frame.
         """
+        if abs(wrap_degrees(box.turn - self._turn)) > LARGEST_ROLL / 2:
+            self.degrees, self._target, self._measured_seconds = box.turn, None, -math.inf
+        self._turn = box.turn
         if box.landmarks is not None and seconds - self._measured_seconds >= ROLL_SECONDS:
             self._measured_seconds = seconds
             eyes = find_landmarks(image, box, self._detector)
-            measured = None if eyes is None else head_roll(eyes)
+            measured = None if eyes is None else head_roll(eyes, box.turn)
+            measured = None if measured is None else wrap_degrees(measured, near=self.degrees)
             if measured is not None and self._target is None:
                 self.degrees = measured
             self._target = self._target if measured is None else measured

@@ -71,6 +71,11 @@ class FaceBox(NamedTuple):
     """Confidence of the detector, 0 to 1; 0 for a predicted box."""
     landmarks: Landmarks | None = None
     """Eyes, nose and mouth corners, if the detector finds them."""
+    turn: float = 0.0
+    """Clockwise angle in degrees by which the head is turned; 0 for a head that leans by 30 degrees at most, or if the
+    detector finds no landmarks."""
+    certainty: float = 1.0
+    """Probability that this is the right way up."""
 
     @property
     def center(self) -> tuple[float, float]:
@@ -85,8 +90,8 @@ class FaceBox(NamedTuple):
         moved = None
         if self.landmarks is not None:
             moved = Landmarks(*((scale * x + left, scale * y + top) for x, y in self.landmarks))
-        place = scale * self.x + left, scale * self.y + top
-        return FaceBox(*place, scale * self.width, scale * self.height, self.score, moved)
+        x, y = scale * self.x + left, scale * self.y + top
+        return self._replace(x=x, y=y, width=scale * self.width, height=scale * self.height, landmarks=moved)
 
 
 class CropSquare(NamedTuple):
@@ -103,6 +108,23 @@ class CropSquare(NamedTuple):
     def placed(self, fit: Fit) -> "CropSquare":
         """Return the square in the canvas in which its picture lies."""
         return CropSquare(fit.scale * self.x + fit.left, fit.scale * self.y + fit.top, fit.scale * self.side, self.roll)
+
+    def point(self, x: float, y: float) -> tuple[float, float]:
+        """Return the point of the image at a place in the crop, given in multiples of its side."""
+        across, down = math.cos(math.radians(self.roll)), math.sin(math.radians(self.roll))
+        x, y = self.side * (x - 0.5), self.side * (y - 0.5)
+        return self.x + across * x - down * y, self.y + down * x + across * y
+
+
+def wrap_degrees(angle: float, near: float = 0.0) -> float:
+    """Return the same angle, less than half a turn from another one.
+
+    Example:
+        >>> from ifdd.faces.detection import wrap_degrees
+        >>> wrap_degrees(350.0), wrap_degrees(-175.0, near=180.0)
+        (-10.0, 185.0)
+    """
+    return near + (angle - near + 180.0) % 360.0 - 180.0
 
 
 Box = FaceBox | tuple[float, float, float, float]

@@ -5,13 +5,21 @@ import math
 import numpy as np
 from jaxtyping import UInt8
 
-from ifdd.faces.detection import FaceBox, FaceDetector, Landmarks, box_square, crop_square, detection_scale
+from ifdd.faces.detection import (
+    FaceBox,
+    FaceDetector,
+    Landmarks,
+    box_square,
+    crop_square,
+    detection_scale,
+    wrap_degrees,
+)
 
 ROLL_SECONDS = 0.3
 """Interval between measurements of the head's roll, each of which needs one or two more detections."""
 
 LARGEST_ROLL = 60.0
-"""Larger angles of the line through the eyes come from profiles or errors (degrees)."""
+"""Larger angles between the line through the eyes and the turn of the box come from profiles or errors (degrees)."""
 
 UPRIGHT_DEGREES = 4.0
 """A crop whose eyes deviate from the horizontal by less than this is upright."""
@@ -44,7 +52,7 @@ def find_landmarks(
     """
     landmarks = box.landmarks
     for _ in range(3):
-        roll = None if landmarks is None else head_roll(landmarks)
+        roll = None if landmarks is None else head_roll(landmarks, box.turn)
         if roll is None:
             return None
         found = detector.detect(crop_square(image, box_square(box, roll), UPRIGHT_SIDE))
@@ -52,8 +60,9 @@ def find_landmarks(
         face = max(middle, key=lambda face: face.score, default=None)
         if face is None or face.landmarks is None:
             return landmarks
-        landmarks = Landmarks(*(_from_crop(point, box, roll) for point in face.landmarks))
-        if abs(_slope(face.landmarks)) < UPRIGHT_DEGREES:
+        square = box_square(box, roll)
+        landmarks = Landmarks(*(square.point(x / UPRIGHT_SIDE, y / UPRIGHT_SIDE) for x, y in face.landmarks))
+        if abs(eye_slope(face.landmarks)) < UPRIGHT_DEGREES:
             break
     return landmarks
 
@@ -77,23 +86,19 @@ def is_fine(image: UInt8[np.ndarray, "height width 3"], box: FaceBox) -> bool:
     """Return whether an enlarged crop would hardly locate the landmarks of a box better."""
     if box.landmarks is None:
         return False
-    return box.height * detection_scale(image) >= FINE_HEIGHT and abs(_slope(box.landmarks)) < FINE_ROLL
+    return (
+        box.height * detection_scale(image) >= FINE_HEIGHT
+        and abs(wrap_degrees(eye_slope(box.landmarks), near=box.turn) - box.turn) < FINE_ROLL
+    )
 
 
-def head_roll(landmarks: Landmarks) -> float | None:
-    """Return the angle of the line through the eyes in degrees; None if it is implausibly steep."""
-    angle = _slope(landmarks)
-    return angle if abs(angle) <= LARGEST_ROLL else None
+def head_roll(landmarks: Landmarks, turn: float = 0.0) -> float | None:
+    """Return the angle of the line through the eyes in degrees; None if it is implausibly far from the head's turn."""
+    angle = wrap_degrees(eye_slope(landmarks), near=turn)
+    return angle if abs(angle - turn) <= LARGEST_ROLL else None
 
 
-def _slope(landmarks: Landmarks) -> float:
+def eye_slope(landmarks: Landmarks) -> float:
+    """Return the clockwise angle of the line from the right to the left eye in degrees, -180 to 180."""
     (right_x, right_y), (left_x, left_y) = landmarks.right_eye, landmarks.left_eye
     return math.degrees(math.atan2(left_y - right_y, left_x - right_x))
-
-
-def _from_crop(point: tuple[float, float], box: FaceBox, roll: float) -> tuple[float, float]:
-    """Map a point in a face's crop to the image."""
-    scale = box_square(box).side / UPRIGHT_SIDE
-    across, down = scale * math.cos(math.radians(roll)), scale * math.sin(math.radians(roll))
-    x, y = point[0] - UPRIGHT_SIDE / 2, point[1] - UPRIGHT_SIDE / 2
-    return box.center[0] + across * x - down * y, box.center[1] + down * x + across * y

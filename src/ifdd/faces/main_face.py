@@ -16,6 +16,7 @@ from ifdd.faces.landmarks import ROLL_SECONDS, find_landmarks, refine_landmarks
 from ifdd.faces.path import Place, box_path, landmark_path
 from ifdd.faces.similarity import Alignment
 from ifdd.faces.tracking import Track, Tracker, TrackingOptions, TrackPoint
+from ifdd.faces.upright.search import FaceSearch
 from ifdd.video.fitting import fit_into
 from ifdd.video.frames import Frame
 from ifdd.video.shots import ShotBoundaryDetector
@@ -63,6 +64,7 @@ def search_faces(
     """
     search = Search()
     tracker, shots = Tracker(TRACKING), ShotBoundaryDetector(gradual=False)
+    faces = FaceSearch(detector)
     last_search, last_roll, step = -math.inf, -math.inf, interval_seconds
     for frame in frames:
         size = (frame.image.shape[1], frame.image.shape[0])
@@ -78,7 +80,7 @@ def search_faces(
         if boundary or frame.seconds - last_search > interval_seconds - step / 2:
             last_search = frame.seconds
             search.searched.append(frame.index)
-            boxes = detector.detect(frame.image)
+            boxes = faces.search(frame.image, frame.seconds, boundary)
             if alignment == "landmarks":
                 boxes = _with_landmarks(frame.image, boxes, detector, refine_landmarks)
             elif boundary or frame.seconds - last_roll > ROLL_SECONDS - step / 2:

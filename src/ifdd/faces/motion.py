@@ -29,7 +29,8 @@ STILL = Motion(0.0, 0.0)
 
 def predict(box: FaceBox, motion: Motion, seconds: float) -> FaceBox:
     """Return a box after it has moved for a time; its score is 0, because it is predicted."""
-    return FaceBox(box.x + motion.x * seconds, box.y + motion.y * seconds, box.width, box.height, 0.0)
+    x, y = box.x + motion.x * seconds, box.y + motion.y * seconds
+    return box._replace(x=x, y=y, score=0.0, landmarks=None)
 
 
 def smooth(
@@ -52,5 +53,5 @@ def smooth(
     x, y, error_x, error_y = x + gain * (new_x - x), y + gain * (new_y - y), new_x - x, new_y - y
     width = predicted.width + (1 - memory) * (detection.width - predicted.width)
     height = predicted.height + (1 - memory) * (detection.height - predicted.height)
-    box = FaceBox(x - width / 2, y - height / 2, width, height, detection.score, detection.landmarks)
+    box = detection._replace(x=x - width / 2, y=y - height / 2, width=width, height=height)
     return box, Motion(motion.x + velocity_gain * error_x, motion.y + velocity_gain * error_y)

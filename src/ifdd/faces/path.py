@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from ifdd.faces.detection import CropSquare, FaceBox, box_square
-from ifdd.faces.landmarks import head_roll
+from ifdd.faces.detection import CropSquare, FaceBox, box_square, wrap_degrees
+from ifdd.faces.landmarks import LARGEST_ROLL, head_roll
 from ifdd.faces.similarity import absolute_square, plausible_square, relative_square
 from ifdd.faces.tracking import TrackPoint
 
@@ -44,10 +44,14 @@ def box_path(points: Sequence[TrackPoint], frames: range, seconds: Sequence[floa
     """
     times, detected = _times(points, frames, seconds)
     values = _between(times, detected, _box_values(points))
+    points = settle_turn(points)
     known = [
-        (p.seconds, roll) for p in points if p.box.landmarks and (roll := head_roll(p.box.landmarks)) is not None
-    ] or [(0.0, 0.0)]
-    rolls = _between(times, np.array([time for time, _ in known]), np.array([[roll] for _, roll in known]))
+        (p.seconds, roll)
+        for p in points
+        if p.box.landmarks and (roll := head_roll(p.box.landmarks, p.box.turn)) is not None
+    ] or [(0.0, points[-1].box.turn)]
+    angles = np.unwrap([[roll] for _, roll in known], axis=0, period=360.0)
+    rolls = _between(times, np.array([time for time, _ in known]), angles)
     rows = _smooth(np.concatenate([values, rolls], axis=1), times)
     boxes = [_box(row[:4]) for row in rows]
     squares = [box_square(box, float(row[4])) for box, row in zip(boxes, rows, strict=True)]
@@ -65,6 +69,7 @@ def landmark_path(points: Sequence[TrackPoint], frames: range, seconds: Sequence
         frames: the frames of the shot.
         seconds: time of every frame of the clip.
     """
+    points = settle_turn(points)
     times, detected = _times(points, frames, seconds)
     boxes = [_box(row) for row in _smooth(_between(times, detected, _box_values(points)), times)]
     relative = _median(_relative_squares(points, detected))
@@ -73,6 +78,20 @@ def landmark_path(points: Sequence[TrackPoint], frames: range, seconds: Sequence
     rows = _smooth(rows, times)
     squares = [CropSquare(x, y, math.exp(log_side), roll) for x, y, log_side, roll in rows.tolist()]
     return _near_detections(frames, boxes, squares, times, detected)
+
+
+def settle_turn(points: Sequence[TrackPoint]) -> list[TrackPoint]:
+    """Return the points with the turn of the last one, which the most sightings support.
+
+    Landmarks that were found another way up are dropped.
+    """
+    last = points[-1].box
+    return [
+        point
+        if abs(wrap_degrees(point.box.turn - last.turn)) <= LARGEST_ROLL
+        else point._replace(box=point.box._replace(landmarks=None, turn=last.turn))
+        for point in points
+    ]
 
 
 def _times(
@@ -111,9 +130,10 @@ def _relative_squares(
     squares = [plausible_square(point.box.landmarks, point.box) for point in points]
     known = [i for i, square in enumerate(squares) if square is not None]
     if not known:
-        return np.zeros((len(points), 4))
-    rows = [relative_square(s, p.box) for s, p in zip(squares, points, strict=True) if s is not None]
-    return _between(detected, detected[known], np.array(rows))
+        return np.array([[0.0, 0.0, 0.0, points[-1].box.turn]] * len(points))
+    rows = np.array([relative_square(s, p.box) for s, p in zip(squares, points, strict=True) if s is not None])
+    rows[:, 3] = np.unwrap(rows[:, 3], period=360.0)
+    return _between(detected, detected[known], rows)
 
 
 def _median(rows: Float[np.ndarray, "points columns"]) -> Float[np.ndarray, "points columns"]:

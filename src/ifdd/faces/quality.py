@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ifdd.faces.detection import CropSquare, FaceBox, Landmarks, box_square
+from ifdd.faces.upright.turns import SURE, UNSURE
 
 SIDE = 64
 """Side in pixels to which crops are scaled to measure sharpness and light, independent of the model."""
@@ -55,6 +56,8 @@ class FaceQuality(NamedTuple):
     """1 for a frontal face, 0 for a profile; 1 if the detector finds no landmarks."""
     light: float
     """0 for a face that is uniformly black, white or grey."""
+    turn: float = 1.0
+    """1 if it is certain which way up the face is, 0 if it may as well be turned."""
 
     @property
     def score(self) -> float:
@@ -67,11 +70,21 @@ class FaceQuality(NamedTuple):
         return FLAWS[min(self._fields, key=lambda name: float(getattr(self, name)))]
 
 
-FLAWS = {"detected": "hidden", "size": "small", "sharpness": "blurred", "pose": "turned away", "light": "badly lit"}
+FLAWS = {
+    "detected": "hidden",
+    "size": "small",
+    "sharpness": "blurred",
+    "pose": "turned away",
+    "light": "badly lit",
+    "turn": "turned",
+}
 """Field of ``FaceQuality`` -> the word for a face of poor quality in it."""
 
 TOO_FEW = "too few frames"
 """The word for a clip with too few distinct pictures."""
+
+STILL = "still"
+"""The word for a face that stands still: a photograph, or a frozen picture."""
 
 HIDDEN = FaceQuality(0.0, 1.0, 1.0, 1.0, 1.0)
 """The quality of a face that was not detected."""
@@ -100,7 +113,9 @@ class TrackQuality:
             self._pose = pose(box.landmarks)
         square = square or box_square(box)
         grey = _grey(crop, square.side / box_square(box).side)
-        return FaceQuality(1.0, size(square, len(crop)), sharpness(grey), self._pose, light(grey))
+        return FaceQuality(
+            1.0, size(square, len(crop)), sharpness(grey), self._pose, light(grey), known_turn(box.certainty)
+        )
 
 
 def average(qualities: Sequence[FaceQuality]) -> FaceQuality:
@@ -108,21 +123,27 @@ def average(qualities: Sequence[FaceQuality]) -> FaceQuality:
     return FaceQuality(*np.mean(qualities, axis=0).tolist())
 
 
-def judge(qualities: Sequence[FaceQuality], pictures: int, flawless: float = FLAWLESS_QUALITY) -> tuple[float, str]:
+def judge(
+    qualities: Sequence[FaceQuality], pictures: int, flawless: float = FLAWLESS_QUALITY, still: bool = False
+) -> tuple[float, str]:
     """Return the quality of a face in a clip, 0 to 1, and its main flaw, or "" if there is none.
 
     The quality is the mean over the frames times the share of distinct pictures: a still picture shows no dynamics.
+    If the face stands still, all of them count as one.
 
     Args:
         qualities: one for each frame of the clip.
         pictures: number of distinct pictures among the frames.
         flawless: lowest quality that is reported without a flaw.
+        still: whether the face is the same in all of them, as in a photograph.
     """
-    mean, share = average(qualities), pictures / len(qualities)
+    mean, share = average(qualities), (1 if still else pictures) / len(qualities)
     score = share * sum(quality.score for quality in qualities) / len(qualities)
     if score >= flawless:
         return score, ""
-    return score, TOO_FEW if share < min(mean) else mean.worst
+    if share >= min(mean):
+        return score, mean.worst
+    return score, STILL if still else TOO_FEW
 
 
 def size(square: CropSquare, crop_size: int) -> float:
@@ -165,6 +186,11 @@ def light(grey: UInt8[np.ndarray, "64 64"]) -> float:
     dark, bright = float(values[len(values) // 50]), float(values[-len(values) // 50])
     blown_out = 1 - float(np.searchsorted(values, 252)) / len(values)
     return min(1.0, (bright - dark) / FULL_RANGE) * (1 - blown_out)
+
+
+def known_turn(certainty: float) -> float:
+    """Return 0 for a turn that is likely to be wrong, 1 for one that is certain."""
+    return min(1.0, max(0.0, (certainty - UNSURE) / (SURE - UNSURE)))
 
 
 def pose(landmarks: Landmarks) -> float:

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from ifdd.faces.detection import CropSquare, FaceBox, Landmarks
+from ifdd.faces.detection import CropSquare, FaceBox, Landmarks, wrap_degrees
 from ifdd.faces.landmarks import LARGEST_ROLL
 
 Alignment = Literal["box", "landmarks"]
@@ -78,15 +78,20 @@ def fit_similarity(source: Float[np.ndarray, "points 2"], target: Float[np.ndarr
     return Similarity(factor, complex(after.mean() - factor * before.mean()))
 
 
-def landmark_square(landmarks: Landmarks) -> CropSquare | None:
-    """Return the square whose crop shows landmarks closest to ``TEMPLATE``; None if they do not form a face."""
+def landmark_square(landmarks: Landmarks, turn: float = 0.0) -> CropSquare | None:
+    """Return the square whose crop shows landmarks closest to ``TEMPLATE``; None if they do not form a face.
+
+    Args:
+        landmarks: those of a face.
+        turn: of the head, in degrees; see ``FaceBox.turn``.
+    """
     if len(set(landmarks)) == 1:
         return None
     source, target = np.array(landmarks), np.array(TEMPLATE)
     factor, shift = fit_similarity(source, target)
     residual = math.sqrt(np.mean(np.abs(factor * (source @ [1, 1j]) + shift - target @ [1, 1j]) ** 2))
-    roll = -math.degrees(cmath.phase(factor))
-    if residual > LARGEST_RESIDUAL or abs(roll) > LARGEST_ROLL:
+    roll = wrap_degrees(-math.degrees(cmath.phase(factor)), near=turn)
+    if residual > LARGEST_RESIDUAL or abs(roll - turn) > LARGEST_ROLL:
         return None
     centre = (0.5 + 0.5j - shift) / factor
     return CropSquare(centre.real, centre.imag, 1 / abs(factor), roll)
@@ -104,7 +109,7 @@ def default_square(box: FaceBox, roll: float = 0.0) -> CropSquare:
 
 def plausible_square(landmarks: Landmarks | None, box: FaceBox) -> CropSquare | None:
     """Return the square of landmarks; None if there are none, they do not form a face, or not the one in the box."""
-    square = None if landmarks is None else landmark_square(landmarks)
+    square = None if landmarks is None else landmark_square(landmarks, box.turn)
     if square is None:
         return None
     expected = default_square(box, square.roll)

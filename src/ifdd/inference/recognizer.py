@@ -152,7 +152,7 @@ class Recognizer:
         info = opened.info()
         entries += stream.finish(info.duration_seconds)
         return Recognition(
-            video=info,
+            video=replace(info, notices=(*info.notices, *stream.turn_notices())),
             model=self.model_info,
             tracks=stream.tracks(entries),
             shot_boundaries_seconds=tuple(stream.shot_boundaries_seconds),

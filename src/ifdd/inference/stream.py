@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 from ifdd.errors import InputError
 from ifdd.faces.detection import FaceBox, FaceDetector
 from ifdd.faces.tracking import SearchSchedule, Track, Tracker, TrackingOptions
+from ifdd.faces.upright.search import FaceSearch
 from ifdd.inference.frame_statistics import StatisticsRecorder
 from ifdd.inference.reader import ClipReader
 from ifdd.inference.results import BoxRecorder, RecognizedTrack, Segment, TimelineEntry, Windows
@@ -43,14 +44,14 @@ class FrameAnalyzer:
     """
 
     def __init__(self, detector: FaceDetector, tracking: TrackingOptions) -> None:
-        self._detector = detector
+        self._search = FaceSearch(detector)
         self._shots = ShotBoundaryDetector(tracking.shot_threshold)
         self._schedule = SearchSchedule(tracking.detect_every)
 
     def analyze(self, image: UInt8[np.ndarray, "height width 3"], seconds: float) -> FrameAnalysis:
         """Analyse the next frame (RGB, its time)."""
         boundary = self._shots.is_boundary(image, seconds)
-        faces = self._detector.detect(image) if self._schedule.is_due(seconds, boundary) else None
+        faces = self._search.search(image, seconds, boundary) if self._schedule.is_due(seconds, boundary) else None
         return FrameAnalysis(faces, boundary, self._shots.last_score)
 
 
@@ -70,6 +71,8 @@ class _EndedTrack:
     start_seconds: float
     end_seconds: float
     boxes: BoxRecorder
+    turn: int
+    """How far its face is turned, to the nearest 90 degrees."""
 
 
 class Stream:
@@ -219,6 +222,18 @@ class Stream:
             by_track[entry.track].append(entry)
         return tuple(self._track(ended, by_track[ended.id]) for ended in sorted(self._ended, key=lambda one: one.id))
 
+    def turn_notices(self) -> list[str]:
+        """Return a line for each angle by which faces were turned upright, if tracks are kept."""
+        notices = []
+        for turn in (90, 180, 270):
+            ids = sorted(ended.id for ended in self._ended if ended.turn == turn)
+            if ids and len(ids) == len(self._ended):
+                notices.append(f"the picture is turned by {turn} degrees (clockwise); its faces were read upright")
+            elif ids:
+                named = f"track{'s' if len(ids) > 1 else ''} {', '.join(map(str, ids))}"
+                notices.append(f"turned by {turn} degrees (clockwise) and read upright: {named}")
+        return notices
+
     def _track(self, ended: _EndedTrack, entries: Sequence[TimelineEntry]) -> RecognizedTrack:
         windows = Windows.of(entries, len(self._reader.classes))
         return RecognizedTrack(
@@ -265,7 +280,8 @@ class Stream:
         self._waiting += person.windows.take_rest(track.id, track.end_seconds)
         if self._keep_tracks:
             person.boxes.add(track.points)
-            self._ended.append(_EndedTrack(track.id, track.start_seconds, track.end_seconds, person.boxes))
+            turn = round(track.box.turn / 90) % 4 * 90
+            self._ended.append(_EndedTrack(track.id, track.start_seconds, track.end_seconds, person.boxes, turn))
 
     def _take_windows(self) -> list[Window]:
         windows, self._waiting = self._waiting, []

@@ -9,8 +9,10 @@ from jaxtyping import UInt8
 
 from ifdd.errors import InputError, check_range
 from ifdd.faces.alignment import face_aligner
-from ifdd.faces.detection import FaceBox, FaceDetector, crop_square
+from ifdd.faces.detection import FaceBox, FaceDetector, crop_square, wrap_degrees
+from ifdd.faces.landmarks import LARGEST_ROLL
 from ifdd.faces.quality import FLAWLESS_QUALITY, FaceQuality, TrackQuality, judge
+from ifdd.faces.stillness import Stillness
 from ifdd.inference.reader import ClipReader
 from ifdd.inference.segments import frames_in_window, last_window
 from ifdd.video.timestamps import TIME_TOLERANCE
@@ -103,6 +105,8 @@ class TrackWindows:
         self._seconds: deque[float] = deque()
         self._crops: deque[UInt8[np.ndarray, "size size 3"]] = deque()
         self._qualities: deque[FaceQuality] = deque()
+        self._turns: deque[float] = deque()
+        self._stillness = Stillness()
 
     def __len__(self) -> int:
         return len(self._crops)
@@ -124,11 +128,13 @@ class TrackWindows:
         self._seconds.append(seconds)
         self._crops.append(crop)
         self._qualities.append(quality)
+        self._turns.append(box.turn)
         oldest = min(self._next_start, last_visible_seconds - self._reader.clip_seconds)
         while len(self._seconds) > 1 and self._seconds[1] <= oldest:
             self._seconds.popleft()
             self._crops.popleft()
             self._qualities.popleft()
+            self._turns.popleft()
         return quality
 
     def take_full(self, track: int, until_seconds: float) -> list[Window]:
@@ -149,9 +155,16 @@ class TrackWindows:
     def _window(self, track: int, start_seconds: float, end_seconds: float) -> Window:
         count = self._reader.frames
         positions = frames_in_window(self._seconds, start_seconds, end_seconds, count)
-        crops = [self._crops[position] for position in positions]
+        crops = [self._crops[position] for position in positions.tolist()]
         still = positions[0] == positions[-1]  # one image may fill thousands of windows: do not copy it
         clip = np.broadcast_to(crops[0], (count, *crops[0].shape)) if still else np.stack(crops)
-        qualities = [self._qualities[position] for position in positions]
-        quality, flaw = judge(qualities, len(np.unique(positions)), self._flawless)
+        qualities = [self._settled_quality(position) for position in positions.tolist()]
+        pictures = np.unique(positions).tolist()
+        frozen = len(pictures) > 1 and self._stillness.is_still([self._crops[position] for position in pictures])
+        quality, flaw = judge(qualities, len(pictures), self._flawless, still=frozen)
         return Window(track, start_seconds, end_seconds, clip, quality, flaw)
+
+    def _settled_quality(self, position: int) -> FaceQuality:
+        """Return the quality of a frame; its crop is the wrong way up if the turn was corrected since."""
+        quality, turn = self._qualities[position], self._turns[position]
+        return quality if abs(wrap_degrees(turn - self._turns[-1])) <= LARGEST_ROLL else quality._replace(turn=0.0)
