@@ -25,7 +25,7 @@ from ifdd.data.manifest import Manifest, write_manifest
 from ifdd.errors import InputError
 from ifdd.model import load_checkpoint, lookup
 from ifdd.records import PrepareRecord
-from ifdd.training.train import read_training
+from ifdd.training.resuming import read_training
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.real_faces import main as score

@@ -31,8 +31,8 @@ from torch.utils.data import DataLoader
 
 from ifdd.data.dataset import ClipDataset, colour_planes, fit_frames
 from ifdd.data.manifest import Sample
-from ifdd.data.pack import Pack
-from ifdd.data.pack_writer import write_pack
+from ifdd.data.packs.reader import Pack
+from ifdd.data.packs.writer import write_pack
 from ifdd.data.transforms import AugmentationConfig, ClipAugmentation
 from ifdd.synth import PRESETS, SynthConfig, render_clip
 from ifdd.video.images import decode_image

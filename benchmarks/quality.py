@@ -26,7 +26,7 @@ import cv2
 import numpy as np
 import torch
 
-from ifdd.faces.detection import CROP_FACTOR, FaceBox, Landmarks, crop_face
+from ifdd.faces.boxes import CROP_FACTOR, FaceBox, Landmarks, crop_face
 from ifdd.faces.quality import FaceQuality, TrackQuality, average
 from ifdd.inference import Recognizer
 from ifdd.model import DEMONSTRATION

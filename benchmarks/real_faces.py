@@ -34,7 +34,8 @@ from ifdd.data.sampling import uniform_segments
 from ifdd.errors import InputError, check_range
 from ifdd.evaluation.protocol import commit
 from ifdd.faces.alignment import HeadRoll, align_face
-from ifdd.faces.detection import FaceBox, FaceDetector, choose_detector, crop_face
+from ifdd.faces.boxes import FaceBox, crop_face
+from ifdd.faces.detection import FaceDetector, choose_detector
 from ifdd.faces.main_face import most_prominent_face
 from ifdd.faces.upright import turn_upright
 from ifdd.files import file_sha256

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from ifdd.errors import InputError
-from ifdd.faces.detection import overlap
+from ifdd.faces.boxes import overlap
 
 Box = tuple[float, float, float, float]
 """Left, top, width, height in pixels."""

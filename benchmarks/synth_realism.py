@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ifdd.faces.detection import overlap
+from ifdd.faces.boxes import overlap
 from ifdd.synth import PRESETS, SynthConfig, render_clip
 
 ENLARGED, BORDER = 224, 56

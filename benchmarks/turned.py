@@ -23,7 +23,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ifdd.evaluation.confidence import wilson_interval
-from ifdd.faces.detection import FaceBox, FaceDetector, YuNetDetector, wrap_degrees
+from ifdd.faces.boxes import FaceBox, wrap_degrees
+from ifdd.faces.detection import FaceDetector, YuNetDetector
 from ifdd.faces.landmarks import eye_slope, head_roll, refine_landmarks
 from ifdd.faces.quality import known_turn
 from ifdd.faces.upright import FaceSearch

@@ -34,8 +34,8 @@ from av.video.stream import VideoStream
 from ifdd.data.labels import LABEL_SETS
 from ifdd.faces.detection import choose_detector
 from ifdd.inference import Recognizer
+from ifdd.inference.batch.worker import share_cores
 from ifdd.inference.pipeline import Progress
-from ifdd.inference.worker import share_cores
 from ifdd.model import DEMONSTRATION, Checkpoint, create_model, load_checkpoint
 from ifdd.records import CheckpointRecord
 from ifdd.synth.config import PRESETS

@@ -5,7 +5,7 @@ from ifdd.data.crop import FaceRecord
 from ifdd.data.datasets.checks import CHECKS
 from ifdd.data.labels import LABEL_SETS
 from ifdd.data.manifest import COLUMNS, TIME_COLUMNS, Sample
-from ifdd.faces.detection import CROP_FACTOR
+from ifdd.faces.boxes import CROP_FACTOR
 from ifdd.faces.main_face import DETECTION_SECONDS
 from ifdd.faces.path import HOLD_SECONDS
 from ifdd.records.licences import LICENCES

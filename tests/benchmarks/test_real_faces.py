@@ -15,7 +15,8 @@ from benchmarks.real_faces_scores import score, score_among
 from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
 from ifdd.faces.alignment import align_face
-from ifdd.faces.detection import DetectorChoice, FaceBox, HaarDetector
+from ifdd.faces.boxes import FaceBox
+from ifdd.faces.detection import DetectorChoice, HaarDetector
 from ifdd.model import DEMONSTRATION, create_model, find_checkpoint, save_checkpoint
 from ifdd.records import CheckpointRecord
 from ifdd.synth import SynthConfig, render_clip

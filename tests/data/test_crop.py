@@ -9,7 +9,8 @@ import pytest
 from ifdd.data.crop import Cropped, crop_faces
 from ifdd.data.manifest import Sample
 from ifdd.errors import InputError
-from ifdd.faces.detection import CROP_FACTOR, DetectorChoice, FaceBox, YuNetDetector, overlap
+from ifdd.faces.boxes import CROP_FACTOR, FaceBox, overlap
+from ifdd.faces.detection import DetectorChoice, YuNetDetector
 from ifdd.faces.similarity import DEFAULT_SIDE
 from ifdd.synth.command import synth
 from ifdd.video.frames import read_frames

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from ifdd.data.dataset import ClipDataset, collate_views, fit_frames, plain_input_error
 from ifdd.data.manifest import Sample, read_manifest
-from ifdd.data.pack_writer import write_pack
+from ifdd.data.packs.writer import write_pack
 from ifdd.errors import InputError
 from tests.helpers.videos import frame_number, moving_frames, write_clip_manifest, write_frame_folder, write_video
 

@@ -11,8 +11,8 @@ import pytest
 
 from ifdd.data import pack_writer
 from ifdd.data.manifest import Sample, read_manifest, write_manifest
-from ifdd.data.pack import Pack, verify_pack
-from ifdd.data.pack_writer import write_pack
+from ifdd.data.packs.reader import Pack, verify_pack
+from ifdd.data.packs.writer import write_pack
 from ifdd.errors import InputError
 from ifdd.video.frames import read_frames
 from ifdd.video.images import image_files

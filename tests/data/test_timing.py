@@ -9,7 +9,7 @@ import pytest
 
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.manifest import Manifest, Sample, write_manifest
-from ifdd.data.pack_writer import write_pack
+from ifdd.data.packs.writer import write_pack
 from ifdd.data.sampling import SAMPLERS, clip_positions
 from ifdd.data.timing import Timing, clock_rate, durations_text, parse_durations, timing_of
 from ifdd.errors import InputError

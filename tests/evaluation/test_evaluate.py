@@ -13,7 +13,7 @@ from ifdd.__main__ import main
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.labels import LABEL_SETS
 from ifdd.data.manifest import Sample, dataset_hash, read_manifest, write_manifest
-from ifdd.data.pack_writer import write_pack
+from ifdd.data.packs.writer import write_pack
 from ifdd.errors import InputError
 from ifdd.evaluation.evaluate import evaluate, evaluate_model
 from ifdd.evaluation.report import predictions_csv

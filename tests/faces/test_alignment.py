@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from ifdd.faces.alignment import HeadRoll, LandmarkAligner, face_aligner
-from ifdd.faces.detection import CropSquare, FaceBox, Landmarks, YuNetDetector, box_square
+from ifdd.faces.boxes import CropSquare, FaceBox, Landmarks, box_square
+from ifdd.faces.detection import YuNetDetector
 from ifdd.faces.similarity import default_square
 from ifdd.synth.config import PRESETS
 from ifdd.synth.videos.story import StoryConfig, render_story

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ifdd.faces.appearance import LEVELS, hellinger_distance, person_appearance
-from ifdd.faces.detection import FaceBox
+from ifdd.faces.boxes import FaceBox
 
 FACE = FaceBox(40.0, 30.0, 20.0, 24.0, 1.0)
 

@@ -11,19 +11,8 @@ from hypothesis import strategies as st
 
 from ifdd.errors import InputError
 from ifdd.faces import detection as faces
-from ifdd.faces.detection import (
-    CROP_FACTOR,
-    YUNET_FILE,
-    FaceBox,
-    HaarDetector,
-    Landmarks,
-    YuNetDetector,
-    choose_detector,
-    crop_face,
-    fetch_yunet,
-    intersection,
-    overlap,
-)
+from ifdd.faces.boxes import CROP_FACTOR, FaceBox, Landmarks, crop_face, intersection, overlap
+from ifdd.faces.detection import YUNET_FILE, HaarDetector, YuNetDetector, choose_detector, fetch_yunet
 from ifdd.synth.config import PRESETS
 from ifdd.synth.videos.story import StoryConfig, render_story
 from ifdd.video.fitting import Fit

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from ifdd.faces.detection import FaceBox, HaarDetector, Landmarks, YuNetDetector, overlap
+from ifdd.faces.boxes import FaceBox, Landmarks, overlap
+from ifdd.faces.detection import HaarDetector, YuNetDetector
 from ifdd.faces.landmarks import find_landmarks
 from ifdd.faces.main_face import Search, choose_tracks, follow_face, search_faces
 from ifdd.faces.path import HOLD_SECONDS

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ifdd.faces.detection import CROP_FACTOR, FaceBox, FaceDetector, Landmarks, box_square
+from ifdd.faces.boxes import CROP_FACTOR, FaceBox, Landmarks, box_square
+from ifdd.faces.detection import FaceDetector
 from ifdd.faces.quality import (
     FLAWLESS_QUALITY,
     FLAWS,

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from ifdd.faces.alignment import align_face, measure_square
-from ifdd.faces.detection import CropSquare, FaceBox, Landmarks, YuNetDetector, crop_square
+from ifdd.faces.boxes import CropSquare, FaceBox, Landmarks, crop_square
+from ifdd.faces.detection import YuNetDetector
 from ifdd.faces.main_face import most_prominent_face
 from ifdd.faces.similarity import (
     DEFAULT_SIDE,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ifdd.errors import InputError
-from ifdd.faces.detection import FaceBox, overlap
+from ifdd.faces.boxes import FaceBox, overlap
 from ifdd.faces.tracking import SearchSchedule, Track, Tracker, TrackingOptions, TrackPoint
 
 FPS = 25.0

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from ifdd.faces.alignment import BoxAligner, LandmarkAligner, align_face
-from ifdd.faces.detection import FaceBox, Landmarks, YuNetDetector, crop_square, wrap_degrees
+from ifdd.faces.boxes import FaceBox, Landmarks, crop_square, wrap_degrees
+from ifdd.faces.detection import YuNetDetector
 from ifdd.faces.landmarks import head_roll
 from ifdd.faces.upright import FaceSearch, turn_upright
 from ifdd.faces.upright.turns import TurnVote, detect_turned

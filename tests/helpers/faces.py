@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ifdd.faces.detection import CropSquare, FaceBox, Landmarks
+from ifdd.faces.boxes import CropSquare, FaceBox, Landmarks
 from ifdd.faces.similarity import TEMPLATE, default_square
 
 REAL = Path(__file__).parents[3] / "shared" / "real"

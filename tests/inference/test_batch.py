@@ -14,9 +14,9 @@ import pytest
 
 from ifdd.__main__ import main
 from ifdd.inference import worker
-from ifdd.inference.jobs import Job, find_videos, name_results
-from ifdd.inference.ledger import Ledger
-from ifdd.inference.search import LEDGER
+from ifdd.inference.batch.jobs import Job, find_videos, name_results
+from ifdd.inference.batch.ledger import Ledger
+from ifdd.inference.batch.search import LEDGER
 from ifdd.names import same_file
 from ifdd.video import sources
 from ifdd.video.frames import probe

@@ -19,7 +19,7 @@ from ifdd.data.crop import crop_faces
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.manifest import Sample
 from ifdd.errors import InputError
-from ifdd.faces.detection import FaceBox
+from ifdd.faces.boxes import FaceBox
 from ifdd.inference.recognition import Recognition
 from ifdd.inference.recognizer import Recognizer
 from ifdd.video.fitting import PictureSize, fit_into

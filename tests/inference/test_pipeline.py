@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ifdd.errors import InputError
-from ifdd.faces.detection import FaceBox
+from ifdd.faces.boxes import FaceBox
 from ifdd.faces.tracking import TrackingOptions
 from ifdd.inference import Recognizer, WindowOptions
 from ifdd.inference.pipeline import LIVE_AHEAD, MOST_AHEAD, Progress, follow_ahead

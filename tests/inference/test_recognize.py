@@ -12,13 +12,14 @@ import torch
 
 from ifdd.__main__ import main
 from ifdd.console import video_bar
-from ifdd.faces.detection import DetectorChoice, FaceBox
+from ifdd.faces.boxes import FaceBox
+from ifdd.faces.detection import DetectorChoice
 from ifdd.faces.tracking import TrackingOptions
 from ifdd.inference import Recognizer, WindowOptions
-from ifdd.inference.jobs import Job, refuse_unwritable
+from ifdd.inference.batch.jobs import Job, refuse_unwritable
+from ifdd.inference.batch.worker import Outcome, Settings, Worker, progress_of, share_cores
 from ifdd.inference.pipeline import Progress
 from ifdd.inference.recognize import _outcomes
-from ifdd.inference.worker import Outcome, Settings, Worker, progress_of, share_cores
 from ifdd.model import DEFAULT
 from ifdd.processes import KILLED
 from ifdd.synth.config import PRESETS

@@ -14,7 +14,8 @@ from ifdd.__main__ import main
 from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
 from ifdd.faces.alignment import face_aligner
-from ifdd.faces.detection import FaceBox, FaceDetector
+from ifdd.faces.boxes import FaceBox
+from ifdd.faces.detection import FaceDetector
 from ifdd.faces.main_face import follow_face, search_faces
 from ifdd.faces.tracking import Tracker, TrackingOptions
 from ifdd.inference import HaarDetector, Recognition, Recognizer, WindowOptions, YuNetDetector

@@ -17,7 +17,7 @@ from ifdd import load_checkpoint
 from ifdd.__main__ import main
 from ifdd.errors import InputError
 from ifdd.records import DatasetRecord, FacesRecord, PreparedRecord
-from ifdd.training.checkpoint_io import WholeCheckpointIO
+from ifdd.training.resuming import WholeCheckpointIO
 from ifdd.training.train import check_alignment
 from tests.helpers.processes import run
 

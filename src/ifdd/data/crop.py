@@ -24,7 +24,8 @@ from ifdd.data.clips import distinct_clips, recipe_hash
 from ifdd.data.manifest import Sample
 from ifdd.data.timing import durations_text, parse_durations, same_rate, timing_of
 from ifdd.errors import InputError
-from ifdd.faces.detection import CropSquare, FaceBox, FaceDetector, HaarDetector, crop_square
+from ifdd.faces.boxes import CropSquare, FaceBox, crop_square
+from ifdd.faces.detection import FaceDetector, HaarDetector
 from ifdd.faces.main_face import (
     DETECTION_SECONDS,
     Search,

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from ifdd.data.labels import class_indices, class_names
 from ifdd.data.manifest import Sample
-from ifdd.data.pack import Pack, is_pack
+from ifdd.data.packs.reader import Pack, is_pack
 from ifdd.data.sampling import SAMPLERS, SEVERAL_VIEWS, clip_positions, crop_corners
 from ifdd.errors import InputError, check_range
 from ifdd.video.frames import read_images

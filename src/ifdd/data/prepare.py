@@ -22,8 +22,8 @@ from ifdd.data.datasets.checks import (
 from ifdd.data.datasets.inventory import ClipState, Thoroughness, scan_clips
 from ifdd.data.datasets.rates import check_rates, rates_record, synthetic_rate, time_clips
 from ifdd.data.manifest import Sample, dataset_hash, write_manifest
-from ifdd.data.pack import verify_pack
-from ifdd.data.pack_writer import write_pack
+from ifdd.data.packs.reader import verify_pack
+from ifdd.data.packs.writer import write_pack
 from ifdd.data.prepare_faces import check_landmarks, crop, crops_faces, samples_of
 from ifdd.data.prepare_tables import show
 from ifdd.errors import InputError, check_range

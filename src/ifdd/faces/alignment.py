@@ -7,7 +7,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ifdd.faces.detection import CropSquare, FaceBox, FaceDetector, box_square, crop_square, wrap_degrees
+from ifdd.faces.boxes import CropSquare, FaceBox, box_square, crop_square, wrap_degrees
+from ifdd.faces.detection import FaceDetector
 from ifdd.faces.landmarks import LARGEST_ROLL, ROLL_SECONDS, find_landmarks, head_roll, is_fine
 from ifdd.faces.similarity import Alignment, absolute_square, default_square, plausible_square, relative_square
 from ifdd.faces.upright.turns import turn_upright

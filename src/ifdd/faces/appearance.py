@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from ifdd.faces.detection import FaceBox
+from ifdd.faces.boxes import FaceBox
 
 Appearance = Float32[np.ndarray, " colours"]
 """Share of each colour; the shares sum to 1."""

@@ -5,15 +5,8 @@ import math
 import numpy as np
 from jaxtyping import UInt8
 
-from ifdd.faces.detection import (
-    FaceBox,
-    FaceDetector,
-    Landmarks,
-    box_square,
-    crop_square,
-    detection_scale,
-    wrap_degrees,
-)
+from ifdd.faces.boxes import FaceBox, Landmarks, box_square, crop_square, wrap_degrees
+from ifdd.faces.detection import FaceDetector, detection_scale
 
 ROLL_SECONDS = 0.3
 """Interval between measurements of the head's roll, each of which needs one or two more detections."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import UInt8
 
-from ifdd.faces.detection import FaceBox, FaceDetector, Landmarks
+from ifdd.faces.boxes import FaceBox, Landmarks
+from ifdd.faces.detection import FaceDetector
 from ifdd.faces.landmarks import ROLL_SECONDS, find_landmarks, refine_landmarks
 from ifdd.faces.path import Place, box_path, landmark_path
 from ifdd.faces.similarity import Alignment

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from ifdd.faces.detection import CropSquare, FaceBox, box_square, wrap_degrees
+from ifdd.faces.boxes import CropSquare, FaceBox, box_square, wrap_degrees
 from ifdd.faces.landmarks import LARGEST_ROLL, head_roll
 from ifdd.faces.similarity import absolute_square, plausible_square, relative_square
 from ifdd.faces.tracking import TrackPoint

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from ifdd.faces.detection import CropSquare, FaceBox, Landmarks, box_square
+from ifdd.faces.boxes import CropSquare, FaceBox, Landmarks, box_square
 from ifdd.faces.upright.turns import SURE, UNSURE
 
 SIDE = 64

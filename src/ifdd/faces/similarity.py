@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from ifdd.faces.detection import CropSquare, FaceBox, Landmarks, wrap_degrees
+from ifdd.faces.boxes import CropSquare, FaceBox, Landmarks, wrap_degrees
 from ifdd.faces.landmarks import LARGEST_ROLL
 
 Alignment = Literal["box", "landmarks"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ifdd.faces.detection import FaceBox
+from ifdd.faces.boxes import FaceBox
 from ifdd.faces.tracking import Track
 from ifdd.inference.results import FrameStatistics
 

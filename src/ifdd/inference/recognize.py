@@ -13,12 +13,12 @@ from ifdd.errors import InputError, check_range
 from ifdd.faces.detection import DetectorKind, choose_detector
 from ifdd.faces.tracking import TrackingOptions
 from ifdd.files import expand
-from ifdd.inference.jobs import Job, find_videos, is_live_or_piped, name_results, refuse_unwritable
-from ifdd.inference.ledger import Ledger
+from ifdd.inference.batch.jobs import Job, find_videos, is_live_or_piped, name_results, refuse_unwritable
+from ifdd.inference.batch.ledger import Ledger
+from ifdd.inference.batch.worker import Outcome, Settings, Worker, recognize_in_process, share_cores
 from ifdd.inference.outputs.write import STATISTICS, parse_formats
 from ifdd.inference.recognizer import Recognizer
 from ifdd.inference.windows import WindowOptions
-from ifdd.inference.worker import Outcome, Settings, Worker, recognize_in_process, share_cores
 from ifdd.model import DEFAULT, choose_device, load_checkpoint
 from ifdd.names import Disk, printable
 from ifdd.processes import in_processes

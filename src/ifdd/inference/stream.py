@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ifdd.errors import InputError
-from ifdd.faces.detection import FaceBox, FaceDetector
+from ifdd.faces.boxes import FaceBox
+from ifdd.faces.detection import FaceDetector
 from ifdd.faces.tracking import SearchSchedule, Track, Tracker, TrackingOptions
 from ifdd.faces.upright.search import FaceSearch
 from ifdd.inference.frame_statistics import StatisticsRecorder

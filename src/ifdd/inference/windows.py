@@ -9,7 +9,8 @@ from jaxtyping import UInt8
 
 from ifdd.errors import InputError, check_range
 from ifdd.faces.alignment import face_aligner
-from ifdd.faces.detection import FaceBox, FaceDetector, crop_square, wrap_degrees
+from ifdd.faces.boxes import FaceBox, crop_square, wrap_degrees
+from ifdd.faces.detection import FaceDetector
 from ifdd.faces.landmarks import LARGEST_ROLL
 from ifdd.faces.quality import FLAWLESS_QUALITY, FaceQuality, TrackQuality, judge
 from ifdd.faces.stillness import Stillness

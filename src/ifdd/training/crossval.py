@@ -28,7 +28,8 @@ from ifdd.files import file_sha256
 from ifdd.records import DatasetRecord, EvaluationRecord
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 from ifdd.training.recipe import RECIPE_FILE, Recipe
-from ifdd.training.train import is_finished, is_first_process, known_training, placement, train_recipe
+from ifdd.training.resuming import is_finished, known_training
+from ifdd.training.train import is_first_process, placement, train_recipe
 
 LOG_FILE = "log.txt"
 POLL_SECONDS = 0.2

@@ -3,13 +3,11 @@
 import errno
 import logging
 import os
-import pickle
 import signal
 import warnings
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
@@ -28,7 +26,6 @@ from ifdd.records import (
     CheckpointRecord,
     DatasetRecord,
     LicenceRecord,
-    PreparedRecord,
     TimingRecord,
     TrainingClips,
     TrainingRecord,
@@ -36,16 +33,22 @@ from ifdd.records import (
 from ifdd.records.licences import joined_licences
 from ifdd.training.balance import logit_adjustment
 from ifdd.training.callbacks import ContinueSchedule, TrainingProgress, ValidationCheckpoints
-from ifdd.training.checkpoint_io import WholeCheckpointIO
 from ifdd.training.classes import training_classes
 from ifdd.training.clips import ClipDataModule
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 from ifdd.training.divergence import StopIfDiverged
 from ifdd.training.module import ClipClassifier
 from ifdd.training.recipe import EPOCHS, Recipe
+from ifdd.training.resuming import (
+    RESUME_FILE,
+    WholeCheckpointIO,
+    extended_after,
+    is_finished,
+    known_training,
+    resume_point,
+)
 from ifdd.training.start import build_network, check_start, start_line
 
-RESUME_FILE = "resume.ckpt"
 NOISE = (
     ".*does not have many workers.*",  # a choice of the recipe
     ".*exists and is not empty.*",  # a resumed run, already checked
@@ -119,8 +122,8 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
             console.print(line, highlight=False, markup=False, soft_wrap=True)
             _print_best(out, known.best)
             return
-    resume_from = _resume_point(out, resume)
-    extended = _extended_after(known, recipe)
+    resume_from = resume_point(out, resume)
+    extended = extended_after(known, recipe)
     for engine in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(engine).setLevel(logging.WARNING)
     seed_everything(run.seed, verbose=False)
@@ -201,18 +204,6 @@ def check_alignment(expected: str, dataset: DatasetRecord, manifest: Path) -> No
         )
 
 
-def read_training(folder: Path) -> TrainingRecord | None:
-    """Return the content of ``training.json`` in a folder; None if the file does not exist.
-
-    Raises:
-        InputError: the file is damaged.
-    """
-    file = folder / TrainingRecord.FILE
-    if not file.exists():
-        return None
-    return TrainingRecord.load(file, f"cannot resume the training in {folder}, choose another --out")
-
-
 def _clips_record(clips: ClipDataModule) -> TrainingClips:
     on_test, chosen = clips.selection == "test", len(clips.validation)
     return TrainingClips(
@@ -270,77 +261,6 @@ def _print_best(out: Path, best: BestEpoch | None) -> None:
     )
 
 
-def known_training(recipe: Recipe, out: Path, dataset: DatasetRecord, resume: bool = True) -> TrainingRecord | None:
-    """Return the record of the run in a folder after checking that it may be resumed; None if nothing can be lost.
-
-    Args:
-        recipe: recipe to train.
-        out: folder of the run.
-        dataset: result of ``describe_dataset`` for the clips.
-        resume: whether the user asked to resume.
-
-    Raises:
-        InputError: the run may not be resumed.
-    """
-    known = read_training(out)
-    if not ((out / RESUME_FILE).exists() or (known is not None and known.state == "done")):
-        return None
-    if not resume:
-        raise InputError(f"{out} already holds a training run; add --resume to resume it, or choose another --out")
-    more = recipe.check_same(out)
-    if more and not (out / RESUME_FILE).exists():
-        raise InputError(
-            f"cannot train {out} further, because {RESUME_FILE} is missing there; start from its weights with another "
-            f"--out: --model.weights {out / 'best.safetensors'}"
-        )
-    if known is not None:
-        _check_same_clips(known.dataset, dataset, recipe.data.manifest, out)
-    return known
-
-
-def is_finished(training: TrainingRecord, recipe: Recipe) -> bool:
-    """Return whether a run has all epochs of a recipe."""
-    return training.state == "done" and training.epochs >= recipe.optimization.epochs
-
-
-def _extended_after(known: TrainingRecord | None, recipe: Recipe) -> tuple[int, ...] | None:
-    """Return the numbers of epochs after which a run was given more epochs, this time included."""
-    if known is None or known.epochs >= recipe.optimization.epochs:
-        return None if known is None else known.extended_after
-    before = known.extended_after or ()
-    return before if known.epoch in before else (*before, known.epoch)
-
-
-def _check_same_clips(before: DatasetRecord, now: DatasetRecord, manifest: Path, out: Path) -> None:
-    """Check that a resumed run uses the same clips, prepared in the same way."""
-    if before.hash != now.hash:
-        changed = f"clips, labels or folds of {manifest} have changed"
-    elif _frames(before.prepared) != _frames(now.prepared):
-        changed = f"the frames of {manifest} were prepared differently (kind of frames, faces or size)"
-    else:
-        return
-    raise InputError(f"cannot resume the training in {out}: since its start, {changed}; choose another --out")
-
-
-def _frames(prepared: PreparedRecord | None) -> tuple[object, ...]:
-    """Return the settings that decide the frames of a dataset; packing without resizing does not change them."""
-    if prepared is None:
-        return (None,) * 4
-    return prepared.dataset, prepared.frames, prepared.faces, prepared.pack and prepared.pack.size
-
-
-def _resume_point(out: Path, resume: bool) -> Path | None:
-    """Return the file to resume from; None if there is none."""
-    point = out / RESUME_FILE
-    if not resume or not point.exists():
-        return None
-    try:
-        torch.load(point, map_location="cpu", weights_only=True)
-    except (OSError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise InputError(f"{point} is damaged: cannot resume the training in {out}; choose another --out") from error
-    return point
-
-
 def is_first_process() -> bool:
     """Whether this is the first process, not one that Lightning starts for another device."""
     return os.environ.get("LOCAL_RANK", "0") == "0"
@@ -362,7 +282,7 @@ def placement(run: RunConfig) -> tuple[str, int | list[int]]:
 
 
 def _trainer(out: Path, optimization: OptimizationConfig, run: RunConfig, *callbacks: Callback) -> Trainer:
-    resume_point = ModelCheckpoint(
+    state = ModelCheckpoint(
         out, RESUME_FILE.removesuffix(".ckpt"), save_on_train_epoch_end=True, enable_version_counter=False
     )
     accelerator, devices = placement(run)
@@ -375,7 +295,7 @@ def _trainer(out: Path, optimization: OptimizationConfig, run: RunConfig, *callb
             precision=optimization.precision,
             max_epochs=optimization.epochs,
             gradient_clip_val=optimization.gradient_clip,
-            callbacks=[*callbacks, resume_point, *averaging],
+            callbacks=[*callbacks, state, *averaging],
             plugins=[WholeCheckpointIO()],
             logger=[CSVLogger(out, name="csv"), TensorBoardLogger(out, name="", version="tensorboard")],
             num_sanity_val_steps=0,

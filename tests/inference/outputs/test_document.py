@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ifdd.errors import InputError
-from ifdd.faces.detection import FaceBox
+from ifdd.faces.boxes import FaceBox
 from ifdd.faces.tracking import TrackPoint
 from ifdd.inference import Recognition, Segment, TimelineEntry
 from tests.helpers.results import make_model, make_track, make_video

@@ -21,7 +21,7 @@ from pympi import Eaf, TextGrid
 from ifdd.__main__ import main
 from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
-from ifdd.faces.detection import FaceBox
+from ifdd.faces.boxes import FaceBox
 from ifdd.faces.tracking import TrackPoint
 from ifdd.inference import UNCERTAIN, Recognition, RecognizedTrack, Recognizer, Segment, TimelineEntry, WindowOptions
 from ifdd.inference.outputs.plot import plot_timeline

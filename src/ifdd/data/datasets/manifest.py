@@ -6,7 +6,7 @@ from ifdd.data.datasets.folder import note_synonyms, present_classes
 from ifdd.data.datasets.listing import Entry, Listing, Options
 from ifdd.data.labels import known_label
 from ifdd.data.manifest import Manifest, Sample
-from ifdd.data.pack import is_pack
+from ifdd.data.packs.reader import is_pack
 from ifdd.errors import InputError
 from ifdd.records import PrepareRecord
 

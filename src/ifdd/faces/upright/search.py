@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
-from ifdd.faces.detection import FaceBox, FaceDetector, finds_landmarks, overlap, wrap_degrees
+from ifdd.faces.boxes import FaceBox, overlap, wrap_degrees
+from ifdd.faces.detection import FaceDetector, finds_landmarks
 from ifdd.faces.upright.turns import SURE, TurnVote, detect_turned, try_turns, with_turn
 
 FIRST_AGAIN_SECONDS, LAST_AGAIN_SECONDS = 0.5, 4.0

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ifdd.faces.detection import CropSquare, FaceBox, FaceDetector, Landmarks, crop_square, wrap_degrees
+from ifdd.faces.boxes import CropSquare, FaceBox, Landmarks, crop_square, wrap_degrees
+from ifdd.faces.detection import FaceDetector
 from ifdd.faces.landmarks import eye_slope
 
 TURNS = 12

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ifdd.faces.appearance import Appearance
-from ifdd.faces.detection import FaceBox
-from ifdd.faces.motion import STILL, Motion, predict
+from ifdd.faces.boxes import FaceBox
+from ifdd.faces.tracking.motion import STILL, Motion, predict
 
 _APPEARANCE_GAIN = 0.1  # weight of a new detection in a track's appearance
 

@@ -14,13 +14,11 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ifdd.faces.appearance import Appearance, person_appearance
-from ifdd.faces.detection import FaceBox
-from ifdd.faces.matching import enlarged_overlap, is_expected, match, stands_apart, starts_track
-from ifdd.faces.motion import STILL, smooth
-from ifdd.faces.tracking_options import SearchSchedule, TrackingOptions
-from ifdd.faces.tracks import Track, TrackPoint
-
-__all__ = ["SearchSchedule", "Track", "TrackPoint", "TrackUpdate", "Tracker", "TrackingOptions"]
+from ifdd.faces.boxes import FaceBox
+from ifdd.faces.tracking.matching import enlarged_overlap, is_expected, match, stands_apart, starts_track
+from ifdd.faces.tracking.motion import STILL, smooth
+from ifdd.faces.tracking.options import TrackingOptions
+from ifdd.faces.tracking.tracks import Track, TrackPoint
 
 
 class TrackUpdate(NamedTuple):

@@ -17,7 +17,7 @@ from jaxtyping import UInt8
 
 from ifdd.data.clips import distinct_clips, recipe_hash
 from ifdd.data.manifest import Sample
-from ifdd.data.pack import FORMAT, PACK_SUFFIX, VERSION, is_pack, pack_hash, shard_name
+from ifdd.data.packs.reader import FORMAT, PACK_SUFFIX, VERSION, is_pack, pack_hash, shard_name
 from ifdd.errors import InputError, check_range
 from ifdd.files import PARTIAL, atomic_path, write_text
 from ifdd.processes import in_processes

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ifdd.errors import InputError
-from ifdd.inference.jobs import Job, is_live_or_piped, video_key
-from ifdd.inference.search import LEDGER, attempts_in
+from ifdd.inference.batch.jobs import Job, is_live_or_piped, video_key
+from ifdd.inference.batch.search import LEDGER, attempts_in
 from ifdd.video.fingerprint import source_stamp
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ifdd.errors import InputError
 from ifdd.files import try_writing
-from ifdd.inference.search import LEDGER, VideoSearch
+from ifdd.inference.batch.search import LEDGER, VideoSearch
 from ifdd.names import Disk, printable, same_file
 from ifdd.video.sources import CAMERA, STDIN, hide_password, is_address
 

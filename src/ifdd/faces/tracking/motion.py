@@ -7,7 +7,7 @@ It follows a steady motion without lag, and predicts where a face is while it is
 import math
 from typing import NamedTuple
 
-from ifdd.faces.detection import FaceBox
+from ifdd.faces.boxes import FaceBox
 
 _COASTING_SECONDS = 0.5  # time constant with which the speed of an undetected face decays
 

@@ -25,7 +25,7 @@ from ifdd.errors import InputError
 from ifdd.faces.detection import DetectorChoice
 from ifdd.faces.tracking import TrackingOptions
 from ifdd.files import file_sha256, try_writing
-from ifdd.inference.jobs import Job
+from ifdd.inference.batch.jobs import Job
 from ifdd.inference.outputs.document import SCHEMA_VERSION
 from ifdd.inference.outputs.write import STATISTICS
 from ifdd.inference.pipeline import Progress

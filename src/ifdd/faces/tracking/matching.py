@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from itertools import product
 
 from ifdd.faces.appearance import Appearance, hellinger_distance
-from ifdd.faces.detection import FaceBox, intersection, overlap
-from ifdd.faces.tracking_options import TrackingOptions
-from ifdd.faces.tracks import Track
+from ifdd.faces.boxes import FaceBox, intersection, overlap
+from ifdd.faces.tracking.options import TrackingOptions
+from ifdd.faces.tracking.tracks import Track
 
 LARGEST_APPEARANCE_DISTANCE = 0.65
 """Appearance distance above which a reappearing face is a different person."""
