@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from ifdd.data import pack_writer
 from ifdd.data.manifest import Sample, read_manifest, write_manifest
+from ifdd.data.packs import writer
 from ifdd.data.packs.reader import Pack, verify_pack
 from ifdd.data.packs.writer import write_pack
 from ifdd.errors import InputError
@@ -114,8 +114,8 @@ def test_a_clip_of_several_folds_is_stored_once_and_a_manifest_points_at_it(tmp_
 
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pack_writer, "SHARD_FRAMES", 20)
-    monkeypatch.setattr(pack_writer, "BATCH_FRAMES", 10)
+    monkeypatch.setattr(writer, "SHARD_FRAMES", 20)
+    monkeypatch.setattr(writer, "BATCH_FRAMES", 10)
 
 
 @pytest.mark.usefixtures("small_shards")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ifdd.__main__ import main
-from ifdd.inference import worker
+from ifdd.inference.batch import worker
 from ifdd.inference.batch.jobs import Job, find_videos, name_results
 from ifdd.inference.batch.ledger import Ledger
 from ifdd.inference.batch.search import LEDGER
@@ -445,6 +445,24 @@ def test_names_that_some_disk_takes_for_one_file_are_kept_apart() -> None:
     assert [job.name for job in name_results(found, earlier)][:2] == ["a", "A"]  # they exist already
     short = name_results({"long.mp4": "x" * 300}, {str(Path("long.mp4").absolute()): "x" * 300})
     assert len(short[0].name) == 240
+
+
+def test_animated_images_are_videos_and_frames_are_not(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    for folder in ("animations", "frames"):
+        (tmp_path / folder).mkdir()
+    pictures = [image.fromarray(np.full((8, 8, 3), 40 * number, np.uint8)) for number in range(4)]
+    for suffix in (".png", ".webp"):
+        pictures[0].save(tmp_path / "animations" / f"a{suffix}", save_all=True, append_images=pictures[1:])
+        pictures[0].save(tmp_path / "animations" / f"still{suffix}")
+    for number, picture in enumerate(pictures):
+        picture.save(tmp_path / "frames" / f"{number}.png")
+    found = find_videos([str(tmp_path)], tmp_path / "out")
+    assert [str(Path(each).relative_to(tmp_path)) for each in found] == [
+        "animations/a.png",
+        "animations/a.webp",
+        "frames",
+    ]
 
 
 def test_links_system_folders_and_results_are_not_read(

@@ -7,8 +7,21 @@ from ifdd.video.decoding.animations import is_animated, open_animation
 from ifdd.video.decoding.containers import open_file
 from ifdd.video.images import ImageReader, image_files
 from ifdd.video.readers import Reader
-from ifdd.video.suffixes import ANIMATED_SUFFIXES, IMAGE_SUFFIXES
+from ifdd.video.suffixes import ANIMATED_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from ifdd.video.timestamps import DEFAULT_FPS
+
+
+def is_video_file(path: Path) -> bool:
+    """Whether a file in a folder is a video: by its ending, or because it is an animated image.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ifdd.video.paths import is_video_file
+        >>> is_video_file(Path("party.MP4")), is_video_file(Path("photo.jpg"))
+        (True, False)
+    """
+    name = path.name.lower()
+    return name.endswith(VIDEO_SUFFIXES) or (name.endswith(ANIMATED_SUFFIXES) and is_animated(path))
 
 
 def open_path(

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ifdd.data.datasets.folder import read_folder
@@ -182,3 +183,14 @@ def test_classes_of_your_own_keep_their_names(tmp_path: Path) -> None:
 def test_a_list_may_state_frame_rates(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("path;label;fps\na;0;29,97\nb;1;\n")
     assert [entry.fps for entry in read_folder(tmp_path / "list.csv", Options()).entries] == [29.97, None]
+
+
+def test_an_animated_image_is_a_clip_and_a_still_one_is_not(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    (tmp_path / "happy").mkdir()
+    pictures = [image.fromarray(np.full((8, 8, 3), 40 * number, np.uint8)) for number in range(4)]
+    pictures[0].save(tmp_path / "happy" / "moving.png", save_all=True, append_images=pictures[1:])
+    pictures[0].save(tmp_path / "happy" / "still.png")
+    listing = read_folder(tmp_path, Options())
+    assert [entry.clip_id for entry in listing.entries] == ["happy/moving"]
+    assert "happy contains 1 images next to the clips" in messages(listing, "unlisted")[0]

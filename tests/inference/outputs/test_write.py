@@ -24,6 +24,7 @@ from ifdd.errors import InputError
 from ifdd.faces.boxes import FaceBox
 from ifdd.faces.tracking import TrackPoint
 from ifdd.inference import UNCERTAIN, Recognition, RecognizedTrack, Recognizer, Segment, TimelineEntry, WindowOptions
+from ifdd.inference.outputs.painter import Painter, load_font, wrapped
 from ifdd.inference.outputs.plot import plot_timeline
 from ifdd.inference.outputs.render import draw_frames
 from ifdd.inference.outputs.style import UNCERTAIN_COLOUR, assign_rows, class_colours
@@ -253,6 +254,19 @@ def test_a_plot_shows_the_whole_notice_and_a_shortened_name(tmp_path: Path) -> N
         assert min(box.x0, box.y0, figure.bbox.x1 - box.x1) >= 0, text.get_text()
     legend = figure.legends[0].get_window_extent()
     assert all(not legend.overlaps(text.get_window_extent()) for text in words)
+
+
+@pytest.mark.parametrize("words", [0, 1, 30, 90])
+def test_an_annotated_video_shows_the_whole_notice(tmp_path: Path, words: int) -> None:
+    font, notice = load_font(13, False), " ".join(f"word{number}" for number in range(words))
+    lines = wrapped(notice, font, 600)
+    assert " ".join(lines) == notice
+    assert all(font.getlength(line) <= 600 for line in lines)
+    result = recognition(tmp_path / "a.mp4", [0.0, 0.25, 0.5, 0.75], 1.0)
+    painter = Painter(replace(result, model=replace(result.model, notice=notice)), 640, 360)
+    frame = painter.draw(np.zeros((360, 640, 3), np.uint8), 0, 0.0)
+    orange = np.flatnonzero((np.abs(frame.astype(int) - (255, 176, 112)).max(2) < 40).any(1))
+    assert len(orange) == 0 if not words else orange.max() < len(frame) - 2
 
 
 @pytest.mark.parametrize("form", ["png", "svg"])

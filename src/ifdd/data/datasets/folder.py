@@ -135,7 +135,8 @@ def _read_class(listing: Listing, folder: Folder, label: str, subset: str) -> No
         add(listing, Entry(clip_id, label, subset, 0, f"{folder.relative}/{path.name}", path))
     if not clips:
         listing.report("unlisted", "note", f"the folder {folder.relative} contains no clips")
-    images = sum(name.lower().endswith(IMAGE_SUFFIXES) for name in folder.files)
+    read = {path.name for _, path in clips}
+    images = sum(name.lower().endswith(IMAGE_SUFFIXES) and name not in read for name in folder.files)
     others = sum(not name.lower().endswith((*VIDEO_SUFFIXES, *IMAGE_SUFFIXES)) for name in folder.files)
     if images:
         message = (

@@ -17,6 +17,7 @@ from ifdd.errors import InputError
 from ifdd.folders import is_folder, is_system, leads_back, some
 from ifdd.records import PrepareRecord
 from ifdd.tables import Table, read_table
+from ifdd.video.paths import is_video_file
 from ifdd.video.suffixes import VIDEO_SUFFIXES
 
 Key = TypeVar("Key")
@@ -222,10 +223,8 @@ def find_folder(tree: Iterable[Folder], names: Iterable[str]) -> Folder | None:
 
 def clips_in(folder: Folder) -> list[tuple[str, Path]]:
     """Return (name, path) of the clips in a folder: its folders, and its videos without their suffixes."""
-    videos = [name for name in folder.files if name.lower().endswith(VIDEO_SUFFIXES)]
-    return [(name, folder.path / name) for name in folder.folders] + [
-        (name.rpartition(".")[0], folder.path / name) for name in videos
-    ]
+    videos = [path for name in folder.files if is_video_file(path := folder.path / name)]
+    return [(name, folder.path / name) for name in folder.folders] + [(path.stem, path) for path in videos]
 
 
 def choose_variant(

@@ -11,6 +11,7 @@ from ifdd.errors import InputError
 from ifdd.files import expand
 from ifdd.folders import Walk, is_system, some
 from ifdd.video.mark import is_annotated
+from ifdd.video.paths import is_video_file
 from ifdd.video.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 LEDGER = "recognize.jsonl"
@@ -96,7 +97,7 @@ class VideoSearch:
         for found in self._walk.through(directory):
             results |= _results_in(found.path, found.files)
             found.folders[:] = [name for name in found.folders if os.path.realpath(found.path / name) != out]
-            videos = [found.path / name for name in found.files if name.lower().endswith(VIDEO_SUFFIXES)]
+            videos = [path for name in found.files if is_video_file(path := found.path / name)]
             yield from (video for video in videos if not self._is_result(video, results))
             if found.path != directory and _is_folder_of_images(found.path, results):
                 found.folders.clear()
@@ -147,9 +148,5 @@ def _is_folder_of_images(folder: Path, results: Collection[str] = ()) -> bool:
             names = [entry.name for entry in entries if not is_system(entry.name)]
     except OSError:
         return False
-    if results:
-        names = [name for name in names if os.path.realpath(folder / name) not in results]
-    names = [name.lower() for name in names]
-    return any(name.endswith(IMAGE_SUFFIXES) for name in names) and not any(
-        name.endswith(VIDEO_SUFFIXES) for name in names
-    )
+    paths = [folder / name for name in names if not results or os.path.realpath(folder / name) not in results]
+    return any(path.name.lower().endswith(IMAGE_SUFFIXES) for path in paths) and not any(map(is_video_file, paths))

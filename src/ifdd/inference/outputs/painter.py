@@ -1,5 +1,6 @@
 """Draw on the frames of a video: boxes and labels on the faces, a moving timeline below the image."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -95,7 +96,8 @@ class Painter:
         self._lane, self._gap = self._pixels(42), self._pixels(6)
         self._left, self._right = self._pixels(12), self._width - self._pixels(12)
         self._bottom = 2 * self._gap + self._rows * (self._lane + self._gap) - self._gap  # of the rows
-        foot = (2 if results.model.notice else 1) * self._pixels(22)
+        self._notice = wrapped(results.model.notice, load_font(self._pixels(13), False), self._right - self._left)
+        foot = (1 + len(self._notice)) * self._pixels(22)
         panel = self._bottom + self._gap + foot
         self._panel = panel + panel % 2
         self._view = min(VIEW_SECONDS, results.video.duration_seconds)
@@ -307,12 +309,17 @@ class Painter:
         draw.text((self._right - round(font.getlength(clock)), y), clock, fill=_FAINT, font=font)
         if not self._results.tracks:
             draw.text((self._left, y), "no face found", fill=_FAINT, font=font)
-        notice = self._results.model.notice
-        if notice:
-            size = self._pixels(13)
-            while size > 6 and load_font(size, False).getlength(notice) > self._columns:
-                size -= 1
-            draw.text((self._left, y + self._pixels(22)), notice, fill=_WARNING, font=load_font(size, False))
+        for line, words in enumerate(self._notice, start=1):
+            draw.text((self._left, y + line * self._pixels(22)), words, fill=_WARNING, font=font)
+
+
+def wrapped(text: str, font: "FreeTypeFont", columns: int) -> list[str]:
+    """Return the lines of a text that are at most ``columns`` pixels wide; none for an empty text."""
+    width = font.getlength(text)
+    lines = textwrap.wrap(text, max(1, int(len(text) * columns / width))) if text else []
+    while any(font.getlength(line) > columns for line in lines) and max(map(len, lines)) > 1:
+        lines = textwrap.wrap(text, max(map(len, lines)) - 1)
+    return lines
 
 
 def _people(results: Results) -> list[_Person]:
