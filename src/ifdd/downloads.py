@@ -15,7 +15,7 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import torch
 
@@ -134,10 +134,11 @@ def _wait_for_answer(url: str) -> None:
 
     def ask() -> None:
         try:
-            urlopen(url, timeout=TIMEOUT_SECONDS).close()
+            urlopen(Request(url, method="HEAD"), timeout=TIMEOUT_SECONDS).close()
+        except HTTPError as error:  # an answer, too: what it says counts when the file itself is asked for
+            error.close()
+            outcome.append(None)
         except Exception as error:
-            if isinstance(error, HTTPError):  # an answer, too
-                error.close()
             outcome.append(error)
         else:
             outcome.append(None)

@@ -51,7 +51,7 @@ def videos(tmp_path: Path) -> list[Sample]:
 def test_the_face_stays_in_the_middle_of_its_crops(videos: list[Sample], tmp_path: Path) -> None:
     cropped = crop(videos[:1], tmp_path / "faces")
     (result,) = cropped.samples
-    assert result == replace(videos[0], path=tmp_path / "faces" / "moving", frames=20)
+    assert result == replace(videos[0], path=tmp_path / "faces" / "moving", frames=20, fps=25.0)
     frames = read_frames(result.path)
     assert frames.shape == (20, 32, 32, 3)
     expected = 32 / CROP_FACTOR  # a disc is as wide as its box

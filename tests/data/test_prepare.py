@@ -387,7 +387,7 @@ def test_the_clips_of_a_manifest_are_aligned_and_all_else_is_kept(
     words = (tmp_path / "in" / "manifest.csv", out, "--face-size", "32", "--workers", "1", "--search-seconds", "0.2")
     prepare("manifest", *words, "--alignment", "landmarks")
     samples = read_manifest(out / "manifest.csv")
-    assert samples == [replace(each, path=out / "faces" / each.clip_id) for each in source]
+    assert samples == [replace(each, path=out / "faces" / each.clip_id, fps=25.0) for each in source]
     assert read_frames(samples[2].path).shape == (18, 32, 32, 3)
     record = record_of(out)
     assert (record["dataset"], record["synthetic"], record["lists"]) == ("manifest", True, ["manifest.csv"])

@@ -54,7 +54,10 @@ def test_another_manifest_next_to_the_record_counts_as_not_prepared(manifest: Pa
     other = manifest.with_name("mine.csv")
     write_manifest(other, read_manifest(manifest))
     found = describe_dataset(Manifest.read(other))
-    assert found == DatasetRecord(describe_dataset(Manifest.read(manifest)).hash, synthetic=None, prepared=None)
+    hashed = describe_dataset(Manifest.read(manifest)).hash
+    assert found == DatasetRecord(hashed, synthetic=None, prepared=None, rates=found.rates)
+    assert found.rates is not None
+    assert (found.rates.stated, found.rates.median) == (10, 25.0)
     assert "not prepared by 'ifdd prepare'" in dataset_words(found)
 
 

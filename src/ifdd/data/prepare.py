@@ -109,10 +109,10 @@ def prepare(
         subset: Subset of your own clips if no folder or column names one.
         synonyms: Read other spellings of an emotion as one class, happiness and joy as happy; for your own clips and
             those of a manifest. By default, class names are kept as they are written.
-        fps: Frames a second of clips that are folders of images, which have no times. Default: the rate that the
-            dataset or a column fps states; if there is none, 25 is assumed, which is reported. The times of videos come
-            from their files.
-        check_frames: Decode no frames, the first of each clip, or all (slow; counts the frames of videos exactly).
+        fps: Frame rate of clips that are folders of images in frames per second, because images have no times. Default:
+            the rate that the dataset or a column fps states; if there is none, 25 is assumed, which is reported. The
+            times of videos come from their files.
+        check_frames: Decode no images, the first of each clip, or all (slow). Videos are always decoded.
         faces: crop crops the main face of every frame, upright, to OUT/faces; an interrupted run resumes. keep uses
             the frames as they are. auto crops MAFW, CREMA-D, RAVDESS, your own clips and those of a manifest, which
             show whole scenes.

@@ -46,17 +46,17 @@ class DataConfig:
     synthetic: bool = False
     """The faces are computer-generated. Stored in the checkpoint and reported whenever it is used."""
     classes: Sequence[str | int | float | bool] | str | None = None
-    """Classes in the order of the model's outputs: a list of names of your own, such as [low, high]; a label set (dfew,
-    ferv39k, mafw, cremad, ravdess or mafw_compound); or manifest, the names in the manifest. Default: the label set or
-    the classes that the manifest was prepared with."""
+    """Label set, which gives names and order of the classes (dfew, ferv39k, mafw, cremad, ravdess or mafw_compound);
+    a list of names of your own, such as [low, high], in the order of the model's outputs; or manifest, the names in the
+    manifest. Default: what the manifest was prepared with."""
     synonyms: bool = False
     """Read other spellings of an emotion as its class, joy and happiness as happy; with a label set, this is so for
     spellings that merge no two labels."""
     fold: int | None = None
     """Fold of a cross-validation, from 1; required if the manifest has several."""
     fps: float | None = None
-    """Ticks a second of the clock through which clips are sampled: clips of other rates are looked at in time. Default:
-    the median frame rate in the manifest; 25 if it has none, which is reported."""
+    """Frame rate at which clips are sampled in frames per second: clips of other rates are looked at in time. Default:
+    the median rate in the manifest; 25 if it has none, which is reported."""
     stride: int = 1
     """Step between the frames of a clip, in ticks of data.fps; used by random_clip. Where all clips have that rate, a
     tick is a frame."""

@@ -91,6 +91,7 @@ def crossval(
     recipe = Recipe(data, model, optimization, augmentation, mixup, run, evaluation)
     _check_options(recipe, gpus)
     slots = _slots(gpus, run.device)
+    placement(run)  # refuses a device that is not there before anything is read
     if gpus and run.device == "auto":
         recipe = replace(recipe, run=replace(run, device="cuda"))
     manifest = Manifest.read(data.manifest)
@@ -213,8 +214,7 @@ def _check_options(recipe: Recipe, gpus: str) -> None:
         raise InputError(
             f"--gpus assigns one GPU to each fold, but run.devices is {recipe.run.devices}; use one of the two"
         )
-    device, _ = placement(recipe.run)
-    if gpus and (":" in recipe.run.device or device == "mps"):
+    if gpus and (":" in recipe.run.device or recipe.run.device == "mps"):
         raise InputError(
             f"--gpus assigns a GPU to each fold, but run.device is {recipe.run.device}; leave one of the two out"
         )

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from ifdd.data.datasets.inventory import ClipState, Thoroughness, scan_clips
+from ifdd.data.timing import Timing
 from tests.helpers.layouts import write_clip
 
 
@@ -18,7 +19,7 @@ def test_images_and_frames_of_videos_are_counted(tmp_path: Path, decode: Thoroug
     write_clip(tmp_path / "b", 18, video=True)
     done: list[int] = []
     found = scan_clips({"a": tmp_path / "a", "b": tmp_path / "b.mp4"}, decode, 2, lambda: done.append(1))
-    assert found == {"a": ClipState(12), "b": ClipState(18)}
+    assert found == {"a": ClipState(12), "b": ClipState(18, timing=Timing(25.0), origin="file")}
     assert len(done) == 2
 
 
