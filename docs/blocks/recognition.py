@@ -99,7 +99,9 @@ def turned() -> str:
         rows.append(
             (row["angle"], row["sightings"], row["right_untried"], right, row["uncertain"], row["read_wrongly"])
         )
-    return table(("turned by", "sightings", "upright before", "upright now", "uncertain", "wrong and read"), rows)
+    return table(
+        ("turned by", "sightings", "upright without turning", "upright now", "uncertain", "wrong and read"), rows
+    )
 
 
 def still() -> str:

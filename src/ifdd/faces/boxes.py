@@ -90,7 +90,7 @@ def wrap_degrees(angle: float, near: float = 0.0) -> float:
     """Return the same angle, less than half a turn from another one.
 
     Example:
-        >>> from ifdd.faces.detection import wrap_degrees
+        >>> from ifdd.faces.boxes import wrap_degrees
         >>> wrap_degrees(350.0), wrap_degrees(-175.0, near=180.0)
         (-10.0, 185.0)
     """

@@ -1,11 +1,10 @@
 """The network at the start of a training run: random, with Kinetics' weights, or with those of a checkpoint."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from ifdd.errors import InputError
-from ifdd.files import file_sha256
+from ifdd.files import expand, file_sha256
 from ifdd.model import BUNDLED, IFDD, Checkpoint, IFDDConfig, create_model, find_checkpoint, load_checkpoint
 from ifdd.model.weights.checkpoint import copy_weights
 from ifdd.model.weights.foreign import is_safetensors
@@ -60,7 +59,7 @@ def build_network(model: ModelConfig, classes: Sequence[str]) -> Start:
 
 def _is_checkpoint(weights: str) -> bool:
     """Return whether weights are a checkpoint of ifdd, by name, suffix or content, and not those of a backbone."""
-    return weights in BUNDLED or weights.endswith(".safetensors") or is_safetensors(Path(weights))
+    return weights in BUNDLED or weights.endswith(".safetensors") or is_safetensors(expand(weights))
 
 
 def check_start(start: Start, dataset: DatasetRecord, fold: int | None) -> None:

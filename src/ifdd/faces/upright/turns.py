@@ -37,8 +37,8 @@ MEMORY = 0.7
 """Weight of the sightings so far at the next one: they resemble each other, and people turn."""
 
 # A conditional logit, fitted once to sightings in the seven real videos with faces that benchmarks/turned.py turns by
-# several angles. The weight at position i belongs to the tile that is i * 30 degrees further than the angle judged; those
-# of the opposite direction are mirrored.
+# several angles. The weight at position i belongs to the tile that is i * 30 degrees further than the angle judged;
+# those of the opposite direction are mirrored.
 SCORE_WEIGHTS = (6.03, -0.47, 0.21, -1.09, -1.11, -1.83, -1.74)
 LEVEL_WEIGHTS = (0.09, 2.09, 0.13, 0.04, -1.15, -0.86, -0.34)
 SLOPE_WEIGHTS = (0.0, -2.49, -0.9, -0.9, 0.22, -0.6, 0.0)

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, get_args
 from torch import Tensor
 
 from ifdd.errors import InputError
+from ifdd.files import expand
 from ifdd.model.config import IFDDConfig, lookup
 from ifdd.model.ifdd import IFDD
 from ifdd.model.weights.foreign import RELEASE_STEM, is_ours, is_safetensors, read_safetensors, refuse_training_state
@@ -192,7 +193,7 @@ def _read(given: str | Path | Mapping[str, Any], part: Part | None) -> tuple[dic
     """Return the state dict, and what messages call its source."""
     origin = "the state dict"
     if isinstance(given, (str, Path)):
-        origin, path = str(given), Path(given)
+        origin, path = str(given), expand(given)
         if is_ours(path):
             raise InputError(f"{origin} is not a file of the release; read ifdd's checkpoints with load_checkpoint")
         given = read_safetensors(path) if is_safetensors(path) else read_pickle(path)
