@@ -186,7 +186,7 @@ def _open_packs(samples: Sequence[Sample]) -> dict[Path, Pack]:
 
 
 def fit_frames(
-    frames: Sequence[UInt8[np.ndarray, "height width 3"]] | UInt8[np.ndarray, "frames height width 3"],
+    frames: Sequence[UInt8[np.ndarray, "_ _ 3"]] | UInt8[np.ndarray, "frames height width 3"],
     size: int,
     crops: int = 1,
 ) -> UInt8[np.ndarray, "crops frames {size} {size} 3"]:

@@ -152,7 +152,7 @@ def read_frames(
     return np.stack([letterbox(image, canvas) for image in images])
 
 
-def read_images(path: str | Path, indices: Sequence[int] | np.ndarray) -> list[UInt8[np.ndarray, "height width 3"]]:
+def read_images(path: str | Path, indices: Sequence[int] | np.ndarray) -> list[UInt8[np.ndarray, "_ _ 3"]]:
     """Read chosen frames as ``read_frames``, each in its own size."""
     wanted = [int(index) for index in indices]
     if not wanted or min(wanted) < 0:
