@@ -3,10 +3,11 @@
 import json
 import re
 import zipfile
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+
+from ifdd.names import listed
 
 HEAD_BYTES = 4096
 """Bytes that tell what a file is."""
@@ -126,7 +127,7 @@ def _zip(path: Path, head: bytes) -> FileKind | None:
         return FileKind("torch", "it is a PyTorch checkpoint")
     if names and all(name.endswith(".npy") for name in names):
         return _other("a file of NumPy arrays")
-    return _other(f"a zip archive of {_some(names)}; unpack it, and give the checkpoint in it")
+    return _other(f"a zip archive of {listed(names, 3) or 'nothing'}; unpack it, and give the checkpoint in it")
 
 
 def _safetensors(path: Path, head: bytes, size: int) -> FileKind | None:
@@ -159,9 +160,3 @@ def _binary(path: Path, head: bytes) -> FileKind | None:
     if not any(head):
         return _other(f"nothing but zeros; {AGAIN}")
     return None
-
-
-def _some(names: Iterable[str], most: int = 3) -> str:
-    listed = list(names)
-    more = f" and {len(listed) - most} more" if len(listed) > most else ""
-    return ", ".join(listed[:most]) + more if listed else "nothing"

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ifdd.names import listed
+
 SYSTEM_NAMES = frozenset(
     name.lower()
     for name in (
@@ -114,6 +116,4 @@ def some(names: Iterable[str]) -> str:
         >>> some("gfedcba")
         'a, b, c, d, e and 2 more'
     """
-    distinct = sorted(set(names))
-    more = len(distinct) - SHOWN
-    return ", ".join(distinct[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return listed(sorted(set(names)), SHOWN)

@@ -5,6 +5,7 @@ import os
 import re
 import tempfile
 import unicodedata
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,18 @@ def _escaped(character: str) -> str:
     elif code > 0xFF or character in "\n\r\t":
         return character.encode("unicode_escape").decode("ascii")
     return f"\\x{code:02x}"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Return names on one line for a message, or the first of many and how many more there are.
+
+    Example:
+        >>> from ifdd.names import listed
+        >>> listed(["a", "b", "c", "d"], most=2)
+        'a, b and 2 more'
+    """
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,13 @@ class Table:
         named = ", ".join(repr(name) for name in self.header) or "no columns"
         return f"read as {ENCODINGS[self.encoding]} with {SEPARATORS[self.separator]} between the columns {named}"
 
+    def column(self, name: str) -> list[str]:
+        """Return the cells of a column, without those of lines that are too short; none if there is no such column."""
+        if name not in self.header:
+            return []
+        place = self.header.index(name)
+        return [cells[place] for _, cells in self.rows if place < len(cells)]
+
 
 def read_table(data: bytes, where: str, known: Sequence[str], exists: Callable[[Table], int] | None = None) -> Table:
     """Read a table whose first line names its columns.
@@ -71,11 +78,6 @@ def read_table(data: bytes, where: str, known: Sequence[str], exists: Callable[[
         counts = [exists(table) for table in tables]
         return tables[counts.index(max(counts))]
     return tables[0]
-
-
-def column_index(table: Table, name: str) -> int | None:
-    """Return the position of a column; None if there is none."""
-    return table.header.index(name) if name in table.header else None
 
 
 def _decoded(data: bytes, where: str) -> list[tuple[str, str]]:

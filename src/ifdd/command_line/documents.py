@@ -56,13 +56,15 @@ def read_documents(command: Command, given: Sequence[Given]) -> list[Setting]:
         if name == CONFIG or (name in command.groups and each.value.lower().endswith(RECIPE_SUFFIXES)):
             settings += _of_file(command, expand(each.value), "" if name == CONFIG else f"{name}.")
         elif name in command.groups:
-            remedy = InputError(f"{each.written} is {each.value!r}; give a YAML file or {{name: value}}")
-            settings += _Document(command, Path(), lambda line, written=each.written: written).settings(  # type: ignore[misc]
-                each.value, f"{name}.", remedy
-            )
+            settings += _of_value(command, each, f"{name}.")
         else:
             settings.append(Setting(each.name, each.written, each.value))
     return settings
+
+
+def _of_value(command: Command, given: Given, prefix: str) -> list[Setting]:
+    remedy = InputError(f"{given.written} is {given.value!r}; give a YAML file or {{name: value}}")
+    return _Document(command, Path(), lambda line: given.written).settings(given.value, prefix, remedy)
 
 
 def _of_file(command: Command, file: Path, prefix: str) -> list[Setting]:
@@ -75,7 +77,7 @@ def _read_text(file: Path) -> str:
     """Read a YAML file: UTF-8, or whatever its byte order mark says.
 
     Raises:
-        InputError: there is no such file, or it is in another encoding.
+        InputError: the file does not exist, or is in another encoding.
     """
     if file.is_dir():
         raise InputError(f"{file} is a folder; give a YAML file")

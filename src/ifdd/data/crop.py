@@ -154,11 +154,8 @@ class _Settings:
 
     def recipe(self, clip: "_Clip") -> str:
         """Return the hash of everything that determines the crops and is known without decoding the clip."""
-        how = (self.alignment, self.interval_seconds)
-        changed: list[Any] = list(how) if how != ("box", DETECTION_SECONDS) else []  # earlier crops stay valid
-        if clip.folder_fps != DEFAULT_FPS:
-            changed.append(clip.folder_fps)
-        return recipe_hash([VERSION, source_stamp(clip.path), self.size, _build(self.detector).name, *changed])
+        how = [self.size, self.alignment, self.interval_seconds, _build(self.detector).name, clip.folder_fps]
+        return recipe_hash([VERSION, source_stamp(clip.path), *how])
 
 
 def crop_faces(
@@ -244,7 +241,7 @@ def _finished(target: Path, recipe: str) -> FaceRecord | None:
         if content.pop("recipe") != recipe:
             return None
         faces = tuple(FollowedFace(**{**face, "box": tuple(face["box"])}) for face in content.pop("faces"))
-        turns = tuple(content.pop("turns", ()))
+        turns = tuple(content.pop("turns"))
         record = FaceRecord(**content, faces=faces, turns=turns)
     except (OSError, ValueError, KeyError, TypeError):
         return None

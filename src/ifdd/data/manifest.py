@@ -278,10 +278,7 @@ def _csv_rows(path: Path, table: Table) -> Iterator[tuple[int, dict[str, str]]]:
 
 def _existing(path: Path, table: Table) -> int:
     """Return how many of the paths of a table exist."""
-    if "path" not in table.header:
-        return 0
-    place = table.header.index("path")
-    return sum((path.absolute().parent / cells[place]).exists() for _, cells in table.rows if place < len(cells))
+    return sum((path.absolute().parent / each).exists() for each in table.column("path"))
 
 
 def _parquet_rows(path: Path, content: bytes) -> _Rows:

@@ -8,7 +8,6 @@ import math
 from typing import NamedTuple
 
 import cv2
-import cv2.data
 import numpy as np
 from jaxtyping import UInt8
 

@@ -20,7 +20,7 @@ from ifdd.inference.outputs.write import STATISTICS, parse_formats
 from ifdd.inference.recognizer import Recognizer
 from ifdd.inference.windows import WindowOptions
 from ifdd.model import DEFAULT, choose_device, load_checkpoint
-from ifdd.names import Disk, printable
+from ifdd.names import Disk, listed, printable
 from ifdd.processes import in_processes
 from ifdd.video.sources import CAMERA, SourceOptions, hide_password
 
@@ -153,8 +153,7 @@ class _Batch:
         _print(f"{total} videos: {self.done} read, {self.done_before} done before, {failed} failed")
         _print_notice(self.worker.recognizer)
         if failed:
-            more = failed - ONE_LINE_FROM_VIDEOS
-            shown = ", ".join(self.failed[:ONE_LINE_FROM_VIDEOS]) + (f" and {more} more" if more > 0 else "")
+            shown = listed(self.failed, ONE_LINE_FROM_VIDEOS)
             raise InputError(f"{failed} of {total} videos failed: {shown}; see above")
 
     def _is_needed(self, job: Job, retry_failed: bool, overwrite: bool) -> bool:

@@ -25,7 +25,7 @@ def choose_device(name: str | torch.device, option: str = "--device") -> str:
         option: name of the option in the message.
 
     Raises:
-        InputError: there is no such device; the message says what torch finds, and what to do.
+        InputError: the machine lacks the device; the message says what torch finds, and what to do.
 
     Example:
         >>> from ifdd.model import choose_device

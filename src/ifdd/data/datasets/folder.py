@@ -183,10 +183,7 @@ def _read_csv(listing: Listing, file: Path, usual: str) -> None:
 
 def _existing(table: Table, base: Path) -> int:
     """Return how many of the paths of a table exist."""
-    if "path" not in table.header:
-        return 0
-    place = table.header.index("path")
-    return sum(_source(base, cells[place].strip()).exists() for _, cells in table.rows if place < len(cells))
+    return sum(_source(base, each.strip()).exists() for each in table.column("path"))
 
 
 def _source(base: Path, path: str) -> Path:

@@ -65,14 +65,19 @@ def try_turns(image: UInt8[np.ndarray, "height width 3"], box: FaceBox, detector
     measured = np.zeros((3, TURNS))
     for turn in range(TURNS):
         middle = (turn % COLUMNS + 0.5) * TILE, (turn // COLUMNS + 0.5) * TILE
-        near = [face for face in found if math.dist(face.center, middle) < TILE / 5]
-        face = max(near, key=lambda face: face.score, default=None)
+        face = _best_at(found, middle)
         if face is not None and face.landmarks is not None:
             slope = math.radians(eye_slope(face.landmarks))
             measured[:, turn] = np.array([1.0, math.cos(slope), 2 * math.sin(slope)]) * face.score
     if not measured.any():
         return None
     return _weigh(measured)
+
+
+def _best_at(found: Sequence[FaceBox], middle: tuple[float, float]) -> FaceBox | None:
+    """Return the face with the highest score in the middle of a tile; None without any."""
+    near = [face for face in found if math.dist(face.center, middle) < TILE / 5]
+    return max(near, key=lambda face: face.score, default=None)
 
 
 def _weigh(measured: Float[np.ndarray, "3 turns"]) -> Evidence:
@@ -171,8 +176,7 @@ def _find_turned(
     """Return the box and landmarks found in a crop turned upright; without landmarks if nothing is found there."""
     square = CropSquare(*box.center, MARGIN * max(box.width, box.height), turn)
     found = detector.detect(crop_square(image, square, TILE))
-    near = [face for face in found if math.dist(face.center, [TILE / 2] * 2) < TILE / 5]
-    face = max(near, key=lambda face: face.score, default=None)
+    face = _best_at(found, (TILE / 2, TILE / 2))
     if face is None or face.landmarks is None:
         return box._replace(landmarks=None)
     scale = square.side / TILE

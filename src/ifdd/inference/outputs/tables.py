@@ -21,8 +21,16 @@ if TYPE_CHECKING:
 SYNTHETIC = "trained on synthetic faces"
 """The notice in every row of a table if the model was trained only on drawn faces."""
 
-_OTHER_COLUMNS = ("track", "start_seconds", "end_seconds", "start_frame", "end_frame", "quality", "notice")
-"""Columns of the timeline besides those of classes and action units."""
+_FIRST: dict[str, type] = {
+    "track": int,
+    "start_seconds": float,
+    "end_seconds": float,
+    "start_frame": int,
+    "end_frame": int,
+}
+_FILES: dict[str, type] = {"start_file": str, "end_file": str}
+_LAST: dict[str, type] = {"quality": float, "notice": str}
+"""Columns of the timeline besides those of classes and action units -> type; those of files for folders of images."""
 
 Row = dict[str, int | float | str]
 
@@ -32,15 +40,13 @@ STATISTICS_DIGITS = {"seconds": 4, "shot_change": 6, "best_score": 6, "score": 6
 
 def timeline_columns(results: Results) -> dict[str, type]:
     """Return column of the timeline -> its type."""
-    first = {"track": int, "start_seconds": float, "end_seconds": float, "start_frame": int, "end_frame": int}
     values = (*_class_columns(results), *_unit_columns(results))
-    files = dict.fromkeys(("start_file", "end_file"), str) if results.video.files else {}
-    return {**first, **files, **dict.fromkeys(values, float), "quality": float, "notice": str}
+    return {**_FIRST, **(_FILES if results.video.files else {}), **dict.fromkeys(values, float), **_LAST}
 
 
 def _class_columns(results: Results) -> list[str]:
     """Return the columns of the classes: their names, marked where another column has the name."""
-    others = {*_OTHER_COLUMNS, *_unit_columns(results)}
+    others = {*_FIRST, *_FILES, *_LAST, *_unit_columns(results)}
     return [f"{name} (class)" if name in others else name for name in results.classes]
 
 

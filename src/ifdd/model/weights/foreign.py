@@ -1,6 +1,5 @@
 """Say what a file is that was given as a checkpoint of ifdd and is none."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from safetensors import safe_open
@@ -11,6 +10,7 @@ from ifdd.errors import InputError
 from ifdd.file_kinds import file_kind
 from ifdd.model.weights.pickles import keys_of, read_pickle
 from ifdd.model.weights.state_dicts import is_training_state, prefixes_of, state_dicts_in
+from ifdd.names import listed
 
 RELEASE_STEM = "embed.conv_proj.weight"
 """A name that every model of the official release has; what precedes it is the file's prefix."""
@@ -93,10 +93,5 @@ def _of_another_model(path: Path, names: list[str], within: str = "") -> str:
             f"it holds weights of the official IFDD release{within}; convert it: ifdd convert {path} "
             f"{path.with_suffix('').name}.converted.safetensors"
         )
-    return f"it holds the weights of another model{within}, {_first(names)}; {TRAIN_ONE}"
-
-
-def _first(names: Iterable[str]) -> str:
-    listed = sorted(names)
-    more = f" and {len(listed) - NAMES_LISTED} more" if len(listed) > NAMES_LISTED else ""
-    return ", ".join(listed[:NAMES_LISTED]) + more if listed else "none at all"
+    named = listed(sorted(names), NAMES_LISTED) or "none at all"
+    return f"it holds the weights of another model{within}, {named}; {TRAIN_ONE}"

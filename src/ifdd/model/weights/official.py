@@ -1,7 +1,7 @@
 """Read checkpoints of the official IFDD release (from facts about its names and files; none of its code)."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -20,6 +20,7 @@ from ifdd.model.weights.state_dicts import (
     prefixes_of,
     state_dicts_in,
 )
+from ifdd.names import listed
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +153,7 @@ def convert_official(
     if any(OLDER_ISSM in name for name in unknown):
         raise InputError(f"{origin} has the ISSM of the release's first commit, which ifdd does not support")
     if unknown:
-        raise InputError(f"{origin} holds names unknown to the IFDD release: {_listed(sorted(unknown))}")
+        raise InputError(f"{origin} holds names unknown to the IFDD release: {listed(sorted(unknown), NAMES_LISTED)}")
     weights = {our_name: official[name] for name, our_name in used.items()}
     config = _infer_config(weights, origin, frames, order)
     if num_classes not in (None, config.num_classes):
@@ -160,12 +161,6 @@ def convert_official(
     model = IFDD(config)
     load_strictly(model, weights, origin, official_name)
     return Conversion(model.eval(), used, unused)
-
-
-def _listed(names: Sequence[object]) -> str:
-    """Return names for a message, at most the first ``NAMES_LISTED``."""
-    more = f" and {len(names) - NAMES_LISTED} more" if len(names) > NAMES_LISTED else ""
-    return ", ".join(map(str, names[:NAMES_LISTED])) + more if names else "nothing"
 
 
 def official_name(name: str) -> str:

@@ -11,6 +11,7 @@ import torch
 
 from ifdd.errors import InputError
 from ifdd.file_kinds import SAVE_WEIGHTS, WEIGHTS_ALONE, file_kind
+from ifdd.names import listed
 
 HARMLESS_ROOTS = (
     *(
@@ -100,9 +101,7 @@ def keys_of(content: object) -> str:
     """Return the top-level keys of what a file holds, for a message; if there are none, its type."""
     if not isinstance(content, Mapping):
         return f"one {type(content).__name__}" if content is not None else "nothing"
-    names = [str(name) for name in content]
-    more = f" and {len(names) - KEYS_LISTED} more" if len(names) > KEYS_LISTED else ""
-    return ", ".join(names[:KEYS_LISTED]) + more if names else "nothing"
+    return listed([str(name) for name in content], KEYS_LISTED) or "nothing"
 
 
 def _load(path: Path, inert: set[str]) -> Any:
@@ -140,8 +139,8 @@ def _refusal(path: Path, name: str | None) -> str:
     if not others:
         return "it is damaged, or holds objects other than weights; give the file of weights as it was released"
     return (
-        f"it holds objects of other programs ({_first(others)}), which ifdd does not unpickle{_keys(path)}; where it "
-        f"was made, save the weights alone: {SAVE_WEIGHTS}"
+        f"it holds objects of other programs ({listed(others, 3)}), which ifdd does not unpickle{_keys(path)}; where "
+        f"it was made, save the weights alone: {SAVE_WEIGHTS}"
     )
 
 
@@ -152,7 +151,3 @@ def _keys(path: Path) -> str:
     except Exception:  # torch refuses some even by name, and some old files
         return ""
     return "" if isinstance(content, Inert) else f"; its keys are {keys_of(content)}"
-
-
-def _first(names: list[str], most: int = 3) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

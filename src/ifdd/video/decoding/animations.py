@@ -1,7 +1,9 @@
 """Animated images: what tells them from photographs, and WebP, whose animations FFmpeg does not decode."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -16,7 +18,7 @@ CHUNK_BYTES = 100_000_000
 """Decoded frames that are held at once; OpenCV starts again at the first frame for each chunk."""
 
 _PNG, _ANIMATED_WEBP = b"\x89PNG\r\n\x1a\n", 0x02
-_LARGEST_HEADER = 1 << 20  # colour profiles and metadata come before what marks an animation
+_MOST_CHUNKS = 100  # colour profiles and metadata come before what marks an animation
 
 
 def is_animated(path: Path) -> bool:
@@ -33,11 +35,9 @@ def is_animated(path: Path) -> bool:
         with path.open("rb") as file:
             head = file.read(64)
             if head.startswith(_PNG):
-                head += file.read(_LARGEST_HEADER)
+                return _is_animated_png(file)
     except OSError:
         return False
-    if head.startswith(_PNG):
-        return b"acTL" in head.partition(b"IDAT")[0]
     if head[4:8] == b"ftyp":
         length = int.from_bytes(head[:4], "big")
         return b"avis" in (head[8:12], *(head[at : at + 4] for at in range(16, min(length, len(head)), 4)))
@@ -52,6 +52,17 @@ def open_animation(path: Path, start_seconds: float, strict: bool) -> "WebPReade
     """
     with path.open("rb") as file:
         return WebPReader(path, start_seconds, strict) if _is_animated_webp(file.read(64)) else None
+
+
+def _is_animated_png(file: BinaryIO) -> bool:
+    """Whether a PNG has an animation chunk before its first picture; only the heads of its chunks are read."""
+    file.seek(len(_PNG))
+    for _ in range(_MOST_CHUNKS):
+        head = file.read(8)
+        if len(head) < 8 or head[4:] in (b"IDAT", b"acTL"):
+            return head[4:] == b"acTL"
+        file.seek(int.from_bytes(head[:4], "big") + 4, os.SEEK_CUR)  # content and checksum
+    return False
 
 
 def _is_animated_webp(head: bytes) -> bool:
