@@ -7,6 +7,7 @@ import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 
+from ifdd.video.decoding.opening import open_input
 from ifdd.video.timestamps import start_seconds
 
 COPIED_CODECS = ("aac", "mp3", "ac3", "eac3", "alac", "opus")
@@ -31,7 +32,7 @@ class SoundCopier:
         self._input: InputContainer | None = None
         if source.is_dir():
             return
-        container = av.open(str(source.absolute()), metadata_errors="ignore")
+        container = open_input(str(source.absolute()))
         if not container.streams.audio or container.streams.audio[0].codec_context is None:
             container.close()
             return

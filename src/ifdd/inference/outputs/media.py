@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 
+from ifdd.video.decoding.opening import open_input
 from ifdd.video.sources import is_address
 from ifdd.video.suffixes import VIDEO_SUFFIXES
 
@@ -89,7 +90,7 @@ def _mime_type(video: Path) -> str:
     """Return the type of the container, whatever the suffix says."""
     suffix = video.suffix.lower()
     try:
-        with av.open(str(video), metadata_errors="ignore") as container:
+        with open_input(str(video)) as container:
             kind, brand = container.format.name, container.metadata.get("major_brand", "")
     except (av.error.FFmpegError, OSError, UnicodeError):
         return MIME_TYPES.get(suffix, UNKNOWN)

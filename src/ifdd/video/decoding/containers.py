@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import NoReturn
 
 import av
-from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from ifdd.errors import InputError
 from ifdd.video.decoding.colour import ColourConverter
 from ifdd.video.decoding.damage import DamageCounter, Gaps
+from ifdd.video.decoding.opening import open_input
 from ifdd.video.decoding.orientation import Orientations
 from ifdd.video.decoding.pipes import stoppable
 from ifdd.video.decoding.streams import choose_stream
@@ -102,10 +102,7 @@ class ContainerReader(Reader):
         self._asked = time.monotonic()
         place = self._place if isinstance(self._place, str) else stoppable(self._place, lambda: self.stopped)
         try:
-            # Odd metadata is no reason to refuse a video.
-            self._container: InputContainer = av.open(
-                place, "r", metadata_errors="ignore", options=self._settings, timeout=self._timeout_seconds
-            )
+            self._container = open_input(place, options=self._settings, timeout=self._timeout_seconds)
         except av.error.FFmpegError as error:
             self._refuse(error)
         try:

@@ -10,6 +10,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from ifdd.errors import InputError
+from ifdd.video.decoding.opening import open_input
 
 COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
 """Streams that are never the video: cover pictures and thumbnails of chapters."""
@@ -75,7 +76,7 @@ def _single_pictures(streams: Sequence[VideoStream], file: str | None) -> set[in
     if not unknown or file is None:
         return single
     counts = dict.fromkeys((stream.index for stream in streams), 0)
-    with av.open(file, metadata_errors="ignore") as container:
+    with open_input(file) as container:
         try:
             for number, packet in enumerate(container.demux(list(container.streams.video))):
                 counts[packet.stream.index] = counts.get(packet.stream.index, 0) + bool(packet.size)
