@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 
 from ifdd.synth.behaviour.action_units import ACTION_UNITS, activation_of, no_activation
-from ifdd.synth.rendered.head import Head
-from ifdd.synth.rendered.mesh import LANDMARK_VERTICES, HeadMesh
+from ifdd.synth.rendered.head import GAINS, Head
+from ifdd.synth.rendered.mesh import (
+    LANDMARK_VERTICES,
+    SURROUNDINGS,
+    WIDE_LEAST,
+    WIDE_SHARE,
+    HeadMesh,
+    Points,
+)
 from ifdd.synth.rendered.units import UNIT_SHAPES, shape_weights
 
 INNER_BROWS, OUTER_BROWS, UPPER_LIDS, LOWER_LIDS = [21, 22], [17, 26], [37, 38, 43, 44], [40, 41, 46, 47]
@@ -97,6 +104,7 @@ def test_eyes_look_where_the_gaze_points(gaze: tuple[float, float], names: tuple
 def test_normals_and_hollows_agree_with_a_slow_computation(head: Head) -> None:
     points, triangles = head.rest.points, head.mesh._geometry
     rng = np.random.default_rng(0)
+    face = np.unique(head.mesh.source[head.mesh.parts["face"]])
     for vertex in rng.choice(np.unique(triangles), 20, replace=False):
         around = triangles[(triangles == vertex).any(axis=1)]
         corners = points[around].astype(float)
@@ -105,7 +113,42 @@ def test_normals_and_hollows_agree_with_a_slow_computation(head: Head) -> None:
         np.testing.assert_allclose(head.rest.normals[vertex], normal, atol=1e-3)
         neighbours = np.setdiff1d(around, [vertex])
         depth = float((points[neighbours].mean(axis=0) - points[vertex]) @ normal)
-        assert head.rest.hollows[vertex] == pytest.approx(depth, abs=2e-3)
+        if vertex not in face:
+            assert head.rest.hollows[vertex] == pytest.approx(depth, abs=2e-3)
+            continue
+        near = np.linalg.norm(head.mesh.neutral[face] - head.mesh.neutral[vertex], axis=1) < SURROUNDINGS
+        wide = float((points[face[near]].mean(axis=0) - points[vertex]) @ normal)
+        # The surroundings are a sample of the vertices that are near.
+        assert head.rest.hollows[vertex] == pytest.approx(depth + WIDE_SHARE * max(wide - WIDE_LEAST, 0), abs=0.06)
+
+
+def test_eye_sockets_are_hollow_and_cheeks_are_not(head: Head) -> None:
+    points = head.mesh.neutral[LANDMARK_VERTICES]
+    face = np.unique(head.mesh.source[head.mesh.parts["face"]])
+
+    def hollow_at(place: Points) -> float:
+        nearest = face[np.argsort(np.linalg.norm(head.mesh.neutral[face] - place, axis=1))[:12]]
+        return float(head.rest.hollows[nearest].mean())
+
+    socket = (points[21] + points[39]) / 2
+    cheek = (points[2] + points[31]) / 2
+    assert hollow_at(socket) > hollow_at(cheek) + 0.1
+
+
+def test_people_move_differently_far_but_close_their_eyes_alike(mesh: HeadMesh) -> None:
+    heads = [Head(mesh, np.random.default_rng(seed)) for seed in range(12)]
+    gains = np.array([[head._gains["browDown_L"], head._gains["jawOpen"]] for head in heads])
+    assert (gains >= GAINS[0]).all()
+    assert (gains <= GAINS[1]).all()
+    assert gains.std(axis=0).min() > 0.05
+    assert all(head._gains["browDown_L"] == head._gains["browDown_R"] for head in heads)
+    assert not any(name.startswith(("eyeBlink", "eyeLook")) for name in heads[0]._gains)
+
+
+def test_a_frown_lowers_the_inner_ends_of_the_brows_most(head: Head) -> None:
+    frown = head.surface(activation_of({4: 1.0}), (0.0, 0.0)).points - head.rest.points
+    for inner, outer in ((21, 18), (22, 25)):
+        assert frown[LANDMARK_VERTICES[inner], 1] < 1.5 * frown[LANDMARK_VERTICES[outer], 1] < 0
 
 
 def test_people_differ_and_repeat(mesh: HeadMesh, head: Head) -> None:

@@ -13,8 +13,10 @@ from ifdd.synth.behaviour.action_units import Activation, activation_of, no_acti
 from ifdd.synth.command import synth
 from ifdd.synth.identity import Identity, identity_attributes
 from ifdd.synth.plan import person_identity
+from ifdd.synth.rendered.atlas import shared_atlas
+from ifdd.synth.rendered.mesh import HeadMesh
 from ifdd.synth.rendered.rig import RenderedRig, project, rotation
-from ifdd.synth.rendered.wrinkles import RELIEF_SIDE
+from ifdd.synth.rendered.wrinkles import RELIEF_SIDE, Wrinkles
 from ifdd.synth.rig import CROP_SIDE, FaceState, FaceTruth, Light, Pose
 from ifdd.synth.rigs import make_rig_maker
 from tests.synth.rendered.conftest import SIZE
@@ -129,6 +131,20 @@ def test_wrinkles_follow_their_units(rig: RenderedRig) -> None:
     assert deeper.max() > 0.15
     assert abs(column / RELIEF_SIDE - 0.5) < 0.08  # between the brows
     assert 0.7 < row / RELIEF_SIDE < 0.9  # v up
+
+
+def test_people_fold_in_different_places(mesh: HeadMesh) -> None:
+    atlas = shared_atlas(mesh)
+    frown = activation_of({4: 1.0, 9: 0.5, 12: 0.8})
+    reliefs = np.array(
+        [
+            Wrinkles(atlas, 0.2, 1.0, np.random.default_rng(seed)).relief(frown)[..., 2].astype(np.float32).ravel()
+            for seed in range(4)
+        ]
+    )
+    between = np.corrcoef(reliefs)[np.triu_indices(4, 1)]
+    assert (between > 0.2).all()
+    assert between.min() < 0.95
 
 
 def test_the_same_seed_gives_the_same_pixels(facekit: Path, needs_renderer: None) -> None:

@@ -12,6 +12,10 @@ from ifdd.synth.rendered.units import furrow_shapes, shape_weights
 IDENTITY_SPREAD, LARGEST_IDENTITY = (0.6, 1.0), 2.2
 """Range of the standard deviation of the identity weights, and their largest value."""
 
+GAIN_SPREAD, GAINS = 0.18, (0.6, 1.4)
+"""Deviation of the logarithm of how far people's faces move in each expression shape, and its range: the muscles of
+one person move the skin further than those of another at the same intensity."""
+
 TEETH_BACK = 0.25
 """Distance in centimetres by which the teeth are moved back: the published ones push through the lips."""
 
@@ -41,6 +45,7 @@ class Head:
         self.neutral = mesh.neutral + shape
         self.neutral[TOOTH_VERTICES, 2] -= TEETH_BACK
         self._furrows = furrow_shapes(mesh)
+        self._gains = _shape_gains([*mesh.expression_names, *self._furrows], rng.spawn(1)[0])
         self._resting = _resting_weights(rng)
         rest = self.surface(np.zeros((2, 0), np.float32), (0.0, 0.0))
         self.rest = rest
@@ -51,7 +56,7 @@ class Head:
         weights = dict(self._resting)
         if activation.shape[1]:
             for name, weight in shape_weights(activation, gaze).items():
-                weights[name] = weights.get(name, 0.0) + weight
+                weights[name] = weights.get(name, 0.0) + weight * self._gains.get(name, 1.0)
         points = self._deformed(weights)
         normals = self.mesh.normals(points)
         return Surface(points, normals, self.mesh.hollows(points, normals))
@@ -66,6 +71,17 @@ class Head:
             if weights.get(name, 0.0) > 1e-4:
                 points += np.float32(weights[name]) * shape
         return points
+
+
+def _shape_gains(names: list[str], rng: np.random.Generator) -> dict[str, float]:
+    """Draw how far this person's face moves in each shape, the same on both sides; lids close and eyes turn alike."""
+    shapes = sorted({name.removesuffix("_L").removesuffix("_R") for name in names})
+    gains = dict(zip(shapes, np.clip(np.exp(rng.normal(0, GAIN_SPREAD, len(shapes))), *GAINS).tolist(), strict=True))
+    return {
+        name: gains[name.removesuffix("_L").removesuffix("_R")]
+        for name in names
+        if not name.startswith(("eyeBlink", "eyeLook"))
+    }
 
 
 def _resting_weights(rng: np.random.Generator) -> dict[str, float]:

@@ -54,7 +54,7 @@ class RenderedRig:
         self.head = Head(self.mesh, rng)
         atlas = shared_atlas(self.mesh)
         self.look = sample_look(identity, rng)
-        self.wrinkles = Wrinkles(atlas, identity.age, self.look.wrinkle_strength)
+        self.wrinkles = Wrinkles(atlas, identity.age, self.look.wrinkle_strength, rng.spawn(1)[0])
         self._relief = self.renderer.relief(RELIEF_SIDE)
         self._vertices = self.renderer.buffer(np.zeros((len(self.mesh.source), 9), np.float32))
         skin = paint_skin(identity, self.look, atlas, rng)
@@ -65,7 +65,7 @@ class RenderedRig:
         look = self.look
         flat = np.empty((4, 4, 4), np.uint8)
         flat[:] = (*(int(value) for value in self.identity.skin), 255)
-        matt = Material((SKIN_GLOSS * look.oily, 22.0), (0.32, 0.18, 0.14), 1.1)
+        matt = Material((SKIN_GLOSS * look.oily, 22.0), (0.32, 0.18, 0.14), look.shade)
         wet = Material((0.55, 90.0), (0.15, 0.12, 0.12), 0.0, shadowed=0.6)
         parts = {
             "face": (skin, Material(matt.gloss, matt.wrap, matt.hollow_strength, wrinkled=True)),

@@ -43,6 +43,8 @@ class Look:
     """Brightness of the mouth's inside, 0 to 1."""
     oily: float
     """Strength of the skin's highlights."""
+    shade: float
+    """Darkening of hollows such as the eye sockets, per centimetre of depth."""
     recede: float
     """Height of the hairline over the average one in centimetres."""
 
@@ -55,7 +57,7 @@ def sample_look(identity: Identity, rng: np.random.Generator) -> Look:
     return Look(
         feminine=feminine,
         blotches=rng.uniform(0.4, 1.3),
-        sockets=rng.uniform(0.0, 0.30),
+        sockets=rng.uniform(0.0, 0.35),
         lip_opacity=rng.uniform(0.95, 1.0) if made_up else rng.uniform(0.4, 0.9),
         lipstick=made_up,
         eyeshadow=feminine and rng.random() < 0.3,
@@ -64,10 +66,11 @@ def sample_look(identity: Identity, rng: np.random.Generator) -> Look:
         brow_drop=rng.uniform(1.0, 15.0),
         brow_thickness=float(np.clip(identity.brow_thickness * rng.uniform(0.55, 1.35), 0.45, 1.7)),
         brow_opacity=rng.uniform(0.45, 1.0) * (0.75 if fair > 0.75 and rng.random() < 0.3 else 1.0),
-        wrinkle_strength=rng.uniform(0.55, 1.3),
+        wrinkle_strength=rng.uniform(0.1, 1.3),
         teeth=rng.uniform(0.55, 1.0),
         mouth=rng.uniform(0.15, 0.9),
-        oily=rng.uniform(0.3, 1.3),
+        oily=rng.uniform(0.3, 2.0),
+        shade=rng.uniform(0.7, 2.2),
         recede=rng.uniform(-0.5, 1.2) + (rng.uniform(0.0, 2.0) if not feminine and identity.age > 0.4 else 0.0),
     )
 

@@ -1,7 +1,8 @@
 """Action units as sums of ICT-FaceKit's expression shapes, and as wrinkles.
 
-The weights at intensity 1 were set by eye against FACS's descriptions; ``browDown`` alone is too weak for unit 4, so a
-furrow of our own joins it. ``{side}`` stands for L or R.
+The weights at intensity 1 were set by eye against FACS's descriptions; ``browDown`` alone
+lowers the middle of the brow more than its inner end, so a furrow of our own joins it for unit 4, and the lowered brows
+form a V. ``{side}`` stands for L or R.
 """
 
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ SIDES = ("R", "L")
 UNIT_SHAPES: dict[int, dict[str, float]] = {
     1: {"browInnerUp_{side}": 1.5},
     2: {"browOuterUp_{side}": 1.05},
-    4: {"browDown_{side}": 1.7, "noseSneer_{side}": 0.1, "furrow_{side}": 1.2},
+    4: {"browDown_{side}": 1.0, "noseSneer_{side}": 0.15, "furrow_{side}": 1.9},
     5: {"eyeWide_{side}": 1.25},
     6: {"cheekSquint_{side}": 0.9, "cheekRaiser_{side}": 0.7, "eyeSquint_{side}": 0.3},
     7: {"eyeSquint_{side}": 1.3, "eyeBlink_{side}": 0.1},
@@ -67,7 +68,7 @@ def furrow_shapes(mesh: HeadMesh) -> dict[str, Points]:
         front = (points[:, 2] > 6).astype(np.float32)
         near = np.exp(-(((points - brow) / (1.9, 1.1, 3.0)) ** 2).sum(axis=1) / 2) * front
         between = np.exp(-(((points - (brow + root) / 2 * (0.0, 1.0, 1.0)) / (0.9, 1.1, 3.0)) ** 2).sum(axis=1) / 2)
-        shift = near[:, None] * (-0.28 * outward, -0.30, 0.04) + (between * front)[:, None] * (0.0, -0.05, 0.16)
+        shift = near[:, None] * (-0.22 * outward, -0.36, 0.04) + (between * front)[:, None] * (0.0, -0.05, 0.16)
         shift[mesh.model.neutral[:, 2] < 0] = 0
         shapes[f"furrow_{side}"] = np.asarray(shift * half[:, None], np.float32)
     return shapes

@@ -22,6 +22,13 @@ CROSSING = 14.0
 """Width in pixels of the face's middle, where the folds of both halves overlap."""
 
 
+LAYOUTS = 8
+"""Number of different layouts of the folds; faces that all fold in the same places teach a model a template."""
+
+SHIFT = 2.5
+"""Deviation in pixels of the texture of a fold's points from the average face's."""
+
+
 class Fold(NamedTuple):
     """A fold on the half at the left of the picture; the other half has its mirror image."""
 
@@ -40,12 +47,13 @@ class Wrinkles:
         atlas: places on the texture.
         age: 0, young, to 1, old.
         strength: factor on the depth of all folds.
+        rng: random source of the person.
     """
 
-    def __init__(self, atlas: Atlas, age: float, strength: float) -> None:
-        folds, sides = _shared_folds(atlas)
+    def __init__(self, atlas: Atlas, age: float, strength: float, rng: np.random.Generator) -> None:
+        folds, sides = _shared_folds(atlas, int(rng.integers(LAYOUTS)))
         self._folds, self._sides = folds, sides
-        self._strength = strength * (0.5 + 0.5 * age)
+        self._strength = strength * (0.5 + 0.5 * age) * np.clip(np.exp(rng.normal(0, 0.5, len(folds))), 0.2, 2.0)
         self._aged = np.array([0.95 * fold.age * max(age - 0.15, 0) for fold in folds], np.float32)
 
     def relief(self, activation: Activation) -> Float16[np.ndarray, "side side 4"]:
@@ -56,7 +64,7 @@ class Wrinkles:
                 moved = sum(
                     weight * float(activation[side, UNIT_COLUMN[number]]) for number, weight in fold.units.items()
                 )
-                depths[side, row] = self._strength * min(moved, 1.2) + self._aged[row]
+                depths[side, row] = self._strength[row] * min(moved, 1.2) + self._aged[row]
         flat = depths.reshape(-1) @ self._sides.reshape(2 * len(self._folds), -1)
         depth = flat.reshape(RELIEF_SIDE, RELIEF_SIDE)
         result = np.zeros((RELIEF_SIDE, RELIEF_SIDE, 4), np.float16)
@@ -66,9 +74,9 @@ class Wrinkles:
         return np.ascontiguousarray(result[::-1])
 
 
-@lru_cache(maxsize=1)
-def _shared_folds(atlas: Atlas) -> tuple[tuple[Fold, ...], Float32[np.ndarray, "2 folds side side"]]:
-    folds = tuple(_folds(atlas))
+@lru_cache(maxsize=LAYOUTS)
+def _shared_folds(atlas: Atlas, layout: int) -> tuple[tuple[Fold, ...], Float32[np.ndarray, "2 folds side side"]]:
+    folds = tuple(_folds(atlas, np.random.default_rng([5, layout])))
     middle = 1 / (1 + np.exp((atlas.x - SIDE / 2) / CROSSING))
     small = (RELIEF_SIDE, RELIEF_SIDE)
     sides = np.zeros((2, len(folds), *small), np.float32)
@@ -79,7 +87,7 @@ def _shared_folds(atlas: Atlas) -> tuple[tuple[Fold, ...], Float32[np.ndarray, "
     return folds, sides
 
 
-def _folds(atlas: Atlas) -> Iterator[Fold]:
+def _folds(atlas: Atlas, rng: np.random.Generator) -> Iterator[Fold]:
     point = atlas.landmarks
     inner, middle, outer = point[21], point[19], point[17]
     root, wing, corner = point[27], point[31], point[48]
@@ -87,7 +95,10 @@ def _folds(atlas: Atlas) -> Iterator[Fold]:
     centre = SIDE / 2
 
     def lines(*paths: Any, width: float = 2.0, soft: float = 2.6) -> Layer:
-        total = sum(_profile(atlas, np.array(path, float), width, soft) for path in paths)
+        wider, softer = rng.uniform(0.7, 1.5), rng.uniform(0.8, 2.0)
+        drawn = [path for path in paths if rng.random() < 0.8] or paths[:1]
+        moved = [np.array(path, float) + rng.normal(0, SHIFT, (len(path), 2)) for path in drawn]
+        total = sum(_profile(atlas, path, width * wider, soft * softer) for path in moved)
         return np.asarray(total, np.float32)
 
     # Between the brows.
