@@ -38,6 +38,9 @@ def test_a_set_is_written_and_read(tmp_path: Path) -> None:
         assert len(truth["frames"]) == 4
         assert len(truth["frames"][0]["landmarks"]) == 68
         assert truth["fps"] == 10
+        assert truth["scene"].keys() == {"background", "light_contrast", "fill_lights", "grey", "resolution"}
+        assert truth["frames"][0]["light"].keys() == set("xyz")
+        assert 0 < truth["frames"][0]["brightness"] < 1
         assert truth["identity"]["hair_style"] == sample.attributes["hair"]
         assert list(sample.attributes)[:5] == ["skin_tone", "age", "glasses", "beard", "hair"]
         assert list(sample.attributes)[5:] == [f"au{number:02d}" for number in sorted(ACTION_UNITS)]

@@ -142,3 +142,53 @@ def test_another_rig_can_draw_the_people() -> None:
     assert usual.render(0).frames.std() > 8
     assert white.render(0).frames.min() == 255
     assert np.array_equal(white.render(0).truth[1].face.landmarks, usual.render(0).truth[1].face.landmarks)
+
+
+@pytest.mark.parametrize(
+    ("preset", "means"),
+    [
+        ("standard", (96.618, 94.124, 93.677)),
+        ("wild", (82.88, 81.171, 80.325)),
+        ("lifelike", (109.235, 109.069, 110.225)),
+    ],
+)
+def test_the_frames_are_those_of_earlier_versions(preset: str, means: tuple[float, ...]) -> None:
+    """The truth of scene and light was added later: it must not take a random number from the drawing."""
+    config = SynthConfig(PRESETS[preset].behaviour, PRESETS[preset].scene, size=48, frames=3)
+    assert render_clip(config, 7, 5).frames.mean((1, 2, 3)) == pytest.approx(means, abs=0.02)
+
+
+def test_the_truth_of_the_scene_agrees_with_the_frames() -> None:
+    still = replace(PRESETS["easy"].scene, backgrounds=("plain", "lights"), light_angle=60.0, light_drift=0.1)
+    config = SynthConfig(PRESETS["easy"].behaviour, still, frames=2, size=64)
+    clips: list[Clip] = []
+    for index in range(12):
+        clip = render_clip(config, 2, index)
+        corner = clip.frames[0, :8, :8].reshape(-1, 3)
+        assert (corner.std(axis=0).max() == 0) == (clip.scene.background == "plain")
+        assert 0.5 <= clip.scene.light_contrast <= 0.6
+        for frame, truth in zip(clip.frames, clip.truth, strict=True):
+            x, y, width, height = (round(value) for value in truth.face.box)
+            assert truth.brightness == pytest.approx(frame[y : y + height, x : x + width].mean() / 255, abs=0.01)
+            assert np.linalg.norm(truth.light) == pytest.approx(1, abs=1e-6)
+        clips.append(clip)
+    assert {clip.scene.background for clip in clips} == {"plain", "lights"}
+    # the half of the face that the light shines on is brighter
+    sides = [clip.truth[0].light[0] for clip in clips]
+    brighter = [_right_minus_left(clip) for clip in clips]
+    assert np.corrcoef(sides, brighter)[0, 1] > 0.8
+
+
+def _right_minus_left(clip: Clip) -> float:
+    x, y, width, height = (round(value) for value in clip.truth[0].face.box)
+    face = clip.frames[0, y : y + height, x : x + width].astype(float)
+    return float(face[:, width // 2 :].mean() - face[:, : width // 2].mean())
+
+
+def test_grey_clips_are_recorded_as_grey() -> None:
+    config = SynthConfig(PRESETS["lifelike"].behaviour, PRESETS["lifelike"].scene, frames=1, size=48)
+    for index in range(8):
+        clip = render_clip(config, 1, index)
+        colour = np.ptp(clip.frames.astype(int), axis=-1).mean()
+        assert (colour < 4) == clip.scene.grey
+        assert 0.5 <= clip.scene.resolution <= 1

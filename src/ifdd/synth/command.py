@@ -14,13 +14,15 @@ from ifdd.data.manifest import Sample, write_manifest
 from ifdd.errors import InputError, check_range
 from ifdd.files import write_text
 from ifdd.processes import available_cores, in_processes
+from ifdd.synth.claim import claim
 from ifdd.synth.config import PRESETS, Preset, SynthConfig, changed
 from ifdd.synth.identity import identity_attributes
-from ifdd.synth.plan import person_identity, plan_clip
+from ifdd.synth.pairs import CONDITIONS, PairClip, plan_pairs, render_pair_clip
+from ifdd.synth.plan import ClipPlan, person_identity, plan_clip
 from ifdd.synth.render import Clip, render_clip
 from ifdd.synth.rigs import RigMaker, make_rig_maker
 from ifdd.synth.tree import TreeClip, plan_tree, render_tree_clip, resample, tree_config, write_lists
-from ifdd.synth.truth import action_unit_attributes, truth_record
+from ifdd.synth.truth import action_unit_attributes, scene_record, truth_record
 from ifdd.synth.videos.crowd import CrowdConfig, write_crowd
 from ifdd.synth.videos.story import StoryConfig, write_story
 from ifdd.video.encode import write_images, write_video
@@ -38,6 +40,7 @@ def synth(
     out: Path,
     *,
     clips: int = 0,
+    pairs: int = 0,
     layout: Literal["", "dfew", "ferv39k", "mafw", "cremad", "ravdess"] = "",
     preset: Literal["easy", "standard", "wild", "lifelike"] = "standard",
     rig: Literal["drawn", "rendered", "both"] = "drawn",
@@ -63,12 +66,15 @@ def synth(
     """Generate SynthDFER, the built-in benchmark: labelled videos of computer-generated faces with full ground truth.
 
     Writes OUT/manifest.csv, OUT/clips/ID.mp4 (or a folder of PNG images) and OUT/clips/ID.json, the ground truth of
-    every frame: action units, intensity, pose, gaze, speech, occlusion, landmarks and face box. The same seed gives the
-    same frames for any number of clips and workers. Running the same command again resumes an interrupted run.
+    every frame: action units, intensity, pose, gaze, speech, occlusion, landmarks, face box and light. The same seed
+    gives the same frames for any number of clips and workers. Running the same command again resumes an interrupted
+    run.
 
     Args:
         out: Folder to write to.
         clips: Number of clips.
+        pairs: Number of minimal pairs to write instead of clips: test clips of this set, each as onset, constant,
+            offset, reversed, shuffled, frozen_apex and frozen_rise, for 'ifdd evaluate --pairs'.
         layout: Write the folders and lists of this dataset, as input for 'ifdd prepare', instead of a manifest. The
             clips show cropped faces, for mafw, cremad and ravdess whole scenes. The dataset sets classes, frames per
             clip and folds.
@@ -107,10 +113,15 @@ def synth(
     for label in labels:
         canonical_label(label)
     check_range("--clips", clips, at_least=0)
+    check_range("--pairs", pairs, at_least=0)
     check_range("--seed", seed, at_least=0)
     check_range("--workers", workers, at_least=0)
-    if not (clips or labels or crowd):
-        raise InputError("nothing to do: give --clips N, --story happy,sad,... or --crowd")
+    if not (clips or pairs or labels or crowd):
+        raise InputError("nothing to do: give --clips N, --pairs N, --story happy,sad,... or --crowd")
+    if pairs and (clips or layout):
+        raise InputError(
+            f"--pairs writes a set of its own; give --{'clips' if clips else 'layout'} with another folder"
+        )
     config = SynthConfig(
         behaviour=changed(PRESETS[preset].behaviour, behaviour or {}, "behaviour"),
         scene=changed(PRESETS[preset].scene, scene or {}, "scene"),
@@ -124,7 +135,7 @@ def synth(
         test=0.0 if layout else test,
         rig=rig,
     )
-    if layout in ("dfew", "ferv39k"):
+    if pairs or layout in ("dfew", "ferv39k"):
         format = "frames"
     elif layout in ("cremad", "ravdess"):
         format = "mp4"
@@ -141,6 +152,8 @@ def synth(
         write_tree(out, layout, job._replace(config=tree_config(layout, config)), clips, processes)
     elif clips:
         write_set(out, job, clips, processes)
+    elif pairs:
+        write_pairs(out, job, pairs, processes)
     if labels:
         write_story(out, labels, Preset(config.behaviour, config.scene), seed, story_video, make_rig)
         console.print(f"{out / 'story.mp4'}: {len(labels) * story_video.seconds:g} s, truth in story.json")
@@ -178,24 +191,49 @@ def write_set(out: Path, job: Rendering, clips: int, workers: int) -> None:
     Raises:
         InputError: the folder holds a set with different settings, or cannot be written.
     """
-    config, seed, format = job.config, job.seed, job.format
-    _claim(out, job.settings(), ("manifest.csv", "clips"))
+    config, seed = job.config, job.seed
+    claim(out, job.settings(), ("manifest.csv", "clips"))
     plans = [plan_clip(config, seed, index) for index in range(clips)]
-    missing = [plan for plan in plans if not _is_done(out, plan.clip_id, format)]
+    missing = [plan for plan in plans if not _is_done(out, plan.clip_id, job.format)]
     numbers, people = [plan.number for plan in missing], [plan.person for plan in missing]
     _write_missing(partial(_write_clip, out, job), numbers, people, clips, workers)
-    samples = []
-    for plan in plans:
-        path = _clip_path(out, plan.clip_id, format)
-        identity = person_identity(seed, plan.person, config.even_skin_tones)
-        further = identity_attributes(identity) | _shown_units(out, plan.clip_id)
-        sample = Sample(plan.clip_id, path, config.frames, plan.label, plan.subset, 0, plan.subject)
-        samples.append(replace(sample, fps=config.fps, attributes=further))
+    samples = [_sample(out, job, plan) for plan in plans]
     write_manifest(out / "manifest.csv", samples)
     counts = ", ".join(
         f"{sum(sample.subset == subset for sample in samples)} {subset}" for subset in config.subset_people()
     )
     console.print(f"{out / 'manifest.csv'}: {clips} clips ({counts})")
+
+
+def write_pairs(out: Path, job: Rendering, pairs: int, workers: int) -> None:
+    """Write the clips of ``pairs`` minimal pairs, their truth and the manifest to ``out``; existing clips are kept.
+
+    The frames are images, each compressed on its own: the same frame has the same pixels in all clips of a pair.
+
+    Raises:
+        InputError: the folder holds a set with different settings, or cannot be written, or there are no test clips.
+    """
+    clips = [clip for each in plan_pairs(job.config, job.seed, pairs) for clip in each]
+    claim(out, {"pairs": list(CONDITIONS), **job.settings()}, ("manifest.csv", "clips"))
+    missing = [clip for clip in clips if not _is_done(out, clip.plan.clip_id, job.format)]
+    people = [clip.plan.person for clip in missing]
+    _write_missing(partial(_write_pair_clip, out, job), missing, people, len(clips), workers)
+    samples = []
+    for clip in clips:
+        sample = _sample(out, job, clip.plan)
+        about = {"pair": clip.pair, "condition": clip.condition}
+        samples.append(replace(sample, attributes=about | sample.attributes))
+    write_manifest(out / "manifest.csv", samples)
+    console.print(f"{out / 'manifest.csv'}: {pairs} pairs of {len(CONDITIONS)} clips")
+
+
+def _sample(out: Path, job: Rendering, plan: ClipPlan) -> Sample:
+    """Return the line of the manifest for a clip whose truth is written."""
+    config, path = job.config, _clip_path(out, plan.clip_id, job.format)
+    identity = person_identity(job.seed, plan.person, config.even_skin_tones)
+    further = identity_attributes(identity) | _shown_units(out, plan.clip_id)
+    sample = Sample(plan.clip_id, path, config.frames, plan.label, plan.subset, 0, plan.subject)
+    return replace(sample, fps=config.fps, attributes=further)
 
 
 def write_tree(out: Path, layout: str, job: Rendering, clips: int, workers: int) -> None:
@@ -206,7 +244,7 @@ def write_tree(out: Path, layout: str, job: Rendering, clips: int, workers: int)
     """
     plans = plan_tree(layout, job.config, job.seed, clips, job.format)
     settings = {"layout": layout, **job.settings()}
-    _claim(out, settings, ("manifest.csv", "truth", *sorted({plan.path.partition("/")[0] for plan in plans})))
+    claim(out, settings, ("manifest.csv", "truth", *sorted({plan.path.partition("/")[0] for plan in plans})))
     missing = [plan for plan in plans if not _tree_clip_is_done(out, plan)]
     people = [plan.plan.person for plan in missing]
     _write_missing(partial(_write_tree_clip, out, layout, job), missing, people, clips, workers)
@@ -214,45 +252,6 @@ def write_tree(out: Path, layout: str, job: Rendering, clips: int, workers: int)
     console.print(
         f"{out}: {clips} clips in the layout of {layout}; next: ifdd prepare {layout} {out} OUT", soft_wrap=True
     )
-
-
-def _claim(out: Path, settings: dict[str, Any], results: tuple[str, ...]) -> None:
-    """Check that ``out`` holds no results, or a set with the same settings; record the settings there."""
-    note = out / "synth.json"
-    wanted = json.loads(json.dumps(settings))
-    if note.exists():
-        try:
-            found = json.loads(note.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{note} cannot be read ({error}); choose another folder") from error
-        found = _completed(found)
-        if found != wanted:
-            raise InputError(
-                f"{out} holds a set with different settings ({_difference(found, wanted)}); choose another folder"
-            )
-        return
-    if any((out / name).exists() for name in results):
-        raise InputError(f"{out} holds another dataset; choose another folder")
-    write_text(note, json.dumps(wanted, indent=1))
-
-
-def _completed(settings: Any) -> Any:
-    """Return settings written by an earlier version with the defaults of the settings that did not exist yet."""
-    if not (isinstance(settings, dict) and isinstance(config := settings.get("config"), dict)):
-        return settings
-    for name, defaults in json.loads(json.dumps(asdict(SynthConfig()))).items():
-        if isinstance(defaults, dict) and isinstance(config.get(name), dict):
-            config = {**config, name: {**defaults, **config[name]}}
-    return {**settings, "config": config}
-
-
-def _difference(found: Any, wanted: Any, name: str = "") -> str:
-    """Return the first difference between the settings, as "name: found, not wanted"."""
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        for key in {**found, **wanted}:
-            if found.get(key) != wanted.get(key):
-                return _difference(found.get(key), wanted.get(key), f"{name}.{key}" if name else str(key))
-    return f"{name}: {found}, not {wanted}"
 
 
 def _clip_path(out: Path, clip_id: str, format: str) -> Path:
@@ -309,6 +308,14 @@ def _write_clip(out: Path, job: Rendering, index: int) -> None:
     write_text(out / "clips" / f"{clip.plan.clip_id}.json", json.dumps(clip_record(clip, job)))
 
 
+def _write_pair_clip(out: Path, job: Rendering, pair_clip: PairClip) -> None:
+    clip = render_pair_clip(job.config, job.seed, pair_clip, job.make_rig)
+    clip_id = clip.plan.clip_id
+    write_images(_clip_path(out, clip_id, job.format), clip.frames, suffix=".jpg")
+    record = clip_record(clip, job) | {"pair": pair_clip.pair, "condition": pair_clip.condition}
+    write_text(out / "clips" / f"{clip_id}.json", json.dumps(record))
+
+
 def _write_tree_clip(out: Path, layout: str, job: Rendering, plan: TreeClip) -> None:
     clip = render_tree_clip(layout, plan, job.config, job.seed, job.make_rig)
     path = out / plan.path
@@ -352,5 +359,6 @@ def clip_record(clip: Clip, job: Rendering) -> dict[str, Any]:
         "size": config.size,
         "landmark_scheme": "ibug68",
         "identity": asdict(person_identity(job.seed, plan.person, config.even_skin_tones)),
+        "scene": scene_record(clip.scene),
         "frames": [truth_record(frame) for frame in clip.truth],
     }

@@ -1,6 +1,6 @@
 """Render clips from a plan: behaviour, rig and scene."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -8,15 +8,24 @@ from jaxtyping import Float, UInt8
 
 from ifdd.data.labels import canonical_label
 from ifdd.synth.behaviour.behaviour import Behaviour, Moments
-from ifdd.synth.behaviour.course import clip_event
+from ifdd.synth.behaviour.course import Event, clip_event
 from ifdd.synth.config import SceneConfig, SynthConfig
 from ifdd.synth.drawn.hand import draw_hand
 from ifdd.synth.identity import Identity
 from ifdd.synth.plan import ClipPlan, person_identity, plan_clip
 from ifdd.synth.rig import CROP_SIDE, FaceState, Pose
 from ifdd.synth.rigs import DEFAULT_RIG, RigMaker
-from ifdd.synth.scene import MARGIN, Degradation, Exposure, LightCourse, make_background, make_camera, sample_hand
-from ifdd.synth.truth import FrameTruth, hidden_share
+from ifdd.synth.scene import (
+    MARGIN,
+    Degradation,
+    Exposure,
+    LightCourse,
+    make_background,
+    make_camera,
+    mean_brightness,
+    sample_hand,
+)
+from ifdd.synth.truth import FrameTruth, SceneTruth, hidden_share
 
 Picture = UInt8[np.ndarray, "height width 3"]
 
@@ -27,6 +36,7 @@ class Clip(NamedTuple):
     plan: ClipPlan
     frames: UInt8[np.ndarray, "frames height width 3"]
     truth: tuple[FrameTruth, ...]
+    scene: SceneTruth
 
 
 class Scene:
@@ -71,6 +81,9 @@ class Scene:
         self.camera_distance = float(further.uniform(*config.lens))
         self.exposure = Exposure(config, further)
         self.rig = make_rig(identity, self.scale)
+        self.truth = SceneTruth(
+            kind, self.light.contrast, len(self.light.fills), self.exposure.is_grey, self.exposure.resolution
+        )
 
     def film(self, behaviour: Behaviour, times: Float[np.ndarray, " times"]) -> Iterator[tuple[Picture, FrameTruth]]:
         """Yield the picture and its truth at each time (seconds)."""
@@ -94,6 +107,7 @@ class Scene:
             before = picture.copy()
             if draw_hand(picture, self.hand, time, self.identity.skin, pose, light) > 0:
                 hidden = hidden_share(before, picture, face.box)
+        exposed = self.exposure.apply(picture, face.box)
         truth = FrameTruth(
             time,
             activation,
@@ -105,8 +119,10 @@ class Scene:
             float(moments.speech[index]),
             hidden,
             face,
+            (float(light.direction[0]), float(light.direction[1]), float(light.direction[2])),
+            mean_brightness(exposed, face.box),
         )
-        return self.degradation.apply(self.exposure.apply(picture, face.box)), truth
+        return self.degradation.apply(exposed), truth
 
 
 def render_clip(config: SynthConfig, seed: int, index: int, make_rig: RigMaker = DEFAULT_RIG) -> Clip:
@@ -122,17 +138,24 @@ def render_clip(config: SynthConfig, seed: int, index: int, make_rig: RigMaker =
 
 
 def render_plan(
-    plan: ClipPlan, config: SynthConfig, seed: int, size: tuple[int, int], make_rig: RigMaker = DEFAULT_RIG
+    plan: ClipPlan,
+    config: SynthConfig,
+    seed: int,
+    size: tuple[int, int],
+    make_rig: RigMaker = DEFAULT_RIG,
+    change: Callable[[Event], Event] = lambda event: event,
 ) -> Clip:
     """Render a planned clip in pictures of height and width ``size``.
 
-    The face is as large as in square pictures of ``config.size``, whatever ``size`` is.
+    The face is as large as in square pictures of ``config.size``, whatever ``size`` is. ``change`` may give the emotion
+    another course; everything else stays as it was drawn.
     """
     rng = np.random.default_rng([seed, 15, plan.number])
     duration = config.frames / config.fps
-    events = clip_event(canonical_label(plan.label), config.behaviour, duration, rng)
+    drawn = clip_event(canonical_label(plan.label), config.behaviour, duration, rng)
+    events = tuple(change(event) for event in drawn)
     behaviour = Behaviour(events, config.behaviour, duration, rng)
     identity = person_identity(seed, plan.person, config.even_skin_tones)
     scene = Scene(identity, config.scene, size, config.size / CROP_SIDE, duration, rng, make_rig)
     shots = list(scene.film(behaviour, np.arange(config.frames) / config.fps))
-    return Clip(plan, np.stack([picture for picture, _ in shots]), tuple(truth for _, truth in shots))
+    return Clip(plan, np.stack([picture for picture, _ in shots]), tuple(truth for _, truth in shots), scene.truth)

@@ -90,7 +90,8 @@ class LightCourse:
     def __init__(self, config: SceneConfig, exposure: float, rng: np.random.Generator) -> None:
         angle, around = np.deg2rad(config.light_angle) * np.sqrt(rng.random()), rng.uniform(np.pi, 2 * np.pi)
         self.direction = np.array([np.sin(angle) * np.cos(around), np.sin(angle) * np.sin(around), np.cos(angle)])
-        contrast, level = float(rng.uniform(*config.light_contrast)), exposure * float(rng.uniform(0.9, 1.06))
+        self.contrast = contrast = float(rng.uniform(*config.light_contrast))
+        level = exposure * float(rng.uniform(0.9, 1.06))
         # Lamps and skies vary from warm to cool, hardly in green.
         warm_to_cool = np.array([1.0, 0.1, -1.0])
         self.colour = (
@@ -221,7 +222,7 @@ class Exposure:
         """Return the picture, exposed for the face in the ``box`` (left, top, width, height) of the first frame."""
         if self.brightness > 0:
             if self._gain is None:
-                self._gain = self.brightness / max(_mean_of(picture, box), 0.02)
+                self._gain = self.brightness / max(mean_brightness(picture, box), 0.02)
             picture = np.asarray(cv2.convertScaleAbs(picture, alpha=self._gain))
         if self.is_grey:
             picture = np.asarray(cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB))
@@ -232,7 +233,7 @@ class Exposure:
         return picture
 
 
-def _mean_of(picture: Picture, box: tuple[float, float, float, float]) -> float:
+def mean_brightness(picture: Picture, box: tuple[float, float, float, float]) -> float:
     """Return the mean of a box from 0 to 1; of the whole picture if the box lies outside."""
     left, top, width, height = (round(value) for value in box)
     part = picture[max(top, 0) : top + height, max(left, 0) : left + width]

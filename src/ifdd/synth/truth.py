@@ -8,6 +8,7 @@ from jaxtyping import Float, UInt8
 
 from ifdd.data.action_units import action_unit_column
 from ifdd.synth.behaviour.action_units import ACTION_UNITS
+from ifdd.synth.config import BackgroundKind
 from ifdd.synth.rig import FaceTruth
 
 
@@ -25,6 +26,24 @@ class FrameTruth(NamedTuple):
     occlusion: float
     """Share of the face box that the hand occludes."""
     face: FaceTruth
+    light: tuple[float, float, float]
+    """Unit vector towards the light: x right, y down, z towards the viewer."""
+    brightness: float
+    """Mean of the face box in the picture, from 0, black, to 1, white."""
+
+
+class SceneTruth(NamedTuple):
+    """The ground truth of a scene that stays the same throughout a clip."""
+
+    background: BackgroundKind
+    light_contrast: float
+    """Share of directed light, 0 to 1; the rest is ambient."""
+    fill_lights: int
+    """Number of further lights; the drawn rig ignores them."""
+    grey: bool
+    """Whether the clip is black and white."""
+    resolution: float
+    """Factor by which the picture was reduced and enlarged again."""
 
 
 def hidden_share(
@@ -56,6 +75,16 @@ def truth_record(truth: FrameTruth) -> dict[str, Any]:
         "occlusion": round(truth.occlusion, 3),
         "box": dict(zip(("x", "y", "width", "height"), (round(value, 2) for value in truth.face.box), strict=True)),
         "landmarks": truth.face.landmarks.round(2).tolist(),
+        "light": dict(zip("xyz", (round(value, 3) for value in truth.light), strict=True)),
+        "brightness": round(truth.brightness, 3),
+    }
+
+
+def scene_record(scene: SceneTruth) -> dict[str, Any]:
+    """Return the truth of a scene as written to the JSON file."""
+    return scene._asdict() | {
+        "light_contrast": round(scene.light_contrast, 3),
+        "resolution": round(scene.resolution, 3),
     }
 
 
