@@ -259,5 +259,11 @@ def test_every_record_is_frozen_and_public() -> None:
     kinds = [kind for kind in public if isinstance(kind, type)]
     assert all(issubclass(kind, Record) and is_dataclass(kind) for kind in kinds)
     files = [kind for kind in kinds if issubclass(kind, FileRecord) and kind is not FileRecord]
-    assert {kind.FILE for kind in files} == {"prepare.json", "training.json", "evaluation.json", "crossval.json"}
+    assert {kind.FILE for kind in files} == {
+        "prepare.json",
+        "training.json",
+        "evaluation.json",
+        "crossval.json",
+        "disentanglement.json",
+    }
     assert all(fields(kind) for kind in files)

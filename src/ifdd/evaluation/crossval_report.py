@@ -22,7 +22,7 @@ from ifdd.evaluation.report import (
 )
 from ifdd.evaluation.tables import markdown_table, percent
 from ifdd.files import write_text
-from ifdd.records import NOT_RECORDED, CrossvalRecord, SpreadRecord
+from ifdd.records import NOT_RECORDED, CrossvalProtocol, CrossvalRecord, SpreadRecord
 from ifdd.records.licences import licence_words
 
 
@@ -48,7 +48,7 @@ def crossval_tables(result: CrossValidation) -> Group:
     details = Table.grid(padding=(0, 2))
     details.add_column()
     details.add_column(overflow="fold")
-    for name, value in _protocol_rows(result):
+    for name, value in crossval_protocol_rows(result.protocol):
         details.add_row(name, escape(value))
     title = f"All clips by true class (rows) and prediction (columns){_warning(result)}"
     return Group(Text(_title(result), style="bold"), table, class_table(result.pooled, title), details)
@@ -58,7 +58,7 @@ def crossval_markdown(result: CrossValidation) -> str:
     """Return the same tables as Markdown."""
     classes = result.pooled.classes
     header = ["true class", "clips", "recall %", *(f"as {name}" for name in classes)]
-    protocol_rows = [(name, f"`{value}`") for name, value in _protocol_rows(result)]
+    protocol_rows = [(name, f"`{value}`") for name, value in crossval_protocol_rows(result.protocol)]
     return "\n".join(
         [
             f"# {_title(result)}",
@@ -108,7 +108,7 @@ def crossval_latex(result: CrossValidation) -> str:
     """
     method, chosen_on = result.protocol.name.model, result.protocol.chosen_on
     classes = result.pooled.classes
-    comments = [_title(result), *(f"{name}: {value}" for name, value in _protocol_rows(result))]
+    comments = [_title(result), *(f"{name}: {value}" for name, value in crossval_protocol_rows(result.protocol))]
     columns = "l" * 2 + "r" * (len(classes) + 2)
     header = ["Method", "Chosen on", *map(_heading, classes), "WAR", "UAR"]
     lines = [
@@ -172,9 +172,8 @@ def _warning(result: CrossValidation) -> str:
     return f"; {words}" if words else ""
 
 
-def _protocol_rows(result: CrossValidation) -> Iterable[tuple[str, str]]:
+def crossval_protocol_rows(protocol: CrossvalProtocol) -> Iterable[tuple[str, str]]:
     """Yield the rows that a reader needs to compare the result with others."""
-    protocol = result.protocol
     seed = NOT_RECORDED if protocol.seed is None else f"seed {protocol.seed}"
     yield "checkpoints", protocol.selection
     yield "trained with", f"{seed}, {version_words(protocol.training)}"

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Tensor
-from torch.utils.data import DataLoader
 
 from ifdd.console import console, error_console, progress_bar
-from ifdd.data.dataset import ClipDataset, ViewBatch, collate_views, plain_input_error
+from ifdd.data.dataset import ClipDataset
 from ifdd.data.labels import class_indices, natural_order
 from ifdd.data.manifest import Manifest, Sample
 from ifdd.data.timing import same_rate
@@ -18,10 +16,15 @@ from ifdd.errors import InputError, check_range
 from ifdd.evaluation.groups.grouping import columns_of, group_clips
 from ifdd.evaluation.groups.scores import score_groups
 from ifdd.evaluation.metrics import confusion_matrix, scores_from_confusion
+from ifdd.evaluation.prediction import Predictions, classifier_of, predict
 from ifdd.evaluation.protocol import clips_used_for, describe_dataset, describe_protocol
 from ifdd.evaluation.report import Evaluation, evaluation_tables, write_evaluation
+from ifdd.evaluation.stress.pairs import evaluate_pairs, pair_members
+from ifdd.evaluation.stress.picture import PICTURE, check_picture, write_curves
+from ifdd.evaluation.stress.stress import check_stresses, predict_stressed, score_stressed
+from ifdd.evaluation.stress.transforms import chosen_stresses, conditions_of
 from ifdd.files import check_writable, expand
-from ifdd.model import IFDD, check_readings, choose_device, class_probabilities, load_checkpoint
+from ifdd.model import IFDD, choose_device, load_checkpoint
 from ifdd.records import CheckpointRecord, Protocol
 
 
@@ -63,6 +66,8 @@ def evaluate(
     device: str = "auto",
     by: str = "",
     synonyms: bool = False,
+    stress: bool | str = False,
+    pairs: bool = False,
     out: Path | None = None,
 ) -> None:
     """Evaluate a checkpoint and report the protocol: WAR, UAR, recall of each class, confusion matrix, calibration.
@@ -89,7 +94,13 @@ def evaluate(
         by: Columns of the manifest, separated by commas, for example age,sex: also report the results of each group
             of clips, with intervals, and the largest gaps between groups.
         synonyms: Read other spellings of an emotion as the checkpoint's class, joy and happiness as happy.
-        out: Folder to write to: evaluation.json, evaluation.md and predictions.csv. Default: nothing is written.
+        stress: Also evaluate changed clips: reversal, shuffle, freeze_first, freeze_middle, drop, noisy_frames, noise,
+            blur, compression, occlusion, brightness, contrast, gamma, at several strengths each. Without a value all of
+            them, otherwise names separated by commas.
+        pairs: Also compare the clips of minimal pairs, by the columns pair and condition of the manifest, which
+            'ifdd synth --pairs' writes.
+        out: Folder to write to: evaluation.json, evaluation.md and predictions.csv, with --stress also stress.png.
+            Default: nothing is written.
     """
     check_range("--stride", stride, at_least=1)
     check_range("--views", views, at_least=1)
@@ -98,6 +109,9 @@ def evaluate(
     checkpoint, manifest, out = expand(checkpoint), expand(manifest), None if out is None else expand(out)
     if out is not None:
         check_writable(out / "evaluation.json")
+    stresses = chosen_stresses(stress)
+    if stresses and out is not None:
+        check_picture()
     choose_device(device)  # refuses one that is not there before anything is read
     how = SamplingConfig(sampling, stride, views, crops)
     evaluation, protocol = evaluate_checkpoint(
@@ -111,15 +125,19 @@ def evaluate(
         device=device,
         by=columns_of(by),
         synonyms=synonyms,
+        stress=stresses,
+        pairs=pairs,
     )
     console.print(evaluation_tables(evaluation, protocol))
     if protocol.checkpoint.description.synthetic:
         console.print("This checkpoint was trained on computer-generated faces.")
     if out is not None:
         write_evaluation(out, evaluation, protocol)
-        console.print(
-            f"Written to {out}: evaluation.json, evaluation.md, predictions.csv", highlight=False, markup=False
-        )
+        files = "evaluation.json, evaluation.md, predictions.csv"
+        if evaluation.stress is not None:
+            write_curves(out / PICTURE, {protocol.checkpoint.path: evaluation.stress})
+            files += f", {PICTURE}"
+        console.print(f"Written to {out}: {files}", highlight=False, markup=False)
 
 
 def evaluate_checkpoint(
@@ -134,6 +152,8 @@ def evaluate_checkpoint(
     device: str = "auto",
     by: Sequence[str] = (),
     synonyms: bool = False,
+    stress: Sequence[str] = (),
+    pairs: bool = False,
 ) -> tuple[Evaluation, Protocol]:
     """Evaluate a checkpoint on clips of a manifest, with a progress bar.
 
@@ -148,6 +168,8 @@ def evaluate_checkpoint(
         device: device to run the model on, see ``choose_device``.
         by: columns of the manifest to report results by.
         synonyms: read other spellings of an emotion as the checkpoint's class.
+        stress: changes of the clips to evaluate too, names in ``STRESSES``.
+        pairs: compare the clips of minimal pairs.
 
     Returns:
         The result and its protocol.
@@ -160,6 +182,9 @@ def evaluate_checkpoint(
     loaded = load_checkpoint(checkpoint)
     samples = manifest.select(subset, fold)
     groupings = [group_clips(manifest, samples, column) for column in by]
+    if pairs:
+        pair_members(samples, manifest.path)
+    check_stresses(stress, samples)
     _check_folds(manifest.path, samples)
     _check_classes(checkpoint, loaded.classes, manifest.path, samples, synonyms)
     described = describe_dataset(manifest)
@@ -188,17 +213,26 @@ def evaluate_checkpoint(
     if line := _time_note(dataset, manifest.path):
         error_console.print(line, markup=False, highlight=False, soft_wrap=True)
     model = loaded.model.to(chosen)
+    versions = 1 + len(list(conditions_of(stress)))
     with progress_bar("clips") as bar:
-        task = bar.add_task("evaluating", total=len(dataset))
-        evaluation = evaluate_model(
-            model, dataset, batch_size, workers, lambda count: bar.advance(task, count), loaded.temperature
-        )
+        task = bar.add_task("evaluating", total=versions * len(dataset))
+
+        def advance(count: int) -> None:
+            bar.advance(task, count)
+
+        evaluation = evaluate_model(model, dataset, batch_size, workers, advance, loaded.temperature)
+        predictions = Predictions(evaluation.probabilities, evaluation.targets, evaluation.views)
+        if stress:
+            classify = classifier_of(model, loaded.temperature)
+            changed = predict_stressed(classify, dataset, stress, batch_size, workers, advance)
+            evaluation = replace(evaluation, stress=score_stressed(predictions, changed, stress, samples))
+    if pairs:
+        evaluation = replace(evaluation, pairs=evaluate_pairs(predictions, samples, manifest.path))
     results = (evaluation.probabilities, evaluation.targets, loaded.classes, samples)
     evaluation = replace(evaluation, groups=tuple(score_groups(*results, grouping) for grouping in groupings))
     return evaluation, describe_protocol(checkpoint, loaded, manifest, described, fold, dataset, evaluation)
 
 
-@torch.inference_mode()
 def evaluate_model(
     model: IFDD,
     dataset: ClipDataset,
@@ -223,42 +257,17 @@ def evaluate_model(
     """
     if len(dataset.classes) != model.config.num_classes:
         raise InputError(f"the model has {model.config.num_classes} classes, but the data has {len(dataset.classes)}")
-    model.eval()
-    loader = DataLoader(dataset, batch_size=batch_size, num_workers=workers, collate_fn=collate_views)
-    probabilities: list[Tensor] = []
-    targets: list[Tensor] = []
-    views: list[Tensor] = []
-    batch: ViewBatch
-    try:
-        for batch in loader:
-            of_views = torch.cat([_classify(model, part, temperature) for part in batch.views.split(batch_size)])
-            counts = batch.owners.bincount(minlength=len(batch.targets))
-            sums = torch.zeros(len(counts), of_views.shape[1]).index_add(0, batch.owners, of_views)
-            mean = sums / counts[:, None]
-            for sample, row in zip(dataset.samples[sum(len(each) for each in targets) :], mean, strict=False):
-                check_readings(row, f"clip {sample.clip_id!r}")
-            probabilities.append(mean)
-            targets.append(batch.targets)
-            views.append(counts)
-            advance(len(counts))
-    except InputError as error:
-        raise plain_input_error(error) from None
-    mean, target = torch.cat(probabilities), torch.cat(targets)
-    confusion = confusion_matrix(mean.argmax(1), target, len(dataset.classes))
+    ids = tuple(sample.clip_id for sample in dataset.samples)
+    found = predict(classifier_of(model, temperature), dataset, ids, batch_size, workers, advance)
+    predicted, target = torch.from_numpy(found.probabilities).argmax(1), torch.from_numpy(found.targets)
+    confusion = confusion_matrix(predicted, target, len(dataset.classes))
     return Evaluation(
         scores=scores_from_confusion(confusion, dataset.classes),
-        clip_ids=tuple(sample.clip_id for sample in dataset.samples),
-        targets=target.numpy(),
-        probabilities=mean.numpy(),
-        views=torch.cat(views).numpy(),
+        clip_ids=ids,
+        targets=found.targets,
+        probabilities=found.probabilities,
+        views=found.views,
     )
-
-
-def _classify(model: IFDD, views: Tensor, temperature: float) -> Tensor:
-    """Return the probabilities (views, classes) of uint8 clips, on the CPU."""
-    device = next(model.parameters()).device
-    logits: Tensor = model(views.to(device).float() / 255).logits
-    return class_probabilities(logits, temperature).cpu()
 
 
 def _check_folds(manifest: Path, samples: Sequence[Sample]) -> None:

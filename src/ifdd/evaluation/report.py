@@ -16,6 +16,7 @@ from rich.table import Table
 from ifdd.evaluation.groups.report import group_table, groups_markdown
 from ifdd.evaluation.metrics import Scores
 from ifdd.evaluation.reliability import reliability, reliability_markdown, reliability_words
+from ifdd.evaluation.stress.report import pairs_markdown, pairs_table, stress_markdown, stress_table
 from ifdd.evaluation.tables import markdown_table, percent
 from ifdd.files import write_text
 from ifdd.records import (
@@ -25,9 +26,11 @@ from ifdd.records import (
     EvaluatedCheckpoint,
     EvaluationRecord,
     GroupsRecord,
+    PairsRecord,
     Protocol,
     ScoresRecord,
     SoftwareRecord,
+    StressRecord,
 )
 from ifdd.records.licences import licence_words
 
@@ -60,6 +63,10 @@ class Evaluation:
     """Number of views of each clip."""
     groups: tuple[GroupsRecord, ...] = ()
     """Results by group, one per requested column of the manifest."""
+    stress: StressRecord | None = None
+    """Scores on changed clips, if they were requested."""
+    pairs: PairsRecord | None = None
+    """Results on minimal pairs, if they were requested."""
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation, protocol: Protocol) -> None:
@@ -83,6 +90,8 @@ def evaluation_record(evaluation: Evaluation, protocol: Protocol) -> EvaluationR
         protocol=protocol,
         reliability=reliability(evaluation.probabilities, evaluation.targets),
         groups=evaluation.groups or None,
+        stress=evaluation.stress,
+        pairs=evaluation.pairs,
     )
 
 
@@ -100,7 +109,7 @@ def scores_record(scores: Scores) -> ScoresRecord:
 def evaluation_tables(evaluation: Evaluation, protocol: Protocol) -> Group:
     """Return the tables for the terminal: classes, WAR, UAR, calibration, groups and protocol."""
     scores = evaluation.scores
-    warning = _warning(protocol)
+    warning = protocol_warning(protocol)
     title = "Clips by true class (rows) and prediction (columns)" + (f"; {warning}" if warning else "")
     table = class_table(scores, title)
     summary = Table.grid(padding=(0, 2))
@@ -110,10 +119,12 @@ def evaluation_tables(evaluation: Evaluation, protocol: Protocol) -> Group:
     details = Table.grid(padding=(0, 2))
     details.add_column()
     details.add_column(overflow="fold")
-    for name, value in _protocol_rows(protocol):
+    for name, value in protocol_rows(protocol):
         details.add_row(name, escape(value))
-    groups = (part for result in evaluation.groups for part in (group_table(result), ""))
-    return Group(table, summary, calibrated, "", *groups, details)
+    further = [group_table(result) for result in evaluation.groups]
+    further += [stress_table(evaluation.stress)] if evaluation.stress else []
+    further += [pairs_table(evaluation.pairs)] if evaluation.pairs else []
+    return Group(table, summary, calibrated, "", *(part for each in further for part in (each, "")), details)
 
 
 def class_table(scores: Scores, title: str) -> Table:
@@ -132,9 +143,9 @@ def class_table(scores: Scores, title: str) -> Table:
 def evaluation_markdown(evaluation: Evaluation, protocol: Protocol) -> str:
     """Return the same tables as Markdown."""
     scores = evaluation.scores
-    warning = _warning(protocol)
+    warning = protocol_warning(protocol)
     header = ["true class", "clips", "recall %", *(f"as {name}" for name in scores.classes)]
-    protocol_rows = [(name, f"`{value}`" if value else "") for name, value in _protocol_rows(protocol)]
+    described = [(name, f"`{value}`" if value else "") for name, value in protocol_rows(protocol)]
     return "\n".join(
         [
             "# Evaluation",
@@ -146,9 +157,11 @@ def evaluation_markdown(evaluation: Evaluation, protocol: Protocol) -> str:
             "",
             *reliability_markdown(reliability(evaluation.probabilities, evaluation.targets)),
             *(line for result in evaluation.groups for line in groups_markdown(result)),
+            *(stress_markdown(evaluation.stress) if evaluation.stress else []),
+            *(pairs_markdown(evaluation.pairs) if evaluation.pairs else []),
             "## Protocol",
             "",
-            *markdown_table(["protocol", ""], protocol_rows),
+            *markdown_table(["protocol", ""], described),
             "",
         ]
     )
@@ -182,13 +195,13 @@ def chosen_on_test(chosen_on: str) -> str:
     return CHOSEN_ON_TEST if chosen_on == "test" else ""
 
 
-def _warning(protocol: Protocol) -> str:
+def protocol_warning(protocol: Protocol) -> str:
     """Return the warning above the tables of an evaluation; empty if training used none of the clips."""
     chosen, used_for = chosen_on_test(protocol.checkpoint.chosen_on), protocol.clips_used_for
     return chosen if chosen and used_for != "training" else USED_FOR.get(used_for, "")
 
 
-def _protocol_rows(protocol: Protocol) -> Iterable[tuple[str, str]]:
+def protocol_rows(protocol: Protocol) -> Iterable[tuple[str, str]]:
     """Yield the rows that a reader needs to compare the result with others."""
     checkpoint, manifest = protocol.checkpoint, protocol.manifest
     fold = "" if protocol.fold is None else f", fold {protocol.fold}"

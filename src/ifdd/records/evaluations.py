@@ -5,6 +5,8 @@ from typing import ClassVar, Literal
 
 from ifdd.records.calibrations import CalibrationRecord
 from ifdd.records.datasets import DatasetRecord
+from ifdd.records.dynamics import PairsRecord, StressRecord
+from ifdd.records.estimates import Estimate
 from ifdd.records.record import FileRecord, Record
 from ifdd.records.trainings import CheckpointRecord, SoftwareRecord
 
@@ -54,17 +56,6 @@ class ReliabilityRecord(Record):
     """Brier score: mean over the clips of the squared distance of the probabilities from the truth, 0 to 2."""
     bins: tuple[ReliabilityBin, ...]
     """Bins of equal width over the confidences from 0 to 1."""
-
-
-@dataclass(frozen=True)
-class Estimate(Record):
-    """A score and its confidence interval."""
-
-    value: float
-    low: float | None
-    """Lower end of the interval; None if the bootstrap gives none: there are fewer than two subjects (or clips), or all
-    have the same outcome."""
-    high: float | None
 
 
 @dataclass(frozen=True)
@@ -256,3 +247,7 @@ class EvaluationRecord(FileRecord):
     """How well the probabilities agree with the outcomes; None in files of earlier versions."""
     groups: tuple[GroupsRecord, ...] | None = None
     """Results by group, one per requested column; None if none was requested."""
+    stress: StressRecord | None = None
+    """Scores on changed clips; None if none were requested."""
+    pairs: PairsRecord | None = None
+    """Results on minimal pairs; None if they were not requested."""

@@ -18,7 +18,7 @@ def group_table(result: GroupsRecord) -> Table:
     """Return the table of the groups of one column for the terminal."""
     table = Table(
         title=f"By {result.column}",
-        caption=" ".join([*map(_gap_words, result.gaps), _method(result)]),
+        caption=" ".join([*map(_gap_words, result.gaps), method_words(result)]),
         caption_justify="left",
         box=SIMPLE_HEAD,
         padding=(0, 1),
@@ -40,10 +40,23 @@ def groups_markdown(result: GroupsRecord, level: int = 2) -> list[str]:
         level: level of the section's heading.
     """
     rows = (*result.groups, result.overall)
+    header, table = group_rows(result)
+    classes = [name for name, count in result.overall.support.items() if count]
+    recalls = [[_name(group, result), *(_words(group.recalls[name]) for name in classes)] for group in rows]
+    gaps = [[_SCORES[gap.score], _group(gap.highest), _group(gap.lowest), _words(gap.gap)] for gap in result.gaps]
+    lines = [f"{'#' * level} By {result.column}", "", method_words(result), "", *markdown_table(header, table), ""]
+    lines += ["Recall in %:", "", *markdown_table([result.column, *classes], recalls), ""]
+    if gaps:
+        return [*lines, *markdown_table(["largest gap", "highest", "lowest", "difference %"], gaps), ""]
+    return [*lines, "No gaps: fewer than two groups are large enough.", ""]
+
+
+def group_rows(result: GroupsRecord) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of the table of the groups of one column; the last row is that of all clips."""
     subjects = result.resampled == "subjects"
     header = [result.column, "clips", *(["subjects"] if subjects else []), "WAR %", "UAR %"]
     header += ["confidence %", "confidence minus accuracy %", "ECE %"]
-    table = [
+    rows = [
         [
             _name(group, result),
             str(group.clips),
@@ -54,19 +67,12 @@ def groups_markdown(result: GroupsRecord, level: int = 2) -> list[str]:
             _words(group.overconfidence),
             _words(group.ece),
         ]
-        for group in rows
+        for group in (*result.groups, result.overall)
     ]
-    classes = [name for name, count in result.overall.support.items() if count]
-    recalls = [[_name(group, result), *(_words(group.recalls[name]) for name in classes)] for group in rows]
-    gaps = [[_SCORES[gap.score], _group(gap.highest), _group(gap.lowest), _words(gap.gap)] for gap in result.gaps]
-    lines = [f"{'#' * level} By {result.column}", "", _method(result), "", *markdown_table(header, table), ""]
-    lines += ["Recall in %:", "", *markdown_table([result.column, *classes], recalls), ""]
-    if gaps:
-        return [*lines, *markdown_table(["largest gap", "highest", "lowest", "difference %"], gaps), ""]
-    return [*lines, "No gaps: fewer than two groups are large enough.", ""]
+    return header, rows
 
 
-def _method(result: GroupsRecord) -> str:
+def method_words(result: GroupsRecord) -> str:
     """Return how intervals and gaps were computed."""
     small = f"{result.minimum_clips} clips"
     if result.minimum_subjects is not None:

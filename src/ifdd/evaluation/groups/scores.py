@@ -33,7 +33,7 @@ _DRAWN_AT_ONCE = 2_000_000
 _Score = Literal["war", "uar", "overconfidence"]
 
 
-class _Units(NamedTuple):
+class ResamplingUnits(NamedTuple):
     """What the bootstrap draws."""
 
     kind: Literal["subjects", "clips"]
@@ -81,9 +81,9 @@ def score_groups(
         resamples: number of resamples.
         seed: seed of the random draws.
     """
-    units = _units(samples, grouping.column)
+    units = resampling_units(samples, grouping.column)
     sums = _sums_of_clips(probabilities, targets)
-    weights = _draws(units.number, resamples, seed)
+    weights = draw_weights(units.number, resamples, seed)
     everywhere = np.ones(len(targets), bool)
     groups = [
         _group(name, grouping.of_clip == place, units, sums, weights, classes, probabilities)
@@ -106,13 +106,13 @@ def score_groups(
     )
 
 
-def _units(samples: Sequence[Sample], column: str) -> _Units:
+def resampling_units(samples: Sequence[Sample], column: str) -> ResamplingUnits:
     """Return what is resampled: the groups of the column ``subject`` have one subject each, so clips are drawn."""
     if column == "subject" or not any(sample.subject for sample in samples):
-        return _Units("clips", np.arange(len(samples)), len(samples))
+        return ResamplingUnits("clips", np.arange(len(samples)), len(samples))
     names = [(sample.subject, "") if sample.subject else ("", sample.clip_id) for sample in samples]
     places = {name: place for place, name in enumerate(dict.fromkeys(names))}
-    return _Units("subjects", np.array([places[name] for name in names], np.int64), len(places))
+    return ResamplingUnits("subjects", np.array([places[name] for name in names], np.int64), len(places))
 
 
 def _sums_of_clips(
@@ -125,7 +125,7 @@ def _sums_of_clips(
     return np.concatenate([total * right[:, None], total, excess], axis=1)
 
 
-def _draws(units: int, resamples: int, seed: int) -> list[np.ndarray]:
+def draw_weights(units: int, resamples: int, seed: int) -> list[np.ndarray]:
     """Return how often each unit (column) is drawn in each resample (row), in parts of some resamples each."""
     rng = np.random.default_rng(seed)
     rows = max(1, _DRAWN_AT_ONCE // units)
@@ -140,7 +140,7 @@ def _draws(units: int, resamples: int, seed: int) -> list[np.ndarray]:
 def _group(
     name: str,
     chosen: np.ndarray,
-    units: _Units,
+    units: ResamplingUnits,
     sums: Float64[np.ndarray, "clips columns"],
     weights: Sequence[np.ndarray],
     classes: Sequence[str],
@@ -161,18 +161,18 @@ def _group(
         clips=clips,
         subjects=len(present) if units.kind == "subjects" else None,
         counted=bool(name) and clips >= MINIMUM_CLIPS and enough,
-        war=_estimate(actual.war, resampled.war, len(present)),
-        uar=_estimate(actual.uar, resampled.uar, len(present)),
+        war=estimate_of(actual.war, resampled.war, len(present)),
+        uar=estimate_of(actual.uar, resampled.uar, len(present)),
         recalls={
-            each: _estimate(actual.recalls[:, place], resampled.recalls[:, place], int((support[:, place] > 0).sum()))
+            each: estimate_of(actual.recalls[:, place], resampled.recalls[:, place], int((support[:, place] > 0).sum()))
             if support[:, place].any()
             else None
             for place, each in enumerate(classes)
         },
         support={each: int(count) for each, count in zip(classes, support.sum(axis=0), strict=True)},
         confidence=float(probabilities[chosen].max(axis=1).mean(dtype=np.float64)),
-        overconfidence=_estimate(actual.overconfidence, resampled.overconfidence, len(present)),
-        ece=_estimate(actual.ece, resampled.ece, len(present)),
+        overconfidence=estimate_of(actual.overconfidence, resampled.overconfidence, len(present)),
+        ece=estimate_of(actual.ece, resampled.ece, len(present)),
     )
     return _Group(record, actual, resampled)
 
@@ -196,7 +196,7 @@ def _scores(sums: Float64[np.ndarray, "resamples columns"], classes: int) -> _Sc
     )
 
 
-def _estimate(actual: np.ndarray, resampled: np.ndarray, units: int) -> Estimate:
+def estimate_of(actual: np.ndarray, resampled: np.ndarray, units: int) -> Estimate:
     """Return a score with its central interval.
 
     A single unit, and units that are all right or all wrong, have no interval: the resamples do not differ, which

@@ -1,0 +1,59 @@
+"""The picture of curves."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ifdd.evaluation.stress.picture import plot_curves
+from ifdd.records import ChangeRecord, Estimate, StressCurve, StressPoint, StressRecord
+
+NOTHING = Estimate(0.0, None, None)
+
+
+def record(war: float, name: str = "gamma", strengths: tuple[float, ...] = (0.4, 2.5)) -> StressRecord:
+    def result(value: float) -> ChangeRecord:
+        return ChangeRecord(Estimate(value, value - 0.1, value + 0.05), NOTHING, NOTHING, NOTHING, NOTHING, NOTHING)
+
+    neutral = {"gamma": 1.0, "compression": 100.0}.get(name, 0.0)
+    points = tuple(StressPoint(strength, result(war - 0.1 * n)) for n, strength in enumerate(strengths, 1))
+    return StressRecord(
+        war=Estimate(war, None, None),
+        uar=Estimate(war, None, None),
+        curves=(StressCurve(name, "a change", "exponent", neutral, points),),
+        clips=10,
+        seed=0,
+        level=0.95,
+        resampled="clips",
+        resamples=10,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "strengths", "words", "scores"),
+    [
+        ("gamma", (0.4, 2.5), ["0.4", "none", "2.5"], [70, 80, 60]),
+        ("noise", (10.0, 20.0), ["none", "10", "20"], [80, 70, 60]),
+        ("compression", (50.0, 5.0), ["none", "50", "5"], [80, 70, 60]),
+    ],
+)
+def test_the_unchanged_clip_has_its_place_on_the_axis(
+    name: str, strengths: tuple[float, ...], words: list[str], scores: list[float]
+) -> None:
+    figure = plot_curves({"mine": record(0.8, name, strengths)})
+    (area,) = figure.axes
+    assert [label.get_text() for label in area.get_xticklabels()] == words
+    line = area.lines[0]
+    assert np.allclose(np.asarray(line.get_ydata(), float), scores)
+
+
+def test_each_model_has_a_line_in_each_panel_and_a_name() -> None:
+    two = replace(record(0.8), curves=(*record(0.8).curves, *record(0.8, "noise", (10.0,)).curves))
+    figure = plot_curves({"_full $1$": two, "frames": replace(two, war=Estimate(0.5, 0.4, 0.6))})
+    shown = [area for area in figure.axes if area.get_visible()]
+    assert [area.get_title(loc="left") for area in shown] == ["gamma", "noise"]
+    assert all(len(area.containers) == 2 for area in shown)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["_full $1$", "frames"]
+    figure.savefig(io.BytesIO(), format="png")
+    assert not any(text.get_parse_math() for text in figure.legends[0].get_texts())
