@@ -108,7 +108,7 @@ def crossval(
         console.print(f"fold {number or 'all'} is already done: {_scores(done[number])}", highlight=False)
     # data-parallel training starts its processes by repeating the command, which must therefore run a single fold
     apart = bool(gpus) or (run.devices > 1 and len(todo) > 1)
-    with _termination_interrupts(), closing(_run_apart(todo, slots) if apart else _run_here(todo, manifest)) as runs:
+    with termination_interrupts(), closing(_run_apart(todo, slots) if apart else _run_here(todo, manifest)) as runs:
         for fold in runs:
             done[fold.number] = read_fold(fold.number, fold.evaluation)
             console.print(f"fold {fold.number or 'all'}: {_scores(done[fold.number])}", highlight=False)
@@ -379,7 +379,7 @@ def _interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def _termination_interrupts() -> Iterator[None]:
+def termination_interrupts() -> Iterator[None]:
     """Treat SIGTERM, which job schedulers send, like Ctrl-C, so that no fold keeps running."""
 
     def interrupt(number: int, frame: object) -> None:

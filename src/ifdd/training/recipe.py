@@ -22,6 +22,10 @@ MAY_CHANGE_ON_RESUME = ("data.manifest", "data.workers", "data.cache", "run.devi
 compared separately."""
 
 
+Changes = dict[str, tuple[Any, Any]]
+"""Option -> its values before and now."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """All settings of training and test."""
@@ -57,13 +61,31 @@ class Recipe:
             InputError: the ``recipe.yaml`` there is damaged, has more epochs, or differs in other settings than those
                 of the evaluation and of ``MAY_CHANGE_ON_RESUME``.
         """
+        changed = self.changed_since(folder)
+        epochs = changed.get(EPOCHS, (None, 0))[0]
+        more = isinstance(epochs, int) and epochs < self.optimization.epochs
+        if changed and not (more and len(changed) == 1):
+            only = "" if more or EPOCHS not in changed else "epochs can only be raised; "
+            raise InputError(
+                f"{folder} holds results of another recipe ({listed(changed)}); {only}choose another --out"
+            )
+        return more
+
+    def changed_since(self, folder: Path) -> Changes:
+        """Return option -> (value before, value now) of what differs from the ``recipe.yaml`` in a folder.
+
+        Settings of the evaluation and of ``MAY_CHANGE_ON_RESUME`` are left out.
+
+        Raises:
+            InputError: the file is damaged.
+        """
         try:
             before = dict(yaml.safe_load((folder / RECIPE_FILE).read_text(encoding="utf-8")))
         except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
             raise InputError(
                 f"{folder / RECIPE_FILE} is damaged: cannot resume the training in {folder}; choose another --out"
             ) from error
-        changed = {
+        return {
             f"{group}.{key}": (before.get(group, {}).get(key), value)
             for group, values in self.plain().items()
             for key, value in values.items()
@@ -71,13 +93,11 @@ class Recipe:
             and f"{group}.{key}" not in MAY_CHANGE_ON_RESUME
             and before.get(group, {}).get(key) != value
         }
-        epochs = changed.get(EPOCHS, (None, 0))[0]
-        more = isinstance(epochs, int) and epochs < self.optimization.epochs
-        if changed and not (more and len(changed) == 1):
-            listed = "; ".join(f"{name}: {old!r} -> {new!r}" for name, (old, new) in changed.items())
-            only = "" if more or EPOCHS not in changed else "epochs can only be raised; "
-            raise InputError(f"{folder} holds results of another recipe ({listed}); {only}choose another --out")
-        return more
+
+
+def listed(changes: Changes) -> str:
+    """Return changed options for a message."""
+    return "; ".join(f"{name}: {old!r} -> {new!r}" for name, (old, new) in changes.items())
 
 
 def _plain(value: Any) -> Any:
