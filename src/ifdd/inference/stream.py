@@ -207,10 +207,14 @@ class Stream:
         Args:
             end_seconds: the end of the last frame.
         """
+        return self.read_windows(self.take_rest(end_seconds))
+
+    def take_rest(self, end_seconds: float) -> list[Window]:
+        """Do the first half of ``finish``: end all tracks, and return the remaining windows."""
         for track in self._tracker.finish(end_seconds):
             self._end(track)
         self.in_sight = []
-        return self.read_windows(self._take_windows())
+        return self._take_windows()
 
     def tracks(self, entries: Sequence[TimelineEntry]) -> tuple[RecognizedTrack, ...]:
         """Return the tracks that have ended, by id, if tracks are kept.
