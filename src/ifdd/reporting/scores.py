@@ -1,0 +1,119 @@
+"""Scores of runs with their intervals, and the texts of tables."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ifdd.evaluation.bootstrap import Interval, bootstrap
+from ifdd.evaluation.confidence import wilson_interval
+from ifdd.evaluation.reliability import reliability
+from ifdd.evaluation.report import chosen_on_test, protocol_warning
+from ifdd.evaluation.tables import percent
+from ifdd.records import ReliabilityRecord
+from ifdd.reporting.charts import Bar
+from ifdd.reporting.results import Run
+
+
+class RunScores(NamedTuple):
+    """What the first table says of a run."""
+
+    tested: str
+    """Clips that the scores hold for, in words."""
+    clips: int | None
+    """Number of these clips."""
+    war: Bar
+    uar: Bar
+    deviation: str
+    """Standard deviations over the folds, in words; empty without folds."""
+
+
+def run_scores(run: Run) -> RunScores | None:
+    """Return the scores of the test, or of the clips that selected the epoch; None if there are none yet."""
+    if run.crossval is not None:
+        return _folds_scores(run)
+    if run.tests:
+        record = run.tests[0].record
+        protocol, scores = record.protocol, record.scores
+        found = bootstrap([np.array(scores.confusion, np.int64)]).pooled
+        fold = "" if protocol.fold is None else f", fold {protocol.fold}"
+        return RunScores(
+            f"{protocol.subset}{fold}", protocol.clips, Bar(scores.war, found.war), Bar(scores.uar, found.uar), ""
+        )
+    training = run.trainings[0].record
+    if training.best is None:
+        return None
+    best, reached = training.best, training.best.scores
+    subset, clips = (
+        ("test", training.clips.test) if best.test is not None else ("validation", training.clips.validation)
+    )
+    return RunScores(f"{subset}, which selected the epoch", clips, Bar(reached.war, None), Bar(reached.uar, None), "")
+
+
+def recalls(run: Run, classes: tuple[str, ...]) -> list[Bar | None]:
+    """Return the recall of each class with its Wilson interval; None for a class without clips."""
+    confusion = run.confusion
+    if confusion is None:
+        return [None] * len(classes)
+    counts = {
+        name: (int(right), int(total))
+        for name, right, total in zip(run.classes, confusion.diagonal(), confusion.sum(axis=1), strict=True)
+    }
+    return [
+        Bar(right / total, wilson_interval(right, total)) if total else None
+        for right, total in (counts[name] for name in classes)
+    ]
+
+
+def run_reliability(run: Run) -> ReliabilityRecord | None:
+    """Return the calibration of a run, over all folds; None if it cannot be computed."""
+    if run.crossval is None:
+        return run.tests[0].record.reliability if run.tests else None
+    known = [test.predictions for test in run.tests if test.predictions is not None]
+    if run.missing_predictions:
+        return None
+    return reliability(
+        np.concatenate([each.probabilities for each in known]), np.concatenate([each.targets for each in known])
+    )
+
+
+def warnings(run: Run) -> list[str]:
+    """Return what makes the scores of a run better than they are, each once."""
+    found = [protocol_warning(test.record.protocol) for test in run.tests]
+    if run.crossval is not None and not run.tests:
+        found += [chosen_on_test(each) for each in run.crossval.protocol.chosen_on.split(" and ")]
+    found += [f"{_unfinished(run)}; the scores may change"] if _unfinished(run) else []
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def bar_words(bar: Bar | None) -> str:
+    """Return a score and its interval in percent."""
+    if bar is None:
+        return "-"
+    return percent(bar.value) + (f" ({interval_words(bar.interval)})" if bar.interval is not None else "")
+
+
+def interval_words(interval: Interval) -> str:
+    """Return an interval in percent."""
+    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
+
+
+def _folds_scores(run: Run) -> RunScores:
+    record = run.crossval
+    assert record is not None
+    war, uar = (Bar(spread.mean, Interval(*spread.interval)) for spread in (record.scores.war, record.scores.uar))
+    deviations = [
+        f"{name} {percent(spread.deviation)}"
+        for name, spread in (("WAR", record.scores.war), ("UAR", record.scores.uar))
+        if spread.deviation is not None
+    ]
+    count = len(record.folds)
+    tested = f"{record.protocol.subset}, mean of {count} folds" if count > 1 else f"{record.protocol.subset}, one fold"
+    return RunScores(tested, record.protocol.clips, war, uar, ", ".join(deviations))
+
+
+def _unfinished(run: Run) -> str:
+    if run.crossval is not None:
+        missing = ", ".join(map(str, run.crossval.missing))
+        return "" if run.crossval.complete else f"the cross-validation is not finished: fold {missing} is missing"
+    running = [training.record for training in run.trainings if training.record.state == "running"]
+    return f"the training is not finished: {running[0].epoch} of {running[0].epochs} epochs" if running else ""
