@@ -16,6 +16,7 @@ LEAVES = {
     "files",
     "folders",
     "names",
+    "pages",
     "parquet",
     "processes",
     "records",

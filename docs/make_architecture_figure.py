@@ -30,13 +30,14 @@ COLUMNS = {
     "faces": 1.35,
     "video": 1.35,
     "explanation": 2.1,
+    "reporting": 2.1,
     "inference": 2.45,
     "model": 2.75,
 }
 """Room -> place across, in columns; the row follows from the imports."""
 
 WINGS = {
-    "the researcher's wing": ("#e8f1ea", "#3f7d55", ("data", "synth", "evaluation", "training")),
+    "the researcher's wing": ("#e8f1ea", "#3f7d55", ("data", "synth", "evaluation", "training", "reporting")),
     "the practitioner's wing": ("#fbeee2", "#b2682a", ("inference",)),
     "both wings": ("#efeaf6", "#6b549b", ("explanation",)),
     "common ground": ("#e8eef7", "#41649c", ("video", "faces", "model")),

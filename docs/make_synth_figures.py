@@ -16,6 +16,7 @@ from ifdd.synth.behaviour.action_units import ACTION_UNITS, activation_of, no_ac
 from ifdd.synth.behaviour.repertoire import draw_expression
 from ifdd.synth.drawn.portrait import PortraitRig
 from ifdd.synth.identity import Identity
+from ifdd.synth.pairs import plan_pairs, render_pair_clip
 from ifdd.synth.plan import person_identity, plan_clip
 from ifdd.synth.rig import CROP_SIDE, FaceState, Light, Pose
 from ifdd.synth.rigs import RigMaker, make_rig_maker
@@ -43,6 +44,7 @@ def drawn_pictures() -> None:
     """Make the pictures of the drawn rig."""
     save("synth_identities.png", identities(people=(6, 10, 5, 14, 11, 26), size=120))
     save("synth_time.png", time(size=96))
+    save("synth_pairs.png", pair(size=96))
     save("synth_presets.png", presets(size=84))
     save("synth_action_units.png", action_units(person=15, size=144))
     save("synth_rotation.png", rotation(people=(15, 10), size=144))
@@ -104,6 +106,14 @@ def time(size: int) -> np.ndarray:
         replace(preset.behaviour, visible=(0.6, 0.75)), replace(preset.scene, occlusion=0.0), size=size
     )
     return clip_rows(config, config.classes, first=84)
+
+
+def pair(size: int) -> np.ndarray:
+    """Rows: the clips of one minimal pair; columns: every second frame."""
+    config = SynthConfig(size=size)
+    clips = next(clips for clips in plan_pairs(config, 0, 60) if clips[0].plan.label == "surprise")
+    rows = [caption(np.hstack(list(render_pair_clip(config, 0, clip).frames[::2])), clip.condition) for clip in clips]
+    return np.vstack(rows)
 
 
 def presets(size: int) -> np.ndarray:

@@ -23,12 +23,24 @@ ARROWS = {
     "data": {"faces", "video"},
     "synth": {"data", "video"},
     "evaluation": {"data", "model"},
-    "training": {"evaluation", "data", "model"},
+    # a study renders its clips, and reads its variants as the command line does
+    "training": {"evaluation", "data", "model", "synth", "command_line"},
     "inference": {"faces", "video", "model"},
-    "explanation": {"model", "data", "evaluation", "inference"},
+    "reporting": {"explanation", "evaluation", "data", "model"},  # above both: it shows scores and heat maps
+    "explanation": {"model", "data", "evaluation", "inference", "faces", "video"},  # it reads videos as inference does
     "command_line": set[str](),
-    "": {"model", "inference"},  # the package itself: its public names
-    "__main__": {"command_line", "data", "evaluation", "explanation", "inference", "model", "synth", "training"},
+    "": {"model", "inference", "explanation"},  # the package itself: its public names
+    "__main__": {
+        "command_line",
+        "data",
+        "evaluation",
+        "explanation",
+        "inference",
+        "model",
+        "reporting",
+        "synth",
+        "training",
+    },
 }
 """Room -> the other rooms that it may import."""
 

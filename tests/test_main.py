@@ -9,7 +9,7 @@ import pytest
 
 from ifdd.__main__ import COMMANDS, load, main
 from ifdd.command_line.help import help_page
-from ifdd.command_line.options import Command, describe
+from ifdd.command_line.options import REQUIRED, Command, describe
 from ifdd.command_line.parser import build_parser, parse
 from tests.helpers.processes import run
 
@@ -34,6 +34,8 @@ LIBRARY_WORDS = (
 
 CALIBRATE = ["a.safetensors", "m.csv", "--out", "b.safetensors"]
 
+STUDY = ["--recipe", "absent.yaml", "--variants", "{full: {}}"]
+
 MISTAKES: list[tuple[str, list[str], str]] = [
     # missing arguments
     ("synth", [], "OUT is missing: Folder to write to"),
@@ -41,12 +43,25 @@ MISTAKES: list[tuple[str, list[str], str]] = [
     ("train", [], "--data.manifest is missing: Manifest of the dataset"),
     ("evaluate", ["model.safetensors"], "MANIFEST is missing: Manifest of the dataset"),
     ("crossval", [], "--data.manifest is missing: Manifest of the dataset"),
+    ("study", [], "--recipe is missing: YAML file of options of 'ifdd train'"),
+    ("study", [*STUDY, "--sets.visible", "[0.5, 1]"], "sets.visible is [0.5, 1.0]; name different shares"),
+    ("study", [*STUDY, "--jobs", "0"], "--jobs is 0; it must be at least 1"),
     ("calibrate", ["a.safetensors", "m.csv"], "--out is missing: File to write, with the suffix"),
     ("calibrate", ["a.safetensors", "m.csv", "--out", "b.pth"], "cannot write b.pth: name it with the suffix"),
     ("calibrate", [*CALIBRATE, "--accuracy", "80"], "--accuracy is 80.0; it must be at least 0 and at most 1"),
     ("calibrate", [*CALIBRATE, "--coverage", "0"], "--coverage is 0.0; it must be above 0 and at most 1"),
     ("calibrate", CALIBRATE, "m.csv"),
+    ("explain", ["m.csv"], "m.csv is a table; name the clip of the manifest to explain with --clip"),
+    ("explain", ["a.mp4", "--at", "-1"], "--at is -1.0; it must be at least 0"),
+    ("embed", ["ifdd_tiny_synth", "m.csv"], "cannot read the manifest m.csv"),
+    ("embed", ["ifdd_tiny_synth", "m.csv", "--batch-size", "0"], "--batch-size is 0; it must be at least 1"),
+    ("disentangle", ["a.safetensors"], "MANIFEST is missing: Manifest of the dataset"),
+    ("disentangle", ["a.safetensors", "m.csv", "--folds", "1"], "--folds is 1; it must be at least 2"),
     ("convert", ["a.pth"], "OUT is missing: File to write"),
+    ("report", [], "name at least one folder that 'ifdd train'"),
+    ("report", ["nowhere"], "nowhere does not exist; give the folder of ifdd train"),
+    ("report", ["."], ". has no results (crossval.json, training.json, evaluation.json)"),
+    ("report", [".", "--hardest", "-1"], "--hardest is -1; it must be at least 0"),
     ("recognize", [], "no video given"),
     ("synth", ["out", "--clips"], "--clips needs a value: Number of clips"),
     ("train", [*DATA, "--out", "--resume"], "--out needs a value: Folder to write to"),
@@ -267,11 +282,32 @@ def test_a_switch_does_not_take_the_next_word_as_its_value() -> None:
 
 def test_switches_that_are_on_by_default_can_be_turned_off() -> None:
     for name in COMMANDS:
-        for option in command_of(name).options:
+        command = command_of(name)
+        needed = [option for option in command.options if option.default is REQUIRED]
+        for option in command.options:
             if option.is_switch and option.default is True:
-                words = ["x"] * len(command_of(name).positionals) + [f"--no-{option.spelling[2:]}"]
+                words = ["x"] * len(command.positionals) + [f"--no-{option.spelling[2:]}"]
+                for other in needed:
+                    words += [other.spelling, "{}" if other.is_mapping else "x"]
                 group, _, field = option.name.rpartition(".")
-                assert getattr(parsed(name, *words)[group], field) is False
+                values = parsed(name, *words)
+                assert (getattr(values[group], field) if group else values[field]) is False
+
+
+@pytest.mark.parametrize(
+    ("words", "stress"),
+    [
+        ([], False),
+        (["--stress"], True),
+        (["--stress", "--pairs"], True),
+        (["--stress", "reversal,blur"], "reversal,blur"),
+        (["--stress=all"], "all"),
+        (["--stress", "false"], False),
+        (["--stress="], ""),
+    ],
+)
+def test_an_option_may_take_a_value_or_none(words: list[str], stress: bool | str) -> None:
+    assert parsed("evaluate", "model", "manifest.csv", *words)["stress"] == stress
 
 
 def test_negative_numbers_empty_words_and_the_hyphen_are_values() -> None:

@@ -18,6 +18,7 @@ PURPOSES = {
     "training": "trains and cross-validates; the only room with Lightning",
     "inference": "reads timelines of expressions from videos",
     "explanation": "shows what the model looks at, and whether it disentangles",
+    "reporting": "writes pages of results, several runs side by side",
 }
 """Room -> what it is for."""
 

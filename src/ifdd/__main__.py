@@ -26,13 +26,33 @@ COMMANDS = {
         "ifdd.training.crossval:crossval",
         "train and test a recipe on every fold: mean, deviation, intervals",
     ),
+    "study": (
+        "ifdd.training.study.study:study",
+        "train and test a grid of models and seeds on SynthDFER, and compare them",
+    ),
     "calibrate": (
         "ifdd.evaluation.calibrate:calibrate",
         "fit a checkpoint's temperature and its threshold for abstaining",
     ),
+    "report": (
+        "ifdd.reporting.command:report",
+        "write a page of results: scores, confusion matrix, curves, hardest clips",
+    ),
+    "disentangle": (
+        "ifdd.explanation.disentanglement.command:disentangle",
+        "measure whether a model separates emotion from context",
+    ),
     "convert": ("ifdd.evaluation.convert:convert", "convert a checkpoint of the official release"),
     "info": ("ifdd.model.info:info", "show a model's size and cost: parts, parameters, GMAC, memory, latency"),
     "recognize": ("ifdd.inference.recognize:recognize", "recognise expressions in videos: timeline, captions, plots"),
+    "explain": (
+        "ifdd.explanation.explain:explain",
+        "show what a checkpoint looks at in one clip, as a picture and a page",
+    ),
+    "embed": (
+        "ifdd.explanation.embedding:embed",
+        "map a test set's emotion features to a plane, by emotion and by person",
+    ),
 }
 """Name -> ("module:function", one-line summary)."""
 
@@ -42,7 +62,10 @@ OTHER_NAMES = {
     "train": ("fit", "finetune", "fine-tune", "learn", "resume"),
     "evaluate": ("test", "score", "validate", "benchmark", "metrics"),
     "crossval": ("cv", "cross-validate", "crossvalidate", "cross-validation", "folds", "kfold"),
+    "study": ("grid", "ablate", "ablation", "ablations", "compare", "sweep"),
     "calibrate": ("temperature", "threshold"),
+    "report": ("summarize", "summarise", "html", "page", "compare"),
+    "disentangle": ("disentanglement", "probe", "probes", "leakage"),
     "convert": ("export",),
     "info": ("model", "models", "summary", "describe", "show", "list", "presets"),
     "recognize": (
@@ -57,6 +80,8 @@ OTHER_NAMES = {
         "video",
         "webcam",
     ),
+    "explain": ("explanation", "attribute", "attribution", "heatmap", "gradcam", "saliency", "why"),
+    "embed": ("tsne", "t-sne", "umap", "features", "embedding"),
 }
 """Command -> what other tools call it."""
 

@@ -221,7 +221,10 @@ def _collection(option: Option, node: yaml.Node) -> str:
     """Return a list or mapping on one line; items that must be text are what the user wrote: ``[no, 1]``."""
     if option.is_text_list and all(isinstance(item, yaml.ScalarNode) for item in node.value):
         return json.dumps([item.value for item in node.value], ensure_ascii=False)
-    return yaml.safe_dump(_construct(node), default_flow_style=True, allow_unicode=True, width=1_000_000).strip()
+    text = yaml.safe_dump(
+        _construct(node), default_flow_style=True, allow_unicode=True, width=1_000_000, sort_keys=False
+    )
+    return text.strip()
 
 
 def _construct(node: yaml.Node) -> Any:

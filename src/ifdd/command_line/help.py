@@ -83,7 +83,7 @@ def _text(option: Option) -> str:
         notes.append(f"one of {', '.join(map(str, option.choices))}")
     if option.default is REQUIRED:
         notes += [] if option.positional else ["required"]
-    elif option.is_switch:
+    elif option.is_switch or option.may_be_bare:
         notes += [f"on; --no-{option.spelling[2:]} switches it off"] if option.default else []
     elif option.default not in (None, "", {}, [], ()):
         notes.append(f"default: {plain(option.default)}")
@@ -101,6 +101,8 @@ def _capitalized(text: str) -> str:
 def _metavar(option: Option) -> str:
     if option.is_switch:
         return ""
+    if option.may_be_bare:
+        return "[TEXT]"
     if option.choices:
         choices = "{" + ",".join(map(str, option.choices)) + "}"
         return choices if len(choices) <= WIDEST_CHOICES else LONG_CHOICE

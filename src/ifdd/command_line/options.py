@@ -57,6 +57,11 @@ class Option:
         return self.types == (bool,)
 
     @property
+    def may_be_bare(self) -> bool:
+        """Whether the option takes a value or none: ``--stress`` alone means true."""
+        return bool in self.types and not self.is_switch
+
+    @property
     def is_mapping(self) -> bool:
         """Whether single keys can be given after the name, as in ``--scene.occlusion``."""
         return any(typing.get_origin(member) is dict for member in self.types)

@@ -81,6 +81,8 @@ def _read_option(command: Command, word: str, left: list[str]) -> Given:
     elif option.is_switch:
         return Given(name, written, _switch_value(written, equals, value, left))
     if not equals and name != PRINT_CONFIG:
+        if (not left or left[0].startswith("--")) and option is not None and option.may_be_bare:
+            return Given(name, written, "true")
         if not left or left[0].startswith("--"):
             summary = f": {option.summary}" if option is not None and option.summary else ""
             raise InputError(f"{written} needs a value{summary}")
