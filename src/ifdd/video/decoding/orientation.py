@@ -1,7 +1,6 @@
 """From decoded frames to upright images with square pixels, as players show them."""
 
 import struct
-from fractions import Fraction
 from typing import NamedTuple, cast
 
 import av
@@ -67,11 +66,12 @@ class Orientations:
         key = frame.width, frame.height, shape, frame.rotation
         if key != self._key:
             changed = shape if self._key and shape != self._declared else None
-            self._key, self._newest = key, orientation_of(frame, changed or self._stream.sample_aspect_ratio)
+            valid = changed or self._stream.sample_aspect_ratio  # a Fraction before PyAV 19
+            self._key, self._newest = key, orientation_of(frame, float(valid) if valid else None)
         return self._newest
 
 
-def orientation_of(frame: av.VideoFrame, pixel_shape: Fraction | None) -> Orientation:
+def orientation_of(frame: av.VideoFrame, pixel_shape: float | None) -> Orientation:
     """Read the display matrix, which may rotate and mirror, and apply the pixel aspect ratio.
 
     Args:
@@ -79,7 +79,7 @@ def orientation_of(frame: av.VideoFrame, pixel_shape: Fraction | None) -> Orient
         pixel_shape: width of its pixels in multiples of their height; None if unknown.
     """
     width, height = frame.width, frame.height
-    shape = float(pixel_shape or 1)
+    shape = pixel_shape or 1.0
     if PIXEL_SHAPES[0] <= shape <= PIXEL_SHAPES[1]:
         width, height = max(width, round(width * shape)), max(height, round(height / shape))
     try:
