@@ -30,8 +30,14 @@ _closing = False
 _busy = False
 """In a worker: a job is running."""
 
+_leaving = False
+"""In a worker: the running job has been told to end."""
+
 _dismissed = False
 """In a worker: this process must exit."""
+
+SIGNAL_SECONDS = 0.2
+"""Time between two signals to a job that must end."""
 
 
 def available_cores() -> int:
@@ -208,16 +214,21 @@ def _listen(listening: Connection) -> None:
     with suppress(EOFError):
         listening.recv()
     _closing = True
-    os.kill(os.getpid(), signal.SIGUSR1)
     parent = multiprocessing.parent_process()
     assert parent is not None  # this is a worker
-    parent.join()
+    while parent.is_alive():
+        if _busy:
+            # Again and again: a signal that comes just before the job begins to wait does not end the waiting.
+            os.kill(os.getpid(), signal.SIGUSR1)
+        parent.join(SIGNAL_SECONDS)
     os._exit(1)
 
 
 def _leave_job(*_: object) -> None:
-    """End the running job."""
-    if _busy:
+    """End the running job, once: what it does to clean up is not interrupted."""
+    global _leaving
+    if _busy and not _leaving:
+        _leaving = True
         raise SystemExit
 
 
