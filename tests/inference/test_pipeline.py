@@ -209,10 +209,10 @@ def test_memory_does_not_grow_with_the_video(checkpoint: Path) -> None:
     try:
         peak(50)
         # The queues of threads differ a little from run to run; memory that grows does so every time.
-        growth = min(-peak(150) + peak(450) for _ in range(2))
+        most = 300_000  # 300 frames are 11 MB, their crops 3.7 MB
+        assert any(-peak(150) + peak(450) < most for _ in range(4))
     finally:
         tracemalloc.stop()
-    assert growth < 300_000  # 300 frames are 11 MB, their crops 3.7 MB
 
 
 def test_progress_gives_frames_time_and_faces(checkpoint: Path) -> None:
