@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
-from ifdd.model.backbones.s3d import STRIDES, conv_norm_relu
-from ifdd.model.outputs import StageShape
+from ifdd.model.backbones.s3d import conv_norm_relu
+from ifdd.model.backbones.staged import StagedCNN
 
 KERNEL, HALVE = (1, 3, 3), (1, 2, 2)
 
 
-class FrameCNN(nn.Module):
+class FrameCNN(StagedCNN):
     """A stem and four stages of 3 x 3 convolutions over height and width; every frame of the clip is kept.
 
     Args:
@@ -23,29 +22,20 @@ class FrameCNN(nn.Module):
     """
 
     def __init__(self, frames: int, size: int, stem: int, widths: Sequence[int], depth: int) -> None:
-        super().__init__()
-        self.stem = conv_norm_relu(3, stem, KERNEL, HALVE)
         entries = (stem, *widths)
-        self.blocks = nn.ModuleList(
-            nn.Sequential(
-                conv_norm_relu(entry, width, KERNEL, HALVE),
-                *(conv_norm_relu(width, width, KERNEL) for _ in range(depth - 1)),
-            )
-            for entry, width in zip(entries, widths, strict=False)
+        super().__init__(
+            conv_norm_relu(3, stem, KERNEL, HALVE),
+            (
+                nn.Sequential(
+                    conv_norm_relu(entry, width, KERNEL, HALVE),
+                    *(conv_norm_relu(width, width, KERNEL) for _ in range(depth - 1)),
+                )
+                for entry, width in zip(entries, widths, strict=False)
+            ),
+            widths,
+            frames,
+            size,
         )
-        self.stages = tuple(
-            StageShape(width, frames, size // stride, size // stride)
-            for width, stride in zip(widths, STRIDES, strict=True)
-        )
-
-    def forward(self, clip: Float[Tensor, "batch 3 frames height width"]) -> tuple[Float[Tensor, "batch _ _ _ _"], ...]:
-        """Return the map of each stage, finest first."""
-        maps = self.stem(clip)
-        stages = []
-        for block in self.blocks:
-            maps = block(maps)
-            stages.append(maps)
-        return tuple(stages)
 
 
 def frame_average(frames: int, size: int, drop_path: float) -> FrameCNN:

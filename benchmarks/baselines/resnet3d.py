@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ifdd.model.backbones.s3d import FRAMES, STRIDES, conv_norm_relu
-from ifdd.model.outputs import StageShape
+from ifdd.model.backbones.s3d import FRAMES, conv_norm_relu
+from ifdd.model.backbones.staged import StagedCNN
 
 KERNEL, HALVE = (3, 3, 3), (1, 2, 2)
 
@@ -43,7 +43,7 @@ class ResidualBlock(nn.Module):
         return torch.relu(self.second(self.first(maps)) + self.shortcut(maps))
 
 
-class ResNet3D(nn.Module):
+class ResNet3D(StagedCNN):
     """A stem and four stages of residual blocks.
 
     Args:
@@ -55,29 +55,20 @@ class ResNet3D(nn.Module):
     """
 
     def __init__(self, frames: int, size: int, stem: int, widths: Sequence[int], depth: int) -> None:
-        super().__init__()
-        self.stem = conv_norm_relu(3, stem, KERNEL, (frames // FRAMES, 2, 2))
         entries = (stem, *widths)
-        self.blocks = nn.ModuleList(
-            nn.Sequential(
-                ResidualBlock(entry, width, halve=True),
-                *(ResidualBlock(width, width, halve=False) for _ in range(depth - 1)),
-            )
-            for entry, width in zip(entries, widths, strict=False)
+        super().__init__(
+            conv_norm_relu(3, stem, KERNEL, (frames // FRAMES, 2, 2)),
+            (
+                nn.Sequential(
+                    ResidualBlock(entry, width, halve=True),
+                    *(ResidualBlock(width, width, halve=False) for _ in range(depth - 1)),
+                )
+                for entry, width in zip(entries, widths, strict=False)
+            ),
+            widths,
+            FRAMES,
+            size,
         )
-        self.stages = tuple(
-            StageShape(width, FRAMES, size // stride, size // stride)
-            for width, stride in zip(widths, STRIDES, strict=True)
-        )
-
-    def forward(self, clip: Float[Tensor, "batch 3 frames height width"]) -> tuple[Float[Tensor, "batch _ _ _ _"], ...]:
-        """Return the map of each stage, finest first."""
-        maps = self.stem(clip)
-        stages = []
-        for block in self.blocks:
-            maps = block(maps)
-            stages.append(maps)
-        return tuple(stages)
 
 
 def resnet3d(frames: int, size: int, drop_path: float) -> ResNet3D:

@@ -3,18 +3,17 @@
 It learns from scratch within minutes on a thousand clips; a transformer of the same size does not.
 """
 
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
-from ifdd.model.backbones.s3d import FRAMES, STRIDES, SeparableConv
-from ifdd.model.outputs import StageShape
+from ifdd.model.backbones.s3d import FRAMES, SeparableConv
+from ifdd.model.backbones.staged import StagedCNN
 
 STEM_CHANNELS = 24
 STAGE_CHANNELS = (32, 64, 128, 256)
 NORM_EPS = 1e-5
 
 
-class S3DTiny(nn.Module):
+class S3DTiny(StagedCNN):
     """A stem and four stages of one separable convolution each, at strides 4, 8, 16 and 32.
 
     Deviation from S3D: no Inception branches, and only the stem reduces time, so that ISSM sees 8 frames.
@@ -24,27 +23,18 @@ class S3DTiny(nn.Module):
     stage_channels = STAGE_CHANNELS
 
     def __init__(self, frames: int, size: int) -> None:
-        super().__init__()
         widths = (self.stem_channels, *self.stage_channels)
-        self.stem = SeparableConv(3, self.stem_channels, stride=2, time_stride=frames // FRAMES, eps=NORM_EPS)
-        self.blocks = nn.ModuleList(self.make_stage(*pair) for pair in zip(widths, self.stage_channels, strict=False))
-        self.stages = tuple(
-            StageShape(channels, FRAMES, size // stride, size // stride)
-            for channels, stride in zip(self.stage_channels, STRIDES, strict=True)
+        super().__init__(
+            SeparableConv(3, self.stem_channels, stride=2, time_stride=frames // FRAMES, eps=NORM_EPS),
+            (self.make_stage(*pair) for pair in zip(widths, self.stage_channels, strict=False)),
+            self.stage_channels,
+            FRAMES,
+            size,
         )
 
     def make_stage(self, channels_in: int, channels_out: int) -> nn.Module:
         """Return a stage, which halves height and width."""
         return SeparableConv(channels_in, channels_out, stride=2, eps=NORM_EPS)
-
-    def forward(self, clip: Float[Tensor, "batch 3 frames height width"]) -> tuple[Float[Tensor, "batch _ _ _ _"], ...]:
-        """Return the map of each stage, finest first."""
-        maps = self.stem(clip)
-        stages = []
-        for block in self.blocks:
-            maps = block(maps)
-            stages.append(maps)
-        return tuple(stages)
 
 
 def s3d_tiny(frames: int, size: int, drop_path: float) -> S3DTiny:
