@@ -12,3 +12,9 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list
 def percent(share: float) -> str:
     """Return a share as text in percent."""
     return f"{100 * share:.2f}"
+
+
+def percent_range(interval: Sequence[float]) -> str:
+    """Return an interval in percent; "to" keeps negative ends readable."""
+    low, high = interval
+    return f"{100 * low:.1f} to {100 * high:.1f}"

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING
 
 from ifdd.evaluation.bootstrap import Interval
 from ifdd.evaluation.stress.report import UNCHANGED
-from ifdd.evaluation.tables import percent
+from ifdd.evaluation.tables import percent, percent_range
 from ifdd.pages.pictures import CYCLE
 from ifdd.records import ChangeRecord, Estimate, PairsRecord, StressCurve, StressRecord
 from ifdd.reporting.charts import DASHES, MARKERS, panels_in_rows, short_name
-from ifdd.reporting.scores import interval_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,4 +105,4 @@ def _cells(result: ChangeRecord) -> Sequence[str]:
 def _words(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
         return percent(estimate.value)
-    return f"{percent(estimate.value)} ({interval_words(Interval(estimate.low, estimate.high))})"
+    return f"{percent(estimate.value)} ({percent_range(Interval(estimate.low, estimate.high))})"

@@ -12,7 +12,7 @@ from ifdd.evaluation.groups.report import group_rows, method_words
 from ifdd.evaluation.reliability import reliability_words
 from ifdd.evaluation.report import protocol_rows
 from ifdd.evaluation.stress.report import pairs_notes, stress_notes
-from ifdd.evaluation.tables import percent
+from ifdd.evaluation.tables import percent, percent_range
 from ifdd.pages import Picture, render, themed
 from ifdd.records import NOT_RECORDED, StressRecord
 from ifdd.reporting.changes import draw_stress, pairs_rows, stress_rows, stress_words
@@ -21,7 +21,7 @@ from ifdd.reporting.curves import draw_training, training_table
 from ifdd.reporting.gallery import Card, Gallery
 from ifdd.reporting.pairs import Pair, pair_runs
 from ifdd.reporting.results import Run
-from ifdd.reporting.scores import bar_words, interval_words, recalls, run_reliability, run_scores, warnings
+from ifdd.reporting.scores import bar_words, recalls, run_reliability, run_scores, warnings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -191,7 +191,7 @@ def _pairs_table(reference: Run, pairs: Sequence[Pair]) -> Table:
         rows.append(
             [
                 pair.run,
-                f"{100 * found.difference:+.2f} ({interval_words(found.interval)})",
+                f"{100 * found.difference:+.2f} ({percent_range(found.interval)})",
                 effect,
                 _p_words(found.p),
                 _p_words(pair.corrected or 0.0),
@@ -329,17 +329,13 @@ def _folds_table(run: Run) -> Table | None:
         [
             "all" if fold.fold is None else str(fold.fold),
             f"{fold.clips:,}",
-            f"{percent(fold.war)} ({_range(fold.war_interval)})",
-            f"{percent(fold.uar)} ({_range(fold.uar_interval)})",
+            f"{percent(fold.war)} ({percent_range(fold.war_interval)})",
+            f"{percent(fold.uar)} ({percent_range(fold.uar_interval)})",
             "-" if fold.epoch is None else str(fold.epoch),
         ]
         for fold in run.crossval.folds
     ]
     return Table("Folds, with 95 % intervals in brackets", ["fold", "clips", "WAR %", "UAR %", "epoch"], rows)
-
-
-def _range(interval: tuple[float, float]) -> str:
-    return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
 
 
 def _protocol_tables(run: Run) -> list[Table]:

@@ -8,7 +8,7 @@ from ifdd.evaluation.bootstrap import Interval, bootstrap
 from ifdd.evaluation.confidence import wilson_interval
 from ifdd.evaluation.reliability import reliability
 from ifdd.evaluation.report import chosen_on_test, protocol_warning
-from ifdd.evaluation.tables import percent
+from ifdd.evaluation.tables import percent, percent_range
 from ifdd.records import ReliabilityRecord
 from ifdd.reporting.charts import Bar
 from ifdd.reporting.results import Run
@@ -89,12 +89,7 @@ def bar_words(bar: Bar | None) -> str:
     """Return a score and its interval in percent."""
     if bar is None:
         return "-"
-    return percent(bar.value) + (f" ({interval_words(bar.interval)})" if bar.interval is not None else "")
-
-
-def interval_words(interval: Interval) -> str:
-    """Return an interval in percent."""
-    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
+    return percent(bar.value) + (f" ({percent_range(bar.interval)})" if bar.interval is not None else "")
 
 
 def _folds_scores(run: Run) -> RunScores:

@@ -1,11 +1,9 @@
 """Reports of results by group, from their records, for the terminal and in Markdown."""
 
-from collections.abc import Sequence
-
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from ifdd.evaluation.tables import markdown_table, percent
+from ifdd.evaluation.tables import markdown_table, percent, percent_range
 from ifdd.records import Estimate, GapRecord, GroupRecord, GroupsRecord
 
 NOT_STATED = "not stated"
@@ -104,7 +102,9 @@ def _words(estimate: Estimate | None) -> str:
         return "-"
     value = percent(estimate.value)
     return (
-        value if estimate.low is None or estimate.high is None else f"{value} ({_range((estimate.low, estimate.high))})"
+        value
+        if estimate.low is None or estimate.high is None
+        else f"{value} ({percent_range((estimate.low, estimate.high))})"
     )
 
 
@@ -114,9 +114,3 @@ def _short_words(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
         return value
     return f"{value} ({100 * estimate.low:.0f} to {100 * estimate.high:.0f})"
-
-
-def _range(interval: Sequence[float]) -> str:
-    """Return an interval in percent; "to" keeps negative ends readable."""
-    low, high = (f"{100 * end:.1f}" for end in interval)
-    return f"{low} to {high}"
