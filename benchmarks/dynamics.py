@@ -111,7 +111,7 @@ def run(options: argparse.Namespace) -> None:
     """Test all models and write the result.
 
     Raises:
-        InputError: there is no such checkpoint, or clips and models do not fit.
+        InputError: a checkpoint does not exist, or clips and models do not fit.
     """
     check_writable(options.out)
     check_range("--batch-size", options.batch_size, at_least=1)
@@ -144,7 +144,7 @@ def find_models(words: Sequence[str]) -> list[Model]:
     """Return the models in words such as ``full=runs/full/*/best.safetensors``.
 
     Raises:
-        InputError: there is no such checkpoint, or two models have one name.
+        InputError: no checkpoint matches, or two models have one name.
     """
     models: dict[str, Model] = {}
     for word in words:

@@ -62,7 +62,7 @@ def attribute(
         temperature: of the checkpoint; it changes the probabilities, not the maps.
 
     Raises:
-        InputError: the clip does not fit the model, there is no such class, or the output is not finite.
+        InputError: the clip does not fit the model, it does not know the class, or the output is not finite.
 
     Example:
         >>> import torch

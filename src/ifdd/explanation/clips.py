@@ -98,7 +98,7 @@ def clip_of_manifest(manifest: Path, clip_id: str, checkpoint: Checkpoint) -> Ch
     """Read a clip of a manifest as ``ifdd evaluate`` does by default.
 
     Raises:
-        InputError: the manifest or the clip is unreadable, there is no such clip, or it is too short.
+        InputError: the manifest or the clip is unreadable, the clip is not listed, or it is too short.
     """
     sample = next((one for one in Manifest.read(manifest).samples if one.clip_id == clip_id), None)
     if sample is None:
@@ -163,7 +163,7 @@ def _is_at(window: Window, at: float | None) -> bool:
 
 
 def _nobody(video: str, people: set[int], person: int | None, at: float | None) -> str:
-    """Return why there is no window to explain."""
+    """Return why no window can be explained."""
     if not people:
         return f"{video}: no face found; for frames that are faces already, add --faces"
     numbers = ", ".join(map(str, sorted(people)))

@@ -66,7 +66,7 @@ def explain(
         label: the clip's true class, for titles.
 
     Raises:
-        InputError: the checkpoint cannot be read, the clip does not fit it, or there is no such class.
+        InputError: the checkpoint cannot be read, the clip does not fit it, or does not know the class.
 
     Example:
         >>> import torch

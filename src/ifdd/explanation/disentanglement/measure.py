@@ -270,7 +270,7 @@ def describe_heat_maps(
     options: ProbeOptions,
     attribute: Attribute,
 ) -> HeatMapsRecord | None:
-    """Return where the heat maps of clips with an emotion lie; None if there is no such clip."""
+    """Return where the heat maps of clips with an emotion lie; None without such clips."""
     shown = [place for place, truth in enumerate(truths) if truth.intensity.max() > 0]
     order = np.random.default_rng([options.seed, 6]).permutation(len(shown))
     chosen = sorted(shown[place] for place in order[: options.maps])

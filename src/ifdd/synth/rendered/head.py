@@ -45,7 +45,7 @@ class Head:
         self.neutral = mesh.neutral + shape
         self.neutral[TOOTH_VERTICES, 2] -= TEETH_BACK
         self._furrows = furrow_shapes(mesh)
-        self._gains = _shape_gains([*mesh.expression_names, *self._furrows], rng.spawn(1)[0])
+        self._gains = _shape_gains([*mesh.expression_row, *self._furrows], rng.spawn(1)[0])
         self._resting = _resting_weights(rng)
         rest = self.surface(np.zeros((2, 0), np.float32), (0.0, 0.0))
         self.rest = rest
@@ -75,13 +75,10 @@ class Head:
 
 def _shape_gains(names: list[str], rng: np.random.Generator) -> dict[str, float]:
     """Draw how far this person's face moves in each shape, the same on both sides; lids close and eyes turn alike."""
-    shapes = sorted({name.removesuffix("_L").removesuffix("_R") for name in names})
+    shape_of = {name: name.removesuffix("_L").removesuffix("_R") for name in names}
+    shapes = sorted(set(shape_of.values()))
     gains = dict(zip(shapes, np.clip(np.exp(rng.normal(0, GAIN_SPREAD, len(shapes))), *GAINS).tolist(), strict=True))
-    return {
-        name: gains[name.removesuffix("_L").removesuffix("_R")]
-        for name in names
-        if not name.startswith(("eyeBlink", "eyeLook"))
-    }
+    return {name: gains[shape] for name, shape in shape_of.items() if not name.startswith(("eyeBlink", "eyeLook"))}
 
 
 def _resting_weights(rng: np.random.Generator) -> dict[str, float]:

@@ -88,7 +88,6 @@ class HeadMesh:
         self.model = model
         self.neutral = model.neutral
         self.expression = np.ascontiguousarray(model.expression, np.float32)
-        self.expression_names = model.expression_names
         self.expression_row = {name: row for row, name in enumerate(model.expression_names)}
         geometry, textured, kinds = _triangles(model)
         pairs, inverse = np.unique(
