@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Float
 
 from ifdd.evaluation.bootstrap import bootstrap
-from ifdd.evaluation.confidence import negative_log_likelihood, risk_coverage, wilson_interval
+from ifdd.evaluation.calibration.confidence import negative_log_likelihood, risk_coverage, wilson_interval
+from ifdd.evaluation.calibration.reliability import expected_calibration_error
 from ifdd.evaluation.metrics import scores_from_confusion
-from ifdd.evaluation.reliability import expected_calibration_error
 from ifdd.evaluation.tables import markdown_table
 
 COVERAGES = tuple(round(0.1 * tenth, 1) for tenth in range(1, 11))

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from ifdd.evaluation.confidence import wilson_interval
+from ifdd.evaluation.calibration.confidence import wilson_interval
 from ifdd.faces.boxes import FaceBox, wrap_degrees
 from ifdd.faces.detection import FaceDetector, YuNetDetector
 from ifdd.faces.landmarks import eye_slope, head_roll, refine_landmarks

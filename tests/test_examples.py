@@ -12,9 +12,9 @@ import ifdd.data.manifest
 import ifdd.data.sampling
 import ifdd.errors
 import ifdd.evaluation.bootstrap
-import ifdd.evaluation.confidence
+import ifdd.evaluation.calibration.confidence
+import ifdd.evaluation.calibration.reliability
 import ifdd.evaluation.metrics
-import ifdd.evaluation.reliability
 import ifdd.faces.appearance
 import ifdd.inference.recognizer
 import ifdd.inference.segments
@@ -78,11 +78,11 @@ def test_an_example_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ifdd.data.manifest.write_manifest,
         ifdd.errors.check_range,
         ifdd.evaluation.bootstrap.bootstrap,
-        ifdd.evaluation.confidence.risk_coverage,
-        ifdd.evaluation.confidence.wilson_interval,
+        ifdd.evaluation.calibration.confidence.risk_coverage,
+        ifdd.evaluation.calibration.confidence.wilson_interval,
         ifdd.evaluation.metrics.scores_from_confusion,
-        ifdd.evaluation.reliability.expected_calibration_error,
-        ifdd.evaluation.reliability.reliability,
+        ifdd.evaluation.calibration.reliability.expected_calibration_error,
+        ifdd.evaluation.calibration.reliability.reliability,
         ifdd.records.Record,
         *(getattr(ifdd.video, name) for name in ("iter_frames", "open_video", "SourceOptions", "ShotBoundaryDetector")),
         *(getattr(ifdd.faces, name) for name in ("crop_face", "overlap", "Tracker")),

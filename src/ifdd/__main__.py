@@ -31,7 +31,7 @@ COMMANDS = {
         "train and test a grid of models and seeds on SynthDFER, and compare them",
     ),
     "calibrate": (
-        "ifdd.evaluation.calibrate:calibrate",
+        "ifdd.evaluation.calibration.calibrate:calibrate",
         "fit a checkpoint's temperature and its threshold for abstaining",
     ),
     "report": (

@@ -13,9 +13,9 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
+from ifdd.evaluation.calibration.reliability import reliability, reliability_markdown, reliability_words
 from ifdd.evaluation.groups.report import group_table, groups_markdown
 from ifdd.evaluation.metrics import Scores
-from ifdd.evaluation.reliability import reliability, reliability_markdown, reliability_words
 from ifdd.evaluation.stress.report import pairs_markdown, pairs_table, stress_markdown, stress_table
 from ifdd.evaluation.tables import markdown_table, percent
 from ifdd.files import write_text

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ifdd.evaluation.bootstrap import CONFIDENCE, RESAMPLES
+from ifdd.evaluation.calibration.reliability import reliability_words
 from ifdd.evaluation.crossval_report import crossval_protocol_rows
 from ifdd.evaluation.groups.report import group_rows, method_words
-from ifdd.evaluation.reliability import reliability_words
 from ifdd.evaluation.report import protocol_rows
 from ifdd.evaluation.stress.report import pairs_notes, stress_notes
 from ifdd.evaluation.tables import percent, percent_range

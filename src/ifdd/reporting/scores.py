@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ifdd.evaluation.bootstrap import Interval, bootstrap
-from ifdd.evaluation.confidence import wilson_interval
-from ifdd.evaluation.reliability import reliability
+from ifdd.evaluation.calibration.confidence import wilson_interval
+from ifdd.evaluation.calibration.reliability import reliability
 from ifdd.evaluation.report import chosen_on_test, protocol_warning
 from ifdd.evaluation.tables import percent, percent_range
 from ifdd.records import ReliabilityRecord

@@ -17,8 +17,8 @@ from jaxtyping import Float64, Int64
 
 from ifdd.data.manifest import Sample
 from ifdd.evaluation.bootstrap import CONFIDENCE, SEED
+from ifdd.evaluation.calibration.reliability import BINS, bins_of, confidences_of
 from ifdd.evaluation.groups.grouping import Grouping
-from ifdd.evaluation.reliability import BINS, bins_of, confidences_of
 from ifdd.records import Estimate, GapRecord, GroupRecord, GroupsRecord
 
 RESAMPLES = 2000

@@ -106,6 +106,11 @@ def write_study(
         "methods": METHODS,
         "models": {name: asdict(size) for name, size in sizes.items()},
         "cells": [asdict(cell) for cell in results.cells],
-        "comparisons": [asdict(each) for each in results.comparisons],
+        "comparisons": [_comparison(each) for each in results.comparisons],
     }
     write_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
+
+
+def _comparison(found: ComparisonResult) -> dict[str, Any]:
+    paired = found.paired._asdict() | {"seeds": found.seeds}
+    return {"variant": found.variant, "visible": found.visible, **paired, "p_holm": found.p_holm}

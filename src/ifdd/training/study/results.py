@@ -11,7 +11,7 @@ from jaxtyping import Bool
 from ifdd.data.manifest import Sample
 from ifdd.errors import InputError
 from ifdd.evaluation.bootstrap import Interval
-from ifdd.evaluation.comparison import compare, holm, mean_over_seeds
+from ifdd.evaluation.comparison import PairedComparison, compare, holm, mean_over_seeds
 from ifdd.evaluation.folds import FoldResult
 from ifdd.training.study.config import Cell
 from ifdd.training.study.grid import Run
@@ -56,15 +56,9 @@ class ComparisonResult:
     variant: str
     visible: float
     seeds: tuple[int, ...]
-    difference: float
-    """Accuracy of the variant less that of the reference."""
-    interval: Interval
-    effect_size: float | None
-    p: float
+    paired: PairedComparison
     p_holm: float
-    """Corrected for the number of comparisons in the study."""
-    people: int
-    clips: int
+    """The comparison's p, corrected for the number of comparisons in the study."""
 
 
 class StudyResults(NamedTuple):
@@ -106,7 +100,7 @@ def summarise(results: Iterable[RunResult], reference: str, test_clips: Sequence
         for (name, share), of_seeds in cells.items()
         if name != reference and set(of_seeds) & set(cells.get((reference, share), {}))
     ]
-    corrected = holm([each.p for each in compared])
+    corrected = holm([each.paired.p for each in compared])
     return StudyResults(
         [_cell(name, share, list(of_seeds.values())) for (name, share), of_seeds in cells.items()],
         [replace(each, p_holm=p) for each, p in zip(compared, corrected, strict=True)],
@@ -137,19 +131,8 @@ def _compare(
 ) -> ComparisonResult:
     seeds = tuple(sorted(set(of_seeds) & set(reference)))
     people = [sample.subject for sample in test_clips]
-    found = compare(_right(of_seeds, seeds, test_clips), _right(reference, seeds, test_clips), people)
-    return ComparisonResult(
-        variant,
-        visible,
-        seeds,
-        difference=found.difference,
-        interval=found.interval,
-        effect_size=found.effect_size,
-        p=found.p,
-        p_holm=found.p,
-        people=found.people,
-        clips=found.clips,
-    )
+    paired = compare(_right(of_seeds, seeds, test_clips), _right(reference, seeds, test_clips), people)
+    return ComparisonResult(variant, visible, seeds, paired, p_holm=paired.p)
 
 
 def _right(

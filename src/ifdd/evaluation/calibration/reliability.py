@@ -33,7 +33,7 @@ def expected_calibration_error(confidences: Float[np.ndarray, " clips"], right: 
 
     Example:
         >>> import numpy as np
-        >>> from ifdd.evaluation.reliability import expected_calibration_error
+        >>> from ifdd.evaluation.calibration.reliability import expected_calibration_error
         >>> expected_calibration_error(np.array([0.75, 0.75, 0.75, 0.75]), np.array([True, True, False, False]))
         0.25
     """
@@ -48,7 +48,7 @@ def reliability(
 
     Example:
         >>> import numpy as np
-        >>> from ifdd.evaluation.reliability import reliability
+        >>> from ifdd.evaluation.calibration.reliability import reliability
         >>> found = reliability(np.array([[0.75, 0.25], [0.75, 0.25]]), np.array([0, 1]))
         >>> found.ece, found.overconfidence  # sure to 75 %, right in 50 %
         (0.25, 0.25)

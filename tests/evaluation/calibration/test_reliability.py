@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ifdd.evaluation.reliability import BINS, bins_of, expected_calibration_error, reliability
+from ifdd.evaluation.calibration.reliability import BINS, bins_of, expected_calibration_error, reliability
 
 
 def test_reliability_by_hand() -> None:

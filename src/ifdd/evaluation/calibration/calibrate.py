@@ -9,7 +9,7 @@ from rich.table import Table
 from ifdd.console import console
 from ifdd.data.manifest import Manifest
 from ifdd.errors import InputError, check_range
-from ifdd.evaluation.confidence import (
+from ifdd.evaluation.calibration.confidence import (
     Threshold,
     calibrated,
     fit_temperature,
@@ -18,8 +18,8 @@ from ifdd.evaluation.confidence import (
     threshold_for_coverage,
     wilson_interval,
 )
+from ifdd.evaluation.calibration.reliability import expected_calibration_error
 from ifdd.evaluation.evaluate import SamplingConfig, evaluate_checkpoint
-from ifdd.evaluation.reliability import expected_calibration_error
 from ifdd.evaluation.report import Evaluation
 from ifdd.evaluation.tables import percent
 from ifdd.files import check_writable, expand

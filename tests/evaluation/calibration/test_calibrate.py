@@ -13,7 +13,7 @@ from ifdd.__main__ import main
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.labels import LABEL_SETS
 from ifdd.data.manifest import Manifest, read_manifest
-from ifdd.evaluation.confidence import calibrated, negative_log_likelihood
+from ifdd.evaluation.calibration.confidence import calibrated, negative_log_likelihood
 from ifdd.evaluation.evaluate import evaluate_model
 from ifdd.inference.reader import ClipReader
 from ifdd.model import create_model, save_checkpoint

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ifdd.errors import InputError
-from ifdd.evaluation.confidence import (
+from ifdd.evaluation.calibration.confidence import (
     calibrated,
     fit_temperature,
     negative_log_likelihood,
@@ -14,7 +14,7 @@ from ifdd.evaluation.confidence import (
     threshold_for_coverage,
     wilson_interval,
 )
-from ifdd.evaluation.reliability import expected_calibration_error
+from ifdd.evaluation.calibration.reliability import expected_calibration_error
 from ifdd.model import class_probabilities
 
 

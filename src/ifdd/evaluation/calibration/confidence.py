@@ -115,7 +115,7 @@ def risk_coverage(confidence: Float[np.ndarray, " clips"], right: Bool[np.ndarra
 
     Example:
         >>> import numpy as np
-        >>> from ifdd.evaluation.confidence import risk_coverage
+        >>> from ifdd.evaluation.calibration.confidence import risk_coverage
         >>> curve = risk_coverage(np.array([0.9, 0.5, 0.7, 0.6]), np.array([True, False, True, True]))
         >>> curve.at(0.5), curve.at(1.0), curve.aurc
         (1.0, 0.75, 0.0625)
@@ -173,7 +173,7 @@ def wilson_interval(right: int, total: int) -> Interval:
     """Return the 95 % interval of a share (Wilson, JASA 22, 1927); it suits few clips and shares near 0 and 1.
 
     Example:
-        >>> from ifdd.evaluation.confidence import wilson_interval
+        >>> from ifdd.evaluation.calibration.confidence import wilson_interval
         >>> [round(bound, 3) for bound in wilson_interval(8, 10)]
         [0.49, 0.943]
     """

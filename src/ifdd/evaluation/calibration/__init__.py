@@ -1,0 +1,1 @@
+"""Calibrated confidences: temperature and threshold, reliability, risk and coverage."""
