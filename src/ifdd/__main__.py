@@ -45,6 +45,7 @@ COMMANDS = {
     "convert": ("ifdd.evaluation.convert:convert", "convert a checkpoint of the official release"),
     "info": ("ifdd.model.info:info", "show a model's size and cost: parts, parameters, GMAC, memory, latency"),
     "recognize": ("ifdd.inference.recognize:recognize", "recognise expressions in videos: timeline, captions, plots"),
+    "summarize": ("ifdd.analysis.summarize:summarize", "turn timelines into a table for statistics"),
     "explain": (
         "ifdd.explanation.explain:explain",
         "show what a checkpoint looks at in one clip, as a picture and a page",
@@ -64,10 +65,10 @@ OTHER_NAMES = {
     "crossval": ("cv", "cross-validate", "crossvalidate", "cross-validation", "folds", "kfold"),
     "study": ("grid", "ablate", "ablation", "ablations", "compare", "sweep"),
     "calibrate": ("temperature", "threshold"),
-    "report": ("summarize", "summarise", "html", "page", "compare"),
+    "report": ("html", "page", "compare"),
     "disentangle": ("disentanglement", "probe", "probes", "leakage"),
     "convert": ("export",),
-    "info": ("model", "models", "summary", "describe", "show", "list", "presets"),
+    "info": ("model", "models", "describe", "show", "list", "presets"),
     "recognize": (
         "predict",
         "infer",
@@ -80,6 +81,7 @@ OTHER_NAMES = {
         "video",
         "webcam",
     ),
+    "summarize": ("summarise", "summary", "aggregate", "table", "tabulate", "statistics", "stats"),
     "explain": ("explanation", "attribute", "attribution", "heatmap", "gradcam", "saliency", "why"),
     "embed": ("tsne", "t-sne", "umap", "features", "embedding"),
 }

@@ -1,0 +1,1 @@
+"""Analysis of results: from timelines to tables, and agreement with people who coded the same videos."""
