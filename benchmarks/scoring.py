@@ -1,14 +1,12 @@
-"""Scores for tracks and timelines against a ground truth known frame by frame: pure functions of numbers.
+"""Scores for tracks against a ground truth known frame by frame: pure functions of numbers.
 
 Identities are scored by IDF1 (Ristani et al., ECCV 2016 workshops): people and tracks are matched once for the whole
-video so that as many boxes as possible agree; a box counts only if its person and track are a match. Segments are
-scored by F1 at a minimum overlap in time, as in temporal segmentation (Lea et al., CVPR 2017). Tracks need SciPy, which
-comes with the extra ``[train]``.
+video so that as many boxes as possible agree; a box counts only if its person and track are a match. This needs SciPy,
+which comes with the extra ``[train]``.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -37,31 +35,6 @@ class IdentityScores(NamedTuple):
     """How often a person's track changes from one sighting to the next."""
     pairs: dict[int, int]
     """Id of each track that matches a person -> that person."""
-
-
-class Stretch(NamedTuple):
-    """One person shows one expression."""
-
-    person: int
-    start_seconds: float
-    end_seconds: float
-    label: str
-
-
-class SegmentScores(NamedTuple):
-    """How well segments agree with the truth."""
-
-    f1: float
-    """Of segments; 1 if there are none on either side."""
-    precision: float
-    recall: float
-    onset_errors: tuple[float, ...]
-    """Found start minus true start in seconds, for matched segments except each person's first."""
-
-    @property
-    def median_onset_error(self) -> float | None:
-        """Median of the absolute onset errors in seconds; None if there are none."""
-        return median(abs(error) for error in self.onset_errors) if self.onset_errors else None
 
 
 def score_identities(
@@ -116,57 +89,6 @@ def score_identities(
     )
 
 
-def score_segments(truth: Sequence[Stretch], found: Sequence[Stretch], minimum_overlap: float = 0.5) -> SegmentScores:
-    """Compare segments with true ones: correct ones have the same person and label and overlap enough in time.
-
-    Each true segment is matched at most once, with the segment that overlaps it most.
-
-    Args:
-        truth: what each person shows.
-        found: segments, with persons in place of tracks (see ``IdentityScores.pairs``).
-        minimum_overlap: minimum intersection over union of the times, above 0.
-    """
-    candidates = sorted(
-        (
-            (-shared, i, j)
-            for i, true in enumerate(truth)
-            for j, other in enumerate(found)
-            if (true.person, true.label) == (other.person, other.label)
-            and (shared := _overlap_in_time(true, other)) >= minimum_overlap
-        ),
-    )
-    matches: dict[int, int] = {}
-    for _, i, j in candidates:
-        if i not in matches and j not in matches.values():
-            matches[i] = j
-    firsts = {person: min(s.start_seconds for s in truth if s.person == person) for person in {s.person for s in truth}}
-    errors = [
-        found[j].start_seconds - truth[i].start_seconds
-        for i, j in matches.items()
-        if truth[i].start_seconds > firsts[truth[i].person]
-    ]
-    right = len(matches)
-    return SegmentScores(
-        _share(2 * right, len(truth) + len(found)), _share(right, len(found)), _share(right, len(truth)), tuple(errors)
-    )
-
-
-def score_time(truth: Sequence[Stretch], found: Sequence[Stretch]) -> float:
-    """Return the share of people's time with the correct expression, 0 to 1; 1 without people.
-
-    Args:
-        truth: what each person shows.
-        found: segments that do not overlap each other within a person.
-    """
-    right = sum(
-        _shared_time(true, other)
-        for true in truth
-        for other in found
-        if (true.person, true.label) == (other.person, other.label)
-    )
-    return _share(right, sum(stretch.end_seconds - stretch.start_seconds for stretch in truth))
-
-
 def _pair(agree: Mapping[tuple[int, int], int]) -> tuple[dict[int, int], int]:
     """Return track -> person such that as many boxes as possible agree, and their number."""
     if not agree:
@@ -193,16 +115,6 @@ def _pair_greedily(overlaps: Mapping[tuple[int, int], float]) -> dict[int, int]:
 
 def _covers(box: Box, people: FrameBoxes, minimum_overlap: float) -> bool:
     return any(overlap(box, other) >= minimum_overlap for other in people.values())
-
-
-def _overlap_in_time(a: Stretch, b: Stretch) -> float:
-    shared = _shared_time(a, b)
-    whole = a.end_seconds - a.start_seconds + b.end_seconds - b.start_seconds - shared
-    return shared / whole if shared else 0.0
-
-
-def _shared_time(a: Stretch, b: Stretch) -> float:
-    return max(0.0, min(a.end_seconds, b.end_seconds) - max(a.start_seconds, b.start_seconds))
 
 
 def _share(part: int | float, whole: int | float) -> float:

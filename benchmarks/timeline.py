@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import cv2
 import torch
 
+from ifdd.analysis.agreement.segments import Stretch, score_segments, score_time
 from ifdd.faces.detection import FaceDetector, HaarDetector, YuNetDetector
 from ifdd.faces.tracking import SearchSchedule, Track, Tracker
 from ifdd.inference import Boxes, Recognizer, WindowOptions
@@ -37,7 +38,7 @@ from ifdd.video.frames import iter_frames
 from ifdd.video.shots import ShotBoundaryDetector
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.scoring import Box, Stretch, score_identities, score_segments, score_time
+from benchmarks.scoring import Box, score_identities
 
 EVERY = {"yunet": (1, 2, 5, None), "haar": (1, None)}
 """Frames from one search to the next; None: by time, which is every third here."""

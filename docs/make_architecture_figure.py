@@ -32,15 +32,17 @@ COLUMNS = {
     "explanation": 2.1,
     "reporting": 2.1,
     "inference": 2.45,
+    "analysis": 2.75,
+    "annotations": 0.0,
     "model": 2.75,
 }
 """Room -> place across, in columns; the row follows from the imports."""
 
 WINGS = {
     "the researcher's wing": ("#e8f1ea", "#3f7d55", ("data", "synth", "evaluation", "training", "reporting")),
-    "the practitioner's wing": ("#fbeee2", "#b2682a", ("inference",)),
+    "the practitioner's wing": ("#fbeee2", "#b2682a", ("inference", "analysis")),
     "both wings": ("#efeaf6", "#6b549b", ("explanation",)),
-    "common ground": ("#e8eef7", "#41649c", ("video", "faces", "model")),
+    "common ground": ("#e8eef7", "#41649c", ("video", "faces", "model", "annotations")),
     "entrance": ("#f4f4f2", "#5f666d", ("command_line",)),
 }
 """Name -> fill, edge and rooms."""

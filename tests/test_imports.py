@@ -28,7 +28,13 @@ ARROWS = {
     "inference": {"faces", "video", "model"},
     "reporting": {"explanation", "evaluation", "data", "model"},  # above both: it shows scores and heat maps
     "explanation": {"model", "data", "evaluation", "inference", "faces", "video"},  # it reads videos as inference does
-    "analysis": {"inference", "video"},  # what comes after recognition: tables, agreement with coders
+    "annotations": set[str](),  # what people coded, for training and for comparing
+    "analysis": {
+        "annotations",
+        "data",
+        "inference",
+        "video",
+    },  # what comes after recognition: tables, agreement with coders
     "command_line": set[str](),
     "": {"model", "inference", "explanation"},  # the package itself: its public names
     "__main__": {

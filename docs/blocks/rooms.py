@@ -17,6 +17,7 @@ PURPOSES = {
     "evaluation": "scores models on manifests; reports the protocol",
     "training": "trains and cross-validates; the only room with Lightning",
     "inference": "reads timelines of expressions from videos",
+    "annotations": "reads what people coded, from ELAN, Praat, BORIS and tables",
     "analysis": "turns timelines into tables, and compares them with people's coding",
     "explanation": "shows what the model looks at, and whether it disentangles",
     "reporting": "writes pages of results, several runs side by side",

@@ -46,6 +46,7 @@ COMMANDS = {
     "info": ("ifdd.model.info:info", "show a model's size and cost: parts, parameters, GMAC, memory, latency"),
     "recognize": ("ifdd.inference.recognize:recognize", "recognise expressions in videos: timeline, captions, plots"),
     "summarize": ("ifdd.analysis.summarize:summarize", "turn timelines into a table for statistics"),
+    "agree": ("ifdd.analysis.agreement.agree:agree", "compare results with a person's coding: kappa, segments, onsets"),
     "explain": (
         "ifdd.explanation.explain:explain",
         "show what a checkpoint looks at in one clip, as a picture and a page",
@@ -82,6 +83,7 @@ OTHER_NAMES = {
         "webcam",
     ),
     "summarize": ("summarise", "summary", "aggregate", "table", "tabulate", "statistics", "stats"),
+    "agree": ("agreement", "kappa", "reliability", "coders", "annotations"),
     "explain": ("explanation", "attribute", "attribution", "heatmap", "gradcam", "saliency", "why"),
     "embed": ("tsne", "t-sne", "umap", "features", "embedding"),
 }

@@ -3,7 +3,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from benchmarks.scoring import Box, Stretch, score_identities, score_segments, score_time
+from benchmarks.scoring import Box, score_identities
 from ifdd.errors import InputError
 
 
@@ -78,37 +78,3 @@ def test_idf1_is_the_best_of_all_pairings(seed: int) -> None:
 def test_different_videos_are_refused() -> None:
     with pytest.raises(InputError, match="the truth has 2 frames and the tracks have 3"):
         score_identities([{}] * 2, [{}] * 3)
-
-
-TRUTH = [Stretch(1, 0.0, 4.0, "happy"), Stretch(1, 4.0, 8.0, "sad"), Stretch(2, 0.0, 8.0, "fear")]
-
-
-def test_segments_by_hand() -> None:
-    found = [
-        Stretch(1, 0.0, 4.3, "happy"),
-        Stretch(1, 4.3, 8.0, "sad"),
-        Stretch(2, 0.0, 3.0, "fear"),  # 3 of 8 s
-        Stretch(2, 3.0, 8.0, "sad"),
-        Stretch(3, 0.0, 8.0, "fear"),  # nobody
-    ]
-    scores = score_segments(TRUTH, found)
-    assert (scores.precision, scores.recall) == (2 / 5, 2 / 3)
-    assert scores.f1 == pytest.approx(4 / 8)
-    assert len(scores.onset_errors) == 1
-    assert scores.median_onset_error == pytest.approx(0.3)
-    assert score_segments(TRUTH, found, 0.3).recall == 1
-    assert score_time(TRUTH, found) == pytest.approx((4 + 3.7 + 3) / 16)
-
-
-def test_a_true_segment_is_found_once() -> None:
-    found = [Stretch(2, 0.0, 4.0, "fear"), Stretch(2, 4.0, 8.0, "fear")]
-    scores = score_segments(TRUTH, found, 0.4)
-    assert (scores.precision, scores.recall) == (1 / 2, 1 / 3)
-
-
-def test_truth_scores_one_and_nothing_scores_nothing() -> None:
-    assert score_segments(TRUTH, TRUTH, 1.0) == (1.0, 1.0, 1.0, (0.0,))
-    assert score_time(TRUTH, TRUTH) == 1
-    assert score_segments(TRUTH, []).f1 == score_time(TRUTH, []) == 0
-    assert score_segments([], []).f1 == score_time([], []) == 1
-    assert score_segments(TRUTH, []).median_onset_error is None

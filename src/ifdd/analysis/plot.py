@@ -15,6 +15,9 @@ from ifdd.names import printable
 if TYPE_CHECKING:
     import matplotlib.figure
 
+PICTURES = (".png", ".svg", ".pdf")
+"""Suffixes of pictures."""
+
 LARGEST_ROWS = 40
 """Rows below the first one; further ones are only counted."""
 

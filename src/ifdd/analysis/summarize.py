@@ -8,7 +8,7 @@ from typing import Literal
 
 from ifdd.analysis.measures import measure
 from ifdd.analysis.periods import Events, Period, read_events, windows_of
-from ifdd.analysis.plot import write_group_plot
+from ifdd.analysis.plot import PICTURES, write_group_plot
 from ifdd.analysis.reading import find_results, read_all
 from ifdd.analysis.rows import Summary, SummaryTable, make_table
 from ifdd.console import console, error_console
@@ -20,9 +20,6 @@ from ifdd.parquet import pyarrow, write_parquet
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 """Suffix of a table as text -> its separator."""
-
-PICTURES = (".png", ".svg", ".pdf")
-"""Suffixes of pictures."""
 
 
 def summarize(

@@ -3,6 +3,7 @@
 A record is a frozen dataclass with a JSON form, see ``ifdd.records.record``. Every room may import this one.
 """
 
+from ifdd.records.agreements import AgreementPair, AgreementRecord, OnsetAgreement, SegmentAgreement
 from ifdd.records.calibrations import CalibrationRecord, ThresholdRecord
 from ifdd.records.crossvalidations import (
     CheckpointFile,
@@ -71,6 +72,8 @@ from ifdd.records.trainings import (
 
 __all__ = [
     "NOT_RECORDED",
+    "AgreementPair",
+    "AgreementRecord",
     "BestEpoch",
     "CalibrationRecord",
     "ChangeRecord",
@@ -102,6 +105,7 @@ __all__ = [
     "LicenceRecord",
     "ManifestRecord",
     "MeasuredRecord",
+    "OnsetAgreement",
     "PackRecord",
     "PairCondition",
     "PairsRecord",
@@ -120,6 +124,7 @@ __all__ = [
     "SamplingOptions",
     "SamplingRecord",
     "ScoresRecord",
+    "SegmentAgreement",
     "SelectionRecord",
     "SeparationRecord",
     "SoftwareRecord",

@@ -1,0 +1,1 @@
+"""Agreement of results with people who coded the same videos: kappa, segments, onsets."""

@@ -1,0 +1,223 @@
+"""How far results agree with a person's coding, from bins of time and from segments."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int64
+
+from ifdd.analysis.agreement.kappa import (
+    BLOCK_SECONDS,
+    NOTHING,
+    block_confusions,
+    cohen_kappa,
+    estimate,
+    label_bins,
+    observed_agreement,
+)
+from ifdd.analysis.agreement.pairing import check_times, main_last, match_labels, pair_tiers
+from ifdd.analysis.agreement.segments import Stretch, score_segments
+from ifdd.annotations.annotation import Annotations
+from ifdd.errors import InputError
+from ifdd.inference.results import Results
+from ifdd.records import AgreementPair, AgreementRecord, OnsetAgreement, SegmentAgreement
+from ifdd.video.timestamps import TIME_TOLERANCE
+
+OVERLAPS = (0.1, 0.25, 0.5)
+ONSET_OVERLAP = 0.25
+"""Overlap from which segments count as the same for differences of onset."""
+
+
+@dataclass(frozen=True)
+class AgreementOptions:
+    """How a result is compared with annotations."""
+
+    bin_seconds: float = 0.1
+    """Length of the bins of time."""
+    gaps: str = ""
+    """Class that the coder means where a tier has no annotation; "" if such time is not compared."""
+    people: Mapping[str, str] = field(default_factory=dict)
+    """Tier -> numbers of tracks, joined by ``+``."""
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Label of the coder -> class, or "" to leave it out."""
+    synonyms: bool = False
+    """Whether other spellings of an emotion mean its class."""
+
+
+class Coded(NamedTuple):
+    """A video that a person coded."""
+
+    result: Path
+    results: Results
+    annotations: Annotations
+
+
+class Person(NamedTuple):
+    """One person of one video, as the coder and the result see it. Times are those of a player."""
+
+    video: str
+    tier: str
+    coder: tuple[tuple[float, float, int], ...]
+    """Start, end and class."""
+    result: tuple[tuple[float, float, int], ...]
+    """Start, end and class, or the number of classes for uncertain."""
+    end_seconds: float
+    """End of the video."""
+
+
+def compare_people(coded: Coded, options: AgreementOptions) -> tuple[list[Person], AgreementPair]:
+    """Return the people of a video, and what was paired.
+
+    Raises:
+        InputError: the annotations do not fit the video, its people or the classes.
+    """
+    results, annotations = coded.results, coded.annotations
+    classes = results.classes
+    check_times(annotations, results)
+    pairs = pair_tiers(annotations, results, options.people)
+    used = [each for tier in pairs for each in annotations.of(tier)]
+    labels = list(dict.fromkeys(each.label for each in used))
+    places = match_labels(annotations.path, labels, classes, options.renamed, options.synonyms)
+    gap = _gap_class(options.gaps, classes)
+    shift, end = results.video.start_seconds, results.video.end_seconds
+    tracks = {track.id: track for track in results.tracks}
+    people = []
+    for tier, numbers in pairs.items():
+        spans = [
+            (each.start_seconds, min(each.end_seconds, end), places[each.label], each.label)
+            for each in annotations.of(tier)
+        ]
+        coder = [(first, last, place) for first, last, place, _ in spans if place is not None]
+        if gap is not None:
+            taken = [(first, last) for first, last, _, _ in spans]
+            coder += [(first, last, gap) for first, last in _free(taken, shift, end)]
+        found = [
+            (segment.start_seconds + shift, segment.end_seconds + shift, _place(segment.label, classes))
+            for track in main_last([tracks[number] for number in numbers])
+            for segment in track.segments
+        ]
+        people.append(Person(str(results.video.path), tier, tuple(sorted(coder)), tuple(found), end))
+    pair = AgreementPair(
+        video=str(results.video.path),
+        result=str(coded.result),
+        annotation=str(annotations.path),
+        people=pairs,
+        notes=(
+            *annotations.notes,
+            *(f"the tier {tier!r} was left out" for tier in annotations.tiers if tier not in pairs),
+        ),
+    )
+    return people, pair
+
+
+def _gap_class(name: str, classes: Sequence[str]) -> int | None:
+    if name and name not in classes:
+        raise InputError(f"--gaps {name} is not a class of the result; it has {', '.join(classes)}")
+    return classes.index(name) if name else None
+
+
+def _place(label: str, classes: Sequence[str]) -> int:
+    return classes.index(label) if label in classes else len(classes)
+
+
+def _free(taken: Sequence[tuple[float, float]], start: float, end: float) -> list[tuple[float, float]]:
+    """Return the intervals between start and end that are not taken."""
+    edges = [(start, start), *sorted(taken), (end, end)]
+    gaps = [(before[1], after[0]) for before, after in pairwise(edges)]
+    return [(first, last) for first, last in gaps if last > first]
+
+
+def measure_agreement(
+    people: Sequence[Person], pairs: Sequence[AgreementPair], classes: Sequence[str], bin_seconds: float, command: str
+) -> AgreementRecord:
+    """Return how far the results of all people agree with the coder.
+
+    Args:
+        people: see ``compare_people``.
+        pairs: their videos.
+        classes: of the results.
+        bin_seconds: length of the bins of time.
+        command: the command, for the record.
+
+    Raises:
+        InputError: no coded time is left to compare.
+    """
+    coder, result, blocks = _binned(people, bin_seconds)
+    coded = coder != NOTHING
+    if not coded.any():
+        raise InputError("no coded time is left to compare; give labels that are classes, or --gaps CLASS")
+    uncertain = len(classes)
+    answered = np.where(result == uncertain, NOTHING, result)
+    with_uncertain = block_confusions(coder, result, blocks, uncertain + 1)
+    without = block_confusions(coder, answered, blocks, uncertain + 1)
+    truth, found = _stretches(people, classes)
+    segments = [(overlap, score_segments(truth, found, overlap)) for overlap in OVERLAPS]
+    onsets = score_segments(truth, found, ONSET_OVERLAP).onset_errors
+    return AgreementRecord(
+        command=command,
+        pairs=tuple(pairs),
+        classes=tuple(classes),
+        bin_seconds=bin_seconds,
+        coded_seconds=round(float(coded.sum() * bin_seconds), 4),
+        covered=float((result[coded] != NOTHING).mean()),
+        answered=float((answered[coded] != NOTHING).mean()),
+        kappa=estimate(cohen_kappa, without),
+        kappa_uncertain=estimate(cohen_kappa, with_uncertain),
+        agreement=estimate(observed_agreement, without),
+        confusion=tuple(tuple(int(count) for count in row) for row in with_uncertain.sum(0)[:uncertain]),
+        segments=tuple(
+            SegmentAgreement(overlap, scores.f1, scores.precision, scores.recall) for overlap, scores in segments
+        ),
+        onsets=_describe_onsets(onsets),
+    )
+
+
+def _binned(
+    people: Sequence[Person], bin_seconds: float
+) -> tuple[Int64[np.ndarray, " bins"], Int64[np.ndarray, " bins"], Int64[np.ndarray, " bins"]]:
+    """Return the label of the coder and of the result, and the block, of every bin of every person."""
+    coder, result, blocks = [], [], []
+    first_block = 0
+    for person in people:
+        count = max(1, int(np.ceil(person.end_seconds / bin_seconds - 1e-6)))
+        middles = (np.arange(count) + 0.5) * bin_seconds
+        coder.append(label_bins(person.coder, middles))
+        result.append(label_bins(person.result, middles))
+        blocks.append(first_block + (middles // BLOCK_SECONDS).astype(np.int64))
+        first_block = int(blocks[-1][-1]) + 1
+    return np.concatenate(coder), np.concatenate(result), np.concatenate(blocks)
+
+
+def _stretches(people: Sequence[Person], classes: Sequence[str]) -> tuple[list[Stretch], list[Stretch]]:
+    """Return the segments of the coder and of the result; equal neighbours are one, and uncertain is none."""
+
+    def named(person: Person, intervals: Sequence[tuple[float, float, int]]) -> list[Stretch]:
+        return [
+            Stretch((person.video, person.tier), start, end, classes[place])
+            for start, end, place in joined(intervals)
+            if place < len(classes)
+        ]
+
+    truth = [stretch for person in people for stretch in named(person, person.coder)]
+    return truth, [stretch for person in people for stretch in named(person, person.result)]
+
+
+def joined(intervals: Sequence[tuple[float, float, int]]) -> list[tuple[float, float, int]]:
+    """Return intervals, where those that touch and have the same label are one."""
+    whole: list[tuple[float, float, int]] = []
+    for start, end, label in sorted(intervals):
+        if whole and whole[-1][2] == label and start - whole[-1][1] <= TIME_TOLERANCE:
+            whole[-1] = (whole[-1][0], max(end, whole[-1][1]), label)
+        else:
+            whole.append((start, end, label))
+    return whole
+
+
+def _describe_onsets(differences: Sequence[float]) -> OnsetAgreement | None:
+    if not differences:
+        return None
+    low, middle, high = (float(value) for value in np.quantile(differences, (0.25, 0.5, 0.75)))
+    return OnsetAgreement(len(differences), median=middle, low=low, high=high)
