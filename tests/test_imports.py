@@ -20,7 +20,7 @@ ARROWS = {
     "video": set[str](),
     "faces": {"video"},
     "model": set[str](),
-    "data": {"faces", "video"},
+    "data": {"annotations", "faces", "video"},
     "synth": {"data", "video"},
     "evaluation": {"data", "model"},
     # a study renders its clips, and reads its variants as the command line does

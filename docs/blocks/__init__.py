@@ -4,6 +4,7 @@ Further words of a mark are the function's arguments: ``options recognize`` call
 """
 
 from docs.blocks import (
+    agreement,
     commands,
     datasets,
     disentanglement,
@@ -21,6 +22,7 @@ from docs.blocks import (
 from docs.blocks.markdown import Makers
 
 BLOCKS: Makers = {
+    **agreement.BLOCKS,
     **commands.BLOCKS,
     **datasets.BLOCKS,
     **dynamics.BLOCKS,

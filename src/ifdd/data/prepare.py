@@ -6,7 +6,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
+from ifdd.annotations.renaming import parse_choices
 from ifdd.console import console, error_console, progress_bar
+from ifdd.data.annotated.cutting import cut_annotated
 from ifdd.data.datasets import READERS, Listing, Options
 from ifdd.data.datasets.checks import (
     CHECKS,
@@ -50,13 +52,14 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "cremad": ("labels",),
     "ravdess": ("channel", "calm"),
     "folder": ("subset", "synonyms"),
+    "annotations": ("tier", "rename", "clip_seconds", "synonyms"),
     "manifest": ("synonyms",),
 }
 """Dataset -> the fields of ``Options`` that apply to it."""
 
 
 def prepare(
-    dataset: Literal["dfew", "ferv39k", "mafw", "cremad", "ravdess", "folder", "manifest"],
+    dataset: Literal["dfew", "ferv39k", "mafw", "cremad", "ravdess", "folder", "annotations", "manifest"],
     root: Path,
     out: Path,
     *,
@@ -68,6 +71,9 @@ def prepare(
     channel: Literal["speech", "song", "both"] = "speech",
     calm: Literal["keep", "neutral", "drop"] = "keep",
     subset: Literal["train", "validation", "test"] = "test",
+    tier: str = "",
+    rename: str = "",
+    clip_seconds: float = 4.0,
     synonyms: bool = False,
     fps: float | None = None,
     check_frames: Literal["none", "first", "all"] = "first",
@@ -91,10 +97,14 @@ def prepare(
     prepare completes all checks, writes no manifest and exits with code 2.
 
     Args:
-        dataset: dfew, ferv39k, mafw, cremad or ravdess in the owners' layout; folder for your own clips; manifest for
-            the clips of an existing manifest, such as that of 'ifdd synth', whose labels, subsets and folds are kept.
+        dataset: dfew, ferv39k, mafw, cremad or ravdess in the owners' layout; folder for your own clips; annotations
+            for long videos of one person each that were coded in ELAN, Praat or BORIS, which are cut into clips;
+            manifest for the clips of an existing manifest, such as that of 'ifdd synth', whose labels, subsets and
+            folds are kept.
         root: The unpacked dataset. For your own clips, a folder with one folder per class (below train and test, if
-            you like), or a CSV file with the columns path and label. For manifest, the file manifest.csv.
+            you like), or a CSV file with the columns path and label. For annotations, a folder with the files of
+            annotations beside the videos of the same name, or a CSV file with the columns video, annotation and
+            subject. For manifest, the file manifest.csv.
         out: Folder to write to.
         frames: Kind of frames: clip_224x224_16f, clip_224x224, jpg_256 or original for DFEW; frames or clips for
             MAFW; auto takes the first that exists.
@@ -107,8 +117,12 @@ def prepare(
         channel: Clips of RAVDESS to take: speech (8 classes), song (6 classes) or both.
         calm: RAVDESS's class calm: keep it (8 classes), count it as neutral, or drop its clips (7 classes, DFEW's).
         subset: Subset of your own clips if no folder or column names one.
-        synonyms: Read other spellings of an emotion as one class, happiness and joy as happy; for your own clips and
-            those of a manifest. By default, class names are kept as they are written.
+        tier: Tier of the annotations that has the labels. Default: the only one.
+        rename: Labels of the annotations that stand for a class, such as 'smile=happy,talking='; with nothing behind
+            the equals sign, a label is left out.
+        clip_seconds: Longest clip that is cut from annotated videos; a longer annotation gives several.
+        synonyms: Read other spellings of an emotion as one class, happiness and joy as happy; for your own clips,
+            annotations and a manifest. By default, class names are kept as they are written.
         fps: Frame rate of clips that are folders of images in frames per second, because images have no times. Default:
             the rate that the dataset or a column fps states; if there is none, 25 is assumed, which is reported. The
             times of videos come from their files.
@@ -135,10 +149,14 @@ def prepare(
         workers: Worker processes that crop and pack, and threads that read frames; 0 works in the main process.
             Default: one process and four threads per core.
     """
-    options = Options(frames, label_set, captioned, scene, subset, labels, channel, calm, synonyms)
+    options = Options(
+        frames, label_set, captioned, scene, subset, labels, channel, calm, tier, rename, clip_seconds, synonyms
+    )
     _check_choices(dataset, options)
     if alignment == "landmarks" and not crops_faces(dataset, faces):
         raise InputError("--alignment landmarks needs cropped faces; add --faces crop")
+    renamed = parse_choices("--rename", rename)
+    check_range("--clip-seconds", clip_seconds, at_least=1)
     check_range("--fps", fps, above=0)
     check_range("--workers", workers, at_least=0)
     check_range("--face-size", face_size, at_least=1)
@@ -151,6 +169,17 @@ def prepare(
     make_folder(out)
     processes = available_cores() if workers is None else max(workers, 1)
     threads = 4 * processes if workers is None else processes
+    given = root
+    if dataset == "annotations":
+        root = cut_annotated(
+            given,
+            out / "clips",
+            tier=tier,
+            renamed=renamed,
+            synonyms=synonyms,
+            clip_seconds=clip_seconds,
+            workers=processes,
+        )
     listing = READERS[dataset](root, options)
     synthetic = ((root if root.is_dir() else root.parent) / "synth.json").exists()
     if listing.earlier is not None:
@@ -177,7 +206,7 @@ def prepare(
     chosen = {name: getattr(options, name) for name in CHOICES[dataset]} | {"check_frames": check_frames}
     chosen |= {} if fps is None else {"fps": fps}
     record = describe(
-        listing, states, samples, checked, synthetic=synthetic, root=str(root), options=chosen, faces=crops
+        listing, states, samples, checked, synthetic=synthetic, root=str(given), options=chosen, faces=crops
     )
     if _stops(listing, allow_incomplete):
         record.write(out / record.FILE)
@@ -311,7 +340,7 @@ def _skipped(listing: Listing, decode: str, synthetic: bool) -> dict[str, str]:
     if decode == "none":
         skipped["readable"] = "not requested"
     if listing.dataset not in ("dfew", "cremad"):
-        given = listing.dataset in ("folder", "manifest")
+        given = listing.dataset in ("folder", "annotations", "manifest")
         skipped["votes"] = "as given" if given else "DFEW and CREMA-D only"
     if not any(fold for fold, _ in listing.expected):
         skipped["partition"] = "no folds"

@@ -16,7 +16,7 @@ from ifdd.faces.similarity import Alignment
 from ifdd.names import Disk, same_file
 from ifdd.records import FacesRecord
 
-WHOLE_SCENES = ("mafw", "cremad", "ravdess", "folder", "manifest")
+WHOLE_SCENES = ("mafw", "cremad", "ravdess", "folder", "annotations", "manifest")
 """Datasets of whole scenes, whose faces are cropped by default; the others ship crops."""
 
 RARELY_FOUND_SHARE = 0.5

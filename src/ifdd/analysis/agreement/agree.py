@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 
 from ifdd.analysis.agreement.agreement import AgreementOptions, Coded, Person, compare_people, measure_agreement
-from ifdd.analysis.agreement.pairing import parse_choices
 from ifdd.analysis.agreement.report import agreement_tables, write_agreement_plot
 from ifdd.analysis.plot import PICTURES
 from ifdd.analysis.reading import find_results, read_all
 from ifdd.annotations.reading import READERS, read_annotations
+from ifdd.annotations.renaming import parse_choices
 from ifdd.console import console, error_console
 from ifdd.errors import InputError, check_range
 from ifdd.files import check_writable, expand

@@ -16,21 +16,6 @@ LATEST = 1.0
 _NUMBERED = re.compile(r"(?:track|person|face|p|#)?\s*([0-9]+)", re.IGNORECASE)
 
 
-def parse_choices(option: str, words: str) -> dict[str, str]:
-    """Parse a list such as ``smile=happy,frown=``.
-
-    Raises:
-        InputError: an item has no ``=``, or a name occurs twice.
-    """
-    choices: dict[str, str] = {}
-    for item in filter(None, (word.strip() for word in words.split(","))):
-        name, equals, value = (part.strip() for part in item.partition("="))
-        if not equals or not name or name in choices:
-            raise InputError(f"{option}: {item!r} is not understood; write name=value,name=value, each name once")
-        choices[name] = value
-    return choices
-
-
 def check_times(annotations: Annotations, results: Results) -> None:
     """Check that annotations are about a video of this length.
 

@@ -19,6 +19,7 @@ READERS: dict[str, Callable[[Path, Options], Listing]] = {
     "cremad": read_cremad,
     "ravdess": read_ravdess,
     "folder": read_folder,
+    "annotations": read_folder,  # once cut into clips
     "manifest": read_manifest_listing,
 }
 """Dataset -> reader of its tree."""

@@ -143,8 +143,14 @@ class Options(NamedTuple):
     """RAVDESS: speech, song or both."""
     calm: str = "keep"
     """RAVDESS: keep calm as a class, count it as "neutral", or "drop" its clips."""
+    tier: str = ""
+    """Annotations: the tier with the labels; empty for the only one."""
+    rename: str = ""
+    """Annotations: labels that stand for a class, such as "smile=happy,other="."""
+    clip_seconds: float = 4.0
+    """Annotations: longest clip."""
     synonyms: bool = False
-    """Folder and manifest: read other spellings of an emotion as its canonical name."""
+    """Folder, annotations and manifest: read other spellings of an emotion as its canonical name."""
 
 
 class Folder(NamedTuple):

@@ -1,0 +1,1 @@
+"""Long videos that people annotated, cut into labelled clips to train on."""
