@@ -10,8 +10,8 @@ def agreement() -> str:
     record = AgreementRecord.load(ROOT / "results" / "agreement.json", "run benchmarks/agreement.py")
     people = sum(len(pair.people) for pair in record.pairs)
     return (
-        f"The truth of {len(record.pairs)} drawn crowds with {people} people, exported as ELAN and compared with what the "
-        "drawn demonstration read (`benchmarks/agreement.py`):\n\n" + table(("score", "found"), score_rows(record))
+        f"The truth of {len(record.pairs)} drawn crowds with {people} people, exported as ELAN and compared with what "
+        "the drawn demonstration read (`benchmarks/agreement.py`):\n\n" + table(("score", "found"), score_rows(record))
     )
 
 

@@ -13,6 +13,8 @@ FORMS = {
     "json": ("all results", ""),
     "csv": ("the timeline, one window of one person a row", ""),
     "parquet": ("the same with types; path and notice in the metadata", "`ifdd[parquet]`"),
+    "frames": ("a row for each person and frame: box, label, probabilities, action units (`NAME.frames.csv`)", ""),
+    "bids": ("the segments as events of BIDS (`NAME_events.tsv`), and what its columns mean (`NAME_events.json`)", ""),
     "vtt": ("captions (WebVTT), a cue for each segment, such as `#2 happy 83%`", ""),
     "srt": ("captions (SubRip), likewise", ""),
     "eaf": ("segments for ELAN, a tier for each person, linked to the video, also relative to the file", ""),

@@ -48,8 +48,9 @@ class Recognition(Results):
     def write(self, path: str | Path) -> None:
         """Write the results in the format of the path's suffix, whole or not at all.
 
-        .json: everything. .csv, .parquet: the timeline. .statistics.csv: measurements of every frame. .vtt, .srt:
-        captions. .eaf (ELAN), .textgrid (Praat): the segments. .png, .svg: the plot. .mp4: the annotated video, for
+        .json: everything. .csv, .parquet: the timeline. .frames.csv: a row for each person and frame. .statistics.csv:
+        measurements of every frame. _events.tsv: the segments as BIDS events, with _events.json. .vtt, .srt: captions.
+        .eaf (ELAN), .textgrid (Praat): the segments. .png, .svg: the plot. .mp4: the annotated video, for
         which the video is decoded again.
 
         Raises:

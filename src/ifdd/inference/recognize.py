@@ -58,7 +58,8 @@ def recognize(
         checkpoint: Checkpoint to use: a .safetensors file that 'ifdd train' wrote, or a bundled one: ifdd_face,
             trained on computer-generated faces for reading real ones, or ifdd_tiny_synth, which knows drawn faces.
         out: Folder to write to.
-        formats: Formats to write, separated by commas: json (everything), csv, parquet (the timeline), vtt, srt
+        formats: Formats to write, separated by commas: json (everything), csv, parquet (the timeline), frames (a row
+            for each person and frame: NAME.frames.csv), bids (segments as events: NAME_events.tsv and .json), vtt, srt
             (captions), eaf, textgrid (for ELAN and Praat), png, svg (a plot), mp4 (the annotated video, which never
             replaces the video itself).
         camera: Number of a camera of this computer, usually 0; Ctrl-C ends the recording.

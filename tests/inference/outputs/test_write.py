@@ -28,7 +28,7 @@ from ifdd.inference.outputs.painter import Painter, load_font, wrapped
 from ifdd.inference.outputs.plot import plot_timeline
 from ifdd.inference.outputs.render import draw_frames
 from ifdd.inference.outputs.style import UNCERTAIN_COLOUR, assign_rows, class_colours
-from ifdd.inference.outputs.write import FORMATS, parse_formats
+from ifdd.inference.outputs.write import FORMATS, file_name, parse_formats
 from ifdd.synth.config import PRESETS
 from ifdd.synth.videos.story import StoryConfig, render_story
 from ifdd.video.frames import iter_frames, probe
@@ -196,7 +196,7 @@ def test_tables(result: Recognition, tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", [form for form in FORMATS if form != "mp4"])
 def test_every_format_works_without_faces(tmp_path: Path, form: str) -> None:
     result = recognition(tmp_path / "sea.mp4", [0.0, 0.5], 1.0, faces=False)
-    path = tmp_path / f"a.{form}"
+    path = tmp_path / file_name("a", form)
     result.write(path)
     match form:
         case "json":
@@ -213,6 +213,11 @@ def test_every_format_works_without_faces(tmp_path: Path, form: str) -> None:
                 *["double"] * 5,
                 "string",
             ]
+        case "frames":
+            assert pandas.read_csv(path).empty
+        case "bids":
+            assert path.read_text("utf-8").count("\n") == 1
+            assert json.loads((tmp_path / "a_events.json").read_text("utf-8"))["onset"]["Units"] == "s"
         case "vtt":
             assert webvtt.read(str(path)).captions == []
         case "srt":
@@ -417,7 +422,7 @@ def test_the_command_writes_every_format(checkpoint: Path, tmp_path: Path, capfd
     video = write_video(tmp_path / "a.mp4", np.stack([picture for picture, _ in shots]), fps=8.0)
     words = ["recognize", str(video), "--checkpoint", str(checkpoint), "--device", "cpu", "--out"]
     main([*words, str(tmp_path / "out"), "--formats", ",".join(FORMATS)])
-    assert {path.name for path in (tmp_path / "out").iterdir()} >= {f"a.{form}" for form in FORMATS}
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {file_name("a", form) for form in FORMATS}
     assert str(tmp_path / "out" / "a.eaf") in capfd.readouterr().out
     for bad in ("json,doc", ""):
         with pytest.raises(SystemExit):

@@ -11,6 +11,9 @@ from ifdd.inference.batch.search import LEDGER, VideoSearch
 from ifdd.names import Disk, printable, same_file
 from ifdd.video.sources import CAMERA, STDIN, hide_password, is_address
 
+FURTHER = (".statistics", ".frames", "_events")
+"""What names of results have besides the video's name and the suffix, in some formats."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -109,7 +112,8 @@ def name_results(
 
 def _is_taken(name: str, taken: Collection[str]) -> bool:
     """Whether results of this name could be those of another: ``a.statistics`` + ``.csv`` are those of ``a`` too."""
-    return bool({name, f"{name}.statistics", name.removesuffix(".statistics")} & set(taken))
+    alike = {name, *(name + more for more in FURTHER), *(name.removesuffix(more) for more in FURTHER)}
+    return bool(alike & set(taken))
 
 
 def video_key(video: str) -> str:

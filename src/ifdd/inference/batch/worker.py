@@ -27,7 +27,7 @@ from ifdd.faces.tracking import TrackingOptions
 from ifdd.files import file_sha256, try_writing
 from ifdd.inference.batch.jobs import Job
 from ifdd.inference.outputs.document import SCHEMA_VERSION
-from ifdd.inference.outputs.write import STATISTICS
+from ifdd.inference.outputs.write import STATISTICS, file_name
 from ifdd.inference.pipeline import Progress
 from ifdd.inference.recognizer import Recognizer
 from ifdd.inference.windows import WindowOptions
@@ -66,7 +66,7 @@ class Settings:
 
     def results(self, job: Job) -> list[Path]:
         """Return the files that a job writes."""
-        return [self.out / f"{job.name}.{form}" for form in self.formats]
+        return [self.out / file_name(job.name, form) for form in self.formats]
 
     def digest(self, recognizer: Recognizer) -> str:
         """Return a hash of everything that determines the results.

@@ -40,17 +40,17 @@ STATISTICS_DIGITS = {"seconds": 4, "shot_change": 6, "best_score": 6, "score": 6
 
 def timeline_columns(results: Results) -> dict[str, type]:
     """Return column of the timeline -> its type."""
-    values = (*_class_columns(results), *_unit_columns(results))
+    values = (*class_columns(results), *unit_columns(results))
     return {**_FIRST, **(_FILES if results.video.files else {}), **dict.fromkeys(values, float), **_LAST}
 
 
-def _class_columns(results: Results) -> list[str]:
+def class_columns(results: Results) -> list[str]:
     """Return the columns of the classes: their names, marked where another column has the name."""
-    others = {*_FIRST, *_FILES, *_LAST, *_unit_columns(results)}
+    others = {*_FIRST, *_FILES, *_LAST, *unit_columns(results)}
     return [f"{name} (class)" if name in others else name for name in results.classes]
 
 
-def _unit_columns(results: Results) -> list[str]:
+def unit_columns(results: Results) -> list[str]:
     """Return the columns of the action units, such as AU04 and AU12."""
     return [f"AU{number:02d}" for number in results.model.action_units]
 
@@ -60,7 +60,7 @@ def timeline_rows(results: Results) -> Iterator[Row]:
     tracks = {track.id: track for track in results.tracks}
     notice = SYNTHETIC if results.model.notice else ""
     files = results.video.files
-    class_columns = _class_columns(results)
+    named = class_columns(results)
     for entry in results.timeline:
         start_frame, end_frame = _frames_between(tracks[entry.track], entry.start_seconds, entry.end_seconds)
         yield {
@@ -70,8 +70,8 @@ def timeline_rows(results: Results) -> Iterator[Row]:
             "start_frame": start_frame,
             "end_frame": end_frame,
             **({"start_file": files[start_frame], "end_file": files[end_frame]} if files else {}),
-            **{name: round(value, 6) for name, value in zip(class_columns, entry.probabilities, strict=True)},
-            **{name: round(value, 6) for name, value in zip(_unit_columns(results), entry.action_units, strict=True)},
+            **{name: round(value, 6) for name, value in zip(named, entry.probabilities, strict=True)},
+            **{name: round(value, 6) for name, value in zip(unit_columns(results), entry.action_units, strict=True)},
             "quality": round(entry.quality, 4),
             "notice": notice,
         }

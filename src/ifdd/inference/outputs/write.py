@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ifdd.errors import InputError
 from ifdd.files import write_text
+from ifdd.inference.outputs import bids, frames
 from ifdd.inference.outputs.annotations import to_eaf, to_textgrid
 from ifdd.inference.outputs.captions import to_srt, to_webvtt
 from ifdd.inference.outputs.document import write_document
@@ -20,6 +21,8 @@ STATISTICS = "statistics.csv"
 FORMATS: dict[str, Callable[[Results, Path], None]] = {
     "json": write_document,
     "csv": write_csv,
+    "frames": frames.write_frames,
+    "bids": bids.write_events,
     "parquet": write_timeline_parquet,
     "vtt": lambda results, path: write_text(path, to_webvtt(results)),
     "srt": lambda results, path: write_text(path, to_srt(results)),
@@ -29,7 +32,10 @@ FORMATS: dict[str, Callable[[Results, Path], None]] = {
     "svg": write_plot,
     "mp4": render_video,
 }
-"""Suffix without dot -> its writer."""
+"""Format -> its writer. The format is the suffix without dot, unless it is in ``ENDINGS``."""
+
+ENDINGS = {"frames": frames.ENDING, "bids": bids.ENDING}
+"""Format -> the end of the names of its files, where that is not its name."""
 
 _NEEDED = {"parquet": ("pyarrow", "parquet"), **dict.fromkeys(("png", "svg", "mp4"), ("matplotlib", "plot"))}
 """Suffix -> the library that its writer needs, and the extra of ifdd that installs it."""
@@ -39,15 +45,29 @@ def write(results: Results, path: Path) -> None:
     """Write results in the format of the path's suffix, whole or not at all.
 
     Raises:
-        InputError: the suffix is not in ``FORMATS``; or as the writer.
+        InputError: the suffix is that of no format; or as the writer.
     """
-    if path.name.lower().endswith("." + STATISTICS):
+    name = path.name.lower()
+    if name.endswith("." + STATISTICS):
         write_statistics(results, path)
         return
-    form = path.suffix.lower().removeprefix(".")
-    if form not in FORMATS:
-        raise InputError(f"{path}: unknown format '{path.suffix}'; use one of {', '.join(FORMATS)}")
+    longer = next((form for form, ending in ENDINGS.items() if name.endswith(ending)), None)
+    form = longer or path.suffix.lower().removeprefix(".")
+    if form not in FORMATS or (longer is None and form in ENDINGS):
+        known = [ENDINGS.get(each, each).lstrip(".") for each in FORMATS]
+        raise InputError(f"{path}: unknown format '{path.suffix}'; use one of {', '.join(known)}")
     FORMATS[form](results, path)
+
+
+def file_name(name: str, form: str) -> str:
+    """Return the name of the file that holds results in a format.
+
+    Example:
+        >>> from ifdd.inference.outputs.write import file_name
+        >>> file_name("party", "json"), file_name("party", "bids")
+        ('party.json', 'party_events.tsv')
+    """
+    return name + ENDINGS.get(form, f".{form}")
 
 
 def parse_formats(words: str) -> list[str]:
