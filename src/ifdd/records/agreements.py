@@ -14,7 +14,7 @@ class AgreementPair(Record):
     video: str
     result: str
     annotation: str
-    people: dict[str, list[int]]
+    people: dict[str, tuple[int, ...]]
     """Tier -> the tracks that it was compared with."""
     notes: tuple[str, ...]
 

@@ -30,7 +30,7 @@ def check_times(annotations: Annotations, results: Results) -> None:
         )
 
 
-def pair_tiers(annotations: Annotations, results: Results, people: Mapping[str, str]) -> dict[str, list[int]]:
+def pair_tiers(annotations: Annotations, results: Results, people: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
     """Return tier -> tracks.
 
     Chosen tiers come first. Otherwise tiers that are called after the number of a track, as in the files that ifdd
@@ -49,9 +49,9 @@ def pair_tiers(annotations: Annotations, results: Results, people: Mapping[str, 
         return {tier: _chosen(tier, tracks, annotations, numbers) for tier, tracks in people.items()}
     named = {tier: match for tier in annotations.tiers if (match := _NUMBERED.fullmatch(tier.strip()))}
     if named:
-        return {tier: [int(match[1])] if int(match[1]) in numbers else [] for tier, match in named.items()}
+        return {tier: (int(match[1]),) if int(match[1]) in numbers else () for tier, match in named.items()}
     if len(annotations.tiers) == 1:
-        return {annotations.tiers[0]: sorted(numbers)}
+        return {annotations.tiers[0]: tuple(sorted(numbers))}
     tiers, tracks = ", ".join(map(repr, annotations.tiers)), listed(list(map(str, sorted(numbers))), 9)
     raise InputError(
         f"{annotations.path} has the tiers {tiers}, and the result the tracks {tracks or 'none'}; say which "
@@ -59,12 +59,12 @@ def pair_tiers(annotations: Annotations, results: Results, people: Mapping[str, 
     )
 
 
-def _chosen(tier: str, words: str, annotations: Annotations, numbers: set[int]) -> list[int]:
+def _chosen(tier: str, words: str, annotations: Annotations, numbers: set[int]) -> tuple[int, ...]:
     if tier not in annotations.tiers:
         raise InputError(
             f"--people: {annotations.path} has no tier {tier!r}; it has {', '.join(map(repr, annotations.tiers))}"
         )
-    tracks = [int(word) if word.strip().isdecimal() else -1 for word in words.split("+")]
+    tracks = tuple(int(word) if word.strip().isdecimal() else -1 for word in words.split("+"))
     for track in tracks:
         if track not in numbers:
             raise InputError(
