@@ -1,12 +1,12 @@
 """What a file is, told from its content: for a file of weights that turns out to be something else."""
 
-import json
 import re
 import zipfile
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from ifdd.files import parse_json
 from ifdd.names import listed
 
 HEAD_BYTES = 4096
@@ -116,7 +116,7 @@ def _zip(path: Path, head: bytes) -> FileKind | None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError):
+    except Exception:  # a damaged archive raises almost any exception
         return _other(f"cut off: a zip archive, as PyTorch writes it, without its end; {AGAIN}")
     last = {name.rpartition("/")[2] for name in names}
     if "serialized_exported_program.json" in last or "archive_format" in last:
@@ -138,7 +138,7 @@ def _safetensors(path: Path, head: bytes, size: int) -> FileKind | None:
     whole = 8 + length
     if whole <= size:
         with suppress(ValueError, OSError, AttributeError, KeyError, TypeError), path.open("rb") as file:
-            header = json.loads(file.read(whole)[8:])
+            header = parse_json(file.read(whole)[8:])
             whole += max(
                 (each["data_offsets"][1] for name, each in header.items() if name != "__metadata__"), default=0
             )

@@ -1,29 +1,44 @@
-"""Output files that appear whole or not at all, and hashes of files."""
+"""Output files that appear whole or not at all, JSON, and hashes of files."""
 
 import errno
 import hashlib
+import json
 import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from ifdd.errors import InputError
+from ifdd.names import LONGEST_NAME
 
 PARTIAL = ".partial-"
 """Prefix of the names of unfinished files."""
+
+LONGEST_PATH = 4095
+"""Bytes of a path that Linux takes."""
 
 RENAME_REFUSED = (errno.EPERM, errno.EACCES, errno.EXDEV, errno.ENOTSUP, errno.EEXIST, errno.EBUSY, errno.ENOSYS)
 """Errors of network disks that do not rename; writing may work nevertheless."""
 
 
+PRIVATE = 0o007
+"""Permissions that are withheld from files with people's faces, or with what was read from them: those of others."""
+
+
 @contextmanager
-def atomic_path(target: str | Path) -> Iterator[Path]:
+def atomic_path(target: str | Path, *, private: bool = False) -> Iterator[Path]:
     """Yield a temporary path next to ``target`` and rename it to ``target`` if the block succeeds.
 
     The temporary name keeps the target's suffix, for writers that choose a format by suffix. If the block fails, the
     temporary file is removed and an existing target stays unchanged.
+
+    Args:
+        target: the file.
+        private: for files that show people's faces, or what was read from them: only the owner and the group may read
+            the file, as far as the umask allows.
 
     Raises:
         InputError: the folder is not writable or the disk is full.
@@ -34,7 +49,7 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch(0o600, exist_ok=False)
         yield temporary
-        _allow(temporary, 0o666)  # after writing, because some writers replace the file
+        _allow(temporary, 0o666, private)  # after writing, because some writers replace the file
         _move_file(temporary, target)
     except OSError as error:
         about = None if error.filename is None else Path(error.filename)
@@ -49,10 +64,14 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(target: str | Path) -> Iterator[Path]:
+def atomic_folder(target: str | Path, *, private: bool = False) -> Iterator[Path]:
     """Yield an empty temporary folder next to ``target`` and rename it to ``target`` if the block succeeds.
 
     If the block fails, the temporary folder is removed and an existing target stays unchanged.
+
+    Args:
+        target: the folder.
+        private: as for ``atomic_path``; it protects everything in the folder.
 
     Raises:
         InputError: the folder is not writable or the disk is full.
@@ -63,7 +82,7 @@ def atomic_folder(target: str | Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary.mkdir(0o700)
         yield temporary
-        _allow(temporary, 0o777)
+        _allow(temporary, 0o777, private)
         if target.exists():
             shutil.rmtree(target)
         _move_folder(temporary, target)
@@ -131,8 +150,16 @@ def try_writing(folder: Path) -> None:
                 place.rmdir()
 
 
+def exists(path: Path) -> bool:
+    """Whether something is at a path; not at one that no disk takes, with a NUL or a name that is too long."""
+    return os.path.exists(path)  # noqa: PTH110 (Path.exists fails for a long name)
+
+
 def expand(path: str | Path) -> Path:
     """Return a path with a leading ``~`` or ``~user`` replaced by the home folder, unless it exists as it is.
+
+    Raises:
+        InputError: no disk takes the path: it or a name in it is too long, or has a NUL or half of a surrogate pair.
 
     Example:
         >>> from pathlib import Path
@@ -141,29 +168,43 @@ def expand(path: str | Path) -> Path:
         True
     """
     path = Path(path)
+    if not _is_possible(path):
+        raise InputError(f"{str(path)[:80]!r} is not a path: a name is too long, or holds a NUL or half a character")
     if not str(path).startswith("~") or os.path.lexists(path):
         return path
     return Path(os.path.expanduser(path))  # noqa: PTH111 (Path.expanduser fails for a file such as ~backup.mp4)
 
 
-def write_text(target: str | Path, text: str) -> None:
-    """Write ``text`` to ``target`` as UTF-8, whole or not at all.
+def _is_possible(path: Path) -> bool:
+    """Whether a disk could take a path."""
+    try:
+        sizes = [len(os.fsencode(part)) for part in path.parts]
+    except UnicodeEncodeError:  # half of a pair of surrogates
+        return False
+    return "\0" not in str(path) and max(sizes, default=0) <= LONGEST_NAME and sum(sizes) + len(sizes) <= LONGEST_PATH
+
+
+def write_text(target: str | Path, text: str, *, private: bool = False) -> None:
+    """Write ``text`` to ``target`` as UTF-8, whole or not at all; ``private`` as for ``atomic_path``.
 
     Raises:
         InputError: the folder is not writable or the disk is full.
     """
-    write_pieces(target, [text])
+    write_pieces(target, [text], private=private)
 
 
-def write_pieces(target: str | Path, pieces: Iterable[str]) -> None:
+def write_pieces(target: str | Path, pieces: Iterable[str], *, private: bool = False) -> None:
     """Write pieces of text to ``target`` as UTF-8, one after the other, whole or not at all.
 
-    Names of files that are not UTF-8 keep their bytes.
+    Names of files that are not UTF-8 keep their bytes. ``private`` as for ``atomic_path``.
 
     Raises:
         InputError: the folder is not writable or the disk is full.
     """
-    with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8", errors="surrogateescape") as file:
+    with (
+        atomic_path(target, private=private) as temporary,
+        temporary.open("w", encoding="utf-8", errors="surrogateescape") as file,
+    ):
         file.writelines(pieces)
 
 
@@ -172,10 +213,10 @@ def _unfinished(target: Path, suffix: str = "") -> Path:
     return target.parent.absolute() / f"{PARTIAL}{secrets.token_hex(8)}{suffix}"
 
 
-def _allow(path: Path, mode: int) -> None:
-    """Give a new file or folder the usual permissions, where the disk has permissions: FAT and many servers refuse."""
+def _allow(path: Path, mode: int, private: bool) -> None:
+    """Give a new file or folder its permissions, where the disk has any: FAT and many servers refuse."""
     with suppress(OSError):
-        path.chmod(mode & ~_umask())
+        path.chmod(mode & ~_umask() & ~(PRIVATE if private else 0))
 
 
 def _move_file(temporary: Path, target: Path) -> None:
@@ -191,6 +232,8 @@ def _move_file(temporary: Path, target: Path) -> None:
 def _copy_file(source: Path, target: Path) -> None:
     try:
         shutil.copyfile(source, target)
+        with suppress(OSError):
+            shutil.copymode(source, target)
     except BaseException:
         if target.exists() and target.stat().st_size != source.stat().st_size:
             target.unlink()  # half a file must not look like a whole one
@@ -208,6 +251,8 @@ def _move_folder(temporary: Path, target: Path) -> None:
             for path in sorted((temporary, *temporary.rglob("*"))):
                 copy = target / path.relative_to(temporary)
                 copy.mkdir() if path.is_dir() else shutil.copyfile(path, copy)
+                with suppress(OSError):
+                    shutil.copymode(path, copy)
         except BaseException:
             shutil.rmtree(target, ignore_errors=True)  # half a folder must not look like a whole one
             raise
@@ -217,6 +262,25 @@ def _umask() -> int:
     current = os.umask(0)
     os.umask(current)
     return current
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return the value of a JSON text.
+
+    Raises:
+        ValueError: it is not JSON, or is nested so deeply that reading it would exhaust the stack.
+
+    Example:
+        >>> from ifdd.files import parse_json
+        >>> parse_json("[" * 100_000)
+        Traceback (most recent call last):
+        ...
+        ValueError: it is nested too deeply
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def file_sha256(path: Path) -> str:

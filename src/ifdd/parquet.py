@@ -14,6 +14,8 @@ def write_parquet(
     columns: Mapping[str, type],
     rows: Iterable[Mapping[str, object]],
     metadata: Mapping[str, str] | None = None,
+    *,
+    private: bool = False,
 ) -> None:
     """Write a table, whole or not at all.
 
@@ -22,6 +24,7 @@ def write_parquet(
         columns: column name -> ``int`` or ``float`` (64 bits) or ``str``.
         rows: column name -> value of each row; None for a missing value.
         metadata: texts to store in the file's metadata.
+        private: as for ``ifdd.files.atomic_path``.
 
     Raises:
         InputError: pyarrow is not installed, or the file cannot be written.
@@ -36,7 +39,7 @@ def write_parquet(
         raise InputError(
             f"cannot write {path}: Parquet cannot hold {error.object!r}, which is not UTF-8; rename it, or write CSV"
         ) from error
-    with atomic_path(path) as temporary:
+    with atomic_path(path, private=private) as temporary:
         parquet.write_table(table, temporary)
 
 

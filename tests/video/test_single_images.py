@@ -56,7 +56,7 @@ def test_a_photograph_is_upright(tmp_path: Path, orientation: int) -> None:
 def test_other_files_with_an_image_suffix_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     path.write_text("no image")
-    with pytest.raises(InputError, match=r"photo\.jpg has no frames that can be decoded"):
+    with pytest.raises(InputError, match=r"photo\.jpg is not a readable image"):
         list(open_video(path))
 
 

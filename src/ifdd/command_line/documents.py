@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +27,9 @@ _TAG = "tag:yaml.org,2002:"
 _PLAIN_TAGS = frozenset(
     _TAG + kind for kind in ("str", "int", "float", "bool", "null", "timestamp", "seq", "map", "merge", "value")
 )
+MOST_VALUES = 100_000
+"""Values of a document with its references written out; a few lines of references can stand for billions."""
+
 _SWITCHES = {**SWITCH_VALUES, "on": "true", "off": "false"}
 
 
@@ -129,8 +133,16 @@ class _Document:
             root = yaml.compose(text, yaml.SafeLoader)
         except yaml.YAMLError as error:
             raise self._not_yaml(error) from None
+        except RecursionError:
+            raise InputError(f"{self.place(1)}: the values are nested too deeply; write plain options") from None
         if not isinstance(root, yaml.MappingNode):
             raise remedy
+        known: dict[int, int | float] = {}
+        if _count_values(root, known) > max(MOST_VALUES, 10 * len(known)):  # a long list of videos has no references
+            raise InputError(
+                f"{self.place(1)}: its references (&, *) are endless or stand for more than {MOST_VALUES:,} values; "
+                "write the values out"
+            )
         return list(self._of_mapping(root, prefix))
 
     def _not_yaml(self, error: yaml.YAMLError) -> InputError:
@@ -225,6 +237,21 @@ def _collection(option: Option, node: yaml.Node) -> str:
         _construct(node), default_flow_style=True, allow_unicode=True, width=1_000_000, sort_keys=False
     )
     return text.strip()
+
+
+def _count_values(node: yaml.Node, known: dict[int, int | float]) -> int | float:
+    """Return the number of values in a node with its references written out; infinite if it contains itself.
+
+    Args:
+        node: the node.
+        known: ID of a node that was counted -> its number.
+    """
+    if id(node) not in known:
+        known[id(node)] = math.inf
+        inner = node.value if isinstance(node, yaml.CollectionNode) else []
+        parts = [part for each in inner for part in (each if isinstance(each, tuple) else (each,))]
+        known[id(node)] = 1 + sum(_count_values(part, known) for part in parts)
+    return known[id(node)]
 
 
 def _construct(node: yaml.Node) -> Any:

@@ -37,7 +37,7 @@ from ifdd.faces.main_face import (
 from ifdd.faces.path import Place
 from ifdd.faces.quality import known_turn
 from ifdd.faces.similarity import Alignment, plausible_square
-from ifdd.files import atomic_folder
+from ifdd.files import atomic_folder, parse_json
 from ifdd.processes import in_processes
 from ifdd.video.encode import encode_image
 from ifdd.video.fingerprint import source_stamp
@@ -237,13 +237,13 @@ def _check_folder_names(clips: Iterable[str], folder: Path) -> None:
 def _finished(target: Path, recipe: str) -> FaceRecord | None:
     """Return the record of a clip cropped with the same recipe; None if the record, times or frames are missing."""
     try:
-        content = json.loads((target / RECORD).read_text(encoding="utf-8"))
+        content = parse_json((target / RECORD).read_text(encoding="utf-8"))
         if content.pop("recipe") != recipe:
             return None
         faces = tuple(FollowedFace(**{**face, "box": tuple(face["box"])}) for face in content.pop("faces"))
         turns = tuple(content.pop("turns"))
         record = FaceRecord(**content, faces=faces, turns=turns)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return record if sum(1 for _ in target.glob("*.jpg")) == record.frames else None
 
@@ -267,7 +267,7 @@ def _crop_clip(folder: Path, settings: _Settings, clip: _Clip) -> tuple[str, Fac
     record = _make_record(clip_id, search, places, settings.alignment)
     content: dict[str, Any] = {"recipe": settings.recipe(clip), **asdict(record)}
     crops = _cropped_frames(path, places or _centre_squares(search), (search.width, search.height), settings.size)
-    with atomic_folder(folder / clip_id) as temporary:
+    with atomic_folder(folder / clip_id, private=True) as temporary:
         for number, image in enumerate(crops, start=1):
             (temporary / f"{number:05d}.jpg").write_bytes(encode_image(image, ".jpg", JPEG_QUALITY))
         (temporary / RECORD).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -99,7 +99,7 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
 use."""
 
 _CANONICAL = {spelling: name for name, others in SPELLINGS.items() for spelling in (name, *others)}
-_VOTE = re.compile(r"\s*(\S.*?):([0-9]+)(?=\s|$)\s*")
+_VOTE = re.compile(r"\s*(\S.*?):([0-9]{1,9})(?=\s|$)\s*")
 _PLACE = {_CANONICAL[name]: place for place, name in enumerate((*LABEL_SETS["mafw"], "calm"))}
 
 
@@ -163,7 +163,7 @@ def natural_order(names: Iterable[str]) -> list[str]:
     places = {name: place for place, name in enumerate(_CANONICAL)}
 
     def key(name: str) -> tuple[int, list[tuple[int, int, str]], str]:
-        parts = filter(None, re.split("([0-9]+)", name))
+        parts = filter(None, re.split("([0-9]{1,18})", name))
         values = [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
         return places.get(name, len(places)), values, name
 

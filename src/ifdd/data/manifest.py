@@ -14,6 +14,7 @@ import hashlib
 import io
 import math
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -23,7 +24,7 @@ from ifdd.console import error_console
 from ifdd.data.labels import clean_label, known_label, natural_order, parse_votes
 from ifdd.data.timing import ASSUMED_FPS, Timing, parse_durations
 from ifdd.errors import InputError
-from ifdd.files import expand, write_text
+from ifdd.files import exists, expand, write_text
 from ifdd.parquet import pyarrow, write_parquet
 from ifdd.tables import Table, read_table
 
@@ -278,7 +279,7 @@ def _csv_rows(path: Path, table: Table) -> Iterator[tuple[int, dict[str, str]]]:
 
 def _existing(path: Path, table: Table) -> int:
     """Return how many of the paths of a table exist."""
-    return sum((path.absolute().parent / each).exists() for each in table.column("path"))
+    return sum(exists(path.absolute().parent / each) for each in table.column("path"))
 
 
 def _parquet_rows(path: Path, content: bytes) -> _Rows:
@@ -286,12 +287,13 @@ def _parquet_rows(path: Path, content: bytes) -> _Rows:
     parquet, damage = pyarrow("parquet"), pyarrow("lib").ArrowException
     try:
         table = parquet.ParquetFile(io.BytesIO(content)).read()  # read_table would refuse a column that occurs twice
-    except (OSError, damage) as error:
+        listed = table.to_pylist()
+    except (OSError, ValueError, damage) as error:
         raise InputError(f"{path} is not a Parquet file; give the manifest that 'ifdd prepare' wrote") from error
     if not set(table.column_names) >= set(_OLD_COLUMNS):
         raise InputError(f"{path} is not a manifest: its columns must be {','.join(COLUMNS)}, then any further ones")
     _check_further(path, _further(table.column_names))
-    rows = enumerate(table.to_pylist(), start=2)
+    rows = enumerate(listed, start=2)
     texts = ((line, {name: "" if value is None else str(value) for name, value in row.items()}) for line, row in rows)
     return (), ((line, {**_ABSENT, **row}) for line, row in texts)
 
@@ -339,7 +341,7 @@ def _sample(path: Path, line: int, row: dict[str, str], paths: dict[str, Path]) 
     fps = _rate(path, line, row)
     if row["path"] not in paths:
         clip_path = Path(os.path.normpath(path.absolute().parent / row["path"]))
-        if not row["path"] or not clip_path.exists():
+        if not row["path"] or not exists(clip_path):
             reason = f"no such file or folder {clip_path}; put it there or correct the path"
             raise _line_error(path, line, clip_id, reason)
         paths[row["path"]] = clip_path
@@ -361,8 +363,8 @@ def _sample(path: Path, line: int, row: dict[str, str], paths: dict[str, Path]) 
 def _number(path: Path, line: int, row: dict[str, str], column: str, smallest: int) -> int:
     """Return a column's integer of at least ``smallest``."""
     text = row[column]
-    if not (text.isascii() and text.isdigit() and int(text) >= smallest):
-        reason = f"{column} is {text!r}; it must be an integer of at least {smallest}"
+    if not (re.fullmatch("[0-9]{1,9}", text) and int(text) >= smallest):
+        reason = f"{column} is {text[:60]!r}; it must be an integer of at least {smallest}"
         raise _line_error(path, line, row["clip_id"], reason)
     return int(text)
 

@@ -28,13 +28,16 @@ from ifdd.errors import InputError
 ASSUMED_FPS = 25.0
 """Frames a second of clips whose rate is not known."""
 
+MOST_FRAMES = 10_000_000
+"""More frames than any clip has: what a damaged table may claim."""
+
 SAME_RATE = 0.01
 """Rates that differ by at most this share are the same: 29.97 and 30, but not 24 and 25."""
 
 _EVEN = 0.25
 """Frames are evenly spaced if none is further from its place than this share of the interval between two."""
 
-_RUN = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:\*([0-9]+))?")
+_RUN = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(?:\*([0-9]{1,9}))?")
 
 
 class Timing(NamedTuple):
@@ -107,7 +110,10 @@ def parse_durations(text: str) -> tuple[float, ...]:
         match = _RUN.fullmatch(part)
         if match is None:
             raise InputError(f"durations are {text[:60]!r}; write milliseconds, such as '40*12 80 40*3'")
-        found += [float(match[1]) / 1000] * int(match[2] or 1)
+        count = int(match[2] or 1)
+        if len(found) + count > MOST_FRAMES:
+            raise InputError(f"durations are those of more than {MOST_FRAMES:,} frames; prepare the dataset again")
+        found += [float(match[1]) / 1000] * count
     if text.strip() and not sum(found):
         raise InputError("all durations are 0; remove them, or correct the time stamps of the clip")
     return tuple(found)

@@ -153,7 +153,7 @@ def _write(explanations: list[Explanation], out: Path, name: str) -> None:
     make_folder(out)
     picture, page = out / f"{name}.png", out / f"{name}.html"
     write_picture(explanations, picture)
-    write_text(page, text)
+    write_text(page, text, private=True)
     for each in explanations:
         share = each.probabilities[each.target]
         _print(f"{each.checkpoint}: {each.classes[each.target]} {share:.0%} ({each.source})")

@@ -39,7 +39,7 @@ def write_picture(explanations: Sequence[ExplainedClip], path: Path) -> None:
         InputError: matplotlib is not installed, or the path cannot be written to.
     """
     figure = plot_explanations(explanations)
-    with atomic_path(path) as temporary, warnings.catch_warnings():
+    with atomic_path(path, private=True) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # shown as a box
         figure.savefig(temporary, dpi=150)
 

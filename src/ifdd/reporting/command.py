@@ -49,5 +49,5 @@ def report(
     chosen = choose_device(device)  # refuses one that is not there before anything is read
     runs = read_runs(results)
     gallery = Gallery(Clips(manifest), hardest, not skip_heat_maps, chosen)
-    write_text(out, report_page(runs, gallery))
+    write_text(out, report_page(runs, gallery), private=True)
     console.print(f"Written to {out}", highlight=False, markup=False, soft_wrap=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ifdd.errors import InputError
-from ifdd.files import expand, file_sha256
+from ifdd.files import exists, expand, file_sha256
 from ifdd.records import CrossvalRecord, EvaluationRecord, TrainingRecord
 from ifdd.reporting.results import Predictions, Run, Series, Tested, Training
 
@@ -157,7 +157,7 @@ def _training_of(test: Tested) -> Iterator[Training]:
     """Yield the training run of a tested checkpoint, if it still lies where the test found it."""
     checkpoint = test.record.protocol.checkpoint
     path = expand(checkpoint.path)
-    if (path.parent / TrainingRecord.FILE).is_file() and path.is_file() and file_sha256(path) == checkpoint.sha256:
+    if exists(path.parent / TrainingRecord.FILE) and path.is_file() and file_sha256(path) == checkpoint.sha256:
         yield _read_training(path.parent)
 
 

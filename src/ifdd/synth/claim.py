@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ifdd.errors import InputError
-from ifdd.files import write_text
+from ifdd.files import parse_json, write_text
 from ifdd.synth.config import SynthConfig
 
 
@@ -16,7 +16,7 @@ def claim(out: Path, settings: dict[str, Any], results: tuple[str, ...]) -> None
     wanted = json.loads(json.dumps(settings))
     if note.exists():
         try:
-            found = json.loads(note.read_text(encoding="utf-8"))
+            found = parse_json(note.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(f"{note} cannot be read ({error}); choose another folder") from error
         found = _completed(found)

@@ -12,7 +12,7 @@ from ifdd.console import console, progress_bar
 from ifdd.data.labels import canonical_label
 from ifdd.data.manifest import Sample, write_manifest
 from ifdd.errors import InputError, check_range
-from ifdd.files import write_text
+from ifdd.files import parse_json, write_text
 from ifdd.processes import available_cores, in_processes
 from ifdd.synth.claim import claim
 from ifdd.synth.config import PRESETS, Preset, SynthConfig, changed
@@ -271,8 +271,8 @@ def _shown_units(out: Path, clip_id: str) -> dict[str, str]:
     """
     path = out / "clips" / f"{clip_id}.json"
     try:
-        return action_unit_attributes(json.loads(path.read_text(encoding="utf-8"))["frames"])
-    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+        return action_unit_attributes(parse_json(path.read_text(encoding="utf-8"))["frames"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
         raise InputError(f"{path} is damaged ({error}); delete it and run the command again") from error
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ifdd.errors import InputError
+from ifdd.limits import check_size, too_large
 from ifdd.video.readers import RawFrame, Reader
 from ifdd.video.suffixes import IMAGE_SUFFIXES
 from ifdd.video.timestamps import DEFAULT_FPS
@@ -52,7 +53,7 @@ class ImageReader(Reader):
     def read(self) -> Iterator[RawFrame]:
         """Yield the images as frames; unreadable ones leave a gap in time."""
         assert self.fps is not None
-        found = False
+        found, failed = False, None
         for position, file in zip(self.positions, self.files, strict=True):
             seconds, end_seconds = position / self.fps, (position + 1) / self.fps
             if self.is_skipped(seconds):
@@ -62,9 +63,12 @@ class ImageReader(Reader):
                 image = decode_image(data, str(file))
             except InputError as error:
                 self.pass_over(error)
+                failed = error
                 continue
             found = True
             yield RawFrame.of_image(image, seconds, end_seconds, file.name if len(self.files) > 1 else "")
+        if failed is not None and len(self.files) == 1:
+            raise failed
         if not found:
             raise self.no_frames(0.0 if self.expected_frames else (self.positions[-1] + 1) / self.fps)
 
@@ -146,12 +150,18 @@ def decode_image(data: bytes, name: str) -> UInt8[np.ndarray, "height width 3"]:
         name: name of the image in messages.
 
     Raises:
-        InputError: the data is not an image, or is damaged, truncated or empty.
+        InputError: the data is not an image, is damaged, truncated or empty, or too large: see ``ifdd.limits``.
     """
-    with quiet_opencv():
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    try:
+        with quiet_opencv():
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except (cv2.error, MemoryError) as error:
+        if isinstance(error, MemoryError) or "validateInputImageSize" in str(error) or error.code == cv2.Error.StsNoMem:
+            raise too_large(name) from error
+        image = None
     if image is None:
         raise InputError(f"{name} is not a readable image (damaged, truncated or empty); replace or remove it")
+    check_size(name, image.shape[1], image.shape[0])
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 

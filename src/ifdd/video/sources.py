@@ -220,7 +220,7 @@ def _open_stdin(options: SourceOptions, stdin: BufferedIOBase | None) -> Reader:
 
 def _open_camera(name: str, options: SourceOptions, capture: Capture | None) -> Reader:
     number = name.removeprefix(CAMERA)
-    if not number.isdecimal():
+    if not re.fullmatch("[0-9]{1,4}", number):
         raise InputError(f"cameras are named by number, such as {CAMERA}0; got {name}")
     return CameraReader(name, capture or open_camera(int(number)), options.start_seconds)
 

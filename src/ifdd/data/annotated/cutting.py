@@ -95,7 +95,7 @@ def cut_annotated(
     table.writerow(("path", "label", "subset", "subject"))
     for video, job in zip(videos, jobs, strict=True):
         table.writerows((each.name, each.label, subsets[video.subject], video.subject) for each in job.pieces)
-    write_text(out / "clips.csv", text.getvalue())
+    write_text(out / "clips.csv", text.getvalue(), private=True)
     return out / "clips.csv"
 
 
@@ -167,7 +167,7 @@ def _cut(out: Path, job: _Job) -> int:
 def _write(path: Path, frames: Iterator[Frame], fps: float) -> None:
     """Write a clip; frames of another size than the first cannot be in the same file and are left out."""
     first = next(frames)
-    with atomic_path(path) as temporary:
+    with atomic_path(path, private=True) as temporary:
         try:
             with VideoWriter(temporary, fps, threads=1, begin_seconds=first.seconds) as writer:
                 for frame in chain([first], frames):

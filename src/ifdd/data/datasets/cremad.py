@@ -177,7 +177,9 @@ def _read_votes(listing: Listing, tree: list[Folder], root: Path, *, needed: boo
         if not row[""].startswith(FACE_ROWS):
             continue
         cells = {label: row[column].strip() for column, label in VOTE_COLUMNS.items()}
-        if not (CLIP_NAME.fullmatch(row["fileName"]) and all(re.fullmatch("[0-9]+", cell) for cell in cells.values())):
+        if not (
+            CLIP_NAME.fullmatch(row["fileName"]) and all(re.fullmatch("[0-9]{1,9}", cell) for cell in cells.values())
+        ):
             listing.drop_line(where, f"{row['fileName']!r} and its votes are not as in the dataset; correct the line")
             continue
         counts = {label: int(cell) for label, cell in cells.items() if int(cell)}

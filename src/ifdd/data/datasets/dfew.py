@@ -142,8 +142,8 @@ def _read_list(listing: Listing, folder: Folder, name: str) -> list[Row]:
         parts = [part.strip().strip('"') for part in line.split(separator)]
         if [plain(part) for part in parts] == ["videoname", "label"]:
             continue
-        clip = re.fullmatch(r"([0-9]+)(\.mp4)?", parts[0])
-        if len(parts) != 2 or clip is None or not re.fullmatch(r"[0-9]+", parts[1]):
+        clip = re.fullmatch(r"([0-9]{1,9})(\.mp4)?", parts[0])
+        if len(parts) != 2 or clip is None or not re.fullmatch(r"[0-9]{1,9}", parts[1]):
             listing.drop_line(where, f"{line!r} is not 'number,label'; correct the line")
             continue
         padded += len(clip[1]) > len(str(int(clip[1])))
@@ -223,7 +223,7 @@ def _parse_votes(listing: Listing, folder: Folder, name: str) -> dict[str, Vote]
     for number, row in table.rows:
         cells = dict(zip(header, row, strict=False))
         numbers = [cells.get(column, "").strip() for column in wanted]
-        if not all(re.fullmatch(r"[0-9]+(\.0)?", cell) for cell in numbers):
+        if not all(re.fullmatch(r"[0-9]{1,9}(\.0)?", cell) for cell in numbers):
             listing.report(
                 "votes", "wrong", f"{where}, line {number}: not all of its cells are numbers; correct the line"
             )

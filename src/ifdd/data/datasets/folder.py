@@ -9,6 +9,7 @@ as its canonical name.
 """
 
 import os
+import re
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -28,6 +29,7 @@ from ifdd.data.datasets.listing import (
 from ifdd.data.labels import known_label, natural_order, parse_votes
 from ifdd.data.manifest import read_rate
 from ifdd.errors import InputError
+from ifdd.files import exists
 from ifdd.folders import some
 from ifdd.tables import SEPARATORS, Table
 from ifdd.video.mark import is_annotated
@@ -183,7 +185,7 @@ def _read_csv(listing: Listing, file: Path, usual: str) -> None:
 
 def _existing(table: Table, base: Path) -> int:
     """Return how many of the paths of a table exist."""
-    return sum(_source(base, each.strip()).exists() for each in table.column("path"))
+    return sum(exists(_source(base, each.strip())) for each in table.column("path"))
 
 
 def _source(base: Path, path: str) -> Path:
@@ -203,7 +205,7 @@ def _take_row(
     except InputError as error:
         listing.drop_line(where, str(error))
         return
-    if subset is None or not (fold.isascii() and fold.isdigit()) or not row["path"]:
+    if subset is None or not re.fullmatch("[0-9]{1,9}", fold) or not row["path"]:
         given = f"path {row['path']!r}, subset {row['subset']!r}, fold {row['fold']!r}"
         needed = "a path, a subset (train, validation or test) and a number"
         listing.drop_line(where, f"{given}; give {needed}; subset and fold may be empty")

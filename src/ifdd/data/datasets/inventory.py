@@ -68,6 +68,8 @@ def _scan_clip(source: Path, decode: Thoroughness) -> ClipState:
         return _scan_video(source)
     except FileNotFoundError:
         return ClipState(0, "path does not exist", missing=True)
+    except ValueError as error:  # the name holds a character that no disk takes
+        return ClipState(0, f"path is not a name of a file ({error})", missing=True)
     except OSError as error:
         return ClipState(0, f"the folder is unreadable ({error.strerror})")
     if not frames:

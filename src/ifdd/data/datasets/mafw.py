@@ -115,7 +115,7 @@ def counts_of(label_set: str, captioned: bool) -> dict[int, tuple[int, ...]]:
 
 def _number(name: str) -> str:
     """Return a clip's id padded to five digits; other names unchanged."""
-    return f"{int(name):05d}" if name.isascii() and name.isdigit() else name
+    return f"{int(name):05d}" if re.fullmatch("[0-9]{1,9}", name) else name
 
 
 def _find_lists(

@@ -1,6 +1,5 @@
 """When the frames of a listing's clips are shown: from files and statements, else assumed and reported."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from statistics import median_low
 from ifdd.data.datasets.inventory import ClipState, Origin
 from ifdd.data.datasets.listing import Entry, Listing
 from ifdd.data.timing import ASSUMED_FPS, Timing, same_rate
+from ifdd.files import parse_json
 from ifdd.records import RatesRecord
 
 
@@ -76,6 +76,6 @@ def synthetic_rate(root: Path) -> float | None:
     """Return the frame rate in the settings of SynthDFER next to a tree or manifest; None without such settings."""
     file = (root if root.is_dir() else root.parent) / "synth.json"
     try:
-        return float(json.loads(file.read_text(encoding="utf-8"))["config"]["fps"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return float(parse_json(file.read_text(encoding="utf-8"))["config"]["fps"])
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None

@@ -24,8 +24,9 @@ decoding (``quality`` None); ``benchmarks/loading.py`` measures both.
 """
 
 import hashlib
-import json
 import os
+import re
+import reprlib
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -35,12 +36,14 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ifdd.errors import InputError
+from ifdd.files import parse_json
 from ifdd.video.images import decode_image
 
 PACK_SUFFIX = ".pack"
 FORMAT, VERSION = "ifdd pack", 1
 
 PPM_START = b"P6\n"
+_PPM = re.compile(rb"P6\s([1-9][0-9]{0,5})\s([1-9][0-9]{0,5})\s255\s")
 
 _REMEDY = "copy the pack again, or create it again"
 
@@ -151,11 +154,9 @@ class Pack:
                 raise InputError(f"{file} has {found or 'no'} bytes; expected {shard['bytes']}; {_REMEDY}")
             try:
                 for line in index.read_text(encoding="utf-8").splitlines()[1:]:
-                    clip = json.loads(line)
-                    spans = zip(clip["offsets"], clip["lengths"], strict=True)
-                    yield number, clip["clip_id"], clip["sha256"], [value for span in spans for value in span]
+                    yield number, *_indexed_clip(parse_json(line), shard["bytes"])
             except (OSError, ValueError, KeyError, TypeError) as error:
-                raise InputError(f"{index} is damaged ({error!r}); {_REMEDY}") from error
+                raise InputError(f"{index} is damaged ({reprlib.repr(error)}); {_REMEDY}") from error
 
 
 def verify_pack(path: Path, advance: Callable[[int], object] = lambda count: None) -> str:
@@ -188,12 +189,35 @@ def verify_pack(path: Path, advance: Callable[[int], object] = lambda count: Non
     return pack.sha256
 
 
+def _indexed_clip(clip: dict[str, Any], size: int) -> tuple[str, str, list[int]]:
+    """Check a line of an index; return clip id, hash, and [offset, length, offset, ...] of the frames.
+
+    Args:
+        clip: the line.
+        size: bytes of the zip file, in which every frame must lie.
+
+    Raises:
+        ValueError: the line is damaged.
+        KeyError, TypeError: a field is missing or of another kind.
+    """
+    values = [value for span in zip(clip["offsets"], clip["lengths"], strict=True) for value in span]
+    inside = all(
+        type(offset) is int and type(length) is int and 0 <= offset <= offset + length <= size
+        for offset, length in zip(values[::2], values[1::2], strict=True)
+    )
+    if not (inside and values and isinstance(clip["clip_id"], str) and isinstance(clip["sha256"], str)):
+        raise ValueError(f"clip {reprlib.repr(clip['clip_id'])}")
+    return clip["clip_id"], clip["sha256"], values
+
+
 def _decode(data: bytes, name: str) -> UInt8[np.ndarray, "height width 3"]:
     """Return a frame in RGB; uncompressed frames are viewed, not copied."""
     if not data.startswith(PPM_START):
         return decode_image(data, name)
-    width, height = map(int, data[:32].split(b"\n", 2)[1].split())
-    return np.frombuffer(data, np.uint8, offset=len(data) - 3 * width * height).reshape(height, width, 3)
+    header = _PPM.match(data)
+    if header is None or len(data) != header.end() + 3 * int(header[1]) * int(header[2]):
+        raise InputError(f"{name} is damaged; {_REMEDY}")
+    return np.frombuffer(data, np.uint8, offset=header.end()).reshape(int(header[2]), int(header[1]), 3)
 
 
 def _read_description(path: Path) -> dict[str, Any]:
@@ -205,13 +229,17 @@ def _read_description(path: Path) -> dict[str, Any]:
         )
         raise InputError(f"{path} {found}")
     try:
-        description = json.loads(file.read_text(encoding="utf-8"))
+        description = parse_json(file.read_text(encoding="utf-8"))
         version = description["version"] if description["format"] == FORMAT else None
         names = [shard["file"] for shard in description["shards"]]
         if version == VERSION and names != [shard_name(number) for number in range(len(names))]:
             raise ValueError(f"shards {names}")
+        if version == VERSION and not all(type(shard["bytes"]) is int for shard in description["shards"]):
+            raise ValueError("bytes of a shard")
+        if version == VERSION and not isinstance(description["sha256"], str):
+            raise ValueError("sha256")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{file} is damaged ({error!r}); {_REMEDY}") from error
+        raise InputError(f"{file} is damaged ({reprlib.repr(error)}); {_REMEDY}") from error
     if version != VERSION:
         raise InputError(f"{path} is not a pack of version {VERSION}, the one that this ifdd reads; create it again")
     return description

@@ -19,7 +19,7 @@ from ifdd.data.clips import distinct_clips, recipe_hash
 from ifdd.data.manifest import Sample
 from ifdd.data.packs.reader import FORMAT, PACK_SUFFIX, VERSION, is_pack, pack_hash, shard_name
 from ifdd.errors import InputError, check_range
-from ifdd.files import PARTIAL, atomic_path, write_text
+from ifdd.files import PARTIAL, atomic_path, parse_json, write_text
 from ifdd.processes import in_processes
 from ifdd.video.encode import encode_image
 from ifdd.video.fingerprint import source_stamp
@@ -203,7 +203,7 @@ def _read_settings(index: Path) -> dict[str, Any]:
     """Return the first line of an index."""
     with index.open(encoding="utf-8") as file:
         try:
-            settings = json.loads(file.readline())
+            settings = parse_json(file.readline())
         except ValueError:
             return {}
     return settings if isinstance(settings, dict) else {}
@@ -215,7 +215,11 @@ def _write_shard(
     """Write a zip file, then its index, which marks it as complete."""
     file = path / shard_name(number)
     lines = ""
-    with atomic_path(file) as temporary, temporary.open("wb") as stream, zipfile.ZipFile(stream, "w") as archive:
+    with (
+        atomic_path(file, private=True) as temporary,
+        temporary.open("wb") as stream,
+        zipfile.ZipFile(stream, "w") as archive,
+    ):
         for clip in clips:
             offsets = []
             for index, data in enumerate(clip.files):
@@ -236,7 +240,7 @@ def _finish(path: Path, shards: int, size: int | None, quality: int | None) -> N
     for number in range(shards):
         index = (path / shard_name(number)).with_suffix(".jsonl")
         for line in index.read_text(encoding="utf-8").splitlines()[1:]:
-            clip = json.loads(line)
+            clip = parse_json(line)
             hashes[clip["clip_id"]] = clip["sha256"]
             frames += len(clip["lengths"])
     description = {

@@ -1,6 +1,5 @@
 """The ground truth of SynthDFER's clips, as ``ifdd synth`` writes it next to them."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ from jaxtyping import Float, Int
 
 from ifdd.data.manifest import Sample
 from ifdd.errors import InputError
+from ifdd.files import parse_json
 
 UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 16, 17, 18, 20, 22, 23, 24, 25, 26, 27, 43)
 """FACS numbers of SynthDFER's action units without the blink, 45, which says nothing about emotion."""
@@ -47,10 +47,10 @@ def read_truth(path: Path, positions: Int[np.ndarray, " frames"]) -> ClipTruth:
         InputError: the file is damaged or has too few frames.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
         frames = [content["frames"][position] for position in positions]
         return _clip_truth(content, frames)
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise InputError(
             f"{path} is no truth of SynthDFER, or damaged ({type(error).__name__}: {error}); write the clip again with "
             "'ifdd synth', or remove the file"
@@ -60,6 +60,8 @@ def read_truth(path: Path, positions: Int[np.ndarray, " frames"]) -> ClipTruth:
 def _clip_truth(content: dict[str, Any], frames: Sequence[dict[str, Any]]) -> ClipTruth:
     scene = content.get("scene")
     light = None
+    if not content["size"] > 0:
+        raise ValueError(f"size is {content['size']}")
     if scene is not None:
         light = np.array(
             [[each["light"]["x"], each["light"]["y"], scene["light_contrast"], each["brightness"]] for each in frames]

@@ -1,6 +1,5 @@
 """The search for videos in files, folders and patterns: each once, and none that is a result."""
 
-import json
 import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
@@ -8,7 +7,7 @@ from glob import glob, has_magic
 from pathlib import Path
 
 from ifdd.errors import InputError
-from ifdd.files import expand
+from ifdd.files import expand, parse_json
 from ifdd.folders import Walk, is_system, some
 from ifdd.video.mark import is_annotated
 from ifdd.video.paths import is_video_file
@@ -134,7 +133,7 @@ def attempts_in(folder: Path) -> Iterator[dict[str, object]]:
         return
     for line in lines:
         try:
-            attempt = json.loads(line)
+            attempt = parse_json(line)
         except ValueError:
             continue  # an incomplete line of an interrupted run
         if isinstance(attempt, dict) and "video" in attempt:

@@ -31,7 +31,7 @@ from ifdd.inference.outputs.write import STATISTICS, file_name
 from ifdd.inference.pipeline import Progress
 from ifdd.inference.recognizer import Recognizer
 from ifdd.inference.windows import WindowOptions
-from ifdd.model import Checkpoint, load_checkpoint
+from ifdd.model import Model, load_model
 from ifdd.names import printable
 from ifdd.processes import KILLED, available_cores
 from ifdd.video.sources import SourceOptions, VideoSource, open_video
@@ -55,13 +55,13 @@ class Settings:
     brief: bool
     """Report each video in one line."""
 
-    def build(self, loaded: Checkpoint | None = None) -> Recognizer:
+    def build(self, loaded: Model | None = None) -> Recognizer:
         """Build the recognizer.
 
         Args:
             loaded: the checkpoint, if it is loaded already.
         """
-        checkpoint = loaded or load_checkpoint(self.checkpoint)
+        checkpoint = loaded or load_model(self.checkpoint)
         return Recognizer(checkpoint, self.detector(), self.tracking, self.windows, self.device, self.checkpoint)
 
     def results(self, job: Job) -> list[Path]:

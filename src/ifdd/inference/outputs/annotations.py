@@ -19,13 +19,12 @@ def to_eaf(results: Results, path: Path) -> str:
         results: the results.
         path: where the XML will lie, from which the video is linked to.
     """
-    now = datetime.now(UTC).isoformat(timespec="seconds")
     ElementTree.register_namespace("xsi", _SCHEMA)
     root = ElementTree.Element(
         "ANNOTATION_DOCUMENT",
         {
             "AUTHOR": "ifdd",
-            "DATE": now,
+            "DATE": _date(results.video.path),
             "FORMAT": "3.0",
             "VERSION": "3.0",
             f"{{{_SCHEMA}}}noNamespaceSchemaLocation": _EAF,
@@ -134,3 +133,12 @@ def _milliseconds(seconds: float) -> int:
 
 def _quote(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
+
+
+def _date(video: str | Path) -> str:
+    """Return the time of the video's file, so that the same results give the same bytes; ELAN's format asks for one."""
+    try:
+        seconds = Path(video).stat().st_mtime
+    except (OSError, ValueError):
+        seconds = 0.0
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

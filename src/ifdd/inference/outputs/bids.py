@@ -28,8 +28,10 @@ def write_events(results: Results, path: Path) -> None:
     Raises:
         InputError: the folder cannot be written to.
     """
-    write_text(path.with_suffix(".json"), json.dumps(sidecar(results), indent=2, ensure_ascii=False) + "\n")
-    write_pieces(path, event_lines(results))
+    write_text(
+        path.with_suffix(".json"), json.dumps(sidecar(results), indent=2, ensure_ascii=False) + "\n", private=True
+    )
+    write_pieces(path, event_lines(results), private=True)
 
 
 def event_lines(results: Results) -> Iterator[str]:

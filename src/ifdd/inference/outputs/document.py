@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ifdd.errors import InputError
-from ifdd.files import write_pieces
+from ifdd.files import parse_json, write_pieces
 from ifdd.inference.outputs.document_v1 import upgrade
 from ifdd.inference.results import Boxes, ModelInfo, RecognizedTrack, Results, Segment, Windows
+from ifdd.records.record import read_value
 from ifdd.video.fitting import PictureSize
 from ifdd.video.frames import VideoInfo
 
@@ -38,7 +39,7 @@ def write_document(results: Results, path: Path) -> None:
     Raises:
         InputError: the path cannot be written to.
     """
-    write_pieces(path, document_pieces(results))
+    write_pieces(path, document_pieces(results), private=True)
 
 
 def to_document(results: Results) -> dict[str, Any]:
@@ -67,7 +68,7 @@ def read_document(path: Path, kind: type[R]) -> R:
         InputError: the file does not exist, cannot be read, or does not hold results of ``ifdd recognize``.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_text(encoding="utf-8"))
         version = document["schema_version"]
         major = version.partition(".")[0]
     except OSError as error:
@@ -80,7 +81,7 @@ def read_document(path: Path, kind: type[R]) -> R:
         return _read(upgrade(document) if major == "1" else document, kind)
     except KeyError as error:
         raise InputError(f"{path} is damaged: the field {error} is missing; recognize the video again") from error
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"{path} is damaged ({error}); recognize the video again") from error
 
 
@@ -215,47 +216,98 @@ def _array(items: Iterable[Iterable[str]]) -> Iterator[str]:
     yield "[]" if mark == "[" else "\n]"
 
 
+LARGEST = 1e12
+"""Beyond all times in seconds, numbers of frames and places in pixels."""
+
+_VIDEO: dict[str, Any] = {
+    **dict.fromkeys(("frames", "width", "height", "damaged"), int),
+    **dict.fromkeys(("fps", "duration_seconds", "start_seconds"), float),
+    **dict.fromkeys(("notices", "files"), tuple[str, ...]),
+    "path": str,
+}
+_MODEL: dict[str, Any] = {
+    **dict.fromkeys(("name", "face_detector", "alignment", "notice", "checkpoint", "checkpoint_sha256"), str),
+    **dict.fromkeys(("frames", "size"), int),
+    **dict.fromkeys(("description", "calibration"), dict[str, Any]),
+    "clip_seconds": float,
+    "classes": tuple[str, ...],
+    "action_units": tuple[int, ...],
+}
+_SIZE: dict[str, Any] = {**dict.fromkeys(("frame", "width", "height"), int), "seconds": float}
+_TRACK: dict[str, Any] = {"id": int, "start_seconds": float, "end_seconds": float}
+_SEGMENT: dict[str, Any] = {
+    **dict.fromkeys(("start_seconds", "end_seconds", "probability", "quality"), float),
+    **dict.fromkeys(("label", "flaw"), str),
+    "peak_seconds": float | None,
+}
+
+
+def _checked(values: dict[str, Any], kinds: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return the values of an object after checking their types; those of other names are left to whoever takes them.
+
+    Raises:
+        InputError: a value has another type, or is a number that is not finite.
+    """
+    return {
+        name: read_value(kinds[name], value, f"{where}.{name}") if name in kinds else value
+        for name, value in values.items()
+    }
+
+
+def _finite(values: Any) -> np.ndarray:
+    """Return numbers as an array.
+
+    Raises:
+        ValueError: they are not numbers, not finite, too large, or rows differ in length.
+    """
+    array = np.array(values, np.float64)
+    if not (np.abs(array) < LARGEST).all():
+        raise ValueError("a number is not finite, or too large")
+    return array
+
+
 def _read(document: dict[str, Any], kind: type[R]) -> R:
-    model = {"action_units": (), **document["model"]}
-    model |= {name: tuple(model[name]) for name in ("classes", "action_units")}
+    model = _checked({"action_units": [], **document["model"]}, _MODEL, "model")
     widths = len(model["classes"]), len(model["action_units"])
-    video = {**document["video"], "notices": tuple(document["video"]["notices"])}
-    video["sizes"] = tuple(PictureSize(**size) for size in video.get("sizes", ()))
-    video["files"] = tuple(video.get("files", ()))
+    video = _checked({"files": [], **document["video"]}, _VIDEO, "video")
+    video["sizes"] = tuple(PictureSize(**_checked(size, _SIZE, "video.sizes")) for size in video.get("sizes", ()))
+    if video["frames"] < 1:
+        raise ValueError(f"video.frames is {video['frames']}")
     return kind(
         video=VideoInfo(**video),
         model=ModelInfo(**model),
         tracks=tuple(_read_track(track, *widths) for track in document["tracks"]),
-        shot_boundaries_seconds=tuple(map(float, document["shot_boundaries_seconds"])),
+        shot_boundaries_seconds=tuple(_finite(document["shot_boundaries_seconds"]).reshape(-1).tolist()),
     )
 
 
 def _read_track(track: dict[str, Any], classes: int, units: int) -> RecognizedTrack:
     windows, boxes = track["windows"], track["boxes"]
+    head = _checked({name: track[name] for name in _TRACK}, _TRACK, "tracks")
     lengths = {name: len(boxes[name]) for name in ("frames", "seconds", "xyxy", "scores")}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         raise ValueError(f"boxes of track {track['id']} differ in length: {listed}")
 
     def column(name: str) -> np.ndarray:
-        return np.array([window[name] for window in windows], np.float64)
+        return _finite([window[name] for window in windows])
 
     return RecognizedTrack(
-        id=track["id"],
-        start_seconds=float(track["start_seconds"]),
-        end_seconds=float(track["end_seconds"]),
+        id=head["id"],
+        start_seconds=head["start_seconds"],
+        end_seconds=head["end_seconds"],
         boxes=Boxes(
             frames=np.array(boxes["frames"], np.int64),
-            seconds=np.array(boxes["seconds"], np.float64),
-            xyxy=np.array(boxes["xyxy"], np.float64).reshape(-1, 4),
-            scores=np.array(boxes["scores"], np.float64),
+            seconds=_finite(boxes["seconds"]),
+            xyxy=_finite(boxes["xyxy"]).reshape(-1, 4),
+            scores=_finite(boxes["scores"]),
         ),
         windows=Windows(
             column("start_seconds"),
             column("end_seconds"),
             column("probabilities").reshape(-1, classes),
             column("quality"),
-            tuple(window["flaw"] for window in windows),
+            tuple(read_value(str, window["flaw"], "windows.flaw") for window in windows),
             column("action_units").reshape(-1, units) if units and windows else None,
         ),
         segments=tuple(_read_segment(track["id"], segment) for segment in track["segments"]),
@@ -264,4 +316,4 @@ def _read_track(track: dict[str, Any], classes: int, units: int) -> RecognizedTr
 
 def _read_segment(track: int, segment: dict[str, Any]) -> Segment:
     values = {name: value for name, value in segment.items() if name != "confidence"}
-    return Segment(track=track, **values)
+    return Segment(track=track, **_checked(values, _SEGMENT, "segments"))

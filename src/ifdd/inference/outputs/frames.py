@@ -27,7 +27,7 @@ def write_frames(results: Results, path: Path) -> None:
     Raises:
         InputError: the folder cannot be written to.
     """
-    write_pieces(path, frame_lines(results))
+    write_pieces(path, frame_lines(results), private=True)
 
 
 def frame_lines(results: Results) -> Iterator[str]:

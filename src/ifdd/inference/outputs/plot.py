@@ -55,9 +55,13 @@ def write_plot(results: Results, path: Path) -> None:
     figure = plot_timeline(results)
     import matplotlib
 
-    with atomic_path(path) as temporary, warnings.catch_warnings(), matplotlib.rc_context({"svg.fonttype": "none"}):
+    with (
+        atomic_path(path, private=True) as temporary,
+        warnings.catch_warnings(),
+        matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "ifdd"}),
+    ):
         warnings.filterwarnings("ignore", "Glyph .* missing")  # shown as a box; in SVG, the viewer's font is used
-        figure.savefig(temporary, dpi=150)
+        figure.savefig(temporary, dpi=150, metadata={"Date": None})  # the same results give the same bytes
 
 
 def plot_timeline(results: Results) -> "matplotlib.figure.Figure":

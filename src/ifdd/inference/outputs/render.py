@@ -36,7 +36,7 @@ def render_video(results: Results, path: Path) -> None:
         raise InputError(f"an annotated video needs the video itself, and {source} is not a file; give a file")
     if path.exists() and path.samefile(source):
         raise InputError(f"the annotated video would replace the video itself, {source}; choose another folder")
-    with atomic_path(path) as temporary:
+    with atomic_path(path, private=True) as temporary:
         _encode(results, source, temporary)
 
 

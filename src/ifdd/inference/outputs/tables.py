@@ -142,7 +142,7 @@ def _csv_lines(columns: Iterable[str], rows: Iterable[Mapping[str, object]]) -> 
 
 def write_csv(results: Results, path: Path) -> None:
     """Write the timeline as CSV."""
-    write_pieces(path, csv_pieces(results))
+    write_pieces(path, csv_pieces(results), private=True)
 
 
 def write_statistics(results: Results, path: Path) -> None:
@@ -153,7 +153,7 @@ def write_statistics(results: Results, path: Path) -> None:
     """
     if results.statistics is None:
         raise InputError(f"{path}: these results hold no frame statistics; recognize the video with statistics on")
-    write_pieces(path, statistics_pieces(results.statistics, results.video.files))
+    write_pieces(path, statistics_pieces(results.statistics, results.video.files), private=True)
 
 
 def write_timeline_parquet(results: Results, path: Path) -> None:
@@ -163,7 +163,7 @@ def write_timeline_parquet(results: Results, path: Path) -> None:
         InputError: pyarrow is not installed, or the path cannot be written to.
     """
     metadata = {"video": str(results.video.path), "notice": results.model.notice}
-    write_parquet(path, timeline_columns(results), timeline_rows(results), metadata)
+    write_parquet(path, timeline_columns(results), timeline_rows(results), metadata, private=True)
 
 
 def to_dataframe(results: Results) -> "pandas.DataFrame":

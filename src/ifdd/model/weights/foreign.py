@@ -1,16 +1,18 @@
 """Say what a file is that was given as a checkpoint of ifdd and is none."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ifdd.errors import InputError
-from ifdd.file_kinds import file_kind
+from ifdd.file_kinds import AGAIN, file_kind
 from ifdd.model.weights.pickles import keys_of, read_pickle
 from ifdd.model.weights.state_dicts import is_training_state, prefixes_of, state_dicts_in
-from ifdd.names import listed
+from ifdd.names import listed, printable
 
 RELEASE_STEM = "embed.conv_proj.weight"
 """A name that every model of the official release has; what precedes it is the file's prefix."""
@@ -28,13 +30,13 @@ def refuse_foreign(path: Path) -> InputError:
     """Return the error for an existing file or folder that is not a checkpoint of ifdd.
 
     Raises:
-        InputError: it is a PyTorch pickle that cannot be read.
+        InputError: it is a PyTorch pickle or a .safetensors file that cannot be read.
     """
     kind = file_kind(path)
     if kind is not None and kind.name == "torch":
         return InputError(f"{path} is not an ifdd checkpoint: {_pickle(path)}")
     if kind is not None and kind.name == "safetensors":
-        with safe_open(path, "pt") as file:
+        with opened(path) as file:
             return InputError(f"{path} is not an ifdd checkpoint: {_of_another_model(path, list(file.keys()))}")
     text = "its format is unknown" if kind is None else kind.text
     remedy = "" if ";" in text else f"; {TRAIN_ONE}"
@@ -56,10 +58,14 @@ def is_safetensors(path: Path) -> bool:
 
 
 def is_ours(path: Path) -> bool:
-    """Return whether a file is a checkpoint of ifdd, or would be one by its name."""
+    """Return whether a file is a checkpoint of ifdd, or would be one by its name.
+
+    Raises:
+        InputError: it is a damaged .safetensors file.
+    """
     if not is_safetensors(path):
         return path.suffix == ".safetensors" and not path.exists()
-    with safe_open(path, "pt") as file:
+    with opened(path) as file:
         return str((file.metadata() or {}).get("format", "")).startswith(FORMAT_NAME)
 
 
@@ -67,12 +73,27 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     """Return the weights of a .safetensors file that another program wrote.
 
     Raises:
-        InputError: it is a checkpoint of ifdd.
+        InputError: it is a checkpoint of ifdd, or damaged.
     """
     if is_ours(path):
         raise InputError(f"{path} is not a file of the release; read ifdd's checkpoints with load_checkpoint")
-    weights: dict[str, Tensor] = load_file(path)
-    return weights
+    with opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Open a .safetensors file, and say which file it was if it turns out to be damaged.
+
+    Raises:
+        InputError: it is damaged or cannot be read.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        reason = printable(" ".join(str(error).split()))
+        raise InputError(f"cannot read {path} as a .safetensors file: {reason}; {AGAIN}, or {TRAIN_ONE}") from error
 
 
 def _pickle(path: Path) -> str:

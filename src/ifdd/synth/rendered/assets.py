@@ -6,7 +6,6 @@ Source: github.com/ICT-VGL/ICT-FaceKit, MIT licence, USC Institute for Creative 
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -152,7 +151,7 @@ def _read(path: Path, remedy: str) -> HeadModel:
             name: tuple(str(each) for each in arrays.pop(name)) for name in ("material_names", "expression_names")
         }
         model = HeadModel(**arrays)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged archive raises almost any exception
         raise InputError(f"{path} is not a converted ICT-FaceKit ({error}); {remedy}") from error
     shapes = dict(zip(IDENTITIES, model.identity, strict=False)) | dict(
         zip(EXPRESSIONS, model.expression, strict=False)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from ifdd.errors import InputError
+from ifdd.limits import check_size
 from ifdd.video.decoding.colour import over_black
 from ifdd.video.images import quiet_opencv, read_image_bytes
 from ifdd.video.readers import RawFrame, Reader
@@ -18,6 +19,7 @@ CHUNK_BYTES = 100_000_000
 """Decoded frames that are held at once; OpenCV starts again at the first frame for each chunk."""
 
 _PNG, _ANIMATED_WEBP = b"\x89PNG\r\n\x1a\n", 0x02
+_WEBP_CANVAS = 24, 27  # places of width and height, each less 1
 _MOST_CHUNKS = 100  # colour profiles and metadata come before what marks an animation
 
 
@@ -84,7 +86,9 @@ class WebPReader(Reader):
 
     def __init__(self, path: Path, start_seconds: float = 0.0, strict: bool = False) -> None:
         super().__init__(str(path), start_seconds, strict)
-        self._data = np.frombuffer(read_image_bytes(path), np.uint8)[None]
+        data = read_image_bytes(path)
+        check_size(self.name, *(int.from_bytes(data[at : at + 3], "little") + 1 for at in _WEBP_CANVAS))
+        self._data = np.frombuffer(data, np.uint8)[None]
 
     def read(self) -> Iterator[RawFrame]:
         """Yield the frames, with transparent parts black."""
@@ -109,8 +113,11 @@ class WebPReader(Reader):
 
     def _chunk(self, start: int, count: int) -> tuple[list[np.ndarray], list[int]]:
         """Return up to ``count`` frames and their durations in milliseconds; fewer at the end."""
-        with quiet_opencv():
-            good, animation = cv2.imdecodeanimation(self._data, start=start, count=count)
+        try:
+            with quiet_opencv():
+                good, animation = cv2.imdecodeanimation(self._data, start=start, count=count)
+        except cv2.error as error:
+            raise InputError(f"{self.name} is a damaged animation; replace it or convert it to mp4") from error
         frames = list(animation.frames)
         if not good and not start:
             raise InputError(f"{self.name} is a damaged animation; replace it or convert it to mp4")

@@ -12,6 +12,7 @@ import av
 from av.video.stream import VideoStream
 
 from ifdd.errors import InputError
+from ifdd.limits import VARIABLE, check_size
 from ifdd.video.decoding.colour import ColourConverter
 from ifdd.video.decoding.damage import DamageCounter, Gaps
 from ifdd.video.decoding.opening import open_input
@@ -29,6 +30,8 @@ MOST_FAILURES = 100
 
 REORDERED_FRAMES = 16
 """H.264 and H.265 reorder frames by at most this many."""
+
+_UNKNOWN_SIZE = f" (damaged, or a picture of more megapixels than {VARIABLE} allows)"
 
 SEEKING_FORMATS = ("matroska", "mov")
 """Containers whose index leads to the right frame; in others, skipped frames are decoded and dropped."""
@@ -85,6 +88,7 @@ class ContainerReader(Reader):
             self._newest = timed
             false_timestamps += timed.jumped
             if not self.is_skipped(timed.seconds):
+                check_size(self.name, *orientation.size)
                 self.damaged += timed.jumped
                 gaps.add(timed.seconds)
                 left += 1
@@ -92,6 +96,8 @@ class ContainerReader(Reader):
                 yield RawFrame(timed.seconds, timed.end_seconds, orientation.size, to_rgb)
             self._count += 1
         if not left:
+            if self._newest is None and not self._has_size():
+                raise InputError(f"the video {self.name} has no frames that can be decoded{_UNKNOWN_SIZE}; replace it")
             raise self.no_frames(0.0 if self._newest is None else self._newest.end_seconds)
         self.notices += colours.notices()
         self.notices += gaps.notices()
@@ -228,13 +234,18 @@ class ContainerReader(Reader):
             )
         self.notices.append(f"the video is truncated: it ends at {end:.2f} of {declared:.2f} s; what is left was read")
 
+    def _has_size(self) -> bool:
+        """Whether FFmpeg knows the size of the picture; it forgets one that is too large."""
+        stream = getattr(self, "_stream", None)  # missing until the file is open
+        return stream is None or bool(stream.codec_context.width)
+
     def _refuse(self, error: av.error.FFmpegError) -> NoReturn:
         raise self._error(error) from error
 
     def _error(self, error: av.error.FFmpegError) -> InputError:
         """Return what stopped FFmpeg, where, and what to do about it."""
-        why = error.strerror
         newest = self._newest
+        why = error.strerror if newest is not None or self._has_size() else f"{error.strerror}{_UNKNOWN_SIZE}"
         where = "" if newest is None else f" after frame {self._count - 1} ({newest.seconds:.2f} s)"
         if isinstance(error, PermissionError):
             remedy = "check its permissions"

@@ -10,6 +10,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from ifdd.errors import InputError
+from ifdd.limits import check_size, decoder_limit
 from ifdd.video.decoding.opening import open_input
 
 COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
@@ -41,7 +42,7 @@ def choose_stream(name: str, container: InputContainer, file: str | None = None)
         file: its path, if it can be opened again.
 
     Raises:
-        InputError: there is no video stream, or no decoder for any.
+        InputError: there is no video stream, no decoder for any, or its frames are too large: see ``ifdd.limits``.
     """
     streams = [stream for stream in container.streams.video if not stream.disposition & COVERS]
     if not streams or container.format.name in _NOT_VIDEO_FORMATS:
@@ -59,6 +60,8 @@ def choose_stream(name: str, container: InputContainer, file: str | None = None)
     # Threads, here and in conversion, gain little (nothing at 640x360). One that survives, held by an exception for
     # example, hangs a data loader's worker that is forked later and frees it.
     chosen.codec_context.thread_count = 1
+    check_size(name, chosen.codec_context.width, chosen.codec_context.height)
+    chosen.codec_context.options = {**chosen.codec_context.options, "max_pixels": str(decoder_limit())}
     others = [stream for stream in streams if stream.index != chosen.index]
     # An animated AVIF begins with a still picture, and keeps transparency in streams of its own.
     is_animation = container.metadata.get("major_brand") in ("avis", "avif")
