@@ -1,0 +1,1 @@
+"""``ifdd doctor``: what is installed, what works, and what to do about the rest."""
