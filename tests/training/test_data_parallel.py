@@ -37,9 +37,14 @@ def test_two_processes_train_one_model_and_show_one_bar(manifest: Path, tmp_path
     assert "Warning" not in done.stderr
     lines = [line for line in done.stderr.splitlines() if line.startswith("epoch ") and "loss" in line]
     assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
-    assert all(re.search(r"validation WAR 0\.\d+ UAR 0\.\d+  \d+ clips/s, scored in \d+ s$", line) for line in lines)
+    assert all(
+        re.search(
+            r"validation WAR 0\.\d+ UAR 0\.\d+  \d+ clips/s, \d+% of the time waiting for clips, scored in \d+ s$", line
+        )
+        for line in lines
+    )
     assert done.stdout.count("training on") == done.stdout.count("best WAR on") == 1
-    assert "32/32" in done.stderr  # 24 clips are 12 per process: one batch of 8 in each process and epoch
+    assert "48/48" in done.stderr  # 24 clips in each epoch
 
     # three validation clips on two processes: each counts once
     samples = read_manifest(manifest, "validation")

@@ -1,7 +1,7 @@
 """Training from the command line on a tiny dataset: results, resuming, refusals."""
 
 import json
-import shutil
+import shlex
 import signal
 import sys
 from dataclasses import replace
@@ -17,7 +17,7 @@ from ifdd import load_checkpoint
 from ifdd.__main__ import main
 from ifdd.errors import InputError
 from ifdd.records import DatasetRecord, FacesRecord, PreparedRecord
-from ifdd.training.resuming import WholeCheckpointIO
+from ifdd.training.engine.state import WholeCheckpointIO
 from ifdd.training.train import check_alignment
 from tests.helpers.processes import run
 
@@ -68,6 +68,16 @@ def refusal(capfd: pytest.CaptureFixture[str], *words: object) -> str:
     lines = [line for line in errors.strip().splitlines() if not line.startswith("epoch ")]
     assert len(lines) == 1, errors
     return lines[0]
+
+
+def test_the_folder_of_a_run_says_how_it_was_made(trained: Path) -> None:
+    training = json.loads((trained / "training.json").read_text(encoding="utf-8"))
+    software = training["software"]
+    assert {"ifdd", "torch", "lightning"} <= software["versions"].keys()
+    assert software["commit"] is None or len(software["commit"]) >= 12
+    assert software["command"] == shlex.join(sys.argv)
+    assert len(training["dataset"]["hash"]) == 64
+    assert yaml.safe_load((trained / "recipe.yaml").read_text(encoding="utf-8"))["run"]["seed"] == 0
 
 
 def test_training_writes_complete_checkpoints_and_logs(trained: Path) -> None:
@@ -198,19 +208,15 @@ def test_a_broken_video_is_named(manifest: Path, tmp_path: Path, capfd: pytest.C
     cells = rows[first].split(",")
     rows[first] = ",".join([cells[0], str(broken), *cells[2:]])
     (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n")
-    words = ["--data.manifest", tmp_path / "manifest.csv", "--data.workers", 1, "--data.batch-size", 4]
-    assert str(broken) in refusal(capfd, "train", "--out", tmp_path / "run", "--run.device", "cpu", *words)
-
-
-def test_a_damaged_resume_file_is_refused(
-    recipe: Path, trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "run"
-    shutil.copytree(trained, out)
-    state = json.loads((out / "training.json").read_text())
-    (out / "training.json").write_text(json.dumps(state | {"state": "running", "epoch": 2}))  # as if interrupted
-    (out / "resume.ckpt").write_bytes((out / "resume.ckpt").read_bytes()[:1000])
-    assert "is damaged" in refusal(capfd, "train", recipe, "--out", out, "--resume")
+    words = ["--data.manifest", tmp_path / "manifest.csv", "--data.workers", "1", "--data.batch-size", "4"]
+    with pytest.raises(SystemExit, match="2"):
+        main([str(word) for word in ("train", "--out", tmp_path / "run", "--run.device", "cpu", *words)])
+    errors = capfd.readouterr().err
+    assert errors.count(f"training clip {cells[0]} cannot be read: another clip of its class takes its place (") == 1
+    refused = errors.strip().splitlines()[-1]
+    assert refused.startswith("ifdd train: 1 of 24 training clips cannot be read, more than 1 %: ")
+    assert str(broken) in refused
+    assert json.loads((tmp_path / "run" / "training.json").read_text())["unreadable"].keys() == {cells[0]}
 
 
 def test_several_folds_at_once_are_refused(

@@ -83,10 +83,15 @@ class TrainingRecord(FileRecord):
     """The best epoch so far; None before the first epoch, stored as {}."""
     dataset: DatasetRecord
     """The dataset at the start of the run."""
+    software: "SoftwareRecord | None" = field(default=None, kw_only=True)
+    """Versions, commit and command line of the newest start of the run; None in files of earlier versions."""
     clips: TrainingClips
     """Numbers of clips."""
     extended_after: tuple[int, ...] | None = None
     """Numbers of epochs after which the run was given more epochs, and with them a longer schedule."""
+    unreadable: dict[str, str] | None = None
+    """Id of a clip that could not be read -> why. In training another clip took its place; in scores it did not
+    count."""
 
     def __post_init__(self) -> None:
         """Check that a finished run has a best epoch."""
@@ -113,6 +118,8 @@ class SoftwareRecord(Record):
     """Package -> version; "python" is the interpreter."""
     commit: str | None
     """Commit of ifdd's checkout; None if ifdd does not run from one."""
+    command: str | None = None
+    """Command line of the process, quoted for a shell; None where it is not recorded."""
 
 
 @dataclass(frozen=True, kw_only=True)

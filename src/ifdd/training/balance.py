@@ -1,13 +1,11 @@
-"""Remedies for class imbalance: class-balanced sampling and logit adjustment."""
+"""The clips of an epoch in order, and remedies for class imbalance: class-balanced sampling and logit adjustment."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
-from torch.utils.data import Dataset, DistributedSampler
 
 from ifdd.errors import InputError
 
@@ -67,24 +65,10 @@ def balanced_order(targets: Sequence[int], balance: float, seed: int, epoch: int
     return np.random.default_rng([seed, 2, epoch]).permutation(np.concatenate(parts))
 
 
-class BalancedSampler(DistributedSampler[Any]):
-    """The share of ``balanced_order`` of one of several processes.
-
-    Together the processes draw every clip of the order once. If the order does not divide evenly, its first clips are
-    repeated.
-    """
-
-    def __init__(
-        self, dataset: Dataset[Any], targets: Sequence[int], balance: float, replicas: int, rank: int, seed: int
-    ) -> None:
-        super().__init__(dataset, replicas, rank, shuffle=True, seed=seed)
-        self.targets = targets
-        self.balance = balance
-
-    def __iter__(self) -> Iterator[int]:
-        """Return the clip indices of this process for the epoch set by ``set_epoch``."""
-        order = balanced_order(self.targets, self.balance, self.seed, self.epoch)
-        return iter(np.resize(order, self.total_size)[self.rank :: self.num_replicas].tolist())
+def plain_order(clips: int, seed: int, epoch: int) -> Int64[np.ndarray, " clips"]:
+    """Return the clip indices of one epoch, each once, in random order."""
+    generator = torch.Generator().manual_seed(seed + epoch)  # the order of torch's DistributedSampler
+    return torch.randperm(clips, generator=generator).numpy()
 
 
 def logit_adjustment(

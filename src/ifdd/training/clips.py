@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ from jaxtyping import Float, UInt8
 from lightning.pytorch import LightningDataModule
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch.utils.data import Dataset
 
 from ifdd.data.action_units import action_unit_targets, check_action_units
 from ifdd.data.dataset import ClipDataset
@@ -21,12 +22,14 @@ from ifdd.data.timing import clock_rate
 from ifdd.errors import InputError
 from ifdd.model import IFDDConfig
 from ifdd.training.action_units import WithActionUnits
-from ifdd.training.balance import BalancedSampler, class_draws
+from ifdd.training.balance import balanced_order, class_draws, plain_order
 from ifdd.training.classes import check_trained, training_classes
 from ifdd.training.config import DataConfig
+from ifdd.training.engine.batches import Batches, ClipLoader, ForReading, Share, same_class
+from ifdd.training.engine.unreadable import UnreadableClips
 
 REPEATED = -1
-"""Target of a clip that only pads the last batches of several processes; it is never counted."""
+"""Target of a clip that is never counted: it pads the last batches of several processes, or cannot be read."""
 
 
 def hold_out(samples: Sequence[Sample], fraction: float, seed: int) -> tuple[list[Sample], list[Sample]]:
@@ -90,6 +93,7 @@ class ClipDataModule(LightningDataModule):
         model: configuration with frames and size of the clips.
         seed: seed of every random choice.
         selection: subset that selects the checkpoint.
+        share: how batches are divided among processes. Default: there is one process.
 
     Raises:
         InputError: the manifest lacks a subset, a label has no class, soft labels are on and no clip has votes, or the
@@ -103,10 +107,15 @@ class ClipDataModule(LightningDataModule):
         model: IFDDConfig,
         seed: int,
         selection: Literal["validation", "test"] = "validation",
+        share: Share | None = None,
     ) -> None:
         super().__init__()
         self.config = config
         self.selection = selection
+        self.share = share or Share(config.batch_size)
+        self._first_epoch = self._batches_done = 0
+        self._train_batches: Batches | None = None
+        self._train_loader: ClipLoader | None = None
         self.classes = training_classes(config, manifest)
         """Class names in the order of the targets."""
         self.clock_fps = clock_rate((sample.fps for sample in manifest.samples), config.fps)
@@ -129,6 +138,9 @@ class ClipDataModule(LightningDataModule):
         check_trained(train, validation, manifest)
         self.train = self._dataset(train, model, seed, training=True)
         self.validation = self._dataset(validation, model, seed, training=False)
+        self.unreadable = UnreadableClips({"train": train, selection: validation})
+        """Clips that could not be read so far."""
+        self.share.batches(len(train))  # refuses too few clips before the training begins
         sizes = np.bincount(self.train.targets, minlength=len(self.train.classes))
         self.draws = class_draws(sizes, config.class_balance, len(train))
         """Number of draws of each class in an epoch."""
@@ -165,29 +177,60 @@ class ClipDataModule(LightningDataModule):
         found = set(self.validation.targets)
         return [name for index, name in enumerate(self.validation.classes) if index not in found]
 
-    def train_dataloader(self) -> DataLoader[Any]:
+    def begin_at(self, epoch: int, batches: int) -> None:
+        """Let a resumed training begin in an epoch after so many batches of this process."""
+        self._first_epoch, self._batches_done = epoch, batches
+
+    def set_epoch(self, epoch: int) -> None:
+        """Select the order of the clips and the random draws of an epoch, also in the loaders' workers."""
+        self.train.set_epoch(epoch)
+        if self._train_batches is not None:
+            self._train_batches.epoch = epoch
+
+    @property
+    def seconds_waited(self) -> float:
+        """Seconds that the training has waited for batches."""
+        return 0.0 if self._train_loader is None else self._train_loader.waited
+
+    def train_dataloader(self) -> ClipLoader:
         """Return the loader of training clips; their order depends only on seed and epoch.
 
-        An incomplete last batch is dropped, unless it is the only one.
+        Every clip of the order is loaded once, by one of the processes. The engine calls this once.
         """
-        assert self.trainer is not None
-        self.train.set_epoch(self.trainer.current_epoch)
-        replicas, rank = self.trainer.world_size, self.trainer.global_rank
-        order: DistributedSampler[Any]
-        if self.config.class_balance:
-            balance, seed = self.config.class_balance, self.train.seed
-            order = BalancedSampler(self.train, self.train.targets, balance, replicas, rank, seed)
-        else:
-            order = DistributedSampler(self.train, replicas, rank, shuffle=True, seed=self.train.seed)
-        return self._loader(self._batches_of, sampler=order, drop_last=len(order) >= self.config.batch_size)
+        self._train_batches = Batches(lambda epoch: self.share.of_order(self._order(epoch)))
+        self.set_epoch(self._first_epoch)
+        self._train_batches.first = self._batches_done
+        targets = self.train.targets
+        items = ForReading(self._batches_of, lambda index: same_class(targets, index))
+        self._train_loader = self._loader(items, self._train_batches, "train")
+        return self._train_loader
 
-    def val_dataloader(self) -> DataLoader[Any]:
-        """Return the loader of the clips that select the checkpoint; each counts once for any number of processes."""
-        assert self.trainer is not None
-        replicas = self.trainer.world_size
-        clips = self._with_intensities(FilledUp(self.validation, replicas))
-        order: DistributedSampler[Any] = DistributedSampler(clips, replicas, self.trainer.global_rank, shuffle=False)
-        return self._loader(clips, sampler=order)
+    def val_dataloader(self) -> ClipLoader:
+        """Return the loader of the clips that select the checkpoint; each counts once for any number of processes.
+
+        A clip that cannot be read does not count.
+        """
+        clips = self._with_intensities(FilledUp(self.validation, self.share.processes))
+        mine = list(range(self.share.rank, len(clips), self.share.processes))  # type: ignore[arg-type]
+        size = self.config.batch_size
+        batches = Batches(lambda _: [mine[first : first + size] for first in range(0, len(mine), size)])
+        return self._loader(ForReading(clips, lambda _: self._nothing), batches, self.selection)
+
+    def _order(self, epoch: int) -> list[int]:
+        """Return the indices of the clips of an epoch in order."""
+        if self.config.class_balance:
+            order = balanced_order(self.train.targets, self.config.class_balance, self.train.seed, epoch)
+        else:
+            order = plain_order(len(self.train), self.train.seed, epoch)
+        return [int(index) for index in order]
+
+    @property
+    def _nothing(self) -> tuple[Any, ...]:
+        """What stands in for a clip that does not count."""
+        clips = self.validation
+        clip = torch.zeros(3, clips.clip_length, clips.size, clips.size, dtype=torch.uint8)
+        unknown = [] if self._intensities is None else [torch.full_like(self._intensities[0], torch.nan)]
+        return (clip, REPEATED, *unknown)
 
     def _dataset(self, samples: Sequence[Sample], model: IFDDConfig, seed: int, training: bool) -> ClipDataset:
         config = self.config
@@ -209,15 +252,12 @@ class ClipDataModule(LightningDataModule):
         """Add the intensities of action units, if the model has any, to the clips that select the checkpoint."""
         return clips if self._intensities is None else WithActionUnits(clips, self._intensities)
 
-    def _loader(self, dataset: Dataset[Any], **options: Any) -> DataLoader[Any]:
-        workers = self.config.workers
-        return DataLoader(
-            dataset,
-            batch_size=self.config.batch_size,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            pin_memory=torch.cuda.is_available(),
-            **options,
+    def _loader(self, items: ForReading, batches: Batches, subset: str) -> ClipLoader:
+        return ClipLoader(
+            items,
+            batches,
+            self.config.workers,
+            partial(self.unreadable.report, subset),
         )
 
 

@@ -19,13 +19,14 @@ class ModelConfig:
     """The model to train."""
 
     preset: str = "ifdd_tiny"
-    """Name of the model: ifdd_mvit_xs, ifdd_mvit_s, ifdd_s3d, ifdd_small or ifdd_tiny."""
+    """Name of the model: ifdd_mvit_xs, ifdd_mvit_s, ifdd_s3d, ifdd_vit_b, ifdd_mae_dfer, ifdd_small or ifdd_tiny."""
     ablation: str = "full"
     """Row of the paper's ablations: full, backbone_only, issm_only, even_odd, predictor_first, no_lifting_loss, ..."""
     weights: str | None = None
-    """Initial weights. kinetics400 (downloaded once) or the path of that file: the backbone's. A .safetensors
-    checkpoint of ifdd or the name of a bundled one: all but the classifier, which is kept only if the classes are the
-    same in the same order. A checkpoint of the ablation backbone_only starts every ablation. Default: random."""
+    """Initial weights. kinetics400, for ifdd_vit_b videomae_kinetics or videomae_kinetics_finetuned (downloaded once),
+    for ifdd_mae_dfer mae_dfer, or the path of such a file: the backbone's. A .safetensors checkpoint of ifdd, the name
+    of a bundled one or hf://USER/MODEL: all but the classifier, which is kept only if the classes are the same in the
+    same order. A checkpoint of the ablation backbone_only starts every ablation. Default: random."""
     overrides: dict[str, Any] = field(default_factory=dict)
     """Other fields of the model's configuration to change, e.g. {size: 112, dropout: 0.2}."""
 
@@ -75,7 +76,7 @@ class DataConfig:
     """Train on the distribution of the annotators' votes where the manifest has votes (DFEW, CREMA-D), not on the
     label."""
     batch_size: int = 16
-    """Clips per batch and device."""
+    """Clips per batch and device, at most: an epoch is divided into batches of nearly equal size."""
     workers: int = 2
     """Worker processes that load clips; 0 loads in the main process."""
     cache: bool = False
@@ -119,9 +120,13 @@ class OptimizationConfig:
     epochs: int = 100
     """Passes over the training clips."""
     learning_rate: float = 1e-4
-    """Peak learning rate for 32 clips per step; scaled linearly with the clips per step of all devices."""
+    """Peak learning rate for 32 clips per step; scaled linearly with the clips per step: data.batch_size times
+    optimization.accumulate times the devices."""
     backbone_factor: float = 1.0
     """Learning rate of the backbone relative to the rest; above 1 if it starts from random weights."""
+    layer_decay: float = 1.0
+    """Learning rate of each block of the backbone relative to the next one, for a pre-trained transformer: 0.75 lets
+    the blocks near the input change less. 1 is off."""
     warmup_epochs: float = 10.0
     """Epochs of linear warm-up from 0."""
     final_fraction: float = 0.01
@@ -137,18 +142,28 @@ class OptimizationConfig:
     clips drawn) to each logit, which favours rare classes at test time. 0 is off, 1 is recommended for UAR."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """Floating-point precision; bf16-mixed is recommended on recent GPUs."""
+    accumulate: int = 1
+    """Batches per device and step, whose gradients are added up: a large step in the memory of a small one."""
+    activation_checkpointing: bool = False
+    """Compute the blocks of a transformer again in the backward pass, which keeps less in memory and takes longer."""
+    compile: bool = False
+    """Compile the model with torch.compile: slower to start, then faster on most GPUs."""
+    channels_last: bool = False
+    """Keep clips and kernels with their channels last, which GPUs prefer for convolutions in 16 bits."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_range("optimization.epochs", self.epochs, at_least=1)
         check_range("optimization.learning_rate", self.learning_rate, above=0, below=math.inf)
         check_range("optimization.backbone_factor", self.backbone_factor, above=0, below=math.inf)
+        check_range("optimization.layer_decay", self.layer_decay, above=0, at_most=1)
         check_range("optimization.warmup_epochs", self.warmup_epochs, at_least=0, below=self.epochs)
         check_range("optimization.final_fraction", self.final_fraction, at_least=0, below=math.inf)
         check_range("optimization.weight_decay", self.weight_decay, at_least=0, below=math.inf)
         check_range("optimization.gradient_clip", self.gradient_clip, above=0, below=math.inf)
         check_range("optimization.ema_decay", self.ema_decay, above=0, below=1)
         check_range("optimization.logit_adjustment", self.logit_adjustment, at_least=0, below=math.inf)
+        check_range("optimization.accumulate", self.accumulate, at_least=1)
 
 
 @dataclass(frozen=True)
@@ -167,10 +182,15 @@ class RunConfig:
     """Device to run the model on: auto (a CUDA GPU if there is one, otherwise the CPU), cpu, cuda, cuda:1 (the second
     GPU) or mps (the GPU of a Mac)."""
     devices: int = 1
-    """Number of devices; more than one trains data-parallel, on the first ones."""
+    """Number of devices; more than one trains data-parallel, on the first ones. Under torchrun or srun, every process
+    has one."""
+    checkpoint_every: float | None = 30.0
+    """Minutes of training between two states for --resume within an epoch; there is one after every epoch and after
+    Ctrl-C or SIGTERM anyway."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_device_name(self.device, "run.device")
         check_range("run.seed", self.seed, at_least=0)
         check_range("run.devices", self.devices, at_least=1)
+        check_range("run.checkpoint_every", self.checkpoint_every, above=0, below=math.inf)

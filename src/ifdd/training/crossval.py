@@ -1,6 +1,7 @@
 """``ifdd crossval``: train and test a recipe on every fold of its dataset."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,9 +28,10 @@ from ifdd.evaluation.tables import percent
 from ifdd.files import file_sha256
 from ifdd.records import DatasetRecord, EvaluationRecord
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
+from ifdd.training.engine.processes import is_first_process, placement
 from ifdd.training.recipe import RECIPE_FILE, Recipe
 from ifdd.training.resuming import is_finished, known_training
-from ifdd.training.train import is_first_process, placement, train_recipe
+from ifdd.training.train import train_recipe
 
 LOG_FILE = "log.txt"
 POLL_SECONDS = 0.2
@@ -223,7 +225,7 @@ def _check_options(recipe: Recipe, gpus: str) -> None:
 def _numbers(name: str, text: str) -> tuple[int, ...]:
     """Return the numbers of an option such as "1,3"."""
     words = [word.strip() for word in text.split(",")] if text.strip() else []
-    if not all(word.isascii() and word.isdigit() for word in words):
+    if not all(re.fullmatch("[0-9]{1,9}", word) for word in words):
         raise InputError(f"--{name} is {text!r}; give numbers separated by commas, such as 1,3")
     return tuple(map(int, words))
 

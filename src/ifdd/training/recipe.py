@@ -1,6 +1,6 @@
 """A complete recipe: the input of ``ifdd train`` and ``ifdd crossval``, stored next to their results."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,19 @@ RECIPE_FILE = "recipe.yaml"
 EPOCHS = "optimization.epochs"
 """May be raised when a run is resumed, also after its end."""
 
-MAY_CHANGE_ON_RESUME = ("data.manifest", "data.workers", "data.cache", "run.device")
-"""Settings that may change when a run is resumed: path and loading of the clips, and hardware. The clips themselves are
-compared separately."""
+MAY_CHANGE_ON_RESUME = (
+    "data.manifest",
+    "data.workers",
+    "data.cache",
+    "optimization.activation_checkpointing",
+    "optimization.compile",
+    "optimization.channels_last",
+    "run.device",
+    "run.devices",
+    "run.checkpoint_every",
+)
+"""Settings that may change when a run is resumed: path and loading of the clips, and hardware. The clips themselves and
+the clips of a step are compared separately."""
 
 
 Changes = dict[str, tuple[Any, Any]]
@@ -74,25 +84,31 @@ class Recipe:
     def changed_since(self, folder: Path) -> Changes:
         """Return option -> (value before, value now) of what differs from the ``recipe.yaml`` in a folder.
 
-        Settings of the evaluation and of ``MAY_CHANGE_ON_RESUME`` are left out.
+        Settings of the evaluation and of ``MAY_CHANGE_ON_RESUME`` are left out. A setting that the file lacks, because
+        an earlier version of ifdd had none, had its default.
 
         Raises:
             InputError: the file is damaged.
         """
         try:
-            before = dict(yaml.safe_load((folder / RECIPE_FILE).read_text(encoding="utf-8")))
-        except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
+            stored = dict(yaml.safe_load((folder / RECIPE_FILE).read_text(encoding="utf-8")))
+            before = {group: dict(values) for group, values in stored.items()}
+        except (OSError, TypeError, ValueError, RecursionError, yaml.YAMLError) as error:
             raise InputError(
                 f"{folder / RECIPE_FILE} is damaged: cannot resume the training in {folder}; choose another --out"
             ) from error
+        known = {group: _defaults(getattr(self, group)) | dict(before.get(group) or {}) for group in self.plain()}
         return {
-            f"{group}.{key}": (before.get(group, {}).get(key), value)
+            f"{group}.{key}": (known[group].get(key), value)
             for group, values in self.plain().items()
             for key, value in values.items()
-            if group != "evaluation"
-            and f"{group}.{key}" not in MAY_CHANGE_ON_RESUME
-            and before.get(group, {}).get(key) != value
+            if group != "evaluation" and f"{group}.{key}" not in MAY_CHANGE_ON_RESUME and known[group].get(key) != value
         }
+
+
+def _defaults(settings: Any) -> dict[str, Any]:
+    """Return the plain defaults of the optional settings of a group, apart from those that are dicts or lists."""
+    return {each.name: _plain(each.default) for each in fields(settings) if each.default is not MISSING}
 
 
 def listed(changes: Changes) -> str:

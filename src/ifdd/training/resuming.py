@@ -1,36 +1,12 @@
 """What an interrupted or finished run leaves for ``--resume``, and what must be the same to resume it."""
 
-import pickle
 from pathlib import Path
-from typing import Any
-
-import torch
-from lightning.pytorch.plugins import TorchCheckpointIO
 
 from ifdd.errors import InputError
-from ifdd.files import atomic_path
 from ifdd.records import DatasetRecord, PreparedRecord, TrainingRecord
+from ifdd.training.engine.batches import Share
+from ifdd.training.engine.state import RESUME_FILE, ResumePoint, has_state
 from ifdd.training.recipe import Recipe
-
-RESUME_FILE = "resume.ckpt"
-"""The trainer's state after the last whole epoch."""
-
-
-class WholeCheckpointIO(TorchCheckpointIO):
-    """Write the trainer's state to a temporary file and rename it, so that the previous state is kept until then."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Write ``checkpoint`` to ``path``, whole or not at all.
-
-        Raises:
-            InputError: the folder cannot be written to or the disk is full.
-        """
-        try:
-            with atomic_path(Path(path)) as temporary:
-                torch.save(checkpoint, temporary)
-        except RuntimeError as error:  # torch reports a full disk like this
-            reason = str(error).splitlines()[0]
-            raise InputError(f"cannot write {path}: {reason}; free space or choose another folder") from error
 
 
 def read_training(folder: Path) -> TrainingRecord | None:
@@ -58,12 +34,12 @@ def known_training(recipe: Recipe, out: Path, dataset: DatasetRecord, resume: bo
         InputError: the run may not be resumed.
     """
     known = read_training(out)
-    if not ((out / RESUME_FILE).exists() or (known is not None and known.state == "done")):
+    if not (has_state(out) or (known is not None and known.state == "done")):
         return None
     if not resume:
         raise InputError(f"{out} already holds a training run; add --resume to resume it, or choose another --out")
     more = recipe.check_same(out)
-    if more and not (out / RESUME_FILE).exists():
+    if more and not has_state(out):
         raise InputError(
             f"cannot train {out} further, because {RESUME_FILE} is missing there; start from its weights with another "
             f"--out: --model.weights {out / 'best.safetensors'}"
@@ -104,13 +80,42 @@ def _frames(prepared: PreparedRecord | None) -> tuple[object, ...]:
     return prepared.dataset, prepared.frames, prepared.faces, prepared.pack and prepared.pack.size
 
 
-def resume_point(out: Path, resume: bool) -> Path | None:
-    """Return the file to resume from; None if there is none."""
-    point = out / RESUME_FILE
-    if not resume or not point.exists():
-        return None
-    try:
-        torch.load(point, map_location="cpu", weights_only=True)
-    except (OSError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise InputError(f"{point} is damaged: cannot resume the training in {out}; choose another --out") from error
-    return point
+def divide_steps(recipe: Recipe, processes: int, rank: int, point: ResumePoint | None) -> Share:
+    """Return how the batches of a training are divided among its processes.
+
+    A resumed training keeps the batches of a step: with fewer processes than before, each accumulates more of them.
+
+    Args:
+        recipe: the recipe.
+        processes: number of processes.
+        rank: number of this process.
+        point: the state to resume from.
+
+    Raises:
+        InputError: the batches of a step cannot be divided equally.
+    """
+    batch_size, accumulate = recipe.data.batch_size, recipe.optimization.accumulate
+    if point is None:
+        return Share(batch_size, processes, rank, accumulate)
+    before = point.position
+    together = before.processes * before.accumulate
+    if together % processes:
+        fitting = ", ".join(str(count) for count in range(1, together + 1) if together % count == 0)
+        raise InputError(
+            f"cannot resume with {processes} processes: a step of this training takes {together} batches of "
+            f"{batch_size} clips; use a number of processes that divides them: {fitting}"
+        )
+    return Share(batch_size, processes, rank, together // processes)
+
+
+def resume_line(point: ResumePoint, share: Share) -> str:
+    """Return where a training is resumed and how its steps are divided now, for the terminal."""
+    before = point.position
+    within = f", from batch {before.batches + 1} of epoch {before.epoch + 1}" if before.batches else ""
+    line = f"resuming after {before.epoch} {'epoch' if before.epoch == 1 else 'epochs'}{within}"
+    if share.processes == before.processes:
+        return line
+    return (
+        f"{line}; processes: {share.processes}, before {before.processes}, so each computes {share.accumulate} "
+        f"of the {share.batches_per_step} batches of a step"
+    )

@@ -1,13 +1,27 @@
-"""The network at the start of a training run: random, with Kinetics' weights, or with those of a checkpoint."""
+"""The network at the start of a training run: random, with public weights, or with those of a checkpoint."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from ifdd.errors import InputError
 from ifdd.files import expand, file_sha256
-from ifdd.model import BUNDLED, IFDD, Checkpoint, IFDDConfig, create_model, find_checkpoint, load_checkpoint
+from ifdd.hub import is_hub_address
+from ifdd.model import (
+    ABLATIONS,
+    BUNDLED,
+    IFDD,
+    PRESETS,
+    PUBLISHED,
+    Checkpoint,
+    IFDDConfig,
+    create_model,
+    find_checkpoint,
+    is_ours,
+    load_checkpoint,
+)
 from ifdd.model.weights.checkpoint import copy_weights
 from ifdd.model.weights.foreign import is_safetensors
+from ifdd.model.weights.pretrained import takes_weights
 from ifdd.records import CheckpointRecord, DatasetRecord, LicenceRecord
 from ifdd.records.licences import LICENCES
 from ifdd.training.config import ModelConfig
@@ -40,9 +54,9 @@ def build_network(model: ModelConfig, classes: Sequence[str]) -> Start:
     Raises:
         InputError: the model is not valid, the weights cannot be read, or they belong to another architecture.
     """
-    if model.weights is None or not _is_checkpoint(model.weights):
+    if model.weights is None or not _is_checkpoint(model):
         network = create_model(model.preset, len(classes), model.ablation, model.weights, **model.overrides)
-        return Start(network, () if model.weights is None else (LICENCES["kinetics400"],))
+        return Start(network, () if model.weights is None else (_licence(model.weights, network),))
     checkpoint = load_checkpoint(model.weights)
     kept = {name: getattr(checkpoint.model.config, name) for name in INPUT} | model.overrides
     network = create_model(model.preset, len(classes), model.ablation, **kept)
@@ -57,9 +71,28 @@ def build_network(model: ModelConfig, classes: Sequence[str]) -> Start:
     )
 
 
-def _is_checkpoint(weights: str) -> bool:
+def _is_checkpoint(model: ModelConfig) -> bool:
     """Return whether weights are a checkpoint of ifdd, by name, suffix or content, and not those of a backbone."""
-    return weights in BUNDLED or weights.endswith(".safetensors") or is_safetensors(expand(weights))
+    weights = str(model.weights)
+    if weights in BUNDLED or is_hub_address(weights):
+        return True
+    path = expand(weights)
+    return is_ours(path) or (is_safetensors(path) and not takes_weights(_backbone(model)))
+
+
+def _backbone(model: ModelConfig) -> str:
+    """Return the name of the backbone; "" if the preset is unknown."""
+    preset = PRESETS.get(model.preset)
+    chosen = ABLATIONS.get(model.ablation, {}) | model.overrides
+    return str(chosen.get("backbone", preset.backbone if preset else ""))
+
+
+def _licence(weights: str, network: IFDD) -> LicenceRecord:
+    """Return the licence of public weights; unknown for a file of a transformer, which may come from anywhere."""
+    if weights in PUBLISHED:
+        return LICENCES[PUBLISHED[weights].licence]
+    known = not takes_weights(network.config.backbone)
+    return LICENCES["kinetics400"] if known else LicenceRecord(f"weights {expand(weights).name}", "", "")
 
 
 def check_start(start: Start, dataset: DatasetRecord, fold: int | None) -> None:

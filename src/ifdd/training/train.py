@@ -1,26 +1,21 @@
 """``ifdd train``: train a model from a recipe."""
 
-import errno
 import logging
-import os
-import signal
-import warnings
+import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import Callback, Trainer, seed_everything
-from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+import torch
+from lightning.pytorch import seed_everything
 
 from ifdd.console import console
-from ifdd.data.dataset import plain_input_error
 from ifdd.data.manifest import Manifest
 from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
 from ifdd.evaluation.evaluate import SamplingConfig
 from ifdd.evaluation.protocol import describe_dataset, running_software
-from ifdd.model import IFDD, choose_device, save_checkpoint
+from ifdd.model import IFDD, save_checkpoint
 from ifdd.records import (
     BestEpoch,
     CheckpointRecord,
@@ -32,31 +27,22 @@ from ifdd.records import (
 )
 from ifdd.records.licences import joined_licences
 from ifdd.training.balance import logit_adjustment
-from ifdd.training.callbacks import ContinueSchedule, TrainingProgress, ValidationCheckpoints
 from ifdd.training.classes import training_classes
 from ifdd.training.clips import ClipDataModule
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
-from ifdd.training.divergence import StopIfDiverged
+from ifdd.training.engine.callbacks import ContinueSchedule, TrainingProgress, ValidationCheckpoints
+from ifdd.training.engine.divergence import StopIfDiverged
+from ifdd.training.engine.fitting import build_trainer, fit
+from ifdd.training.engine.log import EpochLog
+from ifdd.training.engine.network import prepare_network
+from ifdd.training.engine.processes import is_first_process, placement, process_rank
+from ifdd.training.engine.state import clear_unfinished, has_state, resume_point
+from ifdd.training.engine.stopping import SaveState
+from ifdd.training.engine.unreadable import KeepUnreadable
 from ifdd.training.module import ClipClassifier
 from ifdd.training.recipe import EPOCHS, Recipe
-from ifdd.training.resuming import (
-    RESUME_FILE,
-    WholeCheckpointIO,
-    extended_after,
-    is_finished,
-    known_training,
-    resume_point,
-)
+from ifdd.training.resuming import divide_steps, extended_after, is_finished, known_training, resume_line
 from ifdd.training.start import build_network, check_start, start_line
-
-NOISE = (
-    ".*does not have many workers.*",  # a choice of the recipe
-    ".*exists and is not empty.*",  # a resumed run, already checked
-    ".*dirpath has changed.*",  # a run in a moved folder; what is not reloaded is not used
-    ".*treespec.*is deprecated.*",  # Lightning's use of torch
-    ".*persistent_workers.*",
-)
-"""Warnings of the engine that are irrelevant to users."""
 
 
 def train(
@@ -89,11 +75,16 @@ def train(
         resume: Resume an interrupted run, or train a finished one further with a larger optimization.epochs.
     """
     recipe = Recipe(data, model, optimization, augmentation, mixup, run, evaluation)
-    if resume and is_first_process() and not ((out / RESUME_FILE).exists() or (out / TrainingRecord.FILE).exists()):
+    if resume and is_first_process() and not (has_state(out) or (out / TrainingRecord.FILE).exists()):
         console.print(
             f"nothing to resume in {out}: training from the beginning", highlight=False, markup=False, soft_wrap=True
         )
-    train_recipe(recipe, Manifest.read(data.manifest), out, resume)
+    try:
+        train_recipe(recipe, Manifest.read(data.manifest), out, resume)
+    except InputError:
+        if is_first_process() or torch.distributed.is_initialized():
+            raise
+        sys.exit(2)  # a mistake that every process meets before the training begins; the first one reports it
 
 
 def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) -> None:
@@ -111,18 +102,19 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
     """
     data, model, run = recipe.data, recipe.model, recipe.run
     dataset = describe_dataset(manifest)
-    placement(run)  # refuses a device that is not there before anything is written
-    known = None
-    if is_first_process():
-        known = known_training(recipe, out, dataset, resume)
-        if known is not None and is_finished(known, recipe):
+    processes = placement(run).total  # refuses a device that is not there before anything is written
+    known = known_training(recipe, out, dataset, resume)
+    if known is not None and is_finished(known, recipe):
+        if is_first_process():
             line = (
                 f"the training in {out} is finished already ({known.epochs} epochs; a larger {EPOCHS} trains further)"
             )
             console.print(line, highlight=False, markup=False, soft_wrap=True)
             _print_best(out, known.best)
-            return
-    resume_from = resume_point(out, resume)
+        return
+    point = resume_point(out, resume)
+    resume_from = None if point is None else point.path
+    share = divide_steps(recipe, processes, process_rank(), point)
     extended = extended_after(known, recipe)
     for engine in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(engine).setLevel(logging.WARNING)
@@ -132,9 +124,10 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
     check_start(start, dataset, data.fold)
     network = start.network
     check_alignment(network.config.alignment, dataset, data.manifest)
-    clips = ClipDataModule(data, manifest, network.config, run.seed, run.selection)
+    prepare_network(network, recipe.optimization)
+    clips = ClipDataModule(data, manifest, network.config, run.seed, run.selection, share)
     adjustment = logit_adjustment(clips.draws, recipe.optimization.logit_adjustment, classes)
-    software = running_software("ifdd", "torch", "lightning")
+    software = running_software("ifdd", "torch", "lightning", command=True)
     described = CheckpointRecord(
         preset=model.preset,
         data=data.name,
@@ -148,41 +141,77 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
         versions=software.versions,
         commit=software.commit,
     )
-    begun = TrainingRecord("running", 0, recipe.optimization.epochs, None, dataset, _clips_record(clips), extended)
+    begun = TrainingRecord(
+        "running", 0, recipe.optimization.epochs, None, dataset, _clips_record(clips), extended, software=software
+    )
 
     def save(path: Path, trained: IFDD, epoch: BestEpoch) -> None:
         save_checkpoint(path, trained, classes, clips.clip_seconds, described.at(epoch))
 
-    def note(epochs_done: int, best: BestEpoch | None) -> None:
-        replace(begun, epoch=epochs_done, best=best).write(out / begun.FILE)
-
-    if is_first_process() and resume_from is None:
-        recipe.write(out)
-        begun.write(out / begun.FILE)
-        for line in (_clips_line(clips), _time_line(clips, dataset)):
+    progress = TrainingFile(out, begun)
+    clips.unreadable.changed = lambda: progress.update(unreadable=clips.unreadable.plain or None)
+    if is_first_process():
+        if point is None:
+            recipe.write(out)
+            lines = [_clips_line(clips), _time_line(clips, dataset), start_line(start)]
+        else:
+            lines = [resume_line(point, share)]
+            clear_unfinished(out)
+        for line in filter(None, lines):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
-        if start.started_from is not None:
-            console.print(start_line(start), highlight=False, soft_wrap=True)
-    if known is not None and resume_from is not None:  # after all checks: the run may have more epochs than before
-        note(known.epoch, known.best)
-        recipe.write(out)
-    checkpoints = ValidationCheckpoints(out, classes, run.select, run.selection, clips.selection_clips, save, note)
-    progress = TrainingProgress(data.batch_size, run.selection)
-    trainer = _trainer(out, recipe.optimization, run, StopIfDiverged(), ContinueSchedule(), checkpoints, progress)
+        if known is not None and point is not None:  # after all checks: the run may have more epochs than before
+            progress.update(epoch=known.epoch, best=known.best, unreadable=known.unreadable)
+            recipe.write(out)
+        else:
+            progress.update()
+    checkpoints = ValidationCheckpoints(
+        out, classes, run.select, run.selection, clips.selection_clips, save, progress.update
+    )
+    log = EpochLog(out)
+    callbacks = (
+        StopIfDiverged(),
+        ContinueSchedule(),
+        checkpoints,
+        KeepUnreadable(clips.unreadable),
+        log,
+        TrainingProgress(clips, run.selection, log),
+        SaveState(run.checkpoint_every, share.accumulate, clips.begin_at),
+    )
+    trainer = build_trainer(out, recipe.optimization, run, share.accumulate, callbacks)
     module = ClipClassifier(
         network,
         recipe.optimization,
         recipe.augmentation,
         recipe.mixup,
-        data.batch_size,
+        data.batch_size * share.batches_per_step,
         run.seed,
-        clips.train.set_epoch,
+        clips.set_epoch,
         adjustment,
     )
-    _fit(trainer, module, clips, resume_from)
+    fit(trainer, module, clips, resume_from)
     if trainer.is_global_zero:
-        replace(begun, state="done", epoch=begun.epochs, best=checkpoints.best).write(out / begun.FILE)
+        assert checkpoints.best is not None
+        progress.update(state="done", epoch=begun.epochs, best=checkpoints.best)
         _print_best(out, checkpoints.best)
+
+
+class TrainingFile:
+    """``training.json`` of a run, written by the first process.
+
+    Args:
+        out: folder of the run.
+        record: its content at first.
+    """
+
+    def __init__(self, out: Path, record: TrainingRecord) -> None:
+        self.out = out
+        self.record = record
+
+    def update(self, **changes: Any) -> None:
+        """Change fields of the record and write the file."""
+        self.record = replace(self.record, **changes)
+        if is_first_process():
+            self.record.write(self.out / self.record.FILE)
 
 
 def check_alignment(expected: str, dataset: DatasetRecord, manifest: Path) -> None:
@@ -259,78 +288,3 @@ def _print_best(out: Path, best: BestEpoch | None) -> None:
         highlight=False,
         soft_wrap=True,
     )
-
-
-def is_first_process() -> bool:
-    """Whether this is the first process, not one that Lightning starts for another device."""
-    return os.environ.get("LOCAL_RANK", "0") == "0"
-
-
-def placement(run: RunConfig) -> tuple[str, int | list[int]]:
-    """Return the accelerator of the training engine, and the number or the list of its devices.
-
-    Raises:
-        InputError: there is no such device, or one device is named and several are to be used.
-    """
-    kind, _, number = choose_device(run.device, "run.device").partition(":")
-    if number and run.devices > 1:
-        raise InputError(
-            f"run.device {run.device} is one GPU, but run.devices is {run.devices}; set run.device to {kind}, and "
-            "choose GPUs with the environment variable CUDA_VISIBLE_DEVICES"
-        )
-    return kind, [int(number)] if number else run.devices
-
-
-def _trainer(out: Path, optimization: OptimizationConfig, run: RunConfig, *callbacks: Callback) -> Trainer:
-    state = ModelCheckpoint(
-        out, RESUME_FILE.removesuffix(".ckpt"), save_on_train_epoch_end=True, enable_version_counter=False
-    )
-    accelerator, devices = placement(run)
-    averaging = [] if optimization.ema_decay is None else [EMAWeightAveraging(decay=optimization.ema_decay)]
-    try:
-        return Trainer(
-            accelerator=accelerator,
-            devices=devices,
-            default_root_dir=out,
-            precision=optimization.precision,
-            max_epochs=optimization.epochs,
-            gradient_clip_val=optimization.gradient_clip,
-            callbacks=[*callbacks, state, *averaging],
-            plugins=[WholeCheckpointIO()],
-            logger=[CSVLogger(out, name="csv"), TensorBoardLogger(out, name="", version="tensorboard")],
-            num_sanity_val_steps=0,
-            enable_model_summary=False,
-            log_every_n_steps=1,
-        )
-    except MisconfigurationException as error:
-        raise InputError(f"run.device {run.device} with run.devices {run.devices}: {error}") from error
-
-
-def _fit(trainer: Trainer, module: ClipClassifier, clips: ClipDataModule, resume_from: Path | None) -> None:
-    """Run the training; raise KeyboardInterrupt after an interruption."""
-    handler = signal.getsignal(signal.SIGINT)
-    with warnings.catch_warnings():
-        for message in NOISE:
-            warnings.filterwarnings("ignore", message=message)
-        try:
-            trainer.fit(module, datamodule=clips, ckpt_path=resume_from, weights_only=True)
-        except SystemExit as stop:
-            signal.signal(signal.SIGINT, handler)
-            if trainer.interrupted:
-                raise KeyboardInterrupt from stop
-            raise
-        except InputError as error:
-            raise plain_input_error(error) from None
-        except RuntimeError as error:
-            if trainer.world_size == 1 or "by peer" not in str(error):  # gloo reports a lost process like this
-                raise
-            raise InputError(
-                f"another of the {trainer.world_size} training processes has stopped; fix the error that it reports, "
-                "then add --resume"
-            ) from None
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise
-            raise InputError(
-                f"no space left on the disk for {trainer.default_root_dir}; free space, then add --resume"
-            ) from error

@@ -15,7 +15,8 @@ from ifdd.evaluation.protocol import describe_dataset
 from ifdd.processes import available_cores, in_processes
 from ifdd.records import EvaluationRecord
 from ifdd.training.crossval import LOG_FILE, finished, run_fold
-from ifdd.training.resuming import RESUME_FILE, read_training
+from ifdd.training.engine.state import remove_state
+from ifdd.training.resuming import read_training
 from ifdd.training.study.baselines import register_baselines
 from ifdd.training.study.config import Cell
 from ifdd.training.study.grid import Run
@@ -69,8 +70,9 @@ def _train_and_test(run: Run) -> None:
             run_fold(run.fold, Manifest.read(run.fold.recipe.data.manifest))
         except InputError as error:
             raise InputError(f"run {run.name}: {error} (see {log}); finished runs are kept") from error
-    for name in (RESUME_FILE, "last.safetensors"):  # of no use any more, and the largest files of a large grid
-        (run.fold.folder / name).unlink(missing_ok=True)
+    # of no use any more, and the largest files of a large grid
+    remove_state(run.fold.folder)
+    (run.fold.folder / "last.safetensors").unlink(missing_ok=True)
 
 
 def test_of(run: Run) -> FoldResult | None:

@@ -16,7 +16,9 @@ from ifdd.console import console, error_console, progress_bar
 from ifdd.evaluation.metrics import scores_from_confusion
 from ifdd.model import IFDD
 from ifdd.records import BestEpoch, SubsetScores
-from ifdd.training.divergence import diverged
+from ifdd.training.clips import ClipDataModule
+from ifdd.training.engine.divergence import diverged
+from ifdd.training.engine.log import EpochLog
 from ifdd.training.module import ClipClassifier
 
 UNIT_ERROR = "action_unit_error"
@@ -37,7 +39,7 @@ class ValidationCheckpoints(Callback):
         subset: subset of the clips that select the epoch: "validation" or "test".
         clips: these clips in words, for reports.
         save: function that writes a checkpoint, called with path, model and epoch.
-        note: called after each epoch with the number of finished epochs and the best epoch.
+        note: called after each epoch with ``epoch``, the number of finished epochs, and ``best``, the best epoch.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class ValidationCheckpoints(Callback):
         subset: Literal["validation", "test"],
         clips: str,
         save: SaveModel,
-        note: Callable[[int, BestEpoch], None],
+        note: Callable[..., None],
     ) -> None:
         self.folder = folder
         self.classes = classes
@@ -90,7 +92,7 @@ class ValidationCheckpoints(Callback):
             selection = f"best {self.select.upper()} on {self.clips}"
             self.best = replace(last, selection=selection, chosen_on=self.subset)
             self.save(self.folder / "best.safetensors", pl_module.model, self.best)
-        self.note(trainer.current_epoch + 1, self.best)
+        self.note(epoch=trainer.current_epoch + 1, best=self.best)
 
     def _epoch(self, number: int, scores: SubsetScores) -> BestEpoch:
         """Return the record of the last epoch, which no clips selected."""
@@ -151,26 +153,29 @@ class ContinueSchedule(Callback):
 
 
 class TrainingProgress(ProgressBar):
-    """A progress bar over all clips, and one line per epoch with loss, WAR, UAR, speed and duration of the scoring.
+    """A progress bar over all clips, and one line per epoch: loss, WAR, UAR, speed, waiting, duration of the scoring.
 
-    For a model with action units, the line has their mean absolute error too.
+    For a model with action units, the line has their mean absolute error too. The waiting is the share of the time of
+    the training steps that passes until the next batch is loaded.
 
     In data-parallel training, only the first process shows them. The speed in clips/s excludes the scoring.
 
     Args:
-        batch_size: clips per batch of one process.
+        clips: the clips.
         subset: subset that is scored: "validation" or "test".
+        log: the log, which precedes this callback.
     """
 
-    def __init__(self, batch_size: int, subset: str) -> None:
+    def __init__(self, clips: ClipDataModule, subset: str, log: EpochLog) -> None:
         super().__init__()
-        self.batch_size = batch_size
+        self.clips = clips
         self.subset = subset
+        self._log = log
         self._shown = True
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._epoch_start = 0.0
-        self._clips = 0
+        self._epoch_start = self._waited_before = 0.0
+        self._done = self._done_before = 0
         self._training_seconds = 0.0
 
     def disable(self) -> None:
@@ -179,47 +184,59 @@ class TrainingProgress(ProgressBar):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the bar, at the clips already done if the run is resumed."""
+        self._begin_epoch(trainer)
         if not self._shown:
             return
-        clips = int(trainer.num_training_batches) * self.batch_size * trainer.world_size
+        clips, epochs = len(self.clips.train), trainer.max_epochs or 1
+        completed = clips * trainer.current_epoch + self._done_before
         self._bar = progress_bar("clips")
-        self._task = self._bar.add_task(
-            "training", total=clips * (trainer.max_epochs or 1), completed=clips * trainer.current_epoch
-        )
+        self._task = self._bar.add_task("training", total=clips * epochs, completed=completed)
         self._bar.start()
+        self._describe(trainer)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the number of the epoch."""
-        self._epoch_start, self._clips = monotonic(), 0
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}")
+        """Show the number of the epoch; not called in an epoch that is resumed."""
+        self._begin_epoch(trainer)
+        self._describe(trainer)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Advance by the clips of one batch in all processes."""
-        clips = len(batch[1]) * trainer.world_size
-        self._clips += clips
+        count = int(trainer.num_training_batches)
+        self._done = len(self.clips.train) * (batch_idx + 1) // count
         self._training_seconds = monotonic() - self._epoch_start
         if self._bar is not None and self._task is not None:
-            self._bar.advance(self._task, clips)
+            self._bar.update(self._task, completed=len(self.clips.train) * trainer.current_epoch + self._done)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the epoch's line."""
         if not self._shown:
             return
-        metrics = trainer.callback_metrics
-        error = metrics.get(f"{self.subset}/{UNIT_ERROR}")
-        units = "" if error is None else f" AU error {float(error):.3f}"
+        row = self._log.rows[-1]
+        error = row.get(f"{self.subset}/{UNIT_ERROR}")
+        units = "" if error is None else f" AU error {error:.3f}"
+        seconds = max(self._training_seconds, 1e-9)
         scoring_seconds = monotonic() - self._epoch_start - self._training_seconds
+        waiting = (self.clips.seconds_waited - self._waited_before) / seconds
         error_console.print(
-            f"epoch {trainer.current_epoch + 1:3}/{trainer.max_epochs}  loss {float(metrics['train/total']):.3f}  "
-            f"{self.subset} WAR {float(metrics[f'{self.subset}/war']):.3f} "
-            f"UAR {float(metrics[f'{self.subset}/uar']):.3f}{units}  "
-            f"{self._clips / self._training_seconds:.0f} clips/s, scored in {scoring_seconds:.0f} s",
+            f"epoch {trainer.current_epoch + 1:3}/{trainer.max_epochs}  loss {row['train/total']:.3f}  "
+            f"{self.subset} WAR {row[f'{self.subset}/war']:.3f} UAR {row[f'{self.subset}/uar']:.3f}{units}  "
+            f"{(self._done - self._done_before) / seconds:.0f} clips/s, {waiting:.0%} of the time waiting for clips, "
+            f"scored in {scoring_seconds:.0f} s",
             highlight=False,
             soft_wrap=True,
         )
+
+    def _begin_epoch(self, trainer: Trainer) -> None:
+        self._epoch_start, self._waited_before = monotonic(), self.clips.seconds_waited
+        count = max(int(trainer.num_training_batches), 1)
+        ready = trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        self._done_before = len(self.clips.train) * ready // count if ready < count else 0
+
+    def _describe(self, trainer: Trainer) -> None:
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}")
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Close the bar after an error or an interruption."""

@@ -1,0 +1,274 @@
+"""Does a training survive anything? It is ended at random moments, resumed, and compared with one that was not.
+
+A tiny run of ``ifdd train`` on the CPU is ended again and again, and resumed with ``--resume``:
+
+    kill        SIGKILL at a random moment, also while a file is written
+    terminate   SIGTERM, as a scheduler sends it
+    worker      SIGKILL of a process that loads clips; the training goes on
+    disk        files may grow to a random size only, as on a full disk
+    damage      SIGKILL, and a byte of resume.ckpt is changed afterwards
+
+When a run has ended, its weights, metrics and training.json have to be those of the uninterrupted run, byte for byte.
+
+    python benchmarks/kills.py
+"""
+
+import argparse
+import json
+import os
+import platform
+import random
+import resource
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import yaml
+
+from ifdd.__main__ import main as ifdd
+from ifdd.files import write_text
+from ifdd.training.engine.state import RESUME_FILE
+from ifdd.training.train import train  # noqa: F401 (loads the engine before processes are forked)
+
+RECIPE = {
+    "model": {"preset": "ifdd_tiny", "overrides": {"size": 32}},
+    "data": {
+        "name": "SynthDFER",
+        "synthetic": True,
+        "train_sampling": "uniform_segments",
+        "class_balance": 0.5,
+        "batch_size": 4,
+        "workers": 1,
+    },
+    "optimization": {"epochs": 3, "warmup_epochs": 0.5, "ema_decay": 0.5, "accumulate": 2},
+    "run": {"device": "cpu", "checkpoint_every": 0.01},
+}
+
+COMPARED = ("best.safetensors", "last.safetensors", "training.json", "csv/version_0/metrics.csv")
+KINDS = ("kill", "terminate", "worker", "disk", "damage")
+CLIPS = ("--clips", "35", "--size", "40", "--preset", "easy", "--identities", "40", "--workers", "1")
+LIMIT_SECONDS = 1800.0
+SMALL_FILE, LARGE_FILE = 1_000_000, 40_000_000
+
+
+class Event(NamedTuple):
+    """How a process of a run ended."""
+
+    run: int
+    kind: str
+    seconds: float
+    """From the start of the process."""
+    code: int
+    """Exit code; negative if a signal ended it."""
+    epochs: int
+    """Whole epochs in training.json."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=20, help="number of processes that are ended in each way")
+    parser.add_argument("--kinds", default=",".join(KINDS), help="ways to end them")
+    parser.add_argument("--manifest", type=Path, help="clips to train on; tiny ones are drawn if it is left out")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument(
+        "--out", type=Path, default=Path("results/kills.json"), help="result; its other ways to end them are kept"
+    )
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        different = measure(Path(folder), options)
+    if different:
+        sys.exit(1)
+
+
+def measure(folder: Path, options: argparse.Namespace) -> bool:
+    """Measure all ways and write the results; return whether any run was different."""
+    recipe, settings = write_recipe(folder, options)
+    reference = folder / "reference"
+    start = time.monotonic()
+    if code := wait(begin(recipe, reference)):
+        raise SystemExit(f"the uninterrupted run ended with exit code {code}: {tail(reference)}")
+    seconds = time.monotonic() - start
+    any_different = False
+    for kind in options.kinds.split(","):
+        found = measure_kind(kind, folder, recipe, seconds, options)
+        any_different |= bool(found["different"])
+        print(f"{kind}: {found['ended']} ends in {found['runs']} runs", file=sys.stderr)
+        kept = json.loads(options.out.read_text())["kinds"] if options.out.exists() else {}
+        report = {
+            "machine": {"system": platform.platform(), "python": platform.python_version(), "torch": version("torch")},
+            "recipe": settings,
+            "compared": COMPARED,
+            "kinds": kept | {kind: found},
+        }
+        write_text(options.out, json.dumps(report, indent=1) + "\n")
+    return any_different
+
+
+def write_recipe(folder: Path, options: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
+    """Write the recipe and, if there are none, its clips; return its file and its settings without the clips."""
+    manifest = options.manifest
+    if manifest is None:
+        ifdd(["synth", str(folder / "clips"), *CLIPS])
+        manifest = folder / "clips" / "manifest.csv"
+    data: dict[str, Any] = RECIPE["data"]  # type: ignore[assignment]
+    settings = RECIPE | {"optimization": RECIPE["optimization"] | {"epochs": options.epochs}}  # type: ignore[operator]
+    recipe = folder / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(settings | {"data": data | {"manifest": str(manifest.absolute())}}))
+    return recipe, settings
+
+
+def content(path: Path) -> bytes:
+    """Return the content of a file; of training.json without the command line, in which --resume makes a difference."""
+    if path.name != "training.json":
+        return path.read_bytes()
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["software"].pop("command", None)
+    return json.dumps(record).encode()
+
+
+def measure_kind(kind: str, folder: Path, recipe: Path, seconds: float, options: argparse.Namespace) -> dict[str, Any]:
+    """End processes in one way, and compare their runs with the uninterrupted one."""
+    rng = random.Random(f"{options.seed} {kind}")
+    events: list[Event] = []
+    different: list[str] = []
+    runs = 0
+    while len(events) < options.kills:
+        runs += 1
+        out = folder / f"{kind}_{runs}"
+        events += interrupted(recipe, out, runs, kind, seconds, options.kills - len(events), rng)
+        reference = folder / "reference"
+        different += [name for name in COMPARED if content(out / name) != content(reference / name)]
+        if list(out.glob(".partial*")):
+            different.append("unfinished files remain")
+    codes = Counter(event.code for event in events)
+    return {
+        "ended": len(events),
+        "runs": runs,
+        "seconds_uninterrupted": round(seconds, 1),
+        "different": different,
+        "exit_codes": {str(code): count for code, count in sorted(codes.items())},
+        "events": [event._asdict() for event in events],
+    }
+
+
+def interrupted(
+    recipe: Path, out: Path, run: int, kind: str, seconds: float, most: int, rng: random.Random
+) -> list[Event]:
+    """Train a run to its end; end its processes at random moments, at most so many times."""
+    events: list[Event] = []
+    while True:
+        over = len(events) == most
+        limit = rng.randrange(SMALL_FILE, LARGE_FILE) if kind == "disk" and not over else None
+        begun = time.monotonic()
+        pid = begin(recipe, out, limit)
+        moment = begun + rng.uniform(0, 0.8 * seconds)
+        while (code := poll(pid)) is None and (kind == "disk" or over or time.monotonic() < moment):
+            time.sleep(0.005)
+        lasted = time.monotonic() - begun
+        if code is None:
+            code = end(pid, kind)
+        if code == 0:
+            if kind == "worker" and not over and begun + lasted >= moment:
+                events.append(Event(run, kind, round(lasted, 3), code, epochs_of(out)))
+            return events
+        if over or code not in (2, -signal.SIGKILL, 128 + signal.SIGTERM, -signal.SIGTERM):
+            raise SystemExit(f"{kind}: exit code {code}: {tail(out)}")
+        if kind == "damage":
+            damage(out / RESUME_FILE, rng)
+        events.append(Event(run, kind, round(lasted, 3), code, epochs_of(out)))
+
+
+def end(pid: int, kind: str) -> int:
+    """End a process in one way; return its exit code."""
+    if kind == "worker":
+        for worker in children(pid)[:1]:
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+        return wait(pid)
+    os.kill(pid, signal.SIGTERM if kind == "terminate" else signal.SIGKILL)
+    return wait(pid)
+
+
+def begin(recipe: Path, out: Path, limit: int | None = None) -> int:
+    """Fork a process that trains; return its number."""
+    log = out.with_suffix(".log")
+    if pid := os.fork():
+        return pid
+    code = 70
+    try:
+        os.setsid()
+        with log.open("a") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        if limit is not None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        ifdd(["train", str(recipe), "--out", str(out), "--resume"])
+        code = 0
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def poll(pid: int) -> int | None:
+    """Return the exit code of a process; None while it runs."""
+    done, status = os.waitpid(pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if done else None
+
+
+def wait(pid: int) -> int:
+    """Wait for a process and those that it started; return its exit code."""
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while (code := poll(pid)) is None:
+        if time.monotonic() > deadline:
+            os.killpg(pid, signal.SIGKILL)
+            raise SystemExit(f"a training did not end within {LIMIT_SECONDS:.0f} s")
+        time.sleep(0.005)
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)  # processes that load clips look for their parent every few seconds only
+    return code
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that load clips for a training."""
+    with suppress(OSError):
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def damage(path: Path, rng: random.Random) -> None:
+    """Change a byte in the middle of a file, if it exists."""
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        place = path.stat().st_size // 4 + rng.randrange(path.stat().st_size // 2)
+        file.seek(place)
+        byte = file.read(1)[0]
+        file.seek(place)
+        file.write(bytes([byte ^ 0xFF]))
+
+
+def epochs_of(out: Path) -> int:
+    with suppress(OSError):
+        return int(json.loads((out / "training.json").read_text())["epoch"])
+    return 0
+
+
+def tail(out: Path) -> str:
+    return out.with_suffix(".log").read_text(errors="replace")[-2000:]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What happens around a training step: batches, the state for resuming, signals, several processes, logs, progress."""

@@ -1,0 +1,164 @@
+"""Several processes train as one with the same steps, end together, and may be another number after a resumption."""
+
+import csv
+import json
+import os
+import random
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from lightning.pytorch import LightningModule, Trainer
+from safetensors.torch import load_file
+
+from ifdd.__main__ import main
+from ifdd.data.transforms import AugmentationConfig, MixupConfig
+from ifdd.errors import InputError
+from ifdd.evaluation.evaluate import SamplingConfig
+from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
+from ifdd.training.engine.batches import Share
+from ifdd.training.engine.processes import is_first_process, placement
+from ifdd.training.engine.state import Position, ResumePoint
+from ifdd.training.engine.stopping import SaveState
+from ifdd.training.recipe import Recipe
+from ifdd.training.resuming import divide_steps
+from tests.helpers.processes import run
+from tests.training.test_train import RECIPE
+
+ROOT = Path(__file__).parents[2]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+DIES = """
+import os, signal, sys
+from ifdd.training.module import ClipClassifier
+usual = ClipClassifier.training_step
+def step(self, batch, index):
+    if (self.trainer.current_epoch, index) == (1, 1) and self.global_rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return usual(self, batch, index)
+ClipClassifier.training_step = step
+from ifdd.__main__ import main
+main(sys.argv[1:])
+"""
+"""A program that trains, and of which the second process dies in the second epoch."""
+
+SRUN = """#!{python}
+import os, subprocess, sys
+tasks = int(os.environ["SLURM_NTASKS_PER_NODE"])
+every = [
+    subprocess.Popen(sys.argv[1:], env=os.environ | {{"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)}})
+    for rank in range(tasks)
+]
+sys.exit(max(each.wait() for each in every))
+"""
+"""What srun does, on one machine."""
+
+
+@pytest.fixture(scope="module")
+def recipe(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two epochs of three steps of two batches, for two processes; without batch norm, whose statistics differ."""
+    path = tmp_path_factory.mktemp("recipe") / "recipe.yaml"
+    changed = {
+        "model": {"preset": "ifdd_tiny", "overrides": {"backbone": "mvit_tiny", "size": 32}},
+        "data": RECIPE["data"] | {"manifest": str(manifest), "batch_size": 4},  # type: ignore[operator]
+        "optimization": {"epochs": 2, "warmup_epochs": 0.5, "ema_decay": 0.5},
+    }
+    path.write_text(yaml.safe_dump(RECIPE | changed))
+    return path
+
+
+def rows(out: Path) -> list[dict[str, float]]:
+    with (out / "csv" / "version_0" / "metrics.csv").open() as file:
+        return [{name: float(text) for name, text in row.items()} for row in csv.DictReader(file)]
+
+
+def test_two_processes_have_the_curve_of_one_even_if_one_of_them_dies(
+    recipe: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    one, two, script = tmp_path / "one", tmp_path / "two", tmp_path / "dies.py"
+    main(["train", str(recipe), "--out", str(one), "--optimization.accumulate", "2"])
+    script.write_text(DIES)
+    done = run([*TORCHRUN, script, "train", recipe, "--out", two], code=None)
+    assert done.returncode != 0
+    assert done.stdout.count("training on 24 clips") == 1
+    told = [line for line in done.stderr.splitlines() if "another of the 2 training processes has stopped" in line]
+    assert len(told) == 1, done.stderr
+    assert json.loads((two / "training.json").read_text())["epoch"] == 1
+    capfd.readouterr()
+    main(["train", str(recipe), "--out", str(two), "--resume"])
+    said = capfd.readouterr().out
+    assert "resuming after 1 epoch; processes: 1, before 2, so each computes 2 of the 2 batches of a step" in said
+    for first, second in zip(rows(one), rows(two), strict=True):
+        assert first == pytest.approx(second, rel=1e-4, abs=1e-6)
+    weights, others = load_file(one / "last.safetensors"), load_file(two / "last.safetensors")
+    for name, value in weights.items():
+        torch.testing.assert_close(others[name], value, atol=1e-4, rtol=1e-3, msg=name)
+
+
+def test_the_processes_have_to_divide_the_batches_of_a_step() -> None:
+    recipe = Recipe(
+        DataConfig(Path("m.csv"), batch_size=4),
+        ModelConfig(),
+        OptimizationConfig(),
+        AugmentationConfig(),
+        MixupConfig(),
+        RunConfig(),
+        SamplingConfig(),
+    )
+    point = ResumePoint(Path("resume.ckpt"), Position(epoch=3, batches=2, processes=4, accumulate=1))
+    assert divide_steps(recipe, 2, 1, point) == Share(4, processes=2, rank=1, accumulate=2)
+    with pytest.raises(InputError, match=r"takes 4 batches of 4 clips; use a number of processes that.*: 1, 2, 4$"):
+        divide_steps(recipe, 3, 0, point)
+
+
+def test_counts_within_an_epoch_are_converted_to_another_number_of_processes() -> None:
+    begun: list[tuple[int, int]] = []
+    callback = SaveState(None, 2, lambda epoch, batches: begun.append((epoch, batches)))
+    counts = {"ready": 6, "started": 6, "processed": 6, "completed": 5}
+    progress = {"total": {name: value + 10 for name, value in counts.items()}, "current": dict(counts)}
+    state = {
+        "ifdd_position": {"epoch": 1, "batches": 6, "processes": 4, "accumulate": 1},
+        "loops": {"fit_loop": {"epoch_loop.batch_progress": progress}},
+    }
+    trainer = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_checkpointing=False)
+    callback.on_load_checkpoint(trainer, LightningModule(), state)
+    assert begun == [(1, 24)]
+    assert progress["current"] == {"ready": 24, "started": 24, "processed": 24, "completed": 23}
+    assert progress["total"]["ready"] == 64
+
+
+def test_torchrun_says_how_many_processes_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.setenv(name, {"RANK": "3", "LOCAL_RANK": "1"}.get(name, "2" if "LOCAL" in name else "4"))
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    assert placement(RunConfig(device="cpu")) == ("cpu", 2, 2, 4)
+    assert not is_first_process()
+    with pytest.raises(InputError, match=r"torchrun started 2 processes on this machine, but run\.devices is 3"):
+        placement(RunConfig(device="cpu", devices=3))
+
+
+def test_the_template_for_slurm_runs(recipe: Path, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+    template = next(block for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL) if "#SBATCH" in block)
+    assert {"--requeue", "--signal=USR1@180"} <= set(re.findall(r"^#SBATCH (\S+)", template, re.MULTILINE))
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name, text in {
+        "srun": SRUN.format(python=sys.executable),
+        "ifdd": f'#!/bin/sh\nexec {sys.executable} -m ifdd "$@"\n',
+    }.items():
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    job = template.replace("configs/dfew.yaml", str(recipe)).replace("runs/dfew", str(tmp_path / "run"))
+    assert str(recipe) in job
+    (tmp_path / "job.sh").write_text(job)
+    slurm = {"JOB_ID": random.randrange(1000, 9999), "NTASKS": 2, "NTASKS_PER_NODE": 2, "NNODES": 1, "NODEID": 0}
+    env = {f"SLURM_{name}": str(value) for name, value in slurm.items()}
+    done = run(["bash", tmp_path / "job.sh"], env=env | {"PATH": f"{programs}:{os.environ['PATH']}"})
+    assert done.stdout.count("training on 24 clips") == done.stdout.count("best WAR on") == 1
+    assert json.loads((tmp_path / "run" / "training.json").read_text())["state"] == "done"
+    point = torch.load(tmp_path / "run" / "resume.ckpt", weights_only=True)
+    assert point["ifdd_position"] == {"epoch": 2, "batches": 0, "processes": 2, "accumulate": 1}

@@ -1,0 +1,164 @@
+"""Trainings that are ended in the middle, and go on as if they had not been."""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
+
+from ifdd.__main__ import main
+from ifdd.training.engine.state import PREVIOUS_FILE, RESUME_FILE
+from ifdd.training.module import ClipClassifier
+from tests.helpers.processes import run
+from tests.training.test_train import RECIPE, refusal
+
+ROOT = Path(__file__).parents[2]
+COMPARED = ("best.safetensors", "last.safetensors", "training.json", "csv/version_0/metrics.csv")
+
+
+@pytest.fixture(scope="module")
+def recipe(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two epochs of six batches, two to a step."""
+    path = tmp_path_factory.mktemp("recipe") / "recipe.yaml"
+    changed = {
+        "data": RECIPE["data"] | {"manifest": str(manifest), "batch_size": 4},  # type: ignore[operator]
+        "optimization": {"epochs": 2, "warmup_epochs": 0.5, "ema_decay": 0.5, "accumulate": 2},
+    }
+    path.write_text(yaml.safe_dump(RECIPE | changed))
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("training") / "run"
+    main(["train", str(recipe), "--out", str(out)])
+    return out
+
+
+def end_by(number: signal.Signals, monkeypatch: pytest.MonkeyPatch, words: list[str], epoch: int, batch: int) -> int:
+    """Train until a batch, in which a signal arrives; return the exit code."""
+    usual = ClipClassifier.training_step
+
+    def step(self: ClipClassifier, *given: Any) -> Any:
+        if (self.trainer.current_epoch, given[1]) == (epoch, batch):
+            signal.raise_signal(number)
+        return usual(self, *given)
+
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    with monkeypatch.context() as patch:
+        patch.setattr(ClipClassifier, "training_step", step)
+        with pytest.raises(SystemExit) as stop:
+            main(words)
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
+    assert isinstance(stop.value.code, int)
+    return stop.value.code
+
+
+def is_the_same(out: Path, whole: Path) -> None:
+    assert [name for name in COMPARED if (out / name).read_bytes() != (whole / name).read_bytes()] == []
+    first, second = (EventAccumulator(str(each / "tensorboard")).Reload() for each in (out, whole))
+    for tag in second.Tags()["scalars"]:
+        assert [(e.step, e.value) for e in first.Scalars(tag)] == [(e.step, e.value) for e in second.Scalars(tag)]
+    assert not list(out.glob(".partial*"))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_a_training_after_its_step_and_nothing_is_lost(
+    recipe: Path,
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    number: signal.Signals,
+    code: int,
+) -> None:
+    words = ["train", str(recipe), "--out", str(tmp_path / "run")]
+    assert end_by(number, monkeypatch, words, epoch=1, batch=2) == code  # the first of the two batches of a step
+    errors = capfd.readouterr().err
+    assert f"{number.name}: the training stops in epoch 2 after 4 of 6 batches; add --resume to go on" in errors
+    main([*words, "--resume"])
+    assert "resuming after 1 epoch, from batch 5 of epoch 2" in capfd.readouterr().out
+    is_the_same(tmp_path / "run", whole)
+
+
+def test_a_damaged_state_is_reported_and_the_one_before_it_taken(
+    recipe: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    words = ["train", str(recipe), "--out", str(out)]
+    end_by(signal.SIGTERM, monkeypatch, words, epoch=1, batch=2)
+    state = out / RESUME_FILE
+    content = bytearray(state.read_bytes())
+    content[len(content) // 2] ^= 1  # a bit in the weights, which can be loaded nevertheless
+    state.write_bytes(content)
+    capfd.readouterr()
+    main([*words, "--resume"])
+    said = capfd.readouterr().out
+    assert f"{state} is damaged: resuming from {PREVIOUS_FILE}, the state before it" in said
+    assert "resuming after 1 epoch\n" in said
+    is_the_same(out, whole)
+    training = json.loads((out / "training.json").read_text())
+    (out / "training.json").write_text(json.dumps(training | {"state": "running"}))
+    for name in (RESUME_FILE, PREVIOUS_FILE):
+        (out / name).write_bytes((out / name).read_bytes()[:1000])
+    assert f"{state} is damaged: cannot resume" in refusal(capfd, *words, "--resume").replace("\n", "")
+
+
+def test_states_within_an_epoch_lose_at_most_their_distance(
+    recipe: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    words = ["train", str(recipe), "--out", str(out), "--run.checkpoint-every", "0.000001"]
+    usual = ClipClassifier.training_step
+
+    def step(self: ClipClassifier, *given: Any) -> Any:
+        if (self.trainer.current_epoch, given[1]) == (0, 3):
+            raise ZeroDivisionError
+        return usual(self, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ClipClassifier, "training_step", step)
+        with pytest.raises(ZeroDivisionError):
+            main(words)
+    assert (out / RESUME_FILE).exists()
+    main([*words, "--resume"])
+    for name in ("best.safetensors", "last.safetensors"):
+        one, other = load_file(out / name), load_file(whole / name)
+        assert all(one[key].equal(other[key]) for key in other)
+    assert (out / COMPARED[3]).read_text() == (whole / COMPARED[3]).read_text()
+
+
+def test_a_job_of_slurm_goes_back_into_the_queue(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "scontrol").write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n')
+    (programs / "scontrol").chmod(0o755)
+    variables = {"JOB_ID": "42", "NTASKS": "1", "NNODES": "1", "PROCID": "0", "LOCALID": "0", "NODEID": "0"}
+    for name, value in variables.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    words = ["train", str(recipe), "--out", str(tmp_path / "run")]
+    assert end_by(signal.SIGUSR1, monkeypatch, words, epoch=0, batch=0) == 128 + signal.SIGUSR1
+    assert (tmp_path / "asked").read_text() == "requeue 42\n"
+    assert "add --resume to go on; job 42 is in the queue again" in capfd.readouterr().err
+    (programs / "scontrol").write_text("#!/bin/sh\necho no such job >&2; exit 1\n")
+    assert end_by(signal.SIGUSR1, monkeypatch, [*words, "--resume"], epoch=1, batch=0) == 128 + signal.SIGUSR1
+    assert "scontrol requeue 42 failed (no such job)" in capfd.readouterr().err
+
+
+def test_killed_trainings_end_as_if_they_had_not_been(manifest: Path, tmp_path: Path) -> None:
+    words = ["--kills", "2", "--kinds", "kill,damage", "--epochs", "2", "--manifest", manifest, "--seed", "3"]
+    run([sys.executable, "-m", "benchmarks.kills", *words, "--out", tmp_path / "kills.json"], cwd=ROOT)
+    report = json.loads((tmp_path / "kills.json").read_text())
+    for kind in ("kill", "damage"):
+        assert report["kinds"][kind]["different"] == []
+        assert report["kinds"][kind]["ended"] == 2
+        assert set(report["kinds"][kind]["exit_codes"]) == {"-9"}
