@@ -1,0 +1,83 @@
+"""Quantise an exported model to 8-bit integers with ranges from clips."""
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ifdd.data.dataset import ClipDataset
+from ifdd.data.manifest import Sample
+from ifdd.export.artifacts import INPUT, PURPOSE, OnnxArtifact
+from ifdd.model import Model
+from ifdd.model.engines.forms import needed
+
+QUANTIZED = ("Conv", "MatMul", "Gemm")
+"""Operations of ONNX that are quantised: convolutions and matrix products."""
+
+
+def quantize(source: OnnxArtifact, clips: Iterator[np.ndarray]) -> OnnxArtifact:
+    """Return a model whose convolutions and matrix products take 8-bit integers.
+
+    Static quantisation of ONNX Runtime: one scale for each output channel of the weights, one for each tensor of
+    activations, from its smallest and largest value over the clips. Weights use 7 bits, because the products of 8
+    saturate on CPUs without VNNI.
+
+    Args:
+        source: the model.
+        clips: batches of one clip, RGB in [0, 1].
+
+    Raises:
+        InputError: ONNX Runtime is not installed.
+    """
+    onnx = needed("onnx", PURPOSE)
+    needed("onnxruntime", PURPOSE)
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc, unused-ignore]
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            clip = next(clips, None)
+            return None if clip is None else {INPUT: clip}
+
+    logging.getLogger("onnxruntime").setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about its own code
+        plain, prepared, quantized = (Path(folder) / f"{name}.onnx" for name in ("plain", "prepared", "quantized"))
+        onnx.save(source.proto, str(plain))
+        quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
+        quantization.quantize_static(
+            str(prepared),
+            str(quantized),
+            Reader(),
+            quant_format=quantization.QuantFormat.QDQ,
+            op_types_to_quantize=list(QUANTIZED),
+            per_channel=True,
+            reduce_range=True,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+        )
+        return OnnxArtifact(onnx.load(str(quantized)))
+
+
+def calibration_clips(
+    samples: Sequence[Sample], model: Model, synonyms: bool, advance: Callable[[], object]
+) -> Iterator[np.ndarray]:
+    """Yield clips, one in each batch.
+
+    Args:
+        samples: the clips.
+        model: gives classes, frames and size.
+        synonyms: read other spellings of an emotion as the model's class.
+        advance: called after each clip, for a progress bar.
+
+    Raises:
+        InputError: a clip cannot be read, or its label is not a class of the model.
+    """
+    config = model.config
+    dataset = ClipDataset(samples, model.classes, config.frames, config.size, synonyms=synonyms)
+    for index in range(len(dataset)):
+        yield dataset[index][0][None].float().numpy() / np.float32(255)
+        advance()
