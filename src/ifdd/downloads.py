@@ -108,7 +108,7 @@ def download(url: str, path: Path, remedy: str, sha256: str | None = None, *, pr
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if urlsplit(url).netloc not in _answering:
-            _wait_for_answer(url)
+            wait_for_answer(url)
         with _timeout(TIMEOUT_SECONDS):
             torch.hub.download_url_to_file(url, str(path), sha256, progress=progress)
     except (URLError, HTTPException, ConnectionError, TimeoutError, RuntimeError) as error:  # RuntimeError: wrong hash
@@ -120,7 +120,7 @@ def download(url: str, path: Path, remedy: str, sha256: str | None = None, *, pr
         ) from error
 
 
-def _wait_for_answer(url: str) -> None:
+def wait_for_answer(url: str) -> None:
     """Ask a server once and wait for the beginning of its answer.
 
     A thread asks, because neither the search for a name nor the attempts at one address after the other have a limit
@@ -153,9 +153,14 @@ def _wait_for_answer(url: str) -> None:
     _answering.add(urlsplit(url).netloc)
 
 
+def is_set(variable: str) -> bool:
+    """Return whether an environment variable says yes."""
+    return os.environ.get(variable, "0").strip().lower() not in ("", "0", "false", "no", "off")
+
+
 def _refuse_offline(url: str, remedy: str) -> None:
     """Refuse to download if the environment forbids it."""
-    if os.environ.get(OFFLINE, "0").strip().lower() not in ("", "0", "false", "no", "off"):
+    if is_set(OFFLINE):
         raise InputError(f"cannot download {url}: {OFFLINE} forbids it; {remedy}")
 
 

@@ -1,0 +1,1 @@
+"""Publish checkpoints on the Hugging Face Hub, with a model card."""
