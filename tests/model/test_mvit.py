@@ -4,17 +4,42 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional as F
 
+from ifdd.model import layers
 from ifdd.model.backbones import BACKBONES
-from ifdd.model.backbones.mvit import MVIT_XS, BlockSpec, PooledAttention, block_specs, mvit_s, mvit_tiny, mvit_xs
-from ifdd.model.layers import DropPath, split_heads
+from ifdd.model.backbones.mvit import (
+    MVIT_XS,
+    BlockSpec,
+    Grid,
+    Pool,
+    PooledAttention,
+    block_specs,
+    mvit_s,
+    mvit_tiny,
+    mvit_xs,
+    rows_read,
+)
+from ifdd.model.layers import MLP, DropPath, split_heads
 
 
-def written_out(attention: PooledAttention, tokens: torch.Tensor) -> torch.Tensor:
+def pooled(pool: Pool, tokens: torch.Tensor, grid: Grid, stride: int) -> torch.Tensor:
+    """Pooling of (batch, heads, tokens, dim), one head after the other, at the whole stride."""
+    heads = []
+    for head in tokens.unbind(1):
+        maps = head[:, 1:].transpose(1, 2).unflatten(2, grid)
+        maps = F.conv3d(maps, pool.pool.weight, None, (1, stride, stride), 1, 1, head.shape[2])
+        heads.append(torch.cat([head[:, :1], maps.flatten(2).transpose(1, 2)], dim=1))
+    return pool.norm_act(torch.stack(heads, dim=1))
+
+
+def written_out(attention: PooledAttention, tokens: torch.Tensor, spec: BlockSpec) -> torch.Tensor:
     """Attention with the whole bias matrix, entry by entry from its definition."""
-    query, key, value = split_heads(attention.qkv(tokens), 3, attention.heads)
-    query = attention.pool_q(query, attention.grid)
-    key, value = attention.pool_k(key, attention.grid), attention.pool_v(value, attention.grid)
+    query, key, value = split_heads(attention.qkv(tokens), 3, spec.heads)
+    query = pooled(attention.pool_q, query, spec.grid, spec.q_stride)
+    key = pooled(attention.pool_k, key, spec.grid, spec.kv_stride)
+    value = pooled(attention.pool_v, value, spec.grid, spec.kv_stride)
     scores = query @ key.transpose(2, 3) * attention.scale
     q_frames, q_height, q_width = attention.q_grid
     for q_index in range(q_frames * q_height * q_width):
@@ -39,15 +64,51 @@ def written_out(attention: PooledAttention, tokens: torch.Tensor) -> torch.Tenso
 KV_GRID = (2, 2, 2)
 
 
-@pytest.mark.parametrize(("q_stride", "kv_stride"), [(1, 2), (2, 2), (2, 1), (1, 1)])
+@pytest.mark.parametrize(("q_stride", "kv_stride"), [(1, 2), (2, 2), (2, 1), (1, 1), (1, 4), (2, 4), (1, 8)])
 def test_attention_equals_the_formula_with_a_bias_matrix(q_stride: int, kv_stride: int) -> None:
     torch.manual_seed(0)
     grid = (2, 2 * kv_stride, 2 * kv_stride)
-    attention = PooledAttention(BlockSpec(6, 8, 2, grid, q_stride, kv_stride))
+    spec = BlockSpec(6, 8, 2, grid, q_stride, kv_stride)
+    attention = PooledAttention(spec)
     for table in (attention.rel_pos_h, attention.rel_pos_w, attention.rel_pos_t):
         torch.nn.init.normal_(table)
     tokens = torch.randn(2, 1 + 2 * grid[1] * grid[2], 6)
-    torch.testing.assert_close(attention(tokens), written_out(attention, tokens))
+    torch.testing.assert_close(attention(tokens), written_out(attention, tokens, spec))
+
+
+@pytest.mark.parametrize(("size", "stride"), [(16, 8), (9, 8), (8, 8), (1, 8), (13, 4), (15, 4), (56, 4)])
+def test_pooling_the_rows_that_are_read_gives_the_same(size: int, stride: int) -> None:
+    torch.manual_seed(0)
+    line, kernel = torch.randn(1, 1, size), torch.randn(1, 1, 3)
+    read = line[:, :, rows_read(size, stride)]
+    whole = F.conv1d(line, kernel, stride=stride, padding=1)
+    torch.testing.assert_close(F.conv1d(read, kernel, stride=3, padding=1), whole)
+    assert read.shape[2] <= 3 * whole.shape[2]
+
+
+@pytest.mark.parametrize("name", ["mvit_tiny", "s3d_tiny"])
+def test_a_batch_without_gradients_equals_one_with_them(name: str) -> None:
+    torch.manual_seed(0)
+    backbone = BACKBONES[name](8, 64, 0.0)
+    assert isinstance(backbone, nn.Module)
+    backbone.eval()
+    clips = torch.rand(3, 3, 8, 64, 64)
+    with torch.no_grad():
+        alone = backbone(clips)
+    torch.testing.assert_close(alone, backbone(clips))
+    with torch.no_grad():
+        assert [len(each) for each in backbone(clips[:0])] == [0] * 4
+
+
+def test_a_large_mlp_without_gradients_equals_one_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    monkeypatch.setattr(layers, "HIDDEN_VALUES", 100)  # several parts of unequal lengths
+    mlp, tokens = MLP(8), torch.randn(2, 13, 8)
+    given = tokens.clone()
+    with torch.no_grad():
+        apart = mlp(tokens)
+    torch.testing.assert_close(apart, mlp(tokens))
+    assert torch.equal(tokens, given)
 
 
 def test_layout_follows_the_table_of_the_paper() -> None:
@@ -57,8 +118,12 @@ def test_layout_follows_the_table_of_the_paper() -> None:
     assert [spec.channels_out for spec in specs] == [96, 192, 192, *[384] * 5, 768, 768]
 
 
+HALVING = sorted(BACKBONES.keys() - {"vit_b", "vit_tiny", "lgi_former", "lgi_former_tiny"})
+"""Backbones whose maps halve from stage to stage."""
+
+
 @pytest.mark.parametrize("frames", [8, 16, 32])
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", HALVING)
 def test_every_clip_length_leaves_the_stem_with_eight_frames(name: str, frames: int) -> None:
     with torch.device("meta"):
         backbone = BACKBONES[name](frames, 64, 0.0)
@@ -67,7 +132,7 @@ def test_every_clip_length_leaves_the_stem_with_eight_frames(name: str, frames: 
     assert [stage.frames for stage in backbone.stages] == [8] * 4
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", HALVING)
 def test_the_stage_maps_halve_from_a_quarter_of_the_clip(name: str) -> None:
     with torch.device("meta"):
         stages = BACKBONES[name](16, 224, 0.0).stages
@@ -88,7 +153,7 @@ def test_number_of_blocks() -> None:
         assert len(mvit_s(16, 224, 0.2).blocks) == 16
 
 
-@given(size=st.sampled_from([32, 64, 96, 160]), name=st.sampled_from(sorted(BACKBONES)))
+@given(size=st.sampled_from([32, 64, 96, 160]), name=st.sampled_from(HALVING))
 @settings(max_examples=8, deadline=None)
 def test_declared_stages_are_what_forward_gives(size: int, name: str) -> None:
     with torch.device("meta"):

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ifdd.model.layers import DropPath, merge_heads, mlp, split_heads
+from ifdd.model.layers import MLP, DropPath, merge_heads, split_heads
 from ifdd.model.outputs import Lifted
 
 Tokens = Float[Tensor, "batch tokens channels"]
@@ -66,7 +66,7 @@ class Refinement(nn.Module):
         self.qkv = nn.Linear(channels, 3 * channels)
         self.project = nn.Linear(channels, channels)
         self.norm2 = nn.LayerNorm(channels)
-        self.mlp = mlp(channels)
+        self.mlp = MLP(channels)
         self.drop_path = DropPath(drop_path)
         init_almost_zero(self.project)
         init_as_identity(self.mlp)

@@ -4,6 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+HIDDEN_VALUES = 2**22
+"""Values of an MLP's hidden layer computed at a time, at least: 16 MiB, about the cache of two cores."""
+
 
 class DropPath(nn.Module):
     """Stochastic depth: in training, zero a residual branch for whole samples (Huang et al. 2016).
@@ -42,11 +45,24 @@ class FrameMean(nn.Module):
         return maps if self.count == 1 else maps.unflatten(2, (-1, self.count)).mean(3)
 
 
-def mlp(channels: int, ratio: int = 4) -> nn.Sequential:
-    """Return linear, exact GELU, linear, at the indices 0 and 3 that torchvision and the release use."""
-    return nn.Sequential(
-        nn.Linear(channels, ratio * channels), nn.GELU(), nn.Identity(), nn.Linear(ratio * channels, channels)
-    )
+class MLP(nn.Sequential):
+    """Linear, exact GELU, linear, at the indices 0 and 3 that torchvision and the release use.
+
+    Without gradients on a CPU, the hidden layer of large inputs is computed in parts that fit in the cache, in place.
+    """
+
+    def __init__(self, channels: int, ratio: int = 4) -> None:
+        super().__init__(
+            nn.Linear(channels, ratio * channels), nn.GELU(), nn.Identity(), nn.Linear(ratio * channels, channels)
+        )
+        self.hidden = ratio * channels
+
+    def forward(self, tokens: Float[Tensor, "batch count channels"]) -> Float[Tensor, "batch count channels"]:
+        """Return tokens of the same shape."""
+        if torch.is_grad_enabled() or not tokens.is_cpu or torch.compiler.is_compiling():
+            return super().forward(tokens)  # type: ignore[no-untyped-call]
+        parts = tokens.chunk(max(1, tokens.shape[0] * tokens.shape[1] * self.hidden // HIDDEN_VALUES), dim=1)
+        return torch.cat([self[3](torch.ops.aten.gelu_(self[0](part))) for part in parts], dim=1)
 
 
 def split_heads(

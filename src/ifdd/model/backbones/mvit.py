@@ -10,13 +10,15 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ifdd.model.layers import DropPath, FrameMean, init_linear, maps_to_tokens, merge_heads, mlp, split_heads
+from ifdd.model.layers import MLP, DropPath, FrameMean, init_linear, maps_to_tokens
 from ifdd.model.outputs import StageShape
 
 Tokens = Float[Tensor, "batch tokens channels"]
 """The class token, then the map's tokens over (time, height, width)."""
 NewTokens = Float[Tensor, "batch new_tokens new_channels"]
 """The same for the block's output, which may be smaller and wider."""
+Queries = Float[Tensor, "batch queries heads dim"]
+Keys = Float[Tensor, "batch keys heads dim"]
 Grid = tuple[int, int, int]
 """Frames, height, width of a map."""
 
@@ -24,6 +26,8 @@ NORM_EPS = 1e-6
 STEM_STRIDE = 4
 STEM_FRAMES = 8
 """Frames of every clip after the stem."""
+POOL_SIZE = 3
+"""Height and width of the windows of pooling."""
 FUSED_WIDTH = 16
 """Fused attention needs head widths that are a multiple of this."""
 
@@ -67,7 +71,10 @@ def pooled_grid(grid: Grid, stride: int) -> Grid:
 
 
 class Pool(nn.Module):
-    """Depthwise 3 x 3 x 3 convolution of queries, keys or values (not of the class token), then a norm."""
+    """Depthwise 3 x 3 x 3 convolution of queries, keys or values (not of the class token), then a norm.
+
+    All heads share the weights.
+    """
 
     def __init__(self, dim: int, stride: int) -> None:
         super().__init__()
@@ -75,13 +82,58 @@ class Pool(nn.Module):
         self.norm_act = nn.Sequential(nn.LayerNorm(dim, eps=NORM_EPS))
 
     def forward(
-        self, tokens: Float[Tensor, "batch heads tokens dim"], grid: Grid
-    ) -> Float[Tensor, "batch heads pooled dim"]:
-        """Pool the map's tokens and keep the class token."""
-        class_token, map_tokens = tokens[:, :, :1], tokens[:, :, 1:]
-        maps = map_tokens.flatten(0, 1).transpose(1, 2).unflatten(2, grid)
-        pooled = maps_to_tokens(self.pool(maps)).unflatten(0, tokens.shape[:2])
-        return self.norm_act(torch.cat([class_token, pooled], dim=2))
+        self, class_token: Float[Tensor, "batch 1 channels"], maps: Float[Tensor, "batch channels _ _ _"]
+    ) -> Float[Tensor, "batch pooled heads dim"]:
+        """Pool the maps of all heads; return their tokens after the class token."""
+        channels, dim = maps.shape[1], self.pool.out_channels
+        kernels = self.pool.weight.repeat(channels // dim, 1, 1, 1, 1)
+        pooled = F.conv3d(maps, kernels, None, self.pool.stride, self.pool.padding, 1, channels)
+        joined = torch.cat([class_token, maps_to_tokens(pooled)], dim=1)
+        return self.norm_act(joined.unflatten(2, (-1, dim)))
+
+
+class ReadTokens(nn.Module):
+    """Keep the class token and the rows and columns that pooling with a stride above 3 reads.
+
+    Its 3 x 3 windows do not touch, so pooling what is kept with stride 3 gives the same, and keys and values need not
+    be computed for the rest: at stride 8, for 87 % of the tokens.
+
+    Args:
+        grid: size of the map.
+        stride: spatial stride of the pooling.
+    """
+
+    index: Tensor
+
+    def __init__(self, grid: Grid, stride: int) -> None:
+        super().__init__()
+        frames, height, width = grid
+        rows, columns = rows_read(height, stride), rows_read(width, stride)
+        positions = torch.arange(1, 1 + frames * height * width).view(grid)[:, rows][:, :, columns]
+        self.grid = (frames, len(rows), len(columns))
+        self.register_buffer("index", F.pad(positions.flatten(), (1, 0)), persistent=False)
+
+    def forward(self, tokens: Tokens) -> NewTokens:
+        """Return the tokens that are read, class token first."""
+        return tokens.index_select(1, self.index)
+
+
+def rows_read(size: int, stride: int) -> list[int]:
+    """Return the rows inside the map that windows of 3 at multiples of ``stride`` cover, in order."""
+    windows = range((size - 1) // stride + 1)
+    return [row for window in windows for row in range(stride * window - 1, stride * window + 2) if 0 <= row < size]
+
+
+def project_to_maps(
+    tokens: Tokens, weight: Float[Tensor, "new_channels channels"], bias: Float[Tensor, " new_channels"], grid: Grid
+) -> tuple[Float[Tensor, "batch 1 new_channels"], Float[Tensor, "batch new_channels _ _ _"]]:
+    """Apply a linear layer; return the class token, and the map's tokens as the map that a convolution takes.
+
+    The product is computed with channels first; computed token by token, it would have to be copied.
+    """
+    weights = weight.expand(len(tokens), -1, -1)
+    maps = torch.baddbmm(bias[:, None], weights, tokens[:, 1:].transpose(1, 2))
+    return F.linear(tokens[:, :1], weight, bias), maps.unflatten(2, grid)
 
 
 def relative_distance(q_size: int, k_size: int) -> Int[Tensor, "{q_size} {k_size}"]:
@@ -111,16 +163,19 @@ class PooledAttention(nn.Module):
 
     def __init__(self, spec: BlockSpec) -> None:
         super().__init__()
-        self.heads = spec.heads
-        self.grid = spec.grid
-        self.q_grid = spec.q_grid
+        self.grid, self.q_grid, self.kv_source = spec.grid, spec.q_grid, spec.grid
         dim = spec.channels_out // spec.heads
         self.scale = dim**-0.5
+        self.read: nn.Module = nn.Identity()
+        kv_stride = spec.kv_stride
+        if kv_stride > POOL_SIZE:
+            self.read = ReadTokens(spec.grid, kv_stride)
+            self.kv_source, kv_stride = self.read.grid, POOL_SIZE
         self.qkv = nn.Linear(spec.channels_in, 3 * spec.channels_out)
         self.project = nn.Sequential(nn.Linear(spec.channels_out, spec.channels_out))
         self.pool_q = Pool(dim, spec.q_stride)
-        self.pool_k = Pool(dim, spec.kv_stride)
-        self.pool_v = Pool(dim, spec.kv_stride)
+        self.pool_k = Pool(dim, kv_stride)
+        self.pool_v = Pool(dim, kv_stride)
         (q_frames, q_height, q_width), (k_frames, k_height, k_width) = spec.q_grid, spec.kv_grid
         self.rel_pos_h = nn.Parameter(torch.empty(2 * max(q_height, k_height) - 1, dim))
         self.rel_pos_w = nn.Parameter(torch.empty(2 * max(q_width, k_width) - 1, dim))
@@ -130,49 +185,52 @@ class PooledAttention(nn.Module):
         self.register_buffer("row_distance", relative_distance(q_height, k_height), persistent=False)
         self.register_buffer("column_distance", relative_distance(q_width, k_width), persistent=False)
         self.register_buffer("frame_distance", relative_distance(q_frames, k_frames), persistent=False)
-        self.register_buffer("key_code", key_position_code(spec.kv_grid), persistent=False)
+        self.register_buffer("key_code", key_position_code(spec.kv_grid, dim), persistent=False)
 
     def forward(self, tokens: Tokens) -> NewTokens:
         """Return the attended tokens on the pooled queries' map."""
-        query, key, value = split_heads(self.qkv(tokens), 3, self.heads)
-        query, key, value = (
-            self.pool_q(query, self.grid),
-            self.pool_k(key, self.grid),
-            self.pool_v(value, self.grid),
-        )
+        weights, biases = self.qkv.weight.chunk(3), self.qkv.bias.chunk(3)
+        source = self.read(tokens)
+        query = self.pool_q(*project_to_maps(tokens, weights[0], biases[0], self.grid))
+        key = self.pool_k(*project_to_maps(source, weights[1], biases[1], self.kv_source))
+        value = self.pool_v(*project_to_maps(source, weights[2], biases[2], self.kv_source))
         attended = self._attend(query, key, value)
-        residual = torch.cat([torch.zeros_like(query[:, :, :1]), query[:, :, 1:]], dim=2)
-        return self.project(merge_heads(attended + residual))
+        summed = attended + query
+        summed[:, 0] = attended[:, 0]  # the class token has no residual
+        return self.project(summed.flatten(2))
 
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        position = self._query_position(query)
+    def _attend(self, query: Queries, key: Keys, value: Keys) -> Queries:
         dim = query.shape[3]
-        padding = -(dim + position.shape[3]) % FUSED_WIDTH
-        query = F.pad(torch.cat([query * self.scale, position], dim=3), (0, padding))
-        code = self.key_code.to(key.dtype).expand(*key.shape[:2], -1, -1)
-        key = F.pad(torch.cat([key, code], dim=3), (0, padding))
+        query = torch.cat([query, self._query_position(query)], dim=3)
+        code = self.key_code.to(key.dtype)[:, None].expand(*key.shape[:3], -1)
+        key = torch.cat([key * self.scale, code], dim=3)
         value = F.pad(value, (0, query.shape[3] - dim))
-        return F.scaled_dot_product_attention(query, key, value, scale=1.0)[..., :dim]
+        query, key, value = query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
+        attended = F.scaled_dot_product_attention(query, key, value, scale=1.0)
+        return attended.transpose(1, 2)[..., :dim]
 
-    def _query_position(self, query: Tensor) -> Float[Tensor, "batch heads tokens codes"]:
-        """Return q . R for every key row, column and frame, concatenated; zero for the class token."""
-        maps = query[:, :, 1:].unflatten(2, self.q_grid)
-        rows = torch.einsum("bnthwd,hkd->bnthwk", maps, self.rel_pos_h[self.row_distance])
-        columns = torch.einsum("bnthwd,wkd->bnthwk", maps, self.rel_pos_w[self.column_distance])
-        frames = torch.einsum("bnthwd,tkd->bnthwk", maps, self.rel_pos_t[self.frame_distance])
-        return F.pad(torch.cat([rows, columns, frames], dim=5).flatten(2, 4), (0, 0, 1, 0))
+    def _query_position(self, query: Queries) -> Float[Tensor, "batch queries heads codes"]:
+        """Return q . R for every key row, column and frame, and zeros; all zero for the class token."""
+        maps = query[:, 1:].unflatten(1, self.q_grid)
+        rows = torch.einsum("bthwnd,hkd->bthwnk", maps, self.rel_pos_h[self.row_distance])
+        columns = torch.einsum("bthwnd,wkd->bthwnk", maps, self.rel_pos_w[self.column_distance])
+        frames = torch.einsum("bthwnd,tkd->bthwnk", maps, self.rel_pos_t[self.frame_distance])
+        padding = self.key_code.shape[1] - sum(part.shape[5] for part in (rows, columns, frames))
+        return F.pad(torch.cat([rows, columns, frames], dim=5).flatten(1, 3), (0, padding, 0, 0, 1, 0))
 
 
-def key_position_code(grid: Grid) -> Float[Tensor, "tokens codes"]:
+def key_position_code(grid: Grid, dim: int) -> Float[Tensor, "tokens codes"]:
     """Return the one-hot codes of row, column and frame, concatenated, for the keys of a map.
 
-    The first entry is the class token's and zero.
+    The first entry is the class token's and zero. Columns of zeros fill keys of ``dim`` channels up to a multiple of
+    ``FUSED_WIDTH``.
     """
     frame, row, column = torch.meshgrid(*(torch.arange(size) for size in grid), indexing="ij")
     codes = [
         F.one_hot(index.flatten(), size) for index, size in zip((row, column, frame), (*grid[1:], grid[0]), strict=True)
     ]
-    return F.pad(torch.cat(codes, dim=1).float(), (0, 0, 1, 0))
+    padding = -(dim + sum(grid)) % FUSED_WIDTH
+    return F.pad(torch.cat(codes, dim=1).float(), (0, padding, 1, 0))
 
 
 class Block(nn.Module):
@@ -187,15 +245,11 @@ class Block(nn.Module):
         self.norm1 = nn.LayerNorm(spec.channels_in, eps=NORM_EPS)
         self.attn = PooledAttention(spec)
         self.norm2 = nn.LayerNorm(spec.channels_out, eps=NORM_EPS)
-        self.mlp = mlp(spec.channels_out)
+        self.mlp = MLP(spec.channels_out)
         widens = spec.channels_in != spec.channels_out
         self.project = nn.Linear(spec.channels_in, spec.channels_out) if widens else None
         stride = spec.q_stride
-        self.pool_skip = (
-            nn.MaxPool3d((1, stride + 1, stride + 1), (1, stride, stride), (0, (stride + 1) // 2, (stride + 1) // 2))
-            if stride > 1
-            else None
-        )
+        self.pool_skip = nn.MaxPool2d(stride + 1, stride, (stride + 1) // 2) if stride > 1 else None
         self.drop_path = DropPath(drop_path)
 
     def forward(self, tokens: Tokens) -> NewTokens:
@@ -208,8 +262,10 @@ class Block(nn.Module):
     def _pool_skip(self, tokens: Tokens) -> NewTokens:
         if self.pool_skip is None:
             return tokens
-        maps = tokens[:, 1:].transpose(1, 2).unflatten(2, self.grid)
-        return torch.cat([tokens[:, :1], maps_to_tokens(self.pool_skip(maps))], dim=1)
+        frames, height, width = self.grid
+        maps = tokens[:, 1:].reshape(-1, height, width, tokens.shape[2]).permute(0, 3, 1, 2)  # channels last
+        pooled = maps_to_tokens(self.pool_skip(maps)).unflatten(0, (-1, frames)).flatten(1, 2)
+        return torch.cat([tokens[:, :1], pooled], dim=1)
 
 
 class ClassToken(nn.Module):
@@ -264,10 +320,23 @@ class MViT(MViTTrunk):
 
     def forward(self, clip: Float[Tensor, "batch 3 frames height width"]) -> tuple[Float[Tensor, "batch _ _ _ _"], ...]:
         """Return the map of each stage, finest first, without the class token."""
+        maps = [self._maps(clips) for clips in working_parts(clip)]
+        return maps[0] if len(maps) == 1 else tuple(torch.cat(parts) for parts in zip(*maps, strict=True))
+
+    def _maps(self, clip: Tensor) -> tuple[Tensor, ...]:
         return tuple(
             tokens[:, 1:].transpose(1, 2).unflatten(2, (shape.frames, shape.height, shape.width))
             for tokens, shape in zip(self.tokens(clip), self.stages, strict=True)
         )
+
+
+def working_parts(clip: Float[Tensor, "batch *rest"]) -> tuple[Float[Tensor, "_ *rest"], ...]:
+    """Return what to compute at a time: on a CPU without gradients one clip, otherwise the whole batch.
+
+    One clip fills two cores; several at once only need more memory and leave the cache.
+    """
+    alone = clip.is_cpu and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
+    return clip.split(1) if alone else (clip,)
 
 
 class MViTClassifier(MViTTrunk):

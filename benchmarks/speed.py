@@ -1,0 +1,246 @@
+"""The model's speed and memory, next to a plain implementation and to the limit of the machine.
+
+Compared, in one process, in rounds in which each has its turn: the plain implementation of the papers
+(``benchmarks/plain.py``), ifdd's, and the limit: only the matrix products that the plain one computes
+(``benchmarks/products.py``). Ratios are taken within a round, so that they hold on a busy machine; reported are their
+median and quartiles. Memory is the peak of PyTorch's allocator, besides weights and clips.
+
+Parts can be measured one at a time; they are merged into the file of the machine.
+
+    python benchmarks/speed.py                                  # everything: results/bench_MACHINE.json
+    python benchmarks/speed.py --parts inference --batches 1    # one part
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+# as the command ifdd sets it, before torch is imported
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import one_hot
+
+from benchmarks.plain import PlainIFDD
+from benchmarks.products import gigaflop, only_products, products_of
+from ifdd.model import IFDD, PRESETS, IFDDConfig, IFDDLoss, create_model, inference_form
+from ifdd.model.measuring import device_name, peak_on_cpu
+
+PARTS = ("inference", "training", "memory", "presets", "compile")
+MODEL = "ifdd_mvit_xs"
+TRAINING_BATCH = 1
+MEMORY_BATCHES = {"inference": 8, "training": 2}
+
+Subjects = dict[str, Callable[[], object]]
+"""What is compared: name -> one run."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", default=",".join(PARTS), help=f"some of {', '.join(PARTS)}, separated by commas")
+    parser.add_argument("--batches", default="1,8", help="batch sizes of inference")
+    parser.add_argument("--presets", default=",".join(PRESETS), help="presets of the part presets")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds of each comparison")
+    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="threads of torch")
+    parser.add_argument("--out", type=Path, help="file to merge into; results/bench_MACHINE.json if left out")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    unknown = set(options.parts.split(",")) - set(PARTS)
+    if unknown:
+        parser.error(f"unknown part {min(unknown)}; choose some of {', '.join(PARTS)}")
+    out = options.out or Path("results") / f"bench_{machine_slug()}.json"
+    for part in options.parts.split(","):
+        for name, measured in measure_part(part, options):
+            print(f"{part} {name}: {json.dumps(measured)}", flush=True)
+            merge(out, part, name, measured, options.threads)
+    print(f"written to {out}")
+
+
+def measure_part(part: str, options: argparse.Namespace) -> Any:
+    """Yield name and figures of each comparison of a part."""
+    if part == "inference":
+        for batch in map(int, options.batches.split(",")):
+            yield f"batch_{batch}", measure_inference(batch, options.rounds)
+    elif part == "training":
+        yield f"batch_{TRAINING_BATCH}", measure_training(TRAINING_BATCH, options.rounds)
+    elif part == "memory":
+        yield from measure_memory()
+    elif part == "presets":
+        for preset in options.presets.split(","):
+            yield preset, measure_preset(preset, options.rounds)
+    else:
+        yield MODEL, measure_compiled(options.rounds)
+
+
+def clips(config: IFDDConfig, batch: int) -> Tensor:
+    """Return random clips of a model's size."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(batch, 3, config.frames, config.size, config.size, generator=generator)
+
+
+def measure_inference(batch: int, rounds: int) -> dict[str, Any]:
+    """Compare forwards in inference mode."""
+    model = inference_form(create_model(MODEL).eval())
+    plain = PlainIFDD(model).eval()
+    given = clips(model.config, batch)
+    with torch.no_grad():  # inference mode would hide the products
+        one = products_of(lambda: plain(given[:1]))
+    with torch.inference_mode():
+        limit = only_products(one)
+        for network in (plain, model):
+            network(given[:1])
+        limit()
+        subjects: Subjects = {
+            "plain": lambda: plain(given),
+            "ifdd": lambda: model(given),
+            "limit": lambda: [limit() for _ in range(batch)],
+        }
+        return compare(subjects, rounds, warm=True) | {"gigaflop": round(gigaflop(one) * batch, 1)}
+
+
+def measure_training(batch: int, rounds: int) -> dict[str, Any]:
+    """Compare steps of training: forward, loss, backward, AdamW."""
+    model = create_model(MODEL).train()
+    plain = PlainIFDD(model).train()
+    given, labels = clips(model.config, batch), torch.arange(batch) % model.config.num_classes
+    steps = {name: training_step(each, model, given, labels) for name, each in (("plain", plain), ("ifdd", model))}
+    products = products_of(steps["plain"])
+    with torch.no_grad():
+        limit = only_products(products)
+    return compare(steps | {"limit": torch.no_grad()(limit)}, rounds) | {"gigaflop": round(gigaflop(products), 1)}
+
+
+def training_step(network: nn.Module, model: IFDD, given: Tensor, labels: Tensor) -> Callable[..., object]:
+    """Return a function that makes one step; it ignores its argument."""
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-5)
+    loss, targets = IFDDLoss(model.config), one_hot(labels, model.config.num_classes).float()
+
+    def step(_: object = None) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss(network(given), targets).total.backward()
+        optimizer.step()
+
+    return step
+
+
+def measure_preset(preset: str, rounds: int) -> dict[str, Any]:
+    """Compare a preset as it is trained, in its form for inference, and its products, for one clip."""
+    model = create_model(preset).eval()
+    ready, given = inference_form(model), clips(model.config, 1)
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        products = products_of(lambda: model(given))
+    with torch.inference_mode():
+        subjects: Subjects = {
+            "trained": lambda: model(given),
+            "ifdd": lambda: ready(given),
+            "limit": only_products(products),
+        }
+        return compare(subjects, rounds, base="trained") | {"gigaflop": round(gigaflop(products), 2)}
+
+
+def measure_compiled(rounds: int) -> dict[str, Any]:
+    """Compare with torch.compile in its default mode."""
+    model = inference_form(create_model(MODEL).eval())
+    given = clips(model.config, 1)
+    compiled = torch.compile(model)
+    with torch.inference_mode():
+        start = time.perf_counter()
+        compiled(given)
+        seconds = time.perf_counter() - start
+        subjects: Subjects = {"compiled": lambda: compiled(given), "ifdd": lambda: model(given)}
+        return compare(subjects, rounds, base="compiled") | {"compile_seconds": round(seconds, 1)}
+
+
+def compare(subjects: Subjects, rounds: int, base: str = "plain", warm: bool = False) -> dict[str, Any]:
+    """Return the seconds of each subject, and the ratios of base to ifdd and of ifdd to the limit.
+
+    Args:
+        subjects: what to compare.
+        rounds: number of rounds.
+        base: the subject that ifdd is compared with.
+        warm: whether all have run before; otherwise they run once before the rounds.
+    """
+    times: dict[str, list[float]] = {name: [] for name in subjects}
+    load = os.getloadavg()[0]
+    for number in range(0 if warm else -1, rounds):
+        for name, run in subjects.items():
+            start = time.perf_counter()
+            run()
+            if number >= 0:
+                times[name].append(time.perf_counter() - start)
+    found: dict[str, Any] = {f"{base}_to_ifdd": ratio(times[base], times["ifdd"])}
+    if "limit" in times:
+        found["ifdd_to_limit"] = ratio(times["ifdd"], times["limit"])
+        found[f"{base}_to_limit"] = ratio(times[base], times["limit"])
+    seconds = {name: round(statistics.median(of_one), 4) for name, of_one in times.items()}
+    return found | {"seconds": seconds, "rounds": rounds, "load_before": round(load, 1)}
+
+
+def ratio(above: list[float], below: list[float]) -> dict[str, float]:
+    """Return median and quartiles of the ratios within the rounds."""
+    ratios = sorted(a / b for a, b in zip(above, below, strict=True))
+    low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3
+    return {"median": round(middle, 2), "low": round(low, 2), "high": round(high, 2)}
+
+
+def measure_memory() -> Any:
+    """Yield the memory of a forward and of a training step, as PyTorch's allocator sees it."""
+    model = create_model(MODEL)
+    for kind, batch in MEMORY_BATCHES.items():
+        networks = {"plain": PlainIFDD(model), "ifdd": model}
+        given, found = clips(model.config, batch), {}
+        for name, network in networks.items():
+            network.train(kind == "training")
+            work = training_step(network, model, given, torch.arange(batch)) if kind == "training" else network
+            with torch.inference_mode(kind == "inference"):
+                found[f"{name}_megabytes"] = round(peak_on_cpu(work, given) / 1e6)
+        yield (
+            f"{kind}_batch_{batch}",
+            {"ifdd_to_plain": round(found["ifdd_megabytes"] / found["plain_megabytes"], 2)} | found,
+        )
+
+
+def merge(out: Path, part: str, name: str, measured: dict[str, Any], threads: int) -> None:
+    """Write one comparison into the file, with the machine it was measured on."""
+    report = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
+    report["machine"] = machine(threads)
+    report.setdefault(part, {})[name] = measured
+    report = {key: report[key] for key in ("machine", *PARTS) if key in report}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def machine(threads: int) -> dict[str, Any]:
+    """Return what the figures depend on."""
+    return {
+        "processor": device_name("cpu"),
+        "cores": os.cpu_count(),
+        "threads": threads,
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "bfloat16": bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()),
+        "spin_count": os.environ["GOMP_SPINCOUNT"],
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "torch": version("torch"),
+    }
+
+
+def machine_slug() -> str:
+    """Return a name for the machine's file: processor and cores."""
+    name = re.sub(r"\(r\)|\(tm\)|cpu|processor|@.*", " ", device_name("cpu").lower())
+    return "_".join([*re.findall(r"[a-z0-9]+", name), f"{os.cpu_count()}cores"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Speed and memory of the model: next to a plain implementation, and to the limit of the machine."""
+
+from typing import Any
+
+from docs.blocks.markdown import ROOT, Makers, code, result, table
+
+NOT_MEASURED = "*Nothing is measured yet: run `make bench`.*"
+
+SUBJECTS = {
+    "inference": "inference, {} {}",
+    "training": "training step, {} {}",
+}
+"""Part of the result file -> what was compared, with the number of clips."""
+
+
+def reports() -> list[dict[str, Any]]:
+    """Return the result files of all machines, by name."""
+    return [result(file.stem) for file in sorted((ROOT / "results").glob("bench_*.json"))]
+
+
+def machines() -> str:
+    """List the machines that were measured."""
+    rows = []
+    for number, report in enumerate(reports(), 1):
+        of = report["machine"]
+        bfloat16 = "yes" if of["bfloat16"] else "not available"
+        rows.append((number, of["processor"], of["cores"], of["threads"], of["instructions"], bfloat16, of["torch"]))
+    header = ("", "processor", "cores", "threads", "instructions", "bfloat16", "torch")
+    return table(header, rows) if rows else NOT_MEASURED
+
+
+def speed() -> str:
+    """List how much faster the model is than the plain one, and how far from the products alone."""
+    rows = []
+    for number, report in enumerate(reports(), 1):
+        for part, words in SUBJECTS.items():
+            for name, found in report.get(part, {}).items():
+                clips = int(name.removeprefix("batch_"))
+                seconds = (f"{found['seconds'][each] / clips:.2f}" for each in ("plain", "ifdd", "limit"))
+                ratios = (spread(found[each]) for each in ("plain_to_ifdd", "ifdd_to_limit"))
+                what = words.format(clips, "clip" if clips == 1 else "clips")
+                rows.append((number, what, *ratios, *seconds, f"{found['load_before']:.0f}"))
+    header = ("machine", "what", "plain : ifdd", "ifdd : limit", "plain, s a clip", "ifdd, s", "limit, s", "load")
+    return table(header, rows) if rows else NOT_MEASURED
+
+
+def memory() -> str:
+    """List the memory of a forward and of a training step."""
+    rows = []
+    for number, report in enumerate(reports(), 1):
+        for name, found in report.get("memory", {}).items():
+            kind, _, clips = name.partition("_batch_")
+            amounts = (f"{found[f'{each}_megabytes']:,} MB" for each in ("plain", "ifdd"))
+            rows.append((number, f"{kind}, {clips} clips", f"{found['ifdd_to_plain']:.2f}", *amounts))
+    return table(("machine", "what", "ifdd : plain", "plain", "ifdd"), rows) if rows else NOT_MEASURED
+
+
+def presets() -> str:
+    """List the speed of every preset for one clip."""
+    rows = []
+    for number, report in enumerate(reports(), 1):
+        for name, found in report.get("presets", {}).items():
+            ratios = (spread(found[each]) for each in ("trained_to_ifdd", "ifdd_to_limit"))
+            milliseconds = (f"{1000 * found['seconds'][each]:.1f} ms" for each in ("trained", "ifdd", "limit"))
+            rows.append((number, code(name), *ratios, *milliseconds))
+    header = (
+        "machine",
+        "preset",
+        "trained : inference form",
+        "inference form : limit",
+        "trained",
+        "inference form",
+        "limit",
+    )
+    return table(header, rows) if rows else NOT_MEASURED
+
+
+def compiled() -> str:
+    """List what torch.compile adds."""
+    rows = []
+    for number, report in enumerate(reports(), 1):
+        for name, found in report.get("compile", {}).items():
+            ratio = spread(found["compiled_to_ifdd"])
+            rows.append((number, code(name), ratio, f"{found['compile_seconds']:.0f} s"))
+    return table(("machine", "preset", "compiled : eager", "compilation"), rows) if rows else NOT_MEASURED
+
+
+def spread(ratio: dict[str, float]) -> str:
+    """Return the median of a ratio with its quartiles."""
+    return f"{ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
+
+
+BLOCKS: Makers = {
+    "performance machines": machines,
+    "performance speed": speed,
+    "performance memory": memory,
+    "performance presets": presets,
+    "performance compiled": compiled,
+}
