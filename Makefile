@@ -12,7 +12,7 @@ export VIDEO_FILE := $(value VIDEO)
 export RIG_DATA_FILE := $(value RIG_DATA)
 export DETECTOR_FILE := $(value DETECTOR)
 
-.PHONY: help files demo weights test check format docs clean
+.PHONY: help files demo weights test check format bench docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -83,6 +83,12 @@ check: $(VENV)/.ready  ## format, lint, types and tests: what CI runs
 format: $(VENV)/.ready  ## rewrite the code in the house's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# On an idle machine, in about ten minutes. BENCH='--parts inference --batches 1' measures a part.
+BENCH ?=
+bench: $(VENV)/.ready  ## measure speed and memory of the model: results/bench_MACHINE.json, docs/performance.md
+	$(BIN)/python benchmarks/speed.py $(BENCH)
+	$(BIN)/python docs/build.py
 
 docs: $(VENV)/.ready  ## fill in the generated parts of README.md and docs/, draw the architecture
 	$(BIN)/python docs/build.py

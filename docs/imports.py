@@ -15,6 +15,8 @@ LEAVES = {
     "file_kinds",
     "files",
     "folders",
+    "limits",
+    "hub",
     "names",
     "pages",
     "parquet",

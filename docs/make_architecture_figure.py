@@ -24,24 +24,27 @@ PICTURE = "images/architecture.svg"
 COLUMNS = {
     "command_line": 0.0,
     "synth": 0.0,
+    "export": 0.1,
     "data": 0.65,
+    "annotations": 0.92,
     "evaluation": 1.0,
     "training": 1.0,
-    "faces": 1.35,
-    "video": 1.35,
-    "explanation": 2.1,
-    "reporting": 2.1,
+    "faces": 1.85,
+    "video": 1.85,
+    "explanation": 1.95,
+    "reporting": 1.95,
     "inference": 2.45,
-    "analysis": 2.75,
-    "annotations": 0.0,
-    "model": 2.75,
+    "model": 2.8,
+    "diagnosis": 2.9,
+    "analysis": 3.1,
+    "sharing": 3.5,
 }
 """Room -> place across, in columns; the row follows from the imports."""
 
 WINGS = {
-    "the researcher's wing": ("#e8f1ea", "#3f7d55", ("data", "synth", "evaluation", "training", "reporting")),
-    "the practitioner's wing": ("#fbeee2", "#b2682a", ("inference", "analysis")),
-    "both wings": ("#efeaf6", "#6b549b", ("explanation",)),
+    "the researcher's wing": ("#e8f1ea", "#3f7d55", ("data", "synth", "evaluation", "training", "reporting", "export")),
+    "the practitioner's wing": ("#fbeee2", "#b2682a", ("inference", "analysis", "diagnosis")),
+    "both wings": ("#efeaf6", "#6b549b", ("explanation", "sharing")),
     "common ground": ("#e8eef7", "#41649c", ("video", "faces", "model", "annotations")),
     "entrance": ("#f4f4f2", "#5f666d", ("command_line",)),
 }

@@ -24,28 +24,29 @@ ARROWS = {
     "synth": {"data", "video"},
     "evaluation": {"data", "model"},
     # a study renders its clips, and reads its variants as the command line does
+    "export": {"evaluation", "data", "model", "synth"},  # it compares on drawn clips, and scores what it quantises
     "training": {"evaluation", "data", "model", "synth", "command_line"},
     "inference": {"faces", "video", "model"},
+    "sharing": {"model"},
     "reporting": {"explanation", "evaluation", "data", "model"},  # above both: it shows scores and heat maps
     "explanation": {"model", "data", "evaluation", "inference", "faces", "video"},  # it reads videos as inference does
     "annotations": set[str](),  # what people coded, for training and for comparing
-    "analysis": {
-        "annotations",
-        "data",
-        "inference",
-        "video",
-    },  # what comes after recognition: tables, agreement with coders
+    "analysis": {"annotations", "data", "inference", "video"},  # what comes after recognition: tables, agreement
+    "diagnosis": {"inference", "synth", "faces", "model", "video"},  # it tries each on a built-in clip
     "command_line": set[str](),
     "": {"model", "inference", "explanation"},  # the package itself: its public names
     "__main__": {
         "analysis",
         "command_line",
         "data",
+        "diagnosis",
         "evaluation",
         "explanation",
+        "export",
         "inference",
         "model",
         "reporting",
+        "sharing",
         "synth",
         "training",
     },

@@ -9,13 +9,17 @@ from docs.blocks import (
     datasets,
     disentanglement,
     dynamics,
+    engines,
     explanations,
     model,
+    performance,
     quality,
     real_faces,
     recognition,
     rooms,
+    scaling,
     scores,
+    security,
     study,
     synth,
 )
@@ -27,13 +31,17 @@ BLOCKS: Makers = {
     **datasets.BLOCKS,
     **dynamics.BLOCKS,
     **disentanglement.BLOCKS,
+    **engines.BLOCKS,
     **explanations.BLOCKS,
     **model.BLOCKS,
+    **performance.BLOCKS,
     **quality.BLOCKS,
     **real_faces.BLOCKS,
     **recognition.BLOCKS,
     **rooms.BLOCKS,
+    **scaling.BLOCKS,
     **scores.BLOCKS,
+    **security.BLOCKS,
     **study.BLOCKS,
     **synth.BLOCKS,
 }
@@ -41,10 +49,12 @@ BLOCKS: Makers = {
 
 FIGURES: Makers = {
     **datasets.FIGURES,
+    **engines.FIGURES,
     **explanations.FIGURES,
     **model.FIGURES,
     **quality.FIGURES,
     **recognition.FIGURES,
     **scores.FIGURES,
+    **security.FIGURES,
 }
 """Single numbers within a line."""

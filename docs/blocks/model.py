@@ -19,6 +19,8 @@ USES = {
     "ifdd_mvit_xs": ("MViTv2, {blocks} blocks", "the paper's model"),
     "ifdd_mvit_s": ("MViTv2, {blocks} blocks", "the larger transformer"),
     "ifdd_s3d": ("S3D, separable Inception", "the paper's CNN"),
+    "ifdd_vit_b": ("VideoMAE's ViT-B, {blocks} blocks", "a start learned without labels"),
+    "ifdd_mae_dfer": ("MAE-DFER's LGI-Former, {blocks} blocks", "a start learned without labels, on faces"),
     "ifdd_small": ("a residual CNN built from S3D's parts", "faces in real time on one CPU core"),
     "ifdd_tiny": ("a small CNN built from S3D's parts", "training from scratch on two CPU cores"),
 }
@@ -32,13 +34,13 @@ MEANINGS = {
     "predictor_first": "the classic order of a lifting step",
     "receptive_field_1": "L = 1",
     "receptive_field_2": "L = 2, the same as `full`",
-    "receptive_field_t4": "L = T / 4; T is 8 in every backbone of ifdd, so the same as `full`",
+    "receptive_field_t4": "L = T / 4; T is 8 for 16 frames in every backbone of ifdd, so the same as `full`",
     "receptive_field_t2": "L = T / 2",
     "official_sampling": "ISSM reads X where the official code reads it",
     "no_lifting_loss": "trains with the classification loss alone",
-    "frames_8": "8 frames in a clip; the backbone still gives 8 feature frames",
+    "frames_8": "8 frames in a clip; the backbone still gives 8 feature frames, `vit_b` and `lgi_former` 4",
     "frames_16": "16 frames in a clip",
-    "frames_32": "32 frames in a clip; the backbone still gives 8 feature frames",
+    "frames_32": "32 frames in a clip; the backbone still gives 8 feature frames, `vit_b` and `lgi_former` 16",
     "mvit_xs": "MViTv2 backbone of 10 blocks",
     "mvit_s": "MViTv2 backbone of 16 blocks",
     "s3d": "S3D backbone",
@@ -142,7 +144,21 @@ def largest_difference() -> str:
     return next(f"1e-{power}" for power in range(12, 0, -1) if worst < 10**-power)
 
 
+def start_differences() -> str:
+    """List the largest absolute differences of each stage of ``vit_b`` from transformers' VideoMAE."""
+    rows = (
+        (
+            str(stage["blocks"]),
+            f"{stage['largest_difference']:.0e}".replace("e-0", "e-"),
+            f"{stage['standard_deviation']:.2f}",
+        )
+        for stage in result("start_differences")["vit_b"]
+    )
+    return table(("after block", "largest difference", "standard deviation of the map"), rows)
+
+
 BLOCKS: Makers = {
+    "start differences": start_differences,
     "boxes": boxes,
     "preset summary": preset_summary,
     "presets": presets,
@@ -153,5 +169,6 @@ BLOCKS: Makers = {
 FIGURES: Makers = {
     "largest difference": largest_difference,
     "release torch": lambda: str(result("release_differences")["torch"]).partition("+")[0],
+    "start transformers": lambda: str(result("start_differences")["transformers"]),
     "gmac": lambda preset: f"{result(f'info_{preset}')['gmac']:.2f}",
 }

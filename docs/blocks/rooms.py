@@ -15,12 +15,15 @@ PURPOSES = {
     "data": "turns datasets into manifests, and clips into tensors",
     "synth": "SynthDFER, the built-in benchmark",
     "evaluation": "scores models on manifests; reports the protocol",
+    "export": "writes checkpoints for other engines",
     "training": "trains and cross-validates; the only room with Lightning",
     "inference": "reads timelines of expressions from videos",
     "annotations": "reads what people coded, from ELAN, Praat, BORIS and tables",
     "analysis": "turns timelines into tables, and compares them with people's coding",
     "explanation": "shows what the model looks at, and whether it disentangles",
+    "diagnosis": "checks the installation for ifdd doctor",
     "reporting": "writes pages of results, several runs side by side",
+    "sharing": "publishes checkpoints on the Hugging Face Hub, with a model card",
 }
 """Room -> what it is for."""
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ifdd.errors import InputError
+from ifdd.limits import limit_opencv
 from ifdd.names import printable
 
 COMMANDS = {
@@ -42,7 +43,9 @@ COMMANDS = {
         "ifdd.explanation.disentanglement.command:disentangle",
         "measure whether a model separates emotion from context",
     ),
+    "push": ("ifdd.sharing.push:push", "publish a checkpoint on the Hugging Face Hub, with a model card"),
     "convert": ("ifdd.evaluation.convert:convert", "convert a checkpoint of the official release"),
+    "export": ("ifdd.export.command:export", "write a checkpoint for ONNX Runtime, OpenVINO or torch.export"),
     "info": ("ifdd.model.info:info", "show a model's size and cost: parts, parameters, GMAC, memory, latency"),
     "recognize": ("ifdd.inference.recognize:recognize", "recognise expressions in videos: timeline, captions, plots"),
     "summarize": ("ifdd.analysis.summarize:summarize", "turn timelines into a table for statistics"),
@@ -55,6 +58,7 @@ COMMANDS = {
         "ifdd.explanation.embedding:embed",
         "map a test set's emotion features to a plane, by emotion and by person",
     ),
+    "doctor": ("ifdd.diagnosis.command:doctor", "show what is installed, what works, and what to do about the rest"),
 }
 """Name -> ("module:function", one-line summary)."""
 
@@ -68,7 +72,9 @@ OTHER_NAMES = {
     "calibrate": ("temperature", "threshold"),
     "report": ("html", "page", "compare"),
     "disentangle": ("disentanglement", "probe", "probes", "leakage"),
-    "convert": ("export",),
+    "push": ("upload", "publish", "share"),
+    "convert": (),
+    "export": ("onnx", "openvino", "quantize", "quantise", "int8", "deploy", "torchscript"),
     "info": ("model", "models", "describe", "show", "list", "presets"),
     "recognize": (
         "predict",
@@ -86,6 +92,7 @@ OTHER_NAMES = {
     "agree": ("agreement", "kappa", "reliability", "coders", "annotations"),
     "explain": ("explanation", "attribute", "attribution", "heatmap", "gradcam", "saliency", "why"),
     "embed": ("tsne", "t-sne", "umap", "features", "embedding"),
+    "doctor": ("diagnose", "diagnosis", "check-install", "health", "selftest", "env", "version", "bug"),
 }
 """Command -> what other tools call it."""
 
@@ -114,6 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # what a Mac's GPU cannot compute is computed on its CPU, not refused; effective for the same reason
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     try:
+        if command != "doctor":  # it reports a wrong limit among other things
+            limit_opencv(os.environ)  # effective for the same reason
         run_command(command, words[1:])
     except InputError as error:
         about = f"ifdd {command}" if command in COMMANDS else "ifdd"

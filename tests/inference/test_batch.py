@@ -441,8 +441,8 @@ def test_a_result_that_cannot_be_written_is_the_failure_of_its_video(
 def test_names_that_some_disk_takes_for_one_file_are_kept_apart() -> None:
     found = {"a.mp4": "a", "A.mp4": "A", "x.mp4": "x", "x.statistics.mp4": "x.statistics", "x.STATISTICS-2.mp4": "b"}
     assert [job.name for job in name_results(found)] == ["a", "A-2", "x", "x.statistics-2", "b"]
-    found = {"y.mp4": "y", "y.frames.mp4": "y.frames", "z_events.mp4": "z_events", "z.mp4": "z"}
-    assert [job.name for job in name_results(found)] == ["y", "y.frames-2", "z_events", "z-2"]
+    forms = {"y.mp4": "y", "y.frames.mp4": "y.frames", "z_events.mp4": "z_events", "z.mp4": "z"}
+    assert [job.name for job in name_results(forms)] == ["y", "y.frames-2", "z_events", "z-2"]
     earlier = {str(Path(name).absolute()): name[0] for name in ("a.mp4", "A.mp4")}
     assert [job.name for job in name_results(found, earlier)][:2] == ["a", "A"]  # they exist already
     short = name_results({"long.mp4": "x" * 300}, {str(Path("long.mp4").absolute()): "x" * 300})

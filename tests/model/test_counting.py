@@ -6,9 +6,11 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ifdd.model import ABLATIONS, BACKBONES, IFDD, PRESETS, IFDDConfig, StageShape, create_model
+from ifdd.model.backbones import mvit
 from ifdd.model.backbones.mvit import PooledAttention
 from ifdd.model.counting import Part, count_parts, stage_ends
 
+EXECUTED_FLOP = 103_527_322_368
 RELEASE_GFLOP = 95.7
 """What the official release measures, 16 x 224 x 224, 7 classes."""
 BOXES = ["pyramid", "split", "lifting", "pooling", "head"]
@@ -33,6 +35,7 @@ def counted_flops(model: IFDD) -> int:
 
 def plain_attention(attention: PooledAttention, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """softmax(q k / sqrt(d) + bias) v as the MViTv2 paper writes it, at the heads' own width."""
+    query, key, value = (each.transpose(1, 2) for each in (query, key, value))
     maps = query[:, :, 1:].unflatten(2, attention.q_grid)
     rows = torch.einsum("bnthwd,hkd->bnthwk", maps, attention.rel_pos_h[attention.row_distance])
     columns = torch.einsum("bnthwd,wkd->bnthwk", maps, attention.rel_pos_w[attention.column_distance])
@@ -40,7 +43,7 @@ def plain_attention(attention: PooledAttention, query: Tensor, key: Tensor, valu
     bias = frames[..., :, None, None] + rows[..., None, :, None] + columns[..., None, None, :]
     scores = query @ key.transpose(2, 3) * attention.scale
     scores[:, :, 1:, 1:] += bias.flatten(5).flatten(2, 4)
-    return scores.softmax(3) @ value
+    return (scores.softmax(3) @ value).transpose(1, 2)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -82,8 +85,20 @@ def test_counts_agree_with_those_by_hand() -> None:
     assert parts["pooling"] == Part("pooling", ((c,),), n, n * c)
 
 
+def test_keys_and_values_are_computed_only_where_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    executed = by_name(count_parts(PRESETS["ifdd_mvit_xs"]))
+    assert 2 * sum(part.macs for part in executed.values()) == EXECUTED_FLOP
+    monkeypatch.setattr(mvit, "POOL_SIZE", 8)  # no stride is larger
+    everywhere = by_name(count_parts(PRESETS["ifdd_mvit_xs"]))
+    # by hand: 20 of 56 rows are read at stride 8, 41 of 56 at stride 4, 20 of 28 at stride 4; keys and values
+    spared = [2 * 8 * (56**2 - 20**2) * 96 * 96]
+    spared += [2 * 8 * ((56**2 - 41**2) * 96 * 192 + (28**2 - 20**2) * 192 * 192), 0, 0]
+    assert [everywhere[name].macs - executed[name].macs for name in STAGES] == spared
+
+
 def test_widened_attention_is_the_whole_difference_to_the_release(monkeypatch: pytest.MonkeyPatch) -> None:
     config = PRESETS["ifdd_mvit_xs"]
+    monkeypatch.setattr(mvit, "POOL_SIZE", 8)  # keys and values everywhere, as in the release
     executed = by_name(count_parts(config))
     assert 2 * sum(part.macs for part in executed.values()) == 105_645_380_352
     torch.manual_seed(0)

@@ -9,7 +9,7 @@ from ifdd.inference.reader import ClipReader
 from ifdd.model import choose_device, create_model, load_checkpoint
 from ifdd.model.measuring import measure_cost
 from ifdd.training.config import RunConfig
-from ifdd.training.train import placement
+from ifdd.training.engine.processes import placement
 
 
 def has_gpus(monkeypatch: pytest.MonkeyPatch, count: int, built: str | None = "12.8") -> None:
@@ -109,10 +109,10 @@ def test_every_command_refuses_the_device_first(words: list[str], capsys: pytest
 
 def test_training_runs_on_the_gpu_of_that_number(monkeypatch: pytest.MonkeyPatch) -> None:
     has_gpus(monkeypatch, 2)
-    assert placement(RunConfig(device="cuda:1")) == ("cuda", [1])
-    assert placement(RunConfig(device="cuda", devices=2)) == ("cuda", 2)
-    assert placement(RunConfig(device="cpu", devices=2)) == ("cpu", 2)
-    with pytest.raises(InputError, match=r"run\.device cuda:1 is one GPU, but run\.devices is 2"):
+    assert placement(RunConfig(device="cuda:1")) == ("cuda", [1], 1, 1)
+    assert placement(RunConfig(device="cuda", devices=2)) == ("cuda", 2, 1, 2)
+    assert placement(RunConfig(device="cpu", devices=2)) == ("cpu", 2, 1, 2)
+    with pytest.raises(InputError, match=r"run\.device cuda:1 is one GPU, but 2 are to be used"):
         placement(RunConfig(device="cuda:1", devices=2))
     with pytest.raises(InputError, match=r"run\.device cuda:7: PyTorch sees only cuda:0"):
         placement(RunConfig(device="cuda:7"))

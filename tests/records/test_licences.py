@@ -15,7 +15,7 @@ OWN = LicenceRecord("mine", "", "")
 def test_every_dataset_of_prepare_has_a_licence_but_your_own_clips() -> None:
     for name in READERS:
         licence = data_licence(name, synthetic=False)
-        assert (licence is None) == (name in ("folder", "manifest"))
+        assert (licence is None) == (name in ("folder", "annotations", "manifest"))
     assert set(READERS) == set(typing.get_args(typing.get_type_hints(prepare)["dataset"]))
     assert "not for commercial use" in LICENCES["ravdess"].terms
 

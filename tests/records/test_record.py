@@ -265,5 +265,6 @@ def test_every_record_is_frozen_and_public() -> None:
         "evaluation.json",
         "crossval.json",
         "disentanglement.json",
+        "agreement.json",
     }
     assert all(fields(kind) for kind in files)

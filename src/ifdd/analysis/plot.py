@@ -107,7 +107,7 @@ def write_group_plot(summaries: Sequence[Summary], path: Path) -> None:
         InputError: matplotlib is not installed, nobody is in sight, or the file cannot be written.
     """
     figure = plot_group(summaries)
-    with atomic_path(path) as temporary, warnings.catch_warnings():
+    with atomic_path(path, private=True) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # shown as a box
         figure.savefig(temporary, dpi=150)
 

@@ -38,7 +38,7 @@ def summarize(
 
     Args:
         results: Folder with results of 'ifdd recognize', searched at any depth, or one .json file.
-        out: Table to write: .csv, .tsv or .parquet.
+        out: File to write the table to: .csv, .tsv or .parquet.
         per: What a row stands for: a person in a video, with columns for each class; a label (long form): a class, or
             uncertain, of a person; or a transition: a label that followed another one.
         period_seconds: Divide every video into periods of this length, with rows for each. Default: whole videos.
@@ -136,9 +136,9 @@ def _warn_of_mixture(summaries: Sequence[Summary]) -> None:
 
 def _write(path: Path, table: SummaryTable) -> None:
     if path.suffix.lower() == ".parquet":
-        write_parquet(path, table.columns, table.rows)
+        write_parquet(path, table.columns, table.rows, private=True)
     else:
-        write_pieces(path, _lines(table, SEPARATORS[path.suffix.lower()]))
+        write_pieces(path, _lines(table, SEPARATORS[path.suffix.lower()]), private=True)
 
 
 def _lines(table: SummaryTable, separator: str) -> Iterator[str]:

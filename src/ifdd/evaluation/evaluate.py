@@ -24,7 +24,7 @@ from ifdd.evaluation.stress.picture import PICTURE, check_picture, write_curves
 from ifdd.evaluation.stress.stress import check_stresses, predict_stressed, score_stressed
 from ifdd.evaluation.stress.transforms import chosen_stresses, conditions_of
 from ifdd.files import check_writable, expand
-from ifdd.model import IFDD, choose_device, load_checkpoint
+from ifdd.model import IFDD, Engine, choose_device, device_for, load_model
 from ifdd.records import CheckpointRecord, Protocol
 
 
@@ -75,7 +75,8 @@ def evaluate(
     Frames are sampled without randomness: the same command gives the same result.
 
     Args:
-        checkpoint: Checkpoint to evaluate: a .safetensors file that 'ifdd train' wrote, or a bundled one's name.
+        checkpoint: Checkpoint to evaluate: a .safetensors file that 'ifdd train' wrote, or a bundled one's name; or an
+            exported model, a file that 'ifdd export' wrote.
         manifest: Manifest of the dataset, CSV or Parquet, as 'ifdd prepare' or 'ifdd synth' writes it.
         subset: Subset of the manifest to evaluate on; a result on training clips is labelled as such.
         fold: Fold of a cross-validation, from 1; required if the manifest has several.
@@ -158,7 +159,7 @@ def evaluate_checkpoint(
     """Evaluate a checkpoint on clips of a manifest, with a progress bar.
 
     Args:
-        checkpoint: .safetensors file of ifdd, or the name of a bundled checkpoint.
+        checkpoint: .safetensors file of ifdd, the name of a bundled checkpoint, or an exported model.
         manifest: the table of clips.
         how: frames of each clip.
         subset: "train", "validation" or "test".
@@ -178,8 +179,8 @@ def evaluate_checkpoint(
         InputError: a file cannot be read, the checkpoint lacks classes, there are no such clips or columns, or the
             clips are test clips of another fold, which the checkpoint was trained on; or the device is not there.
     """
-    chosen = choose_device(device)
-    loaded = load_checkpoint(checkpoint)
+    loaded = load_model(checkpoint)
+    chosen = device_for(loaded, device)
     samples = manifest.select(subset, fold)
     groupings = [group_clips(manifest, samples, column) for column in by]
     if pairs:
@@ -189,7 +190,7 @@ def evaluate_checkpoint(
     _check_classes(checkpoint, loaded.classes, manifest.path, samples, synonyms)
     described = describe_dataset(manifest)
     _check_not_trained_on(checkpoint, loaded.record, described.hash, samples)
-    config = loaded.model.config
+    config = loaded.config
     if described.alignment != config.alignment:
         error_console.print(
             f"note: the faces of {manifest.path} are aligned by {described.alignment}, but {checkpoint} "
@@ -212,7 +213,7 @@ def evaluate_checkpoint(
     )
     if line := _time_note(dataset, manifest.path):
         error_console.print(line, markup=False, highlight=False, soft_wrap=True)
-    model = loaded.model.to(chosen)
+    engine = loaded.engine(chosen)
     versions = 1 + len(list(conditions_of(stress)))
     with progress_bar("clips") as bar:
         task = bar.add_task("evaluating", total=versions * len(dataset))
@@ -220,10 +221,10 @@ def evaluate_checkpoint(
         def advance(count: int) -> None:
             bar.advance(task, count)
 
-        evaluation = evaluate_model(model, dataset, batch_size, workers, advance, loaded.temperature)
+        evaluation = evaluate_model(engine, dataset, batch_size, workers, advance, loaded.temperature)
         predictions = Predictions(evaluation.probabilities, evaluation.targets, evaluation.views)
         if stress:
-            classify = classifier_of(model, loaded.temperature)
+            classify = classifier_of(engine, loaded.temperature)
             changed = predict_stressed(classify, dataset, stress, batch_size, workers, advance)
             evaluation = replace(evaluation, stress=score_stressed(predictions, changed, stress, samples))
     if pairs:
@@ -234,7 +235,7 @@ def evaluate_checkpoint(
 
 
 def evaluate_model(
-    model: IFDD,
+    model: IFDD | Engine,
     dataset: ClipDataset,
     batch_size: int = 16,
     workers: int = 0,
@@ -244,7 +245,7 @@ def evaluate_model(
     """Classify every clip of a dataset; average the probabilities over the views of a clip.
 
     Args:
-        model: the model; it is switched to evaluation mode and stays on its device.
+        model: the model, or what runs it; it is switched to evaluation mode and stays on its device.
         dataset: clips with training mode off; ``dataset.classes`` is the order of the logits.
         batch_size: clips per batch, and the maximum number of views in one forward pass.
         workers: worker processes that load clips.

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ifdd.data.dataset import ViewBatch, collate_views, plain_input_error
 from ifdd.errors import InputError
-from ifdd.model import IFDD, check_readings, class_probabilities
+from ifdd.model import IFDD, Engine, TorchEngine, check_readings, class_probabilities
 
 Classifier = Callable[[UInt8[Tensor, "views 3 time height width"]], Float32[Tensor, "views classes"]]
 """From views of clips to their probabilities, on the CPU."""
@@ -28,18 +28,17 @@ class Predictions(NamedTuple):
     """Number of views of each clip."""
 
 
-def classifier_of(model: IFDD, temperature: float = 1.0) -> Classifier:
+def classifier_of(model: IFDD | Engine, temperature: float = 1.0) -> Classifier:
     """Return the classifier that a model is; the model is switched to evaluation mode and stays on its device.
 
     Args:
-        model: the model.
+        model: the model, or what runs it.
         temperature: what divides the logits before the softmax; see ``Checkpoint.temperature``.
     """
-    model.eval()
+    engine: Engine = TorchEngine(model) if isinstance(model, IFDD) else model
 
     def classify(views: Tensor) -> Tensor:
-        device = next(model.parameters()).device
-        logits: Tensor = model(views.to(device).float() / 255).logits
+        logits = engine(views.to(engine.device).float() / 255).logits
         return class_probabilities(logits, temperature).cpu()
 
     return classify

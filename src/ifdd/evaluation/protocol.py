@@ -2,7 +2,9 @@
 
 import importlib.metadata
 import platform
+import shlex
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median_low
@@ -14,7 +16,7 @@ from ifdd.data.sampling import describe_sampling
 from ifdd.data.timing import ASSUMED_FPS
 from ifdd.evaluation.report import Evaluation
 from ifdd.files import file_sha256
-from ifdd.model import Checkpoint, find_checkpoint
+from ifdd.model import Checkpoint, Model, find_checkpoint
 from ifdd.records import (
     NOT_RECORDED,
     CheckpointRecord,
@@ -34,7 +36,7 @@ from ifdd.records.licences import data_licence
 
 def describe_protocol(
     checkpoint: Path,
-    loaded: Checkpoint,
+    loaded: Model,
     manifest: Manifest,
     described: DatasetRecord,
     fold: int | None,
@@ -45,7 +47,7 @@ def describe_protocol(
 
     Args:
         checkpoint: path of the checkpoint, or the name of a bundled one.
-        loaded: the loaded checkpoint.
+        loaded: the loaded checkpoint or exported model.
         manifest: the table of clips.
         described: result of ``describe_dataset`` for the manifest.
         fold: number of the requested fold, or None.
@@ -64,6 +66,7 @@ def describe_protocol(
             seed=record.seed,
             description=record,
             calibration=loaded.calibration,
+            export=None if isinstance(loaded, Checkpoint) else loaded.export,
         ),
         manifest=ManifestRecord(str(manifest.path), manifest.sha256),
         dataset=described,
@@ -163,11 +166,16 @@ def label_order(classes: Sequence[str]) -> str:
     return next((name for name, names in LABEL_SETS.items() if names == tuple(classes)), "its own")
 
 
-def running_software(*names: str) -> SoftwareRecord:
-    """Return the commit of ifdd and the versions of installed packages; "python" is the interpreter."""
+def running_software(*names: str, command: bool = False) -> SoftwareRecord:
+    """Return the commit of ifdd and the versions of installed packages; "python" is the interpreter.
+
+    Args:
+        names: the packages.
+        command: record the command line of this process, too.
+    """
     python = platform.python_version()
     versions = {name: python if name == "python" else importlib.metadata.version(name) for name in names}
-    return SoftwareRecord(versions, commit())
+    return SoftwareRecord(versions, commit(), shlex.join(sys.argv) if command else None)
 
 
 def commit() -> str | None:

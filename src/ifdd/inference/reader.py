@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ifdd.faces.similarity import Alignment
-from ifdd.model import Checkpoint, check_readings, choose_device, class_probabilities
+from ifdd.model import Model, check_readings, class_probabilities, device_for
 
 
 class Readings(NamedTuple):
@@ -24,7 +24,7 @@ class ClipReader:
     """Runs a model on clips, in batches, on one device.
 
     Args:
-        checkpoint: model, class names and clip length.
+        checkpoint: model, class names and clip length; a checkpoint or an exported model, which runs on the CPU.
         device: "auto" (a CUDA GPU if there is one, otherwise the CPU), "cpu", "cuda", "cuda:1", "mps", or any device of
             torch.
         flip: average the results of each clip and of its mirror image.
@@ -36,14 +36,14 @@ class ClipReader:
 
     def __init__(
         self,
-        checkpoint: Checkpoint,
+        checkpoint: Model,
         device: str | torch.device = "auto",
         *,
         flip: bool = False,
         batch_size: int = 8,
     ) -> None:
-        self.device = torch.device(choose_device(device, "device"))
-        self.model = checkpoint.model.to(self.device).eval()
+        self.device = torch.device(device_for(checkpoint, device, "device"))
+        self.engine = checkpoint.engine(self.device)
         self.classes = checkpoint.classes
         """Class names in the order of the probabilities."""
         self.clip_seconds = checkpoint.clip_seconds
@@ -56,22 +56,22 @@ class ClipReader:
     @property
     def frames(self) -> int:
         """Frames per clip."""
-        return self.model.config.frames
+        return self.engine.config.frames
 
     @property
     def size(self) -> int:
         """Height and width of a clip in pixels."""
-        return self.model.config.size
+        return self.engine.config.size
 
     @property
     def alignment(self) -> Alignment:
         """How faces are cropped."""
-        return "landmarks" if self.model.config.alignment == "landmarks" else "box"
+        return "landmarks" if self.engine.config.alignment == "landmarks" else "box"
 
     @property
     def action_units(self) -> tuple[int, ...]:
         """FACS numbers of the units whose intensity the model predicts; empty without a head for them."""
-        return self.model.config.action_units
+        return self.engine.config.action_units
 
     def read(self, clips: Sequence[UInt8[np.ndarray, "frames size size 3"]]) -> Float[Tensor, "clips classes"]:
         """Return the class probabilities of RGB clips of this length and size, on the CPU."""
@@ -103,7 +103,7 @@ class ClipReader:
         return readings
 
     def _run(self, batch: Float[Tensor, "clips 3 frames size size"]) -> Readings:
-        output = self.model(batch)
+        output = self.engine(batch)
         units = output.action_units
         probabilities = class_probabilities(output.logits, self.temperature)
         return Readings(probabilities, probabilities.new_zeros(len(batch), 0) if units is None else units)

@@ -19,7 +19,7 @@ from ifdd.inference.batch.worker import Outcome, Settings, Worker, recognize_in_
 from ifdd.inference.outputs.write import STATISTICS, parse_formats
 from ifdd.inference.recognizer import Recognizer
 from ifdd.inference.windows import WindowOptions
-from ifdd.model import DEFAULT, choose_device, load_checkpoint
+from ifdd.model import DEFAULT, choose_device, device_for, load_model
 from ifdd.names import Disk, listed, printable
 from ifdd.processes import in_processes
 from ifdd.video.sources import CAMERA, SourceOptions, hide_password
@@ -55,8 +55,9 @@ def recognize(
 
     Args:
         videos: Video files, folders of images, directories, patterns 'in/**/*.mp4', URLs, or - for standard input.
-        checkpoint: Checkpoint to use: a .safetensors file that 'ifdd train' wrote, or a bundled one: ifdd_face,
-            trained on computer-generated faces for reading real ones, or ifdd_tiny_synth, which knows drawn faces.
+        checkpoint: Checkpoint to use: a .safetensors file that 'ifdd train' wrote, one on the Hugging Face Hub as
+            hf://USER/MODEL, or a bundled one: ifdd_face, trained on computer-generated faces for reading real ones, or
+            ifdd_tiny_synth, which knows drawn faces; or an exported model, a file that 'ifdd export' wrote.
         out: Folder to write to.
         formats: Formats to write, separated by commas: json (everything), csv, parquet (the timeline), frames (a row
             for each person and frame: NAME.frames.csv), bids (segments as events: NAME_events.tsv and .json), vtt, srt
@@ -92,8 +93,9 @@ def recognize(
     forms = (*parse_formats(formats), *([STATISTICS] if statistics else []))
     _refuse_to_annotate([video for video in found if is_live_or_piped(video)] if "mp4" in forms else [])
     brief = len(found) >= ONE_LINE_FROM_VIDEOS
-    device_name = choose_device(device)
-    loaded = load_checkpoint(checkpoint)  # reports its errors before a detector is downloaded
+    choose_device(device)
+    loaded = load_model(checkpoint)  # reports its errors before a detector is downloaded
+    device_name = device_for(loaded, device)
     refuse_unwritable(out)
     _refuse_missing(found)
     if checkpoint == Path(DEFAULT):

@@ -11,6 +11,7 @@ import torch
 from ifdd.faces.detection import DetectorKind, FaceDetector, choose_detector, finds_landmarks
 from ifdd.faces.tracking import TrackingOptions
 from ifdd.files import file_sha256
+from ifdd.hub import HubAddress
 from ifdd.inference.frame_statistics import StatisticsRecorder
 from ifdd.inference.pipeline import Progress, follow_ahead, follow_in_turns
 from ifdd.inference.reader import ClipReader
@@ -18,7 +19,7 @@ from ifdd.inference.recognition import Recognition
 from ifdd.inference.results import ModelInfo, TimelineEntry
 from ifdd.inference.stream import Stream
 from ifdd.inference.windows import WindowOptions
-from ifdd.model import DEFAULT, PRESETS, Checkpoint, IFDDConfig, find_checkpoint, load_checkpoint
+from ifdd.model import DEFAULT, PRESETS, IFDDConfig, Model, find_checkpoint, load_model
 from ifdd.records import CheckpointRecord
 from ifdd.video.sources import SourceOptions, VideoSource, open_video
 
@@ -40,7 +41,7 @@ class Recognizer:
     """Recognises the expressions of the people in videos.
 
     Args:
-        checkpoint: model, class names and clip length.
+        checkpoint: model, class names and clip length, as ``load_model`` gives them.
         detector: the face detector, or its name: "yunet", whose file is downloaded once, or "haar", which needs no file
             and no network. "auto" and None use YuNet, or the Haar cascade if the download fails. Both are reported
             through ``logging``.
@@ -64,7 +65,7 @@ class Recognizer:
 
     def __init__(
         self,
-        checkpoint: Checkpoint,
+        checkpoint: Model,
         detector: FaceDetector | DetectorKind | None = None,
         tracking: TrackingOptions | None = None,
         windows: WindowOptions | None = None,
@@ -97,8 +98,9 @@ class Recognizer:
         """Build a recognizer from a checkpoint file.
 
         Args:
-            path: a .safetensors file written by ``ifdd train``, or the name of a bundled checkpoint; by default
-                ``ifdd_face``, which was trained on computer-generated faces for reading real ones.
+            path: a .safetensors file written by ``ifdd train``, the name of a bundled checkpoint, or
+                ``hf://USER/MODEL``; by default ``ifdd_face``, which was trained on computer-generated faces for
+                reading real ones; or an exported model, a file written by ``ifdd export``.
             detector: the face detector; see the class.
             tracking: when tracks begin and end.
             windows: how windows slide and become segments.
@@ -107,7 +109,34 @@ class Recognizer:
         Raises:
             InputError: the checkpoint is missing, unreadable or of another model; or as the class.
         """
-        return cls(load_checkpoint(path), detector, tracking, windows, device, path)
+        return cls(load_model(path), detector, tracking, windows, device, path)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str,
+        revision: str | None = None,
+        detector: FaceDetector | DetectorKind | None = None,
+        tracking: TrackingOptions | None = None,
+        windows: WindowOptions | None = None,
+        device: str | torch.device = "auto",
+    ) -> "Recognizer":
+        """Build a recognizer from a checkpoint on the Hugging Face Hub, as 'ifdd push' publishes it.
+
+        The file is downloaded once, into the hub's cache. It needs the extra ``[hub]``.
+
+        Args:
+            model: "user/model".
+            revision: branch, tag or commit; None takes the newest.
+            detector: the face detector; see the class.
+            tracking: when tracks begin and end.
+            windows: how windows slide and become segments.
+            device: where the model runs; see the class.
+
+        Raises:
+            InputError: the hub cannot be reached, model or revision do not exist; or as ``from_checkpoint``.
+        """
+        return cls.from_checkpoint(str(HubAddress(model, revision)), detector, tracking, windows, device)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -193,7 +222,8 @@ def recognize(
         video: a video file of any kind that FFmpeg reads, a folder of numbered images, a URL, ``-`` for standard input,
             or ``camera:0``.
         checkpoint: a .safetensors file written by ``ifdd train``, or the name of a bundled checkpoint; by default
-            ``ifdd_face``, which was trained on computer-generated faces for reading real ones.
+            ``ifdd_face``, which was trained on computer-generated faces for reading real ones; or an exported model, a
+            file written by ``ifdd export``.
         detector: the face detector; see ``Recognizer``.
         tracking: when tracks begin and end.
         windows: how windows slide and become segments.
@@ -230,9 +260,9 @@ def _build_detector(detector: FaceDetector | DetectorKind | None) -> FaceDetecto
     return detector
 
 
-def _describe(checkpoint: Checkpoint, detector: FaceDetector, origin: str | Path | None) -> ModelInfo:
+def _describe(checkpoint: Model, detector: FaceDetector, origin: str | Path | None) -> ModelInfo:
     """Return the description of the model for results."""
-    config, record = checkpoint.model.config, checkpoint.record
+    config, record = checkpoint.config, checkpoint.record
     unaligned = config.alignment == "landmarks" and not finds_landmarks(detector)
     notices = [*([_synthetic_notice(record)] if record.synthetic else []), *([UNALIGNED_NOTICE] if unaligned else [])]
     return ModelInfo(

@@ -3,7 +3,12 @@
 from ifdd.model.backbones import BACKBONES, Backbone
 from ifdd.model.config import ABLATIONS, PRESETS, IFDDConfig, lookup
 from ifdd.model.device import choose_device
+from ifdd.model.engines.engine import Engine, EngineOutput, TorchEngine
+from ifdd.model.engines.exported import ExportedModel, load_exported
+from ifdd.model.engines.forms import form_of, refuse_exported
+from ifdd.model.engines.loading import Model, device_for, load_model
 from ifdd.model.ifdd import IFDD, check_values, create_model
+from ifdd.model.inference_form import inference_form
 from ifdd.model.losses import IFDDLoss, Losses, action_unit_loss, classification_loss, lifting_loss
 from ifdd.model.outputs import FrameSplit, IFDDOutput, Lifted, StageShape, check_readings, class_probabilities
 from ifdd.model.weights.checkpoint import (
@@ -20,6 +25,7 @@ from ifdd.model.weights.checkpoint import (
 from ifdd.model.weights.foreign import is_ours
 from ifdd.model.weights.kinetics import KINETICS, kinetics_classifier, load_kinetics
 from ifdd.model.weights.official import Conversion, convert_official, load_official
+from ifdd.model.weights.pretrained import PUBLISHED, Published
 
 __all__ = [
     "ABLATIONS",
@@ -30,16 +36,23 @@ __all__ = [
     "IFDD",
     "KINETICS",
     "PRESETS",
+    "PUBLISHED",
     "Backbone",
     "Checkpoint",
     "Conversion",
+    "Engine",
+    "EngineOutput",
+    "ExportedModel",
     "FrameSplit",
     "IFDDConfig",
     "IFDDLoss",
     "IFDDOutput",
     "Lifted",
     "Losses",
+    "Model",
+    "Published",
     "StageShape",
+    "TorchEngine",
     "action_unit_loss",
     "check_readings",
     "check_values",
@@ -48,14 +61,20 @@ __all__ = [
     "classification_loss",
     "convert_official",
     "create_model",
+    "device_for",
     "find_checkpoint",
+    "form_of",
+    "inference_form",
     "is_ours",
     "kinetics_classifier",
     "lifting_loss",
     "load_checkpoint",
+    "load_exported",
     "load_kinetics",
+    "load_model",
     "load_official",
     "lookup",
+    "refuse_exported",
     "save_calibration",
     "save_checkpoint",
     "save_measurement",

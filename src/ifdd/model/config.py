@@ -152,10 +152,15 @@ def _as_float(value: Any) -> Any:
     return float(value) if type(value) is int else value
 
 
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Normalisation that VideoMAE and MAE-DFER were trained with."""
+
 PRESETS = {
     "ifdd_mvit_xs": IFDDConfig(backbone="mvit_xs"),
     "ifdd_mvit_s": IFDDConfig(backbone="mvit_s"),
     "ifdd_s3d": IFDDConfig(backbone="s3d"),
+    "ifdd_vit_b": IFDDConfig(backbone="vit_b", drop_path=0.1, mean=IMAGENET_MEAN, std=IMAGENET_STD),
+    "ifdd_mae_dfer": IFDDConfig(backbone="lgi_former", size=160, drop_path=0.1, mean=IMAGENET_MEAN, std=IMAGENET_STD),
     "ifdd_small": IFDDConfig(
         backbone="s3d_small", size=96, dropout=0.2, drop_path=0.05, mean=(0.45,) * 3, std=(0.225,) * 3
     ),
@@ -163,7 +168,7 @@ PRESETS = {
         backbone="s3d_tiny", size=64, dropout=0.1, drop_path=0.05, mean=(0.45,) * 3, std=(0.225,) * 3
     ),
 }
-"""The paper's model on its three backbones, and two smaller ones for CPUs.
+"""The paper's model on its three backbones, on two self-supervised transformers, and two smaller ones for CPUs.
 
 ``ifdd_tiny`` has the same pyramid, ISSM, LADM and head on a small CNN. Trained from scratch on a thousand clips, a
 transformer of that size (``mvit_tiny``) stayed at chance.

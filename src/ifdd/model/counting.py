@@ -6,9 +6,10 @@ the meta device, without values. There torch decomposes fused attention into its
 misses that operation (torch 2.13), which would hide 16.55 GMAC of ``ifdd_mvit_xs`` in the backbone and 0.18 in LADM.
 
 The counts are those of the executed operations. The fused attention of the MViT backbones widens queries, keys and
-values by position codes and padding: 96 channels per head become 128 or 144. This costs 4.97 of the 52.82 GMAC of
-``ifdd_mvit_xs``, and still saves time. At the heads' own width the same model counts 47.86 GMAC (95.71 GFLOP), the
-release's measured 47.9 (95.7); a test computes both.
+values by position codes and padding: 96 channels per head become 128 or 144. This costs 4.97 GMAC of ``ifdd_mvit_xs``,
+and still saves time. Keys and values are computed only where pooling reads them, which spares 1.06 GMAC; together this
+makes 51.76 GMAC. At the heads' own width and with all keys and values the same model counts 47.86 GMAC (95.71 GFLOP),
+the release's measured 47.9 (95.7); tests compute all of these.
 
 Parameters: the release's 37,577,123 include 44,625 that its forward never reads (three position tables in LADM and a
 projection over time in ISSM). ifdd's model has the remaining 37,532,498.
@@ -40,8 +41,9 @@ class Part(NamedTuple):
 def count_parts(config: IFDDConfig) -> list[Part]:
     """Return the parts of a model in the order of the figure; they add up to the whole.
 
-    The backbone is divided into its stages if the output sizes of its blocks show where they end (:func:`stage_ends`):
-    stage 1 includes the stem, the last stage whatever follows the last block. Otherwise the backbone is one part.
+    The backbone is divided into its stages if it declares where they end (``stage_ends``, the index of the last of its
+    ``blocks`` in each) or if the output sizes of its blocks show it (:func:`stage_ends`): stage 1 includes the stem,
+    the last stage whatever follows the last block. Otherwise the backbone is one part.
     """
     with torch.device("meta"):
         model = IFDD(config).eval()
@@ -67,7 +69,8 @@ def count_parts(config: IFDDConfig) -> list[Part]:
 
     whole = part("backbone", (tuple(model.backbone.stages[-1]),), {"backbone": boxes.pop("backbone")})
     stages: list[Part] = []
-    for number, shape, names in _stages(model.backbone.stages, {name: outputs[each] for name, each in blocks.items()}):
+    sizes = {name: outputs[each] for name, each in blocks.items()}
+    for number, shape, names in _stages(model.backbone.stages, sizes, getattr(model.backbone, "stage_ends", None)):
         own = {f"backbone.{name}": blocks[name] for name in names}
         stages.append(part(f"backbone stage {number}", (tuple(shape),), own))
     if sum(stage.parameters for stage in stages) != whole.parameters or sum(each.macs for each in stages) != whole.macs:
@@ -103,12 +106,16 @@ def stage_ends(stages: tuple[StageShape, ...], sizes: list[int]) -> list[int] | 
 
 
 def _stages(
-    stages: tuple[StageShape, ...], outputs: dict[str, tuple[tuple[int, ...], ...]]
+    stages: tuple[StageShape, ...], outputs: dict[str, tuple[tuple[int, ...], ...]], declared: list[int] | None
 ) -> Iterator[tuple[int, StageShape, list[str]]]:
-    """Yield number, shape and block names of each stage; nothing if the blocks do not show the stages."""
+    """Yield number, shape and block names of each stage; nothing if neither the backbone nor its blocks show them."""
     names = list(outputs)
     sizes = [torch.Size(shapes[0]).numel() if len(shapes) == 1 else 0 for shapes in outputs.values()]
+    if declared is not None and all(f"blocks.{end}" in outputs for end in declared):
+        ends: list[int] | None = [*(names.index(f"blocks.{end}") for end in declared[:-1]), len(names) - 1]
+    else:
+        ends = stage_ends(stages, sizes)
     start = 0
-    for number, (shape, end) in enumerate(zip(stages, stage_ends(stages, sizes) or [], strict=False), 1):
+    for number, (shape, end) in enumerate(zip(stages, ends or [], strict=False), 1):
         yield number, shape, names[start : end + 1]
         start = end + 1

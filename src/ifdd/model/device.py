@@ -60,7 +60,7 @@ def check_device_name(name: str | torch.device, option: str = "--device") -> str
         InputError: there are none; the message has a suggestion.
     """
     given = str(name).strip().lower()
-    if isinstance(name, torch.device) or re.fullmatch(r"auto|cuda(:[0-9]+)?|(cpu|mps)(:0)?", given):
+    if isinstance(name, torch.device) or re.fullmatch(r"auto|cuda(:[0-9]{1,4})?|(cpu|mps)(:0)?", given):
         return given
     raise InputError(f"{option} is {str(name)!r}; use {DEVICES}{_meant(given)}")
 
@@ -101,9 +101,9 @@ def _check_mps(given: str, option: str) -> None:
 def _meant(given: str) -> str:
     """Return what the user may have meant, as a question for the message."""
     kind, _, number = given.partition(":")
-    if re.fullmatch(r"[0-9]+", given):
+    if re.fullmatch(r"[0-9]{1,4}", given):
         return f"; did you mean cuda:{int(given)}?"
-    if re.fullmatch(r"(cuda|gpu)[ _-]?[0-9]+", given):
+    if re.fullmatch(r"(cuda|gpu)[ _-]?[0-9]{1,4}", given):
         return f"; did you mean cuda:{int(re.sub('[^0-9]', '', given))}?"
     if kind in OTHER_WORDS:
         return f"; did you mean {OTHER_WORDS[kind]}{f':{number}' if number.isdecimal() else ''}?"

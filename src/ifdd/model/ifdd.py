@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ifdd.errors import InputError
 from ifdd.model.backbones import BACKBONES, Backbone
-from ifdd.model.config import ABLATIONS, PRESETS, IFDDConfig, from_plain, lookup
+from ifdd.model.config import ABLATIONS, IMAGENET_MEAN, IMAGENET_STD, PRESETS, IFDDConfig, from_plain, lookup
 from ifdd.model.head import ActionUnitHead, Head
 from ifdd.model.issm import ISSM, EvenOddSplit, NoSplit
 from ifdd.model.ladm import (
@@ -26,7 +26,8 @@ from ifdd.model.ladm import (
 from ifdd.model.layers import as_column, maps_to_tokens
 from ifdd.model.outputs import IFDDOutput, StageShape
 from ifdd.model.pyramid import PyramidAggregation
-from ifdd.model.weights.kinetics import KINETICS, load_kinetics
+from ifdd.model.weights.kinetics import KINETICS
+from ifdd.model.weights.pretrained import load_backbone, takes_weights
 
 ROUNDING = 1e-3
 """How far a value may lie outside [0, 1]: the error of resizing in half precision."""
@@ -204,6 +205,14 @@ def check_stages(name: str, stages: Sequence[StageShape]) -> None:
         )
 
 
+def _normalization(backbone: str) -> dict[str, Any]:
+    """Return the mean and standard deviation that a backbone's public weights expect, if it has any."""
+    if takes_weights(backbone):
+        return {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
+    public = KINETICS.get(backbone)
+    return {} if public is None else {"mean": public.mean, "std": public.std}
+
+
 def create_model(
     preset: str,
     num_classes: int = 7,
@@ -217,9 +226,11 @@ def create_model(
         preset: a name in ``ifdd.model.PRESETS``.
         num_classes: number of emotion classes.
         ablation: a name in ``ifdd.model.ABLATIONS``.
-        weights: initial weights of the backbone: "kinetics400" downloads torchvision's public file once, a path
-            names a copy of it, None initialises all weights at random. With public weights the model normalises
-            clips as they expect, unless ``overrides`` has ``mean`` or ``std``.
+        weights: initial weights of the backbone: "kinetics400" downloads torchvision's public file once; for the
+            backbones ``vit_b`` and ``lgi_former``, "videomae_kinetics" or another name in
+            ``ifdd.model.PUBLISHED``; a path names a copy of such a file; None initialises all weights at random.
+            With public weights the model normalises clips as they expect, unless ``overrides`` has ``mean`` or
+            ``std``.
         **overrides: other fields of :class:`IFDDConfig`, for instance ``size=112``.
 
     Raises:
@@ -243,10 +254,9 @@ def create_model(
                 "leave one of them out"
             )
     chosen = row | from_plain(overrides)
-    public = None if weights is None else KINETICS.get(chosen.get("backbone", base.backbone))
-    if public is not None:
-        chosen = {"mean": public.mean, "std": public.std} | chosen
+    if weights is not None:
+        chosen = _normalization(chosen.get("backbone", base.backbone)) | chosen
     model = IFDD(replace(base, num_classes=num_classes, **chosen))
     if weights is not None:
-        load_kinetics(model.get_submodule("backbone"), model.config.backbone, weights)
+        load_backbone(model.get_submodule("backbone"), model.config.backbone, weights)
     return model

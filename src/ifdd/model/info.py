@@ -15,6 +15,7 @@ from rich.table import Table
 from ifdd.console import console, error_console
 from ifdd.errors import InputError, check_range
 from ifdd.files import check_writable, expand, write_text
+from ifdd.hub import is_hub_address
 from ifdd.model.config import PRESETS
 from ifdd.model.counting import count_parts
 from ifdd.model.device import choose_device
@@ -45,8 +46,8 @@ def info(
     Python process, PyTorch's code and scratch space inside kernels.
 
     Args:
-        model: A preset, a .safetensors checkpoint of ifdd, or a bundled one's name; without it, all presets are
-            listed.
+        model: A preset, a .safetensors checkpoint of ifdd, a bundled one's name, or hf://USER/MODEL; without it, all
+            presets are listed.
         ablation: Row of the paper's ablations: full, backbone_only, issm_only, even_odd, predictor_first, ...
         overrides: Other fields of the model's configuration to change, e.g. {size: 112}.
         batch_size: Clips per batch.
@@ -160,7 +161,8 @@ def describe_model(
 
 def _load(model: str, ablation: str, overrides: dict[str, Any]) -> tuple[IFDD, Checkpoint | None]:
     """Return the model in evaluation mode, and its checkpoint if it comes from one."""
-    if model in PRESETS or not (model in BUNDLED or Path(model).suffix in SUFFIXES or Path(model).exists()):
+    file = model in BUNDLED or is_hub_address(model) or Path(model).suffix in SUFFIXES or Path(model).exists()
+    if model in PRESETS or not file:
         return create_model(model, ablation=ablation, **overrides).eval(), None
     if ablation != "full" or overrides:
         raise InputError(f"{model} is a checkpoint, which is complete: leave out --ablation and --overrides")

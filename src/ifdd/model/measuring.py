@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -111,7 +111,7 @@ def peak_on_cuda(model: nn.Module, clips: Tensor) -> int:
     return torch.cuda.max_memory_allocated() - before
 
 
-def peak_on_cpu(model: nn.Module, clips: Tensor) -> int:
+def peak_on_cpu(model: Callable[[Tensor], object], clips: Tensor) -> int:
     """Return the peak number of bytes that a forward allocates, from the profiler's record of allocations.
 
     The process's resident memory would be wrong: it does not grow while the forward reuses freed memory, and includes

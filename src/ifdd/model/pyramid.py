@@ -30,4 +30,5 @@ class PyramidAggregation(nn.Module):
         """Return the pyramid: the last two of the backbone's maps, fused."""
         finer, last = (stage.transpose(1, 2).flatten(0, 1) for stage in stages[-2:])
         fused = self.fuse(torch.cat([self.reduce(finer), last], dim=1))
-        return fused.unflatten(0, (len(stages[-1]), stages[-1].shape[2])).transpose(1, 2)
+        # shape[0], not len(), which would fix the batch size of an exported model
+        return fused.unflatten(0, (stages[-1].shape[0], stages[-1].shape[2])).transpose(1, 2)

@@ -56,6 +56,7 @@ from ifdd.records.evaluations import (
     SamplingRecord,
     ScoresRecord,
 )
+from ifdd.records.exports import ExportRecord, ParityRecord, QuantizationRecord
 from ifdd.records.licences import LicenceRecord
 from ifdd.records.record import FileRecord, Record
 from ifdd.records.trainings import (
@@ -89,6 +90,7 @@ __all__ = [
     "EvaluatedCheckpoint",
     "EvaluationRecord",
     "ExcludedRecord",
+    "ExportRecord",
     "FacesRecord",
     "FactorRecord",
     "FileRecord",
@@ -109,6 +111,7 @@ __all__ = [
     "PackRecord",
     "PairCondition",
     "PairsRecord",
+    "ParityRecord",
     "PlaceRecord",
     "PooledScores",
     "PrepareRecord",
@@ -116,6 +119,7 @@ __all__ = [
     "ProbeRecord",
     "ProbedCheckpoint",
     "Protocol",
+    "QuantizationRecord",
     "RatesRecord",
     "Record",
     "ReliabilityBin",

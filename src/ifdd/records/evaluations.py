@@ -7,6 +7,7 @@ from ifdd.records.calibrations import CalibrationRecord
 from ifdd.records.datasets import DatasetRecord
 from ifdd.records.dynamics import PairsRecord, StressRecord
 from ifdd.records.estimates import Estimate
+from ifdd.records.exports import ExportRecord
 from ifdd.records.record import FileRecord, Record
 from ifdd.records.trainings import CheckpointRecord, SoftwareRecord
 
@@ -144,6 +145,8 @@ class EvaluatedCheckpoint(Record):
     """The description in the checkpoint."""
     calibration: CalibrationRecord | None = None
     """The calibration in the checkpoint; None if it has none."""
+    export: ExportRecord | None = None
+    """How the file was exported; None for a checkpoint."""
 
 
 @dataclass(frozen=True)

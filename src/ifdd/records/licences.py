@@ -36,8 +36,14 @@ LICENCES: dict[str, LicenceRecord] = {
     "kinetics400": LicenceRecord(
         "Kinetics-400 weights", "BSD-3-Clause", "torchvision's; the videos of Kinetics have terms of their own"
     ),
+    "videomae": LicenceRecord(
+        "VideoMAE weights", "CC-BY-NC-4.0", "not for commercial use; the videos of Kinetics have terms of their own"
+    ),
+    "mae_dfer": LicenceRecord(
+        "MAE-DFER weights", "MIT", "the authors'; the videos of VoxCeleb2 have terms of their own"
+    ),
 }
-"""Dataset of ``ifdd prepare``, "synth" or "kinetics400" -> its licence."""
+"""Dataset of ``ifdd prepare``, "synth", or public weights to start from -> its licence."""
 
 
 def data_licence(dataset: str | None, synthetic: bool | None) -> LicenceRecord | None:

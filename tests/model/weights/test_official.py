@@ -84,14 +84,10 @@ def load(config: Config) -> IFDD:
 @torch.inference_mode()
 def run(model: IFDD, clip: Tensor) -> dict[str, Tensor]:
     assert isinstance(model.backbone, MViT)
-    moments: list[Tensor] = []
-
-    def see_stage(*call: Any) -> None:
-        moments.append(torch.stack([call[-1].mean(), call[-1].std()]))
-
-    for end in model.backbone.stage_ends[:-1]:
-        model.backbone.blocks[end].register_forward_hook(see_stage)
-    model.backbone.norm.register_forward_hook(see_stage)
+    ends = [*(model.backbone.blocks[end] for end in model.backbone.stage_ends[:-1]), model.backbone.norm]
+    seen: list[list[Tensor]] = [[] for _ in ends]
+    for tokens, end in zip(seen, ends, strict=True):  # the clips of a batch may come one at a time
+        end.register_forward_hook(lambda *call, tokens=tokens: tokens.append(call[-1]))
     output = model(clip)
     return {
         "logits": output.logits,
@@ -99,5 +95,5 @@ def run(model: IFDD, clip: Tensor) -> dict[str, Tensor]:
         "lifting_residual": output.lifting_residual,
         "static_index": output.split.static_index,
         "dynamic_index": output.split.dynamic_index,
-        "stage_mean_std": torch.stack(moments),
+        "stage_mean_std": torch.stack([torch.stack([each.mean(), each.std()]) for each in map(torch.cat, seen)]),
     }

@@ -149,6 +149,6 @@ def write_agreement_plot(people: Sequence[Person], record: AgreementRecord, path
         InputError: matplotlib is not installed, or the file cannot be written.
     """
     figure = plot_agreement(people, record)
-    with atomic_path(path) as temporary, warnings.catch_warnings():
+    with atomic_path(path, private=True) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # shown as a box
         figure.savefig(temporary, dpi=150)

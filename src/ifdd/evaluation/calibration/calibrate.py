@@ -23,7 +23,7 @@ from ifdd.evaluation.evaluate import SamplingConfig, evaluate_checkpoint
 from ifdd.evaluation.report import Evaluation
 from ifdd.evaluation.tables import percent
 from ifdd.files import check_writable, expand
-from ifdd.model import choose_device, save_calibration
+from ifdd.model import choose_device, form_of, refuse_exported, save_calibration
 from ifdd.records import CalibrationRecord, Protocol, ThresholdRecord
 
 
@@ -75,6 +75,8 @@ def calibrate(
     check_range("--workers", workers, at_least=0)
     checkpoint, manifest, out = expand(checkpoint), expand(manifest), expand(out)
     choose_device(device)  # refuses one that is not there before anything is read
+    if form_of(checkpoint) is not None:
+        raise refuse_exported(checkpoint)
     if out.suffix != ".safetensors":
         raise InputError(f"cannot write {out}: name it with the suffix .safetensors")
     check_writable(out)

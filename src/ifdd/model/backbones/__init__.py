@@ -6,10 +6,12 @@ from typing import Protocol
 from jaxtyping import Float
 from torch import Tensor
 
+from ifdd.model.backbones.lgi_former import lgi_former, lgi_former_tiny
 from ifdd.model.backbones.mvit import mvit_s, mvit_tiny, mvit_xs
 from ifdd.model.backbones.s3d import s3d
 from ifdd.model.backbones.s3d_small import s3d_small
 from ifdd.model.backbones.s3d_tiny import s3d_tiny
+from ifdd.model.backbones.vit import vit_b, vit_tiny
 from ifdd.model.outputs import StageShape
 
 
@@ -26,11 +28,15 @@ class Backbone(Protocol):
 
 
 BACKBONES: dict[str, Callable[[int, int, float], Backbone]] = {
+    "lgi_former": lgi_former,
+    "lgi_former_tiny": lgi_former_tiny,
     "mvit_xs": mvit_xs,
     "mvit_s": mvit_s,
     "mvit_tiny": mvit_tiny,
     "s3d": s3d,
     "s3d_small": s3d_small,
     "s3d_tiny": s3d_tiny,
+    "vit_b": vit_b,
+    "vit_tiny": vit_tiny,
 }
 """Name -> builder(frames, size, drop_path). Add an entry to use a backbone of your own by name."""

@@ -1,22 +1,26 @@
 """Read and write ifdd's checkpoints."""
 
-import json
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from safetensors import SafetensorError, safe_open
+import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
 from ifdd.errors import InputError
 from ifdd.files import atomic_path, expand
-from ifdd.model.config import PRESETS, IFDDConfig, from_plain
+from ifdd.hub import fetch_from_hub, is_hub_address, parse_address
+from ifdd.model.config import PRESETS, IFDDConfig
+from ifdd.model.engines.engine import TorchEngine
+from ifdd.model.engines.forms import form_of, refuse_exported
 from ifdd.model.ifdd import IFDD
+from ifdd.model.weights.checksums import CHECKSUM, check_content, content_sha256, sort_header
+from ifdd.model.weights.description import Description, dump, read_description
 from ifdd.model.weights.finite import check_finite, not_finite
-from ifdd.model.weights.foreign import FORMAT_NAME, is_safetensors, refuse_foreign
+from ifdd.model.weights.foreign import FORMAT_NAME, is_safetensors, opened, refuse_foreign
 from ifdd.model.weights.state_dicts import load_strictly
 from ifdd.records import CalibrationRecord, CheckpointRecord, MeasuredRecord
 
@@ -51,14 +55,28 @@ class Checkpoint(NamedTuple):
     """What 'ifdd calibrate' fitted; None if it was not run."""
 
     @property
+    def config(self) -> IFDDConfig:
+        """Frames, size and normalisation of a clip, and everything else that describes the model."""
+        return self.model.config
+
+    @property
+    def description(self) -> Description:
+        """What a file states about the model, without its weights."""
+        return Description(self.config, self.classes, self.clip_seconds, self.record, self.calibration)
+
+    @property
     def temperature(self) -> float:
         """What divides the logits before the softmax; 1 without calibration."""
-        return 1.0 if self.calibration is None else self.calibration.temperature
+        return self.description.temperature
 
     @property
     def abstain_below(self) -> float:
         """Probability below which a prediction should be withheld; 0, which withholds none, without calibration."""
-        return 0.0 if self.calibration is None else self.calibration.abstain_below
+        return self.description.abstain_below
+
+    def engine(self, device: str | torch.device) -> TorchEngine:
+        """Return what runs the model on a device, to which the weights are moved."""
+        return TorchEngine(self.model.to(device))
 
 
 def save_checkpoint(
@@ -95,16 +113,10 @@ def save_checkpoint(
         >>> load_checkpoint("mine.safetensors").classes
         ('happy', 'sad')
     """
-    names, path = list(classes), Path(path)
-    _check_labels(model.config, names, clip_seconds)
-    metadata = {
-        "format": FORMAT,
-        "config": _dump(asdict(model.config)),
-        "classes": _dump(names),
-        "clip_seconds": _dump(clip_seconds),
-        "description": _dump(record.plain()),
-        **_calibration_metadata(calibration),
-    }
+    path = Path(path)
+    described = Description(model.config, tuple(classes), clip_seconds, record, calibration)
+    described.check()
+    metadata = {"format": FORMAT, **described.metadata()}
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     check_finite(weights, f"cannot write {path}: the model")
     if half:
@@ -130,7 +142,7 @@ def save_calibration(checkpoint: str | Path, path: Path, calibration: Calibratio
     """
     metadata, weights = _read(checkpoint)
     check_finite(weights, str(checkpoint))
-    _write(path, weights, {**metadata, **_calibration_metadata(calibration)})
+    _write(path, weights, {**metadata, "calibration": dump(calibration.plain())})
 
 
 def save_measurement(checkpoint: str | Path, path: Path, measured: MeasuredRecord) -> None:
@@ -146,12 +158,18 @@ def save_measurement(checkpoint: str | Path, path: Path, measured: MeasuredRecor
     """
     metadata, weights = _read(checkpoint)
     check_finite(weights, str(checkpoint))
-    record = replace(_parse(metadata, find_checkpoint(checkpoint)).record, measured=measured)
-    _write(path, weights, {**metadata, "description": _dump(record.plain())})
+    record = replace(read_description(metadata, find_checkpoint(checkpoint)).record, measured=measured)
+    _write(path, weights, {**metadata, "description": dump(record.plain())})
 
 
 def find_checkpoint(checkpoint: str | Path) -> Path:
-    """Return the file of a bundled checkpoint by its name, or the given path."""
+    """Return the file of a bundled checkpoint by its name, of one on the Hugging Face Hub, or the given path.
+
+    Raises:
+        InputError: the file of the hub does not exist or cannot be downloaded.
+    """
+    if is_hub_address(checkpoint):
+        return fetch_from_hub(parse_address(checkpoint))
     return BUNDLED.get(str(checkpoint), expand(checkpoint))
 
 
@@ -159,7 +177,8 @@ def load_checkpoint(checkpoint: str | Path) -> Checkpoint:
     """Read an ifdd checkpoint.
 
     Args:
-        checkpoint: a .safetensors file, or the name of a bundled checkpoint (``BUNDLED``).
+        checkpoint: a .safetensors file, the name of a bundled checkpoint (``BUNDLED``), or ``hf://USER/MODEL`` with
+            or without ``@REVISION``, one on the Hugging Face Hub.
 
     Raises:
         InputError: the file is missing, unreadable or not an ifdd checkpoint, or its weights do not fit its config.
@@ -172,31 +191,11 @@ def load_checkpoint(checkpoint: str | Path) -> Checkpoint:
     """
     path = find_checkpoint(checkpoint)
     metadata, weights = _read(checkpoint)
-    described = _parse(metadata, path)
+    described = read_description(metadata, path)
     _check_fits(described, weights, path)
     model = IFDD(described.config)
     load_strictly(model, weights, str(path))
     return Checkpoint(model.eval(), described.classes, described.clip_seconds, described.record, described.calibration)
-
-
-def _calibration_metadata(calibration: CalibrationRecord | None) -> dict[str, str]:
-    return {} if calibration is None else {"calibration": _dump(calibration.plain())}
-
-
-def _dump(value: object) -> str:
-    """Return JSON.
-
-    Raises:
-        InputError: a number is not finite, which JSON cannot hold.
-    """
-    try:
-        return json.dumps(value, allow_nan=False)
-    except ValueError as error:
-        raise InputError(f"the description of the checkpoint holds a number that is not finite: {error}") from error
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a number of JSON")
 
 
 def _write(path: Path, weights: dict[str, Tensor], metadata: dict[str, str]) -> None:
@@ -207,7 +206,8 @@ def _write(path: Path, weights: dict[str, Tensor], metadata: dict[str, str]) -> 
     """
     try:
         with atomic_path(path) as temporary:
-            save_file(weights, temporary, metadata)
+            save_file(weights, temporary, metadata | {CHECKSUM: content_sha256(weights, metadata)})
+            sort_header(temporary)
     except SafetensorError as error:  # raised when the disk is full
         raise InputError(f"cannot write {path}: {error}; free space or choose another folder") from error
 
@@ -223,21 +223,19 @@ def _read(checkpoint: str | Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         if str(checkpoint) in PRESETS:
             raise InputError(f"{checkpoint} is a preset, which has no trained weights; did you mean {DEFAULT}?")
         raise InputError(f"no checkpoint at {path}; train one with 'ifdd train', or use the bundled {DEFAULT}")
+    if form_of(path) is not None and path.is_file():
+        raise refuse_exported(path)
     if not is_safetensors(path):
         raise refuse_foreign(path)
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            stored = str(metadata.get("format"))
-            if not stored.startswith(FORMAT_NAME):
-                raise refuse_foreign(path)
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError) as error:
-        raise InputError(
-            f"cannot read {path} as a .safetensors checkpoint: {error}; give a file that 'ifdd train' wrote"
-        ) from error
+    with opened(path) as file:
+        metadata = file.metadata() or {}
+        stored = str(metadata.get("format"))
+        if not stored.startswith(FORMAT_NAME):
+            raise refuse_foreign(path)
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     if stored != FORMAT:
         raise InputError(f"{path} has the format {stored} of another version of ifdd, expected {FORMAT}; update ifdd")
+    check_content(weights, metadata, path)
     return metadata, weights
 
 
@@ -272,63 +270,7 @@ def copy_weights(model: IFDD, classes: Iterable[str], checkpoint: Checkpoint, or
     return tuple(left_out)
 
 
-class _Described(NamedTuple):
-    """The metadata of a checkpoint file."""
-
-    config: IFDDConfig
-    classes: tuple[str, ...]
-    clip_seconds: float
-    record: CheckpointRecord
-    calibration: CalibrationRecord | None
-
-
-def _parse(metadata: Mapping[str, str], path: str | Path) -> _Described:
-    """Read the metadata.
-
-    Raises:
-        InputError: an entry is missing, damaged or of another kind, or was written by another version.
-    """
-    values = {}
-    kinds: dict[str, Any] = {"config": dict, "classes": list, "clip_seconds": (int, float), "description": dict}
-    if "calibration" in metadata:  # files that 'ifdd calibrate' did not write have none
-        kinds["calibration"] = dict
-    for name, kind in kinds.items():
-        try:
-            values[name] = json.loads(
-                metadata[name], parse_constant=_refuse_constant if name == "description" else float
-            )
-        except (KeyError, ValueError) as error:
-            raise InputError(f"{path} is damaged: its {name} is missing or unreadable") from error
-        if not isinstance(values[name], kind):
-            raise InputError(f"{path} is damaged: its {name} is {values[name]!r}")
-    unknown = values["config"].keys() - {field.name for field in fields(IFDDConfig)}
-    if unknown:
-        raise InputError(f"{path} was written by another version of ifdd: unknown model options {sorted(unknown)}")
-    try:
-        config = IFDDConfig(**from_plain(values["config"]))
-        _check_labels(config, values["classes"], float(values["clip_seconds"]))
-    except InputError as error:
-        raise InputError(f"{path} is damaged: {error}") from error
-    record = CheckpointRecord.read(values["description"], f"{path}: description")
-    calibration = None
-    if "calibration" in values:
-        calibration = CalibrationRecord.read(values["calibration"], f"{path}: calibration")
-    return _Described(config, tuple(values["classes"]), float(values["clip_seconds"]), record, calibration)
-
-
-def _check_labels(config: IFDDConfig, classes: list[Any], clip_seconds: float) -> None:
-    """Check the class names and the clip's time span.
-
-    Raises:
-        InputError: the number of names is not the model's, or the time is not positive.
-    """
-    if len(classes) != config.num_classes or not all(isinstance(name, str) for name in classes):
-        raise InputError(f"the model has {config.num_classes} classes, given {len(classes)} names: {classes}")
-    if not (math.isfinite(clip_seconds) and clip_seconds > 0):
-        raise InputError(f"clip_seconds is {clip_seconds}; it must be a positive number of seconds")
-
-
-def _check_fits(described: _Described, weights: Mapping[str, Tensor], path: str | Path) -> None:
+def _check_fits(described: Description, weights: Mapping[str, Tensor], path: str | Path) -> None:
     """Check the classifier's size before building a model from a possibly damaged config.
 
     Raises:
