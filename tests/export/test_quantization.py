@@ -42,10 +42,10 @@ def test_a_quantised_model_is_near_the_checkpoint_and_records_what_it_cost(
     assert found.export.precision == "int8"
     assert (quantization.calibration_clips, quantization.clips, quantization.subset) == (3, 3, "validation")
     assert 0 <= quantization.war_before <= 1
-    assert found.export.parity.largest_difference < 1e-4  # of the model before it was quantised
+    assert found.export.parity.largest_difference < 20 * 1e-4  # of the model before; its logits are 20 times as large
     expected = load_checkpoint(tiny).engine("cpu")(clips(3)).logits
     logits = load_model(tmp_path / name).engine("cpu")(clips(3)).logits
-    assert 0 < (logits - expected).abs().max() < 0.5 * expected.std()
+    assert 0 < (logits - expected).square().mean().sqrt() < 0.25 * expected.std()
     weights = tmp_path / name if name.endswith(".onnx") else (tmp_path / name).with_suffix(".bin")
     assert weights.stat().st_size < 0.4 * 4 * sum(p.numel() for p in load_checkpoint(tiny).model.parameters())
 
