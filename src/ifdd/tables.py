@@ -8,6 +8,7 @@ encoding.
 
 import csv
 import io
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
@@ -78,6 +79,26 @@ def read_table(data: bytes, where: str, known: Sequence[str], exists: Callable[[
         counts = [exists(table) for table in tables]
         return tables[counts.index(max(counts))]
     return tables[0]
+
+
+def parse_seconds(text: str, where: str, name: str) -> float:
+    """Return a cell as a number of seconds.
+
+    Args:
+        text: the cell.
+        where: file and line, for messages.
+        name: what the number is, for messages.
+
+    Raises:
+        InputError: it is not a finite number.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{where}: {name} is {text!r}; give a number of seconds")
+    return value
 
 
 def _decoded(data: bytes, where: str) -> list[tuple[str, str]]:

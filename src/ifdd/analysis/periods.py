@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ifdd.errors import InputError
 from ifdd.inference.results import Results
-from ifdd.tables import Table, read_table
+from ifdd.tables import Table, parse_seconds, read_table
 
 ONSET, DURATION, NAME, VIDEO = "onset", "duration", "trial_type", "video"
 """Columns of an events file, as in BIDS; ``video`` is ours."""
@@ -116,21 +116,12 @@ def read_events(path: Path) -> Events:
 
 def _event(path: Path, table: Table, line: int, cells: Sequence[str]) -> Event:
     row = dict(zip(table.header, cells, strict=False))
-    onset, duration = (_number(path, line, name, row) for name in (ONSET, DURATION))
+    onset, duration = (
+        parse_seconds(row.get(name, "").strip(), f"{path}, line {line}", f"the {name}") for name in (ONSET, DURATION)
+    )
     if duration <= 0:
         raise InputError(f"{path}, line {line}: the duration is {duration:g}; it must be above 0 seconds")
     return Event(line, onset, duration, _text(row, NAME), _text(row, VIDEO))
-
-
-def _number(path: Path, line: int, name: str, row: Mapping[str, str]) -> float:
-    text = row.get(name, "").strip()
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise InputError(f"{path}, line {line}: the {name} is {text!r}; give a number of seconds")
-    return value
 
 
 def _text(row: Mapping[str, str], name: str) -> str:

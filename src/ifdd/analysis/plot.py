@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ifdd.analysis.rows import Summary
 from ifdd.errors import InputError
-from ifdd.files import atomic_path
+from ifdd.files import atomic_path, check_writable
 from ifdd.inference.outputs.style import UNCERTAIN_COLOUR, class_colours
 from ifdd.inference.results import UNCERTAIN
 from ifdd.names import printable
@@ -50,6 +50,17 @@ def group_shares(summaries: Sequence[Summary]) -> dict[str, dict[str, float]]:
     labels = dict.fromkeys(label for row in shares.values() for label in row)
     mean = {label: sum(row.get(label, 0.0) for row in shares.values()) / len(shares) for label in labels}
     return {"mean": mean, **shares} if shares else {}
+
+
+def check_picture(path: Path) -> None:
+    """Check up front that a picture can be written.
+
+    Raises:
+        InputError: the suffix is not in ``PICTURES``, or the file cannot be written.
+    """
+    if path.suffix.lower() not in PICTURES:
+        raise InputError(f"--plot {path}: unknown kind of picture '{path.suffix}'; use {', '.join(PICTURES)}")
+    check_writable(path)
 
 
 def plot_group(summaries: Sequence[Summary]) -> "matplotlib.figure.Figure":

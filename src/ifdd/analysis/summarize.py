@@ -8,7 +8,7 @@ from typing import Literal
 
 from ifdd.analysis.measures import measure
 from ifdd.analysis.periods import Events, Period, read_events, windows_of
-from ifdd.analysis.plot import PICTURES, write_group_plot
+from ifdd.analysis.plot import check_picture, write_group_plot
 from ifdd.analysis.reading import find_results, read_all
 from ifdd.analysis.rows import Summary, SummaryTable, make_table
 from ifdd.console import console, error_console
@@ -112,9 +112,7 @@ def _check_outputs(out: Path, plot: Path | None) -> None:
         raise InputError(f"{out}: unknown kind of table '{out.suffix}'; use .csv, .tsv or .parquet")
     check_writable(out)
     if plot is not None:
-        if plot.suffix.lower() not in PICTURES:
-            raise InputError(f"--plot {plot}: unknown kind of picture '{plot.suffix}'; use {', '.join(PICTURES)}")
-        check_writable(plot)
+        check_picture(plot)
 
 
 def _warn_of_mixture(summaries: Sequence[Summary]) -> None:

@@ -4,13 +4,12 @@ A row is an interval with start and end (or duration), a label, and if wanted a 
 rows for an interval instead: START and STOP.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ifdd.annotations.annotation import Annotation
 from ifdd.errors import InputError
-from ifdd.tables import Table, read_table
+from ifdd.tables import Table, parse_seconds, read_table
 
 START = ("start_seconds", "start (s)", "start", "onset", "begin")
 END = ("end_seconds", "stop (s)", "end", "stop", "offset")
@@ -104,11 +103,4 @@ def _cell(row: Mapping[str, str], names: tuple[str, ...]) -> str:
 
 
 def _seconds(path: Path, line: int, row: Mapping[str, str], names: tuple[str, ...]) -> float:
-    text = _cell(row, names)
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise InputError(f"{path}, line {line}: {names[0]} is {text!r}; give a number of seconds")
-    return value
+    return parse_seconds(_cell(row, names), f"{path}, line {line}", names[0])

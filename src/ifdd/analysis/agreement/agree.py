@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ifdd.analysis.agreement.agreement import AgreementOptions, Coded, Person, compare_people, measure_agreement
 from ifdd.analysis.agreement.report import agreement_tables, write_agreement_plot
-from ifdd.analysis.plot import PICTURES
+from ifdd.analysis.plot import check_picture
 from ifdd.analysis.reading import find_results, read_all
 from ifdd.annotations.reading import READERS, read_annotations
 from ifdd.annotations.renaming import parse_choices
@@ -60,9 +60,7 @@ def agree(
     if out is not None:
         check_writable(out)
     if plot is not None:
-        if plot.suffix.lower() not in PICTURES:
-            raise InputError(f"--plot {plot}: unknown kind of picture '{plot.suffix}'; use {', '.join(PICTURES)}")
-        check_writable(plot)
+        check_picture(plot)
     persons: list[Person] = []
     pairs: list[AgreementPair] = []
     classes: tuple[str, ...] = ()

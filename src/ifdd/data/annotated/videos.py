@@ -53,9 +53,11 @@ def find_annotated(
     triples = list(_from_table(root)) if root.is_file() else _from_folder(root, notes)
     renamed = renamed or {}
     videos = []
+    labels_found: set[str] = set()
     for video, annotation, subject in triples:
         found = read_annotations(annotation)
         notes += [f"{annotation.name}: {note}" for note in found.notes]
+        labels_found.update(each.label for each in found.annotations)
         if tier and tier not in found.tiers:
             raise InputError(
                 f"{annotation} has no tier {tier!r}; it has {', '.join(map(repr, found.tiers))}: correct --tier"
@@ -66,7 +68,7 @@ def find_annotated(
         used = found.of(tier or found.tiers[0])
         labels = (each._replace(label=_class_of(each.label, renamed, synonyms)) for each in used)
         videos.append(AnnotatedVideo(video, subject, tuple(each for each in labels if each.label)))
-    unused = set(renamed) - {each.label for _, path, _ in triples for each in read_annotations(path).annotations}
+    unused = set(renamed) - labels_found
     if unused:
         raise InputError(f"--rename: no annotation has the label {sorted(unused)[0]!r}; correct the name")
     return videos, notes
