@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 
 from ifdd.errors import InputError
+from ifdd.video.decoding import containers
 from ifdd.video.decoding.containers import ContainerReader
+from ifdd.video.decoding.orientation import Orientations
 from ifdd.video.frames import Frame
 from ifdd.video.sources import SourceOptions, VideoSource, open_video
 from tests.helpers.videos import damage_packets, moving_frames, write_frame_folder, write_video
@@ -81,6 +84,19 @@ def test_with_a_wrong_index_everything_is_decoded(tmp_path: Path, monkeypatch: p
     video, frames = read_from(path, 6.0)
     assert_equal(frames, whole, 6.0)
     assert video.info().damaged == 0
+
+
+def test_a_file_that_is_opened_again_is_read_from_its_new_stream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_sparse(tmp_path / "video.mp4", {"g": "60"})
+    used: list[object] = []
+    monkeypatch.setattr(ContainerReader, "_is_sound_start", lambda *_: False)
+    monkeypatch.setattr(containers, "Orientations", lambda stream: used.append(stream) or Orientations(stream))
+    with closing(ContainerReader("video", str(path), start_seconds=6.0)) as reader:
+        before = reader._stream
+        next(reader.read())
+        assert used == [reader._stream] != [before]  # what is closed is freed: to look at it may end the process
 
 
 def test_damage_before_the_start_is_not_counted(tmp_path: Path) -> None:

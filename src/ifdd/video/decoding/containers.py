@@ -81,9 +81,10 @@ class ContainerReader(Reader):
 
     def read(self) -> Iterator[RawFrame]:
         """Yield the frames that can be decoded, including repaired ones."""
+        frames = self._timed_frames()  # may open the file again, which frees the stream that was open before
         orientations, colours = Orientations(self._stream), ColourConverter()
         gaps, false_timestamps, left = Gaps(), 0, 0
-        for timed in self._timed_frames():
+        for timed in frames:
             orientation = orientations.of(timed.frame)
             self._newest = timed
             false_timestamps += timed.jumped
