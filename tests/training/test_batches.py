@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import Dataset
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from ifdd.errors import InputError
 from ifdd.training.engine.batches import Batches, ClipLoader, ForReading, Share, same_class
@@ -94,6 +95,13 @@ def test_a_resumed_epoch_begins_after_the_batches_that_are_done() -> None:
     assert load(Numbers(8), workers=0, first=2)[0] == [4, 5, 6, 7]
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let torch look more often than every 5 s whether a worker still lives."""
+    monkeypatch.setattr(_MultiProcessingDataLoaderIter._try_get_data, "__defaults__", (0.2,))
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_killed_worker_is_replaced_and_no_batch_is_lost(capfd: pytest.CaptureFixture[str]) -> None:
     killed = torch.multiprocessing.get_context("fork").Value("i", 1)
     assert load(Numbers(12, killed=killed), workers=1)[0] == list(range(12))
@@ -101,3 +109,22 @@ def test_a_killed_worker_is_replaced_and_no_batch_is_lost(capfd: pytest.CaptureF
     killed.value = 99
     with pytest.raises(InputError, match=r"4 processes that load clips were killed in one epoch.*lower data\.workers"):
         load(Numbers(12, killed=killed), workers=1)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_broken_connection_is_a_lost_worker_only_if_one_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = _MultiProcessingDataLoaderIter._try_get_data
+    kills = [True]
+
+    def get(iterator: Any, *args: Any) -> Any:
+        if kills:
+            if kills.pop():
+                os.kill(iterator._workers[0].pid, signal.SIGKILL)
+            raise ConnectionResetError("the connection was reset")  # torch's, if the system reports the end later
+        return usual(iterator, *args)
+
+    monkeypatch.setattr(_MultiProcessingDataLoaderIter, "_try_get_data", get)
+    assert load(Numbers(12), workers=1)[0] == list(range(12))
+    kills[:] = [False]
+    with pytest.raises(ConnectionResetError):
+        load(Numbers(12), workers=1)

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from multiprocessing.connection import wait
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -15,6 +16,9 @@ from ifdd.errors import InputError
 
 LOST_WORKER = "DataLoader worker"
 """What torch's error begins with when a worker process has ended."""
+
+GONE_SECONDS = 1.0
+"""How long a connection may be broken before the system reports the end of the worker at its other end."""
 
 MAX_LOST_WORKERS = 3
 """Workers that an epoch may lose before the training stops."""
@@ -184,9 +188,9 @@ class ClipLoader(DataLoader[Any]):
                     self.batches.first = 0
                     yield batch
                 return
-            except RuntimeError as error:
+            except (RuntimeError, OSError, EOFError) as error:
                 lost += 1
-                if LOST_WORKER not in str(error):
+                if not self._has_lost_worker(error):
                     raise
                 if lost > MAX_LOST_WORKERS:
                     raise InputError(
@@ -197,6 +201,13 @@ class ClipLoader(DataLoader[Any]):
                 "a process that loads clips was killed, possibly out of memory; others take its place", highlight=False
             )
             self._iterator = None  # the pool of the lost worker; the others end with it
+
+    def _has_lost_worker(self, error: Exception) -> bool:
+        """Whether torch says so, or the connection to a worker broke before the system reported its end."""
+        if isinstance(error, RuntimeError):
+            return LOST_WORKER in str(error)
+        sentinels = [worker.sentinel for worker in getattr(self._iterator, "_workers", ())]
+        return bool(sentinels) and bool(wait(sentinels, GONE_SECONDS))
 
     def _timed(self) -> Iterator[Any]:
         start = monotonic()
