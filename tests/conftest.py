@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,21 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ[RUN_VARIABLE] = RUN
 LEFTOVERS = Leftovers()
+FAILED = pytest.StashKey[bool]()
 HELPER_THREADS = ("TMonitor",)
 """Threads that may outlive a test: tqdm, which shows downloads, keeps one until exit."""
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember whether a test failed."""
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
 @pytest.fixture(autouse=True)
-def nothing_outlives_a_test() -> Iterator[None]:
+def nothing_outlives_a_test(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail the test that leaves a process or a thread behind, not a later one."""
     before = set(threading.enumerate())
 
@@ -45,8 +54,9 @@ def nothing_outlives_a_test() -> Iterator[None]:
     if not new_threads() and not LEFTOVERS.find():
         return
     gc.collect()  # objects that end their processes when they are deleted may be part of a cycle
-    with suppress(TimeoutError):
-        wait_until(lambda: not new_threads(), "threads to end")
+    if not request.node.stash[FAILED]:  # the traceback of a failure keeps what ends its threads when it is deleted
+        with suppress(TimeoutError):
+            wait_until(lambda: not new_threads(), "threads to end")
     left = [*map(str, new_threads()), *(f"process {pid}: {command}" for pid, command in LEFTOVERS.end().items())]
     assert not left, f"the test left running: {left}"
 
