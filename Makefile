@@ -71,10 +71,10 @@ weights: files $(VENV)/.ready  ## make the bundled checkpoint ifdd_face in hours
 	$(BIN)/ifdd convert weights/calibrated.safetensors src/ifdd/model/weights/bundled/ifdd_face.safetensors --half
 	$(BIN)/ifdd evaluate ifdd_face weights/faces/manifest.csv --by skin_tone,age,glasses,beard,hair --out weights/evaluation
 
-test: $(VENV)/.ready  ## run the tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+test: $(VENV)/.ready  ## run the tests, apart from the slow ones
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m 'not slow'
 
-check: $(VENV)/.ready  ## format, lint, types and tests: what CI runs
+check: $(VENV)/.ready  ## format, lint, types and all tests: what CI runs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

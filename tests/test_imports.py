@@ -177,6 +177,7 @@ for name in {names!r}:
     run([sys.executable, "-c", script])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["ifdd", "ifdd.__main__", "ifdd.inference.recognize", "ifdd.evaluation.evaluate"])
 def test_only_training_imports_the_training_engine(module: str) -> None:
     script = f"import sys, {module}; print(sorted({{name.split('.')[0] for name in sys.modules}}))"

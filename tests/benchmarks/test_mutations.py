@@ -23,6 +23,7 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> Seeds:
     return write_seeds(tmp_path_factory.mktemp("seeds"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", READERS)
 def test_mutated_inputs_are_read_or_refused(kind: str, seeds: Seeds, tmp_path: Path) -> None:
     first = list(READERS).index(kind)
@@ -69,6 +70,7 @@ def work(theirs: object, seeds: Seeds, seed: int) -> None:
         theirs.send(die_or_sleep(theirs.recv()))  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_crashes_and_hangs_are_found_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "_work", work)
     monkeypatch.setattr(run, "START_SECONDS", 10.0)

@@ -24,6 +24,8 @@ from ifdd.video.encode import write_video
 from ifdd.video.images import decode_image
 from tests.helpers.faces import REAL, needs_real
 
+pytestmark = pytest.mark.slow
+
 YUNET = REAL / "models" / "yunet_n_640_640.onnx"
 DRAWN = SynthConfig(size=160, frames=16, fps=10.0)
 

@@ -171,6 +171,7 @@ def test_frames_that_do_not_show_the_face_are_left_out_and_counted(tmp_path: Pat
     assert json.loads((cropped.samples[0].path / "face.json").read_text())["source_frames"] == 90
 
 
+@pytest.mark.slow
 def test_several_processes_make_the_same_crops(tmp_path: Path) -> None:
     samples = [sample(f"v{i}", write_video(tmp_path / f"v{i}.mp4", disc_frames(4 + i))) for i in range(9)]
     one = crop(samples, tmp_path / "one")
@@ -201,6 +202,7 @@ def test_an_unwritable_folder_stops_cropping(videos: list[Sample], tmp_path: Pat
         crop(videos, tmp_path / "faces")
 
 
+@pytest.mark.slow
 def test_synthetic_mafw_is_cropped_to_its_faces(tmp_path: Path) -> None:
     """The box in the record agrees with the ground truth next to the dataset."""
     synth(tmp_path / "mafw", clips=3, layout="mafw", preset="easy", size=64, workers=1)

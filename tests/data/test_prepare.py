@@ -237,6 +237,7 @@ def test_further_columns_are_kept_through_crops_and_packs(tmp_path: Path) -> Non
     assert [sample.attributes for sample in samples] == [{"age": "31", "glasses": ""}, {"age": "", "glasses": "round"}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("synthetic", "licence"), [(False, "ravdess"), (True, "synth")])
 def test_the_licence_travels_to_other_crops(tmp_path: Path, synthetic: bool, licence: str) -> None:
     root = write_ravdess(tmp_path / "RAVDESS", ["02-01-03-02-01-01-07"], synthetic=synthetic)
@@ -327,6 +328,7 @@ def test_cropping_waits_for_all_other_checks(tmp_path: Path, capsys: pytest.Capt
     assert {c["name"]: c["reason"] for c in record_of(out)["checks"]}["faces"] == "after the other checks"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not LISTS.exists(), reason="needs the true lists")
 @pytest.mark.parametrize(
     ("dataset", "name", "frames", "clips", "lines"),

@@ -43,6 +43,7 @@ def clips(count: int) -> torch.Tensor:
     return torch.rand(count, 3, 8, 32, 32, generator=torch.Generator().manual_seed(count))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("count", [1, 3])
 def test_outputs_are_those_of_the_checkpoint_for_any_batch(

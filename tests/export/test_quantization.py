@@ -17,6 +17,8 @@ from ifdd.records import CheckpointRecord
 from tests.export.test_export import clips, fails
 from tests.helpers.videos import write_clip_manifest
 
+pytestmark = pytest.mark.slow
+
 LABELS = ["happy", "fear", "angry", "sad", "happy", "neutral"]
 
 

@@ -191,6 +191,7 @@ def test_the_path_of_a_drawn_face_is_accurate(model: str | None) -> None:
     assert min(overlaps) > 0.4
 
 
+@pytest.mark.slow
 @needs_real
 @pytest.mark.parametrize(
     ("name", "people", "shots", "share"),

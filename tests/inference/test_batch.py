@@ -142,6 +142,7 @@ def test_a_broken_video_is_retried_only_on_request(
     assert "3 videos: 1 read, 2 done before, 0 failed" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_several_processes_give_the_same_results(
     checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -173,6 +174,7 @@ if __name__ == "__main__":
 """The command, in which detection takes a second in every frame above a grey level, also in its worker processes."""
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_ends_soon_and_keeps_its_results(checkpoint: Path, tmp_path: Path) -> None:
     write_videos(tmp_path / "in", *(f"{number}.mp4" for number in range(5)))
     seconds = int(LIMIT_SECONDS)

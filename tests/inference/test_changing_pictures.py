@@ -150,6 +150,7 @@ def test_a_stream_takes_frames_of_changing_size(checkpoint: Path) -> None:
         stream.read(np.zeros((10, 20), np.uint8), 9.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", list(CHANGES))
 def test_prepared_crops_are_round_in_every_size(tmp_path: Path, change: str) -> None:
     path = write_change(tmp_path, change, ".webm")

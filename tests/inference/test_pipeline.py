@@ -65,6 +65,7 @@ def with_model(recognizer: Recognizer, before: Callable[[], None]) -> Recognizer
     return recognizer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hurry", ["decoder", "detector", "model"])
 def test_parallel_stages_give_the_same_results_as_stages_in_turns(checkpoint: Path, hurry: str) -> None:
     """Every number is the same, whichever stage is slow."""
@@ -190,6 +191,7 @@ def test_frames_of_8k_are_read_one_at_a_time(checkpoint: Path) -> None:
         assert source.made <= 7
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_video(checkpoint: Path) -> None:
     """Apart from the boxes and windows of the result."""
 

@@ -12,7 +12,7 @@ from tests.helpers.processes import run
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = needs_real
+pytestmark = [needs_real, pytest.mark.slow]
 
 
 def rows(out: Path, *options: str) -> dict[str, dict[str, Any]]:

@@ -226,6 +226,7 @@ class DeadlyChoice(DetectorChoice):
         return DeadlyDetector()
 
 
+@pytest.mark.slow
 def test_a_video_that_kills_its_process_fails_and_the_others_are_recognized(checkpoint: Path, tmp_path: Path) -> None:
     for name in "acd":
         write_frame_folder(tmp_path / name, disc_frames(20))

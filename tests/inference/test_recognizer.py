@@ -154,6 +154,7 @@ def test_memory_holds_crops_for_one_window_only(checkpoint: Path, tmp_path: Path
     assert stream.tracks(entries[:0]) == ()
 
 
+@pytest.mark.slow
 def test_a_frame_shown_for_minutes_takes_little_memory(checkpoint: Path) -> None:
     """As in slide shows and screen recordings, whose frames may last minutes."""
     stream = listener(checkpoint).stream()

@@ -103,6 +103,7 @@ def test_the_words_name_the_largest_loss() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runs", [1, 2])
 def test_the_page_shows_changed_clips_and_minimal_pairs(runs: int, tmp_path: Path) -> None:
     folders = [str(write_changed(tmp_path / f"run{number}")) for number in range(runs)]

@@ -66,6 +66,7 @@ def test_the_manifest_has_the_mean_intensity_of_each_action_unit(tmp_path: Path)
     assert stop.value.code == 2
 
 
+@pytest.mark.slow
 def test_workers_and_number_of_clips_do_not_change_the_frames(tmp_path: Path) -> None:
     options = {"size": 40, "frames": 2, "format": "frames"}
     synth(tmp_path / "one", clips=17, workers=1, **options)  # type: ignore[arg-type]

@@ -28,6 +28,8 @@ from ifdd.synth.tree import (
 )
 from ifdd.video.frames import probe
 
+pytestmark = pytest.mark.slow
+
 DFEW_LISTS = "EmoLabel_DataSplit/{}(single-labeled)/set_{}.csv"
 MAFW_LISTS = "Train & Test Set/single/no_caption/set_{1}/{0}.txt"
 

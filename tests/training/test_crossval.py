@@ -20,6 +20,8 @@ from ifdd.evaluation.report import CHOSEN_ON_TEST
 from ifdd.training import crossval as crossval_module
 from tests.helpers.processes import LIMIT_SECONDS, Leftovers, started
 
+pytestmark = pytest.mark.slow
+
 RECIPE: dict[str, Any] = {
     "model": {"preset": "ifdd_tiny", "overrides": {"size": 32, "frames": 8}},
     "data": {

@@ -13,6 +13,8 @@ from ifdd.data.manifest import read_manifest
 from ifdd.evaluation.evaluate import evaluate_model
 from tests.helpers.processes import run
 
+pytestmark = pytest.mark.slow
+
 
 def train(manifest: Path, out: Path, code: int = 0) -> CompletedProcess[str]:
     options = {

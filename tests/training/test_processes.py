@@ -28,6 +28,8 @@ from ifdd.training.resuming import divide_steps
 from tests.helpers.processes import run
 from tests.training.test_train import RECIPE
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 

@@ -11,6 +11,8 @@ from ifdd.__main__ import main
 from ifdd.data.labels import LABEL_SETS
 from ifdd.records import CheckpointRecord
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = Path(__file__).parents[2] / "configs"
 FOLDS = {"dfew": ["--data.fold", "2"], "ferv39k": [], "mafw": ["--data.fold", "2"]}
 CLIPS = {"dfew": 21, "ferv39k": 21, "mafw": 22}

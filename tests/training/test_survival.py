@@ -154,6 +154,7 @@ def test_a_job_of_slurm_goes_back_into_the_queue(
     assert "scontrol requeue 42 failed (no such job)" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_killed_trainings_end_as_if_they_had_not_been(manifest: Path, tmp_path: Path) -> None:
     words = ["--kills", "2", "--kinds", "kill,damage", "--epochs", "2", "--manifest", manifest, "--seed", "3"]
     run([sys.executable, "-m", "benchmarks.kills", *words, "--out", tmp_path / "kills.json"], cwd=ROOT)

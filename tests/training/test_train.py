@@ -70,6 +70,7 @@ def refusal(capfd: pytest.CaptureFixture[str], *words: object) -> str:
     return lines[0]
 
 
+@pytest.mark.slow
 def test_the_folder_of_a_run_says_how_it_was_made(trained: Path) -> None:
     training = json.loads((trained / "training.json").read_text(encoding="utf-8"))
     software = training["software"]
@@ -230,6 +231,7 @@ def test_several_folds_at_once_are_refused(
     assert "which share clips; choose one with --data.fold" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("megabytes", [1, 12])
 def test_a_full_disk_gives_one_line_and_leaves_complete_files(recipe: Path, tmp_path: Path, megabytes: int) -> None:
     # a limit on file sizes stands in for a full disk: 1 MB stops the weights (9 MB), 12 MB the trainer's state (36 MB)

@@ -22,6 +22,8 @@ from ifdd.model import DEMONSTRATION, create_model, load_checkpoint, save_checkp
 from ifdd.model.layers import maps_to_tokens
 from ifdd.records import CheckpointRecord, DisentanglementRecord, Estimate
 
+pytestmark = pytest.mark.slow
+
 CLIPS, PEOPLE = 42, 12
 
 

@@ -48,6 +48,7 @@ def test_the_default_says_how_it_reads_real_people_and_when_it_abstains() -> Non
     assert 0 < calibration.abstain_below < 1
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_the_demonstration_knows_people_that_it_has_never_seen() -> None:
     checkpoint = load_checkpoint(DEMONSTRATION)

@@ -35,6 +35,7 @@ def prefixed(prefix: str, weights: StateDict) -> StateDict:
     return {prefix + name: value for name, value in weights.items()}
 
 
+@pytest.mark.slow
 def test_weights_are_found_where_programs_put_them(release: StateDict, tmp_path: Path) -> None:
     options = argparse.Namespace(lr=1e-4, out=Path("runs"), when=datetime.date(2024, 1, 1))
     scores = {"best": np.float64(0.7), "all": np.zeros(3), "by": collections.defaultdict(list, {"a": [1]})}

@@ -28,6 +28,7 @@ def averaged(state_dict: StateDict) -> StateDict:
     return {"initted": torch.tensor(True), "step": torch.tensor(7), **with_prefix("ema_model.", state_dict)}
 
 
+@pytest.mark.slow
 def test_every_form_of_a_file_gives_the_same_model(release: StateDict, tmp_path: Path) -> None:
     forms: dict[str, dict[str, Any]] = {
         "bare": release,
