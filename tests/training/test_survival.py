@@ -110,6 +110,19 @@ def test_a_damaged_state_is_reported_and_the_one_before_it_taken(
     assert f"{state} is damaged: cannot resume" in refusal(capfd, *words, "--resume").replace("\n", "")
 
 
+def test_before_the_first_state_is_the_start(
+    recipe: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    words = ["train", str(recipe), "--out", str(out)]
+    end_by(signal.SIGTERM, monkeypatch, words, epoch=0, batch=2)
+    state = out / RESUME_FILE
+    state.write_bytes(state.read_bytes()[:1000])
+    main([*words, "--resume"])
+    assert f"{state} is damaged: training from the beginning" in capfd.readouterr().out
+    is_the_same(out, whole)
+
+
 def test_states_within_an_epoch_lose_at_most_their_distance(
     recipe: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -112,7 +112,7 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
             console.print(line, highlight=False, markup=False, soft_wrap=True)
             _print_best(out, known.best)
         return
-    point = resume_point(out, resume)
+    point = resume_point(out, resume, 0 if known is None else known.epoch)
     resume_from = None if point is None else point.path
     share = divide_steps(recipe, processes, process_rank(), point)
     extended = extended_after(known, recipe)

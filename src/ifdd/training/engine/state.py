@@ -84,14 +84,16 @@ def remove_state(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def resume_point(out: Path, resume: bool) -> ResumePoint | None:
+def resume_point(out: Path, resume: bool, epochs: int = 0) -> ResumePoint | None:
     """Return the last undamaged state in a folder; None if there is none to resume.
 
-    A damaged state is deleted, so that it cannot replace the one before it.
+    A damaged state is deleted, so that it cannot replace the one before it. While at most one epoch is whole, the state
+    before all others is the start of the training.
 
     Args:
         out: folder of the run.
         resume: whether the user asked to resume.
+        epochs: number of whole epochs of the run.
 
     Raises:
         InputError: every state is damaged, or the last is of another version of ifdd.
@@ -113,6 +115,11 @@ def resume_point(out: Path, resume: bool) -> ResumePoint | None:
                 "--out"
             )
         return ResumePoint(path, position)
+    if epochs <= 1:
+        if is_first_process():
+            _say(f"{out / RESUME_FILE} is damaged: training from the beginning")
+            remove_state(out)
+        return None
     raise InputError(f"{out / RESUME_FILE} is damaged: cannot resume the training in {out}; choose another --out")
 
 
@@ -121,13 +128,12 @@ def _give_up(path: Path) -> None:
     before = path.with_name(PREVIOUS_FILE)
     if path == before or not before.exists() or not is_first_process():
         return
-    console.print(
-        f"{path} is damaged: resuming from {before.name}, the state before it",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    _say(f"{path} is damaged: resuming from {before.name}, the state before it")
     path.unlink(missing_ok=True)
+
+
+def _say(line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _read_position(path: Path) -> Position | None:
