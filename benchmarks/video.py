@@ -51,15 +51,15 @@ ENCODING = {"libx264": {"crf": "20", "preset": "veryfast"}, "mpeg4": {"qscale": 
 STAGES = {
     "decode": ("sources.py", "__iter__"),
     "cuts": ("shots.py", "is_boundary"),
-    "detect": ("stream.py", "look"),
-    "follow": ("tracking.py", "update"),
+    "detect": ("stream.py", "analyze"),
+    "follow": ("tracker.py", "update"),
     "align": ("alignment.py", "update"),
-    "crop": ("detection.py", "crop_square"),
+    "crop": ("boxes.py", "crop_square"),
     "quality": ("quality.py", "update"),
     "model": ("stream.py", "read_windows"),
     "write": ("recognition.py", "write"),
 }
-"""Stage -> the function that does it. To look is to look for cuts and for faces; "align" has crops of its own."""
+"""Stage -> the function that does it. To analyze is to look for cuts and for faces; "align" has crops of its own."""
 
 
 @dataclass(frozen=True)
