@@ -126,7 +126,7 @@ class RegionTokens(nn.Module):
         width = self.grid[2]
         parted = tokens.unflatten(1, (self.frames, REGION_FRAMES, REGION_ROWS, self.rows * width))
         local = parted.transpose(2, 3).flatten(3, 4).flatten(1, 2)
-        return torch.cat([self.tokens[:, None].expand(len(tokens), -1, -1, -1), local], dim=2)
+        return torch.cat([self.tokens[:, None].expand(tokens.shape[0], -1, -1, -1), local], dim=2)
 
     def maps(self, regions: Regions) -> Float[Tensor, "batch channels steps rows columns"]:
         """Join the regions' tokens to a map, without the representatives."""

@@ -131,7 +131,7 @@ def project_to_maps(
 
     The product is computed with channels first; computed token by token, it would have to be copied.
     """
-    weights = weight.expand(len(tokens), -1, -1)
+    weights = weight.expand(tokens.shape[0], -1, -1)
     maps = torch.baddbmm(bias[:, None], weights, tokens[:, 1:].transpose(1, 2))
     return F.linear(tokens[:, :1], weight, bias), maps.unflatten(2, grid)
 
