@@ -37,9 +37,19 @@ def test_the_roll_is_measured_at_once_and_regularly_and_followed_smoothly() -> N
     roll = HeadRoll(detector)
     assert roll.update(IMAGE, detector.box(10), 0.0) == pytest.approx(10)
     angles = [roll.update(IMAGE, detector.box(20), i / 25) for i in range(1, 51)]
-    assert detector.searches == pytest.approx(2 / 0.3, abs=1.5)
+    assert detector.searches == 4  # at 0, 0.32, 0.64 and, because the head keeps still, 1.84 s
     assert angles[-1] == pytest.approx(20, abs=0.01)
     assert max(np.diff([10, *angles])) < 3
+
+
+@pytest.mark.parametrize(("degrees_a_second", "interval"), [(2, 1.2), (5, 0.8), (13, 0.32)])
+def test_the_roll_of_a_head_that_tilts_is_measured_more_often(degrees_a_second: float, interval: float) -> None:
+    detector = LeaningFace()
+    roll = HeadRoll(detector)
+    for i in range(100):
+        landmarks = template_in(CropSquare(100, 100, 37, degrees_a_second * i / 25))
+        roll.update(IMAGE, FaceBox(85, 80, 30, 40, 0.9, landmarks), i / 25)
+    assert detector.searches == pytest.approx(3 + (4 - 0.64) / interval, abs=1.1)
 
 
 def test_without_landmarks_the_roll_stays_0() -> None:

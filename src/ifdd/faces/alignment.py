@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 
 from ifdd.faces.boxes import CropSquare, FaceBox, box_square, crop_square, wrap_degrees
 from ifdd.faces.detection import FaceDetector
-from ifdd.faces.landmarks import LARGEST_ROLL, ROLL_SECONDS, find_landmarks, head_roll, is_fine
+from ifdd.faces.landmarks import LARGEST_ROLL, ROLL_SECONDS, eye_slope, find_landmarks, head_roll, is_fine
 from ifdd.faces.similarity import Alignment, absolute_square, default_square, plausible_square, relative_square
 from ifdd.faces.upright.turns import turn_upright
 
@@ -18,6 +18,15 @@ SMOOTHING_SECONDS = 0.12
 
 MEDIAN_COUNT = 3
 """Number of measurements of landmarks whose median is followed in a stream: few, because it lags by half of them."""
+
+STEADY_SECONDS = 1.2
+"""Interval between measurements of the roll of a head that keeps still."""
+
+STEADY_DEGREES = 4.0
+"""Largest change of roll, as landmarks in the whole image show it, of a head that keeps still."""
+
+FIRST_ROLLS = 3
+"""Measurements of a new head's roll before it may keep still."""
 
 
 def align_face(
@@ -144,7 +153,10 @@ class LandmarkAligner:
 
 
 class HeadRoll:
-    """The roll of one head, measured about every ``ROLL_SECONDS`` and smoothed.
+    """The roll of one head, measured and smoothed.
+
+    It is measured about every ``ROLL_SECONDS`` at first and while the head tilts, as far as its landmarks in the whole
+    image show, and every ``STEADY_SECONDS`` otherwise.
 
     Cropping a dataset knows the future and interpolates; here, the angle lags by up to
     ``ROLL_SECONDS + SMOOTHING_SECONDS``.
@@ -156,6 +168,8 @@ class HeadRoll:
     def __init__(self, detector: FaceDetector) -> None:
         self._detector = detector
         self._measured_seconds = -math.inf
+        self._measured_slope = 0.0
+        self._count = 0
         self._seconds = 0.0
         self._target: float | None = None
         self._turn = 0.0
@@ -171,10 +185,9 @@ class HeadRoll:
             seconds: time of the frame.
         """
         if abs(wrap_degrees(box.turn - self._turn)) > LARGEST_ROLL / 2:
-            self.degrees, self._target, self._measured_seconds = box.turn, None, -math.inf
+            self.degrees, self._target, self._measured_seconds, self._count = box.turn, None, -math.inf, 0
         self._turn = box.turn
-        if box.landmarks is not None and seconds - self._measured_seconds >= ROLL_SECONDS:
-            self._measured_seconds = seconds
+        if box.landmarks is not None and self._is_due(eye_slope(box.landmarks), seconds):
             eyes = find_landmarks(image, box, self._detector)
             measured = None if eyes is None else head_roll(eyes, box.turn)
             measured = None if measured is None else wrap_degrees(measured, near=self.degrees)
@@ -186,3 +199,11 @@ class HeadRoll:
             self.degrees = self._target + memory * (self.degrees - self._target)
         self._seconds = seconds
         return self.degrees
+
+    def _is_due(self, slope: float, seconds: float) -> bool:
+        """Whether to measure the roll now, given that of the landmarks in the whole image."""
+        steady = self._count >= FIRST_ROLLS and abs(wrap_degrees(slope - self._measured_slope)) <= STEADY_DEGREES
+        if seconds - self._measured_seconds < (STEADY_SECONDS if steady else ROLL_SECONDS):
+            return False
+        self._count, self._measured_seconds, self._measured_slope = self._count + 1, seconds, slope
+        return True
