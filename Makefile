@@ -12,7 +12,7 @@ export VIDEO_FILE := $(value VIDEO)
 export RIG_DATA_FILE := $(value RIG_DATA)
 export DETECTOR_FILE := $(value DETECTOR)
 
-.PHONY: help files demo weights test check format bench docs clean
+.PHONY: help files demo weights test check format bench docs dist clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -90,8 +90,17 @@ bench: $(VENV)/.ready  ## measure speed and memory of the model: results/bench_M
 	$(BIN)/python benchmarks/speed.py $(BENCH)
 	$(BIN)/python docs/build.py
 
-docs: $(VENV)/.ready  ## fill in the generated parts of README.md and docs/, draw the architecture
+docs: $(VENV)/.ready  ## fill in the generated parts of README.md and docs/, run changed notebooks, build the site in site/
+	$(BIN)/python docs/build.py
+	$(BIN)/python docs/notebooks.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
+# Into a fresh environment of every supported Python on this machine; PYTHONS='python3.11 python3.13' names them.
+PYTHONS ?=
+dist: $(VENV)/.ready  ## build wheel and sdist, check them, and use the wheel in fresh environments: dist/, results/package.json
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dist]'
+	$(BIN)/python benchmarks/package.py $(if $(PYTHONS),--python $(PYTHONS))
 	$(BIN)/python docs/build.py
 
 clean:  ## remove the environment and everything generated
-	rm -rf $(VENV) demo weights runs build dist .pytest_cache .mypy_cache .ruff_cache src/*.egg-info
+	rm -rf $(VENV) demo weights runs build dist site .pytest_cache .mypy_cache .ruff_cache src/*.egg-info

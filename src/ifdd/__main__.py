@@ -10,6 +10,7 @@ import importlib.metadata
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from ifdd.errors import InputError
 from ifdd.limits import limit_opencv
@@ -59,6 +60,7 @@ COMMANDS = {
         "map a test set's emotion features to a plane, by emotion and by person",
     ),
     "doctor": ("ifdd.diagnosis.command:doctor", "show what is installed, what works, and what to do about the rest"),
+    "completion": ("ifdd.__main__:completion", "print a script that completes commands and options in a shell"),
 }
 """Name -> ("module:function", one-line summary)."""
 
@@ -93,10 +95,11 @@ OTHER_NAMES = {
     "explain": ("explanation", "attribute", "attribution", "heatmap", "gradcam", "saliency", "why"),
     "embed": ("tsne", "t-sne", "umap", "features", "embedding"),
     "doctor": ("diagnose", "diagnosis", "check-install", "health", "selftest", "env", "version", "bug"),
+    "completion": ("completions", "complete", "autocomplete", "shell"),
 }
 """Command -> what other tools call it."""
 
-EXTRA_MODULES = ("kornia", "lightning", "sklearn", "tensorboard")
+EXTRA_MODULES = ("kornia", "lightning", "sklearn", "tensorboard", "threadpoolctl")
 """Modules of the extra ``[train]``."""
 
 HELP = ("-h", "--help")
@@ -183,6 +186,27 @@ def load(name: str) -> Callable[..., None]:
             raise
         raise InputError(f"needs the package {error.name!r}; install it with: pip install 'ifdd[train]'") from error
     return function
+
+
+def completion(shell: Literal["bash", "zsh", "fish"]) -> None:
+    """Print a script that completes commands, options, choices and files in a shell.
+
+    Store it where the shell looks for completions, such as ~/.local/share/bash-completion/completions/ifdd. Options of
+    commands whose packages are not installed are left out: print it again after installing an extra.
+
+    Args:
+        shell: shell that reads the script.
+    """
+    from ifdd.command_line.completion import completion_script
+    from ifdd.command_line.options import describe
+
+    described = {}
+    for name in COMMANDS:
+        try:
+            described[name] = describe(name, load(name))
+        except InputError as error:
+            print(f"ifdd completion: options of {name} are left out: it {error}", file=sys.stderr)
+    print(completion_script(shell, {name: summary for name, (_, summary) in COMMANDS.items()}, described))
 
 
 def _unknown_command(name: str) -> InputError:

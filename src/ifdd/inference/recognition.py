@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ifdd.files import expand
+from ifdd.inference.fiftyone import to_fiftyone
 from ifdd.inference.outputs.document import document_pieces, read_document, to_document
 from ifdd.inference.outputs.plot import plot_timeline
 from ifdd.inference.outputs.summary import summarize
@@ -14,6 +15,7 @@ from ifdd.inference.outputs.write import write
 from ifdd.inference.results import Results
 
 if TYPE_CHECKING:
+    import fiftyone
     import matplotlib.figure
     import pandas
 
@@ -93,6 +95,19 @@ class Recognition(Results):
             InputError: pandas is not installed.
         """
         return to_dataframe(self)
+
+    def to_fiftyone(self) -> "fiftyone.Sample":
+        """Return the results as a sample for a dataset of FiftyOne, which shows videos and searches them by label.
+
+        ``expressions`` holds the segments (temporal detections with person, quality and flaw), the field ``faces`` of
+        each frame the boxes (detections with the person as index, label, probabilities, detection score and quality).
+        FiftyOne counts frames from the start of the file: read the video from its beginning.
+
+        Raises:
+            InputError: FiftyOne is not installed, the results lack the size of the frames (files of version 1), or
+                their source is not a video file.
+        """
+        return to_fiftyone(self)
 
     def timeline_rows(self) -> Iterator[dict[str, int | float | str]]:
         """Yield the timeline as flat rows, one per window and track.

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
@@ -30,32 +31,64 @@ def write_frames(results: Results, path: Path) -> None:
     write_pieces(path, frame_lines(results), private=True)
 
 
+class FrameRow(NamedTuple):
+    """A person in one frame."""
+
+    frame: int
+    seconds: float
+    track: int
+    box: tuple[float, ...]
+    """Left, top, right, bottom in pixels of the first frame, see ``Boxes.xyxy``."""
+    score: float
+    """Detection score; 0 where the box is predicted."""
+    label: str
+    """Name of the segment's class; "" where no segment is."""
+    probabilities: tuple[float, ...]
+    """Of the classes at this moment, combined from the windows around it; empty where no window is."""
+    action_units: tuple[float, ...]
+    """Intensities at this moment; empty where no window is, or if the model predicts none."""
+    quality: float | None
+    """Of the face at this moment; None where no window is."""
+
+
 def frame_lines(results: Results) -> Iterator[str]:
     """Yield the lines of the table, by person, then by frame.
 
-    Probabilities, quality and action units are those of the moment, combined from the windows around it; cells are
-    empty where the person has no window.
+    Probabilities, quality and action units are those of the moment; cells are empty where the person has no window.
     """
     values = [*class_columns(results), *unit_columns(results)]
     yield _line([*_FIRST, *values, "quality", "notice"])
     notice = SYNTHETIC if results.model.notice else ""
     for track in results.tracks:
-        for row in _rows(results, track, len(values)):
-            yield _line([*row, notice])
+        for row in frame_rows(results, track):
+            corners = [round(edge, 2) for edge in row.box]
+            numbers: list[object] = [""] * (len(values) + 1)
+            if row.quality is not None:
+                numbers = [round(value, 6) for value in (*row.probabilities, *row.action_units, row.quality)]
+            known = [row.frame, round(row.seconds, 4), row.track, *corners, round(row.score, 6), row.label]
+            yield _line([*known, *numbers, notice])
 
 
-def _rows(results: Results, track: RecognizedTrack, width: int) -> Iterator[list[object]]:
+def frame_rows(results: Results, track: RecognizedTrack) -> Iterator[FrameRow]:
+    """Yield a row for every frame of a track."""
     boxes = track.boxes
     measured = _at(track.windows, boxes.seconds)
     labels = _labels(results, track)
+    classes = len(results.classes)
     columns = (boxes.frames.tolist(), boxes.seconds.tolist(), boxes.xyxy.tolist(), boxes.scores.tolist(), labels)
     for place, (frame, seconds, box, score, label) in enumerate(zip(*columns, strict=True)):
-        if measured is None or np.isnan(measured[place, 0]):
-            numbers: list[object] = [""] * (width + 1)
-        else:
-            numbers = [round(float(value), 6) for value in measured[place]]
-        corners = [round(float(edge), 2) for edge in box]
-        yield [frame, round(seconds, 4), track.id, *corners, round(score, 6), label, *numbers]
+        values: list[float] = [] if measured is None or np.isnan(measured[place, 0]) else measured[place].tolist()
+        yield FrameRow(
+            frame=frame,
+            seconds=seconds,
+            track=track.id,
+            box=tuple(box),
+            score=score,
+            label=label,
+            probabilities=tuple(values[:classes]),
+            action_units=tuple(values[classes:-1]),
+            quality=values[-1] if values else None,
+        )
 
 
 def _at(windows: Windows, seconds: Float64[np.ndarray, " boxes"]) -> Float64[np.ndarray, "boxes values"] | None:
