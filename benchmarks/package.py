@@ -191,8 +191,10 @@ def use(python: Path, wheel: Path, torch: str) -> Installation:
         run([own / "python", "-c", "\n".join(python_blocks(ROOT / "README.md"))], cwd=folder)
         about = "import sys, torch; print(sys.version.split()[0], torch.__version__)"
         packages = next((folder / "env" / "lib").glob("python*/site-packages"))
+        python_version, torch_version = run([own / "python", "-c", about], cwd=folder).split()
         return Installation(
-            *run([own / "python", "-c", about], cwd=folder).split(),
+            python=python_version,
+            torch=torch_version,
             install_seconds=round(installed - start, 1),
             first_result_seconds=round(finished - start, 1),
             environment_bytes=size_of(folder / "env"),

@@ -62,8 +62,12 @@ def test_faults_of_the_site_are_found(tmp_path: Path) -> None:
         assert problem(link, is_loaded=True) == "would be loaded from the network"
 
 
-def test_a_formula_becomes_mathml_and_a_file_name_is_found() -> None:
-    assert hooks.INLINE_MATH.sub(lambda found: hooks.convert(found[1]), "a $`x_1`$ b").startswith("a <math")
+def test_formulas_become_mathml_and_file_names_are_found() -> None:
+    (rows,) = hooks.FENCED_MATH.findall(
+        '<div class="math">\\begin{aligned} a &amp;= b \\\\ c &amp;= d \\end{aligned}</div>'
+    )
+    assert hooks.mathml(rows, "block").count("<mtr>") == 2
+    assert hooks.INLINE_MATH.findall("a $<code>x_1</code>$ b $<code>y</code>$") == ["x_1", "y"]
     assert hooks.NAMED_AFTER_FILE.findall("[model.md](model.md) and [the model](model.md)") == ["model.md"]
 
 

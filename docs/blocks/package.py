@@ -19,13 +19,15 @@ def installations() -> str:
     return table(("Python", "torch", "environment", "of it CUDA", "`pip install`", "to the first result"), rows)
 
 
-def largest_environment() -> str:
-    """Return the size of the largest environment."""
-    return f"{max(each['environment_bytes'] for each in result('package')['installations']) / 1e9:.1f}"
+def environments() -> list[str]:
+    """Return the sizes of the environments in GB, the smallest first."""
+    sizes = sorted(each["environment_bytes"] for each in result("package")["installations"])
+    return [f"{size / 1e9:.1f}" for size in sizes]
 
 
 BLOCKS: Makers = {"installations": installations}
 FIGURES: Makers = {
     "wheel megabytes": lambda: f"{result('package')['wheel_bytes'] / 1e6:.1f}",
-    "environment gigabytes": largest_environment,
+    "environment gigabytes": lambda: environments()[-1],
+    "smallest environment gigabytes": lambda: environments()[0],
 }

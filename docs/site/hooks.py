@@ -6,8 +6,10 @@ because mkdocs.yml is strict.
 
 import logging
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path, PurePosixPath
+from typing import Literal
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import nbformat
@@ -22,9 +24,9 @@ log = logging.getLogger("mkdocs.hooks.ifdd")
 ROOT_PAGES = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 """Page in the root of the checkout -> its name on the site."""
 
-FENCED_MATH = re.compile(r"^```math\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-INLINE_MATH = re.compile(r"\$`(.+?)`\$")
-"""GitHub's spelling of formulas."""
+FENCED_MATH = re.compile(r'<div class="math">(.*?)</div>', re.DOTALL)
+INLINE_MATH = re.compile(r"\$<code>(.+?)</code>\$")
+"""What Markdown makes of GitHub's formulas; pymdownx.superfences in mkdocs.yml names the former."""
 NAMED_AFTER_FILE = re.compile(r"\[([\w-]+\.md)\]\(")
 """A link whose text is the name of a page's file."""
 HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
@@ -58,14 +60,24 @@ def notebook_files(path: Path) -> dict[str, str | bytes]:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Turn formulas into MathML, which browsers show without a script, and links to files into links to pages."""
+    """Let links to notebooks lead to their pages, and give links that are named after a file the name of its page."""
     page.meta["hide"] = ["navigation"] if page.is_homepage else []
-    if "`$" in markdown or "```math" in markdown:
-        markdown = FENCED_MATH.sub(lambda found: f"\n{convert(found[1].strip(), display='block')}\n", markdown)
-        markdown = INLINE_MATH.sub(lambda found: convert(found[1]), markdown)
     if not page.file.src_uri.startswith("notebooks/"):
         markdown = re.sub(r"(\]\(notebooks/\w+)\.ipynb\)", r"\1.md)", markdown)
     return NAMED_AFTER_FILE.sub(lambda found: f"[{_title(found[1], files)}](", markdown)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Turn formulas into MathML, which browsers show without a script."""
+    html = FENCED_MATH.sub(lambda found: mathml(found[1], "block"), html)
+    return INLINE_MATH.sub(lambda found: mathml(found[1], "inline"), html)
+
+
+def mathml(formula: str, display: Literal["block", "inline"]) -> str:
+    """Return a formula of LaTeX, with HTML's escapes, as MathML."""
+    latex = unescape(formula).strip().replace("{aligned}", "{align*}")  # latex2mathml knows the latter only
+    found: str = convert(latex, display=display)
+    return found
 
 
 def _title(name: str, files: Files) -> str:
