@@ -30,6 +30,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LARGEST_WHEEL = 20e6
+SOURCES = ("src", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in")
+"""What the package is built from."""
 VIDEO = ROOT / "docs" / "images" / "rendered_story.mp4"
 CUDA = ("nvidia", "triton", "cuda*")
 """Folders of site-packages that only the build of torch for CUDA brings."""
@@ -87,10 +89,17 @@ def main() -> None:
 
 
 def build(folder: Path) -> tuple[Path, Path]:
-    """Build sdist and, from it, the wheel; return the paths of wheel and sdist."""
+    """Build sdist and, from it, the wheel; return the paths of wheel and sdist.
+
+    They are built in a copy of the files that git knows: setuptools takes files from earlier builds, too.
+    """
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.rmtree(ROOT / "build", ignore_errors=True)  # setuptools would take deleted files from there
-    run([sys.executable, "-m", "build", "--outdir", folder, ROOT])
+    with tempfile.TemporaryDirectory() as name:
+        for file in known_files(*SOURCES):
+            copy = Path(name) / file
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, copy)
+        run([sys.executable, "-m", "build", "--outdir", folder, name])
     return next(folder.glob("*.whl")), next(folder.glob("*.tar.gz"))
 
 
@@ -104,9 +113,14 @@ def check(wheel: Path, sdist: Path) -> None:
     run([sys.executable, "-m", "check_wheel_contents", wheel])
     if wheel.stat().st_size > LARGEST_WHEEL:
         raise PackageError(f"{wheel.name} has {wheel.stat().st_size} bytes; at most {LARGEST_WHEEL:.0f} are allowed")
-    known = run(["git", "-C", ROOT, "ls-files", "src"]).splitlines()
-    if lost := missing_files(wheel, known):
+    if lost := missing_files(wheel, known_files("src")):
         raise PackageError(f"{wheel.name} lacks {', '.join(lost)}; see package-data in pyproject.toml")
+
+
+def known_files(*paths: str) -> list[str]:
+    """Return the files below some paths that git knows and that exist."""
+    listed = run(["git", "-C", ROOT, "ls-files", "-z", *paths]).split("\0")
+    return [name for name in listed if name and (ROOT / name).exists()]
 
 
 def missing_files(wheel: Path, known: Sequence[str]) -> list[str]:

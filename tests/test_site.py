@@ -20,7 +20,7 @@ from tests.helpers.processes import run
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the built site; a warning, such as a link without target, fails."""
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", folder]
+    command = [sys.executable, "-m", "mkdocs", "build", "--site-dir", folder]  # --quiet would hide warnings from strict
     run(command, cwd=ROOT, env={"NO_MKDOCS_2_WARNING": "1"})
     return folder
 
