@@ -84,6 +84,7 @@ def test_a_notebook_shows_what_its_code_gave(path: Path) -> None:
     assert len(text) < 1_500_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
 def test_a_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run the cells in this process, with what IPython adds to Python replaced; a kernel would load torch again."""
