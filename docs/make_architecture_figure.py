@@ -37,13 +37,14 @@ COLUMNS = {
     "model": 2.8,
     "diagnosis": 2.9,
     "analysis": 3.1,
+    "app": 2.75,
     "sharing": 3.5,
 }
 """Room -> place across, in columns; the row follows from the imports."""
 
 WINGS = {
     "the researcher's wing": ("#e8f1ea", "#3f7d55", ("data", "synth", "evaluation", "training", "reporting", "export")),
-    "the practitioner's wing": ("#fbeee2", "#b2682a", ("inference", "analysis", "diagnosis")),
+    "the practitioner's wing": ("#fbeee2", "#b2682a", ("inference", "analysis", "app", "diagnosis")),
     "both wings": ("#efeaf6", "#6b549b", ("explanation", "sharing")),
     "common ground": ("#e8eef7", "#41649c", ("video", "faces", "model", "annotations")),
     "entrance": ("#f4f4f2", "#5f666d", ("command_line",)),

@@ -68,7 +68,7 @@ os.environ |= {
     "no_proxy": "127.0.0.1,localhost",
 }
 
-THIS_MACHINE = (None, "", "localhost", "127.0.0.1", "::1", socket.gethostname())
+THIS_MACHINE = (None, "", "localhost", "127.0.0.1", "::1", "0.0.0.0", socket.gethostname())
 
 
 @pytest.fixture(autouse=True)

@@ -32,11 +32,13 @@ ARROWS = {
     "explanation": {"model", "data", "evaluation", "inference", "faces", "video"},  # it reads videos as inference does
     "annotations": set[str](),  # what people coded, for training and for comparing
     "analysis": {"annotations", "data", "inference", "video"},  # what comes after recognition: tables, agreement
+    "app": {"analysis", "inference", "faces", "video", "model"},  # the page in the browser
     "diagnosis": {"inference", "synth", "faces", "model", "video"},  # it tries each on a built-in clip
     "command_line": set[str](),
     "": {"model", "inference", "explanation"},  # the package itself: its public names
     "__main__": {
         "analysis",
+        "app",
         "command_line",
         "data",
         "diagnosis",
@@ -53,7 +55,7 @@ ARROWS = {
 }
 """Room -> the other rooms that it may import."""
 
-EXTRA_MODULES = ("ifdd.training", "ifdd.data.transforms", "ifdd.explanation", "ifdd.synth.rendered")
+EXTRA_MODULES = ("ifdd.app.server", "ifdd.training", "ifdd.data.transforms", "ifdd.explanation", "ifdd.synth.rendered")
 """Modules, with those below them, that may need an extra."""
 
 

@@ -49,6 +49,7 @@ COMMANDS = {
     "export": ("ifdd.export.command:export", "write a checkpoint for ONNX Runtime, OpenVINO or torch.export"),
     "info": ("ifdd.model.info:info", "show a model's size and cost: parts, parameters, GMAC, memory, latency"),
     "recognize": ("ifdd.inference.recognize:recognize", "recognise expressions in videos: timeline, captions, plots"),
+    "app": ("ifdd.app.command:app", "recognise videos and look at the results in the browser"),
     "summarize": ("ifdd.analysis.summarize:summarize", "turn timelines into a table for statistics"),
     "agree": ("ifdd.analysis.agreement.agree:agree", "compare results with a person's coding: kappa, segments, onsets"),
     "explain": (
@@ -90,6 +91,7 @@ OTHER_NAMES = {
         "video",
         "webcam",
     ),
+    "app": ("serve", "server", "gui", "ui", "web", "browser", "page", "view", "viewer", "live", "start"),
     "summarize": ("summarise", "summary", "aggregate", "table", "tabulate", "statistics", "stats"),
     "agree": ("agreement", "kappa", "reliability", "coders", "annotations"),
     "explain": ("explanation", "attribute", "attribution", "heatmap", "gradcam", "saliency", "why"),

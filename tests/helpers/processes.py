@@ -67,6 +67,11 @@ class Running:
         wait_until(lambda: condition() or self.has_ended(), what)
         assert condition(), f"ended with {self.popen.returncode} before {what}:\n{_text(self._errors)}"
 
+    @property
+    def output(self) -> str:
+        """What it has printed so far."""
+        return _text(self._output)
+
     def send(self, number: signal.Signals, group: bool = False) -> None:
         """Send a signal to the process or, as a terminal does at Ctrl-C, to its whole group."""
         if group:

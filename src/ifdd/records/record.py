@@ -90,15 +90,15 @@ class FileRecord(Record):
         """Return the content of the file."""
         return {"schema_version": self.SCHEMA_VERSION} | super().plain()
 
-    def write(self, file: Path) -> None:
-        """Write the file, whole or not at all.
+    def write(self, file: Path, *, private: bool = False) -> None:
+        """Write the file, whole or not at all; ``private`` as for ``ifdd.files.atomic_path``.
 
         Raises:
             InputError: the folder cannot be written to.
         """
         text = json.dumps(self.plain(), indent=2, allow_nan=False, ensure_ascii=False)
         # a file name that is not UTF-8 gives lone surrogates, which JSON can only hold escaped
-        write_text(file, text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
+        write_text(file, text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n", private=private)
 
     @classmethod
     def load(cls: type[F], file: Path, remedy: str) -> F:

@@ -1,0 +1,158 @@
+"""The videos and the results in the chosen folders, by ids: no path comes from the page."""
+
+import hashlib
+import shutil
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from ifdd.analysis.reading import find_results
+from ifdd.app.corrections import ENDING
+from ifdd.app.places import Places
+from ifdd.errors import InputError
+from ifdd.inference.batch.search import VideoSearch
+from ifdd.inference.recognition import Recognition
+from ifdd.video.paths import is_video_file
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A video or a file of results."""
+
+    id: str
+    name: str
+    """Path within its folder, without suffix for results."""
+    path: Path
+
+
+class Library:
+    """Finds videos and results, and gives them ids that stay the same.
+
+    Args:
+        places: the folders.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._found: dict[str, Entry] = {}
+        self._videos: dict[str, Path] = {}  # id of results -> the dropped video
+        self._lock = threading.Lock()
+
+    def videos(self) -> list[Entry]:
+        """Search the user's folder for videos; links that lead out of it are left out.
+
+        Raises:
+            InputError: the folder can no longer be read.
+        """
+        folder = self._places.folder
+        if folder is None:
+            return []
+        found = VideoSearch(self._places.results).find(str(folder))
+        paths = [(Path(video), name) for video, name in found]
+        return [
+            self._keep(path, name) for path, name in paths if path != folder and self._places.confine(path) is not None
+        ]
+
+    def results(self) -> list[Entry]:
+        """Return the results of the session and those in the chosen folders, newest first."""
+        entries = {}
+        places = self._places
+        for folder in (places.results, places.opened, *([] if places.folder is None else [places.folder])):
+            for path in _results_in(folder):
+                if places.confine(path) is not None:
+                    entry = self._keep(path, path.relative_to(folder).with_suffix("").as_posix())
+                    entries[entry.id] = entry
+        return sorted(entries.values(), key=lambda entry: (-_modified(entry.path), entry.name))
+
+    def open(self, path: Path, name: str) -> Entry:
+        """Take in results that were dropped on the page.
+
+        Raises:
+            InputError: the file does not hold results.
+        """
+        target = self._places.opened / path.parent.name / name
+        target.parent.mkdir(exist_ok=True)
+        shutil.move(path, target)
+        try:
+            Recognition.load(target)
+        except InputError as error:
+            shutil.rmtree(target.parent, ignore_errors=True)
+            raise InputError(str(error).replace(str(target), name)) from error
+        return self._keep(target, target.stem)
+
+    def remember(self, result: Path, video: Path | None) -> Entry:
+        """Take in new results.
+
+        Args:
+            result: their file.
+            video: the dropped video that they belong to; None if the results name it.
+        """
+        entry = self._keep(result, result.relative_to(self._places.results).with_suffix("").as_posix())
+        if video is not None:
+            self._videos[entry.id] = video
+        return entry
+
+    def video(self, id: str) -> Entry:
+        """Return a video that ``videos`` found.
+
+        Raises:
+            InputError: it was not found, or a link now leads it elsewhere.
+        """
+        return self._entry(id, "video")
+
+    def result(self, id: str) -> Entry:
+        """Return results that ``results``, ``open`` or ``remember`` took in.
+
+        Raises:
+            InputError: they were not, or are gone.
+        """
+        if id not in self._found:
+            self.results()  # after a restart, a page may ask for results that it knows
+        return self._entry(id, "result")
+
+    def load(self, id: str) -> Recognition:
+        """Read results.
+
+        Raises:
+            InputError: they are gone or damaged.
+        """
+        entry = self.result(id)
+        try:
+            return Recognition.load(entry.path)
+        except InputError as error:
+            raise InputError(str(error).replace(str(entry.path), entry.path.name)) from error
+
+    def video_of(self, id: str, recognition: Recognition) -> Path | None:
+        """Return the video of results, if it is there and in a chosen folder; results may name any file."""
+        named = Path(recognition.video.path)
+        beside = self.result(id).path.parent / named.name
+        for path in (self._videos.get(id), named, beside):
+            real = None if path is None else self._places.confine(path)
+            if real is not None and (real.is_dir() or (real.is_file() and is_video_file(real))):
+                return real
+        return None
+
+    def _entry(self, id: str, what: str) -> Entry:
+        entry = self._found.get(id)
+        if entry is None or self._places.confine(entry.path) is None or not entry.path.exists():
+            raise InputError(f"this {what} is not in the chosen folders, or no longer; go back to the list")
+        return entry
+
+    def _keep(self, path: Path, name: str) -> Entry:
+        id = hashlib.sha256(str(path).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        with self._lock:
+            return self._found.setdefault(id, Entry(id, name, path))
+
+
+def _results_in(folder: Path) -> list[Path]:
+    try:
+        return [path for path in find_results(folder).paths if not path.name.endswith(ENDING)]
+    except InputError:  # none yet
+        return []
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

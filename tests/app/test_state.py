@@ -1,0 +1,237 @@
+"""The state behind the page: queue, corrections, places, uploads, live frames."""
+
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import cv2
+import numpy as np
+import pytest
+
+from ifdd.app.corrections import Correction, load_corrections, save_correction
+from ifdd.app.live import LONGEST_MESSAGE, LiveSession
+from ifdd.app.places import Places, open_places
+from ifdd.app.queue import Queue, Task
+from ifdd.app.uploads import clean_name
+from ifdd.errors import InputError
+from ifdd.faces.boxes import FaceBox
+from ifdd.inference.pipeline import Progress
+from ifdd.inference.results import TimelineEntry
+from ifdd.inference.stream import Stream
+from tests.helpers.processes import wait_until
+
+
+class Recognition:
+    """Stands in for recognition: each video waits at every frame until it may go on."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+        self.begun: list[str] = []
+        self.ended: list[str] = []
+        self.fails_with: Exception | None = None
+
+    def __call__(self, video: Path, name: str, named: str | None, on_frame: Callable[[Progress], object]) -> Path:
+        self.begun.append(name)
+        try:
+            for frame in range(1, 1_000_000):
+                on_frame(Progress(frame, frame / 10, 100.0, 2))
+                if self.go_on.wait(0.002):
+                    break
+        finally:
+            self.ended.append(name)
+        if self.fails_with is not None:
+            raise self.fails_with
+        return video.with_suffix(".json")
+
+
+@contextmanager
+def queue_of(recognize: Recognition) -> Iterator[Queue]:
+    queue = Queue(recognize)
+    try:
+        yield queue
+    finally:
+        queue.close()
+
+
+def add(queue: Queue, name: str) -> Task:
+    return queue.add(Path(f"/videos/{name}.mp4"), name, name)
+
+
+def wait_for(task: Task, state: str) -> None:
+    wait_until(lambda: task.state == state, f"{task.name} to be {state}")
+
+
+def test_videos_are_read_one_after_another_and_progress_is_shown() -> None:
+    recognize = Recognition()
+    with queue_of(recognize) as queue:
+        one, two = add(queue, "one"), add(queue, "two")
+        wait_until(lambda: one.seconds > 0.3, "progress")
+        shown = one.plain()
+        assert (shown["state"], shown["faces"], shown["expected_seconds"]) == ("running", 2, 100.0)
+        assert shown["speed"] > 0
+        assert shown["left_seconds"] == pytest.approx((100 - one.seconds) / shown["speed"], rel=0.5)
+        assert two.state == "waiting"
+        recognize.go_on.set()
+        wait_for(two, "done")
+        assert one.result == Path("/videos/one.json")
+        assert recognize.begun == ["one", "two"]
+
+
+def test_cancelled_videos_end_at_the_next_frame_and_can_be_resumed() -> None:
+    recognize = Recognition()
+    with queue_of(recognize) as queue:
+        one, two = add(queue, "one"), add(queue, "two")
+        wait_until(lambda: recognize.begun == ["one"], "the first video")
+        queue.cancel(two.id)
+        queue.cancel(one.id)
+        wait_until(lambda: recognize.ended == ["one"], "the first video to end")
+        assert (one.state, two.state) == ("cancelled", "cancelled")
+        queue.retry(one.id)
+        recognize.go_on.set()
+        resumed = queue.tasks()[-1]
+        assert resumed.id == one.id
+        wait_for(resumed, "done")
+        assert recognize.begun == ["one", "one"]
+        queue.remove(resumed.id)
+        assert [task.name for task in queue.tasks()] == ["two"]
+        with pytest.raises(InputError, match="no longer in the queue"):
+            queue.cancel(resumed.id)
+
+
+def test_a_video_in_the_queue_is_not_added_again() -> None:
+    recognize = Recognition()
+    with queue_of(recognize) as queue:
+        assert add(queue, "one") is add(queue, "one")
+        assert len(queue.tasks()) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (InputError("/videos/one.mp4 is empty"), "one is empty"),
+        (RuntimeError("boom\nboom"), "one: unexpected RuntimeError: boom boom"),
+    ],
+)
+def test_a_failure_ends_its_video_only(error: Exception, sentence: str) -> None:
+    recognize = Recognition()
+    recognize.fails_with = error
+    recognize.go_on.set()
+    with queue_of(recognize) as queue:
+        one = add(queue, "one")
+        wait_for(one, "failed")
+        assert one.error == sentence
+        recognize.fails_with = None
+        wait_for(add(queue, "two"), "done")
+
+
+def test_closing_ends_the_running_video() -> None:
+    recognize = Recognition()
+    with queue_of(recognize) as queue:
+        add(queue, "one")
+        wait_until(lambda: recognize.begun, "the video")
+    assert recognize.ended == ["one"]
+
+
+def test_corrections_of_two_tabs_both_stay(tmp_path: Path) -> None:
+    result = tmp_path / "sea.json"
+    result.write_text("{}")
+    assert load_corrections(result).corrections == ()
+    first = Correction(2, 1.0, 2.0, "happy", corrected="surprise")
+    second = Correction(1, 0.0, 1.0, "sad", comment="looks down")
+    threads = [threading.Thread(target=save_correction, args=(result, each)) for each in (first, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert load_corrections(result).corrections == (second, first)
+    save_correction(result, Correction(2, 1.0, 2.0, "happy"))  # nothing to say any more
+    assert load_corrections(result).corrections == (second,)
+    assert result.read_text() == "{}"
+
+
+def test_damaged_corrections_are_not_overwritten(tmp_path: Path) -> None:
+    result, saved = tmp_path / "sea.json", tmp_path / "sea.corrections.json"
+    result.write_text("{}")
+    saved.write_text("[1")
+    with pytest.raises(InputError, match=r"sea\.corrections\.json is damaged"):
+        save_correction(result, Correction(1, 0.0, 1.0, "sad", comment="x"))
+    assert saved.read_text() == "[1"
+    with pytest.raises(InputError, match="shorten"):
+        save_correction(result, Correction(1, 0.0, 1.0, "sad", comment="x" * 10_001))
+
+
+def test_places_end_at_their_folders(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "inside", tmp_path / "inside-not"
+    for folder in (inside, outside):
+        folder.mkdir()
+        (folder / "a.mp4").touch()
+    (inside / "link").symlink_to(outside)
+    places = Places(tmp_path / "session", inside)
+    assert places.confine(inside / "a.mp4") == inside / "a.mp4"
+    for path in (outside / "a.mp4", inside / "link" / "a.mp4", inside / ".." / "inside-not" / "a.mp4", "a\0b"):
+        assert places.confine(path) is None
+
+
+def test_folders_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder, results in ((tmp_path / "nowhere", None), (tmp_path / "file", None), (None, tmp_path / "file")):
+        with pytest.raises(InputError, match="folder"), open_places(folder, results):
+            pass
+
+
+@pytest.mark.parametrize("name", ["", "..", "/", "a/..", ". .", "\\"])
+def test_names_that_are_none_are_replaced(name: str) -> None:
+    assert clean_name(name) == "video"
+
+
+def test_names_cannot_hold_control_characters() -> None:
+    assert "\x1b" not in clean_name("a\x1b[31m.mp4")
+
+
+class StillStream(Stream):
+    """A stream that recognises what it is told."""
+
+    def __init__(self) -> None:
+        self.entries: list[TimelineEntry] = []
+        self.in_sight = []
+
+    def read(self, image: np.ndarray, seconds: float) -> list[TimelineEntry]:
+        return self.entries
+
+
+def frame(seconds: float, data: bytes | None = None) -> bytes:
+    picture = cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8))[1].tobytes()
+    return struct.pack("<d", seconds) + (picture if data is None else data)
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (b"", "empty or too large"),
+        (bytes(8), "empty or too large"),
+        (bytes(LONGEST_MESSAGE + 1), "empty or too large"),
+        (frame(float("nan")), "no time"),
+        (frame(float("inf")), "no time"),
+        (frame(0.0, b"GIF89a"), "not a readable image"),
+    ],
+)
+def test_messages_that_are_no_frames_are_refused(message: bytes, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        LiveSession(StillStream()).read(message)
+
+
+def test_a_frame_gives_people_in_sight_and_their_newest_window() -> None:
+    stream = StillStream()
+    live = LiveSession(stream)
+    stream.entries = [TimelineEntry(1, 0.0, 1.0, (1.0,), 0.5, "dark")]
+    stream.in_sight = [cast(Any, SimpleNamespace(id=1, box=FaceBox(1.0, 2.0, 3.0, 4.0, 0.9)))]
+    answer = live.read(frame(2.5))
+    assert (answer["seconds"], answer["width"], answer["height"]) == (2.5, 64, 48)
+    assert answer["people"][0]["box"] == [1.0, 2.0, 3.0, 4.0]
+    assert answer["people"][0]["newest"]["flaw"] == "dark"
+    stream.in_sight, stream.entries = [], []
+    assert live.read(frame(2.6))["people"] == []
