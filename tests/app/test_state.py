@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from ifdd.app.corrections import Correction, load_corrections, save_correction
+from ifdd.app.frames import frame_jpeg
 from ifdd.app.live import LONGEST_MESSAGE, LiveSession
 from ifdd.app.places import Places, open_places
 from ifdd.app.queue import Queue, Task
@@ -23,6 +24,7 @@ from ifdd.inference.pipeline import Progress
 from ifdd.inference.results import TimelineEntry
 from ifdd.inference.stream import Stream
 from tests.helpers.processes import wait_until
+from tests.helpers.videos import frame_number, moving_frames, write_video
 
 
 class Recognition:
@@ -235,3 +237,10 @@ def test_a_frame_gives_people_in_sight_and_their_newest_window() -> None:
     assert answer["people"][0]["newest"]["flaw"] == "dark"
     stream.in_sight, stream.entries = [], []
     assert live.read(frame(2.6))["people"] == []
+
+
+@pytest.mark.parametrize(("seconds", "number"), [(0.0, 0), (0.19, 1), (0.2, 2), (0.95, 9), (1.1, 9)])
+def test_a_single_frame_is_the_one_that_a_player_shows(tmp_path: Path, seconds: float, number: int) -> None:
+    video = write_video(tmp_path / "ten.mp4", moving_frames(10), fps=10.0)
+    image = cv2.imdecode(np.frombuffer(frame_jpeg(video, seconds, 10.0), np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert frame_number(image) == number

@@ -7,27 +7,35 @@ import cv2
 
 from ifdd.errors import InputError
 from ifdd.video.sources import SourceOptions, open_video
+from ifdd.video.timestamps import TIME_TOLERANCE
 
 LONGEST_SIDE = 1280
 """Pixels of the frames that are sent."""
 
 JPEG_QUALITY = 85
 
+EARLIER_FRAMES = 2.5
+"""Decoding begins so many frames before the time."""
 
-def frame_jpeg(video: Path, seconds: float, image_fps: float) -> bytes:
-    """Return the first frame from a time on as JPEG.
+
+def frame_jpeg(video: Path, seconds: float, fps: float) -> bytes:
+    """Return the frame that a player shows at a time, as JPEG; after the end, the last frame.
 
     Args:
         video: a file or a folder of images.
         seconds: the time on the clock of a player.
-        image_fps: frames per second of a folder of images.
+        fps: its frames per second on average; those of a folder of images.
 
     Raises:
-        InputError: the video is unreadable, or ends before.
+        InputError: the video is unreadable, or ends long before.
     """
-    options = SourceOptions(image_fps=image_fps, start_seconds=max(0.0, seconds))
+    options = SourceOptions(image_fps=fps, start_seconds=max(0.0, seconds - EARLIER_FRAMES / fps))
     with closing(iter(open_video(video, options))) as frames:
         image = next(frames).image
+        for frame in frames:
+            if frame.seconds > seconds + TIME_TOLERANCE:
+                break
+            image = frame.image
     scale = LONGEST_SIDE / max(image.shape[:2])
     if scale < 1:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

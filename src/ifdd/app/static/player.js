@@ -77,13 +77,18 @@ export class Player {
     return this.clock ? this.clock.seconds : Math.max(0, video().currentTime - this.shift);
   }
 
+  /** The last time at which there is still a frame. */
+  get lastSecond() {
+    return Math.max(0, this.result.duration - 0.02);
+  }
+
   get isPlaying() {
     return this.clock ? this.clock.playing : !video().paused;
   }
 
   seek(seconds) {
     if (!this.result) return;
-    const within = Math.min(Math.max(0, seconds), Math.max(0, this.result.duration - 0.02));
+    const within = Math.min(Math.max(0, seconds), this.lastSecond);
     if (this.clock) {
       this.clock.seconds = within;
       this.showFrame();
@@ -103,7 +108,9 @@ export class Player {
     }
     this.clock.playing = !this.clock.playing;
     $("still-play").textContent = this.clock.playing ? "Pause" : "Play";
-    if (this.clock.playing) this.runClock(performance.now());
+    if (!this.clock.playing) return;
+    if (this.clock.seconds >= this.lastSecond) this.clock.seconds = 0;
+    this.runClock(performance.now());
   }
 
   /** Let the time of single frames pass. */
@@ -112,7 +119,7 @@ export class Player {
       const clockOf = this.clock;
       if (!clockOf?.playing || !this.result) return;
       const next = clockOf.seconds + (now - before) / 1000;
-      if (next >= this.result.duration) this.toggle();
+      if (next >= this.lastSecond) this.toggle();
       this.seek(next);
       this.runClock(now);
     });
