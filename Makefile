@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 EGL := libegl1 libgl1-mesa-dri
 RENDERER := dpkg -s $(EGL) > /dev/null 2>&1 || (apt-get update && apt-get install --yes $(EGL)) > /dev/null 2>&1
 
+# The browser in which the page of 'ifdd app' is tested; likewise.
+BROWSER := command -v chromium > /dev/null 2>&1 || (apt-get update && apt-get install --yes chromium) > /dev/null 2>&1
+
 # Files that the user names, exactly as written: through the environment, because a name may contain quotes.
 export VIDEO_FILE := $(value VIDEO)
 export RIG_DATA_FILE := $(value RIG_DATA)
@@ -23,6 +26,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt | files
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@$(RENDERER) || echo 'No OpenGL on EGL: rendered faces and their tests are left out (Debian: apt install $(EGL))'
+	@$(BROWSER) || echo 'No chromium: the test of the page in the browser is left out (Debian: apt install chromium)'
 	@touch $@
 
 # Before the set-up, which takes minutes. An address (rtsp://, https://) can only be opened later.

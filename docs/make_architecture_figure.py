@@ -37,7 +37,7 @@ COLUMNS = {
     "model": 2.8,
     "diagnosis": 2.9,
     "analysis": 3.1,
-    "app": 2.75,
+    "app": 3.75,
     "sharing": 3.5,
 }
 """Room -> place across, in columns; the row follows from the imports."""

@@ -61,6 +61,7 @@ MISTAKES: list[tuple[str, list[str], str]] = [
     ("agree", ["a.json", "a.eaf", "--bin-seconds", "0"], "--bin-seconds is 0.0; it must be at least 0.01"),
     ("completion", [], "SHELL is missing: shell that reads the script"),
     ("completion", ["ksh"], "SHELL is 'ksh'; use one of bash, zsh, fish"),
+    ("app", ["--prot", "80"], "unknown option --prot; did you mean --port?"),
     ("doctor", ["--jsno"], "unknown option --jsno; did you mean --json?"),
     ("disentangle", ["a.safetensors"], "MANIFEST is missing: Manifest of the dataset"),
     ("disentangle", ["a.safetensors", "m.csv", "--folds", "1"], "--folds is 1; it must be at least 2"),

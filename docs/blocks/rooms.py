@@ -20,6 +20,7 @@ PURPOSES = {
     "inference": "reads timelines of expressions from videos",
     "annotations": "reads what people coded, from ELAN, Praat, BORIS and tables",
     "analysis": "turns timelines into tables, and compares them with people's coding",
+    "app": "shows videos, timelines and the camera on a page in the browser",
     "explanation": "shows what the model looks at, and whether it disentangles",
     "diagnosis": "checks the installation for ifdd doctor",
     "reporting": "writes pages of results, several runs side by side",

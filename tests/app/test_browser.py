@@ -84,6 +84,7 @@ def browsing(address: str, camera: Path) -> Iterator[Browser]:
     options = [
         "--no-sandbox",  # containers allow none
         "--disable-dev-shm-usage",
+        "--disable-gpu",  # its emulation is slow
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-video-capture={camera}",
@@ -101,7 +102,7 @@ def browsing(address: str, camera: Path) -> Iterator[Browser]:
 def test_the_whole_path_in_a_browser(drawn: Path, tmp_path: Path) -> None:
     folder, results = tmp_path / "videos", tmp_path / "results"
     folder.mkdir()
-    frames = np.stack(render_clip(SynthConfig(size=112, frames=16, fps=10.0), seed=1, index=0).frames)
+    frames = render_clip(SynthConfig(size=112, frames=16, fps=10.0), seed=1, index=0).frames
     write_video(folder / "old.mkv", frames, fps=10.0, codec="mpeg2video")  # chromium plays no MPEG-2
     camera = write_camera(tmp_path / "camera.y4m", frames)
     with serving(folder, results) as (program, address), browsing(address, camera) as browser:
@@ -180,9 +181,10 @@ def watch(page: Any) -> None:
     page.locator("#plot").click(position={"x": 90, "y": plot["height"] / 2})
     page.wait_for_selector("#now:has-text('0:00.0')")
     assert page.evaluate("document.getElementById('video').currentTime") < 0.3
-    painted = (
-        "[...document.getElementById('overlay').getContext('2d').getImageData(0, 0, 4000, 4000).data].some(Boolean)"
-    )
+    painted = """() => {
+        const canvas = document.getElementById("overlay");
+        return canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean);
+    }"""
     assert page.evaluate(painted)
 
     shown = page.locator("#segments tr").count()

@@ -23,6 +23,7 @@ from ifdd.faces.boxes import FaceBox
 from ifdd.inference.pipeline import Progress
 from ifdd.inference.results import TimelineEntry
 from ifdd.inference.stream import Stream
+from ifdd.video.images import decode_image
 from tests.helpers.processes import wait_until
 from tests.helpers.videos import frame_number, moving_frames, write_video
 
@@ -242,5 +243,4 @@ def test_a_frame_gives_people_in_sight_and_their_newest_window() -> None:
 @pytest.mark.parametrize(("seconds", "number"), [(0.0, 0), (0.19, 1), (0.2, 2), (0.95, 9), (1.1, 9)])
 def test_a_single_frame_is_the_one_that_a_player_shows(tmp_path: Path, seconds: float, number: int) -> None:
     video = write_video(tmp_path / "ten.mp4", moving_frames(10), fps=10.0)
-    image = cv2.imdecode(np.frombuffer(frame_jpeg(video, seconds, 10.0), np.uint8), cv2.IMREAD_COLOR_RGB)
-    assert frame_number(image) == number
+    assert frame_number(decode_image(frame_jpeg(video, seconds, 10.0), "the frame")) == number

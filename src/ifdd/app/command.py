@@ -65,7 +65,8 @@ def app(
         max_upload_mb: Largest video that may be dropped, in MB.
         detector: Face detector, as for 'ifdd recognize'.
         detector_model: Path to YuNet's .onnx file, instead of the public one.
-        device: Device to run the model on, as for 'ifdd recognize'.
+        device: Device to run the model on: auto (a CUDA GPU if there is one, otherwise the CPU), cpu, cuda, cuda:1 (the
+            second GPU) or mps (the GPU of a Mac).
         windows: Windows and segments.
         tracking: Face tracking.
 
