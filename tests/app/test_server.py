@@ -83,6 +83,12 @@ def test_the_token_in_an_address_opens_the_page_only(stranger: TestClient) -> No
     assert stranger.get("/api/about").status_code == 200
 
 
+def test_cookies_of_other_programs_do_no_harm(page: TestClient) -> None:
+    cookie = f'other={{"a": [1]}}; ifdd_{PORT}={TOKEN}; =; \x7f'
+    assert page.get("/api/about", headers={"cookie": cookie}).status_code == 200
+    assert page.get("/api/about", headers={"cookie": f"ifdd_1={TOKEN}"}).status_code == 403
+
+
 @pytest.mark.parametrize("host", ["evil.example:8765", "127.0.0.1:9999", "127.0.0.1", "evil.example", "", "[", "a:b:c"])
 def test_other_names_of_the_server_are_refused(page: TestClient, host: str) -> None:
     assert page.get("/api/about", headers={"host": host}).status_code == 403

@@ -29,7 +29,7 @@ def frame_jpeg(video: Path, seconds: float, fps: float) -> bytes:
     Raises:
         InputError: the video is unreadable, or ends long before.
     """
-    options = SourceOptions(image_fps=fps, start_seconds=max(0.0, seconds - EARLIER_FRAMES / fps))
+    options = SourceOptions(image_fps=fps, start_seconds=max(0.0, seconds - EARLIER_FRAMES / max(fps, 1.0)))
     with closing(iter(open_video(video, options))) as frames:
         image = next(frames).image
         for frame in frames:

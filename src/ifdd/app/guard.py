@@ -6,7 +6,6 @@ import json
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -124,11 +123,9 @@ class Guard:
         return site in ("none", "same-origin") or is_visit
 
     def _cookie_of(self, headers: dict[str, str]) -> str:
-        try:
-            morsel = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
-        except CookieError:
-            return ""
-        return "" if morsel is None else morsel.value
+        """Return our cookie, whatever other programs of this computer have set."""
+        pairs = (part.strip().partition("=") for part in headers.get("cookie", "").split(";"))
+        return next((value for name, _, value in pairs if name == self.cookie), "")
 
     def _equals_token(self, given: str) -> bool:
         """Compare in a time that does not depend on where the two differ."""

@@ -1,6 +1,7 @@
 """The videos and the results in the chosen folders, by ids: no path comes from the page."""
 
 import hashlib
+import os
 import shutil
 import threading
 from dataclasses import dataclass
@@ -139,7 +140,7 @@ class Library:
         return entry
 
     def _keep(self, path: Path, name: str) -> Entry:
-        id = hashlib.sha256(str(path).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        id = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:16]
         with self._lock:
             return self._found.setdefault(id, Entry(id, name, path))
 

@@ -88,8 +88,8 @@ export class SegmentList {
   choose(segment) {
     for (const [each, row] of this.rows) {
       row.classList.toggle("chosen", each === segment);
-      if (each === segment) row.setAttribute("aria-selected", "true");
-      else row.removeAttribute("aria-selected");
+      if (each === segment) row.setAttribute("aria-current", "true");
+      else row.removeAttribute("aria-current");
     }
     this.rows.get(segment)?.scrollIntoView({ block: "nearest" });
   }

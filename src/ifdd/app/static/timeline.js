@@ -93,6 +93,9 @@ export class Timeline {
 
 const name = (id) => `Person ${id}`;
 
+/** Take away what Plotly would read as markup or as a template: labels come from files. */
+const plain = (text) => text.replace(/[<>&%{}]/g, " ");
+
 function bars(result, tracks, labels) {
   const shown = new Set(tracks.map((track) => track.id));
   return result.labels.map((label) => {
@@ -101,11 +104,11 @@ function bars(result, tracks, labels) {
     return {
       type: "bar",
       orientation: "h",
-      name: label,
+      name: plain(label),
       y: segments.map((each) => name(each.track)),
       x: segments.map((each) => each.end_seconds - each.start_seconds),
       base: segments.map((each) => each.start_seconds),
-      hovertext: segments.map((each) => `${name(each.track)}: ${Result.label(each)}, `
+      hovertext: segments.map((each) => `${name(each.track)}: ${plain(Result.label(each))}, `
         + `${clock(each.start_seconds)} to ${clock(each.end_seconds)}, ${Math.round(100 * each.probability)} %`),
       hoverinfo: "text",
       width: 0.72,
@@ -128,12 +131,12 @@ function curves(result, labels, person) {
   const line = (label, values, style) => ({
     type: "scatter",
     mode: times.length > 1 ? "lines" : "markers",
-    name: label,
+    name: plain(label),
     x: times,
     y: values,
     yaxis: "y2",
     line: style,
-    hovertemplate: `${label} %{y:.0%} at %{x:.1f} s<extra></extra>`,
+    hovertemplate: `${plain(label)} %{y:.0%} at %{x:.1f} s<extra></extra>`,
   });
   const probabilities = result.classes
     .map((label, index) => [label, track.windows.map((each) => each.probabilities[index])])
