@@ -73,7 +73,8 @@ def write_camera(path: Path, frames: np.ndarray) -> Path:
 def serving(folder: Path, results: Path) -> Iterator[tuple[Running, str]]:
     """Start the program; yield it and the address that it prints."""
     options = ["--results", results, "--checkpoint", DEMONSTRATION, "--detector", "haar", "--port", "0", "--no-open"]
-    with started([sys.executable, "-m", "ifdd", "app", folder, *options]) as program:
+    command = [sys.executable, "-m", "ifdd", "app", folder, *options]
+    with started(command, env={"TMPDIR": str(results.parent)}) as program:
         program.wait_until(lambda: "\n" in program.output, "the address")
         yield program, re.findall(r"http://\S+", program.output)[0]
 
@@ -128,6 +129,7 @@ def test_the_whole_path_in_a_browser(drawn: Path, tmp_path: Path) -> None:
         assert program.popen.returncode == 0
         page.get_by_role("link", name="Analyze").click()
         page.get_by_role("alert").get_by_text("The program does not answer").wait_for()
+    assert not list(tmp_path.glob("ifdd-app-*"))
     assert sorted(path.name for path in results.glob("*.json")) == ["old.json", "party.corrections.json", "party.json"]
 
 
