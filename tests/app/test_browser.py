@@ -178,6 +178,7 @@ def watch(page: Any) -> None:
     page.locator("tr.chosen").wait_for()
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("#now:has-text('0:01.0')")
+    assert page.evaluate("document.getElementById('video').currentTime") == pytest.approx(1.0, abs=0.05)
     plot = page.locator("#plot").bounding_box()
     page.locator("#plot").scroll_into_view_if_needed()
     page.locator("#plot").click(position={"x": 90, "y": plot["height"] / 2})

@@ -226,7 +226,7 @@ def test_dropped_files_are_limited(page: TestClient, session: Session) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"schema_version": "2.0", "video": {}}', b"\0\1"])
-def test_dropped_results_that_are_none_are_refused(page: TestClient, session: Session, content: bytes) -> None:
+def test_dropped_files_without_results_are_refused(page: TestClient, session: Session, content: bytes) -> None:
     assert "bad.json" in message(page.put("/api/uploads?name=bad.json", content=content))
     assert not list(session.places.session.rglob("bad.json"))
 
@@ -305,7 +305,7 @@ def test_a_segment_is_corrected_beside_the_result(page: TestClient, session: Ses
     assert "mine.corrections.json is damaged" in page.get(f"/api/results/{result}/view").json()["corrections_trouble"]
 
 
-def test_a_dropped_video_that_is_none_is_said_in_a_sentence(page: TestClient, session: Session) -> None:
+def test_an_unreadable_video_fails_with_a_sentence(page: TestClient, session: Session) -> None:
     task = page.put("/api/uploads?name=broken.mp4", content=b"no video at all").json()["id"]
     failed = recognized(page, task)
     assert failed["state"] == "failed"

@@ -187,7 +187,7 @@ def test_folders_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "..", "/", "a/..", ". .", "\\"])
-def test_names_that_are_none_are_replaced(name: str) -> None:
+def test_unusable_names_are_replaced(name: str) -> None:
     assert clean_name(name) == "video"
 
 
@@ -222,7 +222,7 @@ def frame(seconds: float, data: bytes | None = None) -> bytes:
         (frame(0.0, b"GIF89a"), "not a readable image"),
     ],
 )
-def test_messages_that_are_no_frames_are_refused(message: bytes, words: str) -> None:
+def test_malformed_messages_are_refused(message: bytes, words: str) -> None:
     with pytest.raises(InputError, match=words):
         LiveSession(StillStream()).read(message)
 
