@@ -36,7 +36,8 @@ class Session:
 
     def about(self) -> dict[str, Any]:
         """Return what the page says about the model, the folders and the limits."""
-        model = self.engine.recognizer.model_info
+        recognizer = self.engine.recognizer
+        model, windows = recognizer.model_info, recognizer.windows
         return {
             "checkpoint": model.checkpoint,
             "notice": model.notice,
@@ -46,6 +47,8 @@ class Session:
             "folder": None if self.places.folder is None else str(self.places.folder),
             "results": None if self.places.kept_results is None else str(self.places.kept_results),
             "most_upload_bytes": self.uploads.most_bytes,
+            "minimum_probability": windows.minimum_probability or 0.0,
+            "minimum_quality": windows.minimum_quality,
             "latency_seconds": model.clip_seconds / 2,
             "forms": [{"form": each.form, "name": each.name, "missing": each.missing} for each in forms()],
         }

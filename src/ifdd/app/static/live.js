@@ -2,6 +2,7 @@
 
 import { $, complain, el, percent, say } from "./dom.js";
 import { drawPeople } from "./player.js";
+import { UNCERTAIN } from "./result.js";
 
 const WIDTH = 640;
 const SMOOTHING = 0.1;
@@ -120,7 +121,7 @@ class Session {
     this.last = now;
     const people = message.people.filter((person) => person.id);
     drawPeople($("live-overlay"), message, message.people.map(({ id, box, newest }) => {
-      const label = newest ? best(newest.probabilities) : "";
+      const label = newest ? labelOf(newest) : "";
       return {
         id: id || "?",
         box: [box[0], box[1], box[0] + box[2], box[1] + box[3]],
@@ -137,7 +138,7 @@ class Session {
   /** Say the expressions when they change, not at every frame. */
   tell(people) {
     const words = people.filter((person) => person.newest)
-      .map((person) => `Person ${person.id}: ${best(person.newest.probabilities)}`).join(", ");
+      .map((person) => `Person ${person.id}: ${labelOf(person.newest)}`).join(", ");
     if (!words || words === this.said.words || performance.now() - this.said.time < SAID_MS) return;
     this.said = { words, time: performance.now() };
     say(words);
@@ -153,7 +154,12 @@ class Session {
   }
 }
 
-const best = (probabilities) => about.classes[probabilities.indexOf(Math.max(...probabilities))];
+/** Return the label of a window: uncertain below the thresholds that segments have, too. */
+function labelOf({ probabilities, quality }) {
+  const most = Math.max(...probabilities);
+  const isUncertain = most < about.minimum_probability || quality < about.minimum_quality;
+  return isUncertain ? UNCERTAIN : about.classes[probabilities.indexOf(most)];
+}
 
 function personPanel({ id, newest }) {
   const bars = el("div", { className: "bars" });
@@ -166,5 +172,5 @@ function personPanel({ id, newest }) {
     }
   }
   const words = newest ? (newest.flaw ? `quality: ${newest.flaw}` : "") : "waiting for a full window …";
-  return el("div", {}, el("h3", {}, `Person ${id}`), el("p", { className: "faint" }, words), bars);
+  return el("div", {}, el("h3", {}, `Person ${id}${newest ? `: ${labelOf(newest)}` : ""}`), el("p", { className: "faint" }, words), bars);
 }
