@@ -285,7 +285,7 @@ SPECIAL: tuple[tuple[tuple[str, ...], dict[str, Change]], ...] = (
     ((".json",), JSON),
     ((".jsonl",), {**JSON, "change value": _replace(r"[\w.]+")}),
     ((".yaml",), YAML),
-    ((".csv", ".txt"), TEXT),
+    ((".csv", ".txt", ".xml"), TEXT),
     ((".safetensors",), WEIGHTS),
 )
 """Suffixes -> the mutations of their formats."""

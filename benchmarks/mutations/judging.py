@@ -18,7 +18,7 @@ from benchmarks.mutations.readers import READERS
 from benchmarks.mutations.seeds import Seeds
 from ifdd.errors import InputError
 
-FOLDERS = ("frames", "lists", "pack", "results", "truth")
+FOLDERS = ("exported", "frames", "lists", "pack", "results", "truth")
 """Kinds whose seeds are folders, in which one file is mutated and keeps its name."""
 
 Verdict = Literal["result", "refused", "fault", "crash", "hang", "memory"]

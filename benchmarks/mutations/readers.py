@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.random import Generator
 
 from ifdd.__main__ import load
@@ -17,7 +18,7 @@ from ifdd.errors import InputError
 from ifdd.explanation.disentanglement import truth
 from ifdd.inference import Recognition
 from ifdd.inference.batch.jobs import find_videos
-from ifdd.model import load_checkpoint, load_official
+from ifdd.model import load_checkpoint, load_model, load_official
 from ifdd.model.weights.foreign import is_ours
 from ifdd.reporting.command import report
 from ifdd.synth.command import synth
@@ -100,6 +101,13 @@ def read_checkpoint(path: Path, random: Generator) -> None:
         load_checkpoint(path)
 
 
+def read_exported(path: Path, random: Generator) -> None:
+    """Load an exported model, start its engine, and run a clip."""
+    model = load_model(path.with_suffix(".xml") if path.suffix == ".bin" else path)
+    config = model.config
+    model.engine("cpu")(torch.zeros(1, 3, config.frames, config.size, config.size))
+
+
 def read_pack(path: Path, random: Generator) -> None:
     """Open a pack, read every frame, and verify it."""
     pack = Pack(path.parent)
@@ -144,6 +152,7 @@ READERS: dict[str, Callable[[Path, Generator], None]] = {
     "lists": read_lists,
     "yaml": read_yaml,
     "checkpoint": read_checkpoint,
+    "exported": read_exported,
     "pack": read_pack,
     "results": read_results,
     "recognition": read_recognition,

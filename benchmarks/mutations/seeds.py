@@ -19,6 +19,7 @@ from PIL import Image
 from ifdd.data.labels import LABEL_SETS
 from ifdd.data.manifest import Manifest, write_manifest
 from ifdd.data.packs.writer import write_pack
+from ifdd.export.command import export
 from ifdd.faces.boxes import FaceBox
 from ifdd.faces.tracking.tracks import TrackPoint
 from ifdd.inference import Recognition
@@ -173,6 +174,18 @@ def _checkpoints(folder: Path) -> Sequence[Path]:
     return sorted(folder.iterdir())
 
 
+def _exported(folder: Path) -> Sequence[Path]:
+    """Export a model in every form, each into its own folder."""
+    folder.mkdir(parents=True)
+    checkpoint = folder.parent / "exported.safetensors"
+    model = create_model("ifdd_tiny", num_classes=7, frames=8, size=32, backbone="vit_tiny")
+    save_checkpoint(checkpoint, model, LABEL_SETS["dfew"], 1.0, CheckpointRecord(preset="ifdd_tiny"))
+    for name in ("model.onnx", "model.xml", "model.pt2"):
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            export(checkpoint, folder / Path(name).suffix[1:] / name)
+    return sorted(folder.iterdir())
+
+
 def _packs(folder: Path) -> Sequence[Path]:
     samples = list(Manifest.read(write_clip_manifest(folder / "clips", ["happy", "sad"], count=3)).samples)
     for name, quality in (("jpeg.pack", 90), ("plain.pack", None)):
@@ -224,6 +237,7 @@ WRITERS: dict[str, Callable[[Path], Sequence[Path]]] = {
     "lists": _lists,
     "yaml": _yaml,
     "checkpoint": _checkpoints,
+    "exported": _exported,
     "pack": _packs,
     "results": _results,
     "recognition": _recognitions,

@@ -49,13 +49,15 @@ class ExportedEngine:
     """Runs an exported model on the CPU.
 
     Args:
-        config: the model's configuration.
+        path: the model's file.
+        config: its configuration.
         started: the engine itself.
     """
 
     device = torch.device("cpu")
 
-    def __init__(self, config: IFDDConfig, started: Started) -> None:
+    def __init__(self, path: Path, config: IFDDConfig, started: Started) -> None:
+        self._path = path
         self.config = config
         self._started = started
 
@@ -63,14 +65,18 @@ class ExportedEngine:
         """Run the model.
 
         Raises:
-            InputError: the clips have the wrong shape or values outside [0, 1].
+            InputError: the clips have the wrong shape or values outside [0, 1], or the file is damaged.
         """
         if tuple(clips.shape[1:]) != self._started.shape:
             raise InputError(
                 f"this model takes clips of shape {_batch(self._started.shape)}, given {tuple(clips.shape)}"
             )
         check_values(clips)
-        found = self._started.run(np.ascontiguousarray(clips.detach().cpu().float().numpy()))
+        values = np.ascontiguousarray(clips.detach().cpu().float().numpy())
+        try:
+            found = self._started.run(values)
+        except Exception as error:  # those of the engines have no common class
+            raise InputError(f"{self._path} cannot be run: {' '.join(str(error).split())[:200]}; {AGAIN}") from error
         return EngineOutput(*(torch.from_numpy(np.array(each, np.float32)) for each in found))
 
 
@@ -137,7 +143,7 @@ class ExportedModel:
                 f"{self.path} is damaged: it takes {_batch(started.shape)}, but its metadata states {_batch(stated)}; "
                 f"{AGAIN}"
             )
-        return ExportedEngine(self.config, started)
+        return ExportedEngine(self.path, self.config, started)
 
 
 def load_exported(path: Path) -> ExportedModel:
