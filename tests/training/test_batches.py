@@ -113,7 +113,7 @@ def test_a_killed_worker_is_replaced_and_no_batch_is_lost(capfd: pytest.CaptureF
 
 @pytest.mark.usefixtures("impatient")
 def test_a_broken_connection_is_a_lost_worker_only_if_one_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = _MultiProcessingDataLoaderIter._try_get_data
+    usual: Any = _MultiProcessingDataLoaderIter._try_get_data
     kills = [True]
 
     def get(iterator: Any, *args: Any) -> Any:

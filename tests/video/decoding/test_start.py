@@ -9,6 +9,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.video.stream import VideoStream
 
 from ifdd.errors import InputError
 from ifdd.video.decoding import containers
@@ -91,8 +92,14 @@ def test_a_file_that_is_opened_again_is_read_from_its_new_stream(
 ) -> None:
     path = write_sparse(tmp_path / "video.mp4", {"g": "60"})
     used: list[object] = []
+
+    class Recording(Orientations):
+        def __init__(self, stream: VideoStream) -> None:
+            used.append(stream)
+            super().__init__(stream)
+
     monkeypatch.setattr(ContainerReader, "_is_sound_start", lambda *_: False)
-    monkeypatch.setattr(containers, "Orientations", lambda stream: used.append(stream) or Orientations(stream))
+    monkeypatch.setattr(containers, "Orientations", Recording)
     with closing(ContainerReader("video", str(path), start_seconds=6.0)) as reader:
         before = reader._stream
         next(reader.read())
