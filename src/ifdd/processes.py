@@ -40,11 +40,24 @@ SIGNAL_SECONDS = 0.2
 """Time between two signals to a job that must end."""
 
 
+_reserved: int | None = None
+"""In a worker of a cluster: the cores that are reserved for it."""
+
+
 def available_cores() -> int:
     """Return the number of processor cores that this process may use, at least 1."""
+    if _reserved is not None:
+        return _reserved
     if hasattr(os, "sched_getaffinity"):  # containers and batch systems may allow fewer than there are
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def reserve_cores(count: int) -> None:
+    """Let this process use no more cores than a cluster reserves for it."""
+    global _reserved
+    _reserved = count
+    cv2.setNumThreads(count)
 
 
 def in_processes(

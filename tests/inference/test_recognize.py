@@ -16,6 +16,7 @@ from ifdd.faces.boxes import FaceBox
 from ifdd.faces.detection import DetectorChoice
 from ifdd.faces.tracking import TrackingOptions
 from ifdd.inference import Recognizer, WindowOptions
+from ifdd.inference.batch.crew import Crew
 from ifdd.inference.batch.jobs import Job, refuse_unwritable
 from ifdd.inference.batch.worker import Outcome, Settings, Worker, progress_of, share_cores
 from ifdd.inference.pipeline import Progress
@@ -207,7 +208,7 @@ def outcomes(checkpoint: Path, detector: DetectorChoice, out: Path, jobs: list[J
     settings = Settings(checkpoint, detector, "cpu", *options, out, ("json",), True)
     bar = video_bar()
     bar.disable = True
-    return list(_outcomes(Worker(settings, Recognizer.from_checkpoint(checkpoint, DiscDetector())), jobs, 2, bar))
+    return list(_outcomes(Worker(settings, Recognizer.from_checkpoint(checkpoint, DiscDetector())), jobs, Crew(2), bar))
 
 
 class DeadlyDetector(DiscDetector):

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
+from ifdd.clusters import LOCAL, Cluster, check_shared, on_cluster
 from ifdd.data.clips import distinct_clips, recipe_hash
 from ifdd.data.manifest import Sample
 from ifdd.data.timing import durations_text, parse_durations, same_rate, timing_of
@@ -38,7 +39,6 @@ from ifdd.faces.path import Place
 from ifdd.faces.quality import known_turn
 from ifdd.faces.similarity import Alignment, plausible_square
 from ifdd.files import atomic_folder, parse_json
-from ifdd.processes import in_processes
 from ifdd.video.encode import encode_image
 from ifdd.video.fingerprint import source_stamp
 from ifdd.video.fitting import Size, fit_into
@@ -166,7 +166,8 @@ def crop_faces(
     alignment: Alignment = "box",
     interval_seconds: float = DETECTION_SECONDS,
     detector: Callable[[], FaceDetector] = HaarDetector,
-    workers: int = 1,
+    workers: int | None = 1,
+    cluster: Cluster = LOCAL,
     advance: Callable[[int], object] = lambda count: None,
 ) -> Cropped:
     """Crop the main face of every clip into a folder of frames; valid crops of an earlier run are kept.
@@ -180,7 +181,8 @@ def crop_faces(
         alignment: crop around the box, or by landmarks.
         interval_seconds: time from one search for faces to the next; short clips of small pictures need few.
         detector: builds a detector in each process, for example a ``DetectorChoice``.
-        workers: number of processes.
+        workers: number of processes; None for one per core, or as many as a cluster has room for.
+        cluster: where they run; all its machines must share the clips and the folder.
         advance: called with the number of finished clips, for a progress bar; clips of earlier runs count too.
 
     Raises:
@@ -199,17 +201,19 @@ def crop_faces(
     advance(len(records))
     missing = [clip for clip_id, clip in clips.items() if clip_id not in records]
     # Closing stops the workers at once when the loop is interrupted.
-    with closing(in_processes(partial(_crop_clip, folder, settings), missing, workers)) as done:
+    with closing(on_cluster(partial(_crop_clip, folder, settings), missing, workers, cluster)) as done:
         for clip_id, result in done:
             if isinstance(result, FaceRecord):
+                check_shared([folder / clip_id / RECORD], cluster)
                 records[clip_id] = result
             else:
                 unreadable[clip_id] = result
             advance(1)
+    refused = {clip_id: unreadable[clip_id] for clip_id in clips if clip_id in unreadable}
     cropped = [
         _cropped_sample(sample, folder, records[sample.clip_id]) for sample in samples if sample.clip_id in records
     ]
-    return Cropped(cropped, {clip_id: records[clip_id] for clip_id in clips if clip_id in records}, unreadable)
+    return Cropped(cropped, {clip_id: records[clip_id] for clip_id in clips if clip_id in records}, refused)
 
 
 def _cropped_sample(sample: Sample, folder: Path, record: FaceRecord) -> Sample:

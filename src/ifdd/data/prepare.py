@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import Any, Literal
 
 from ifdd.annotations.renaming import parse_choices
+from ifdd.clusters import Cluster, ClusterKind
 from ifdd.console import console, error_console, progress_bar
 from ifdd.data.annotated.cutting import cut_annotated
 from ifdd.data.datasets import READERS, Listing, Options
@@ -89,6 +90,9 @@ def prepare(
     manifest_format: Literal["csv", "parquet"] = "csv",
     allow_incomplete: bool = False,
     workers: int | None = None,
+    cluster: ClusterKind = "local",
+    cluster_address: str | None = None,
+    cluster_cores: int | None = None,
 ) -> None:
     """Check a dataset and write its manifest: the table of clips that training and evaluation read.
 
@@ -147,7 +151,11 @@ def prepare(
         manifest_format: File format of the manifest.
         allow_incomplete: Exclude the clips that fail a check and write the manifest; prepare.json keeps the record.
         workers: Worker processes that crop and pack, and threads that read frames; 0 works in the main process.
-            Default: one process and four threads per core.
+            Default: one process and four threads per core; on a cluster, as many as it has room for.
+        cluster: Where to crop faces: local, on this machine; ray, on a Ray cluster, whose machines share ROOT and OUT
+            by the same paths. Without a cluster, one is started here.
+        cluster_address: Address of the Ray cluster. Default: RAY_ADDRESS, or the cluster of this machine.
+        cluster_cores: Cores of a worker on the cluster. Default: 1.
     """
     options = Options(
         frames, label_set, captioned, scene, subset, labels, channel, calm, tier, rename, clip_seconds, synonyms
@@ -163,11 +171,13 @@ def prepare(
     check_range("--search-seconds", search_seconds, above=0)
     check_range("--pack-size", pack_size, at_least=1)
     check_range("--pack-quality", pack_quality, at_least=1, at_most=100)
+    place = Cluster(cluster, cluster_address, 1 if cluster_cores is None and cluster == "ray" else cluster_cores)
     root, out = expand(root), expand(out)
     if not root.exists():
         raise InputError(f"{root} does not exist; give the folder that the dataset was unpacked to")
     make_folder(out)
     processes = available_cores() if workers is None else max(workers, 1)
+    croppers = processes if place.kind == "local" else workers
     threads = 4 * processes if workers is None else processes
     given = root
     if dataset == "annotations":
@@ -193,7 +203,7 @@ def prepare(
         else:
             choice = choose_detector(detector_model, _notify, kind=detector)
             check_landmarks(alignment, choice)
-            crops = crop(listing, states, out / "faces", face_size, choice, processes, alignment, search_seconds)
+            crops = crop(listing, states, out / "faces", face_size, choice, croppers, alignment, search_seconds, place)
     else:
         skipped["faces"] = "frames as they are"
     check_lengths(listing, states)

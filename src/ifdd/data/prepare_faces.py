@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from ifdd.clusters import LOCAL, Cluster
 from ifdd.console import progress_bar
 from ifdd.data.crop import crop_faces
 from ifdd.data.datasets.checks import check_frames
@@ -76,9 +77,10 @@ def crop(
     folder: Path,
     size: int,
     detector: DetectorChoice,
-    workers: int,
+    workers: int | None,
     alignment: Alignment = "box",
     search_seconds: float = DETECTION_SECONDS,
+    cluster: Cluster = LOCAL,
 ) -> FacesRecord:
     """Crop the faces of all clips, with a progress bar; the crops replace the frames in ``listing`` and ``states``.
 
@@ -96,6 +98,7 @@ def crop(
             interval_seconds=search_seconds,
             detector=detector,
             workers=workers,
+            cluster=cluster,
             advance=lambda count: bar.advance(task, count),
         )
     states.update({clip_id: ClipState(0, reason) for clip_id, reason in cropped.unreadable.items()})

@@ -2,26 +2,28 @@
 
 from collections.abc import Collection, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.progress import Progress as Bar
 
+from ifdd.clusters import Cluster, ClusterKind
 from ifdd.console import console, error_console, video_bar
 from ifdd.errors import InputError, check_range
 from ifdd.faces.detection import DetectorKind, choose_detector
 from ifdd.faces.tracking import TrackingOptions
 from ifdd.files import expand
+from ifdd.inference.batch.crew import Crew
 from ifdd.inference.batch.jobs import Job, find_videos, is_live_or_piped, name_results, refuse_unwritable
 from ifdd.inference.batch.ledger import Ledger
-from ifdd.inference.batch.worker import Outcome, Settings, Worker, recognize_in_process, share_cores
+from ifdd.inference.batch.worker import Outcome, Settings, Worker, share_cores
 from ifdd.inference.outputs.write import STATISTICS, parse_formats
 from ifdd.inference.recognizer import Recognizer
 from ifdd.inference.windows import WindowOptions
-from ifdd.model import DEFAULT, choose_device, device_for, load_model
+from ifdd.model import DEFAULT, Checkpoint, choose_device, device_for, load_model
+from ifdd.model.device import check_device_name
 from ifdd.names import Disk, listed, printable
-from ifdd.processes import in_processes
+from ifdd.storage import is_stored
 from ifdd.video.sources import CAMERA, SourceOptions, hide_password
 
 ONE_LINE_FROM_VIDEOS = 10
@@ -35,7 +37,10 @@ def recognize(
     out: Path = Path("recognition"),
     formats: str = "json,csv",
     camera: int | None = None,
-    workers: int = 1,
+    workers: int | None = None,
+    cluster: ClusterKind = "local",
+    cluster_address: str | None = None,
+    cluster_cores: int | None = None,
     statistics: bool = False,
     retry_failed: bool = False,
     overwrite: bool = False,
@@ -54,7 +59,8 @@ def recognize(
     OUT/recognize.jsonl keeps the record.
 
     Args:
-        videos: Video files, folders of images, directories, patterns 'in/**/*.mp4', URLs, or - for standard input.
+        videos: Video files, folders of images, directories, patterns 'in/**/*.mp4', URLs, or - for standard input;
+            videos, folders and patterns in object storage: s3://BUCKET/a.mp4, 's3://BUCKET/*.mp4', gs://BUCKET/in.
         checkpoint: Checkpoint to use: a .safetensors file that 'ifdd train' wrote, one on the Hugging Face Hub as
             hf://USER/MODEL, or a bundled one: ifdd_face, trained on computer-generated faces for reading real ones, or
             ifdd_tiny_synth, which knows drawn faces; or an exported model, a file that 'ifdd export' wrote.
@@ -64,7 +70,13 @@ def recognize(
             (captions), eaf, textgrid (for ELAN and Praat), png, svg (a plot), mp4 (the annotated video, which never
             replaces the video itself).
         camera: Number of a camera of this computer, usually 0; Ctrl-C ends the recording.
-        workers: Worker processes that process videos in parallel; 0 and 1 work in the main process.
+        workers: Worker processes that process videos in parallel; 0 and 1 work in the main process. Default: 1, or as
+            many as the cluster has room for.
+        cluster: Where to process videos: local, on this machine; ray, on a Ray cluster, whose machines share videos and
+            OUT by the same paths, or read videos from object storage. Without a cluster, one is started here.
+        cluster_address: Address of the Ray cluster. Default: RAY_ADDRESS, or the cluster of this machine.
+        cluster_cores: Cores of a worker on the cluster. It has a GPU, too, if the cluster has any and --device is auto
+            or cuda. Default: 4, or fewer if its machines have fewer.
         statistics: Also write OUT/NAME.statistics.csv: shot-change score, detection scores and face quality of every
             frame, for tuning thresholds.
         retry_failed: Retry videos that failed before.
@@ -83,38 +95,62 @@ def recognize(
             failed, which is reported after all others are done.
     """
     check_range("--workers", workers, at_least=0)
+    place = Cluster(cluster, cluster_address, cluster_cores, gpus=device in ("auto", "cuda"))
     given: object = videos  # in Python, a single path or paths that are not text may be given, too
     listed = [given] if isinstance(given, str | Path) else videos
     words = [*map(str, listed), *([] if camera is None else [f"{CAMERA}{camera}"])]
     if not words:
         raise InputError("no video given; name files, folders, URLs, or --camera 0")
+    _refuse_stored(out)
     out, checkpoint = expand(out), expand(checkpoint)
     found = find_videos(words, out, _notify)
     forms = (*parse_formats(formats), *([STATISTICS] if statistics else []))
     _refuse_to_annotate([video for video in found if is_live_or_piped(video)] if "mp4" in forms else [])
     brief = len(found) >= ONE_LINE_FROM_VIDEOS
-    choose_device(device)
+    own_device = _device_here(device, place)
     loaded = load_model(checkpoint)  # reports its errors before a detector is downloaded
-    device_name = device_for(loaded, device)
+    own_device = device_for(loaded, own_device)
+    place = replace(place, gpus=place.gpus and isinstance(loaded, Checkpoint))
     refuse_unwritable(out)
     _refuse_missing(found)
     if checkpoint == Path(DEFAULT):
         _print(f"the bundled model {DEFAULT} is used; it was trained only on computer-generated faces", error=True)
     choice = choose_detector(detector_model, _notify, kind=detector)
-    settings = Settings(checkpoint, choice, device_name, windows, tracking, source, out, forms, brief)
+    settings = Settings(checkpoint, choice, own_device, windows, tracking, source, out, forms, brief)
     share_cores()
     recognizer = settings.build(loaded)
     ledger = Ledger(out, settings.digest(recognizer))
     jobs = name_results(found, ledger.names, ledger.kept, Disk.of(out))
-    if len(jobs) == 1:
-        _recognize_one(Worker(settings, recognizer), jobs[0], ledger, overwrite)
-    else:
-        _Batch(Worker(settings, recognizer), ledger).run(jobs, workers, retry_failed, overwrite)
+    worker = Worker(settings, recognizer)
+    if len(jobs) == 1 and (place.kind == "local" or is_live_or_piped(jobs[0].video)):
+        _recognize_one(worker, jobs[0], ledger, overwrite)
+        return
+    _Batch(worker, ledger).run(jobs, Crew(workers, place, device), retry_failed, overwrite)
+
+
+def _device_here(device: str, place: Cluster) -> str:
+    """Return the device of this process, which on a cluster only reads streams; those of the workers differ.
+
+    Raises:
+        InputError: the device is unknown or missing.
+    """
+    if place.kind == "local":
+        return choose_device(device)
+    if check_device_name(device) not in ("auto", "cpu", "cuda"):
+        raise InputError(f"--device is {device}, but Ray chooses the GPU of a worker; use auto, cpu or cuda")
+    return choose_device("cpu" if device == "cpu" else "auto")
+
+
+def _refuse_stored(out: Path) -> None:
+    """Refuse to write to object storage, whose address would be taken for a folder."""
+    scheme, separator, _ = str(out).partition(":/")
+    if separator and is_stored(f"{scheme}://"):
+        raise InputError(f"--out is {out}, but results need a folder; write them to a disk, and copy the folder there")
 
 
 def _refuse_missing(videos: Collection[str]) -> None:
     """Refuse up front what does not exist at all, before anything is downloaded; of several, some may be missing."""
-    there = [video for video in videos if is_live_or_piped(video) or Path(video).exists()]
+    there = [video for video in videos if is_live_or_piped(video) or is_stored(video) or Path(video).exists()]
     if not there and not videos:
         raise InputError("no videos: all that was found is skipped; name a video itself to read it nevertheless")
     if not there:
@@ -140,14 +176,14 @@ class _Batch:
     done_before: int = 0
     failed: list[str] = field(default_factory=list)
 
-    def run(self, jobs: Sequence[Job], workers: int, retry_failed: bool, overwrite: bool) -> None:
+    def run(self, jobs: Sequence[Job], crew: Crew, retry_failed: bool, overwrite: bool) -> None:
         """Recognise the videos that are not done; report failures at the end.
 
         Raises:
             InputError: a video failed, or results cannot be written.
         """
         todo = [job for job in jobs if self._is_needed(job, retry_failed, overwrite)]
-        with video_bar() as bar, closing(_outcomes(self.worker, todo, workers, bar)) as outcomes:
+        with video_bar() as bar, closing(_outcomes(self.worker, todo, crew, bar)) as outcomes:
             task = bar.add_task("videos", total=len(jobs), completed=len(jobs) - len(todo))
             for outcome in outcomes:
                 self._record(outcome)
@@ -212,15 +248,14 @@ def _recognize_one(worker: Worker, job: Job, ledger: Ledger, overwrite: bool) ->
     _print_notice(worker.recognizer)
 
 
-def _outcomes(worker: Worker, jobs: Sequence[Job], workers: int, bar: Bar) -> Generator[Outcome, None, None]:
-    """Recognise videos: several files in worker processes if requested, everything else in this process."""
-    is_file = [not is_live_or_piped(job.video) for job in jobs]
-    parallel = workers > 1 and sum(is_file) > 1
-    elsewhere = [job for job, there in zip(jobs, is_file, strict=True) if parallel and there]
-    recognize_job = partial(recognize_in_process, worker.settings, workers)
-    yield from in_processes(recognize_job, elsewhere, workers, ordered=False, killed=Outcome.killed)
-    for job, there in zip(jobs, is_file, strict=True):
-        if not parallel or not there:
+def _outcomes(worker: Worker, jobs: Sequence[Job], crew: Crew, bar: Bar) -> Generator[Outcome, None, None]:
+    """Recognise videos: files by the crew, everything else in this process."""
+    files = [job for job in jobs if not is_live_or_piped(job.video)]
+    elsewhere = crew.takes(len(files))
+    if elsewhere:
+        yield from crew.outcomes(worker.settings, files, _notify)
+    for job in jobs:
+        if not elsewhere or is_live_or_piped(job.video):
             yield worker(job, bar)
 
 

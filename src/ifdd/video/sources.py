@@ -5,7 +5,9 @@ notices report what was wrong. Each source is read once, frame by frame.
 """
 
 import re
+import shutil
 import sys
+import weakref
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from io import BufferedIOBase
@@ -14,6 +16,7 @@ from typing import cast
 
 from ifdd.errors import InputError, check_range
 from ifdd.files import expand
+from ifdd.storage import fetch, is_stored
 from ifdd.video.decoding.cameras import CameraReader, Capture, open_camera
 from ifdd.video.decoding.containers import ContainerReader
 from ifdd.video.fitting import SizeLog
@@ -160,6 +163,33 @@ class VideoSource:
             yield Frame(index, frame.seconds, frame.to_rgb()), frame.end_seconds
 
 
+class StoredSource(VideoSource):
+    """A video in object storage, read from a temporary copy that is deleted when it is closed.
+
+    Args:
+        address: its address, such as ``s3://bucket/a.mp4``.
+        options: the options to open it with.
+
+    Raises:
+        InputError: the address cannot be read, or what is there is not a video.
+    """
+
+    def __init__(self, address: str, options: SourceOptions) -> None:
+        copy = fetch(address)
+        self._delete_copy = weakref.finalize(self, shutil.rmtree, copy.parent, ignore_errors=True)  # at exit, too
+        try:
+            reader = open_path(copy, options.image_fps, start_seconds=options.start_seconds)
+        except InputError as error:
+            self._delete_copy()
+            raise InputError(str(error).replace(str(copy), hide_password(address))) from error
+        super().__init__(hide_password(address), options, reader)
+
+    def close(self) -> None:
+        """Delete the copy as well."""
+        super().close()
+        self._delete_copy()
+
+
 def open_video(
     source: str | Path,
     options: SourceOptions | None = None,
@@ -170,7 +200,7 @@ def open_video(
 
     Args:
         source: a video file of any kind that FFmpeg reads, a folder of numbered images, ``-`` for standard input, an
-            address (http, https, rtsp, ...), or ``camera:0``.
+            address (http, https, rtsp, ...), a video in object storage (s3, gs, ...), or ``camera:0``.
         options: frame rate of images, timeout, the part to be read.
         stdin: read instead of standard input for ``-``.
         capture: used instead of OpenCV's camera.
@@ -195,6 +225,8 @@ def open_video(
         return VideoSource("standard input", options, _open_stdin(options, stdin))
     if name.startswith(CAMERA):
         return VideoSource(name, options, _open_camera(name, options, capture))
+    if is_stored(name):
+        return StoredSource(name, options)
     if is_address(name):
         return VideoSource(hide_password(name), options, _open_address(name, options))
     path = expand(source)

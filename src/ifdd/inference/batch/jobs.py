@@ -9,6 +9,7 @@ from ifdd.errors import InputError
 from ifdd.files import try_writing
 from ifdd.inference.batch.search import LEDGER, VideoSearch
 from ifdd.names import Disk, printable, same_file
+from ifdd.storage import is_stored
 from ifdd.video.sources import CAMERA, STDIN, hide_password, is_address
 
 FURTHER = (".statistics", ".frames", "_events")
@@ -36,14 +37,15 @@ class Job:
 
 def is_live_or_piped(video: str) -> bool:
     """Whether a source has no file, so that a change of it cannot be detected."""
-    return video == STDIN or video.startswith(CAMERA) or is_address(video)
+    return video == STDIN or video.startswith(CAMERA) or (is_address(video) and not is_stored(video))
 
 
 def find_videos(words: Sequence[str], out: Path, notify: Callable[[str], object] = lambda line: None) -> dict[str, str]:
     """Return the videos named on the command line -> names for their results.
 
     Args:
-        words: videos, folders of images, directories to search for both, patterns with ``*``, URLs, ``-``.
+        words: videos, folders of images, directories to search for both, patterns with ``*``, URLs, ``-``; videos,
+            folders of videos and patterns in object storage.
         out: the folder of the results, which is not searched.
         notify: called with a line for each kind of file that is skipped.
 
@@ -55,6 +57,8 @@ def find_videos(words: Sequence[str], out: Path, notify: Callable[[str], object]
     for word in words:
         if is_live_or_piped(word):
             found.setdefault(word, _source_name(word))
+        elif is_stored(word):
+            found |= {video: name for video, name in search.find_stored(word) if video not in found}
         else:
             found.update(search.find(word))
     search.report(notify)
@@ -118,7 +122,7 @@ def _is_taken(name: str, taken: Collection[str]) -> bool:
 
 def video_key(video: str) -> str:
     """Return what identifies a video, whatever the working directory; without a password."""
-    return hide_password(video) if is_live_or_piped(video) else str(Path(video).absolute())
+    return hide_password(video) if is_live_or_piped(video) or is_stored(video) else str(Path(video).absolute())
 
 
 def _source_name(source: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from ifdd.errors import InputError
 from ifdd.inference.batch.jobs import Job, is_live_or_piped, video_key
 from ifdd.inference.batch.search import LEDGER, attempts_in
+from ifdd.storage import is_stored, stored_stamp
 from ifdd.video.fingerprint import source_stamp
 
 
@@ -105,8 +106,14 @@ class Ledger:
     def _stamp(self, job: Job) -> str:
         """Return the stamp of a video at the first call, before it is read; "" for a source without a file."""
         if job.video not in self._stamps:
-            self._stamps[job.video] = "" if is_live_or_piped(job.video) else source_stamp(Path(job.video))
+            self._stamps[job.video] = _stamp_of(job.video)
         return self._stamps[job.video]
+
+
+def _stamp_of(video: str) -> str:
+    if is_live_or_piped(video):
+        return ""
+    return stored_stamp(video) if is_stored(video) else source_stamp(Path(video))
 
 
 def _endings(attempt: dict[str, object]) -> set[str]:

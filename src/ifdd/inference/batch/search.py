@@ -4,13 +4,15 @@ import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from glob import glob, has_magic
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ifdd.errors import InputError
 from ifdd.files import expand, parse_json
 from ifdd.folders import Walk, is_system, some
+from ifdd.storage import stored_files
 from ifdd.video.mark import is_annotated
 from ifdd.video.paths import is_video_file
+from ifdd.video.sources import hide_password
 from ifdd.video.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 LEDGER = "recognize.jsonl"
@@ -48,6 +50,27 @@ class VideoSearch:
                     yield str(video), name
                 elif video.is_symlink():
                     self._twice.append(str(video))
+
+    def find_stored(self, address: str) -> Iterator[tuple[str, str]]:
+        """Yield videos in object storage and names for their results.
+
+        Args:
+            address: a video, a folder of videos, or a pattern.
+
+        Raises:
+            InputError: the storage cannot be read, or nothing is there.
+        """
+        files = stored_files(address)
+        several = [file for file, _ in files] != [address]
+        videos = []
+        for video, place in files:
+            if several and any(map(is_system, PurePosixPath(place).parts)):
+                self._walk.system_folders.append(place)
+            elif not several or place.lower().endswith(VIDEO_SUFFIXES):
+                videos.append((video, PurePosixPath(place).with_suffix("").as_posix()))
+        if not videos:
+            raise InputError(f"no video at {hide_password(address)}; check the address")
+        yield from videos
 
     def report(self, notify: Callable[[str], object]) -> None:
         """Pass on what was skipped, a line for each reason."""

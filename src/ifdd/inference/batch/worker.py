@@ -31,7 +31,7 @@ from ifdd.inference.outputs.write import STATISTICS, file_name
 from ifdd.inference.pipeline import Progress
 from ifdd.inference.recognizer import Recognizer
 from ifdd.inference.windows import WindowOptions
-from ifdd.model import Model, load_model
+from ifdd.model import Model, device_for, load_model
 from ifdd.names import printable
 from ifdd.processes import KILLED, available_cores
 from ifdd.video.sources import SourceOptions, VideoSource, open_video
@@ -62,7 +62,8 @@ class Settings:
             loaded: the checkpoint, if it is loaded already.
         """
         checkpoint = loaded or load_model(self.checkpoint)
-        return Recognizer(checkpoint, self.detector(), self.tracking, self.windows, self.device, self.checkpoint)
+        device = device_for(checkpoint, self.device)  # machines of a cluster may differ
+        return Recognizer(checkpoint, self.detector(), self.tracking, self.windows, device, self.checkpoint)
 
     def results(self, job: Job) -> list[Path]:
         """Return the files that a job writes."""
