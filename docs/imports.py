@@ -9,6 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 LEAVES = {
+    "clusters",
     "console",
     "downloads",
     "errors",
@@ -22,6 +23,7 @@ LEAVES = {
     "parquet",
     "processes",
     "records",
+    "storage",
     "tables",
 }
 """Modules that every room may import, and that import nothing of ifdd but each other."""

@@ -57,6 +57,7 @@ FIGURES: Makers = {
     **package.FIGURES,
     **quality.FIGURES,
     **recognition.FIGURES,
+    **scaling.FIGURES,
     **scores.FIGURES,
     **security.FIGURES,
 }

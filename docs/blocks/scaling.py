@@ -1,6 +1,7 @@
-"""What trainings survive: results/kills.json."""
+"""What trainings survive, and how many videos a cluster reads: results/kills.json, cluster.json, video.json."""
 
 from docs.blocks.markdown import ROOT, Makers, result, table
+from ifdd.clusters import CORES_PER_WORKER
 
 RESULT = ROOT / "results" / "kills.json"
 NOT_MEASURED = "*Nothing is measured yet: run benchmarks/kills.py.*"
@@ -28,4 +29,51 @@ def kills() -> str:
     return table(("ended by", "times", "trainings", "files that differed"), rows)
 
 
-BLOCKS: Makers = {"kills": kills}
+def cluster_speeds() -> str:
+    """Compare the pool of one machine and Ray by the number of workers."""
+    found = result("cluster")
+    speeds = {(run["pool"], run["workers"]): run for run in found["medians"]}
+    rows = [
+        (
+            workers,
+            f"{speeds['local', workers]['x_real_time']:.2f} x real time",
+            f"{speeds['ray', workers]['x_real_time']:.2f} x real time",
+            f"{ratio:.2f}",
+            f"{speeds['local', workers]['start_seconds']:.0f} s, {speeds['ray', workers]['start_seconds']:.0f} s",
+        )
+        for workers, ratio in ((int(name), ratio) for name, ratio in found["ray_to_local"].items())
+    ]
+    videos = found["videos"]
+    about = (
+        f"{videos['count']} videos of {videos['seconds']:g} s, {found['checkpoint']}, {found['detector']}, "
+        f"Ray {found['ray']}; medians of {len(found['rounds'])} rounds."
+    )
+    return table(("workers", "local pool", "Ray", "Ray / local", "start: local, Ray"), rows) + f"\n\n{about}"
+
+
+def cluster_cost() -> str:
+    """Work out what 1,000 hours of video take on 100 machines."""
+    video, ratios = result("video"), result("cluster")["ray_to_local"]
+    cores, ratio = video["machine"]["cores"], min(1.0, *ratios.values())
+    speed = video["whole"]["x_real_time"] * ratio
+    gigabytes = 1000 * video["video"]["megabytes"] / video["video"]["minutes"] * 60 / 1000
+    machine_hours = 1000 / speed
+    alone = f"{video['whole']['x_real_time']} x real time"
+    rows = [
+        (f"one machine of {cores} cores, a video of an hour ([recognize.md](recognize.md))", alone),
+        ("the same with Ray (least ratio above, at most 1)", f"{speed:.2f} x real time"),
+        ("1,000 hours", f"{machine_hours:.0f} machine hours, {machine_hours * cores:.0f} core hours"),
+        ("on 100 machines", f"{machine_hours / 100:.1f} hours, and the start"),
+        ("read from storage", f"{gigabytes:,.0f} GB, {gigabytes * 8 / (machine_hours * 36):.2f} Gbit/s on average"),
+        ("price at 0.05 per core hour (assumed)", f"{machine_hours * cores * 0.05:.0f}"),
+    ]
+    return table(("", ""), rows)
+
+
+def cluster_cores() -> str:
+    """Return the cores of a worker on a cluster."""
+    return str(CORES_PER_WORKER)
+
+
+BLOCKS: Makers = {"kills": kills, "cluster speeds": cluster_speeds, "cluster cost": cluster_cost}
+FIGURES: Makers = {"cluster cores": cluster_cores}
