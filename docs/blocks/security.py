@@ -12,6 +12,7 @@ KINDS = {
     "lists": "datasets: DFEW, FERV39k, MAFW, CREMA-D, own lists",
     "yaml": "YAML files of options",
     "checkpoint": "checkpoints: .safetensors, PyTorch",
+    "exported": "exported models: ONNX, OpenVINO, torch.export",
     "pack": "packs",
     "results": "results of training and evaluation, as a report",
     "recognition": "results of recognition",

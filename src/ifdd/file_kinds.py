@@ -137,7 +137,7 @@ def _safetensors(path: Path, head: bytes, size: int) -> FileKind | None:
         return None
     whole = 8 + length
     if whole <= size:
-        with suppress(ValueError, OSError, AttributeError, KeyError, TypeError), path.open("rb") as file:
+        with suppress(ValueError, OSError, AttributeError, LookupError, TypeError), path.open("rb") as file:
             header = parse_json(file.read(whole)[8:])
             whole += max(
                 (each["data_offsets"][1] for name, each in header.items() if name != "__metadata__"), default=0

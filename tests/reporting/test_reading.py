@@ -119,6 +119,16 @@ def cut_line(folder: Path) -> None:
     edit(folder / "predictions.csv", "c,sad,sad,0.300000,0.700000,validation,nothing", "c,sad,sad,0.3")
 
 
+def cut_lines(folder: Path) -> None:
+    lines = (folder / "predictions.csv").read_text().splitlines()
+    kept = [lines[0], *(",".join(line.split(",")[:3]) for line in lines[1:])]
+    (folder / "predictions.csv").write_text("\n".join(kept))
+
+
+def large_probability(folder: Path) -> None:
+    edit(folder / "predictions.csv", "0.900000", "9.000000")
+
+
 def no_clips(folder: Path) -> None:
     lines = (folder / "predictions.csv").read_text().splitlines()
     (folder / "predictions.csv").write_text(lines[0] + "\n")
@@ -133,6 +143,8 @@ DAMAGES: dict[Callable[[Path], None], str] = {
     other_columns: "predictions.csv is damaged (its columns of probabilities are happy, mad); evaluate again",
     no_number: "predictions.csv is damaged (could not convert string to float: 'much'); evaluate again",
     cut_line: "predictions.csv is damaged",
+    cut_lines: "predictions.csv is damaged (clip 'a' does not have a probability from 0 to 1 for each class)",
+    large_probability: "does not have a probability from 0 to 1 for each class",
     no_clips: "predictions.csv is damaged (it has no clips); evaluate again",
 }
 
@@ -156,6 +168,14 @@ def test_a_damaged_log_is_named(tmp_path: Path) -> None:
     folder = write_training(tmp_path / "run")
     edit(folder / "csv" / "version_0" / "metrics.csv", "epoch,step", "step,what")
     with pytest.raises(InputError, match=r"metrics.csv is damaged \(no column 'epoch'\); delete it"):
+        read_runs([str(folder)])
+
+
+@pytest.mark.parametrize(("row", "what"), [("9" * 400 + ",0,1.0", "an epoch or"), ("7,0,1e300", "is out of range")])
+def test_numbers_that_no_chart_can_show_are_damage(row: str, what: str, tmp_path: Path) -> None:
+    folder = write_training(tmp_path / "run")
+    (folder / "csv" / "version_0" / "metrics.csv").write_text(f"epoch,step,train/total\n{row}\n")
+    with pytest.raises(InputError, match=rf"metrics.csv is damaged \(.*{what}"):
         read_runs([str(folder)])
 
 

@@ -21,6 +21,9 @@ PREDICTIONS = "predictions.csv"
 MOST_CLIPS = 2**31
 """More clips than any dataset has: what a damaged file may hold."""
 
+LARGEST = 1e15
+"""Larger numbers of a log are damage, and charts cannot show them."""
+
 FILES = (CrossvalRecord.FILE, TrainingRecord.FILE, EvaluationRecord.FILE)
 """Names of the files that make a folder one of results."""
 
@@ -63,6 +66,8 @@ def read_predictions(file: Path, classes: Sequence[str]) -> Predictions:
                 ids.append(line[0])
                 targets.append(classes.index(line[1]))
                 shares.append([float(cell) for cell in line[3 : 3 + width]])
+                if len(shares[-1]) != width or not all(0 <= share <= 1 + 1e-6 for share in shares[-1]):
+                    raise ValueError(f"clip {line[0]!r} does not have a probability from 0 to 1 for each class")
         if not ids:
             raise ValueError("it has no clips")
         return Predictions(tuple(ids), np.array(targets, np.int64), np.array(shares, np.float64).reshape(-1, width))
@@ -203,6 +208,8 @@ def _logged(file: Path) -> Iterable[tuple[str, int, float]]:
                 epoch = int(row["epoch"]) + 1
                 for name, text in row.items():
                     if name not in ("epoch", "step", None) and text and math.isfinite(value := float(text)):
+                        if not (0 < epoch < LARGEST and abs(value) < LARGEST):
+                            raise ValueError(f"an epoch or {name} is out of range")
                         yield name, epoch, value
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         reason = f"no column {error}" if isinstance(error, KeyError) else str(error)
