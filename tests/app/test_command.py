@@ -1,5 +1,6 @@
 """``ifdd app`` on the command line: every mistake is one line, and nothing is left behind."""
 
+import logging
 import socket
 from pathlib import Path
 
@@ -57,6 +58,19 @@ def test_other_computers_are_let_in_with_a_warning_only(
     assert "ifdd app: http://127.0.0.1:" in printed.out
     assert ("warning: --host" in printed.err) is warned
     assert "Results are not kept" in printed.err
+
+
+def test_the_logging_of_other_libraries_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Handler(logging.NullHandler):
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+    handler = Handler()
+    monkeypatch.setattr("uvicorn.Server.run", lambda self, sockets: None)
+    app(port=0, **HAAR)  # type: ignore[arg-type]
+    assert not handler.closed
 
 
 def test_every_address_has_another_token_and_the_session_is_deleted(

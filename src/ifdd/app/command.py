@@ -135,6 +135,7 @@ def _serve(session: Session, listening: socket.socket, host: str, open_page: boo
     token = new_token()
     config = uvicorn.Config(
         create_app(session, token, host, port),
+        log_config=None,  # uvicorn's own would close the handlers of all other loggers
         log_level="error",
         access_log=False,  # addresses hold the token
         server_header=False,
