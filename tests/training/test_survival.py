@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
 from ifdd.__main__ import main
+from ifdd.files import PARTIAL
 from ifdd.training.engine.state import PREVIOUS_FILE, RESUME_FILE
 from ifdd.training.module import ClipClassifier
 from tests.helpers.processes import run
@@ -118,9 +119,11 @@ def test_before_the_first_state_is_the_start(
     end_by(signal.SIGTERM, monkeypatch, words, epoch=0, batch=2)
     state = out / RESUME_FILE
     state.write_bytes(state.read_bytes()[:1000])
+    (out / f"{PARTIAL}1").write_bytes(b"what a killed training had begun to write")
     main([*words, "--resume"])
     assert f"{state} is damaged: training from the beginning" in capfd.readouterr().out
     is_the_same(out, whole)
+    assert not list(out.glob(f"{PARTIAL}*"))
 
 
 def test_states_within_an_epoch_lose_at_most_their_distance(

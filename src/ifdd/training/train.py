@@ -151,12 +151,12 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
     progress = TrainingFile(out, begun)
     clips.unreadable.changed = lambda: progress.update(unreadable=clips.unreadable.plain or None)
     if is_first_process():
+        clear_unfinished(out)
         if point is None:
             recipe.write(out)
             lines = [_clips_line(clips), _time_line(clips, dataset), start_line(start)]
         else:
             lines = [resume_line(point, share)]
-            clear_unfinished(out)
         for line in filter(None, lines):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         if known is not None and point is not None:  # after all checks: the run may have more epochs than before
