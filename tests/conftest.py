@@ -32,6 +32,8 @@ LEFTOVERS = Leftovers()
 FAILED = pytest.StashKey[bool]()
 HELPER_THREADS = ("TMonitor",)
 """Threads that may outlive a test: tqdm, which shows downloads, keeps one until exit."""
+LIBRARY_POOL = "ThreadPoolExecutor-"
+"""What names of threads in unnamed pools begin with: libraries keep idle ones; those of ifdd are named."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -48,7 +50,8 @@ def nothing_outlives_a_test(request: pytest.FixtureRequest) -> Iterator[None]:
     before = set(threading.enumerate())
 
     def new_threads() -> list[threading.Thread]:
-        return [t for t in threading.enumerate() if t not in before and type(t).__name__ not in HELPER_THREADS]
+        new = [t for t in threading.enumerate() if t not in before and type(t).__name__ not in HELPER_THREADS]
+        return [t for t in new if not t.name.startswith(LIBRARY_POOL)]
 
     yield
     if not new_threads() and not LEFTOVERS.find():

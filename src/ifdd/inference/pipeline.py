@@ -84,7 +84,7 @@ def _ahead(items: Generator[Item, None, None], count: int) -> Iterator[Iterator[
     generator is closed.
     """
     try:
-        with ThreadPoolExecutor(1) as thread:
+        with ThreadPoolExecutor(1, thread_name_prefix="ifdd") as thread:
             waiting: deque[Future[Any]] = deque(thread.submit(next, items, _END) for _ in range(count))
 
             def take() -> Iterator[Item]:

@@ -52,7 +52,7 @@ def scan_clips(
         advance: called after each clip, for a progress bar.
     """
     found: dict[str, ClipState] = {}
-    with quiet_opencv(), ThreadPoolExecutor(workers) as pool:
+    with quiet_opencv(), ThreadPoolExecutor(workers, thread_name_prefix="ifdd") as pool:
         states = pool.map(lambda source: _scan_clip(source, decode), sources.values(), chunksize=1)
         for clip_id, state in zip(sources, states, strict=True):
             found[clip_id] = state
