@@ -9,6 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 LEAVES = {
+    "allocator",
     "clusters",
     "console",
     "downloads",

@@ -55,6 +55,30 @@ def memory() -> str:
     return table(("machine", "what", "ifdd : plain", "plain", "ifdd"), rows) if rows else NOT_MEASURED
 
 
+def allocator() -> str:
+    """List what a training step gains when freed memory is kept."""
+    if not (ROOT / "results" / "allocator.json").exists():
+        return "*Nothing is measured yet: run `python -m benchmarks.allocator`.*"
+    found = result("allocator")
+    rows = []
+    for preset, each in found["presets"].items():
+        returned, kept = each["returned"], each["kept"]
+        rows.append(
+            (
+                code(preset),
+                each["batch"],
+                spread(each["returned_to_kept"]),
+                *(f"{way['seconds']:.2f} s" for way in (returned, kept)),
+                *(f"{way['system_seconds']:.2f} s" for way in (returned, kept)),
+                *(f"{way['peak_megabytes']:,.0f} MB" for way in (returned, kept)),
+            )
+        )
+    header = ("preset", "clips", "returned : kept", "returned", "kept", "of the system", "kept", "peak", "kept")
+    machine = found["machine"]
+    about = f"{machine['processor']}, {machine['threads']} threads, torch {found['torch']}; {found['rounds']} rounds."
+    return table(header, rows) + f"\n\n{about} \"Of the system\" is the time that the system spends for the process."
+
+
 def presets() -> str:
     """List the speed of every preset for one clip."""
     rows = []
@@ -93,6 +117,7 @@ def spread(ratio: dict[str, float]) -> str:
 BLOCKS: Makers = {
     "performance machines": machines,
     "performance speed": speed,
+    "performance allocator": allocator,
     "performance memory": memory,
     "performance presets": presets,
     "performance compiled": compiled,

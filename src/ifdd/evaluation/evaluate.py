@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 
+from ifdd.allocator import keep_freed_memory
 from ifdd.console import console, error_console, progress_bar
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.labels import class_indices, natural_order
@@ -113,7 +114,8 @@ def evaluate(
     stresses = chosen_stresses(stress)
     if stresses and out is not None:
         check_picture()
-    choose_device(device)  # refuses one that is not there before anything is read
+    if choose_device(device) == "cpu":  # refuses a device that is not there before anything is read
+        keep_freed_memory()
     how = SamplingConfig(sampling, stride, views, crops)
     evaluation, protocol = evaluate_checkpoint(
         checkpoint,

@@ -13,6 +13,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EMAWeightAveraging
 from torch._dynamo.exc import TorchDynamoException
 
+from ifdd.allocator import keep_freed_memory
 from ifdd.console import error_console
 from ifdd.data.dataset import plain_input_error
 from ifdd.errors import InputError
@@ -57,6 +58,8 @@ def build_trainer(
         InputError: the hardware is not there.
     """
     accelerator, devices, nodes, _ = placement(run)
+    if accelerator == "cpu":
+        keep_freed_memory()
     averaging = [] if optimization.ema_decay is None else [EMAWeightAveraging(decay=optimization.ema_decay)]
     try:
         return Trainer(
