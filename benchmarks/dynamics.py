@@ -5,7 +5,7 @@ same minimal pairs, as ``ifdd synth --pairs`` writes them. A model of several se
 predictions are pooled, so its scores are means over the seeds, and the intervals draw people with the predictions of
 all seeds. The predictions of each checkpoint are kept, so an interrupted run resumes, and models can be added later.
 
-    ifdd synth runs/dynamics/pairs --pairs 200 --seed 1 --size 64 --test 0.4
+    ifdd synth runs/dynamics/pairs --pairs 200 --seed 1 --size 64 --test 0.35
     python benchmarks/dynamics.py 'full=runs/study/runs/full/visible_100/*/best.safetensors' \\
         'frame_average=runs/study/runs/frame_average/visible_100/*/best.safetensors' \\
         --manifest runs/study/clips/visible_100/manifest.csv --pairs runs/dynamics/pairs/manifest.csv \\

@@ -21,8 +21,10 @@ from ifdd.faces.detection import DetectorChoice
 from ifdd.faces.tracking import TrackingOptions
 from ifdd.inference import WindowOptions
 from ifdd.inference.batch.crew import Crew
+from ifdd.inference.batch.cutting import Cutting
 from ifdd.inference.batch.jobs import Job
-from ifdd.inference.batch.worker import Settings
+from ifdd.inference.batch.ledger import Ledger
+from ifdd.inference.batch.worker import Settings, Worker
 from ifdd.processes import KILLED, available_cores
 from ifdd.video.sources import SourceOptions
 from tests.helpers.faces import DiscDetector, disc_frames
@@ -31,7 +33,7 @@ from tests.helpers.videos import write_video
 
 RAY = Cluster("ray", cores=1)
 VIDEOS = [f"{name}.mkv" for name in "abcd"]
-KILLER, BROKEN = "killer.mkv", "broken.mkv"
+KILLER, BROKEN, LONG = "killer.mkv", "broken.mkv", "long.mp4"
 
 
 class DeadlyDetector(DiscDetector):
@@ -81,10 +83,26 @@ def write_slowly(folder: Path, job: int) -> int:
         (folder / "cleaned").touch()
 
 
+def settings_for(checkpoint: Path, out: Path, part_seconds: float | None = None) -> Settings:
+    """Return the settings of the workers."""
+    options = WindowOptions(), TrackingOptions(), SourceOptions()
+    return Settings(checkpoint, DeadlyChoice(), "cpu", *options, out, ("json", "csv"), True, part_seconds)
+
+
+def recognized_in_parts(crew: Crew, checkpoint: Path, out: Path) -> list[str | None]:
+    """Recognise a long video in parts and return its error."""
+    settings = settings_for(checkpoint, out, 8.0)
+    worker = Worker(settings, settings.build())
+    cutting = Cutting(worker, Ledger(out, "settings"))
+    pieces = cutting.cut(Job(LONG, "long"))
+    assert len(pieces) == 3
+    found = crew.outcomes(settings, pieces, print)
+    return [outcome.error for piece in found for outcome in cutting.take(piece)]
+
+
 def recognized(crew: Crew, checkpoint: Path, folder: Path, out: Path) -> dict[str, str | None]:
     """Return name -> error of the videos in a folder; relative paths, as on the command line."""
-    options = WindowOptions(), TrackingOptions(), SourceOptions()
-    settings = Settings(checkpoint, DeadlyChoice(), "cpu", *options, out, ("json", "csv"), True)
+    settings = settings_for(checkpoint, out)
     jobs = [Job(str(path), path.stem) for path in sorted(folder.glob("*.mkv"))]
     found = list(crew.outcomes(settings, jobs, print))
     assert len(found) == len(jobs)
@@ -98,6 +116,7 @@ def use_cluster(checkpoint: Path) -> dict[str, Any]:
     ray.init(address="local", num_cpus=2, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
     try:
         found: dict[str, Any] = {"errors": recognized(Crew(2, RAY, "cpu"), checkpoint, Path("in"), Path("cluster"))}
+        found["parts"] = recognized_in_parts(Crew(2, RAY, "cpu"), checkpoint, Path("cluster-parts"))
         samples = [Sample(name, Path("in") / name, 20, "happy", "train") for name in VIDEOS]
         cropped = crop_faces(samples, Path("crops"), size=32, detector=DiscDetector, workers=2, cluster=RAY)
         found["crops"] = sorted(cropped.records)
@@ -138,6 +157,7 @@ def done(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
     for number, name in enumerate(VIDEOS):
         write_video(folder / "in" / name, disc_frames(30 + number))
     write_video(folder / "in" / KILLER, disc_frames(4, {}) * 0 + 255)
+    write_video(folder / LONG, disc_frames(240, greys=[60] * 240), fps=10)
     (folder / "in" / BROKEN).write_bytes(b"not a video")
     script = f"""
 import json, pathlib
@@ -162,6 +182,19 @@ def test_a_cluster_gives_the_results_of_one_machine(
         for name in "abcd":
             assert Path("cluster", f"{name}.{form}").read_bytes() == Path("local", f"{name}.{form}").read_bytes()
     assert json.loads(Path("local/a.json").read_text())["tracks"]
+
+
+@pytest.mark.slow
+def test_parts_on_a_cluster_make_the_same_whole(done: Done, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(done.folder)
+    assert done.found["parts"] == [None]
+    assert recognized_in_parts(Crew(2), checkpoint, Path("local-parts")) == [None]
+    names = sorted(path.name for path in Path("cluster-parts").iterdir())
+    assert names == ["long.csv", "long.json"]
+    for name in names:
+        assert Path("cluster-parts", name).read_bytes() == Path("local-parts", name).read_bytes()
+    document = json.loads(Path("local-parts/long.json").read_text())
+    assert [(track["id"], track["end_seconds"]) for track in document["tracks"]] == [(1, 24.0)]
 
 
 @pytest.mark.slow

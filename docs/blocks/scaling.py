@@ -2,6 +2,7 @@
 
 from docs.blocks.markdown import ROOT, Makers, result, table
 from ifdd.clusters import CORES_PER_WORKER
+from ifdd.inference.recognize import PART_MINUTES
 
 RESULT = ROOT / "results" / "kills.json"
 NOT_MEASURED = "*Nothing is measured yet: run benchmarks/kills.py.*"
@@ -70,10 +71,35 @@ def cluster_cost() -> str:
     return table(("", ""), rows)
 
 
+def parts() -> str:
+    """Compare videos in parts with one pass."""
+    if not (ROOT / "results" / "parts.json").exists():
+        return "*Nothing is measured yet: run `python -m benchmarks.parts`.*"
+    found = result("parts")
+    rows = [
+        (
+            each["name"],
+            " and ".join(map(str, sorted(set(each["people"])))),
+            str(each["people_with_equal_boxes"]),
+            str(each["people_with_equal_windows"]),
+            f"{100 * each['same_expression']:.1f} %",
+        )
+        for each in found["videos"]
+    ]
+    head = ("video", "people", "with equal boxes", "with equal windows", "same expression, share of the time")
+    about = f"Real films, repeated until the video lasts {found['seconds']:g} s; parts of {found['part_seconds']:g} s."
+    return table(head, rows) + f"\n\n{about}"
+
+
+def part_minutes() -> str:
+    """Return the length of parts on a cluster."""
+    return f"{PART_MINUTES:g}"
+
+
 def cluster_cores() -> str:
     """Return the cores of a worker on a cluster."""
     return str(CORES_PER_WORKER)
 
 
-BLOCKS: Makers = {"kills": kills, "cluster speeds": cluster_speeds, "cluster cost": cluster_cost}
-FIGURES: Makers = {"cluster cores": cluster_cores}
+BLOCKS: Makers = {"kills": kills, "cluster speeds": cluster_speeds, "cluster cost": cluster_cost, "parts": parts}
+FIGURES: Makers = {"cluster cores": cluster_cores, "part minutes": part_minutes}

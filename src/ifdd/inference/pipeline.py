@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from inspect import GEN_RUNNING, getgeneratorstate
+from itertools import chain
 from typing import Any, NamedTuple, TypeVar, cast
 
 from ifdd.inference.stream import FrameAnalysis, Stream
@@ -59,7 +60,7 @@ def follow_ahead(video: VideoSource, stream: Stream) -> Generator[tuple[Progress
         stages.callback(_close, frames)
         first = next(frames)
         count = LIVE_AHEAD if video.live else max(1, min(MOST_AHEAD, AHEAD_BYTES // first.image.nbytes))
-        decoded = stages.enter_context(_ahead(_decode(first, frames), count))
+        decoded = stages.enter_context(_ahead(_decode(first, frames, video.origin_seconds), count))
         analyzed = stages.enter_context(_ahead(_analyze(decoded, stream), count))
         followed = stages.enter_context(_ahead(_follow(analyzed, stream, video), count))
         stages.callback(video.stop)  # closed first: a thread may be waiting for a silent pipe
@@ -73,7 +74,8 @@ def follow_in_turns(video: VideoSource, stream: Stream) -> Generator[tuple[Progr
         InputError: as the video.
     """
     with closing(iter(video)) as frames:
-        yield from _follow(_analyze(_decode(next(frames), frames), stream), stream, video)
+        decoded = _decode(next(frames), frames, video.origin_seconds)
+        yield from _follow(_analyze(decoded, stream), stream, video)
 
 
 @contextmanager
@@ -107,10 +109,9 @@ def _close(items: Generator[Any, None, None]) -> None:
         items.close()
 
 
-def _decode(first: Frame, others: Iterator[Frame]) -> Generator[Frame, None, None]:
-    yield first._replace(seconds=0.0)
-    for frame in others:
-        yield frame._replace(seconds=frame.seconds - first.seconds)
+def _decode(first: Frame, others: Iterator[Frame], origin_seconds: float) -> Generator[Frame, None, None]:
+    for frame in chain([first], others):
+        yield frame._replace(seconds=frame.seconds - origin_seconds)
 
 
 def _analyze(frames: Iterator[Frame], stream: Stream) -> Generator[tuple[Frame, FrameAnalysis], None, None]:
@@ -124,7 +125,8 @@ def _follow(
     for frame, analysis in analyzed:
         windows = stream.follow(frame.image, frame.seconds, analysis)
         expected = min(
-            (seconds for seconds in (video.expected_seconds, video.options.maximum_seconds) if seconds is not None),
+            (seconds for seconds in (video.expected_seconds, video.most_seconds) if seconds is not None),
             default=None,
         )
-        yield Progress(frame.index + 1, frame.seconds, expected, len(stream.in_sight)), windows
+        seconds = frame.seconds - video.offset_seconds
+        yield Progress(frame.index + 1, seconds, expected, len(stream.in_sight)), windows

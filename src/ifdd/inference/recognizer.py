@@ -1,7 +1,7 @@
 """The Recognizer: from a video to the expressions of its people over time."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +13,16 @@ from ifdd.faces.tracking import TrackingOptions
 from ifdd.files import file_sha256
 from ifdd.hub import HubAddress
 from ifdd.inference.frame_statistics import StatisticsRecorder
+from ifdd.inference.parts import Part, describe_video, join_parts
 from ifdd.inference.pipeline import Progress, follow_ahead, follow_in_turns
 from ifdd.inference.reader import ClipReader
 from ifdd.inference.recognition import Recognition
-from ifdd.inference.results import ModelInfo, TimelineEntry
+from ifdd.inference.results import ModelInfo, RecognizedTrack, TimelineEntry
 from ifdd.inference.stream import Stream
 from ifdd.inference.windows import WindowOptions
 from ifdd.model import DEFAULT, PRESETS, IFDDConfig, Model, find_checkpoint, load_model
 from ifdd.records import CheckpointRecord
+from ifdd.video.fitting import Size
 from ifdd.video.sources import SourceOptions, VideoSource, open_video
 
 SYNTHETIC_NOTICE = (
@@ -169,31 +171,82 @@ class Recognizer:
             InputError: the video is missing, unreadable or empty.
         """
         opened = video if isinstance(video, VideoSource) else open_video(video, source)
+        return self.join([self.recognize_part(opened, on_frame, statistics=statistics, in_turns=in_turns)])
+
+    def recognize_part(
+        self,
+        video: VideoSource,
+        on_frame: Callable[[Progress], object] | None = None,
+        *,
+        statistics: bool = False,
+        in_turns: bool = False,
+        canvas: Size | None = None,
+    ) -> Part:
+        """Recognise a part of a video, or a whole one, for ``join``.
+
+        Args:
+            video: the video; its ``cut`` says which part it is.
+            on_frame: as for ``recognize``.
+            statistics: as for ``recognize``.
+            in_turns: as for ``recognize``.
+            canvas: width and height of the first frame of the whole video; None if the part begins with it.
+
+        Raises:
+            InputError: the video is unreadable, or ends before the part.
+        """
         recorder = StatisticsRecorder() if statistics else None
-        stream = self._stream(least_windows=self.windows.batch_size, keep_tracks=True, statistics=recorder)
+        stream = self._stream(self.windows.batch_size, keep_tracks=True, statistics=recorder, canvas=canvas)
         entries: list[TimelineEntry] = []
         follow = follow_in_turns if in_turns else follow_ahead
-        with closing(follow(opened, stream)) as followed:
+        with closing(follow(video, stream)) as followed:
             for progress, windows in followed:
                 entries += stream.read_windows(windows)
                 if on_frame is not None:
                     on_frame(progress)
-        info = opened.info()
-        entries += stream.finish(info.duration_seconds)
-        return Recognition(
-            video=replace(info, notices=(*info.notices, *stream.turn_notices())),
-            model=self.model_info,
-            tracks=stream.tracks(entries),
-            shot_boundaries_seconds=tuple(stream.shot_boundaries_seconds),
-            statistics=None if recorder is None else recorder.statistics(),
+        info = video.info()
+        entries += stream.finish(info.duration_seconds + video.offset_seconds)
+        return Part(
+            replace(info, notices=video.notices),
+            stream.tracks(entries),
+            tuple(stream.shot_boundaries_seconds),
+            None if recorder is None else recorder.statistics(),
+            stream.turns,
+            *video.before_next,
         )
+
+    def join(self, parts: Sequence[Part], overlap_seconds: float = 0.0) -> Recognition:
+        """Return the results of a whole video from those of its parts.
+
+        A person in two parts is one person if the boxes agree where the parts overlap. Where a shot begins in the
+        overlap, the results are exactly those of one pass; elsewhere, windows after the border begin up to a stride
+        later or earlier.
+
+        Args:
+            parts: the results of ``recognize_part``, in order of time, each overlapping the next one.
+            overlap_seconds: the length of an overlap.
+        """
+        whole = join_parts(parts, overlap_seconds)
+        return Recognition(
+            video=describe_video(whole),
+            model=self.model_info,
+            tracks=tuple(track if track.segments else self._with_segments(track) for track in whole.tracks),
+            shot_boundaries_seconds=whole.shot_boundaries_seconds,
+            statistics=whole.statistics,
+        )
+
+    def _with_segments(self, track: RecognizedTrack) -> RecognizedTrack:
+        return replace(track, segments=self.windows.segments(track.id, track.windows, self.classes))
 
     def stream(self) -> Stream:
         """Return a stream, which processes frames one by one and returns each result as soon as its window is full."""
         return self._stream()
 
     def _stream(
-        self, least_windows: int = 1, keep_tracks: bool = False, statistics: StatisticsRecorder | None = None
+        self,
+        least_windows: int = 1,
+        keep_tracks: bool = False,
+        statistics: StatisticsRecorder | None = None,
+        canvas: Size | None = None,
     ) -> Stream:
         return Stream(
             self.reader,
@@ -203,6 +256,7 @@ class Recognizer:
             least_windows=least_windows,
             keep_tracks=keep_tracks,
             statistics=statistics,
+            canvas=canvas,
         )
 
 

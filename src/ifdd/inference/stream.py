@@ -18,8 +18,7 @@ from ifdd.faces.tracking import SearchSchedule, Track, Tracker, TrackingOptions
 from ifdd.faces.upright.search import FaceSearch
 from ifdd.inference.frame_statistics import StatisticsRecorder
 from ifdd.inference.reader import ClipReader
-from ifdd.inference.results import BoxRecorder, RecognizedTrack, Segment, TimelineEntry, Windows
-from ifdd.inference.segments import find_segments
+from ifdd.inference.results import BoxRecorder, RecognizedTrack, TimelineEntry, Windows
 from ifdd.inference.windows import TrackWindows, Window, WindowOptions
 from ifdd.video.fitting import SAME, Fit, Size, fit_into, letterbox
 from ifdd.video.shots import ShotBoundaryDetector
@@ -87,6 +86,7 @@ class Stream:
         least_windows: number of windows to collect before the model runs; those of one frame always run together.
         keep_tracks: keep all boxes of all tracks, and the times of shot boundaries, for ``tracks``.
         statistics: records measurements of every frame; None records none.
+        canvas: width and height of the picture that boxes refer to; None for those of the first frame.
 
     Raises:
         InputError: the windows' stride is longer than a clip.
@@ -102,6 +102,7 @@ class Stream:
         least_windows: int = 1,
         keep_tracks: bool = False,
         statistics: StatisticsRecorder | None = None,
+        canvas: Size | None = None,
     ) -> None:
         tracking = tracking or TrackingOptions()
         self._reader = reader
@@ -118,7 +119,7 @@ class Stream:
         self._waiting: list[Window] = []
         self._frames = 0
         self._seconds = -math.inf
-        self._canvas: Size | None = None  # the size of the first frame
+        self._canvas = canvas
         self._ended: list[_EndedTrack] = []
         self.shot_boundaries_seconds: list[float] = []
         """Times of the first frames of new shots, if tracks are kept."""
@@ -227,17 +228,10 @@ class Stream:
             by_track[entry.track].append(entry)
         return tuple(self._track(ended, by_track[ended.id]) for ended in sorted(self._ended, key=lambda one: one.id))
 
-    def turn_notices(self) -> list[str]:
-        """Return a line for each angle by which faces were turned upright, if tracks are kept."""
-        notices = []
-        for turn in (90, 180, 270):
-            ids = sorted(ended.id for ended in self._ended if ended.turn == turn)
-            if ids and len(ids) == len(self._ended):
-                notices.append(f"the picture is turned by {turn} degrees (clockwise); its faces were read upright")
-            elif ids:
-                named = f"track{'s' if len(ids) > 1 else ''} {', '.join(map(str, ids))}"
-                notices.append(f"turned by {turn} degrees (clockwise) and read upright: {named}")
-        return notices
+    @property
+    def turns(self) -> dict[int, int]:
+        """Id of a track that has ended -> how far its face is turned, to the nearest 90 degrees, if tracks are kept."""
+        return {ended.id: ended.turn for ended in self._ended}
 
     def _track(self, ended: _EndedTrack, entries: Sequence[TimelineEntry]) -> RecognizedTrack:
         windows = Windows.of(entries, len(self._reader.classes))
@@ -247,13 +241,8 @@ class Stream:
             ended.end_seconds,
             ended.boxes.boxes(),
             windows,
-            self._segments(ended.id, windows),
+            self._options.segments(ended.id, windows, self._reader.classes),
         )
-
-    def _segments(self, track: int, windows: Windows) -> tuple[Segment, ...]:
-        options = self._options
-        least = options.minimum_segment_seconds, options.minimum_probability or 0.0, options.minimum_quality
-        return tuple(find_segments(track, windows, self._reader.classes, *least))
 
     def _fitted(
         self, image: UInt8[np.ndarray, "height width 3"], faces: list[FaceBox] | None

@@ -1,6 +1,7 @@
 """From the frames of one track to windows: face crops are kept for about one clip, until their windows are full."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,7 +16,8 @@ from ifdd.faces.landmarks import LARGEST_ROLL
 from ifdd.faces.quality import FLAWLESS_QUALITY, FaceQuality, TrackQuality, judge
 from ifdd.faces.stillness import Stillness
 from ifdd.inference.reader import ClipReader
-from ifdd.inference.segments import frames_in_window, last_window
+from ifdd.inference.results import Segment, Windows
+from ifdd.inference.segments import find_segments, frames_in_window, last_window
 from ifdd.video.timestamps import TIME_TOLERANCE
 
 
@@ -65,6 +67,11 @@ class WindowOptions:
                 f"{clip_seconds} s; choose at most that"
             )
         return stride
+
+    def segments(self, track: int, windows: Windows, classes: Sequence[str]) -> tuple[Segment, ...]:
+        """Return the segments of a track, as ``find_segments``."""
+        least = self.minimum_segment_seconds, self.minimum_probability or 0.0, self.minimum_quality
+        return tuple(find_segments(track, windows, classes, *least))
 
 
 class Window(NamedTuple):

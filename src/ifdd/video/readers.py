@@ -33,6 +33,10 @@ class RawFrame(NamedTuple):
         return cls(seconds, end_seconds, (image.shape[1], image.shape[0]), lambda: image, file)
 
 
+class VideoEndedError(InputError):
+    """A video ends before the part that was to be read."""
+
+
 class Reader(ABC):
     """Reads the frames of one video, once.
 
@@ -92,7 +96,7 @@ class Reader(ABC):
             end_seconds: end of the last frame that was skipped; 0 if there was none.
         """
         if end_seconds > 0:
-            return InputError(
+            return VideoEndedError(
                 f"the video {self.name} ends at {end_seconds:.2f} s, so nothing is left from "
                 f"source.start_seconds {self.start_seconds:g}; choose an earlier start"
             )

@@ -4,11 +4,12 @@
 notices report what was wrong. Each source is read once, frame by frame.
 """
 
+import math
 import re
 import shutil
 import sys
 import weakref
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
@@ -19,11 +20,11 @@ from ifdd.files import expand
 from ifdd.storage import fetch, is_stored
 from ifdd.video.decoding.cameras import CameraReader, Capture, open_camera
 from ifdd.video.decoding.containers import ContainerReader
-from ifdd.video.fitting import SizeLog
+from ifdd.video.fitting import PictureSize, SizeLog, size_notice
 from ifdd.video.frames import Frame, VideoInfo
 from ifdd.video.paths import open_path
 from ifdd.video.readers import Reader
-from ifdd.video.timestamps import DEFAULT_FPS
+from ifdd.video.timestamps import DEFAULT_FPS, TIME_TOLERANCE
 
 STDIN = "-"
 """The source that is standard input."""
@@ -67,6 +68,21 @@ class SourceOptions:
         check_range("source.start_seconds", self.start_seconds, at_least=0)
 
 
+@dataclass(frozen=True)
+class Cut:
+    """A part of a video that overlaps the next one, on the clock of a player.
+
+    It begins at ``SourceOptions.start_seconds``, and ``SourceOptions.maximum_seconds`` does not apply.
+    """
+
+    origin_seconds: float
+    """Time of the first frame of the whole video."""
+    next_seconds: float = math.inf
+    """Where the next part begins."""
+    end_seconds: float = math.inf
+    """Stop after the first frame that ends then or later."""
+
+
 class VideoSource:
     """An opened video: iterate over its frames once, then ask for ``info()``.
 
@@ -79,6 +95,7 @@ class VideoSource:
         expected_frames: approximate number of frames, if known.
         expected_seconds: approximate duration, if known.
         live: whether the source ends only when it is stopped.
+        cut: the part of the video that is read, if others read the rest; set it before reading.
     """
 
     def __init__(self, name: str, options: SourceOptions, reader: Reader | None = None) -> None:
@@ -87,8 +104,10 @@ class VideoSource:
         self.expected_frames = None if reader is None else reader.expected_frames
         self.expected_seconds = None if reader is None else reader.expected_seconds
         self.live = reader is not None and reader.live
+        self.cut: Cut | None = None
         self._reader = reader
         self._frames = 0
+        self._before_next: tuple[int, int] | None = None
         self._start = 0.0
         self._end = 0.0
         self._size = (0, 0)
@@ -111,14 +130,44 @@ class VideoSource:
                 size = (frame.image.shape[1], frame.image.shape[0])
                 if not self._frames:
                     self._start, self._size = frame.seconds, size
-                self._sizes.add(frame.index, frame.seconds - self._start, size)
+                self._sizes.add(frame.index, frame.seconds - self.origin_seconds, size)
+                if self.cut and not self._before_next and frame.seconds >= self.cut.next_seconds - TIME_TOLERANCE:
+                    self._before_next = self._frames, self.damaged
                 self._frames += 1
                 self._end = end_seconds
                 yield frame
-                if self._stopped or self._end - self._start >= (self.options.maximum_seconds or float("inf")):
+                if self._stopped or self._is_over():
                     break
         finally:
             self.close()
+
+    def _is_over(self) -> bool:
+        """Whether the newest frame is the last one to be read."""
+        if self.cut:
+            return self._end >= self.cut.end_seconds - TIME_TOLERANCE
+        return self._end - self._start >= (self.options.maximum_seconds or math.inf)
+
+    @property
+    def most_seconds(self) -> float | None:
+        """The most that is read; None for everything."""
+        if self.cut and self.cut.end_seconds < math.inf:
+            return self.cut.end_seconds - self.options.start_seconds
+        return None if self.cut else self.options.maximum_seconds
+
+    @property
+    def origin_seconds(self) -> float:
+        """Time from which results count: that of the first frame, or of the first frame of the whole video."""
+        return self.cut.origin_seconds if self.cut else self._start
+
+    @property
+    def offset_seconds(self) -> float:
+        """Time of the first frame that is read, in results: 0, or where a part begins."""
+        return self._start - self.origin_seconds
+
+    @property
+    def before_next(self) -> tuple[int, int]:
+        """Number of frames read, and of damaged ones, before the next part of the video begins."""
+        return self._before_next or (self._frames, self.damaged)
 
     def stop(self) -> None:
         """End the video after the current frame; a silent pipe ends at once, a silent address after its timeout."""
@@ -137,8 +186,9 @@ class VideoSource:
         fps = self._frames / duration if self._reader is None or self._reader.fps is None else self._reader.fps
         start = 0.0 if self.live else self._start  # no player shows a live source again
         sizes, files = self._sizes.sizes, tuple(self._files[: self._frames])
+        notices = describe(self.damaged, self.notices, sizes)
         return VideoInfo(
-            self.name, self._frames, fps, duration, *self._size, self.damaged, self.notices, start, sizes, files
+            self.name, self._frames, fps, duration, *self._size, self.damaged, notices, start, sizes, files
         )
 
     @property
@@ -148,11 +198,8 @@ class VideoSource:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What was wrong so far, one line each."""
-        notices = (*(() if self._reader is None else self._reader.notices), *self._sizes.notices())
-        if not self.damaged:
-            return notices
-        return (f"{self.damaged} damaged packets, frames or images were skipped or repaired", *notices)
+        """What else was wrong so far, one line each."""
+        return () if self._reader is None else tuple(self._reader.notices)
 
     def _read(self) -> Iterator[tuple[Frame, float]]:
         """Yield frames and their ends in seconds, at least one frame."""
@@ -231,6 +278,18 @@ def open_video(
         return VideoSource(hide_password(name), options, _open_address(name, options))
     path = expand(source)
     return VideoSource(str(path), options, open_path(path, options.image_fps, start_seconds=options.start_seconds))
+
+
+def describe(damaged: int, notices: Sequence[str], sizes: Sequence[PictureSize]) -> tuple[str, ...]:
+    """Return everything that was wrong with a video, one line each.
+
+    Args:
+        damaged: number of packets, images and frames that could not be read properly.
+        notices: anything else.
+        sizes: the sizes of the picture, if it changes.
+    """
+    count = [f"{damaged} damaged packets, frames or images were skipped or repaired"] if damaged else []
+    return (*count, *notices, *([size_notice(sizes)] if sizes else []))
 
 
 def is_address(source: str) -> bool:

@@ -10,25 +10,52 @@ from ifdd.files import try_writing
 from ifdd.inference.batch.search import LEDGER, VideoSearch
 from ifdd.names import Disk, printable, same_file
 from ifdd.storage import is_stored
-from ifdd.video.sources import CAMERA, STDIN, hide_password, is_address
+from ifdd.video.fitting import Size
+from ifdd.video.sources import CAMERA, STDIN, Cut, hide_password, is_address
 
 FURTHER = (".statistics", ".frames", "_events")
 """What names of results have besides the video's name and the suffix, in some formats."""
 
 
 @dataclass(frozen=True)
+class PartJob:
+    """A part of a video."""
+
+    number: int
+    """Its number, from 1."""
+    count: int
+    """Number of parts."""
+    start_seconds: float
+    """Where it begins, on the clock of a player."""
+    cut: Cut
+    """Where the next one begins, and where this one ends."""
+    canvas: Size
+    """Width and height of the first frame of the video."""
+    folder: Path
+    """Folder of the parts."""
+
+    @property
+    def file(self) -> Path:
+        """The file of its results."""
+        return self.folder / f"{self.number:04d}.safetensors"
+
+
+@dataclass(frozen=True)
 class Job:
-    """A video to recognise."""
+    """A video to recognise, or a part of one."""
 
     video: str
     """A path, a URL, ``-`` or a camera."""
     name: str
     """Name of its results without suffix; may include a folder."""
+    part: PartJob | None = None
+    """The part of it; None for the whole."""
 
     @property
     def shown(self) -> str:
         """The video as named in messages, on one line and without a password."""
-        return printable(hide_password(self.video))
+        part = "" if self.part is None else f", part {self.part.number} of {self.part.count}"
+        return printable(hide_password(self.video)) + part
 
     def ending(self, result: Path) -> str:
         """Return the part of a result's file name after ``name``, such as ``.json`` or ``.statistics.csv``."""

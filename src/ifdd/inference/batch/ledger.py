@@ -71,7 +71,7 @@ class Ledger:
             "video": video_key(job.video),
             "name": job.name,
             "settings": self.settings,
-            "stamp": self._stamp(job),
+            "stamp": self.stamp(job),
             "error": error,
             "endings": sorted({job.ending(path) for path in results} | _endings(self._same_attempt(job) or {})),
         }
@@ -97,13 +97,13 @@ class Ledger:
             self.kept.setdefault(str(attempt["name"]), set()).update(_endings(attempt))
 
     def _same_attempt(self, job: Job) -> dict[str, object] | None:
-        stamp = self._stamp(job)
+        stamp = self.stamp(job)
         attempt = self._attempts.get(video_key(job.video))
         if attempt is None or not stamp or attempt.get("settings") != self.settings:
             return None
         return attempt if attempt.get("stamp") == stamp else None
 
-    def _stamp(self, job: Job) -> str:
+    def stamp(self, job: Job) -> str:
         """Return the stamp of a video at the first call, before it is read; "" for a source without a file."""
         if job.video not in self._stamps:
             self._stamps[job.video] = _stamp_of(job.video)

@@ -8,10 +8,10 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
+from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +25,19 @@ from ifdd.errors import InputError
 from ifdd.faces.detection import DetectorChoice
 from ifdd.faces.tracking import TrackingOptions
 from ifdd.files import file_sha256, try_writing
-from ifdd.inference.batch.jobs import Job
+from ifdd.inference.batch.jobs import Job, PartJob
+from ifdd.inference.batch.part_files import write_part
 from ifdd.inference.outputs.document import SCHEMA_VERSION
 from ifdd.inference.outputs.write import STATISTICS, file_name
+from ifdd.inference.parts import Part
 from ifdd.inference.pipeline import Progress
+from ifdd.inference.recognition import Recognition
 from ifdd.inference.recognizer import Recognizer
 from ifdd.inference.windows import WindowOptions
 from ifdd.model import Model, device_for, load_model
 from ifdd.names import printable
 from ifdd.processes import KILLED, available_cores
+from ifdd.video.readers import VideoEndedError
 from ifdd.video.sources import SourceOptions, VideoSource, open_video
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV)
@@ -54,6 +58,8 @@ class Settings:
     formats: tuple[str, ...]
     brief: bool
     """Report each video in one line."""
+    part_seconds: float | None = None
+    """Length of the parts that long videos are cut into; None cuts none."""
 
     def build(self, loaded: Model | None = None) -> Recognizer:
         """Build the recognizer.
@@ -67,12 +73,15 @@ class Settings:
 
     def results(self, job: Job) -> list[Path]:
         """Return the files that a job writes."""
+        if job.part is not None:
+            return [job.part.file]
         return [self.out / file_name(job.name, form) for form in self.formats]
 
     def digest(self, recognizer: Recognizer) -> str:
         """Return a hash of everything that determines the results.
 
-        It covers only options that differ from their defaults, so a new option with a default does not change it.
+        It covers only options that differ from their defaults, so a new option with a default does not change it. The
+        length of parts does not count: joined, they give the same results.
         """
         detector = None if self.detector.model is None else file_sha256(self.detector.model)
         options = [_changed(part) for part in (self.windows, self.tracking, self.source)]
@@ -127,19 +136,52 @@ class Worker:
         """
         statistics = STATISTICS in self.settings.formats
         started = time.perf_counter()
+        if job.part is not None:
+            return self._recognize_part(job, job.part, bar, statistics)
         source = open_video(job.video, self.settings.source)
         with progress_of(source, bar) as on_frame, _ended_by_interruption(source):
             recognition = self.recognizer.recognize(source, on_frame, statistics=statistics)
         speed = recognition.video.duration_seconds / (time.perf_counter() - started)
+        return self._write(job, recognition, f"; {speed:.1f} x real time")
+
+    def join(self, job: Job, parts: Sequence[Part], overlap_seconds: float) -> Outcome:
+        """Join the parts of a video and write its results; an error is an outcome, as when a video is recognised."""
+        try:
+            recognition = self.recognizer.join(parts, overlap_seconds)
+            return self._write(job, recognition, f"; joined from {len(parts)} parts")
+        except InputError as error:
+            return Outcome(job, error=str(error))
+
+    def _recognize_part(self, job: Job, part: PartJob, bar: Bar | None, statistics: bool) -> Outcome:
+        """Recognise a part of a video and write what was found, for ``join``."""
+        options = replace(self.settings.source, start_seconds=part.start_seconds)
+        source = open_video(job.video, options)
+        source.cut = part.cut
+        with progress_of(source, bar) as on_frame:
+            try:
+                found = self.recognizer.recognize_part(source, on_frame, statistics=statistics, canvas=part.canvas)
+            except VideoEndedError:  # its header promised more
+                found = Part(source.info(), ())
+        return self._unwritten(job, lambda: write_part(found, part.file)) or Outcome(job)
+
+    def _unwritten(self, job: Job, write: Callable[[], None]) -> Outcome | None:
+        """Write something; return an outcome if that fails because no result can be written."""
+        try:
+            write()
+        except InputError as error:
+            if _stops_all(error.__cause__, self.settings.out):
+                return Outcome(job, fatal=str(error))
+            raise
+        return None
+
+    def _write(self, job: Job, recognition: Recognition, remark: str) -> Outcome:
+        """Write the results of a video."""
         paths = self.settings.results(job)
         for path in paths:
-            try:
-                recognition.write(path)
-            except InputError as error:
-                if _stops_all(error.__cause__, self.settings.out):
-                    return Outcome(job, fatal=str(error))
-                raise
-        written = f"written: {printable(', '.join(map(str, paths)))}; {speed:.1f} x real time"
+            failed = self._unwritten(job, partial(recognition.write, path))
+            if failed is not None:
+                return failed
+        written = f"written: {printable(', '.join(map(str, paths)))}{remark}"
         if not self.settings.brief:
             return Outcome(job, f"{recognition.summary()}\n  {written}")
         notices = "".join(f"; notice: {notice}" for notice in recognition.video.notices)
