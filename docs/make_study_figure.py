@@ -72,7 +72,7 @@ def _dress(axes: Axes, title: str, shares: list[float]) -> None:
     axes.set_ylim(0, 100)
     axes.grid(axis="y", color="#DDDDDD", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=8, frameon=False, loc="lower left", ncols=2)
+    axes.legend(fontsize=8, frameon=False, loc="upper right", ncols=2)
 
 
 def main() -> None:

@@ -17,7 +17,9 @@ from ifdd.data.packs.writer import write_pack
 from ifdd.errors import InputError
 from ifdd.files import atomic_folder, exists, expand, write_text
 from ifdd.inference import Recognition
+from ifdd.inference.batch.part_files import write_part
 from ifdd.inference.outputs.write import FORMATS, file_name
+from ifdd.inference.parts import Part
 from ifdd.reporting.command import report
 from tests.helpers.pages import ROOT
 from tests.helpers.reports import write_test
@@ -119,6 +121,8 @@ def test_what_shows_faces_is_not_for_others(tmp_path: Path, usual_umask: None) -
         recognition.write(path)
         assert mode(path) == 0o640, form
     assert mode(tmp_path / "result_events.json") == 0o640
+    write_part(Part(recognition.video, ()), tmp_path / "part.safetensors")
+    assert mode(tmp_path / "part.safetensors") == 0o640
     manifest = write_clip_manifest(tmp_path / "clips", ["happy", "sad"], count=2)
     write_pack(tmp_path / "all.pack", Manifest.read(manifest).samples)
     assert mode(tmp_path / "all.pack" / "00000.zip") == 0o640

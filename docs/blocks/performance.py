@@ -76,7 +76,7 @@ def allocator() -> str:
     header = ("preset", "clips", "returned : kept", "returned", "kept", "of the system", "kept", "peak", "kept")
     machine = found["machine"]
     about = f"{machine['processor']}, {machine['threads']} threads, torch {found['torch']}; {found['rounds']} rounds."
-    return table(header, rows) + f"\n\n{about} \"Of the system\" is the time that the system spends for the process."
+    return table(header, rows) + f'\n\n{about} "Of the system" is the time that the system spends for the process.'
 
 
 def presets() -> str:

@@ -9,6 +9,17 @@ class InputError(ValueError):
     """
 
 
+def unexpected(about: str, error: Exception) -> str:
+    """Return a line on an error that nobody foresaw, in one of many videos.
+
+    Example:
+        >>> from ifdd.errors import unexpected
+        >>> unexpected("party.mp4", KeyError("fps"))
+        "party.mp4: unexpected KeyError: 'fps'"
+    """
+    return f"{about}: unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+
+
 def check_range(
     name: str,
     value: int | float | None,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ifdd.errors import InputError
+from ifdd.errors import InputError, unexpected
 from ifdd.inference.pipeline import Progress
 from ifdd.names import printable
 
@@ -181,7 +181,7 @@ class Queue:
         except InputError as mistake:
             error = str(mistake).replace(str(task.video), task.shown)
         except Exception as mistake:  # a fault in one video must not end the queue
-            error = f"{task.shown}: unexpected {type(mistake).__name__}: {' '.join(str(mistake).split())}"
+            error = unexpected(task.shown, mistake)
         with self._changed:
             if task.state == "running":
                 task.state, task.error, task.ended = ("failed" if error else "done"), printable(error), time.monotonic()

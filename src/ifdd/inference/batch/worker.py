@@ -21,7 +21,7 @@ from rich.markup import escape
 from rich.progress import Progress as Bar
 from rich.progress import TaskID
 
-from ifdd.errors import InputError
+from ifdd.errors import InputError, unexpected
 from ifdd.faces.detection import DetectorChoice
 from ifdd.faces.tracking import TrackingOptions
 from ifdd.files import file_sha256, try_writing
@@ -122,7 +122,7 @@ class Worker:
         except InputError as error:
             return Outcome(job, error=str(error))
         except Exception as error:
-            return Outcome(job, error=f"{job.shown}: unexpected {type(error).__name__}: {' '.join(str(error).split())}")
+            return Outcome(job, error=unexpected(job.shown, error))
 
     def recognize(self, job: Job, bar: Bar | None = None) -> Outcome:
         """Recognise a video and write its results.
