@@ -9,6 +9,8 @@ from ifdd.records import DisentanglementRecord
 RESULT = "disentanglement"
 """Name of the result file of the model that the page describes."""
 
+NOT_MEASURED = "*Nothing is measured yet: run ifdd disentangle on the checkpoints of the study.*"
+
 REMEDY = "measure it again with ifdd disentangle"
 
 Rows = tuple[Sequence[str], Sequence[Sequence[str]]]
@@ -84,4 +86,35 @@ def remarks(found: DisentanglementRecord) -> list[str]:
     return texts
 
 
-BLOCKS: Makers = {"disentanglement": measured}
+def of_study() -> str:
+    """Compare what the halves of the study's full model know, by the share of the clip in which the emotion showed."""
+    rows = []
+    for file in sorted((ROOT / "results").glob(f"{RESULT}_study_*.json"), reverse=True):
+        found = DisentanglementRecord.load(file, REMEDY)
+        share = file.stem.removeprefix(f"{RESULT}_study_")
+        index = found.dynamic_index
+        selections = {each.split: each for each in index.selections} if index else {}
+        rows.append(
+            (
+                f"{share.lstrip('0')} %",
+                f"{100 * found.checkpoint.accuracy:.1f} %",
+                *(tables.with_interval(each.total) for each in found.separation),
+                *(tables.with_interval(selections[split].intensity, 3) for split in ("model", "even/odd")),
+                f"{index.dynamic_spread:.2g}" if index else "-",
+            )
+        )
+    if not rows:
+        return NOT_MEASURED
+    head = (
+        "the emotion showed in",
+        "accuracy here",
+        "separation, linear",
+        "separation, MLP",
+        "dynamic index and intensity",
+        "even/odd and intensity",
+        "spread of the index, frames",
+    )
+    return table(head, rows)
+
+
+BLOCKS: Makers = {"disentanglement": measured, "disentanglement study": of_study}

@@ -62,6 +62,7 @@ def write_with_tone(path: Path) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        stream.options = {"crf": "8"}  # so that the numbers in the pictures survive a second encoder
         tone = container.add_stream("aac", rate=16000)
         assert isinstance(tone, av.AudioStream)
         tone.layout = "mono"

@@ -106,7 +106,8 @@ class Session {
       if (session !== this || !blob) return;
       const header = new ArrayBuffer(8);
       new DataView(header).setFloat64(0, seconds, true);
-      this.socket.send(await new Blob([header, blob]).arrayBuffer());
+      const data = await new Blob([header, blob]).arrayBuffer();
+      if (session === this && this.socket.readyState === WebSocket.OPEN) this.socket.send(data); // ended meanwhile
     }, "image/jpeg", 0.85);
   }
 
