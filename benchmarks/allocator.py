@@ -19,7 +19,7 @@ import torch
 
 from ifdd.model.measuring import device_name
 
-SUBJECTS = (("ifdd_tiny", 16), ("ifdd_s3d", 2), ("ifdd_mvit_xs", 1))
+SUBJECTS = (("ifdd_tiny", 16), ("ifdd_small", 8), ("ifdd_mvit_xs", 1))
 """Presets and batch sizes."""
 
 STEP = """
