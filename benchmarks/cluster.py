@@ -30,6 +30,7 @@ from ifdd.inference import WindowOptions
 from ifdd.inference.batch.crew import Crew
 from ifdd.inference.batch.jobs import Job
 from ifdd.inference.batch.worker import Settings
+from ifdd.model.measuring import device_name
 from ifdd.processes import available_cores
 from ifdd.synth import PRESETS
 from ifdd.synth.videos.story import StoryConfig, write_story
@@ -62,7 +63,7 @@ def main() -> None:
                     print(measured[-1], flush=True)
         check_same([Path(folder) / f"{each['pool']}-{each['workers']}" for each in measured])
     about = {
-        "machine": {"processor": platform.machine(), "cores": available_cores(), "python": platform.python_version()},
+        "machine": {"processor": device_name("cpu"), "cores": available_cores(), "python": platform.python_version()},
         "ray": version("ray"),
         "checkpoint": options.checkpoint,
         "detector": "yunet" if choose_detector(options.detector_model, print).model else "haar",
