@@ -73,10 +73,11 @@ def allocator() -> str:
                 *(f"{way['peak_megabytes']:,.0f} MB" for way in (returned, kept)),
             )
         )
-    header = ("preset", "clips", "returned : kept", "returned", "kept", "of the system", "kept", "peak", "kept")
+    measures = [f"{what}, {way}" for what in ("a step", "the system", "peak") for way in ("returned", "kept")]
+    header = ("preset", "clips", "returned : kept", *measures)
     machine = found["machine"]
     about = f"{machine['processor']}, {machine['threads']} threads, torch {found['torch']}; {found['rounds']} rounds."
-    return table(header, rows) + f'\n\n{about} "Of the system" is the time that the system spends for the process.'
+    return table(header, rows) + f"\n\n{about} The system: what of a step it spends on the process."
 
 
 def presets() -> str:
