@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.speed import ratio
 from ifdd.model.measuring import device_name
 
 SUBJECTS = (("ifdd_tiny", 16), ("ifdd_small", 8), ("ifdd_mvit_xs", 1))
@@ -70,13 +71,12 @@ def main() -> None:
         rounds = [
             {way: measure(way, preset, batch, options) for way in ("returned", "kept")} for _ in range(options.rounds)
         ]
-        ratios = [each["returned"]["seconds"] / each["kept"]["seconds"] for each in rounds]
-        low, median, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+        returned, kept = ([each[way] for each in rounds] for way in ("returned", "kept"))
         found[preset] = {
             "batch": batch,
-            "returned_to_kept": {"median": median, "low": low, "high": high},
-            "returned": medians([each["returned"] for each in rounds]),
-            "kept": medians([each["kept"] for each in rounds]),
+            "returned_to_kept": ratio(*([each["seconds"] for each in way] for way in (returned, kept))),
+            "returned": medians(returned),
+            "kept": medians(kept),
         }
         print(preset, found[preset], flush=True)
     report = {

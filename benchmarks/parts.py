@@ -8,10 +8,8 @@ until it is long enough; "one take" shows the longest other film forwards and ba
 
 import argparse
 import json
-import platform
 import tempfile
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from ifdd.inference.batch.jobs import Job
 from ifdd.inference.batch.ledger import Ledger
 from ifdd.inference.batch.worker import Settings, Worker
 from ifdd.inference.results import RecognizedTrack
+from ifdd.model.measuring import device_name
 from ifdd.processes import available_cores
 from ifdd.video import SourceOptions, read_frames, write_video
 
@@ -47,7 +46,7 @@ def main() -> None:
     options = parser.parse_args()
     films = sorted(path for path in options.films.iterdir() if path.suffix in (".mp4", ".mkv"))
     report: dict[str, Any] = {
-        "machine": {"processor": platform.machine(), "cores": available_cores()},
+        "machine": {"processor": device_name("cpu"), "cores": available_cores()},
         "checkpoint": options.checkpoint,
         "seconds": options.seconds,
         "part_seconds": options.part_seconds,
@@ -75,7 +74,7 @@ def write_long(path: Path, films: Sequence[Path], seconds: float, back: bool) ->
         for image in islice(chain.from_iterable(cycle(order)), round(seconds * FPS)):
             yield cv2.resize(image, SIZE)
 
-    write_video(path, images(), fps=float(Fraction(FPS)))
+    write_video(path, images(), fps=FPS)
     return path
 
 

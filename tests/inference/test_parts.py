@@ -72,9 +72,9 @@ def assert_same(text: str, other: str) -> None:
         assert word == found or float(found) == pytest.approx(float(word), abs=3e-6)
 
 
-def cutting_for(checkpoint: Path, out: Path, part_seconds: float | None, **windows: float) -> Cutting:
+def cutting_for(checkpoint: Path, out: Path, part_seconds: float | None) -> Cutting:
     """Return what cuts videos, with a worker that finds discs."""
-    options = WindowOptions(**{"stride_seconds": 0.5} | windows), TrackingOptions(), SourceOptions()  # type: ignore[arg-type]
+    options = WindowOptions(stride_seconds=0.5), TrackingOptions(), SourceOptions()
     settings = Settings(checkpoint, Discs(), "cpu", *options, out, FORMS, True, part_seconds)
     worker = Worker(settings, settings.build())
     return Cutting(worker, Ledger(out, settings.digest(worker.recognizer)))

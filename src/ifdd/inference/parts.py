@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import reduce
 from itertools import accumulate, compress
+from statistics import fmean
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from ifdd.faces.boxes import overlap
 from ifdd.inference.results import Boxes, FrameStatistics, RecognizedTrack, Windows
 from ifdd.video.fitting import PictureSize, SizeLog
 from ifdd.video.frames import VideoInfo
@@ -165,8 +167,8 @@ def _same_people(earlier: Sequence[RecognizedTrack], later: Sequence[RecognizedT
         for other in later:
             _, left, right = np.intersect1d(one.boxes.frames, other.boxes.frames, return_indices=True)
             shared = _overlaps(one.boxes.xyxy[left], other.boxes.xyxy[right])
-            if len(shared) and shared.mean() >= SAME_PERSON:
-                pairs.append((-float(shared.sum()), one.id, other.id))
+            if shared and fmean(shared) >= SAME_PERSON:
+                pairs.append((-sum(shared), one.id, other.id))
     same: dict[int, int] = {}
     for _, one_id, other_id in sorted(pairs):
         if one_id not in same and other_id not in same.values():
@@ -174,14 +176,15 @@ def _same_people(earlier: Sequence[RecognizedTrack], later: Sequence[RecognizedT
     return same
 
 
-def _overlaps(
-    one: Float64[np.ndarray, "boxes 4"], other: Float64[np.ndarray, "boxes 4"]
-) -> Float64[np.ndarray, " boxes"]:
-    """Return the intersection over union of pairs of boxes."""
-    sides = np.minimum(one[:, 2:], other[:, 2:]) - np.maximum(one[:, :2], other[:, :2])
-    shared = np.prod(np.maximum(sides, 0), axis=1)
-    areas = np.prod(one[:, 2:] - one[:, :2], axis=1) + np.prod(other[:, 2:] - other[:, :2], axis=1)
-    return np.asarray(shared / np.maximum(areas - shared, 1e-9))
+def _overlaps(one: Float64[np.ndarray, "boxes 4"], other: Float64[np.ndarray, "boxes 4"]) -> list[float]:
+    """Return the overlap of each box of a track with that of another one in the same frame."""
+    pairs = zip(_boxes(one), _boxes(other), strict=True)
+    return [overlap(a, b) for a, b in pairs]
+
+
+def _boxes(xyxy: Float64[np.ndarray, "boxes 4"]) -> list[tuple[float, float, float, float]]:
+    """Return left, top, width and height of boxes."""
+    return [(left, top, right - left, bottom - top) for left, top, right, bottom in xyxy.tolist()]
 
 
 def _continued(one: RecognizedTrack, other: RecognizedTrack, border: _Border) -> RecognizedTrack:

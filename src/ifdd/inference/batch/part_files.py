@@ -17,7 +17,7 @@ from ifdd.video.fitting import PictureSize
 from ifdd.video.frames import VideoInfo
 
 RECORD = "part"
-"""Entry of the metadata with all that is no array."""
+"""Entry of the metadata: everything but the arrays."""
 
 
 def write_part(part: Part, path: Path) -> None:
@@ -46,7 +46,7 @@ def read_part(path: Path) -> Part | None:
     """Read a part; None if there is none, or its file is damaged."""
     try:
         with safe_open(path, "numpy") as file:
-            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
             record = parse_json((file.metadata() or {})[RECORD])
         return _part(record, arrays)
     except (OSError, SafetensorError, KeyError, ValueError, TypeError):

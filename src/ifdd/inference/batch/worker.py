@@ -81,7 +81,7 @@ class Settings:
         """Return a hash of everything that determines the results.
 
         It covers only options that differ from their defaults, so a new option with a default does not change it. The
-        length of parts does not count: joined, they give the same results.
+        length of parts does not count: a video is done, whether it was read in one pass or in parts.
         """
         detector = None if self.detector.model is None else file_sha256(self.detector.model)
         options = [_changed(part) for part in (self.windows, self.tracking, self.source)]
@@ -162,7 +162,7 @@ class Worker:
                 found = self.recognizer.recognize_part(source, on_frame, statistics=statistics, canvas=part.canvas)
             except VideoEndedError:  # its header promised more
                 found = Part(source.info(), ())
-        return self._unwritten(job, lambda: write_part(found, part.file)) or Outcome(job)
+        return self._unwritten(job, partial(write_part, found, part.file)) or Outcome(job)
 
     def _unwritten(self, job: Job, write: Callable[[], None]) -> Outcome | None:
         """Write something; return an outcome if that fails because no result can be written."""
