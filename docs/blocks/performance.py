@@ -110,6 +110,33 @@ def compiled() -> str:
     return table(("machine", "preset", "compiled : eager", "compilation"), rows) if rows else NOT_MEASURED
 
 
+def gpu() -> str:
+    """List what the settings of the training step bring on a GPU."""
+    rows, about = [], []
+    for path in sorted((ROOT / "results").glob("gpu_*.json")):
+        found = result(path.stem)
+        device = found["machine"]["device"]
+        about.append(
+            f"{device}, torch {found['machine']['torch']}, {found['rounds']} rounds. "
+            f"A large bfloat16 product reaches {found['bf16_teraflop_per_second']:.0f} TFLOP/s there."
+        )
+        for preset, each in found["presets"].items():
+            rows += [
+                (
+                    code(preset),
+                    each["batch"],
+                    name,
+                    spread(measured["speedup"]),
+                    f"{measured['clips_per_second']:,.0f}",
+                    f"{measured['share_of_rate']:.1%}".replace("%", " %"),
+                    f"{measured['peak_megabytes']:,} MB",
+                )
+                for name, measured in each["settings"].items()
+            ]
+    header = ("preset", "clips", "setting", "faster than float32", "clips/s", "share of the chip's rate", "peak")
+    return table(header, rows) + "\n\n" + " ".join(about) if rows else "*Nothing is measured yet.*"
+
+
 def spread(ratio: dict[str, float]) -> str:
     """Return the median of a ratio with its quartiles."""
     return f"{ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
@@ -122,4 +149,5 @@ BLOCKS: Makers = {
     "performance memory": memory,
     "performance presets": presets,
     "performance compiled": compiled,
+    "performance gpu": gpu,
 }
