@@ -23,7 +23,7 @@ def speeds() -> str:
         found = measured["engines"]
         cells = (_ratio(found[name]) if name in found else "" for name in ENGINES)
         rows.append(
-            (code(measured["preset"]), measured["batch"], f"{found['pytorch']['milliseconds_per_clip']:.0f} ms", *cells)
+            (code(measured["preset"]), measured["batch"], f"{found['pytorch']['milliseconds_per_clip']:.1f} ms", *cells)
         )
     return table(("preset", "batch", "PyTorch, per clip", *ENGINES.values()), rows)
 
