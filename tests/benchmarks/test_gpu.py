@@ -21,5 +21,5 @@ def test_every_setting_is_compared_with_the_first(tmp_path: Path, monkeypatch: p
     measured = presets["ifdd_tiny"]["settings"]
     assert set(measured) == {"float32", "bf16", "bf16 channels last"}, "a CNN has no blocks to checkpoint"
     assert measured["float32"]["speedup"]["median"] == 1
-    assert all(each["clips_per_second"] > 0 and 0 < each["share_of_rate"] for each in measured.values())
+    assert all(each["clips_per_second"] > 0 and each["share_of_rate"] > 0 for each in measured.values())
     assert presets["ifdd_small"]["gigaflop"] > 3 * presets["ifdd_tiny"]["gigaflop"] > 0

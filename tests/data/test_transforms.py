@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import kornia
@@ -35,6 +36,9 @@ def ramp(batch: int = 3, size: int = 32) -> torch.Tensor:
         {"contrast": 0.4},
         {"saturation": 0.4},
         {"hue": 0.4},
+        {"rotation": 20.0},
+        {"gamma": 0.5},
+        {"erasing": 1.0},
     ],
 )
 def test_frames_of_a_clip_change_alike_and_clips_differently(part: dict[str, float]) -> None:
@@ -56,6 +60,7 @@ def test_frames_of_a_clip_change_alike_and_clips_differently(part: dict[str, flo
         AugmentationConfig(),
         AugmentationConfig(crop_scale=(1.0, 1.0), hue=0.0),
         AugmentationConfig(flip=0.0, brightness=0.0, contrast=0.0, saturation=0.0),
+        AugmentationConfig(rotation=9.0, gamma=0.4, shade=0.5, blur=1.2, noise=0.1, erasing=0.6, hue=0.0),
     ],
 )
 @pytest.mark.parametrize(("batch", "time"), [(5, 3), (2, 2), (1, 4)])
@@ -122,6 +127,49 @@ def test_brightness_stays_in_its_range() -> None:
     assert 1.3 < factors.max() <= 1.4 + 1e-4
 
 
+def test_gamma_raises_to_a_power_in_its_range() -> None:
+    torch.manual_seed(0)
+    grey = torch.full((64, 3, 2, 8, 8), 51, dtype=torch.uint8)  # 0.2
+    powers = ClipAugmentation(replace(OFF, gamma=0.5))(grey)[:, 0, 0, 0, 0].log() / math.log(0.2)
+    assert 1 / 1.5 - 1e-3 <= powers.min() < 0.75
+    assert 1.4 < powers.max() <= 1.5 + 1e-3
+
+
+@pytest.mark.parametrize(("part", "spread"), [("shade", "across"), ("noise", "pixels"), ("blur", "edges")])
+def test_half_of_the_clips_are_degraded(part: str, spread: str) -> None:
+    torch.manual_seed(0)
+    clips = torch.full((64, 3, 2, 32, 32), 100, dtype=torch.uint8)
+    clips[..., 16:] = 150
+    varied = ClipAugmentation(replace(OFF, **{part: 0.4 if part != "blur" else 2.0}))(clips)  # type: ignore[arg-type]
+    changed = varied[(varied - clips / 255).abs().amax((1, 2, 3, 4)) > 0.01]
+    assert 20 <= len(changed) <= 44
+    if spread == "across":  # a gradient of light
+        assert (changed[..., :16].std((1, 2, 3, 4)) > 0.01).any()
+    elif spread == "pixels":
+        assert (changed - clips[: len(changed)] / 255).std() > 0.2
+    else:  # only the edge is blurred
+        assert torch.allclose(changed[..., 8], torch.tensor(100 / 255), atol=1e-3)
+        assert (changed[..., 15] > 101 / 255).all()
+
+
+def test_erased_boxes_have_their_share_of_the_area() -> None:
+    torch.manual_seed(0)
+    erased = ClipAugmentation(replace(OFF, erasing=1.0))(torch.zeros(32, 3, 2, 64, 64, dtype=torch.uint8))
+    shares = (erased[:, 0, 0] > 0).float().mean((1, 2))
+    assert shares.min() > 0.01
+    assert 0.1 < shares.max() < 0.22
+
+
+def test_some_clips_stand_still_at_one_of_their_frames() -> None:
+    torch.manual_seed(0)
+    clips = (torch.arange(8, dtype=torch.uint8) * 20).view(1, 1, 8, 1, 1).expand(200, 3, 8, 4, 4).contiguous()
+    varied = (ClipAugmentation(replace(OFF, still=0.3))(clips)[:, 0, :, 0, 0] * 255 / 20).round()
+    still = (varied == varied[:, :1]).all(1)
+    assert 40 <= still.sum() <= 80
+    assert set(varied[still, 0].tolist()) == set(range(8))
+    assert torch.equal(varied[~still], torch.arange(8.0).expand(int((~still).sum()), 8))
+
+
 def test_the_hue_rotation_agrees_with_a_rotation_in_yiq() -> None:
     clip = torch.rand(3, 3, 2, 8, 8)
     turns = torch.tensor([0.1, -0.4, 0.5])
@@ -146,6 +194,10 @@ def test_the_hue_rotates_in_the_direction_of_hsv() -> None:
     [
         ({"flip": 1.5}, r"augmentation\.flip is 1\.5; it must be at least 0 and at most 1"),
         ({"hue": 0.6}, r"augmentation\.hue"),
+        ({"still": -0.1}, r"augmentation\.still"),
+        ({"rotation": 200.0}, r"augmentation\.rotation"),
+        ({"gamma": -1.0}, r"augmentation\.gamma"),
+        ({"blur": math.inf}, r"augmentation\.blur"),
         ({"crop_scale": (0.0, 1.0)}, r"augmentation\.crop_scale"),
         ({"crop_ratio": (2.0, 1.0)}, r"augmentation\.crop_ratio"),
     ],

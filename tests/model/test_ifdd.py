@@ -9,7 +9,7 @@ import torch
 from ifdd import create_model
 from ifdd.errors import InputError
 from ifdd.model import ABLATIONS, IFDDLoss, IFDDOutput, StageShape, check_values
-from ifdd.model.ifdd import check_stages, standardize_clip, standardize_grey
+from ifdd.model.ifdd import check_stages, standardize_clip, standardize_grey, standardize_local
 from ifdd.model.issm import ISSM, EvenOddSplit, NoSplit
 from ifdd.model.ladm import LADM, NoLifting, PredictorFirstLADM, Refinement
 from tests.helpers.processes import run
@@ -341,7 +341,7 @@ def test_a_backbone_that_does_not_fit_says_why(stages: list[StageShape], message
         check_stages("mine", stages)
 
 
-@pytest.mark.parametrize("standardization", ["none", "clip", "grey"])
+@pytest.mark.parametrize("standardization", ["none", "clip", "grey", "local"])
 def test_standardisation_makes_the_light_of_a_clip_irrelevant(standardization: str) -> None:
     model = create_model("ifdd_tiny", size=32, frames=8, standardization=standardization).eval()
     clip = 0.15 + 0.7 * torch.rand(2, 1, 8, 32, 32) * torch.tensor([1.0, 0.9, 0.8]).view(1, 3, 1, 1, 1)
@@ -362,6 +362,21 @@ def test_grey_standardisation_makes_colours_irrelevant_too() -> None:
     assert torch.allclose(grey, standardize_grey(tinted), atol=1e-5)
     assert torch.allclose(grey, standardize_clip(clip.mean(1, keepdim=True).expand_as(clip)), atol=1e-6)
     assert not torch.allclose(standardize_clip(clip), standardize_clip(tinted), atol=1e-2)
+
+
+def test_local_standardisation_makes_shadows_irrelevant() -> None:
+    torch.manual_seed(0)
+    clip = 0.3 + 0.4 * torch.rand(2, 3, 4, 40, 40)
+    shadow = torch.linspace(0.4, 1.0, 40)
+    shaded = clip * shadow
+    inner = (slice(None), slice(None), slice(None), slice(8, -8), slice(8, -8))
+    change = (standardize_local(clip) - standardize_local(shaded))[inner].abs().mean()
+    assert change < 0.5 * (standardize_grey(clip) - standardize_grey(shaded))[inner].abs().mean()
+    standard = standardize_local(clip)
+    assert (standard[:, 0] == standard[:, 2]).all()
+    assert standard[inner].mean() == pytest.approx(0.48, abs=0.02)
+    assert standard[inner].std() == pytest.approx(0.21, abs=0.06)
+    assert not torch.allclose(standard[:, :, 0], standard[:, :, 1], atol=0.05), "differences between frames remain"
 
 
 def test_a_standardised_clip_has_one_mean_and_deviation_and_stays_in_range() -> None:

@@ -10,7 +10,18 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int64, UInt8
-from kornia.augmentation import ColorJitter, RandomHorizontalFlip, RandomResizedCrop, VideoSequential
+from kornia.augmentation import (
+    ColorJitter,
+    RandomErasing,
+    RandomGamma,
+    RandomGaussianBlur,
+    RandomGaussianNoise,
+    RandomHorizontalFlip,
+    RandomLinearIllumination,
+    RandomResizedCrop,
+    RandomRotation,
+    VideoSequential,
+)
 from kornia.augmentation.container.params import ParamItem
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -36,10 +47,28 @@ class AugmentationConfig:
     """Saturation is multiplied by a factor between 1 - this and 1 + this, 0 to 1."""
     hue: float = 0.4
     """The hue is rotated by up to this share of the colour circle in either direction, 0 to 0.5."""
+    rotation: float = 0.0
+    """Largest turn in either direction in degrees, 0 to 180."""
+    gamma: float = 0.0
+    """Values are raised to a power between 1 / (1 + this) and 1 + this."""
+    shade: float = 0.0
+    """Largest darkening or brightening by a light that changes across the picture, in half of the clips, 0 to 1."""
+    blur: float = 0.0
+    """Largest standard deviation of a Gaussian blur in pixels, in half of the clips."""
+    noise: float = 0.0
+    """Standard deviation of noise, as a share of the range of values, in half of the clips, 0 to 1."""
+    erasing: float = 0.0
+    """Probability that a box of 2 to 20 % of the frame is blanked, 0 to 1."""
+    still: float = 0.0
+    """Probability that a clip stands still at a random one of its frames, 0 to 1: photographs are still clips."""
 
     def __post_init__(self) -> None:
-        for name, largest in (("flip", 1.0), ("brightness", 1.0), ("contrast", 1.0), ("saturation", 1.0), ("hue", 0.5)):
-            check_range(f"augmentation.{name}", getattr(self, name), at_least=0, at_most=largest)
+        for name in ("flip", "brightness", "contrast", "saturation", "shade", "noise", "erasing", "still"):
+            check_range(f"augmentation.{name}", getattr(self, name), at_least=0, at_most=1)
+        check_range("augmentation.hue", self.hue, at_least=0, at_most=0.5)
+        check_range("augmentation.rotation", self.rotation, at_least=0, at_most=180)
+        check_range("augmentation.gamma", self.gamma, at_least=0, below=math.inf)
+        check_range("augmentation.blur", self.blur, at_least=0, below=math.inf)
         if not 0 < self.crop_scale[0] <= self.crop_scale[1] <= 1:
             raise InputError(f"augmentation.crop_scale is {self.crop_scale}; give two ascending shares up to 1")
         if not 0 < self.crop_ratio[0] <= self.crop_ratio[1] < math.inf:
@@ -84,6 +113,8 @@ class ClipAugmentation(nn.Module):
     @torch.no_grad()
     def forward(self, clip: UInt8[Tensor, "batch 3 time height width"]) -> Float[Tensor, "batch 3 time height width"]:
         """Return augmented clips of the same shape with values in [0, 1]."""
+        if self.config.still:
+            clip = _some_still(clip, self.config.still)
         on_cpu = clip.device.type == "cpu"
         sequence = self._sequence(clip.shape[-2], clip.shape[-1], "slice" if on_cpu else "resample")
         drawn = sequence.forward_parameters(clip.shape) if sequence else []
@@ -107,12 +138,36 @@ class ClipAugmentation(nn.Module):
         parts: list[nn.Module] = []
         if config.flip:
             parts.append(RandomHorizontalFlip(p=config.flip))
+        if config.rotation:
+            parts.append(RandomRotation(config.rotation, p=1.0))
         if config.crop_scale != (1, 1):
             scale, ratio = config.crop_scale, config.crop_ratio
             parts.append(RandomResizedCrop((height, width), scale=scale, ratio=ratio, cropping_mode=cropping))
+        if config.shade:
+            parts.append(RandomLinearIllumination(gain=(0.0, config.shade), p=0.5))
         if config.brightness or config.contrast or config.saturation:
             parts.append(ColorJitter(config.brightness, config.contrast, config.saturation, p=1.0))
+        if config.gamma:
+            parts.append(RandomGamma((1 / (1 + config.gamma), 1 + config.gamma), p=1.0))
+        if config.blur:
+            kernel = 2 * math.ceil(2 * config.blur) + 1
+            parts.append(RandomGaussianBlur(kernel, (min(0.1, config.blur), config.blur), p=0.5))
+        if config.noise:
+            parts.append(RandomGaussianNoise(std=config.noise, p=0.5))
+        if config.erasing:
+            parts.append(RandomErasing(scale=(0.02, 0.2), ratio=(0.4, 2.5), value=0.5, p=config.erasing))
         return VideoSequential(*parts, data_format="BCTHW", same_on_frame=True) if parts else None
+
+
+def _some_still(
+    clip: UInt8[Tensor, "batch 3 time height width"], probability: float
+) -> UInt8[Tensor, "batch 3 time height width"]:
+    """Return the clips, each with this probability as a random one of its frames, repeated."""
+    batch, _, time = clip.shape[:3]
+    frames = torch.arange(time, device=clip.device).expand(batch, time)
+    chosen = torch.randint(time, (batch, 1), device=clip.device).expand(batch, time)
+    frames = torch.where(torch.rand(batch, 1, device=clip.device) < probability, chosen, frames)
+    return clip.gather(2, frames[:, None, :, None, None].expand_as(clip))
 
 
 _OF_ALL_CLIPS = ("order", "forward_input_shape")

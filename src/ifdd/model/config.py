@@ -15,7 +15,7 @@ CHOICES = {
     "sampling": ("exact", "official"),
     "lifting": ("updater_first", "predictor_first", "none"),
     "lifting_reduction": ("mean", "sum"),
-    "standardization": ("none", "clip", "grey"),
+    "standardization": ("none", "clip", "grey", "local"),
     "alignment": ("box", "landmarks"),
 }
 """The fields that name a module or a formula, and their values."""
@@ -72,7 +72,8 @@ class IFDDConfig:
     """Standard deviation of red, green and blue, by which a clip is divided."""
     standardization: str = "none"
     """Standardisation of the light before that: clip brings the whole clip to a mean of 0.48 and a standard deviation
-    of 0.21, grey removes its colours first, none leaves it as it is."""
+    of 0.21, grey removes its colours first, local then does the same around every pixel, which removes shadows and the
+    tone of the skin too, none leaves it as it is."""
     alignment: str = "box"
     """How faces are cropped for the model: in an upright square around the box, or by landmarks."""
     action_units: tuple[int, ...] = ()

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ifdd.errors import InputError
 from ifdd.model.backbones import BACKBONES, Backbone
@@ -39,6 +40,10 @@ SMALLEST_STD = 0.02
 """Added to a clip's standard deviation, so that noise in a blank clip is not amplified without limit."""
 
 
+SURROUNDINGS, SMALLEST_LOCAL_STD = 0.3, 0.05
+"""Side of a pixel's surroundings as a share of the frame's, and what is added to their standard deviation."""
+
+
 def standardize_clip(
     clip: Float[Tensor, "batch 3 frames height width"],
 ) -> Float[Tensor, "batch 3 frames height width"]:
@@ -63,10 +68,36 @@ def standardize_grey(
     return standardize_clip(clip.mean(1, keepdim=True).expand_as(clip))
 
 
+def standardize_local(
+    clip: Float[Tensor, "batch 3 frames height width"],
+) -> Float[Tensor, "batch 3 frames height width"]:
+    """:func:`standardize_grey`, then bring the surroundings of every pixel to one mean and standard deviation.
+
+    A pixel's surroundings are a square of ``SURROUNDINGS`` of the side around it in all frames, so that differences
+    between frames remain, but neither shadows nor the tone of the skin do.
+    """
+    grey = standardize_grey(clip)[:, :1]
+    half = round(grey.shape[-1] * SURROUNDINGS / 2)
+    mean = _box_mean(grey.mean(2), half)
+    std = (_box_mean((grey**2).mean(2), half) - mean**2).clamp(0).sqrt()
+    standard = (grey - mean[:, :, None]) / (std[:, :, None] + SMALLEST_LOCAL_STD) * STANDARD_STD + STANDARD_MEAN
+    return standard.clamp(0, 1).expand_as(clip)
+
+
+def _box_mean(
+    image: Float[Tensor, "batch channels height width"], half: int
+) -> Float[Tensor, "batch channels height width"]:
+    """Return the mean of the square of side 2 * half + 1 around each pixel; what lies outside does not count."""
+    for kernel, padding in (((2 * half + 1, 1), (half, 0)), ((1, 2 * half + 1), (0, half))):
+        image = F.avg_pool2d(image, kernel, 1, padding, count_include_pad=False)
+    return image
+
+
 STANDARDIZATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "none": lambda clip: clip,
     "clip": standardize_clip,
     "grey": standardize_grey,
+    "local": standardize_local,
 }
 SPLITS: dict[str, Callable[[IFDDConfig, StageShape], nn.Module]] = {
     "issm": lambda config, shape: ISSM(shape, config.receptive_field, config.sampling),
