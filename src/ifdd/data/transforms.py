@@ -54,7 +54,7 @@ class AugmentationConfig:
     shade: float = 0.0
     """Largest darkening or brightening by a light that changes across the picture, in half of the clips, 0 to 1."""
     blur: float = 0.0
-    """Largest standard deviation of a Gaussian blur in pixels, in half of the clips."""
+    """Largest standard deviation of a Gaussian blur in pixels, 0 to 8, in half of the clips."""
     noise: float = 0.0
     """Standard deviation of noise, as a share of the range of values, in half of the clips, 0 to 1."""
     erasing: float = 0.0
@@ -68,7 +68,7 @@ class AugmentationConfig:
         check_range("augmentation.hue", self.hue, at_least=0, at_most=0.5)
         check_range("augmentation.rotation", self.rotation, at_least=0, at_most=180)
         check_range("augmentation.gamma", self.gamma, at_least=0, below=math.inf)
-        check_range("augmentation.blur", self.blur, at_least=0, below=math.inf)
+        check_range("augmentation.blur", self.blur, at_least=0, at_most=8)
         if not 0 < self.crop_scale[0] <= self.crop_scale[1] <= 1:
             raise InputError(f"augmentation.crop_scale is {self.crop_scale}; give two ascending shares up to 1")
         if not 0 < self.crop_ratio[0] <= self.crop_ratio[1] < math.inf:
