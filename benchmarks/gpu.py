@@ -30,11 +30,10 @@ from ifdd.model import IFDDLoss, create_model
 from ifdd.model.measuring import device_name
 from ifdd.training.config import OptimizationConfig
 from ifdd.training.engine.network import prepare_network
+from ifdd.training.layer_decay import transformer_blocks
 
 PRESETS = {"ifdd_mvit_xs": 16, "ifdd_s3d": 16, "ifdd_small": 96, "ifdd_tiny": 96}
 """Preset -> clips of a step."""
-
-TRANSFORMERS = ("ifdd_mvit_xs", "ifdd_mvit_s", "ifdd_vit_b", "ifdd_mae_dfer")
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def measure(
     options: argparse.Namespace,
 ) -> dict[str, Any]:
     """Return the figures of one preset."""
-    kind = "transformer" if preset in TRANSFORMERS else "cnn"
+    kind = "cnn" if transformer_blocks(create_model(preset)) is None else "transformer"
     steps, memory, operations = {}, {}, 0
     for name, setting in settings.items():
         if setting.only in ("", kind):

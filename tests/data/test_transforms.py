@@ -135,17 +135,17 @@ def test_gamma_raises_to_a_power_in_its_range() -> None:
     assert 1.4 < powers.max() <= 1.5 + 1e-3
 
 
-@pytest.mark.parametrize(("part", "spread"), [("shade", "across"), ("noise", "pixels"), ("blur", "edges")])
-def test_half_of_the_clips_are_degraded(part: str, spread: str) -> None:
+@pytest.mark.parametrize(("part", "strength"), [("shade", 0.4), ("noise", 0.4), ("blur", 2.0)])
+def test_half_of_the_clips_are_degraded(part: str, strength: float) -> None:
     torch.manual_seed(0)
     clips = torch.full((64, 3, 2, 32, 32), 100, dtype=torch.uint8)
     clips[..., 16:] = 150
-    varied = ClipAugmentation(replace(OFF, **{part: 0.4 if part != "blur" else 2.0}))(clips)  # type: ignore[arg-type]
+    varied = ClipAugmentation(replace(OFF, **{part: strength}))(clips)  # type: ignore[arg-type]
     changed = varied[(varied - clips / 255).abs().amax((1, 2, 3, 4)) > 0.01]
     assert 20 <= len(changed) <= 44
-    if spread == "across":  # a gradient of light
+    if part == "shade":  # a gradient of light
         assert (changed[..., :16].std((1, 2, 3, 4)) > 0.01).any()
-    elif spread == "pixels":
+    elif part == "noise":
         assert (changed - clips[: len(changed)] / 255).std() > 0.2
     else:  # only the edge is blurred
         assert torch.allclose(changed[..., 8], torch.tensor(100 / 255), atol=1e-3)
