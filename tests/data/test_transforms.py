@@ -105,6 +105,16 @@ def test_the_seed_determines_the_result() -> None:
     assert not torch.allclose(drawn[0], drawn[2], atol=0.05)
 
 
+def test_mixed_precision_does_not_change_the_augmentation() -> None:
+    augment = ClipAugmentation(AugmentationConfig(hue=0.1))
+    clip = still_clips(2)
+    torch.manual_seed(3)
+    expected = augment(clip)
+    torch.manual_seed(3)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(augment(clip), expected, rtol=0, atol=0)
+
+
 def test_a_flip_with_probability_1_mirrors() -> None:
     clips = ramp()
     assert torch.equal(ClipAugmentation(replace(OFF, flip=1.0))(clips), clips.flip(-1).float() / 255)

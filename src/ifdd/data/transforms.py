@@ -112,7 +112,11 @@ class ClipAugmentation(nn.Module):
 
     @torch.no_grad()
     def forward(self, clip: UInt8[Tensor, "batch 3 time height width"]) -> Float[Tensor, "batch 3 time height width"]:
-        """Return augmented clips of the same shape with values in [0, 1]."""
+        """Return augmented clips of the same shape with values in [0, 1], in float32 in mixed precision too."""
+        with torch.autocast(clip.device.type, enabled=False):
+            return self._augment(clip)
+
+    def _augment(self, clip: UInt8[Tensor, "batch 3 time height width"]) -> Float[Tensor, "batch 3 time height width"]:
         if self.config.still:
             clip = _some_still(clip, self.config.still)
         on_cpu = clip.device.type == "cpu"
