@@ -1,9 +1,11 @@
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ifdd.faces.alignment import align_face, measure_square
-from ifdd.faces.boxes import CropSquare, FaceBox, Landmarks, crop_square
+from ifdd.faces.boxes import CropSquare, FaceBox, Landmarks, crop_square, cut_square
 from ifdd.faces.detection import YuNetDetector
 from ifdd.faces.main_face import most_prominent_face
 from ifdd.faces.similarity import (
@@ -97,3 +99,22 @@ def test_photographs_are_aligned_alike_at_any_place_size_and_roll() -> None:
 
 def test_the_default_square_is_centred_on_the_box_and_rolls() -> None:
     assert default_square(FaceBox(10, 20, 16, 25, 0.9), 5.0) == pytest.approx((18, 32.5, DEFAULT_SIDE * 20, 5))
+
+
+@given(
+    x=st.floats(-20, 140),
+    y=st.floats(-20, 120),
+    side=st.floats(4, 90),
+    roll=st.floats(-180, 180),
+    seed=st.integers(0, 9),
+)
+def test_the_part_of_an_image_that_is_cut_out_gives_the_same_crop(
+    x: float, y: float, side: float, roll: float, seed: int
+) -> None:
+    image = np.random.default_rng(seed).integers(0, 256, (100, 120, 3), np.uint8)
+    square = CropSquare(x, y, side, roll)
+    part, inside = cut_square(image, square)
+    assert part.size <= 3 * (1.5 * side + 6) ** 2
+    difference = crop_square(part, inside, 32).astype(int) - crop_square(image, square, 32)
+    assert np.abs(difference).max() <= 16, "OpenCV rounds places to 1/32 pixel"
+    assert np.abs(difference).mean() < 0.5

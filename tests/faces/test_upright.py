@@ -119,6 +119,66 @@ def test_a_detector_without_landmarks_leaves_faces_upright() -> None:
     assert (face.turn, face.certainty) == (0.0, 1.0)
 
 
+class Listener(Pretender):
+    """Notes the sizes of the pictures that it searches."""
+
+    def __init__(self) -> None:
+        self.sides: list[int] = []
+
+    def detect(self, image: np.ndarray) -> list[FaceBox]:
+        self.sides.append(max(image.shape[:2]))
+        return super().detect(image)
+
+
+def wide_scene(*heads: tuple[int, int, int]) -> np.ndarray:
+    """Return a picture of upright heads, each with a place and a radius."""
+    image = np.zeros((720, 1280, 3), np.uint8)
+    for x, y, radius in heads:
+        cv2.circle(image, (x, y), radius, (220, 20, 220), -1)
+        cv2.circle(image, (x, y - 2 * radius // 3), radius // 4, (20, 230, 20), -1)
+    return image
+
+
+LARGE, OTHER, SMALL = (400, 360, 90), (900, 360, 90), (900, 300, 30)
+
+
+def test_large_faces_that_are_known_are_searched_in_a_reduced_picture() -> None:
+    detector = Listener()
+    search = FaceSearch(detector)
+    for number in range(12):
+        (face,) = search.search(wide_scene(LARGE), 0.12 * number)
+        assert face.center == pytest.approx(LARGE[:2], abs=4)
+        assert face.height == pytest.approx(180, abs=8)
+    assert detector.sides.count(320) == 9
+    assert detector.sides.count(1280) == 3  # at 0, 0.6 and 1.2 s
+
+
+@pytest.mark.parametrize("after", [(LARGE, OTHER), (OTHER,)])
+def test_a_face_that_appears_or_vanishes_is_noticed_at_once(after: tuple[tuple[int, int, int], ...]) -> None:
+    detector = Listener()
+    search = FaceSearch(detector)
+    search.search(wide_scene(LARGE), 0.0)
+    faces = search.search(wide_scene(*after), 0.12)
+    assert {round(face.center[0], -2) for face in faces} == {head[0] for head in after}
+    assert detector.sides.count(1280) == 2
+
+
+def test_a_small_face_is_found_within_half_a_second_and_then_searched_in_full() -> None:
+    detector = Listener()
+    search = FaceSearch(detector)
+    found = [len(search.search(wide_scene(LARGE, *[SMALL] * (number > 0)), 0.12 * number)) for number in range(12)]
+    assert found[5:] == [2] * 7, found
+    assert detector.sides.count(1280) >= 8
+
+
+def test_a_shot_boundary_is_searched_in_full() -> None:
+    detector = Listener()
+    search = FaceSearch(detector)
+    search.search(wide_scene(LARGE), 0.0)
+    search.search(wide_scene(LARGE), 0.12, boundary=True)
+    assert detector.sides.count(1280) == 2
+
+
 @needs_real
 @pytest.mark.parametrize("name", ["upsidedown.mp4", "sideways.mp4"])
 def test_a_real_video_with_a_turned_camera_is_read_upright(name: str) -> None:

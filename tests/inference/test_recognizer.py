@@ -14,7 +14,7 @@ from ifdd.__main__ import main
 from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
 from ifdd.faces.alignment import face_aligner
-from ifdd.faces.boxes import FaceBox
+from ifdd.faces.boxes import CropSquare, FaceBox, crop_square
 from ifdd.faces.detection import FaceDetector
 from ifdd.faces.main_face import follow_face, search_faces
 from ifdd.faces.tracking import Tracker, TrackingOptions
@@ -152,6 +152,23 @@ def test_memory_holds_crops_for_one_window_only(checkpoint: Path, tmp_path: Path
         assert stream._waiting == []
     entries = stream.finish(8.0)
     assert stream.tracks(entries[:0]) == ()
+
+
+def test_only_faces_that_windows_take_are_cropped(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cropped: list[int] = []
+
+    def count(image: np.ndarray, square: CropSquare, size: int) -> np.ndarray:
+        cropped.append(size)
+        return crop_square(image, square, size)
+
+    monkeypatch.setattr("ifdd.inference.windows.crop_square", count)
+    recognizer = listener(checkpoint, stride_seconds=1.0)
+    recognizer.recognize(write_frame_folder(tmp_path / "frames", disc_frames(50)))
+    frames = load_checkpoint(checkpoint).model.config.frames
+    assert len(recognizer.clips) == 2
+    assert len(cropped) == 2 * frames < 50
 
 
 @pytest.mark.slow

@@ -149,6 +149,27 @@ def crop_face(
     return crop_square(image, box_square(box, roll), size)
 
 
+def cut_square(
+    image: UInt8[np.ndarray, "height width 3"], square: CropSquare
+) -> tuple[UInt8[np.ndarray, "_ _ 3"], CropSquare]:
+    """Return a copy of the part of an image that a square's crop needs, and the square in it.
+
+    ``crop_square`` of both is that of the image, up to rounding: keep the part to crop it later.
+
+    Args:
+        image: RGB.
+        square: the square, in pixels of the image.
+    """
+    height, width = image.shape[:2]
+    roll = math.radians(square.roll)
+    reach = square.side / 2 * (abs(math.cos(roll)) + abs(math.sin(roll))) + 2  # 2: the pixels that are interpolated
+    left, right = (min(max(round(square.x + step), 0), width) for step in (-reach, reach))
+    top, bottom = (min(max(round(square.y + step), 0), height) for step in (-reach, reach))
+    left, top = min(left, width - 1), min(top, height - 1)  # beyond the image, its border is repeated
+    part = image[top : max(bottom, top + 1), left : max(right, left + 1)].copy()
+    return part, square._replace(x=square.x - left, y=square.y - top)
+
+
 def crop_square(
     image: UInt8[np.ndarray, "height width 3"], square: CropSquare, size: int
 ) -> UInt8[np.ndarray, "{size} {size} 3"]:

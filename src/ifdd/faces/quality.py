@@ -96,26 +96,32 @@ class TrackQuality:
     def __init__(self) -> None:
         self._pose = 1.0
 
+    def pose(self, box: FaceBox) -> float:
+        """Return the pose in the next frame: of its landmarks, or of the last ones."""
+        if box.score > 0 and box.landmarks is not None:
+            self._pose = pose(box.landmarks)
+        return self._pose
+
     def update(
         self, crop: UInt8[np.ndarray, "size size 3"], box: FaceBox, square: CropSquare | None = None
     ) -> FaceQuality:
-        """Return the quality of the next frame.
+        """Return the quality of the next frame; the arguments are those of ``frame_quality``."""
+        return frame_quality(crop, box, square or box_square(box), self.pose(box))
 
-        Args:
-            crop: the model's crop of the face, RGB.
-            box: the face in the image; with landmarks if they were detected, with a score of 0 if the face was not
-                detected.
-            square: what the crop shows, if not the square of ``crop_face``.
-        """
-        if box.score <= 0:
-            return HIDDEN
-        if box.landmarks is not None:
-            self._pose = pose(box.landmarks)
-        square = square or box_square(box)
-        grey = _grey(crop, square.side / box_square(box).side)
-        return FaceQuality(
-            1.0, size(square, len(crop)), sharpness(grey), self._pose, light(grey), known_turn(box.certainty)
-        )
+
+def frame_quality(crop: UInt8[np.ndarray, "size size 3"], box: FaceBox, square: CropSquare, pose: float) -> FaceQuality:
+    """Return the quality of a face in one frame.
+
+    Args:
+        crop: the model's crop of the face, RGB.
+        box: the face in the image; with a score of 0 if the face was not detected.
+        square: what the crop shows.
+        pose: of the head, 0 to 1; see ``TrackQuality.pose``.
+    """
+    if box.score <= 0:
+        return HIDDEN
+    grey = _grey(crop, square.side / box_square(box).side)
+    return FaceQuality(1.0, size(square, len(crop)), sharpness(grey), pose, light(grey), known_turn(box.certainty))
 
 
 def average(qualities: Sequence[FaceQuality]) -> FaceQuality:

@@ -19,7 +19,7 @@ from ifdd.faces.upright.search import FaceSearch
 from ifdd.inference.frame_statistics import StatisticsRecorder
 from ifdd.inference.reader import ClipReader
 from ifdd.inference.results import BoxRecorder, RecognizedTrack, TimelineEntry, Windows
-from ifdd.inference.windows import TrackWindows, Window, WindowOptions
+from ifdd.inference.windows import FaceFrame, TrackWindows, Window, WindowOptions
 from ifdd.video.fitting import SAME, Fit, Size, fit_into, letterbox
 from ifdd.video.shots import ShotBoundaryDetector
 
@@ -173,13 +173,14 @@ class Stream:
         update = self._tracker.update(self._frames, seconds, faces, analysis.boundary, shown)
         for track in update.ended:
             self._end(track)
-        qualities = {track.key: self._add_face(track, image, fit, seconds) for track in update.active}
+        added = {track.key: self._add_face(track, image, fit, seconds) for track in update.active}
         self._people = {track.key: self._people[track.key] for track in update.active}
         if self._keep_tracks:
             for key, points in update.settled.items():
                 self._people[key].boxes.add(points)
         if self._statistics is not None:
             faces, boundary, change = analysis
+            qualities = {key: frame.quality.score for key, frame in added.items()}
             self._statistics.add(self._frames, seconds, change, boundary, faces, update.active, qualities)
         self._frames += 1
         self.in_sight = update.active
@@ -255,16 +256,18 @@ class Stream:
             return fit, faces, image
         return fit, [face.placed(fit) for face in faces], letterbox(image, self._canvas)
 
-    def _add_face(self, track: Track, image: UInt8[np.ndarray, "height width 3"], fit: Fit, seconds: float) -> float:
-        """Crop a face, queue the full windows of its track, and return its quality."""
+    def _add_face(
+        self, track: Track, image: UInt8[np.ndarray, "height width 3"], fit: Fit, seconds: float
+    ) -> FaceFrame:
+        """Add a face to its track, queue the track's full windows, and return the face."""
         if track.key not in self._people:
             windows = TrackWindows(track.start_seconds, self._reader, self._detector, self._options)
             self._people[track.key] = _Person(windows)
         windows = self._people[track.key].windows
-        quality = windows.add(image, track.box.placed(fit.inverse), seconds, track.last_visible_seconds)
+        frame = windows.add(image, track.box.placed(fit.inverse), seconds, track.last_visible_seconds)
         if track.id:
             self._waiting += windows.take_full(track.id, track.last_visible_seconds)
-        return quality.score
+        return frame
 
     def _end(self, track: Track) -> None:
         """Queue the remaining windows of a track that ended."""

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -10,10 +11,10 @@ from jaxtyping import UInt8
 
 from ifdd.errors import InputError, check_range
 from ifdd.faces.alignment import face_aligner
-from ifdd.faces.boxes import FaceBox, crop_square, wrap_degrees
+from ifdd.faces.boxes import CropSquare, FaceBox, crop_square, cut_square, wrap_degrees
 from ifdd.faces.detection import FaceDetector
 from ifdd.faces.landmarks import LARGEST_ROLL
-from ifdd.faces.quality import FLAWLESS_QUALITY, FaceQuality, TrackQuality, judge
+from ifdd.faces.quality import FLAWLESS_QUALITY, FaceQuality, TrackQuality, frame_quality, judge
 from ifdd.faces.stillness import Stillness
 from ifdd.inference.reader import ClipReader
 from ifdd.inference.results import Segment, Windows
@@ -89,6 +90,55 @@ class Window(NamedTuple):
     """What lowers the quality most; "" if it is high enough."""
 
 
+LARGEST_CUT = 200.0
+"""Side in pixels up to which the part of an image is kept, to be cropped only if a window takes it: at most 120 kB a
+frame and face."""
+
+
+class FaceFrame:
+    """A face in one frame. It is cropped and judged when a window takes it: many frames are in none.
+
+    Args:
+        image: RGB; the part that shows the face is copied.
+        square: the square to crop.
+        size: side of the crop in pixels.
+        box: the face.
+        pose: of the head; see ``TrackQuality.pose``.
+        seconds: time of the frame.
+    """
+
+    def __init__(
+        self,
+        image: UInt8[np.ndarray, "height width 3"],
+        square: CropSquare,
+        size: int,
+        box: FaceBox,
+        pose: float,
+        seconds: float,
+    ) -> None:
+        self.seconds = seconds
+        self.turn = box.turn
+        self._square, self._size, self._box, self._pose = square, size, box, pose
+        self._part: tuple[UInt8[np.ndarray, "_ _ 3"], CropSquare] | None = image, square
+        if square.side > LARGEST_CUT:
+            _ = self.crop  # smaller than the part
+        else:
+            self._part = cut_square(image, square)
+
+    @cached_property
+    def crop(self) -> UInt8[np.ndarray, "size size 3"]:
+        """The model's crop of the face, RGB."""
+        assert self._part is not None  # only this property, which is computed once, clears it
+        crop = crop_square(*self._part, self._size)
+        self._part = None
+        return crop
+
+    @cached_property
+    def quality(self) -> FaceQuality:
+        """The quality of the face."""
+        return frame_quality(self.crop, self._box, self._square, self._pose)
+
+
 class TrackWindows:
     """Collects the frames of one track and returns its windows as they fill.
 
@@ -110,19 +160,16 @@ class TrackWindows:
         self._covered = start_seconds
         self._aligner = face_aligner(reader.alignment, detector, options.upright)
         self._quality = TrackQuality()
-        self._seconds: deque[float] = deque()
-        self._crops: deque[UInt8[np.ndarray, "size size 3"]] = deque()
-        self._qualities: deque[FaceQuality] = deque()
-        self._turns: deque[float] = deque()
+        self._frames: deque[FaceFrame] = deque()
         self._stillness = Stillness()
 
     def __len__(self) -> int:
-        return len(self._crops)
+        return len(self._frames)
 
     def add(
         self, image: UInt8[np.ndarray, "height width 3"], box: FaceBox, seconds: float, last_visible_seconds: float
-    ) -> FaceQuality:
-        """Crop the face in the next frame and return its quality; drop the crops that no window needs any more.
+    ) -> FaceFrame:
+        """Add the face in the next frame and return it; drop the frames that no window needs any more.
 
         Args:
             image: RGB.
@@ -131,19 +178,12 @@ class TrackWindows:
             last_visible_seconds: ``Track.last_visible_seconds``; the track may end there.
         """
         square = self._aligner.update(image, box, seconds)
-        crop = crop_square(image, square, self._reader.size)
-        quality = self._quality.update(crop, box, square)
-        self._seconds.append(seconds)
-        self._crops.append(crop)
-        self._qualities.append(quality)
-        self._turns.append(box.turn)
+        frame = FaceFrame(image, square, self._reader.size, box, self._quality.pose(box), seconds)
+        self._frames.append(frame)
         oldest = min(self._next_start, last_visible_seconds - self._reader.clip_seconds)
-        while len(self._seconds) > 1 and self._seconds[1] <= oldest:
-            self._seconds.popleft()
-            self._crops.popleft()
-            self._qualities.popleft()
-            self._turns.popleft()
-        return quality
+        while len(self._frames) > 1 and self._frames[1].seconds <= oldest:
+            self._frames.popleft()
+        return frame
 
     def take_full(self, track: int, until_seconds: float) -> list[Window]:
         """Return the windows that end by a given time and were not returned before."""
@@ -162,17 +202,18 @@ class TrackWindows:
 
     def _window(self, track: int, start_seconds: float, end_seconds: float) -> Window:
         count = self._reader.frames
-        positions = frames_in_window(self._seconds, start_seconds, end_seconds, count)
-        crops = [self._crops[position] for position in positions.tolist()]
+        positions = frames_in_window([frame.seconds for frame in self._frames], start_seconds, end_seconds, count)
+        frames = [self._frames[position] for position in positions.tolist()]
+        first = frames[0].crop
         still = positions[0] == positions[-1]  # one image may fill thousands of windows: do not copy it
-        clip = np.broadcast_to(crops[0], (count, *crops[0].shape)) if still else np.stack(crops)
-        qualities = [self._settled_quality(position) for position in positions.tolist()]
-        pictures = np.unique(positions).tolist()
-        frozen = len(pictures) > 1 and self._stillness.is_still([self._crops[position] for position in pictures])
+        clip = np.broadcast_to(first, (count, *first.shape)) if still else np.stack([frame.crop for frame in frames])
+        pictures = [self._frames[position].crop for position in np.unique(positions).tolist()]
+        frozen = len(pictures) > 1 and self._stillness.is_still(pictures)
+        qualities = [self._settled_quality(frame) for frame in frames]
         quality, flaw = judge(qualities, len(pictures), self._flawless, still=frozen)
         return Window(track, start_seconds, end_seconds, clip, quality, flaw)
 
-    def _settled_quality(self, position: int) -> FaceQuality:
+    def _settled_quality(self, frame: FaceFrame) -> FaceQuality:
         """Return the quality of a frame; its crop is the wrong way up if the turn was corrected since."""
-        quality, turn = self._qualities[position], self._turns[position]
-        return quality if abs(wrap_degrees(turn - self._turns[-1])) <= LARGEST_ROLL else quality._replace(turn=0.0)
+        is_settled = abs(wrap_degrees(frame.turn - self._frames[-1].turn)) <= LARGEST_ROLL
+        return frame.quality if is_settled else frame.quality._replace(turn=0.0)

@@ -5,12 +5,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from jaxtyping import UInt8
 
 from ifdd.faces.boxes import FaceBox, overlap, wrap_degrees
-from ifdd.faces.detection import FaceDetector, finds_landmarks
+from ifdd.faces.detection import LARGEST_DETECTION_SIDE, FaceDetector, finds_landmarks
 from ifdd.faces.upright.turns import SURE, TurnVote, detect_turned, try_turns, with_turn
+from ifdd.video.fitting import Fit
 
 FIRST_AGAIN_SECONDS, LAST_AGAIN_SECONDS = 0.5, 4.0
 """Time until a face whose turn is certain is tried again; it doubles each time."""
@@ -29,6 +31,16 @@ SCOUT_SECONDS = 0.5
 
 CONFIDENT = 0.5
 """Detection score from which on a face is tried, and counts for the camera."""
+
+COARSE_SIDE = 320
+"""Longer side in pixels of the reduced picture in which large faces that are known are searched: a quarter of the
+pixels."""
+
+COARSE_HEIGHT = 24.0
+"""Height in pixels that every face must have in the reduced picture."""
+
+FINE_SECONDS = 0.5
+"""Longest time between two searches in the full picture, which also find new and small faces."""
 
 SAME_FACE = 0.2
 """Overlap from which on two boxes in successive searches show the same face."""
@@ -64,6 +76,9 @@ class FaceSearch:
     A new face is tried in all turns, again while the result is uncertain, and from time to time later. The picture is
     searched as the camera was held: in the turn of most faces. Without landmarks, all faces count as upright.
 
+    While all faces in sight are large, most pictures are reduced before they are searched. The full picture is searched
+    at every shot boundary, every ``FINE_SECONDS``, and where the reduced one does not show every face again.
+
     Args:
         detector: the face detector.
     """
@@ -78,6 +93,7 @@ class FaceSearch:
         self._seen: list[_Seen] = []
         self._scouted_seconds = -math.inf
         self._scout = 0
+        self._fine_seconds = -math.inf
 
     def search(
         self, image: UInt8[np.ndarray, "height width 3"], seconds: float, boundary: bool = False
@@ -91,7 +107,8 @@ class FaceSearch:
         """
         if boundary:
             self._seen = []
-        turn, faces = self._detect(image, seconds)
+        known = None if boundary else self._detect_known(image, seconds)
+        turn, faces = self._detect(image, seconds) if known is None else (self.camera, known)
         seen = self._recall(faces)
         votes = 0
         for one in sorted((one for one in seen if one is not None), key=lambda one: -one.box.height):
@@ -105,8 +122,28 @@ class FaceSearch:
         self._judge_camera()
         return turned
 
+    def _detect_known(self, image: UInt8[np.ndarray, "height width 3"], seconds: float) -> list[FaceBox] | None:
+        """Return the faces in the reduced picture; None if the full one has to be searched."""
+        height, width = image.shape[:2]
+        scale = COARSE_SIDE / max(height, width)
+        if (
+            seconds - self._fine_seconds > FINE_SECONDS
+            or min(LARGEST_DETECTION_SIDE, max(height, width)) <= COARSE_SIDE
+            or not finds_landmarks(self.detector)
+            or not self._seen
+            or any(one.missed or scale * one.box.height < COARSE_HEIGHT for one in self._seen)
+        ):
+            return None
+        size = max(1, round(scale * width)), max(1, round(scale * height))
+        reduced = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        faces = [face.placed(Fit(1 / scale, 0.0, 0.0)) for face in detect_turned(reduced, self.detector, self.camera)]
+        sure = [face for face in faces if face.score >= CONFIDENT]
+        found = all(any(overlap(one.box, face) >= SAME_FACE for face in sure) for one in self._seen)
+        return faces if found and len(sure) == len(self._seen) else None
+
     def _detect(self, image: UInt8[np.ndarray, "height width 3"], seconds: float) -> tuple[int, list[FaceBox]]:
         """Return the turn in which the picture was searched, and the faces."""
+        self._fine_seconds = seconds
         faces = detect_turned(image, self.detector, self.camera)
         missed = not any(face.score >= CONFIDENT for face in faces)
         if not missed or not finds_landmarks(self.detector):
