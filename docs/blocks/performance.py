@@ -137,6 +137,30 @@ def gpu() -> str:
     return table(header, rows) + "\n\n" + " ".join(about) if rows else "*Nothing is measured yet.*"
 
 
+def sizes() -> str:
+    """List accuracy and latency of the small models, the fastest first."""
+    if not (ROOT / "results" / "sizes.json").exists():
+        return "*Nothing is measured yet: run `python -m benchmarks.sizes`.*"
+    found = result("sizes")
+    rows = [
+        (
+            name.replace("_", " "),
+            f"{row['frames']} x {row['size']} x {row['size']}",
+            f"{row['parameters']:,}",
+            f"{row['gmac']:.2f}",
+            f"{1000 * row['seconds']:.1f} ms",
+            spread(row["to_reference"]),
+            f"{row['accuracy']:.1%}".replace("%", " %"),
+            ", ".join(f"{100 * value:.1f}" for value in row["accuracies"]),
+        )
+        for name, row in sorted(found["models"].items(), key=lambda one: one[1]["seconds"])
+    ]
+    reference = found["reference"]
+    header = ("model", "clip", "parameters", "GMAC", "a clip", f"to {reference}", "accuracy", "of each seed")
+    about = f"{found['machine']['processor']}, one thread, torch {found['machine']['torch']}; {found['rounds']} rounds."
+    return table(header, rows) + f"\n\n{about}"
+
+
 def spread(ratio: dict[str, float]) -> str:
     """Return the median of a ratio with its quartiles."""
     return f"{ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
@@ -148,6 +172,7 @@ BLOCKS: Makers = {
     "performance allocator": allocator,
     "performance memory": memory,
     "performance presets": presets,
+    "performance sizes": sizes,
     "performance compiled": compiled,
     "performance gpu": gpu,
 }
