@@ -103,6 +103,18 @@ def test_small_faces_are_searched_again_at_intervals_only() -> None:
     assert square == pytest.approx((100, 100, 37, 0), abs=1e-6)
 
 
+def test_a_large_face_found_in_a_reduced_picture_is_searched_again_at_once() -> None:
+    detector = LeaningFace()
+    aligner = LandmarkAligner(detector)
+    found = face_with(CropSquare(100, 100, 85))
+    for i in range(4):
+        aligner.update(IMAGE, found, 0.1 * i)
+    assert detector.searches == 0
+    for i in range(4, 8):
+        aligner.update(IMAGE, found._replace(fine=False), 0.1 * i)
+    assert detector.searches == 4
+
+
 def test_without_landmarks_the_default_square_is_cropped() -> None:
     box = FaceBox(10, 10, 50, 60, 0.9)
     assert face_aligner("landmarks", DiscDetector()).update(IMAGE, box, 0.0) == pytest.approx(default_square(box))

@@ -139,7 +139,7 @@ def wide_scene(*heads: tuple[int, int, int]) -> np.ndarray:
     return image
 
 
-LARGE, OTHER, SMALL = (400, 360, 90), (900, 360, 90), (900, 300, 30)
+LARGE, OTHER, SMALL = (400, 360, 90), (900, 360, 90), (900, 300, 50)
 
 
 def test_large_faces_that_are_known_are_searched_in_a_reduced_picture() -> None:
@@ -149,6 +149,7 @@ def test_large_faces_that_are_known_are_searched_in_a_reduced_picture() -> None:
         (face,) = search.search(wide_scene(LARGE), 0.12 * number)
         assert face.center == pytest.approx(LARGE[:2], abs=4)
         assert face.height == pytest.approx(180, abs=8)
+        assert face.fine == (number % 5 == 0)
     assert detector.sides.count(320) == 9
     assert detector.sides.count(1280) == 3  # at 0, 0.6 and 1.2 s
 

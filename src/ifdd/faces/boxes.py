@@ -45,6 +45,8 @@ class FaceBox(NamedTuple):
     detector finds no landmarks."""
     certainty: float = 1.0
     """Probability that this is the right way up."""
+    fine: bool = True
+    """Whether it was found in the full picture, not in a reduced one, where landmarks are less exact."""
 
     @property
     def center(self) -> tuple[float, float]:

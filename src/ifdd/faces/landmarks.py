@@ -72,11 +72,11 @@ def refine_landmarks(
         box: the face, with the landmarks detected in the whole image.
         detector: the face detector.
     """
-    return box.landmarks if is_fine(image, box) else find_landmarks(image, box, detector)
+    return box.landmarks if box.fine and is_fine(image, box) else find_landmarks(image, box, detector)
 
 
 def is_fine(image: UInt8[np.ndarray, "height width 3"], box: FaceBox) -> bool:
-    """Return whether an enlarged crop would hardly locate the landmarks of a box better."""
+    """Return whether an enlarged crop would hardly locate the landmarks better than a search of the full picture."""
     if box.landmarks is None:
         return False
     return (

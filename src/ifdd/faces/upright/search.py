@@ -36,7 +36,7 @@ COARSE_SIDE = 320
 """Longer side in pixels of the reduced picture in which large faces that are known are searched: a quarter of the
 pixels."""
 
-COARSE_HEIGHT = 24.0
+COARSE_HEIGHT = 36.0
 """Height in pixels that every face must have in the reduced picture."""
 
 FINE_SECONDS = 0.5
@@ -136,10 +136,11 @@ class FaceSearch:
             return None
         size = max(1, round(scale * width)), max(1, round(scale * height))
         reduced = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        faces = [face.placed(Fit(1 / scale, 0.0, 0.0)) for face in detect_turned(reduced, self.detector, self.camera)]
+        found = detect_turned(reduced, self.detector, self.camera)
+        faces = [face.placed(Fit(1 / scale, 0.0, 0.0))._replace(fine=False) for face in found]
         sure = [face for face in faces if face.score >= CONFIDENT]
-        found = all(any(overlap(one.box, face) >= SAME_FACE for face in sure) for one in self._seen)
-        return faces if found and len(sure) == len(self._seen) else None
+        again = all(any(overlap(one.box, face) >= SAME_FACE for face in sure) for one in self._seen)
+        return faces if again and len(sure) == len(self._seen) else None
 
     def _detect(self, image: UInt8[np.ndarray, "height width 3"], seconds: float) -> tuple[int, list[FaceBox]]:
         """Return the turn in which the picture was searched, and the faces."""
