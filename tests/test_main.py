@@ -1,6 +1,8 @@
 """The command line: help, both spellings, switches, and a one-line error for every mistake."""
 
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -246,6 +248,20 @@ def test_a_mistake_in_a_file_is_reported_with_file_and_line(
 def test_mistakes_cover_every_command() -> None:
     assert {command for command, _, _ in MISTAKES} == set(COMMANDS)
     assert len(MISTAKES) >= 30
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no SIGPIPE")
+@pytest.mark.parametrize("words", [["--help"], ["study", "--help"]])
+def test_output_that_nobody_reads_is_no_error(words: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "ifdd", *words], stdout=writing, stderr=subprocess.PIPE, check=False
+        )
+    finally:
+        os.close(writing)
+    assert (ended.returncode, ended.stderr) == (141, b"")
 
 
 def test_info_alone_lists_the_presets(capsys: pytest.CaptureFixture[str]) -> None:

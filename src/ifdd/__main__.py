@@ -8,6 +8,7 @@ import difflib
 import importlib
 import importlib.metadata
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -106,9 +107,24 @@ EXTRA_MODULES = ("kornia", "lightning", "sklearn", "tensorboard", "threadpoolctl
 
 HELP = ("-h", "--help")
 
+STDOUT = 1
+"""File descriptor of the standard output."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run ``ifdd COMMAND ...``; the exit code is 0 on success, 2 for a mistake in the input, 130 if interrupted."""
+    """Run ``ifdd COMMAND ...``.
+
+    The exit code is 0 on success, 2 for a mistake in the input, 130 if interrupted, 141 if nobody reads the output.
+    """
+    try:
+        _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # as in ifdd train --help | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)  # what is still buffered is written at the exit
+        sys.exit(128 + signal.SIGPIPE)
+
+
+def _run(arguments: Sequence[str] | None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["help"]:
         words = [*words[1:2], "--help"]  # ifdd help train: ifdd train --help
