@@ -20,6 +20,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,13 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import one_hot
 
+from benchmarks.operations import profile_operations
 from benchmarks.plain import PlainIFDD
 from benchmarks.products import gigaflop, only_products, products_of
 from ifdd.model import IFDD, PRESETS, IFDDConfig, IFDDLoss, create_model, inference_form
 from ifdd.model.measuring import device_name, peak_on_cpu
 
-PARTS = ("inference", "training", "memory", "presets", "compile")
+PARTS = ("inference", "training", "memory", "profile", "presets", "compile")
 MODEL = "ifdd_mvit_xs"
 TRAINING_BATCH = 1
 MEMORY_BATCHES = {"inference": 8, "training": 2}
@@ -76,6 +78,8 @@ def measure_part(part: str, options: argparse.Namespace) -> Any:
         yield f"batch_{TRAINING_BATCH}", measure_training(TRAINING_BATCH, options.rounds)
     elif part == "memory":
         yield from measure_memory()
+    elif part == "profile":
+        yield "batch_1", measure_profile(options.rounds)
     elif part == "presets":
         for preset in options.presets.split(","):
             yield preset, measure_preset(preset, options.rounds)
@@ -107,6 +111,17 @@ def measure_inference(batch: int, rounds: int) -> dict[str, Any]:
             "limit": lambda: [limit() for _ in range(batch)],
         }
         return compare(subjects, rounds, warm=True) | {"gigaflop": round(gigaflop(one) * batch, 1)}
+
+
+def measure_profile(rounds: int) -> dict[str, Any]:
+    """Return the seconds that a forward of one clip spends in each group of operations, plain and in ifdd."""
+    model = inference_form(create_model(MODEL).eval())
+    plain, given = PlainIFDD(model).eval(), clips(model.config, 1)
+    with torch.inference_mode():
+        return {
+            name: profile_operations(partial(network, given), rounds)
+            for name, network in (("plain", plain), ("ifdd", model))
+        }
 
 
 def measure_training(batch: int, rounds: int) -> dict[str, Any]:

@@ -54,8 +54,8 @@ STAGES = {
     "detect": ("stream.py", "analyze"),
     "follow": ("tracker.py", "update"),
     "align": ("alignment.py", "update"),
-    "crop": ("boxes.py", "crop_square"),
-    "quality": ("quality.py", "update"),
+    "crop": ("windows.py", "crop"),
+    "quality": ("quality.py", "frame_quality"),
     "model": ("stream.py", "read_windows"),
     "write": ("recognition.py", "write"),
 }
@@ -163,12 +163,16 @@ def measure_shares(setup: Setup, video: Path, seconds: float) -> dict[str, Any]:
 
 
 def cumulative(stats: dict[tuple[str, int, str], Any], file: str, name: str) -> float:
-    """Return the time in a function and what it calls, in seconds; crops that alignment makes are not counted."""
+    """Return the time in all functions of this name in a file and what they call, in seconds.
+
+    What one of them spends in another counts once.
+    """
     taken = 0.0
     for (path, _, function), (_, _, _, time_, callers) in stats.items():
         if function == name and Path(path).name == file:
-            inner = sum(part[3] for caller, part in callers.items() if caller[2] == "find_landmarks")
-            taken += time_ - inner
+            taken += time_ - sum(
+                part[3] for (where, _, caller), part in callers.items() if caller == name and Path(where).name == file
+            )
     return taken
 
 

@@ -55,6 +55,22 @@ def memory() -> str:
     return table(("machine", "what", "ifdd : plain", "plain", "ifdd"), rows) if rows else NOT_MEASURED
 
 
+def profile() -> str:
+    """List where the time of a forward goes, in the plain model and in this one."""
+    rows = []
+    for number, report in enumerate(reports(), 1):
+        found = report.get("profile", {}).get("batch_1")
+        if found is None:
+            continue
+        wholes = {each: sum(found[each].values()) for each in ("plain", "ifdd")}
+        for name in sorted(found["plain"], key=lambda group: -max(found["plain"][group], found["ifdd"][group])):
+            milliseconds = (f"{1000 * found[each][name]:.0f} ms" for each in wholes)
+            shares = (f"{found[each][name] / whole:.0%}".replace("%", " %") for each, whole in wholes.items())
+            rows.append((number, name, *milliseconds, *shares))
+    header = ("machine", "operations", "plain", "ifdd", "plain, share", "ifdd, share")
+    return table(header, rows) if rows else NOT_MEASURED
+
+
 def allocator() -> str:
     """List what a training step gains when freed memory is kept."""
     if not (ROOT / "results" / "allocator.json").exists():
@@ -171,6 +187,7 @@ BLOCKS: Makers = {
     "performance speed": speed,
     "performance allocator": allocator,
     "performance memory": memory,
+    "performance profile": profile,
     "performance presets": presets,
     "performance sizes": sizes,
     "performance compiled": compiled,

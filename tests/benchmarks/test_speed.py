@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from benchmarks import speed
+from benchmarks.operations import GROUPS, OTHER, profile_operations
 from benchmarks.plain import PlainIFDD
 from benchmarks.products import Product, gigaflop, only_products, products_of
 from ifdd.model import IFDD, IFDDLoss, create_model
@@ -81,3 +82,13 @@ def test_a_part_is_merged_into_the_file_of_the_machine(tmp_path: Path) -> None:
     report = json.loads(out.read_text())
     assert list(report) == ["machine", "inference", "memory"]
     assert report["inference"] == {"batch_1": {"a": 1}}
+
+
+def test_the_profile_finds_the_work_of_a_layer() -> None:
+    layer, given = torch.nn.Sequential(torch.nn.Linear(400, 400), torch.nn.GELU()), torch.rand(300, 400)
+    with torch.inference_mode():
+        found = profile_operations(lambda: layer(given), rounds=2)
+    assert set(found) == {*GROUPS, OTHER}
+    assert found["matrix products"] > 0
+    assert found["GELU"] > 0
+    assert found["fused attention"] == found["convolutions"] == 0
