@@ -1,6 +1,6 @@
 """Time the small models whose accuracy ``ifdd study`` has measured, to choose the preset between tiny and the paper's.
 
-    ifdd study configs/sizes.yaml --jobs 2         # trains them: results/sizes_study.json
+    ifdd study benchmarks/sizes.yaml --jobs 2         # trains them: results/sizes_study.json
     python -m benchmarks.sizes                     # on an idle machine: results/sizes.json
     python docs/make_sizes_figure.py               # the picture
 

@@ -19,7 +19,7 @@ from ifdd.training.train import train
 CONFIGS = Path(__file__).parents[1] / "configs"
 CHANGES = [CONFIGS / "uar.yaml"]
 """Files that only change settings of a recipe."""
-STUDIES = [CONFIGS / "study.yaml", CONFIGS / "study_gpu.yaml", CONFIGS / "sizes.yaml"]
+STUDIES = [CONFIGS / "study.yaml", CONFIGS / "study_gpu.yaml"]
 """Settings of 'ifdd study': tests/training/study/test_plan.py parses them."""
 RECIPES = sorted({*CONFIGS.glob("**/*.yaml"), *CONFIGS.glob("**/*.yml")} - {*CHANGES, *STUDIES})
 OFFICIAL = [CONFIGS / f"{name}.yaml" for name in ("dfew", "ferv39k", "mafw")]
