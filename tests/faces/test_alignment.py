@@ -103,16 +103,17 @@ def test_small_faces_are_searched_again_at_intervals_only() -> None:
     assert square == pytest.approx((100, 100, 37, 0), abs=1e-6)
 
 
-def test_a_large_face_found_in_a_reduced_picture_is_searched_again_at_once() -> None:
+def test_landmarks_of_a_reduced_picture_do_not_move_the_crop_of_a_large_face() -> None:
     detector = LeaningFace()
-    aligner = LandmarkAligner(detector)
-    found = face_with(CropSquare(100, 100, 85))
-    for i in range(4):
-        aligner.update(IMAGE, found, 0.1 * i)
+    aligner, usual = LandmarkAligner(detector), CropSquare(100, 100, 85)
+    aligner.update(IMAGE, face_with(usual), 0.0)
+    rough = face_with(usual._replace(x=104, side=90))
+    for i in range(1, 6):
+        assert aligner.update(IMAGE, rough._replace(fine=False), 0.1 * i) == pytest.approx(usual)
+    for i in range(6, 30):
+        square = aligner.update(IMAGE, rough, 0.1 * i)
+    assert square == pytest.approx(usual._replace(x=104, side=90), abs=0.01)
     assert detector.searches == 0
-    for i in range(4, 8):
-        aligner.update(IMAGE, found._replace(fine=False), 0.1 * i)
-    assert detector.searches == 4
 
 
 def test_without_landmarks_the_default_square_is_cropped() -> None:

@@ -144,7 +144,7 @@ LARGE, OTHER, SMALL = (400, 360, 90), (900, 360, 90), (900, 300, 50)
 
 def test_large_faces_that_are_known_are_searched_in_a_reduced_picture() -> None:
     detector = Listener()
-    search = FaceSearch(detector)
+    search = FaceSearch(detector, reduce=True)
     for number in range(12):
         (face,) = search.search(wide_scene(LARGE), 0.12 * number)
         assert face.center == pytest.approx(LARGE[:2], abs=4)
@@ -157,7 +157,7 @@ def test_large_faces_that_are_known_are_searched_in_a_reduced_picture() -> None:
 @pytest.mark.parametrize("after", [(LARGE, OTHER), (OTHER,)])
 def test_a_face_that_appears_or_vanishes_is_noticed_at_once(after: tuple[tuple[int, int, int], ...]) -> None:
     detector = Listener()
-    search = FaceSearch(detector)
+    search = FaceSearch(detector, reduce=True)
     search.search(wide_scene(LARGE), 0.0)
     faces = search.search(wide_scene(*after), 0.12)
     assert {round(face.center[0], -2) for face in faces} == {head[0] for head in after}
@@ -166,15 +166,24 @@ def test_a_face_that_appears_or_vanishes_is_noticed_at_once(after: tuple[tuple[i
 
 def test_a_small_face_is_found_within_half_a_second_and_then_searched_in_full() -> None:
     detector = Listener()
-    search = FaceSearch(detector)
+    search = FaceSearch(detector, reduce=True)
     found = [len(search.search(wide_scene(LARGE, *[SMALL] * (number > 0)), 0.12 * number)) for number in range(12)]
     assert found[5:] == [2] * 7, found
     assert detector.sides.count(1280) >= 8
 
 
-def test_a_shot_boundary_is_searched_in_full() -> None:
+def test_pictures_are_not_reduced_unless_asked_for() -> None:
     detector = Listener()
     search = FaceSearch(detector)
+    for number in range(4):
+        (face,) = search.search(wide_scene(LARGE), 0.12 * number)
+        assert face.fine
+    assert 320 not in detector.sides
+
+
+def test_a_shot_boundary_is_searched_in_full() -> None:
+    detector = Listener()
+    search = FaceSearch(detector, reduce=True)
     search.search(wide_scene(LARGE), 0.0)
     search.search(wide_scene(LARGE), 0.12, boundary=True)
     assert detector.sides.count(1280) == 2

@@ -18,6 +18,7 @@ from ifdd.faces.boxes import CropSquare, FaceBox, crop_square
 from ifdd.faces.detection import FaceDetector
 from ifdd.faces.main_face import follow_face, search_faces
 from ifdd.faces.tracking import Tracker, TrackingOptions
+from ifdd.faces.upright.search import FaceSearch
 from ifdd.inference import HaarDetector, Recognition, Recognizer, WindowOptions, YuNetDetector
 from ifdd.inference.reader import Readings
 from ifdd.model import IFDD, Checkpoint, load_checkpoint
@@ -509,14 +510,16 @@ def test_a_detector_without_landmarks_is_reported_once(checkpoint: Path, caplog:
 
 
 @needs_real
-def test_a_stream_aligns_a_real_face_as_prepare_does(checkpoint: Path) -> None:
+@pytest.mark.parametrize("reduce", [False, True])
+def test_a_stream_aligns_a_real_face_as_prepare_does(checkpoint: Path, reduce: bool) -> None:
     detector = YuNetDetector(REAL / "models" / "yunet_n_640_640.onnx")
     frames = list(iter_frames(REAL / "videos" / "one_face_smile.mp4"))[:60]
     places = follow_face(search_faces(iter(frames), detector, "landmarks"), "landmarks")
     tracker, aligner = Tracker(TrackingOptions()), face_aligner("landmarks", detector)
+    search = FaceSearch(detector, reduce=reduce)
     apart = []
     for frame, place in zip(frames, places, strict=True):
-        (track,) = tracker.update(frame.index, frame.seconds, detector.detect(frame.image)).active
+        (track,) = tracker.update(frame.index, frame.seconds, search.search(frame.image, frame.seconds)).active
         square = aligner.update(frame.image, track.box, frame.seconds)
         x, y, side, roll = place.square
         apart.append([(square.x - x) / side, (square.y - y) / side, square.side / side - 1, square.roll - roll])

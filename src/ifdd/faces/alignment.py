@@ -106,8 +106,8 @@ class BoxAligner:
 class LandmarkAligner:
     """Crops the square that landmarks give: ``align_face``, smoothed.
 
-    The square is measured relative to the box, which is known in every frame: in every searched frame if the face is
-    large, otherwise about every ``ROLL_SECONDS``, because it needs another detection. The crop follows the median of
+    The square is measured relative to the box, which is known in every frame: wherever the full picture was searched if
+    the face is large, otherwise about every ``ROLL_SECONDS``, because it needs another detection. The crop follows the median of
     the last ``MEDIAN_COUNT`` measurements, and the default square until there is one.
 
     Args:
@@ -145,7 +145,7 @@ class LandmarkAligner:
         if box.landmarks is None:
             return None
         if is_fine(image, box):
-            return plausible_square(box.landmarks, box) if box.fine else measure_square(image, box, self._detector)
+            return plausible_square(box.landmarks, box) if box.fine else None
         if seconds - self._measured_seconds < ROLL_SECONDS:
             return None
         self._measured_seconds = seconds

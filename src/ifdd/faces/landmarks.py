@@ -72,7 +72,7 @@ def refine_landmarks(
         box: the face, with the landmarks detected in the whole image.
         detector: the face detector.
     """
-    return box.landmarks if box.fine and is_fine(image, box) else find_landmarks(image, box, detector)
+    return box.landmarks if is_fine(image, box) else find_landmarks(image, box, detector)
 
 
 def is_fine(image: UInt8[np.ndarray, "height width 3"], box: FaceBox) -> bool:

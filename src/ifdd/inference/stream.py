@@ -44,7 +44,7 @@ class FrameAnalyzer:
     """
 
     def __init__(self, detector: FaceDetector, tracking: TrackingOptions) -> None:
-        self._search = FaceSearch(detector)
+        self._search = FaceSearch(detector, reduce=True)
         self._shots = ShotBoundaryDetector(tracking.shot_threshold)
         self._schedule = SearchSchedule(tracking.detect_every)
 

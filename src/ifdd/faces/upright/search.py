@@ -76,18 +76,21 @@ class FaceSearch:
     A new face is tried in all turns, again while the result is uncertain, and from time to time later. The picture is
     searched as the camera was held: in the turn of most faces. Without landmarks, all faces count as upright.
 
-    While all faces in sight are large, most pictures are reduced before they are searched. The full picture is searched
-    at every shot boundary, every ``FINE_SECONDS``, and where the reduced one does not show every face again.
+    If asked to, most pictures are reduced before they are searched while all faces in sight are large. The full picture
+    is then searched at every shot boundary, every ``FINE_SECONDS``, and where the reduced one does not show every face
+    again.
 
     Args:
         detector: the face detector.
+        reduce: whether pictures may be reduced: faster, and less exact.
     """
 
     MISSES = 8
     """Searches after which a face that is not found any more is forgotten."""
 
-    def __init__(self, detector: FaceDetector) -> None:
+    def __init__(self, detector: FaceDetector, *, reduce: bool = False) -> None:
         self.detector = detector
+        self._reduce = reduce and finds_landmarks(detector)
         self.camera = 0
         """Clockwise turn of the picture: 0, 90, 180 or 270 degrees."""
         self._seen: list[_Seen] = []
@@ -127,9 +130,9 @@ class FaceSearch:
         height, width = image.shape[:2]
         scale = COARSE_SIDE / max(height, width)
         if (
-            seconds - self._fine_seconds > FINE_SECONDS
+            not self._reduce
+            or seconds - self._fine_seconds > FINE_SECONDS
             or min(LARGEST_DETECTION_SIDE, max(height, width)) <= COARSE_SIDE
-            or not finds_landmarks(self.detector)
             or not self._seen
             or any(one.missed or scale * one.box.height < COARSE_HEIGHT for one in self._seen)
         ):
