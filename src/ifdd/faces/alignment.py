@@ -107,8 +107,8 @@ class LandmarkAligner:
     """Crops the square that landmarks give: ``align_face``, smoothed.
 
     The square is measured relative to the box, which is known in every frame: wherever the full picture was searched if
-    the face is large, otherwise about every ``ROLL_SECONDS``, because it needs another detection. The crop follows the median of
-    the last ``MEDIAN_COUNT`` measurements, and the default square until there is one.
+    the face is large, otherwise about every ``ROLL_SECONDS``, because it needs another detection. The crop follows the
+    median of the last ``MEDIAN_COUNT`` measurements, and the default square until there is one.
 
     Args:
         detector: the face detector.
