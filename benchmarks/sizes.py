@@ -1,6 +1,6 @@
 """Time the small models whose accuracy ``ifdd study`` has measured, to choose the preset between tiny and the paper's.
 
-    ifdd study benchmarks/sizes.yaml --jobs 2         # trains them: results/sizes_study.json
+    ifdd study benchmarks/sizes.yaml --jobs 2      # trains them: results/sizes_study.json
     python -m benchmarks.sizes                     # on an idle machine: results/sizes.json
     python docs/make_sizes_figure.py               # the picture
 
@@ -9,16 +9,15 @@ A clip is timed in the form for inference, in float32 on one thread. The models 
 
 import argparse
 import json
-import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
 
-from benchmarks.speed import clips, machine, ratio
-from ifdd.model import IFDD, create_model
-from ifdd.model.inference_form import inference_form
+from benchmarks.speed import clips, machine, ratio, take_turns
+from ifdd.model import IFDD, create_model, inference_form
 from ifdd.training.study.baselines import register_baselines
 
 CLASSES = 7
@@ -47,15 +46,8 @@ def measure(study: dict[str, Any], rounds: int) -> dict[str, Any]:
     settings = study["settings"]
     register_baselines(settings["baselines"])
     models = {name: build(settings, name) for name in settings["variants"]}
-    given = {name: clips(model.config, 1) for name, model in models.items()}
-    times: dict[str, list[float]] = {name: [] for name in models}
     with torch.inference_mode():
-        for number in range(-1, rounds):
-            for name, model in models.items():
-                start = time.perf_counter()
-                model(given[name])
-                if number >= 0:
-                    times[name].append(time.perf_counter() - start)
+        times = take_turns({name: partial(model, clips(model.config, 1)) for name, model in models.items()}, rounds)
     cells = {cell["variant"]: cell for cell in study["cells"]}
     rows = {
         name: {

@@ -186,20 +186,26 @@ def compare(subjects: Subjects, rounds: int, base: str = "plain", warm: bool = F
         base: the subject that ifdd is compared with.
         warm: whether all have run before; otherwise they run once before the rounds.
     """
-    times: dict[str, list[float]] = {name: [] for name in subjects}
     load = os.getloadavg()[0]
-    for number in range(0 if warm else -1, rounds):
-        for name, run in subjects.items():
-            start = time.perf_counter()
-            run()
-            if number >= 0:
-                times[name].append(time.perf_counter() - start)
+    times = take_turns(subjects, rounds, warm)
     found: dict[str, Any] = {f"{base}_to_ifdd": ratio(times[base], times["ifdd"])}
     if "limit" in times:
         found["ifdd_to_limit"] = ratio(times["ifdd"], times["limit"])
         found[f"{base}_to_limit"] = ratio(times[base], times["limit"])
     seconds = {name: round(statistics.median(of_one), 4) for name, of_one in times.items()}
     return found | {"seconds": seconds, "rounds": rounds, "load_before": round(load, 1)}
+
+
+def take_turns(subjects: Subjects, rounds: int, warm: bool = False) -> dict[str, list[float]]:
+    """Return the seconds of each subject in every round; the arguments are those of ``compare``."""
+    times: dict[str, list[float]] = {name: [] for name in subjects}
+    for number in range(0 if warm else -1, rounds):
+        for name, run in subjects.items():
+            start = time.perf_counter()
+            run()
+            if number >= 0:
+                times[name].append(time.perf_counter() - start)
+    return times
 
 
 def ratio(above: list[float], below: list[float]) -> dict[str, float]:

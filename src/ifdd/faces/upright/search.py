@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ifdd.faces.boxes import FaceBox, overlap, wrap_degrees
-from ifdd.faces.detection import LARGEST_DETECTION_SIDE, FaceDetector, finds_landmarks
+from ifdd.faces.detection import FaceDetector, finds_landmarks
 from ifdd.faces.upright.turns import SURE, TurnVote, detect_turned, try_turns, with_turn
 from ifdd.video.fitting import Fit
 
@@ -132,7 +132,7 @@ class FaceSearch:
         if (
             not self._reduce
             or seconds - self._fine_seconds > FINE_SECONDS
-            or min(LARGEST_DETECTION_SIDE, max(height, width)) <= COARSE_SIDE
+            or scale >= 1
             or not self._seen
             or any(one.missed or scale * one.box.height < COARSE_HEIGHT for one in self._seen)
         ):
