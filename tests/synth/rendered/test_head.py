@@ -151,6 +151,19 @@ def test_a_frown_lowers_the_inner_ends_of_the_brows_most(head: Head) -> None:
         assert frown[LANDMARK_VERTICES[inner], 1] < 1.5 * frown[LANDMARK_VERTICES[outer], 1] < 0
 
 
+def test_brows_lie_lower_and_mouths_are_wider_than_the_average_heads(mesh: HeadMesh) -> None:
+    def measure(points: Points) -> tuple[float, float]:
+        marks = points[LANDMARK_VERTICES]
+        return float(marks[17:27, 1].mean() - marks[36:48, 1].mean()), float(marks[54, 0] - marks[48, 0])
+
+    height, width = measure(mesh.neutral)
+    people = np.array([measure(Head(mesh, np.random.default_rng(seed)).neutral) for seed in range(40)])
+    assert height - 0.6 < people[:, 0].mean() < height - 0.2
+    assert width * 1.03 < people[:, 1].mean() < width * 1.15
+    assert people[:, 0].max() > height - 0.1  # high brows remain
+    assert people.std(axis=0).min() > 0.15
+
+
 def test_people_differ_and_repeat(mesh: HeadMesh, head: Head) -> None:
     again, other = Head(mesh, np.random.default_rng(1)), Head(mesh, np.random.default_rng(2))
     assert np.array_equal(again.neutral, head.neutral)

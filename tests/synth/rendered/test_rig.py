@@ -16,6 +16,7 @@ from ifdd.synth.plan import person_identity
 from ifdd.synth.rendered.atlas import shared_atlas
 from ifdd.synth.rendered.mesh import HeadMesh
 from ifdd.synth.rendered.rig import RenderedRig, project, rotation
+from ifdd.synth.rendered.skin import sample_look
 from ifdd.synth.rendered.wrinkles import RELIEF_SIDE, Wrinkles
 from ifdd.synth.rig import CROP_SIDE, FaceState, FaceTruth, Light, Pose
 from ifdd.synth.rigs import make_rig_maker
@@ -132,6 +133,17 @@ def test_wrinkles_follow_their_units(mesh: HeadMesh) -> None:
     assert deeper.max() > 0.15
     assert abs(column / RELIEF_SIDE - 0.5) < 0.08  # between the brows
     assert 0.7 < row / RELIEF_SIDE < 0.9  # v up
+
+
+def test_some_faces_of_any_age_hardly_fold(mesh: HeadMesh) -> None:
+    atlas, generator = shared_atlas(mesh), np.random.default_rng(3)
+    strengths = [sample_look(person_identity(5, number), generator).wrinkle_strength for number in range(60)]
+    assert 0.15 < np.mean(np.array(strengths) < 0.2) < 0.6
+    lasting = [
+        Wrinkles(atlas, 0.0, 0.0, np.random.default_rng(seed)).relief(activation_of({}))[..., 2].max()
+        for seed in range(8)
+    ]
+    assert max(lasting) > 0.1  # young, and without folds that move
 
 
 def test_people_fold_in_different_places(mesh: HeadMesh) -> None:

@@ -13,7 +13,7 @@ Sources of the seven emotions' combinations:
 - P. Rozin, L. Lowery, R. Ebert, "Varieties of disgust faces and the structure of disgust", Journal of Personality and
   Social Psychology 66 (1994): disgust of the nose and of the upper lip.
 - C. Darwin, "The Expression of the Emotions in Man and Animals" (1872), chapter VI: crying, with the eyes firmly closed
-  and the mouth stretched.
+  and the mouth stretched; chapter VII: low spirits, with the head hanging and the lids drooping.
 
 Intensities, probabilities of optional units and the following rules are assumptions of this module, so that a person
 can tell the classes apart: anger always lowers the brows, fear always raises their inner ends and draws them together,
@@ -66,13 +66,13 @@ LIFELIKE: dict[str, tuple[Prototype, ...]] = {
         Prototype(
             {1: MARK, 4: (0.3, 0.8), 15: MARK, 17: SOME},
             {43: (0.25, 0.2, 0.6), 7: (0.2, 0.2, 0.4)},
-            head=(4.0, 4.0),
+            head=(6.0, 7.0),
             gaze_down=8.0,
         ),
         Prototype(
             {1: MARK, 4: (0.3, 0.7), 15: MARK},
             {25: (0.3, 0.2, 0.5), 43: (0.3, 0.2, 0.5), 6: (0.25, 0.2, 0.5), 17: (0.2, 0.2, 0.5)},
-            head=(5.0, 4.0),
+            head=(7.0, 7.0),
             gaze_down=10.0,
         ),
         Prototype(  # crying, the mouth open
@@ -84,31 +84,48 @@ LIFELIKE: dict[str, tuple[Prototype, ...]] = {
                 16: (0.4, 0.3, 0.8),
                 9: (0.25, 0.1, 0.4),
             },
-            head=(2.0, 6.0),
+            head=(2.0, 9.0),
+        ),
+        Prototype(  # sobbing, the eyes squeezed shut and the lips drawn down from the teeth
+            {1: SOME, 4: CLEAR, 6: CLEAR, 7: CLEAR, 15: SOME, 20: SOME, 25: CLEAR, 43: (0.5, 1.0)},
+            {16: (0.5, 0.3, 0.8), 10: (0.4, 0.2, 0.6), 26: (0.4, 0.1, 0.5), 17: (0.4, 0.3, 0.7)},
+            head=(6.0, 9.0),
         ),
         Prototype(  # holding back tears, the lips pressed
             {1: SOME, 4: CLEAR, 15: CLEAR, 17: MARK, 7: SOME},
             {43: (0.6, 0.4, 1.0), 6: (0.4, 0.2, 0.7), 24: (0.4, 0.2, 0.6), 14: (0.2, 0.2, 0.4)},
-            head=(4.0, 5.0),
+            head=(4.0, 8.0),
             gaze_down=8.0,
         ),
         Prototype(  # the mouth alone
             {15: MARK, 17: CLEAR},
             {1: (0.6, 0.2, 0.7), 4: (0.5, 0.1, 0.5), 43: (0.4, 0.2, 0.6), 25: (0.15, 0.1, 0.3)},
-            head=(4.0, 4.0),
+            head=(4.0, 7.0),
             gaze_down=8.0,
         ),
         Prototype(  # the brows alone
             {1: MARK, 4: CLEAR},
             {15: (0.5, 0.2, 0.6), 25: (0.4, 0.2, 0.6), 43: (0.4, 0.2, 0.6), 7: (0.3, 0.2, 0.5), 17: (0.3, 0.2, 0.5)},
-            head=(4.0, 5.0),
+            head=(4.0, 8.0),
             gaze_down=8.0,
         ),
         Prototype(  # quiet sadness
             {1: MARK, 4: (0.2, 0.5), 15: MARK, 17: CLEAR},
             {43: (0.4, 0.2, 0.5)},
-            head=(7.0, 4.0),
+            head=(10.0, 7.0),
             gaze_down=14.0,
+        ),
+        Prototype(  # downcast: head, eyes and lids lowered, brows and mouth faint
+            {1: SOME, 4: (0.2, 0.6), 15: SOME, 43: (0.25, 0.6)},
+            {17: (0.5, 0.2, 0.7), 7: (0.2, 0.2, 0.4), 25: (0.2, 0.1, 0.3)},
+            head=(15.0, 8.0),
+            gaze_down=14.0,
+        ),
+        Prototype(  # faint: a part of each mark
+            {1: (0.4, 0.9), 4: (0.1, 0.5), 15: (0.4, 0.9)},
+            {17: (0.6, 0.2, 0.7), 43: (0.5, 0.15, 0.4)},
+            head=(6.0, 8.0),
+            gaze_down=10.0,
         ),
     ),
     "angry": (
@@ -164,6 +181,11 @@ LIFELIKE: dict[str, tuple[Prototype, ...]] = {
             {25: CLEAR, 27: CLEAR, 1: (0.2, 0.7), 2: (0.2, 0.7)},
             {5: (0.6, 0.2, 0.8), 18: (0.2, 0.2, 0.5)},
             head=(-3.0, 2.0),
+        ),
+        Prototype(  # mouth and lids, the brows hardly
+            {1: (0.1, 0.5), 2: (0.1, 0.5), 5: SOME, 25: CLEAR, 26: CLEAR},
+            {27: (0.3, 0.2, 0.6)},
+            head=(-2.0, 2.0),
         ),
         Prototype(  # faint, the mouth round
             {1: (0.3, 0.8), 2: (0.3, 0.8), 25: CLEAR, 26: CLEAR},

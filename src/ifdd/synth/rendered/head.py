@@ -6,15 +6,25 @@ import numpy as np
 from jaxtyping import Float32
 
 from ifdd.synth.behaviour.action_units import Activation
-from ifdd.synth.rendered.mesh import TOOTH_VERTICES, HeadMesh, Points
+from ifdd.synth.rendered.mesh import LANDMARK_VERTICES, TOOTH_VERTICES, HeadMesh, Points
 from ifdd.synth.rendered.units import furrow_shapes, shape_weights
 
 IDENTITY_SPREAD, LARGEST_IDENTITY = (0.6, 1.0), 2.2
 """Range of the standard deviation of the identity weights, and their largest value."""
 
-GAIN_SPREAD, GAINS = 0.18, (0.6, 1.4)
+GAIN_SPREAD, GAINS = 0.25, (0.55, 1.5)
 """Deviation of the logarithm of how far people's faces move in each expression shape, and its range: the muscles of
 one person move the skin further than those of another at the same intensity."""
+
+BROW_DROP, BROW_DROP_SPREAD, LARGEST_BROW_DROP = 0.42, 0.28, (-0.3, 1.0)
+"""Mean, deviation and range of how much lower than the average head's a person's brows lie, in centimetres. On
+photographs of calm people they lie 3 to 4 % of the distance between the outer corners of the eyes lower."""
+
+MOUTH_WIDENING, MOUTH_WIDENING_SPREAD = 0.1, 0.07
+"""Mean and deviation of how much wider than the average head's a person's mouth is, as a share of its width."""
+
+BROW_REACH, MOUTH_REACH = (2.6, 0.9, 3.0), (3.5, 1.5, 3.5)
+"""Deviations in centimetres of the regions that move with brows and mouth, across, up and forward."""
 
 TEETH_BACK = 0.25
 """Distance in centimetres by which the teeth are moved back: the published ones push through the lips."""
@@ -43,6 +53,7 @@ class Head:
         weights = np.clip(rng.normal(0, spread, len(mesh.model.identity)), -LARGEST_IDENTITY, LARGEST_IDENTITY)
         shape = np.tensordot(weights.astype(np.float32), mesh.model.identity.astype(np.float32), 1)
         self.neutral = mesh.neutral + shape
+        self.neutral += _resting_shift(mesh, self.neutral, rng)
         self.neutral[TOOTH_VERTICES, 2] -= TEETH_BACK
         self._furrows = furrow_shapes(mesh)
         self._gains = _shape_gains([*mesh.expression_row, *self._furrows], rng.spawn(1)[0])
@@ -79,6 +90,22 @@ def _shape_gains(names: list[str], rng: np.random.Generator) -> dict[str, float]
     shapes = sorted(set(shape_of.values()))
     gains = dict(zip(shapes, np.clip(np.exp(rng.normal(0, GAIN_SPREAD, len(shapes))), *GAINS).tolist(), strict=True))
     return {name: gains[shape] for name, shape in shape_of.items() if not name.startswith(("eyeBlink", "eyeLook"))}
+
+
+def _resting_shift(mesh: HeadMesh, points: Points, rng: np.random.Generator) -> Points:
+    """Draw how a person's brows and mouth differ from the average head's: identity weights alone keep their means."""
+    drop = np.clip(rng.normal(BROW_DROP, BROW_DROP_SPREAD), *LARGEST_BROW_DROP)
+    widening = MOUTH_WIDENING + MOUTH_WIDENING_SPREAD * np.clip(rng.normal(), -2, 2)
+    front = mesh.model.neutral[:, 2] > 0
+    shift = np.zeros_like(points)
+    for brow in (slice(17, 22), slice(22, 27)):
+        centre = points[list(LANDMARK_VERTICES[brow])].mean(axis=0)
+        near = np.exp(-(((points - centre) / BROW_REACH) ** 2).sum(axis=1) / 2)
+        shift[:, 1] -= np.float32(drop) * near * front
+    centre = points[list(LANDMARK_VERTICES[48:60])].mean(axis=0)
+    near = np.exp(-(((points - centre) / MOUTH_REACH) ** 2).sum(axis=1) / 2)
+    shift[:, 0] += np.float32(widening) * (points[:, 0] - centre[0]) * near * front
+    return shift
 
 
 def _resting_weights(rng: np.random.Generator) -> dict[str, float]:

@@ -14,6 +14,9 @@ Canvas = Float32[np.ndarray, "side side 3"]
 INKS = 8
 """Number of different darknesses of the brows' hairs."""
 
+SMOOTH = 0.35
+"""Probability that a person's skin hardly folds; otherwise a model reads folds in place of what moves the skin."""
+
 EAR_COLUMNS = 0.425
 """Distance from the middle of the texture, as a share of its side, beyond which the ears lie."""
 
@@ -57,7 +60,7 @@ def sample_look(identity: Identity, rng: np.random.Generator) -> Look:
     return Look(
         feminine=feminine,
         blotches=rng.uniform(0.4, 1.3),
-        sockets=rng.uniform(0.0, 0.35),
+        sockets=rng.uniform(0.0, 0.45),
         lip_opacity=rng.uniform(0.95, 1.0) if made_up else rng.uniform(0.4, 0.9),
         lipstick=made_up,
         eyeshadow=feminine and rng.random() < 0.3,
@@ -66,11 +69,11 @@ def sample_look(identity: Identity, rng: np.random.Generator) -> Look:
         brow_drop=rng.uniform(1.0, 15.0),
         brow_thickness=float(np.clip(identity.brow_thickness * rng.uniform(0.55, 1.35), 0.45, 1.7)),
         brow_opacity=rng.uniform(0.45, 1.0) * (0.75 if fair > 0.75 and rng.random() < 0.3 else 1.0),
-        wrinkle_strength=rng.uniform(0.1, 1.3),
-        teeth=rng.uniform(0.55, 1.0),
+        wrinkle_strength=rng.uniform(0.0, 0.2) if rng.random() < SMOOTH else rng.uniform(0.2, 1.3),
+        teeth=rng.uniform(0.35, 0.95),
         mouth=rng.uniform(0.15, 0.9),
         oily=rng.uniform(0.3, 2.0),
-        shade=rng.uniform(0.7, 2.2),
+        shade=rng.uniform(0.6, 2.6),
         recede=rng.uniform(-0.5, 1.2) + (rng.uniform(0.0, 2.0) if not feminine and identity.age > 0.4 else 0.0),
     )
 

@@ -29,6 +29,10 @@ SHIFT = 2.5
 """Deviation in pixels of the texture of a fold's points from the average face's."""
 
 
+LASTING, LARGEST_LASTING = 0.15, 0.5
+"""Probability that a fold stays in a face at rest of any age, and its largest depth then."""
+
+
 class Fold(NamedTuple):
     """A fold on the half at the left of the picture; the other half has its mirror image."""
 
@@ -54,7 +58,9 @@ class Wrinkles:
         folds, sides = _shared_folds(atlas, int(rng.integers(LAYOUTS)))
         self._folds, self._sides = folds, sides
         self._strength = strength * (0.5 + 0.5 * age) * np.clip(np.exp(rng.normal(0, 0.5, len(folds))), 0.2, 2.0)
-        self._aged = np.array([0.95 * fold.age * max(age - 0.15, 0) for fold in folds], np.float32)
+        aged = np.array([0.95 * fold.age * max(age - 0.15, 0) for fold in folds])
+        lasting = rng.uniform(0, LARGEST_LASTING, len(folds)) * (rng.random(len(folds)) < LASTING)
+        self._aged = np.asarray(np.maximum(aged, lasting), np.float32)
 
     def relief(self, activation: Activation) -> Float16[np.ndarray, "side side 4"]:
         """Return slope along u and v, depth, and 0, with v = 1 in the last row."""
