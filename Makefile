@@ -57,8 +57,9 @@ demo: files $(VENV)/.ready  ## generate, train, evaluate and recognise, end to e
 	@echo 'What the bundled model read at first      demo/first/'
 
 # The checkpoint in the box, from openly licensed assets alone. Every step resumes where it was interrupted.
-# With a GPU: make weights TRAINING='--optimization.precision bf16-mixed --optimization.channels_last true --data.workers 12 --data.cache false'
-CLIPS ?= 9000
+# With AMX: make weights TRAINING='--optimization.precision bf16-mixed --optimization.channels_last true'; with a GPU, add
+# --data.workers 12 --data.cache false.
+CLIPS ?= 5400
 TRAINING ?=
 RENDERED := --rig rendered --frames 8 --fps 5 $${RIG_DATA_FILE:+--rig-data "$$RIG_DATA_FILE"}
 ALIGNED := --alignment landmarks --face-size 96 --search-seconds 0.4 $${DETECTOR_FILE:+--detector-model "$$DETECTOR_FILE"}

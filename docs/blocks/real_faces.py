@@ -67,9 +67,25 @@ def study() -> str:
     return table(("varied", "photographs", "the surest half of them", "rendered people"), rows)
 
 
+def limits() -> str:
+    """List how well regressions read the photographs from what the checkpoint gives."""
+    found = result("face_limits")
+    steps = {
+        "checkpoint": f"`{found['checkpoint']}` itself",
+        "probabilities": "a regression on its class probabilities",
+        "features": "a regression on the features before its classifier",
+    }
+    rows = [
+        (text, _with_interval(found["scores"][name]["accuracy"]), _with_interval(found["scores"][name]["surest_half"]))
+        for name, text in steps.items()
+    ]
+    return table(("last step", "photographs", "the surest half of them"), rows)
+
+
 BLOCKS: Makers = {
     "real faces": real_faces,
     "real recalls": recalls,
     "real coverage": coverage,
     "face study": study,
+    "face limits": limits,
 }

@@ -21,7 +21,8 @@ def test_overrides_are_added_to_those_of_the_recipe() -> None:
     assert options_of(str(ROOT / recipe), runs["base"]) == {}
     given = yaml.safe_load((ROOT / recipe).read_text())["model"]["overrides"]
     assert options_of(str(ROOT / recipe), runs["light"]) == {"model.overrides": given | {"standardization": "none"}}
-    assert options_of(str(ROOT / recipe), runs["tiny"]) == {"model.preset": "ifdd_tiny"}
+    assert options_of(str(ROOT / recipe), runs["local"]) == {"model.overrides": given | {"standardization": "local"}}
+    assert options_of(str(ROOT / recipe), runs["longer"]) == {"optimization.epochs": 16}
     assert options_of(str(ROOT / recipe), runs["whole"])["model.ablation"] == "full"
 
 

@@ -1,0 +1,122 @@
+"""What keeps a checkpoint from reading real faces better: what it sees, or what it concludes from it.
+
+A logistic regression replaces the last step of the checkpoint and is fitted to the photographs themselves, in ten
+folds, so that each photograph is read by a regression that has not seen it: once on the checkpoint's class
+probabilities, once on the features that its classifier receives. What the regression gains over the checkpoint is lost
+in the conclusions, that is in how the classes of the training clips differ from those of the photographs; what it
+still misses is not in the features, or the labels are wrong. This is a diagnosis: nothing that is fitted here goes
+into a checkpoint. Where several photographs show one person, the folds are not independent, and the gain looks larger
+than it is.
+
+    python benchmarks/face_limits.py FOLDER --checkpoint ifdd_face --detector-model yunet_n_640_640.onnx
+"""
+
+import argparse
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ifdd.errors import InputError
+from ifdd.evaluation.protocol import commit
+from ifdd.faces.detection import choose_detector
+from ifdd.model import BUNDLED
+from ifdd.video.images import decode_image, read_image_bytes
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.real_faces import Photograph, Reader, check_classes, describe, find_items, folder_hash, is_image, locate
+from benchmarks.real_faces_scores import score_among
+
+FOLDS = 10
+STRENGTH = 0.01
+"""Inverse of the regression's L2 penalty (``C``), not chosen by the scores."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of class folders with photographs")
+    parser.add_argument("--checkpoint", default="ifdd_face")
+    parser.add_argument("--detector-model", type=Path, help="YuNet's .onnx file; by default it is downloaded once")
+    parser.add_argument("--out", type=Path, default=Path("results/face_limits.json"))
+    options = parser.parse_args()
+    try:
+        run(options)
+    except InputError as error:
+        parser.exit(2, f"face_limits: {error}\n")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Score and write everything.
+
+    Raises:
+        InputError: the folder, a file in it or the checkpoint is wrong.
+    """
+    torch.set_num_threads(1)
+    items = [item for item in find_items(options.folder, None) if is_image(item.path)]
+    classes = tuple(dict.fromkeys(item.label for item in items))
+    if len(classes) < 2:
+        raise InputError(f"{options.folder} has photographs of fewer than two classes; add some, videos are not read")
+    detector = choose_detector(options.detector_model, print)()
+    reader = Reader(options.checkpoint, detector, flip=True)
+    check_classes(reader, classes)
+    photographs = [locate(decode_image(read_image_bytes(item.path), str(item.path)), detector) for item in items]
+    labels = [item.label for item in items]
+    targets = np.array([classes.index(label) for label in labels])
+    probabilities = reader.read_photographs(photographs)
+    own = probabilities[:, [reader.classes.index(name) for name in classes]].astype(np.float64)
+    inputs = {"probabilities": np.log(probabilities + 1e-6), "features": read_features(reader, photographs)}
+    readings = {"checkpoint": own / own.sum(axis=1, keepdims=True)}
+    readings |= {name: read_by_regression(values, targets) for name, values in inputs.items()}
+    report = {
+        "command": command(options),
+        "folder": {"sha256": folder_hash(options.folder, items), "photographs": len(items)},
+        "commit": commit(),
+        **describe(reader),
+        "folds": FOLDS,
+        "scores": {name: score_among(values, labels, classes) for name, values in readings.items()},
+    }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    for name, scores in report["scores"].items():
+        print(f"{name:14}{scores['accuracy']['value']:7.1%}, the surest half {scores['surest_half']['value']:.1%}")
+
+
+@torch.inference_mode()
+def read_features(reader: Reader, photographs: list[Photograph]) -> Float[np.ndarray, "photographs features"]:
+    """Return what the checkpoint's classifier receives, averaged over each photograph and its mirror image."""
+    model, frames = reader.checkpoint.model.eval(), reader.recognizer.reader.frames
+    rows = []
+    for crop in map(reader.crop, photographs):
+        picture = torch.from_numpy(crop.copy()).permute(2, 0, 1)[None, :, None].float() / 255
+        clip = picture.expand(-1, -1, frames, -1, -1)
+        rows.append((model(clip).emotion[0] + model(clip.flip(-1)).emotion[0]) / 2)
+    return torch.stack(rows).double().numpy()
+
+
+def read_by_regression(
+    values: Float[np.ndarray, "photographs values"], targets: np.ndarray
+) -> Float[np.ndarray, "photographs classes"]:
+    """Return the probabilities by a logistic regression, of each photograph by one that was fitted to the others."""
+    regression = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=1000))
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+    return np.asarray(cross_val_predict(regression, values, targets, cv=folds, method="predict_proba"))
+
+
+def command(options: argparse.Namespace) -> str:
+    """Return the command, with names in place of the paths of this machine."""
+    name = options.checkpoint if options.checkpoint in BUNDLED else Path(options.checkpoint).name
+    words = ["python", "benchmarks/face_limits.py", options.folder.resolve().name, "--checkpoint", name]
+    words += ["--detector-model", options.detector_model.name] if options.detector_model else []
+    return shlex.join(words)
+
+
+if __name__ == "__main__":
+    main()
