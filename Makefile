@@ -36,16 +36,18 @@ files:
 	check VIDEO "$$VIDEO_FILE"; check RIG_DATA "$$RIG_DATA_FILE"; check DETECTOR "$$DETECTOR_FILE"
 
 # Every step resumes where it was interrupted; `rm -r demo` starts over.
-demo: files $(VENV)/.ready  ## generate, train, evaluate and recognise, end to end (VIDEO=path adds a video of yours)
+demo: files $(VENV)/.ready  ## generate, train, evaluate and recognise, end to end (VIDEO=path adds a video of yours, DETECTOR=path names YuNet's file)
 	@echo 'First, the bundled model reads a person whom it has never seen$(if $(VIDEO), and your video):'
-	$(BIN)/ifdd recognize docs/images/rendered_story.mp4 $${VIDEO_FILE:+"$$VIDEO_FILE"} --formats json,csv,png --out demo/first
+	$(BIN)/ifdd recognize docs/images/rendered_story.mp4 $${VIDEO_FILE:+"$$VIDEO_FILE"} --formats json,csv,png --out demo/first \
+		$${DETECTOR_FILE:+--detector-model "$$DETECTOR_FILE"}
 	@echo
 	@echo 'Then, a model is trained from scratch on the built-in benchmark, in about ten minutes:'
 	$(BIN)/ifdd synth demo/synth --clips 1800 --seed 1
 	$(BIN)/ifdd train configs/synth_tiny.yaml --data.manifest demo/synth/manifest.csv --out demo/training --resume
 	$(BIN)/ifdd evaluate demo/training/best.safetensors demo/synth/manifest.csv --out demo/evaluation
 	$(BIN)/ifdd synth demo/story --seed 2 --story happy,neutral,surprise,angry,sad,disgust,fear
-	$(BIN)/ifdd recognize demo/story/story.mp4 --checkpoint demo/training/best.safetensors --out demo/recognition
+	$(BIN)/ifdd recognize demo/story/story.mp4 --checkpoint demo/training/best.safetensors --out demo/recognition \
+		$${DETECTOR_FILE:+--detector-model "$$DETECTOR_FILE"}
 	@echo
 	@cat demo/evaluation/evaluation.md
 	@echo
