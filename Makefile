@@ -35,11 +35,13 @@ files:
 		{ printf 'make: %s does not exist; correct %s=\n' "$$2" "$$1" >&2; exit 2; } ;; esac; }; \
 	check VIDEO "$$VIDEO_FILE"; check RIG_DATA "$$RIG_DATA_FILE"; check DETECTOR "$$DETECTOR_FILE"
 
+DETECTION := $${DETECTOR_FILE:+--detector-model "$$DETECTOR_FILE"}
+
 # Every step resumes where it was interrupted; `rm -r demo` starts over.
 demo: files $(VENV)/.ready  ## generate, train, evaluate and recognise, end to end (VIDEO=path adds a video of yours, DETECTOR=path names YuNet's file)
 	@echo 'First, the bundled model reads a person whom it has never seen$(if $(VIDEO), and your video):'
 	$(BIN)/ifdd recognize docs/images/rendered_story.mp4 $${VIDEO_FILE:+"$$VIDEO_FILE"} --formats json,csv,png --out demo/first \
-		$${DETECTOR_FILE:+--detector-model "$$DETECTOR_FILE"}
+		$(DETECTION)
 	@echo
 	@echo 'Then, a model is trained from scratch on the built-in benchmark, in about ten minutes:'
 	$(BIN)/ifdd synth demo/synth --clips 1800 --seed 1
@@ -47,7 +49,7 @@ demo: files $(VENV)/.ready  ## generate, train, evaluate and recognise, end to e
 	$(BIN)/ifdd evaluate demo/training/best.safetensors demo/synth/manifest.csv --out demo/evaluation
 	$(BIN)/ifdd synth demo/story --seed 2 --story happy,neutral,surprise,angry,sad,disgust,fear
 	$(BIN)/ifdd recognize demo/story/story.mp4 --checkpoint demo/training/best.safetensors --out demo/recognition \
-		$${DETECTOR_FILE:+--detector-model "$$DETECTOR_FILE"}
+		$(DETECTION)
 	@echo
 	@cat demo/evaluation/evaluation.md
 	@echo
@@ -64,7 +66,7 @@ demo: files $(VENV)/.ready  ## generate, train, evaluate and recognise, end to e
 CLIPS ?= 5400
 TRAINING ?=
 RENDERED := --rig rendered --frames 8 --fps 5 $${RIG_DATA_FILE:+--rig-data "$$RIG_DATA_FILE"}
-ALIGNED := --alignment landmarks --face-size 96 --search-seconds 0.4 $${DETECTOR_FILE:+--detector-model "$$DETECTOR_FILE"}
+ALIGNED := --alignment landmarks --face-size 96 --search-seconds 0.4 $(DETECTION)
 weights: files $(VENV)/.ready  ## make the bundled checkpoint ifdd_face in hours (RIG_DATA=, DETECTOR= name files that are not downloaded)
 	$(BIN)/ifdd synth weights/rendered --clips $(CLIPS) $(RENDERED) --preset lifelike --seed 401 --identities 1500 \
 		--validation 0.08 --test 0.08

@@ -28,12 +28,19 @@ from sklearn.preprocessing import StandardScaler
 from ifdd.errors import InputError
 from ifdd.evaluation.protocol import commit
 from ifdd.faces.detection import choose_detector
-from ifdd.model import BUNDLED
-from ifdd.video.images import decode_image, read_image_bytes
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.real_faces import Photograph, Reader, check_classes, describe, find_items, folder_hash, is_image, locate
-from benchmarks.real_faces_scores import score_among
+from benchmarks.real_faces import (
+    Photograph,
+    Reader,
+    check_classes,
+    describe,
+    find_items,
+    folder_hash,
+    is_image,
+    open_photograph,
+)
+from benchmarks.real_faces_scores import score, score_among
 
 FOLDS = 10
 STRENGTH = 0.01
@@ -67,26 +74,26 @@ def run(options: argparse.Namespace) -> None:
     detector = choose_detector(options.detector_model, print)()
     reader = Reader(options.checkpoint, detector, flip=True)
     check_classes(reader, classes)
-    photographs = [locate(decode_image(read_image_bytes(item.path), str(item.path)), detector) for item in items]
+    photographs = [open_photograph(item.path, detector) for item in items]
     labels = [item.label for item in items]
     targets = np.array([classes.index(label) for label in labels])
     probabilities = reader.read_photographs(photographs)
-    own = probabilities[:, [reader.classes.index(name) for name in classes]].astype(np.float64)
     inputs = {"probabilities": np.log(probabilities + 1e-6), "features": read_features(reader, photographs)}
-    readings = {"checkpoint": own / own.sum(axis=1, keepdims=True)}
-    readings |= {name: read_by_regression(values, targets) for name, values in inputs.items()}
+    scores = {"checkpoint": score(probabilities, labels, reader.classes, classes)["restricted"]}
+    for name, values in inputs.items():
+        scores[name] = score_among(read_by_regression(values, targets), labels, classes)
     report = {
-        "command": command(options),
+        "command": command(options, reader.name),
         "folder": {"sha256": folder_hash(options.folder, items), "photographs": len(items)},
         "commit": commit(),
         **describe(reader),
         "folds": FOLDS,
-        "scores": {name: score_among(values, labels, classes) for name, values in readings.items()},
+        "scores": scores,
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    for name, scores in report["scores"].items():
-        print(f"{name:14}{scores['accuracy']['value']:7.1%}, the surest half {scores['surest_half']['value']:.1%}")
+    for name, found in scores.items():
+        print(f"{name:14}{found['accuracy']['value']:7.1%}, the surest half {found['surest_half']['value']:.1%}")
 
 
 @torch.inference_mode()
@@ -110,10 +117,9 @@ def read_by_regression(
     return np.asarray(cross_val_predict(regression, values, targets, cv=folds, method="predict_proba"))
 
 
-def command(options: argparse.Namespace) -> str:
+def command(options: argparse.Namespace, checkpoint: str) -> str:
     """Return the command, with names in place of the paths of this machine."""
-    name = options.checkpoint if options.checkpoint in BUNDLED else Path(options.checkpoint).name
-    words = ["python", "benchmarks/face_limits.py", options.folder.resolve().name, "--checkpoint", name]
+    words = ["python", "benchmarks/face_limits.py", options.folder.resolve().name, "--checkpoint", checkpoint]
     words += ["--detector-model", options.detector_model.name] if options.detector_model else []
     return shlex.join(words)
 

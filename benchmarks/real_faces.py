@@ -163,7 +163,7 @@ def run(options: argparse.Namespace) -> None:
         check_classes(reader, classes)
     stills = [item for item in items if is_image(item.path)]
     videos = [item for item in items if not is_image(item.path)]
-    photographs = [locate(decode_image(read_image_bytes(item.path), str(item.path)), detector) for item in stills]
+    photographs = [open_photograph(item.path, detector) for item in stills]
     labels = [item.label for item in (*stills, *videos)]
     found = Counter(photograph.found for photograph in photographs)
     scored, faces_in_videos = [], 0
@@ -258,6 +258,15 @@ def check_classes(reader: Reader, classes: Iterable[str]) -> None:
             f"{reader.name} has no class {', '.join(missing)}, only {', '.join(reader.classes)}; "
             "choose the class folders with --classes"
         )
+
+
+def open_photograph(path: Path, detector: FaceDetector) -> Photograph:
+    """Read a photograph and find its main face.
+
+    Raises:
+        InputError: the file is not readable as an image.
+    """
+    return locate(decode_image(read_image_bytes(path), str(path)), detector)
 
 
 def locate(image: Picture, detector: FaceDetector) -> Photograph:

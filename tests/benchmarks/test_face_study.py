@@ -22,6 +22,8 @@ def test_overrides_are_added_to_those_of_the_recipe() -> None:
     given = yaml.safe_load((ROOT / recipe).read_text())["model"]["overrides"]
     assert options_of(str(ROOT / recipe), runs["light"]) == {"model.overrides": given | {"standardization": "none"}}
     assert options_of(str(ROOT / recipe), runs["local"]) == {"model.overrides": given | {"standardization": "local"}}
+    tiny = {"model.preset": "ifdd_tiny", "model.weights": None, "optimization.epochs": 20}
+    assert options_of(str(ROOT / recipe), runs["tiny"]) == tiny
     assert options_of(str(ROOT / recipe), runs["longer"]) == {"optimization.epochs": 16}
     assert options_of(str(ROOT / recipe), runs["whole"])["model.ablation"] == "full"
 
