@@ -78,6 +78,33 @@ def test_yunet_gives_landmarks_inside_the_face(yunet: YuNetDetector, portrait: t
     assert best.landmarks.right_eye[1] < best.landmarks.nose[1] < best.landmarks.right_mouth[1]
 
 
+@needs_real
+def test_both_engines_find_the_same_faces(portrait: tuple[np.ndarray, FaceBox]) -> None:
+    runtime, opencv = (YuNetDetector(REAL / "models" / YUNET_FILE, runtime=runtime) for runtime in (True, False))
+    assert (runtime.engine, opencv.engine) == ("ONNX Runtime", "OpenCV")
+    (people,) = read_frames(REAL / "images")
+    sizes = [(640, 360), (333, 217), (150, 400), (90, 60)]  # YuNet's maps need multiples of 32 pixels
+    pictures = [cv2.resize(image, size) for image in (people, portrait[0]) for size in sizes]
+    counts = []
+    for picture in [people, portrait[0], np.zeros((48, 64, 3), np.uint8), *pictures]:
+        ours, theirs = runtime.detect(picture), opencv.detect(picture)
+        counts.append(len(ours))
+        assert len(ours) == len(theirs)
+        for a, b in zip(ours, theirs, strict=True):
+            assert a.landmarks is not None
+            assert b.landmarks is not None
+            assert np.ravel(a.landmarks) == pytest.approx(np.ravel(b.landmarks), abs=0.01)
+            assert a[:5] == pytest.approx(b[:5], abs=0.01)
+    assert counts[0] >= 5
+    assert counts[2] == 0
+
+
+@needs_real
+def test_without_onnx_runtime_opencv_detects(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faces, "has_onnx_runtime", lambda: False)
+    assert YuNetDetector(REAL / "models" / YUNET_FILE).engine == "OpenCV"
+
+
 def test_yunet_and_haar_agree_on_real_faces(yunet: YuNetDetector) -> None:
     (image,) = read_frames(REAL / "images")
     by_yunet, by_haar = yunet.detect(image), HaarDetector().detect(image)

@@ -2,6 +2,7 @@ import csv
 import json
 import os
 import signal
+import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from ifdd.faces.tracking import TrackingOptions
 from ifdd.inference import Recognizer, WindowOptions
 from ifdd.inference.batch.crew import Crew
 from ifdd.inference.batch.jobs import Job, refuse_unwritable
-from ifdd.inference.batch.worker import Outcome, Settings, Worker, progress_of, share_cores
+from ifdd.inference.batch.worker import Outcome, Settings, Worker, build_worker, progress_of, share_cores
 from ifdd.inference.pipeline import Progress
 from ifdd.inference.recognize import _outcomes
 from ifdd.model import DEFAULT
@@ -200,6 +201,44 @@ def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         torch.set_num_threads(usual[0])
         cv2.setNumThreads(usual[1])
+
+
+class RecordingDetector(DiscDetector):
+    """Records the names of the threads that search."""
+
+    def __init__(self) -> None:
+        self.threads: set[str] = set()
+
+    def detect(self, image: np.ndarray) -> list[FaceBox]:
+        self.threads.add(threading.current_thread().name)
+        return super().detect(image)
+
+
+class RecordingChoice(DetectorChoice):
+    """Builds a RecordingDetector."""
+
+    def __call__(self) -> RecordingDetector:
+        return RecordingDetector()
+
+
+@pytest.mark.parametrize(("cores", "processes", "in_turns"), [(2, 1, False), (2, 2, True), (3, 2, True), (4, 2, False)])
+def test_a_worker_with_one_core_needs_no_threads(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, processes: int, in_turns: bool
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    usual = torch.get_num_threads(), cv2.getNumThreads()
+    options = WindowOptions(), TrackingOptions(), SourceOptions()
+    settings = Settings(checkpoint, RecordingChoice(), "cpu", *options, tmp_path, ("json",), True)
+    try:
+        worker = build_worker(settings, processes)
+    finally:
+        torch.set_num_threads(usual[0])
+        cv2.setNumThreads(usual[1])
+    outcome = worker(Job(str(write_frame_folder(tmp_path / "a", disc_frames(20))), "a"))
+    assert outcome.error is None
+    detector = worker.recognizer.detector
+    assert isinstance(detector, RecordingDetector)
+    assert (detector.threads == {threading.current_thread().name}) is in_turns
 
 
 def outcomes(checkpoint: Path, detector: DetectorChoice, out: Path, jobs: list[Job]) -> list[Outcome]:

@@ -98,7 +98,8 @@ def detectors() -> Iterator[Finding]:
         remedy = f"delete {YUNET_FILE} in the cache of models; the next use downloads it again"
         yield Finding(GROUP, "YuNet", "its file is damaged", "wrong", remedy)
         return
-    yield _detector("YuNet", YuNetDetector(path))
+    yunet = YuNetDetector(path)
+    yield _detector(f"YuNet in {yunet.engine}", yunet)
 
 
 def models() -> Iterator[Finding]:

@@ -114,6 +114,8 @@ class Worker:
 
     settings: Settings
     recognizer: Recognizer
+    in_turns: bool = False
+    """Run the stages in one thread: on one core, threads only wait for each other."""
 
     def __call__(self, job: Job, bar: Bar | None = None) -> Outcome:
         """Recognise one of many videos; return its error as an outcome, so that the others continue."""
@@ -140,7 +142,8 @@ class Worker:
             return self._recognize_part(job, job.part, bar, statistics)
         source = open_video(job.video, self.settings.source)
         with progress_of(source, bar) as on_frame, _ended_by_interruption(source):
-            recognition = self.recognizer.recognize(source, on_frame, statistics=statistics)
+            in_turns = self.in_turns and not source.live
+            recognition = self.recognizer.recognize(source, on_frame, statistics=statistics, in_turns=in_turns)
         speed = recognition.video.duration_seconds / (time.perf_counter() - started)
         return self._write(job, recognition, f"; {speed:.1f} x real time")
 
@@ -159,7 +162,9 @@ class Worker:
         source.cut = part.cut
         with progress_of(source, bar) as on_frame:
             try:
-                found = self.recognizer.recognize_part(source, on_frame, statistics=statistics, canvas=part.canvas)
+                found = self.recognizer.recognize_part(
+                    source, on_frame, statistics=statistics, in_turns=self.in_turns, canvas=part.canvas
+                )
             except VideoEndedError:  # its header promised more
                 found = Part(source.info(), ())
         return self._unwritten(job, partial(write_part, found, part.file)) or Outcome(job)
@@ -190,7 +195,25 @@ class Worker:
 
 def recognize_in_process(settings: Settings, processes: int, job: Job) -> Outcome:
     """Recognise a video in this worker process, one of several."""
-    return _build_worker(settings, processes)(job)
+    return _built_worker(settings, processes)(job)
+
+
+def build_worker(settings: Settings, processes: int) -> Worker:
+    """Return the worker of this process, one of several that share the cores.
+
+    Args:
+        settings: what it needs.
+        processes: their number.
+    """
+    share_cores(processes)
+    alone = processes > 1 and available_cores() < 2 * processes
+    return Worker(settings, settings.build(), in_turns=alone)
+
+
+@lru_cache(maxsize=1)
+def _built_worker(settings: Settings, processes: int) -> Worker:
+    logging.getLogger("ifdd").setLevel(logging.ERROR)  # the main process has logged the same warnings
+    return build_worker(settings, processes)
 
 
 def share_cores(processes: int = 1) -> None:
@@ -259,13 +282,6 @@ def _stops_all(error: BaseException | None, out: Path) -> bool:
     except OSError:
         return True
     return False
-
-
-@lru_cache(maxsize=1)
-def _build_worker(settings: Settings, processes: int) -> Worker:
-    share_cores(processes)
-    logging.getLogger("ifdd").setLevel(logging.ERROR)  # the main process has logged the same warnings
-    return Worker(settings, settings.build())
 
 
 def _changed(options: WindowOptions | TrackingOptions | SourceOptions) -> dict[str, Any]:
