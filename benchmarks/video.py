@@ -25,12 +25,14 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
 import av
 from av.video.stream import VideoStream
 
+from ifdd.allocator import keep_freed_memory
 from ifdd.data.labels import LABEL_SETS
 from ifdd.faces.detection import choose_detector
 from ifdd.inference import Recognizer
@@ -74,6 +76,7 @@ class Setup:
     def build(self) -> Recognizer:
         """Return the recogniser; threads as in ``ifdd recognize``."""
         share_cores()
+        keep_freed_memory()
         checkpoint = load_checkpoint(self.checkpoint)
         if self.preset is not None:
             checkpoint = Checkpoint(
@@ -125,6 +128,7 @@ def table(report: dict[str, Any]) -> str:
         ("speed", f"{whole['x_real_time']:.1f} x real time"),
         ("CPU time for a second of video", f"{whole['cpu_seconds'] / report['video']['minutes'] / 60:.2f} s"),
         ("speed against stages that take turns", f"{report['pipeline_to_turns']:.2f} x"),
+        ("speed of two workers, a part each", f"{report['two_workers']['x_real_time']:.1f} x real time"),
         ("memory after 10 %, 50 %, 100 %", ", ".join(str(memory[mark]) for mark in ("10%", "50%", "100%")) + " MB"),
         ("most memory", f"{whole['peak_megabytes']} MB"),
         ("JSON file", f"{whole['json_megabytes']:.0f} MB"),
@@ -191,7 +195,40 @@ def time_reading(setup: Setup, video: Path, seconds: float, in_turns: bool) -> d
     return clocked(seconds, lambda: recognizer.recognize(video, source=options, in_turns=in_turns))
 
 
-PARTS = {"stages": measure_shares, "in_turns": time_turns, "side_by_side": time_pipeline}
+def time_workers(setup: Setup, video: Path, seconds: float) -> dict[str, Any]:
+    """Return the speed of two processes, each of which reads half of the first part with the stages in turns."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, context, _remember, (context.Barrier(2),)) as processes:
+        halves = list(processes.map(partial(_read_half, setup, video, seconds / 2), (0.0, seconds / 2)))
+    wall = max(half["wall_seconds"] for half in halves)
+    return {
+        "wall_seconds": wall,
+        "cpu_seconds": round(sum(half["cpu_seconds"] for half in halves), 1),
+        "x_real_time": round(seconds / wall, 2),
+    }
+
+
+_barrier: Barrier | None = None
+
+
+def _remember(barrier: Barrier) -> None:
+    global _barrier
+    _barrier = barrier
+
+
+def _read_half(setup: Setup, video: Path, seconds: float, start: float) -> dict[str, Any]:
+    recognizer, options = setup.build(), SourceOptions(start_seconds=start, maximum_seconds=seconds)
+    assert _barrier is not None
+    _barrier.wait()  # until the other process has started too
+    return clocked(seconds, lambda: recognizer.recognize(video, source=options, in_turns=True))
+
+
+PARTS = {
+    "stages": measure_shares,
+    "in_turns": time_turns,
+    "side_by_side": time_pipeline,
+    "two_workers": time_workers,
+}
 """What is measured on the first part of the video."""
 
 
@@ -233,6 +270,7 @@ def read_whole(setup: Setup, video: Path) -> dict[str, Any]:
         "windows": len(recognition.timeline),
         **taken,
         "detector": recognizer.detector.name,
+        "engine": getattr(recognizer.detector, "engine", "OpenCV"),
         "memory_megabytes": {f"{mark:.0%}": value for mark, value in marks.items()},
         "peak_megabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "json_megabytes": round(size / 1e6, 1),

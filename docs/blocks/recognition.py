@@ -29,27 +29,58 @@ SEARCHED = {1: "every frame", None: "8 times a second"}
 """``detect_every`` -> how often faces were searched for."""
 
 
+DETECTED = {"full": "as a whole", "small": "reduced, where the faces are known"}
+"""Size of a picture -> how it is searched."""
+
+
 def speed() -> str:
-    """List what half an hour of video takes, and the memory over an hour."""
-    report, hour = result("video_half_hour"), result("video")
+    """List what an hour of video takes."""
+    report = result("video")
     whole, minutes = report["whole"], report["video"]["minutes"]
-    memory = ", ".join(str(hour["whole"]["memory_megabytes"][mark]) for mark in ("10%", "50%", "100%"))
+    memory = ", ".join(str(whole["memory_megabytes"][mark]) for mark in ("10%", "50%", "100%"))
     rows = (
         ("length of the video", f"{minutes:g} min"),
         ("speed", f"{whole['x_real_time']:.1f} x real time"),
         ("CPU time per second of video", f"{whole['cpu_seconds'] / minutes / 60:.2f} s"),
         ("speed compared with stages that take turns", f"{report['pipeline_to_turns']:.2f} x"),
+        ("speed of two workers that read a part each", f"{report['two_workers']['x_real_time']:.1f} x real time"),
+        ("memory after 10 %, 50 %, 100 %", f"{memory} MB"),
         ("peak memory", f"{whole['peak_megabytes']} MB"),
-        (f"memory after 10 %, 50 %, 100 % of {hour['video']['minutes']:g} min", f"{memory} MB"),
-        ("JSON file of that", f"{hour['whole']['json_megabytes']:.0f} MB"),
+        ("JSON file", f"{whole['json_megabytes']:.0f} MB"),
     )
     return table(("", ""), rows)
 
 
 def stages() -> str:
     """List the shares of the stages in the CPU time."""
-    shares = result("video_half_hour")["stages"]["shares"]
+    shares = result("video")["stages"]["shares"]
     return table(tuple(shares), [[percent(share, 0) for share in shares.values()]])
+
+
+def engines_of_yunet() -> str:
+    """List how the two engines of YuNet differ."""
+    rows = []
+    for name, found in result("detection")["sizes"].items():
+        low, high = found["times_opencv"]["quartiles"]
+        rows.append(
+            (
+                DETECTED[name],
+                found["pictures"],
+                found["faces"],
+                found["pictures_with_other_counts"],
+                f"{found['largest_difference_pixels']:.4f} pixels",
+                f"{found['times_opencv']['median']:.1f} x ({low:.1f} to {high:.1f})",
+            )
+        )
+    header = (
+        "searched",
+        "pictures",
+        "faces",
+        "pictures with other faces",
+        "largest difference",
+        "times the speed of OpenCV",
+    )
+    return table(header, rows)
 
 
 def tracking() -> str:
@@ -157,6 +188,7 @@ def whole_video() -> Any:
 BLOCKS: Makers = {
     "video speed": speed,
     "video stages": stages,
+    "engines of yunet": engines_of_yunet,
     "tracking": tracking,
     "timelines": timelines,
     "real videos": real_videos,

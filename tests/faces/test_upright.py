@@ -154,6 +154,18 @@ def test_large_faces_that_are_known_are_searched_in_a_reduced_picture() -> None:
     assert detector.sides.count(1280) == 3  # at 0, 0.6 and 1.2 s
 
 
+def test_landmarks_of_a_turned_head_are_fine_although_its_picture_was_reduced() -> None:
+    """They come from a crop of the full picture."""
+    image = cv2.resize(scene(50.0, (320, 180)), (1280, 720), interpolation=cv2.INTER_NEAREST)
+    detector = Listener()
+    search = FaceSearch(detector, reduce=True)
+    for number in range(4):
+        (face,) = search.search(image, 0.12 * number)
+        assert abs(face.turn - 50) <= 20
+        assert face.fine
+    assert detector.sides.count(1280) == 1
+
+
 @pytest.mark.parametrize("after", [(LARGE, OTHER), (OTHER,)])
 def test_a_face_that_appears_or_vanishes_is_noticed_at_once(after: tuple[tuple[int, int, int], ...]) -> None:
     detector = Listener()

@@ -17,7 +17,7 @@ from ifdd.inference.batch.crew import Crew
 from ifdd.inference.batch.cutting import Cutting
 from ifdd.inference.batch.jobs import Job, find_videos, is_live_or_piped, name_results, refuse_unwritable
 from ifdd.inference.batch.ledger import Ledger
-from ifdd.inference.batch.worker import Outcome, Settings, Worker, share_cores
+from ifdd.inference.batch.worker import Outcome, Settings, Worker, build_worker
 from ifdd.inference.outputs.write import STATISTICS, parse_formats
 from ifdd.inference.recognizer import Recognizer
 from ifdd.inference.windows import WindowOptions
@@ -128,11 +128,9 @@ def recognize(
     minutes = (0.0 if cluster == "local" else PART_MINUTES) if part_minutes is None else part_minutes
     part_seconds = 60 * minutes or None
     settings = Settings(checkpoint, choice, own_device, windows, tracking, source, out, forms, brief, part_seconds)
-    share_cores()
-    recognizer = settings.build(loaded)
-    ledger = Ledger(out, settings.digest(recognizer))
+    worker = build_worker(settings, loaded=loaded)
+    ledger = Ledger(out, settings.digest(worker.recognizer))
     jobs = name_results(found, ledger.names, ledger.kept, Disk.of(out))
-    worker = Worker(settings, recognizer)
     if len(jobs) == 1 and (is_live_or_piped(jobs[0].video) or (place.kind == "local" and part_seconds is None)):
         _recognize_one(worker, jobs[0], ledger, overwrite)
         return

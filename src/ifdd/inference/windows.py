@@ -90,9 +90,9 @@ class Window(NamedTuple):
     """What lowers the quality most; "" if it is high enough."""
 
 
-LARGEST_CUT = 200.0
-"""Side in pixels up to which the part of an image is kept, to be cropped only if a window takes it: at most 120 kB a
-frame and face."""
+LARGEST_CUT = 320.0
+"""Side in pixels up to which the part of an image is kept, to be cropped only if a window takes it: some 300 kB a frame
+and face at most."""
 
 
 class FaceFrame:

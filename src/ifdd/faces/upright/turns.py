@@ -185,7 +185,7 @@ def _find_turned(
     width, height = scale * face.width, scale * face.height
     if abs(math.sin(math.radians(turn))) > math.sqrt(0.5):  # nearer to sideways than to upright
         width, height = height, width
-    return box._replace(x=x - width / 2, y=y - height / 2, width=width, height=height, landmarks=landmarks)
+    return box._replace(x=x - width / 2, y=y - height / 2, width=width, height=height, landmarks=landmarks, fine=True)
 
 
 def detect_turned(image: UInt8[np.ndarray, "height width 3"], detector: FaceDetector, turn: int) -> list[FaceBox]:

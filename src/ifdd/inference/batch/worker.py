@@ -21,6 +21,7 @@ from rich.markup import escape
 from rich.progress import Progress as Bar
 from rich.progress import TaskID
 
+from ifdd.allocator import keep_freed_memory
 from ifdd.errors import InputError, unexpected
 from ifdd.faces.detection import DetectorChoice
 from ifdd.faces.tracking import TrackingOptions
@@ -198,16 +199,18 @@ def recognize_in_process(settings: Settings, processes: int, job: Job) -> Outcom
     return _built_worker(settings, processes)(job)
 
 
-def build_worker(settings: Settings, processes: int) -> Worker:
-    """Return the worker of this process, one of several that share the cores.
+def build_worker(settings: Settings, processes: int = 1, loaded: Model | None = None) -> Worker:
+    """Return the worker of this process, whose libraries it sets up.
 
     Args:
         settings: what it needs.
-        processes: their number.
+        processes: number of worker processes that share the cores.
+        loaded: the checkpoint, if it is loaded already.
     """
     share_cores(processes)
+    keep_freed_memory()
     alone = processes > 1 and available_cores() < 2 * processes
-    return Worker(settings, settings.build(), in_turns=alone)
+    return Worker(settings, settings.build(loaded), in_turns=alone)
 
 
 @lru_cache(maxsize=1)
