@@ -129,8 +129,13 @@ def project_to_maps(
 ) -> tuple[Float[Tensor, "batch 1 new_channels"], Float[Tensor, "batch new_channels _ _ _"]]:
     """Apply a linear layer; return the class token, and the map's tokens as the map that a convolution takes.
 
-    The product is computed with channels first; computed token by token, it would have to be copied.
+    On a CPU the map has its channels last, as tokens have them: a depthwise convolution then takes a quarter of the
+    time and less. Elsewhere it has them first, and the product is computed so, to spare the convolution a copy.
     """
+    if tokens.is_cpu:
+        projected = F.linear(tokens, weight, bias)
+        # Unflattened first: after a permutation, a view of one clip has a batch stride that oneDNN is slow with.
+        return projected[:, :1], projected[:, 1:].unflatten(1, grid).permute(0, 4, 1, 2, 3)
     weights = weight.expand(tokens.shape[0], -1, -1)
     maps = torch.baddbmm(bias[:, None], weights, tokens[:, 1:].transpose(1, 2))
     return F.linear(tokens[:, :1], weight, bias), maps.unflatten(2, grid)
