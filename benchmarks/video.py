@@ -32,7 +32,6 @@ from typing import Any
 import av
 from av.video.stream import VideoStream
 
-from ifdd.allocator import keep_freed_memory
 from ifdd.data.labels import LABEL_SETS
 from ifdd.faces.detection import choose_detector
 from ifdd.inference import Recognizer
@@ -76,7 +75,6 @@ class Setup:
     def build(self) -> Recognizer:
         """Return the recogniser; threads as in ``ifdd recognize``."""
         share_cores()
-        keep_freed_memory()
         checkpoint = load_checkpoint(self.checkpoint)
         if self.preset is not None:
             checkpoint = Checkpoint(

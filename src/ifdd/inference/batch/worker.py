@@ -21,7 +21,6 @@ from rich.markup import escape
 from rich.progress import Progress as Bar
 from rich.progress import TaskID
 
-from ifdd.allocator import keep_freed_memory
 from ifdd.errors import InputError, unexpected
 from ifdd.faces.detection import DetectorChoice
 from ifdd.faces.tracking import TrackingOptions
@@ -200,7 +199,7 @@ def recognize_in_process(settings: Settings, processes: int, job: Job) -> Outcom
 
 
 def build_worker(settings: Settings, processes: int = 1, loaded: Model | None = None) -> Worker:
-    """Return the worker of this process, whose libraries it sets up.
+    """Return the worker of this process, whose threads it limits.
 
     Args:
         settings: what it needs.
@@ -208,7 +207,6 @@ def build_worker(settings: Settings, processes: int = 1, loaded: Model | None = 
         loaded: the checkpoint, if it is loaded already.
     """
     share_cores(processes)
-    keep_freed_memory()
     alone = processes > 1 and available_cores() < 2 * processes
     return Worker(settings, settings.build(loaded), in_turns=alone)
 
