@@ -130,9 +130,10 @@ def project_to_maps(
     """Apply a linear layer; return the class token, and the map's tokens as the map that a convolution takes.
 
     On a CPU the map has its channels last, as tokens have them: a depthwise convolution then takes a quarter of the
-    time and less. Elsewhere it has them first, and the product is computed so, to spare the convolution a copy.
+    time and less. Elsewhere, and in exported programs, it has them first, and the product is computed so, to spare the
+    convolution a copy.
     """
-    if tokens.is_cpu:
+    if tokens.is_cpu and not torch.compiler.is_compiling():
         projected = F.linear(tokens, weight, bias)
         # Unflattened first: after a permutation, a view of one clip has a batch stride that oneDNN is slow with.
         return projected[:, :1], projected[:, 1:].unflatten(1, grid).permute(0, 4, 1, 2, 3)
