@@ -188,8 +188,10 @@ def time_pipeline(setup: Setup, video: Path, seconds: float) -> dict[str, Any]:
     return time_reading(setup, video, seconds, in_turns=False)
 
 
-def time_reading(setup: Setup, video: Path, seconds: float, in_turns: bool) -> dict[str, Any]:
-    recognizer, options = setup.build(), SourceOptions(maximum_seconds=seconds)
+def time_reading(setup: Setup, video: Path, seconds: float, in_turns: bool, start: float = 0.0) -> dict[str, Any]:
+    recognizer, options = setup.build(), SourceOptions(start_seconds=start, maximum_seconds=seconds)
+    if _barrier is not None:
+        _barrier.wait()  # until the other process has started too
     return clocked(seconds, lambda: recognizer.recognize(video, source=options, in_turns=in_turns))
 
 
@@ -197,7 +199,7 @@ def time_workers(setup: Setup, video: Path, seconds: float) -> dict[str, Any]:
     """Return the speed of two processes, each of which reads half of the first part with the stages in turns."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, context, _remember, (context.Barrier(2),)) as processes:
-        halves = list(processes.map(partial(_read_half, setup, video, seconds / 2), (0.0, seconds / 2)))
+        halves = list(processes.map(partial(time_reading, setup, video, seconds / 2, True), (0.0, seconds / 2)))
     wall = max(half["wall_seconds"] for half in halves)
     return {
         "wall_seconds": wall,
@@ -207,18 +209,12 @@ def time_workers(setup: Setup, video: Path, seconds: float) -> dict[str, Any]:
 
 
 _barrier: Barrier | None = None
+"""In one of two processes that read side by side: where they wait for each other."""
 
 
 def _remember(barrier: Barrier) -> None:
     global _barrier
     _barrier = barrier
-
-
-def _read_half(setup: Setup, video: Path, seconds: float, start: float) -> dict[str, Any]:
-    recognizer, options = setup.build(), SourceOptions(start_seconds=start, maximum_seconds=seconds)
-    assert _barrier is not None
-    _barrier.wait()  # until the other process has started too
-    return clocked(seconds, lambda: recognizer.recognize(video, source=options, in_turns=True))
 
 
 PARTS = {

@@ -3,6 +3,7 @@ import json
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -191,16 +192,21 @@ def test_the_help_on_videos_is_complete(capfd: pytest.CaptureFixture[str]) -> No
     )
 
 
+@pytest.fixture
+def usual_threads() -> Iterator[None]:
+    """Restore the numbers of threads that a test changes."""
+    usual = torch.get_num_threads(), cv2.getNumThreads()
+    yield
+    torch.set_num_threads(usual[0])
+    cv2.setNumThreads(usual[1])
+
+
+@pytest.mark.usefixtures("usual_threads")
 def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
-    usual = torch.get_num_threads(), cv2.getNumThreads()
-    try:
-        for processes, threads in ((1, 13), (2, 5), (8, 1)):
-            share_cores(processes)
-            assert torch.get_num_threads() == threads
-    finally:
-        torch.set_num_threads(usual[0])
-        cv2.setNumThreads(usual[1])
+    for processes, threads in ((1, 13), (2, 5), (8, 1)):
+        share_cores(processes)
+        assert torch.get_num_threads() == threads
 
 
 class RecordingDetector(DiscDetector):
@@ -221,19 +227,15 @@ class RecordingChoice(DetectorChoice):
         return RecordingDetector()
 
 
+@pytest.mark.usefixtures("usual_threads")
 @pytest.mark.parametrize(("cores", "processes", "in_turns"), [(2, 1, False), (2, 2, True), (3, 2, True), (4, 2, False)])
 def test_a_worker_with_one_core_needs_no_threads(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, processes: int, in_turns: bool
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
-    usual = torch.get_num_threads(), cv2.getNumThreads()
     options = WindowOptions(), TrackingOptions(), SourceOptions()
     settings = Settings(checkpoint, RecordingChoice(), "cpu", *options, tmp_path, ("json",), True)
-    try:
-        worker = build_worker(settings, processes)
-    finally:
-        torch.set_num_threads(usual[0])
-        cv2.setNumThreads(usual[1])
+    worker = build_worker(settings, processes)
     outcome = worker(Job(str(write_frame_folder(tmp_path / "a", disc_frames(20))), "a"))
     assert outcome.error is None
     detector = worker.recognizer.detector
