@@ -2,8 +2,9 @@
 
 Compared, in one process, in rounds in which each has its turn: the plain implementation of the papers
 (``benchmarks/plain.py``), ifdd's, and the limit: only the matrix products that the plain one computes
-(``benchmarks/products.py``). Ratios are taken within a round, so that they hold on a busy machine; reported are their
-median and quartiles. Memory is the peak of PyTorch's allocator, besides weights and clips.
+(``benchmarks/products.py``). Where the processor has instructions for bfloat16, also ifdd's in mixed precision. Ratios
+are taken within a round, so that they hold on a busy machine; reported are their median and quartiles. Memory is the
+peak of PyTorch's allocator, besides weights and clips.
 
 Parts can be measured one at a time; they are merged into the file of the machine.
 
@@ -36,7 +37,7 @@ from torch.nn.functional import one_hot
 from benchmarks.operations import profile_operations
 from benchmarks.plain import PlainIFDD
 from benchmarks.products import gigaflop, only_products, products_of
-from ifdd.model import IFDD, PRESETS, IFDDConfig, IFDDLoss, create_model, inference_form
+from ifdd.model import IFDD, PRESETS, IFDDConfig, IFDDLoss, TorchEngine, create_model, inference_form
 from ifdd.model.measuring import device_name, peak_on_cpu
 
 PARTS = ("inference", "training", "memory", "profile", "presets", "compile")
@@ -108,9 +109,19 @@ def measure_inference(batch: int, rounds: int) -> dict[str, Any]:
         subjects: Subjects = {
             "plain": lambda: plain(given),
             "ifdd": lambda: model(given),
+            **in_bfloat16(model, given),
             "limit": lambda: [limit() for _ in range(batch)],
         }
         return compare(subjects, rounds, warm=True) | {"gigaflop": round(gigaflop(one) * batch, 1)}
+
+
+def in_bfloat16(model: IFDD, given: Tensor) -> Subjects:
+    """Return the model in mixed precision, as ``--precision bf16-mixed`` runs it, where the processor can."""
+    if not has_bfloat16():
+        return {}
+    engine = TorchEngine(model, "bf16-mixed")
+    engine(given[:1])
+    return {"bf16": lambda: engine(given)}
 
 
 def measure_profile(rounds: int) -> dict[str, Any]:
@@ -159,6 +170,7 @@ def measure_preset(preset: str, rounds: int) -> dict[str, Any]:
         subjects: Subjects = {
             "trained": lambda: model(given),
             "ifdd": lambda: ready(given),
+            **in_bfloat16(model, given),
             "limit": only_products(products),
         }
         return compare(subjects, rounds, base="trained") | {"gigaflop": round(gigaflop(products), 2)}
@@ -189,6 +201,8 @@ def compare(subjects: Subjects, rounds: int, base: str = "plain", warm: bool = F
     load = os.getloadavg()[0]
     times = take_turns(subjects, rounds, warm)
     found: dict[str, Any] = {f"{base}_to_ifdd": ratio(times[base], times["ifdd"])}
+    if "bf16" in times:
+        found["ifdd_to_bf16"] = ratio(times["ifdd"], times["bf16"])
     if "limit" in times:
         found["ifdd_to_limit"] = ratio(times["ifdd"], times["limit"])
         found[f"{base}_to_limit"] = ratio(times[base], times["limit"])
@@ -249,12 +263,17 @@ def machine(threads: int) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": threads,
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "bfloat16": bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()),
+        "bfloat16": has_bfloat16(),
         "spin_count": os.environ["GOMP_SPINCOUNT"],
         "system": platform.system(),
         "python": platform.python_version(),
         "torch": version("torch"),
     }
+
+
+def has_bfloat16() -> bool:
+    """Return whether the processor has instructions for bfloat16."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def machine_slug() -> str:

@@ -37,10 +37,15 @@ def speed() -> str:
             for name, found in report.get(part, {}).items():
                 clips = int(name.removeprefix("batch_"))
                 seconds = (f"{found['seconds'][each] / clips:.2f}" for each in ("plain", "ifdd", "limit"))
-                ratios = (spread(found[each]) for each in ("plain_to_ifdd", "ifdd_to_limit"))
+                ratios = (
+                    spread(found["plain_to_ifdd"]),
+                    spread(found["ifdd_to_bf16"]) if "ifdd_to_bf16" in found else "",
+                    spread(found["ifdd_to_limit"]),
+                )
                 what = words.format(clips, "clip" if clips == 1 else "clips")
                 rows.append((number, what, *ratios, *seconds, f"{found['load_before']:.0f}"))
-    header = ("machine", "what", "plain : ifdd", "ifdd : limit", "plain, s a clip", "ifdd, s", "limit, s", "load")
+    ratios_of = ("plain : ifdd", "ifdd : bf16", "ifdd : limit")
+    header = ("machine", "what", *ratios_of, "plain, s a clip", "ifdd, s", "limit, s", "load")
     return table(header, rows) if rows else NOT_MEASURED
 
 
@@ -101,13 +106,18 @@ def presets() -> str:
     rows = []
     for number, report in enumerate(reports(), 1):
         for name, found in report.get("presets", {}).items():
-            ratios = (spread(found[each]) for each in ("trained_to_ifdd", "ifdd_to_limit"))
+            ratios = (
+                spread(found["trained_to_ifdd"]),
+                spread(found["ifdd_to_bf16"]) if "ifdd_to_bf16" in found else "",
+                spread(found["ifdd_to_limit"]),
+            )
             milliseconds = (f"{1000 * found['seconds'][each]:.1f} ms" for each in ("trained", "ifdd", "limit"))
             rows.append((number, code(name), *ratios, *milliseconds))
     header = (
         "machine",
         "preset",
         "trained : inference form",
+        "inference form : bf16",
         "inference form : limit",
         "trained",
         "inference form",

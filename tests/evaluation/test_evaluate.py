@@ -116,6 +116,21 @@ def test_the_command_writes_what_it_prints(
     assert "computer-generated" in printed
 
 
+def test_the_precision_changes_little_and_is_recorded(checkpoint: Path, manifest: Path, tmp_path: Path) -> None:
+    tables = []
+    for precision in ("32-true", "bf16-mixed"):
+        out = tmp_path / precision
+        main(
+            ["evaluate", str(checkpoint), str(manifest), "--workers", "0", "--precision", precision, "--out", str(out)]
+        )
+        assert EvaluationRecord.load(out / "evaluation.json", "").protocol.precision == precision
+        assert ("bf16-mixed" in (out / "evaluation.md").read_text()) == (precision == "bf16-mixed")
+        with (out / "predictions.csv").open() as file:
+            tables.append([[float(row[name]) for name in LABEL_SETS["dfew"]] for row in csv.DictReader(file)])
+    exact, mixed = map(np.array, tables)
+    assert 0 < np.abs(exact - mixed).max() < 0.02
+
+
 def test_results_by_group_are_written_and_printed(
     checkpoint: Path, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,6 +19,7 @@ from ifdd.errors import InputError
 from ifdd.export import command
 from ifdd.export.parity import check_parity
 from ifdd.export.program import trace
+from ifdd.inference import WindowOptions
 from ifdd.model import IFDD, ExportedModel, load_checkpoint, load_exported, load_model
 from ifdd.model.engines.exported import FORMAT, OUTPUTS
 from ifdd.records import ParityRecord
@@ -276,6 +277,12 @@ def test_clips_of_another_size_or_range(exported: dict[str, Path]) -> None:
 def test_a_gpu_is_refused(exported: dict[str, Path]) -> None:
     with pytest.raises(InputError, match=r"device is cuda, but .*tiny.onnx runs on the CPU; use device cpu"):
         Recognizer.from_checkpoint(exported["onnx"], DiscDetector(), device="cuda")
+
+
+def test_another_precision_is_refused(exported: dict[str, Path]) -> None:
+    options = WindowOptions(precision="bf16-mixed")
+    with pytest.raises(InputError, match=r"tiny.onnx has the precision that it was exported with, not bf16-mixed; "):
+        Recognizer.from_checkpoint(exported["onnx"], DiscDetector(), windows=options)
 
 
 def test_pickles_in_a_program_are_refused(exported: dict[str, Path], tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from ifdd.faces.tracking import Tracker, TrackingOptions
 from ifdd.faces.upright.search import FaceSearch
 from ifdd.inference import HaarDetector, Recognition, Recognizer, WindowOptions, YuNetDetector
 from ifdd.inference.reader import Readings
-from ifdd.model import IFDD, Checkpoint, load_checkpoint
+from ifdd.model import IFDD, Checkpoint, TorchEngine, load_checkpoint
 from ifdd.records import CheckpointRecord, MeasuredRecord
 from ifdd.video.frames import iter_frames
 from tests.helpers.faces import REAL, DiscDetector, LandmarkDiscDetector, disc_frames, needs_real
@@ -252,6 +252,12 @@ def test_a_stream_refuses_invalid_frames_and_continues(checkpoint: Path) -> None
                 stream.read(bad, index / 25)
     assert given == expected
     assert given
+
+
+def test_the_precision_reaches_the_model(checkpoint: Path) -> None:
+    recognizer = Recognizer(load_checkpoint(checkpoint), DiscDetector(), windows=WindowOptions(precision="bf16-mixed"))
+    assert isinstance(recognizer.reader.engine, TorchEngine)
+    assert recognizer.reader.engine.precision == "bf16-mixed"
 
 
 def test_flip_averages_the_probabilities_of_both_images(checkpoint: Path) -> None:

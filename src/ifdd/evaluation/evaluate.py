@@ -25,7 +25,7 @@ from ifdd.evaluation.stress.picture import PICTURE, check_picture, write_curves
 from ifdd.evaluation.stress.stress import check_stresses, predict_stressed, score_stressed
 from ifdd.evaluation.stress.transforms import chosen_stresses, conditions_of
 from ifdd.files import check_writable, expand
-from ifdd.model import IFDD, Engine, choose_device, device_for, load_model
+from ifdd.model import IFDD, Engine, Precision, choose_device, device_for, load_model
 from ifdd.records import CheckpointRecord, Protocol
 
 
@@ -65,6 +65,7 @@ def evaluate(
     batch_size: int = 16,
     workers: int = 2,
     device: str = "auto",
+    precision: Precision = "32-true",
     by: str = "",
     synonyms: bool = False,
     stress: bool | str = False,
@@ -93,6 +94,8 @@ def evaluate(
         workers: Worker processes that load clips; 0 loads in the main process.
         device: Device to run the model on: auto (a CUDA GPU if there is one, otherwise the CPU), cpu, cuda, cuda:1 (the
             second GPU) or mps (the GPU of a Mac).
+        precision: Floating-point precision of the model: 32-true, or bf16-mixed, which is faster on GPUs and on
+            processors with instructions for bfloat16, and changes probabilities in the third digit.
         by: Columns of the manifest, separated by commas, for example age,sex: also report the results of each group
             of clips, with intervals, and the largest gaps between groups.
         synonyms: Read other spellings of an emotion as the checkpoint's class, joy and happiness as happy.
@@ -126,6 +129,7 @@ def evaluate(
         batch_size=batch_size,
         workers=workers,
         device=device,
+        precision=precision,
         by=columns_of(by),
         synonyms=synonyms,
         stress=stresses,
@@ -153,6 +157,7 @@ def evaluate_checkpoint(
     batch_size: int = 16,
     workers: int = 0,
     device: str = "auto",
+    precision: Precision = "32-true",
     by: Sequence[str] = (),
     synonyms: bool = False,
     stress: Sequence[str] = (),
@@ -169,6 +174,7 @@ def evaluate_checkpoint(
         batch_size: clips per batch.
         workers: worker processes that load clips.
         device: device to run the model on, see ``choose_device``.
+        precision: floating-point precision of the model.
         by: columns of the manifest to report results by.
         synonyms: read other spellings of an emotion as the checkpoint's class.
         stress: changes of the clips to evaluate too, names in ``STRESSES``.
@@ -215,7 +221,7 @@ def evaluate_checkpoint(
     )
     if line := _time_note(dataset, manifest.path):
         error_console.print(line, markup=False, highlight=False, soft_wrap=True)
-    engine = loaded.engine(chosen)
+    engine = loaded.engine(chosen, precision)
     versions = 1 + len(list(conditions_of(stress)))
     with progress_bar("clips") as bar:
         task = bar.add_task("evaluating", total=versions * len(dataset))
@@ -233,7 +239,8 @@ def evaluate_checkpoint(
         evaluation = replace(evaluation, pairs=evaluate_pairs(predictions, samples, manifest.path))
     results = (evaluation.probabilities, evaluation.targets, loaded.classes, samples)
     evaluation = replace(evaluation, groups=tuple(score_groups(*results, grouping) for grouping in groupings))
-    return evaluation, describe_protocol(checkpoint, loaded, manifest, described, fold, dataset, evaluation)
+    protocol = describe_protocol(checkpoint, loaded, manifest, described, fold, dataset, evaluation)
+    return evaluation, replace(protocol, precision=precision)
 
 
 def evaluate_model(

@@ -211,6 +211,8 @@ def protocol_rows(protocol: Protocol) -> Iterable[tuple[str, str]]:
     yield "model's data", licence_words(checkpoint.description.known_licences)
     yield "clips", f"{protocol.clips} of {protocol.subset}{fold}, {manifest.path}"
     yield "manifest", f"sha256 {manifest.sha256[:12]}"
+    if protocol.precision not in (None, "32-true"):
+        yield "precision", protocol.precision
     yield from common_rows(protocol)
     yield "versions", version_words(protocol.software)
 

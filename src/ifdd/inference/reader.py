@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ifdd.faces.similarity import Alignment
-from ifdd.model import Model, check_readings, class_probabilities, device_for
+from ifdd.model import Model, Precision, check_readings, class_probabilities, device_for
 
 
 class Readings(NamedTuple):
@@ -29,9 +29,10 @@ class ClipReader:
             torch.
         flip: average the results of each clip and of its mirror image.
         batch_size: clips per batch.
+        precision: floating-point precision of the model.
 
     Raises:
-        InputError: the device is not available.
+        InputError: the device is not available, or the model cannot run in this precision.
     """
 
     def __init__(
@@ -41,9 +42,10 @@ class ClipReader:
         *,
         flip: bool = False,
         batch_size: int = 8,
+        precision: Precision = "32-true",
     ) -> None:
         self.device = torch.device(device_for(checkpoint, device, "device"))
-        self.engine = checkpoint.engine(self.device)
+        self.engine = checkpoint.engine(self.device, precision)
         self.classes = checkpoint.classes
         """Class names in the order of the probabilities."""
         self.clip_seconds = checkpoint.clip_seconds

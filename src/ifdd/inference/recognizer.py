@@ -79,7 +79,13 @@ class Recognizer:
         if self.windows.minimum_probability is None:
             self.windows = replace(self.windows, minimum_probability=checkpoint.abstain_below)
         self.windows.stride(checkpoint.clip_seconds)  # refuses a stride longer than a clip before any download
-        self.reader = ClipReader(checkpoint, device, flip=self.windows.flip, batch_size=self.windows.batch_size)
+        self.reader = ClipReader(
+            checkpoint,
+            device,
+            flip=self.windows.flip,
+            batch_size=self.windows.batch_size,
+            precision=self.windows.precision,
+        )
         self.detector = _build_detector(detector)
         self.model_info = _describe(checkpoint, self.detector, origin)
         """The model, as recorded in results."""

@@ -19,6 +19,7 @@ from ifdd.faces.stillness import Stillness
 from ifdd.inference.reader import ClipReader
 from ifdd.inference.results import Segment, Windows
 from ifdd.inference.segments import find_segments, frames_in_window, last_window
+from ifdd.model import Precision
 from ifdd.video.timestamps import TIME_TOLERANCE
 
 
@@ -46,6 +47,9 @@ class WindowOptions:
     """Average the probabilities of each window and of its mirror image; takes twice as long."""
     batch_size: int = 8
     """Windows per batch."""
+    precision: Precision = "32-true"
+    """Floating-point precision of the model: 32-true, or bf16-mixed, which is faster on GPUs and on processors with
+    instructions for bfloat16, and changes probabilities in the third digit."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""

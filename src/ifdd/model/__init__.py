@@ -3,12 +3,13 @@
 from ifdd.model.backbones import BACKBONES, Backbone
 from ifdd.model.config import ABLATIONS, PRESETS, IFDDConfig, lookup
 from ifdd.model.device import choose_device
-from ifdd.model.engines.engine import Engine, EngineOutput, TorchEngine
+from ifdd.model.engines.engine import Engine, EngineOutput, Precision, TorchEngine
 from ifdd.model.engines.exported import ExportedModel, load_exported
 from ifdd.model.engines.forms import form_of, refuse_exported
 from ifdd.model.engines.loading import Model, device_for, load_model
 from ifdd.model.ifdd import IFDD, check_values, create_model
 from ifdd.model.inference_form import inference_form
+from ifdd.model.layers import store_channels_last
 from ifdd.model.losses import IFDDLoss, Losses, action_unit_loss, classification_loss, lifting_loss
 from ifdd.model.outputs import FrameSplit, IFDDOutput, Lifted, StageShape, check_readings, class_probabilities
 from ifdd.model.weights.checkpoint import (
@@ -50,6 +51,7 @@ __all__ = [
     "Lifted",
     "Losses",
     "Model",
+    "Precision",
     "Published",
     "StageShape",
     "TorchEngine",
@@ -78,4 +80,5 @@ __all__ = [
     "save_calibration",
     "save_checkpoint",
     "save_measurement",
+    "store_channels_last",
 ]

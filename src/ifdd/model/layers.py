@@ -95,3 +95,14 @@ def init_linear(module: nn.Module, std: float) -> None:
 def as_column(values: tuple[float, ...]) -> Float[Tensor, "channels 1 1 1"]:
     """Return one value per channel, shaped to broadcast over (frames, height, width)."""
     return torch.tensor(values).view(-1, 1, 1, 1)
+
+
+def store_channels_last(network: nn.Module) -> None:
+    """Store the kernels of 3-D convolutions with their channels last, in place; neither names nor values change.
+
+    bfloat16 convolutions reach the matrix units of processors and GPUs only with this layout, which the clip then needs
+    as well.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv3d):
+            module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last_3d)

@@ -228,6 +228,8 @@ class Protocol(Record):
     """Package -> version."""
     commit: str | None
     """Commit of ifdd's checkout; None if ifdd does not run from one."""
+    precision: str | None = None
+    """Floating-point precision of the model; None in files of earlier versions, which is 32-true."""
 
     @property
     def software(self) -> SoftwareRecord:

@@ -12,7 +12,7 @@ import torch
 from ifdd.errors import InputError
 from ifdd.model.config import IFDDConfig
 from ifdd.model.engines import onnx_file, openvino_file, pt2_file
-from ifdd.model.engines.engine import Clips, EngineOutput
+from ifdd.model.engines.engine import Clips, EngineOutput, Precision
 from ifdd.model.engines.forms import Form, Started, form_of
 from ifdd.model.ifdd import check_values
 from ifdd.model.weights.description import Description, read_description
@@ -127,13 +127,18 @@ class ExportedModel:
         """Probability below which a prediction should be withheld; 0, which withholds none, without calibration."""
         return self.description.abstain_below
 
-    def engine(self, device: str | torch.device = "cpu") -> ExportedEngine:
+    def engine(self, device: str | torch.device = "cpu", precision: Precision = "32-true") -> ExportedEngine:
         """Return what runs the model, with as many threads as torch has now.
 
         Raises:
-            InputError: the device is not the CPU; or the engine is not installed, cannot read the file, or takes clips
-                of another shape than the file states.
+            InputError: the device is not the CPU, or a precision is asked for, which the file itself determines; or the
+                engine is not installed, cannot read the file, or takes clips of another shape than the file states.
         """
+        if precision != "32-true":
+            raise InputError(
+                f"{self.path} has the precision that it was exported with, not {precision}; leave the precision out, "
+                "or use the checkpoint that it was exported from"
+            )
         if torch.device(device).type != "cpu":
             raise InputError(f"{self.path} runs on the CPU; use --device cpu, or the checkpoint itself on {device}")
         started = FORMS[self.form].start(self.path, torch.get_num_threads())

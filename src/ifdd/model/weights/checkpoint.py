@@ -14,7 +14,7 @@ from ifdd.errors import InputError
 from ifdd.files import atomic_path, expand
 from ifdd.hub import fetch_from_hub, is_hub_address, parse_address
 from ifdd.model.config import PRESETS, IFDDConfig
-from ifdd.model.engines.engine import TorchEngine
+from ifdd.model.engines.engine import Precision, TorchEngine
 from ifdd.model.engines.forms import form_of, refuse_exported
 from ifdd.model.ifdd import IFDD
 from ifdd.model.weights.checksums import CHECKSUM, check_content, content_sha256, sort_header
@@ -74,9 +74,9 @@ class Checkpoint(NamedTuple):
         """Probability below which a prediction should be withheld; 0, which withholds none, without calibration."""
         return self.description.abstain_below
 
-    def engine(self, device: str | torch.device) -> TorchEngine:
+    def engine(self, device: str | torch.device, precision: Precision = "32-true") -> TorchEngine:
         """Return what runs the model on a device, to which the weights are moved."""
-        return TorchEngine(self.model.to(device))
+        return TorchEngine(self.model.to(device), precision)
 
 
 def save_checkpoint(

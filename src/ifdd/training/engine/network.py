@@ -2,12 +2,10 @@
 
 from functools import partial
 
-import torch
-from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from ifdd.errors import InputError
-from ifdd.model import IFDD
+from ifdd.model import IFDD, store_channels_last
 from ifdd.training.config import OptimizationConfig
 from ifdd.training.layer_decay import transformer_blocks
 
@@ -21,10 +19,7 @@ def prepare_network(network: IFDD, optimization: OptimizationConfig) -> None:
     if optimization.activation_checkpointing:
         _checkpoint_blocks(network)
     if optimization.channels_last:
-        for module in network.modules():
-            if isinstance(module, nn.Conv3d):
-                kernel = module.weight.data
-                module.weight.data = kernel.contiguous(memory_format=torch.channels_last_3d)
+        store_channels_last(network)
     if optimization.compile:
         network.compile()
 
