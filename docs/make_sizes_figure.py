@@ -1,9 +1,8 @@
 """Draw accuracy against latency of the small models: docs/images/sizes.png.
 
-python docs/make_sizes_figure.py [results/sizes.json [OUT.png]]
+python docs/make_sizes_figure.py
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,9 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-ROOT = Path(__file__).parents[1]
-RESULT = ROOT / "results" / "sizes.json"
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from docs.blocks.markdown import ROOT, result
+
 INK = "#222222"
 FAMILIES = {"tiny": ("#0072B2", "s"), "small": ("#D55E00", "o"), "": ("#009E73", "^")}
 """Beginning of a model's name -> colour and marker: both presets, and the networks of other widths and depths."""
@@ -54,10 +54,9 @@ def _in_reach(milliseconds: float, report: dict[str, Any]) -> bool:
 
 
 def main() -> None:
-    """Draw the picture of a result file."""
-    source = Path(sys.argv[1]) if len(sys.argv) > 1 else RESULT
-    target = Path(sys.argv[2]) if len(sys.argv) > 2 else ROOT / "docs" / "images" / f"{source.stem}.png"
-    draw(json.loads(source.read_text(encoding="utf-8"))).savefig(target, dpi=160, facecolor="white")
+    """Draw the picture of the result."""
+    picture = ROOT / "docs" / "images" / "sizes.png"
+    draw(result("sizes")).savefig(picture, dpi=160, facecolor="white")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """Draw the figure of the study: accuracy of every model against the share of the clip in which the emotion shows.
 
-python docs/make_study_figure.py [results/study.json [OUT.png]]
+python docs/make_study_figure.py
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-ROOT = Path(__file__).parents[1]
-RESULT = ROOT / "results" / "study.json"
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from docs.blocks.markdown import ROOT, result
+
 INK, FAINT, REFERENCE = "#222222", "#999999", "#D55E00"
 # Okabe and Ito's colours, which all kinds of sight tell apart
 COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#8A6D00", "#444444")
@@ -76,11 +76,9 @@ def _dress(axes: Axes, title: str, shares: list[float]) -> None:
 
 
 def main() -> None:
-    """Draw the picture of a result file."""
-    source = Path(sys.argv[1]) if len(sys.argv) > 1 else RESULT
-    target = Path(sys.argv[2]) if len(sys.argv) > 2 else ROOT / "docs" / "images" / f"{source.stem}.png"
-    study = json.loads(source.read_text(encoding="utf-8"))
-    draw(study).savefig(target, dpi=160, facecolor="white")
+    """Draw the picture of the result."""
+    picture = ROOT / "docs" / "images" / "study.png"
+    draw(result("study")).savefig(picture, dpi=160, facecolor="white")
 
 
 if __name__ == "__main__":
