@@ -12,12 +12,13 @@ from ifdd.command_line.parser import parse
 from ifdd.data.labels import LABEL_SETS
 from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
+from ifdd.model import create_model
 from ifdd.model.config import PRESETS, from_plain
 from ifdd.training.config import OptimizationConfig
 from ifdd.training.train import train
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-CHANGES = [CONFIGS / "uar.yaml"]
+CHANGES = [CONFIGS / "uar.yaml", CONFIGS / "face_large.yaml"]
 """Files that only change settings of a recipe."""
 STUDIES = [CONFIGS / "study.yaml", CONFIGS / "study_gpu.yaml"]
 """Settings of 'ifdd study': tests/training/study/test_plan.py parses them."""
@@ -50,6 +51,14 @@ def test_a_recipe_is_parsed_and_its_values_pass_their_checks(recipe: Path) -> No
 
 def test_no_two_recipes_write_to_the_same_folder() -> None:
     assert {options_of(recipe).out for recipe in RECIPES} == {Path("runs", recipe.stem) for recipe in RECIPES}
+
+
+def test_the_larger_face_model_differs_in_backbone_size_and_training() -> None:
+    plain, large = options_of(CONFIGS / "face.yaml"), options_of(CONFIGS / "face.yaml", CONFIGS / "face_large.yaml")
+    assert large.model == replace(plain.model, preset="ifdd_s3d", overrides=plain.model.overrides | {"size": 128})
+    create_model(large.model.preset, 7, ablation=large.model.ablation, **from_plain(large.model.overrides))
+    assert large.augmentation == plain.augmentation
+    assert large.data.classes == plain.data.classes
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=name_of)
