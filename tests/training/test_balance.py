@@ -15,9 +15,9 @@ from ifdd.data.dataset import ClipDataset
 from ifdd.data.manifest import Sample
 from ifdd.data.transforms import AugmentationConfig, Mixup, MixupConfig
 from ifdd.errors import InputError
-from ifdd.training.balance import balanced_order, class_draws, logit_adjustment, plain_order
+from ifdd.training.balance import class_draws, class_weights, drawn_order, logit_adjustment, plain_order
 from ifdd.training.clips import SoftLabels
-from ifdd.training.config import OptimizationConfig
+from ifdd.training.config import DataConfig, OptimizationConfig
 from ifdd.training.module import ClipClassifier
 
 sizes_of_classes = st.lists(st.integers(0, 40), min_size=1, max_size=7).filter(any)
@@ -44,6 +44,20 @@ def test_draws_range_from_proportional_to_equal() -> None:
     assert class_draws(np.array([100, 25, 4]), 0.5, 170).tolist() == [100, 50, 20]  # 10 to 5 to 2
 
 
+def test_weights_multiply_the_draws() -> None:
+    assert class_weights({"sad": 2.0}, ("happy", "sad", "fear")) == [1.0, 2.0, 1.0]
+    assert class_weights(None, ("happy", "sad")) == [1.0, 1.0]
+    assert class_draws(np.array([30, 30, 30]), 0.0, 90, [1.0, 2.0, 1.5]).tolist() == [20, 40, 30]
+    assert class_draws(np.array([40, 20, 10]), 1.0, 70, [2.0, 1.0, 0.5]).tolist() == [40, 20, 10]
+
+
+def test_a_weight_for_a_class_that_there_is_not() -> None:
+    with pytest.raises(InputError, match=r"^data.class_weights names 'sadness', which is not a class; use happy, sad$"):
+        class_weights({"sadness": 2.0}, ("happy", "sad"))
+    with pytest.raises(InputError, match=r"^data.class_weights sad is 0"):
+        DataConfig(Path("manifest.csv"), class_weights={"sad": 0.0})
+
+
 @given(sizes=sizes_of_classes, balance=st.floats(0, 1), seed=st.integers(0, 99), epochs=st.integers(1, 5))
 def test_a_clip_is_repeated_only_after_all_others_of_its_class(
     sizes: list[int], balance: float, seed: int, epochs: int
@@ -52,7 +66,7 @@ def test_a_clip_is_repeated_only_after_all_others_of_its_class(
     draws = class_draws(np.array(sizes), balance, len(targets))
     drawn: Counter[int] = Counter()
     for epoch in range(epochs):
-        order = balanced_order(targets, balance, seed, epoch).tolist()
+        order = drawn_order(targets, draws, seed, epoch).tolist()
         assert np.bincount([targets[clip] for clip in order], minlength=len(sizes)).tolist() == draws.tolist()
         drawn.update(order)
     for target in range(len(sizes)):
@@ -61,12 +75,12 @@ def test_a_clip_is_repeated_only_after_all_others_of_its_class(
 
 
 def test_seed_and_epoch_decide_the_order() -> None:
-    targets = targets_of([20, 5, 2])
+    targets, draws = targets_of([20, 5, 2]), np.array([9, 9, 9])
     orders = {
-        (seed, epoch): tuple(balanced_order(targets, 1.0, seed, epoch).tolist()) for seed in (0, 1) for epoch in (0, 1)
+        (seed, epoch): tuple(drawn_order(targets, draws, seed, epoch).tolist()) for seed in (0, 1) for epoch in (0, 1)
     }
     assert len(set(orders.values())) == 4
-    assert tuple(balanced_order(targets, 1.0, 1, 1).tolist()) == orders[1, 1]
+    assert tuple(drawn_order(targets, draws, 1, 1).tolist()) == orders[1, 1]
 
 
 def test_without_balance_every_clip_is_drawn_once() -> None:

@@ -1,6 +1,6 @@
-"""The clips of an epoch in order, and remedies for class imbalance: class-balanced sampling and logit adjustment."""
+"""The clips of an epoch in order; class-balanced and weighted sampling, and logit adjustment."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -10,16 +10,22 @@ from torch import Tensor
 from ifdd.errors import InputError
 
 
-def class_draws(sizes: Int64[np.ndarray, " classes"], balance: float, total: int) -> Int64[np.ndarray, " classes"]:
-    """Return how many of the draws of an epoch each class gets, in proportion to size ** (1 - balance).
+def class_draws(
+    sizes: Int64[np.ndarray, " classes"],
+    balance: float,
+    total: int,
+    weights: Sequence[float] | None = None,
+) -> Int64[np.ndarray, " classes"]:
+    """Return how many of the draws of an epoch each class gets, in proportion to weight * size ** (1 - balance).
 
-    This is equation 1 of Kang et al., ICLR 2020, with q = 1 - balance. Fractions are rounded by largest remainders, so
-    that the result sums to ``total``. A class without clips gets no draws.
+    Without weights, this is equation 1 of Kang et al., ICLR 2020, with q = 1 - balance. Fractions are rounded by
+    largest remainders, so that the result sums to ``total``. A class without clips gets no draws.
 
     Args:
         sizes: number of clips of each class, not all 0.
         balance: strength, 0 to 1: 0 keeps the proportions, 1 draws all classes equally often.
         total: number of draws.
+        weights: factor of each class, above 0; 1 by default.
 
     Example:
         >>> import numpy as np
@@ -27,7 +33,7 @@ def class_draws(sizes: Int64[np.ndarray, " classes"], balance: float, total: int
         >>> class_draws(np.array([100, 25, 4]), balance=0.5, total=170)  # in the ratio 10 : 5 : 2
         array([100,  50,  20])
     """
-    shares = np.where(sizes > 0, np.maximum(sizes, 1) ** (1.0 - balance), 0.0)
+    shares = np.where(sizes > 0, np.maximum(sizes, 1) ** (1.0 - balance), 0.0) * (1.0 if weights is None else weights)
     exact = total * shares / shares.sum()
     draws = np.floor(exact).astype(np.int64)
     largest_remainders = np.argsort(draws - exact, kind="stable")[: total - draws.sum()]
@@ -35,8 +41,23 @@ def class_draws(sizes: Int64[np.ndarray, " classes"], balance: float, total: int
     return draws
 
 
-def balanced_order(targets: Sequence[int], balance: float, seed: int, epoch: int) -> Int64[np.ndarray, " draws"]:
-    """Return the clip indices of one epoch, as many as there are targets, in random order.
+def class_weights(weights: Mapping[str, float] | None, classes: Sequence[str]) -> list[float]:
+    """Return the weight of each class, 1 for those that are not named.
+
+    Raises:
+        InputError: a name is not one of the classes.
+    """
+    given = weights or {}
+    for name in given:
+        if name not in classes:
+            raise InputError(f"data.class_weights names {name!r}, which is not a class; use {', '.join(classes)}")
+    return [given.get(name, 1.0) for name in classes]
+
+
+def drawn_order(
+    targets: Sequence[int], draws: Int64[np.ndarray, " classes"], seed: int, epoch: int
+) -> Int64[np.ndarray, " draws"]:
+    """Return the clip indices of one epoch in random order.
 
     Each class cycles through its clips in a random order, across epochs, and is shuffled again after each cycle: a clip
     is repeated only after all other clips of its class. The result depends only on the arguments, so that a resumed
@@ -44,12 +65,11 @@ def balanced_order(targets: Sequence[int], balance: float, seed: int, epoch: int
 
     Args:
         targets: class index of each clip.
-        balance: strength of the class balance, see ``class_draws``.
+        draws: number of clips of each class to draw, see ``class_draws``.
         seed: random seed of the run.
         epoch: number of the epoch, from 0.
     """
     of_clip = np.asarray(targets)
-    draws = class_draws(np.bincount(of_clip), balance, len(of_clip))
     parts = []
     for target, count in enumerate(draws):
         members = np.flatnonzero(of_clip == target)

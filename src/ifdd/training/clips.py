@@ -22,7 +22,7 @@ from ifdd.data.timing import clock_rate
 from ifdd.errors import InputError
 from ifdd.model import IFDDConfig
 from ifdd.training.action_units import WithActionUnits
-from ifdd.training.balance import balanced_order, class_draws, plain_order
+from ifdd.training.balance import class_draws, class_weights, drawn_order, plain_order
 from ifdd.training.classes import check_trained, training_classes
 from ifdd.training.config import DataConfig
 from ifdd.training.engine.batches import Batches, ClipLoader, ForReading, Share, same_class
@@ -142,8 +142,10 @@ class ClipDataModule(LightningDataModule):
         """Clips that could not be read so far."""
         self.share.batches(len(train))  # refuses too few clips before the training begins
         sizes = np.bincount(self.train.targets, minlength=len(self.train.classes))
-        self.draws = class_draws(sizes, config.class_balance, len(train))
+        weights = class_weights(config.class_weights, self.train.classes)
+        self.draws = class_draws(sizes, config.class_balance, len(train), weights)
         """Number of draws of each class in an epoch."""
+        self._every_clip_once = np.array_equal(self.draws, sizes)
         self._batches_of: Dataset[Any] = SoftLabels(self.train) if config.soft_labels else self.train
         self._intensities: Tensor | None = None
         if model.action_units:
@@ -218,10 +220,10 @@ class ClipDataModule(LightningDataModule):
 
     def _order(self, epoch: int) -> list[int]:
         """Return the indices of the clips of an epoch in order."""
-        if self.config.class_balance:
-            order = balanced_order(self.train.targets, self.config.class_balance, self.train.seed, epoch)
-        else:
+        if self._every_clip_once:
             order = plain_order(len(self.train), self.train.seed, epoch)
+        else:
+            order = drawn_order(self.train.targets, self.draws, self.train.seed, epoch)
         return [int(index) for index in order]
 
     @property

@@ -72,6 +72,9 @@ class DataConfig:
     class_balance: float = 0.0
     """Strength of class-balanced sampling: 0 draws every clip once per epoch, 1 draws all classes equally often, 0.5
     draws in proportion to the square root of the class sizes."""
+    class_weights: dict[str, float] | None = None
+    """Class -> how many times as often to draw its clips as those of others, such as {sad: 2}. An epoch stays as long
+    as it is. The model will expect the class more often, too."""
     soft_labels: bool = False
     """Train on the distribution of the annotators' votes where the manifest has votes (DFEW, CREMA-D), not on the
     label."""
@@ -89,6 +92,8 @@ class DataConfig:
         check_range("data.stride", self.stride, at_least=1)
         check_range("data.validation_fraction", self.validation_fraction, above=0, at_most=0.5)
         check_range("data.class_balance", self.class_balance, at_least=0, at_most=1)
+        for name, weight in (self.class_weights or {}).items():
+            check_range(f"data.class_weights {name}", weight, above=0, below=math.inf)
         check_range("data.batch_size", self.batch_size, at_least=1)
         check_range("data.workers", self.workers, at_least=0)
 
