@@ -1,4 +1,4 @@
-"""Tables of annotations: BORIS's aggregated and tabular events, BIDS events, and tables of one's own.
+"""Tables of annotations: BORIS's aggregated and tabular events, BIDS events, and custom tables.
 
 A row is an interval with start and end (or duration), a label, and if wanted a person. BORIS's tabular events have two
 rows for an interval instead: START and STOP.

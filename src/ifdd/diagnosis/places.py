@@ -22,7 +22,7 @@ SETTINGS = (OFFLINE, "TORCH_HOME", VARIABLE, "CUDA_VISIBLE_DEVICES", "OMP_NUM_TH
 """Environment variables that change what ifdd does."""
 
 PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-"""Environment variables that may hold passwords: only that they are set is told."""
+"""Environment variables that may hold passwords: reported only as set."""
 
 
 def folders() -> Iterator[Finding]:

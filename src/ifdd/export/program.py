@@ -43,7 +43,7 @@ def trace(model: IFDD) -> ExportedProgram:
         model: the model, on the CPU; it is switched to evaluation mode.
 
     Raises:
-        InputError: a part of the model cannot be traced, such as a backbone of one's own.
+        InputError: a part of the model cannot be traced, such as a custom backbone.
     """
     config = model.config
     example = torch.zeros(EXAMPLE_BATCH, 3, config.frames, config.size, config.size)
@@ -52,7 +52,7 @@ def trace(model: IFDD) -> ExportedProgram:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about torch's own code
             program = torch.export.export(Outputs(model).eval(), (example,), dynamic_shapes=shapes)
-    except Exception as error:  # whatever a backbone of one's own does
+    except Exception as error:  # whatever a custom backbone does
         raise InputError(
             f"this model cannot be exported: {first_line(error)}; its forward must not depend on the values or the "
             "number of the clips"

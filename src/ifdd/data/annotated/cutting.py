@@ -54,7 +54,7 @@ def cut_annotated(
     clip_seconds: float,
     workers: int,
 ) -> Path:
-    """Cut annotated videos into clips of one label; return the table of the clips, a CSV file as of one's own clips.
+    """Cut annotated videos into clips of one label; return their table, like that of a user's own clips.
 
     Clips that are there already are not cut again.
 

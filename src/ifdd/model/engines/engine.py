@@ -12,7 +12,7 @@ from ifdd.model.inference_form import inference_form
 from ifdd.model.layers import store_channels_last
 
 Precision = Literal["32-true", "bf16-mixed"]
-"""Floating-point precision of a forward: 32 bits, or bfloat16 wherever PyTorch's autocast holds it for safe."""
+"""Floating-point precision of a forward pass: 32 bits, or bfloat16 where PyTorch's autocast uses it."""
 
 Clips = Float[Tensor, "batch 3 frames height width"]
 
