@@ -37,7 +37,7 @@ from torch.nn.functional import one_hot
 from benchmarks.operations import profile_operations
 from benchmarks.plain import PlainIFDD
 from benchmarks.products import gigaflop, only_products, products_of
-from ifdd.model import IFDD, PRESETS, IFDDConfig, IFDDLoss, TorchEngine, create_model, inference_form
+from ifdd.model import IFDD, PRESETS, IFDDConfig, IFDDLoss, TorchEngine, create_model, has_bfloat16, inference_form
 from ifdd.model.measuring import device_name, peak_on_cpu
 
 PARTS = ("inference", "training", "memory", "profile", "presets", "compile")
@@ -269,11 +269,6 @@ def machine(threads: int) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": version("torch"),
     }
-
-
-def has_bfloat16() -> bool:
-    """Return whether the processor has instructions for bfloat16."""
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def machine_slug() -> str:

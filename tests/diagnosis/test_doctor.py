@@ -125,6 +125,12 @@ def test_a_device_that_computes_wrongly(monkeypatch: pytest.MonkeyPatch) -> None
     assert states(hardware.devices())["cpu"][0] == "wrong"
 
 
+@pytest.mark.parametrize("capable", [True, False])
+def test_bfloat16_is_named_where_the_processor_has_it(capable: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": capable}, raising=False)
+    assert ("bfloat16" in states(hardware.devices())) == capable
+
+
 def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = Path(torch.hub.get_dir()) / "checkpoints"
     cache.mkdir(parents=True)

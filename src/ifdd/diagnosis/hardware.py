@@ -14,11 +14,15 @@ def devices() -> Iterator[Finding]:
     """Name the devices that torch finds, and run a small product on each."""
     import torch
 
+    from ifdd.model import has_bfloat16
+
     yield Finding(GROUP, "torch", f"{torch.__version__}, built for {_built_for()}")
     names = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
     names += ["mps"] if torch.backends.mps.is_available() else []
     for name in names:
         yield _device(name)
+    if has_bfloat16():
+        yield Finding(GROUP, "bfloat16", "instructions of the processor; --windows.precision bf16-mixed is faster")
     if len(names) == 1 and (torch.version.cuda or torch.version.hip):
         remedy = "check the driver (nvidia-smi or rocm-smi) and CUDA_VISIBLE_DEVICES, if there is a GPU"
         yield Finding(GROUP, "GPU", "none found, although torch is built for it", "note", remedy)

@@ -2,7 +2,7 @@
 
 from ifdd.model.backbones import BACKBONES, Backbone
 from ifdd.model.config import ABLATIONS, PRESETS, IFDDConfig, lookup
-from ifdd.model.device import choose_device
+from ifdd.model.device import choose_device, has_bfloat16
 from ifdd.model.engines.engine import Engine, EngineOutput, Precision, TorchEngine
 from ifdd.model.engines.exported import ExportedModel, load_exported
 from ifdd.model.engines.forms import form_of, refuse_exported
@@ -66,6 +66,7 @@ __all__ = [
     "device_for",
     "find_checkpoint",
     "form_of",
+    "has_bfloat16",
     "inference_form",
     "is_ours",
     "kinetics_classifier",

@@ -49,6 +49,12 @@ Mac); did you mean cuda?
     return kind if kind in ("cpu", "mps") else given  # or another device of torch, asked for by its type
 
 
+def has_bfloat16() -> bool:
+    """Return whether the processor has instructions for bfloat16; False if torch, before 2.13, cannot tell."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+
+
 def check_device_name(name: str | torch.device, option: str = "--device") -> str:
     """Return a device's name in small letters, after checking that there are such devices, here or elsewhere.
 
