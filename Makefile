@@ -62,23 +62,27 @@ demo: files $(VENV)/.ready  ## generate, train, evaluate and recognise, end to e
 
 # The checkpoint in the box, from openly licensed assets alone. Every step resumes where it was interrupted.
 # With AMX: make weights TRAINING='--optimization.precision bf16-mixed --optimization.channels_last true'; with a GPU, add
-# --data.workers 12 --data.cache false.
-CLIPS ?= 5400
+# --data.workers 12 --data.cache false. LARGE=1 trains ifdd_s3d on the same clips, for which take a GPU.
+CLIPS ?= 10800
 TRAINING ?=
+LARGE ?=
+RECIPE := configs/face.yaml $(if $(LARGE),--config configs/face_large.yaml)
+WORK := weights$(if $(LARGE),/large)
+CHECKPOINT := $(if $(LARGE),weights/ifdd_face_large.safetensors,src/ifdd/model/weights/bundled/ifdd_face.safetensors)
 RENDERED := --rig rendered --frames 8 --fps 5 $${RIG_DATA_FILE:+--rig-data "$$RIG_DATA_FILE"}
-ALIGNED := --alignment landmarks --face-size 96 --search-seconds 0.4 $(DETECTION)
+ALIGNED := --alignment landmarks --face-size $(if $(LARGE),128,96) --search-seconds 0.4 $(DETECTION)
 weights: files $(VENV)/.ready  ## make the bundled checkpoint ifdd_face in hours (RIG_DATA=, DETECTOR= name files that are not downloaded)
 	$(BIN)/ifdd synth weights/rendered --clips $(CLIPS) $(RENDERED) --preset lifelike --seed 401 --identities 1500 \
 		--validation 0.08 --test 0.08
-	$(BIN)/ifdd prepare manifest weights/rendered/manifest.csv weights/faces $(ALIGNED)
-	$(BIN)/ifdd train configs/face.yaml --data.manifest weights/faces/manifest.csv --out weights/training --resume $(TRAINING)
+	$(BIN)/ifdd prepare manifest weights/rendered/manifest.csv $(WORK)/faces $(ALIGNED)
+	$(BIN)/ifdd train $(RECIPE) --data.manifest $(WORK)/faces/manifest.csv --out $(WORK)/training --resume $(TRAINING)
 	$(BIN)/ifdd synth weights/others --clips 400 $(RENDERED) --preset wild --behaviour.repertoire lifelike --seed 301 \
 		--validation 0 --test 0.9
-	$(BIN)/ifdd prepare manifest weights/others/manifest.csv weights/others_faces $(ALIGNED)
-	$(BIN)/ifdd calibrate weights/training/best.safetensors weights/others_faces/manifest.csv --subset test \
-		--out weights/calibrated.safetensors
-	$(BIN)/ifdd convert weights/calibrated.safetensors src/ifdd/model/weights/bundled/ifdd_face.safetensors --half
-	$(BIN)/ifdd evaluate ifdd_face weights/faces/manifest.csv --by skin_tone,age,glasses,beard,hair --out weights/evaluation
+	$(BIN)/ifdd prepare manifest weights/others/manifest.csv $(WORK)/others_faces $(ALIGNED)
+	$(BIN)/ifdd calibrate $(WORK)/training/best.safetensors $(WORK)/others_faces/manifest.csv --subset test \
+		--out $(WORK)/calibrated.safetensors
+	$(BIN)/ifdd convert $(WORK)/calibrated.safetensors $(CHECKPOINT) --half
+	$(BIN)/ifdd evaluate $(if $(LARGE),$(CHECKPOINT),ifdd_face) $(WORK)/faces/manifest.csv --by skin_tone,age,glasses,beard,hair --out $(WORK)/evaluation
 
 test: $(VENV)/.ready  ## run the tests, apart from the slow ones
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m 'not slow'
