@@ -62,7 +62,8 @@ demo: files $(VENV)/.ready  ## generate, train, evaluate and recognise, end to e
 
 # The checkpoint in the box, from openly licensed assets alone. Every step resumes where it was interrupted.
 # With AMX: make weights TRAINING='--optimization.precision bf16-mixed --optimization.channels_last true'; with a GPU, add
-# --data.workers 12 --data.cache false. LARGE=1 trains ifdd_s3d on the same clips, for which take a GPU.
+# --data.workers 12 --data.cache false. The last epoch counts: which of them reads rendered people best, says little about
+# real ones. LARGE=1 trains ifdd_s3d on the same clips, for which take a GPU.
 CLIPS ?= 10800
 TRAINING ?=
 LARGE ?=
@@ -79,7 +80,7 @@ weights: files $(VENV)/.ready  ## make the bundled checkpoint ifdd_face in hours
 	$(BIN)/ifdd synth weights/others --clips 400 $(RENDERED) --preset wild --behaviour.repertoire lifelike --seed 301 \
 		--validation 0 --test 0.9
 	$(BIN)/ifdd prepare manifest weights/others/manifest.csv $(WORK)/others_faces $(ALIGNED)
-	$(BIN)/ifdd calibrate $(WORK)/training/best.safetensors $(WORK)/others_faces/manifest.csv --subset test \
+	$(BIN)/ifdd calibrate $(WORK)/training/last.safetensors $(WORK)/others_faces/manifest.csv --subset test \
 		--out $(WORK)/calibrated.safetensors
 	$(BIN)/ifdd convert $(WORK)/calibrated.safetensors $(CHECKPOINT) --half
 	$(BIN)/ifdd evaluate $(if $(LARGE),$(CHECKPOINT),ifdd_face) $(WORK)/faces/manifest.csv --by skin_tone,age,glasses,beard,hair --out $(WORK)/evaluation

@@ -78,13 +78,15 @@ def read_study(path: Path) -> tuple[str, dict[str, Run]]:
 
 
 def train(recipe: str, run: Run, options: argparse.Namespace) -> Path:
-    """Train a run unless it is finished, and return its checkpoint.
+    """Train a run unless it is finished, and return the checkpoint of its last epoch.
+
+    No epoch is selected: how well it reads rendered people says little about real ones.
 
     Raises:
         InputError: a command failed, or the run that it starts from is not finished.
     """
     out = options.work / run.name
-    checkpoint = out / "best.safetensors"
+    checkpoint = out / "last.safetensors"
     if is_finished(out):
         return checkpoint
     crops = options.work / f"faces_{run.alignment}_{run.size}"
@@ -97,7 +99,7 @@ def train(recipe: str, run: Run, options: argparse.Namespace) -> Path:
     if run.start is not None:
         if not is_finished(options.work / run.start):
             raise InputError(f"{run.name} starts from {run.start}, which is not finished; train {run.start} first")
-        words += ["--model.weights", str(options.work / run.start / "best.safetensors")]
+        words += ["--model.weights", str(options.work / run.start / "last.safetensors")]
     words += shlex.split(options.training)
     ifdd("train", recipe, "--data.manifest", str(manifest), "--out", str(out), "--resume", *words)
     return checkpoint
@@ -171,7 +173,7 @@ def record(run: Run, checkpoint: Path, options: argparse.Namespace) -> None:
 
 
 def validation(checkpoint: Path) -> float | None:
-    """Return the WAR on rendered people that selected the epoch."""
+    """Return the WAR on rendered people after the last epoch."""
     scores = load_checkpoint(checkpoint).record.validation
     return None if scores is None else scores.war
 
