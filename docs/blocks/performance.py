@@ -126,6 +126,30 @@ def presets() -> str:
     return table(header, rows) if rows else NOT_MEASURED
 
 
+def precision() -> str:
+    """List what bfloat16 changes in the readings of the bundled checkpoints."""
+    found = result("precision")["checkpoints"]
+    rows = [
+        (
+            code(name),
+            each["clips"],
+            *(f"{each[which]:.1%}".replace("%", " %") for which in ("accuracy", "accuracy_bf16")),
+            each["predictions_that_differ"],
+            f"{each['largest_difference']:.3f}",
+        )
+        for name, each in found.items()
+    ]
+    header = (
+        "checkpoint",
+        "clips",
+        "accuracy",
+        "in bfloat16",
+        "predictions that differ",
+        "largest difference of a probability",
+    )
+    return table(header, rows)
+
+
 def compiled() -> str:
     """List what torch.compile adds."""
     rows = []
@@ -198,6 +222,7 @@ BLOCKS: Makers = {
     "performance allocator": allocator,
     "performance memory": memory,
     "performance profile": profile,
+    "performance precision": precision,
     "performance presets": presets,
     "performance sizes": sizes,
     "performance compiled": compiled,
