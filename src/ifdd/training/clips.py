@@ -145,7 +145,6 @@ class ClipDataModule(LightningDataModule):
         weights = class_weights(config.class_weights, self.train.classes)
         self.draws = class_draws(sizes, config.class_balance, len(train), weights)
         """Number of draws of each class in an epoch."""
-        self._every_clip_once = np.array_equal(self.draws, sizes)
         self._batches_of: Dataset[Any] = SoftLabels(self.train) if config.soft_labels else self.train
         self._intensities: Tensor | None = None
         if model.action_units:
@@ -220,10 +219,10 @@ class ClipDataModule(LightningDataModule):
 
     def _order(self, epoch: int) -> list[int]:
         """Return the indices of the clips of an epoch in order."""
-        if self._every_clip_once:
-            order = plain_order(len(self.train), self.train.seed, epoch)
-        else:
+        if self.config.class_balance or self.config.class_weights:
             order = drawn_order(self.train.targets, self.draws, self.train.seed, epoch)
+        else:
+            order = plain_order(len(self.train), self.train.seed, epoch)
         return [int(index) for index in order]
 
     @property
