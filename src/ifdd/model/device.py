@@ -51,7 +51,7 @@ Mac); did you mean cuda?
 
 def has_bfloat16() -> bool:
     """Return whether the processor has instructions for bfloat16; False if torch, before 2.13, cannot tell."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
 
