@@ -80,7 +80,6 @@ def failing(text: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> 
     assert text in lines[-1]
 
 
-@pytest.mark.slow
 def test_a_run_is_interrupted_and_the_study_goes_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
