@@ -37,15 +37,11 @@ def speed() -> str:
             for name, found in report.get(part, {}).items():
                 clips = int(name.removeprefix("batch_"))
                 seconds = (f"{found['seconds'][each] / clips:.2f}" for each in ("plain", "ifdd", "limit"))
-                ratios = (
-                    spread(found["plain_to_ifdd"]),
-                    spread(found["ifdd_to_bf16"]) if "ifdd_to_bf16" in found else "",
-                    spread(found["ifdd_to_limit"]),
-                )
+                ratios = ratios_of(found, "plain_to_ifdd")
                 what = words.format(clips, "clip" if clips == 1 else "clips")
                 rows.append((number, what, *ratios, *seconds, f"{found['load_before']:.0f}"))
-    ratios_of = ("plain : ifdd", "ifdd : bf16", "ifdd : limit")
-    header = ("machine", "what", *ratios_of, "plain, s a clip", "ifdd, s", "limit, s", "load")
+    names = ("plain : ifdd", "ifdd : bf16", "ifdd : limit")
+    header = ("machine", "what", *names, "plain, s a clip", "ifdd, s", "limit, s", "load")
     return table(header, rows) if rows else NOT_MEASURED
 
 
@@ -106,11 +102,7 @@ def presets() -> str:
     rows = []
     for number, report in enumerate(reports(), 1):
         for name, found in report.get("presets", {}).items():
-            ratios = (
-                spread(found["trained_to_ifdd"]),
-                spread(found["ifdd_to_bf16"]) if "ifdd_to_bf16" in found else "",
-                spread(found["ifdd_to_limit"]),
-            )
+            ratios = ratios_of(found, "trained_to_ifdd")
             milliseconds = (f"{1000 * found['seconds'][each]:.1f} ms" for each in ("trained", "ifdd", "limit"))
             rows.append((number, code(name), *ratios, *milliseconds))
     header = (
@@ -209,6 +201,12 @@ def sizes() -> str:
     header = ("model", "clip", "parameters", "GMAC", "a clip", f"to {reference}", "accuracy", "of each seed")
     about = f"{found['machine']['processor']}, one thread, torch {found['machine']['torch']}; {found['rounds']} rounds."
     return table(header, rows) + f"\n\n{about}"
+
+
+def ratios_of(found: dict[str, Any], base: str) -> list[str]:
+    """Return the ratios of a comparison: base to ifdd, ifdd to bfloat16 where it was measured, ifdd to the limit."""
+    mixed = spread(found["ifdd_to_bf16"]) if "ifdd_to_bf16" in found else ""
+    return [spread(found[base]), mixed, spread(found["ifdd_to_limit"])]
 
 
 def spread(ratio: dict[str, float]) -> str:
