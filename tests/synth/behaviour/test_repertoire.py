@@ -118,6 +118,29 @@ def test_a_neutral_face_shows_chance_units_only_faintly() -> None:
     assert shown[:, :19].mean() == pytest.approx(0.12, abs=0.02)
 
 
+def test_a_face_may_squint_for_another_reason_than_emotion() -> None:
+    plain, squinting = (
+        np.stack([moments_of("neutral", seed, replace(PRESET, squint=share)) for seed in range(60)])
+        for share in (0.0, 1.0)
+    )
+    assert plain[..., UNIT_COLUMN[4]].max() < 0.3
+    assert squinting[..., UNIT_COLUMN[4]].max() > 0.7
+    assert squinting[..., UNIT_COLUMN[7]].max() > 0.7
+    assert np.mean(squinting[..., [UNIT_COLUMN[4], UNIT_COLUMN[7], UNIT_COLUMN[43]]].max(axis=(1, 2, 3)) > 0.18) > 0.95
+    mouths = [UNIT_COLUMN[number] for number in (12, 15, 17, 23, 24)]
+    assert np.array_equal(plain[..., mouths], squinting[..., mouths])
+    angry = [moments_of("angry", seed, replace(PRESET, squint=share)) for seed in range(60) for share in (0.0, 1.0)]
+    assert np.mean([np.array_equal(*pair) for pair in zip(angry[::2], angry[1::2], strict=True)]) < 0.5
+
+
+def test_the_share_of_squints_changes_nothing_else() -> None:
+    plain, some = (
+        [moments_of("sad", seed, replace(PRESET, squint=share)) for seed in range(200)] for share in (0.0, 0.35)
+    )
+    same = np.mean([np.array_equal(*pair) for pair in zip(plain, some, strict=True)])
+    assert same == pytest.approx(0.65, abs=0.12)
+
+
 def test_the_halves_differ_more_than_in_the_prototypes() -> None:
     def difference(label: str, repertoire: str, unit: int) -> float:
         drawn = [draw_expression(label, repertoire, np.random.default_rng(seed)) for seed in range(200)]  # type: ignore[arg-type]
@@ -220,6 +243,8 @@ def test_bad_settings_are_refused() -> None:
         changed(PRESET, {"repertoire": "posed"}, "behaviour")
     with pytest.raises(InputError, match="speech_neutral"):
         changed(PRESET, {"speech_neutral": 2}, "behaviour")
+    with pytest.raises(InputError, match="squint"):
+        changed(PRESET, {"squint": -1}, "behaviour")
     assert changed(PRESET, {"repertoire": "prototypical", "speech_neutral": None}, "behaviour").speech_neutral is None
     with pytest.raises(InputError, match="the drawn rig turns heads by at most 35 degrees"):
         SynthConfig(replace(PRESET, yaw=40.0))

@@ -71,6 +71,8 @@ class Behaviour:
             self.gaze_targets = _held_gaze(self.gaze_targets, self.base, config, rng)
         self.speech = draw_speech(config, all(event.label == "neutral" for event in events), duration, rng)
         self.rest = _lifelike_rest(rng) if lifelike else _faint_rest(rng)
+        if config.squint > 0:
+            self.rest = _squinting(self.rest, config.squint, rng.spawn(1)[0])  # leaves the other draws as they are
 
     def at(self, times: Times) -> Moments:
         """Return the behaviour at ``times`` (seconds)."""
@@ -142,6 +144,19 @@ def _lifelike_rest(rng: np.random.Generator) -> Rest:
         for units in ({**brow, **lid}, {**mouth, **parted})
     )
     return Rest(lasting, fading)
+
+
+def _squinting(rest: Rest, probability: float, rng: np.random.Generator) -> Rest:
+    """Return, with this probability, a resting face that squints in the sun, frowns with effort or has heavy lids."""
+    if rng.random() >= probability:
+        return rest
+    kinds = (
+        {4: rng.uniform(0.2, 0.8), 6: rng.uniform(0.1, 0.7), 7: rng.uniform(0.3, 1.0), 43: rng.uniform(0, 0.3)},
+        {4: rng.uniform(0.3, 0.9), 7: rng.uniform(0, 0.5)},
+        {4: rng.uniform(0, 0.4), 7: rng.uniform(0, 0.3), 43: rng.uniform(0.2, 0.5)},
+    )
+    units = activation_of(kinds[int(rng.integers(len(kinds)))]) * rng.uniform(0.8, 1.0, (2, len(ACTION_UNITS)))
+    return rest._replace(lasting=np.maximum(rest.lasting, units))
 
 
 def _held_gaze(
