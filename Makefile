@@ -77,12 +77,17 @@ weights: files $(VENV)/.ready  ## make the bundled checkpoint ifdd_face in hours
 		--validation 0.08 --test 0.08
 	$(BIN)/ifdd prepare manifest weights/rendered/manifest.csv $(WORK)/faces $(ALIGNED)
 	$(BIN)/ifdd train $(RECIPE) --data.manifest $(WORK)/faces/manifest.csv --out $(WORK)/training --resume $(TRAINING)
-	$(BIN)/ifdd train $(RECIPE) --data.manifest $(WORK)/faces/manifest.csv --out $(WORK)/second --resume $(TRAINING) \
-		--model.weights $(WORK)/training/last.safetensors --optimization.epochs 4 --optimization.learning_rate 4e-4
+	$(BIN)/ifdd train $(RECIPE) --config configs/face_second.yaml --data.manifest $(WORK)/faces/manifest.csv \
+		--model.weights $(WORK)/training/last.safetensors --out $(WORK)/second --resume $(TRAINING)
+	$(BIN)/ifdd synth weights/squinting --clips $$(( $(CLIPS) / 2 )) $(RENDERED) --preset lifelike --seed 402 --identities 800 \
+		--validation 0.05 --test 0 --behaviour.squint 0.35 --scene.lens '[6, 60]'
+	$(BIN)/ifdd prepare manifest weights/squinting/manifest.csv $(WORK)/squinting_faces $(ALIGNED)
+	$(BIN)/ifdd train $(RECIPE) --config configs/face_third.yaml --data.manifest $(WORK)/squinting_faces/manifest.csv \
+		--model.weights $(WORK)/second/last.safetensors --out $(WORK)/third --resume $(TRAINING)
 	$(BIN)/ifdd synth weights/others --clips 400 $(RENDERED) --preset wild --behaviour.repertoire lifelike --seed 301 \
 		--validation 0 --test 0.9
 	$(BIN)/ifdd prepare manifest weights/others/manifest.csv $(WORK)/others_faces $(ALIGNED)
-	$(BIN)/ifdd calibrate $(WORK)/second/last.safetensors $(WORK)/others_faces/manifest.csv --subset test \
+	$(BIN)/ifdd calibrate $(WORK)/third/last.safetensors $(WORK)/others_faces/manifest.csv --subset test \
 		--out $(WORK)/calibrated.safetensors
 	$(BIN)/ifdd convert $(WORK)/calibrated.safetensors $(CHECKPOINT) --half
 	$(BIN)/ifdd evaluate $(if $(LARGE),$(CHECKPOINT),ifdd_face) $(WORK)/faces/manifest.csv --by skin_tone,age,glasses,beard,hair --out $(WORK)/evaluation
