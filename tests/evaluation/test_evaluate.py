@@ -263,6 +263,16 @@ def test_training_clips_are_refused_as_test_clips_and_otherwise_labelled(
         assert [("trained on these clips" in text) for text in shown] == [used_for == "training"] * 2
         document = json.loads((tmp_path / "out" / "evaluation.json").read_text())
         assert document["protocol"]["clips_used_for"] == used_for
+    # a checkpoint that went on with other clips, then on with others
+    for _ in range(2):
+        record = CheckpointRecord(dataset=DatasetRecord("other", None, None), earlier=record.trainings)
+    save_checkpoint(trained, model, LABEL_SETS["dfew"], 0.8, record)
+    with pytest.raises(SystemExit):
+        main([*words, "--fold", "2"])
+    assert "was trained on fold 1, where the test clips of fold 2 are training clips" in capsys.readouterr().err
+    main([*words, "--fold", "1"])
+    document = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert document["protocol"]["clips_used_for"] == "nothing"
     # the same folds with other clips: their use is not known
     write_manifest(table, folds[:3] + folds[6:])
     main([*words, "--fold", "2"])

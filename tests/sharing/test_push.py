@@ -12,7 +12,7 @@ from ifdd import InputError, Recognizer, load_checkpoint
 from ifdd.__main__ import main
 from ifdd.inference import HaarDetector
 from ifdd.model import BUNDLED, create_model, find_checkpoint, save_checkpoint
-from ifdd.records import CheckpointRecord, SubsetScores
+from ifdd.records import CheckpointRecord, PastTraining, SubsetScores
 from ifdd.records.licences import LICENCES
 from ifdd.sharing.card import model_card
 from tests.helpers.hub import LocalHub, local_hub
@@ -75,6 +75,8 @@ def test_the_card_has_data_protocol_scores_limits_and_licence(tmp_path: Path) ->
         preset="ifdd_tiny",
         data="RAVDESS",
         licences=(LICENCES["ravdess"],),
+        started_from="first.safetensors (sha256 12)",
+        earlier=(PastTraining(dataset="ab", fold=None, chosen_on="none"),),
         recipe={"run": {"seed": 5}, "data": {"fold": 2}, "model": {"weights": "kinetics400"}},
         epoch=7,
         test=SubsetScores(0.5, 0.25),
@@ -88,6 +90,8 @@ def test_the_card_has_data_protocol_scores_limits_and_licence(tmp_path: Path) ->
         "# faces",
         "| data | RAVDESS |",
         "| licence | RAVDESS: CC-BY-NC-SA-4.0 (not for commercial use; name the authors; share adaptations alike) |",
+        "| started from | first.safetensors (sha256 12) |",
+        "| hash of its data | `ab` |",
         "| epoch | 7 |",
         "| selected | highest WAR on the test clips |",
         "| fold | 2 |",

@@ -32,7 +32,8 @@ def ravdess(tmp_path: Path) -> Path:
     """A checkpoint of eight classes."""
     torch.manual_seed(3)
     model = create_model("ifdd_tiny", 8, size=32, mean=(0.2,) * 3)
-    record = CheckpointRecord(data="RAVDESS", licences=(LICENCES["ravdess"],))
+    dataset = DatasetRecord("ravdess", False, None)
+    record = CheckpointRecord(data="RAVDESS", dataset=dataset, licences=(LICENCES["ravdess"],))
     path = tmp_path / "ravdess.safetensors"
     save_checkpoint(path, model, LABEL_SETS["ravdess"], 1.0, record)
     return path
@@ -117,6 +118,10 @@ def test_a_checkpoint_of_another_fold_of_the_same_dataset_is_refused(ravdess: Pa
     check_start(start._replace(record=trained), dataset, 1)
     with pytest.raises(InputError, match="was trained on fold 1 of the same dataset, whose training clips are test"):
         check_start(start._replace(record=trained), dataset, 2)
+    went_on = CheckpointRecord(dataset=DatasetRecord("cd", False, None), earlier=trained.trainings)
+    check_start(start._replace(record=went_on), dataset, 1)
+    with pytest.raises(InputError, match="was trained on fold 1 of the same dataset"):
+        check_start(start._replace(record=went_on), dataset, 2)
 
 
 def test_the_recipe_of_cremad_starts_from_a_bundled_checkpoint(tmp_path: Path) -> None:
@@ -155,6 +160,8 @@ def test_licences_travel_from_start_and_data_to_results(
     ]
     assert record.started_from is not None
     assert record.started_from.startswith(str(ravdess))
+    assert record.earlier == load_checkpoint(ravdess).record.trainings
+    assert [training.dataset for training in record.trainings][-1] == Manifest.read(few).dataset_hash
     main(["convert", str(trained), str(tmp_path / "half.safetensors"), "--half"])
     assert load_checkpoint(tmp_path / "half.safetensors").record == record
     main(["evaluate", str(trained), str(few), "--out", str(tmp_path / "evaluation"), "--device", "cpu"])

@@ -93,7 +93,7 @@ def describe_protocol(
 
 
 def clips_used_for(record: CheckpointRecord, dataset: str, samples: Sequence[Sample]) -> str:
-    """Return what a checkpoint's training run used the evaluated clips for.
+    """Return what a checkpoint's training run, and those before it, used the evaluated clips for.
 
     Args:
         record: description of the checkpoint.
@@ -102,15 +102,16 @@ def clips_used_for(record: CheckpointRecord, dataset: str, samples: Sequence[Sam
 
     Returns:
         "training" (some of these clips may have been held out for validation), "choosing the checkpoint", "nothing", or
-        "not known" if the checkpoint belongs to another dataset or does not record one. Test clips of another fold
-        count as "training", because they are training clips of the checkpoint's fold.
+        "not known" if neither the checkpoint nor those that it started from belong to the dataset, or none is recorded.
+        Test clips of another fold count as "training", because they are training clips of the checkpoint's fold.
     """
-    if record.dataset is None or record.dataset.hash != dataset:
+    subset, fold = samples[0].subset, samples[0].fold
+    trainings = [training for training in record.trainings if training.dataset == dataset]
+    if not trainings:
         return "not known"
-    subset = samples[0].subset
-    if subset == "train" or record.fold not in (None, samples[0].fold):
+    if subset == "train" or any(training.fold not in (None, fold) for training in trainings):
         return "training"
-    return "choosing the checkpoint" if subset == record.chosen_on else "nothing"
+    return "choosing the checkpoint" if subset in (training.chosen_on for training in trainings) else "nothing"
 
 
 def sampling_options(name: str, stride: int, views: int, crops: int) -> SamplingOptions:

@@ -153,6 +153,18 @@ class MeasuredRecord(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PastTraining(Record):
+    """Clips that shaped a checkpoint's weights."""
+
+    dataset: str
+    """Hash of the dataset, all folds together."""
+    fold: int | None
+    """Fold of the training clips; None if the dataset has no folds, or if not recorded."""
+    chosen_on: str | None
+    """Clips that selected the epoch: validation, test or none (the last epoch); None if not recorded."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CheckpointRecord(Record):
     """The origin of a checkpoint's weights: the ``description`` in the metadata of its file.
 
@@ -174,6 +186,9 @@ class CheckpointRecord(Record):
     """Licences of the training data, and of the data of the checkpoint that the training started from."""
     started_from: str | None = None
     """Checkpoint that the training started from: its file and the beginning of its SHA-256."""
+    earlier: tuple[PastTraining, ...] | None = None
+    """Trainings of the checkpoint that the training started from, the first one first; None without one, and in
+    checkpoints of earlier versions."""
     timing: TimingRecord | None = None
     """How the training clips were sampled in time; None in checkpoints of earlier versions."""
     recipe: dict[str, Any] | None = None
@@ -227,6 +242,15 @@ class CheckpointRecord(Record):
         """Fold of the training clips; None if the dataset has no folds, or if not recorded."""
         fold = self.recipe_option("data", "fold")
         return fold if isinstance(fold, int) else None
+
+    @property
+    def trainings(self) -> tuple[PastTraining, ...]:
+        """All trainings that are recorded, each on other clips, this checkpoint's own last."""
+        earlier = self.earlier or ()
+        if self.dataset is None:
+            return earlier
+        own = PastTraining(dataset=self.dataset.hash, fold=self.fold, chosen_on=self.chosen_on)
+        return tuple(dict.fromkeys((*earlier, own)))
 
     @property
     def recipe_of_all_folds(self) -> dict[str, Any]:

@@ -124,6 +124,7 @@ def _data(record: CheckpointRecord) -> str:
     rows += [("licence", str(licence)) for licence in record.known_licences]
     if record.started_from is not None:
         rows.append(("started from", record.started_from))
+        rows += [("hash of its data", f"`{training.dataset}`") for training in record.earlier or ()]
     text = _table(iter(rows))
     if any(part in licence.id for licence in record.known_licences for part in NON_COMMERCIAL):
         text += "\n\nThese licences forbid commercial use of the data; treat the weights alike."

@@ -99,15 +99,14 @@ def check_start(start: Start, dataset: DatasetRecord, fold: int | None) -> None:
     """Check that the start was not trained on clips that this fold tests.
 
     Raises:
-        InputError: the checkpoint belongs to another fold of the same dataset.
+        InputError: the checkpoint, or one that it started from, belongs to another fold of the same dataset.
     """
-    record = start.record
-    if record is None or record.dataset is None or record.dataset.hash != dataset.hash or record.fold == fold:
-        return
-    raise InputError(
-        f"{start.started_from} was trained on fold {record.fold} of the same dataset, whose training clips are test "
-        f"clips of fold {fold}; start from a checkpoint of another dataset"
-    )
+    for training in () if start.record is None else start.record.trainings:
+        if training.dataset == dataset.hash and training.fold != fold:
+            raise InputError(
+                f"{start.started_from} was trained on fold {training.fold} of the same dataset, whose training clips "
+                f"are test clips of fold {fold}; start from a checkpoint of another dataset"
+            )
 
 
 def start_line(start: Start) -> str:

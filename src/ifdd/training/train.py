@@ -135,6 +135,7 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
         dataset=dataset,
         licences=joined_licences([dataset.licence or LicenceRecord(data.name, "", "")], start.licences),
         started_from=start.started_from,
+        earlier=None if start.record is None else start.record.trainings,
         timing=_timing(clips),
         recipe=recipe.plain(),
         extended_after=extended,
