@@ -292,7 +292,7 @@ def _check_folds(manifest: Path, samples: Sequence[Sample]) -> None:
 def _check_not_trained_on(checkpoint: Path, record: CheckpointRecord, dataset: str, samples: Sequence[Sample]) -> None:
     subset, fold = samples[0].subset, samples[0].fold
     if subset == "test" and clips_used_for(record, dataset, samples) == "training":
-        folds = [training.fold for training in record.trainings if training.dataset == dataset]
+        folds = (training.fold for training in record.trainings_on(dataset))
         theirs = next(other for other in folds if other not in (None, fold))
         raise InputError(
             f"{checkpoint} was trained on fold {theirs}, where the test clips of fold {fold} are training clips; "

@@ -106,7 +106,7 @@ def clips_used_for(record: CheckpointRecord, dataset: str, samples: Sequence[Sam
         Test clips of another fold count as "training", because they are training clips of the checkpoint's fold.
     """
     subset, fold = samples[0].subset, samples[0].fold
-    trainings = [training for training in record.trainings if training.dataset == dataset]
+    trainings = record.trainings_on(dataset)
     if not trainings:
         return "not known"
     if subset == "train" or any(training.fold not in (None, fold) for training in trainings):

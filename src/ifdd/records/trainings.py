@@ -252,6 +252,10 @@ class CheckpointRecord(Record):
         own = PastTraining(dataset=self.dataset.hash, fold=self.fold, chosen_on=self.chosen_on)
         return tuple(dict.fromkeys((*earlier, own)))
 
+    def trainings_on(self, dataset: str) -> tuple[PastTraining, ...]:
+        """Return the trainings on the dataset with this hash."""
+        return tuple(training for training in self.trainings if training.dataset == dataset)
+
     @property
     def recipe_of_all_folds(self) -> dict[str, Any]:
         """The recipe with the fold null, which is the same for all folds of a cross-validation."""

@@ -101,8 +101,8 @@ def check_start(start: Start, dataset: DatasetRecord, fold: int | None) -> None:
     Raises:
         InputError: the checkpoint, or one that it started from, belongs to another fold of the same dataset.
     """
-    for training in () if start.record is None else start.record.trainings:
-        if training.dataset == dataset.hash and training.fold != fold:
+    for training in () if start.record is None else start.record.trainings_on(dataset.hash):
+        if training.fold != fold:
             raise InputError(
                 f"{start.started_from} was trained on fold {training.fold} of the same dataset, whose training clips "
                 f"are test clips of fold {fold}; start from a checkpoint of another dataset"
