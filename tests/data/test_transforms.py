@@ -180,6 +180,25 @@ def test_some_clips_stand_still_at_one_of_their_frames() -> None:
     assert torch.equal(varied[~still], torch.arange(8.0).expand(int((~still).sum()), 8))
 
 
+def test_some_clips_reach_beyond_the_picture() -> None:
+    torch.manual_seed(0)
+    clips = torch.randint(256, (300, 3, 2, 40, 30), dtype=torch.uint8)
+    varied = (ClipAugmentation(replace(OFF, border=0.5))(clips) * 255).round().byte()
+    same = (varied == clips).flatten(1).all(1)
+    assert 0.5 < same.float().mean() < 0.65, "half of the clips, and those without a side or with less than a line"
+    for clip, other in zip(varied, clips, strict=True):
+        inner = (clip == other).all(dim=(0, 1))
+        rows, columns = (inner.any(dim).nonzero().flatten().tolist() for dim in (1, 0))
+        top, bottom, left, right = rows[0], rows[-1], columns[0], columns[-1]
+        assert inner[top : bottom + 1, left : right + 1].all(), "one box of the picture is left as it was"
+        assert top <= 8
+        assert 39 - bottom <= 8
+        assert left <= 6
+        assert 29 - right <= 6
+        expected = other[..., torch.arange(40).clamp(top, bottom), :][..., torch.arange(30).clamp(left, right)]
+        assert torch.equal(clip, expected), "the rest repeats its lines"
+
+
 def test_the_hue_rotation_agrees_with_a_rotation_in_yiq() -> None:
     clip = torch.rand(3, 3, 2, 8, 8)
     turns = torch.tensor([0.1, -0.4, 0.5])
@@ -205,6 +224,7 @@ def test_the_hue_rotates_in_the_direction_of_hsv() -> None:
         ({"flip": 1.5}, r"augmentation\.flip is 1\.5; it must be at least 0 and at most 1"),
         ({"hue": 0.6}, r"augmentation\.hue"),
         ({"still": -0.1}, r"augmentation\.still"),
+        ({"border": 1.1}, r"augmentation\.border"),
         ({"rotation": 200.0}, r"augmentation\.rotation"),
         ({"gamma": -1.0}, r"augmentation\.gamma"),
         ({"blur": 8.1}, r"augmentation\.blur"),

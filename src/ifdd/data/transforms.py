@@ -61,9 +61,12 @@ class AugmentationConfig:
     """Probability that a box of 2 to 20 % of the frame is blanked, 0 to 1."""
     still: float = 0.0
     """Probability that a clip stands still at a random one of its frames, 0 to 1: photographs are still clips."""
+    border: float = 0.0
+    """Probability that up to a fifth of the frame, at one or more sides, repeats the line next to it, 0 to 1: so are
+    faces cropped that reach beyond the picture."""
 
     def __post_init__(self) -> None:
-        for name in ("flip", "brightness", "contrast", "saturation", "shade", "noise", "erasing", "still"):
+        for name in ("flip", "brightness", "contrast", "saturation", "shade", "noise", "erasing", "still", "border"):
             check_range(f"augmentation.{name}", getattr(self, name), at_least=0, at_most=1)
         check_range("augmentation.hue", self.hue, at_least=0, at_most=0.5)
         check_range("augmentation.rotation", self.rotation, at_least=0, at_most=180)
@@ -119,6 +122,8 @@ class ClipAugmentation(nn.Module):
     def _augment(self, clip: UInt8[Tensor, "batch 3 time height width"]) -> Float[Tensor, "batch 3 time height width"]:
         if self.config.still:
             clip = _some_still(clip, self.config.still)
+        if self.config.border:
+            clip = _some_beyond_the_picture(clip, self.config.border)
         on_cpu = clip.device.type == "cpu"
         sequence = self._sequence(clip.shape[-2], clip.shape[-1], "slice" if on_cpu else "resample")
         drawn = sequence.forward_parameters(clip.shape) if sequence else []
@@ -172,6 +177,28 @@ def _some_still(
     chosen = torch.randint(time, (batch, 1), device=clip.device).expand(batch, time)
     frames = torch.where(torch.rand(batch, 1, device=clip.device) < probability, chosen, frames)
     return clip.gather(2, frames[:, None, :, None, None].expand_as(clip))
+
+
+def _some_beyond_the_picture(
+    clip: UInt8[Tensor, "batch 3 time height width"], probability: float
+) -> UInt8[Tensor, "batch 3 time height width"]:
+    """Return the clips, each with this probability as ``crop_face`` fills a crop that reaches beyond the picture.
+
+    Half of the sides of such a clip repeat their last line of the picture, over up to a fifth of the frame.
+    """
+    batch = len(clip)
+    concerned = (torch.rand(batch, 1, device=clip.device) < probability) & (
+        torch.rand(batch, 4, device=clip.device) < 0.5
+    )
+    shares = torch.where(concerned, 0.2 * torch.rand(batch, 4, device=clip.device), 0)
+    for dimension, first, last in ((3, shares[:, :1], shares[:, 1:2]), (4, shares[:, 2:3], shares[:, 3:])):
+        length = clip.shape[dimension]
+        lines = torch.arange(length, device=clip.device).expand(batch, length)
+        lines = torch.clamp(lines, (first * length).long(), length - 1 - (last * length).long())
+        shape = [batch, 1, 1, 1, 1]
+        shape[dimension] = length
+        clip = clip.gather(dimension, lines.view(shape).expand_as(clip))
+    return clip
 
 
 _OF_ALL_CLIPS = ("order", "forward_input_shape")
