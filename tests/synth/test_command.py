@@ -117,7 +117,7 @@ def test_a_set_of_an_earlier_version_can_grow(tmp_path: Path) -> None:
     synth(tmp_path, clips=1, **words)  # type: ignore[arg-type]
     note = tmp_path / "synth.json"
     settings = json.loads(note.read_text())
-    for name in ("repertoire", "speech_neutral", "squint"):
+    for name in ("repertoire", "speech_neutral", "squint", "raised_brows"):
         del settings["config"]["behaviour"][name]
     note.write_text(json.dumps(settings))
     synth(tmp_path, clips=2, **words)  # type: ignore[arg-type]

@@ -95,7 +95,7 @@ def synth(
         validation: Share of clips and people in the validation subset.
         test: Share of clips and people in the test subset.
         behaviour: Changes to the preset's behaviour, e.g. --behaviour.speech 0.8. Names: visible, strength, speech,
-            blinks, gaze, yaw, sway, repertoire, speech_neutral, squint (see docs/synth.md).
+            blinks, gaze, yaw, sway, repertoire, speech_neutral, squint, raised_brows (see docs/synth.md).
         scene: Changes to the preset's scene, e.g. --scene.occlusion 0.5. Names: backgrounds, light_angle,
             light_contrast, light_tint, light_drift, shake, jitter, zoom, occlusion, blur, noise, jpeg, fill_lights,
             lens, brightness, grey, resolution (see docs/synth.md).

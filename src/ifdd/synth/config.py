@@ -59,6 +59,8 @@ class BehaviourConfig:
     """Probability that the person speaks in a neutral clip; None: the same as in the others."""
     squint: float = 0.0
     """Probability that the person frowns or squints for another reason than emotion: sun, effort, poor sight."""
+    raised_brows: float = 0.0
+    """Probability that the person holds the brows raised for another reason than emotion: emphasis, attention."""
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -68,6 +70,7 @@ class BehaviourConfig:
         check_range("behaviour.speech", self.speech, at_least=0, at_most=1)
         check_range("behaviour.speech_neutral", self.speech_neutral, at_least=0, at_most=1)
         check_range("behaviour.squint", self.squint, at_least=0, at_most=1)
+        check_range("behaviour.raised_brows", self.raised_brows, at_least=0, at_most=1)
         check_range("behaviour.yaw", self.yaw, at_least=0, at_most=45)
         for name in ("blinks", "gaze", "sway"):
             check_range(f"behaviour.{name}", getattr(self, name), at_least=0)

@@ -133,9 +133,24 @@ def test_a_face_may_squint_for_another_reason_than_emotion() -> None:
     assert np.mean([np.array_equal(*pair) for pair in zip(angry[::2], angry[1::2], strict=True)]) < 0.5
 
 
-def test_the_share_of_squints_changes_nothing_else() -> None:
+def test_a_face_may_hold_its_brows_raised_for_another_reason_than_emotion() -> None:
+    plain, raised = (
+        np.stack([moments_of("neutral", seed, replace(PRESET, raised_brows=share)) for seed in range(60)])
+        for share in (0.0, 1.0)
+    )
+    brows = [UNIT_COLUMN[1], UNIT_COLUMN[2]]
+    assert plain[..., brows].max() < 0.3
+    assert raised[..., brows].max(axis=(1, 2)).min() > 0.15
+    assert raised[..., brows].max() > 0.6
+    others = [column for number, column in UNIT_COLUMN.items() if number not in (1, 2, 5)]
+    assert np.array_equal(plain[..., others], raised[..., others])
+
+
+@pytest.mark.parametrize("habit", ["squint", "raised_brows"])
+def test_the_share_of_a_habit_changes_nothing_else(habit: str) -> None:
     plain, some = (
-        [moments_of("sad", seed, replace(PRESET, squint=share)) for seed in range(200)] for share in (0.0, 0.35)
+        [moments_of("sad", seed, changed(PRESET, {habit: share}, "behaviour")) for seed in range(200)]
+        for share in (0.0, 0.35)
     )
     same = np.mean([np.array_equal(*pair) for pair in zip(plain, some, strict=True)])
     assert same == pytest.approx(0.65, abs=0.12)
@@ -245,6 +260,8 @@ def test_bad_settings_are_refused() -> None:
         changed(PRESET, {"speech_neutral": 2}, "behaviour")
     with pytest.raises(InputError, match="squint"):
         changed(PRESET, {"squint": -1}, "behaviour")
+    with pytest.raises(InputError, match="raised_brows"):
+        changed(PRESET, {"raised_brows": 2}, "behaviour")
     assert changed(PRESET, {"repertoire": "prototypical", "speech_neutral": None}, "behaviour").speech_neutral is None
     with pytest.raises(InputError, match="the drawn rig turns heads by at most 35 degrees"):
         SynthConfig(replace(PRESET, yaw=40.0))

@@ -20,6 +20,21 @@ PARTED = 0.2
 """Probability that the lips are parted at rest, in the lifelike repertoire."""
 
 
+Habit = dict[int, tuple[float, float]]
+"""Unit -> least and largest intensity."""
+
+SQUINTS: tuple[Habit, ...] = (
+    {4: (0.2, 0.8), 6: (0.1, 0.7), 7: (0.3, 1.0), 43: (0.0, 0.3)},  # in the sun
+    {4: (0.3, 0.9), 7: (0.0, 0.5)},  # effort
+    {4: (0.0, 0.4), 7: (0.0, 0.3), 43: (0.2, 0.5)},  # heavy lids
+)
+RAISED_BROWS: tuple[Habit, ...] = (
+    {1: (0.2, 0.7), 2: (0.2, 0.8)},  # emphasis, a question, listening
+    {1: (0.2, 0.6), 2: (0.2, 0.7), 5: (0.1, 0.4)},  # attention
+)
+"""P. Ekman, "About brows: emotional and conversational signals", in: Human Ethology (1979)."""
+
+
 class Moments(NamedTuple):
     """The behaviour sampled at some times; angles in degrees."""
 
@@ -71,8 +86,11 @@ class Behaviour:
             self.gaze_targets = _held_gaze(self.gaze_targets, self.base, config, rng)
         self.speech = draw_speech(config, all(event.label == "neutral" for event in events), duration, rng)
         self.rest = _lifelike_rest(rng) if lifelike else _faint_rest(rng)
+        # Generators of their own leave the other draws as they are.
         if config.squint > 0:
-            self.rest = _squinting(self.rest, config.squint, rng.spawn(1)[0])  # leaves the other draws as they are
+            self.rest = _with_habit(self.rest, config.squint, SQUINTS, rng.spawn(1)[0])
+        if config.raised_brows > 0:
+            self.rest = _with_habit(self.rest, config.raised_brows, RAISED_BROWS, rng.spawn(1)[0])
 
     def at(self, times: Times) -> Moments:
         """Return the behaviour at ``times`` (seconds)."""
@@ -146,17 +164,13 @@ def _lifelike_rest(rng: np.random.Generator) -> Rest:
     return Rest(lasting, fading)
 
 
-def _squinting(rest: Rest, probability: float, rng: np.random.Generator) -> Rest:
-    """Return, with this probability, a resting face that squints in the sun, frowns with effort or has heavy lids."""
+def _with_habit(rest: Rest, probability: float, habits: tuple[Habit, ...], rng: np.random.Generator) -> Rest:
+    """Return, with this probability, a face that shows one of the habits at rest, whatever the emotion."""
     if rng.random() >= probability:
         return rest
-    kinds = (
-        {4: rng.uniform(0.2, 0.8), 6: rng.uniform(0.1, 0.7), 7: rng.uniform(0.3, 1.0), 43: rng.uniform(0, 0.3)},
-        {4: rng.uniform(0.3, 0.9), 7: rng.uniform(0, 0.5)},
-        {4: rng.uniform(0, 0.4), 7: rng.uniform(0, 0.3), 43: rng.uniform(0.2, 0.5)},
-    )
-    units = activation_of(kinds[int(rng.integers(len(kinds)))]) * rng.uniform(0.8, 1.0, (2, len(ACTION_UNITS)))
-    return rest._replace(lasting=np.maximum(rest.lasting, units))
+    habit = habits[int(rng.integers(len(habits)))]
+    units = activation_of({number: rng.uniform(*intensities) for number, intensities in habit.items()})
+    return rest._replace(lasting=np.maximum(rest.lasting, units * rng.uniform(0.8, 1.0, (2, len(ACTION_UNITS)))))
 
 
 def _held_gaze(
