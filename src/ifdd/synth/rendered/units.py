@@ -33,7 +33,7 @@ UNIT_SHAPES: dict[int, dict[str, float]] = {
     10: {"mouthUpperUp_{side}": 0.75, "mouthShrugUpper": 0.25, "noseSneer_{side}": 0.2},
     12: {"mouthSmile_{side}": 1.35, "mouthDimple_{side}": 0.1, "mouthStretch_{side}": 0.12},
     14: {"mouthDimple_{side}": 1.0},
-    15: {"mouthFrown_{side}": 1.5},
+    15: {"mouthFrown_{side}": 1.15},
     16: {"mouthLowerDown_{side}": 0.85},
     17: {"mouthShrugLower": 0.95, "mouthShrugUpper": 0.15},
     18: {"mouthPucker": 0.9},

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Float16, Float32
 
 from ifdd.synth.behaviour.action_units import UNIT_COLUMN, Activation
-from ifdd.synth.rendered.atlas import SIDE, Atlas, Layer, blurred
+from ifdd.synth.rendered.atlas import SIDE, Atlas, Layer, blurred, noise
 
 RELIEF_SIDE = 192
 """Side of the relief in pixels."""
@@ -109,8 +109,8 @@ def _folds(atlas: Atlas, rng: np.random.Generator) -> Iterator[Fold]:
 
     # Between the brows.
     glabella = [
-        [(inner[0] + 12, inner[1] + 30), (inner[0] + 9, inner[1] + 12), (inner[0] + 11, inner[1] - 8)],
-        [(inner[0] - 3, inner[1] + 14), (inner[0] - 5, inner[1] + 3), (inner[0] + 1, inner[1] - 9)],
+        [(inner[0] + 12, inner[1] + 38), (inner[0] + 9, inner[1] + 22), (inner[0] + 11, inner[1] + 4)],
+        [(inner[0] - 1, inner[1] + 22), (inner[0] - 3, inner[1] + 12), (inner[0] + 2, inner[1] + 1)],
     ]
     yield Fold(lines(*glabella, soft=2.4), {4: 0.95, 9: 0.4}, 0.35)
     # Across the root of the nose.
@@ -127,11 +127,12 @@ def _folds(atlas: Atlas, rng: np.random.Generator) -> Iterator[Fold]:
     yield Fold(lines(*bunny, soft=2.2), {9: 0.8, 10: 0.15}, 0.0)
     # Forehead.
     for unit, across in ((1, (centre + 4, inner[0] - 26)), (2, (inner[0] - 20, outer[0] + 14))):
-        levels = [
-            [(across[0], middle[1] - up), (sum(across) / 2, middle[1] - up - 5), (across[1], middle[1] - up + 2)]
-            for up in (26.0, 44.0, 62.0)
-        ]
-        yield Fold(lines(*levels, width=2.2, soft=3.2), {unit: 0.62}, 0.35)
+        heights = middle[1] - rng.uniform(24, 38) - np.cumsum([0.0, *rng.uniform(12, 26, 2)])
+        levels = []
+        for height in heights:
+            left, right = np.array(across) + rng.uniform(-16, 16, 2) * (unit == 2, 1)
+            levels.append([(left, height), ((left + right) / 2, height - rng.uniform(-4, 8)), (right, height + 2)])
+        yield Fold(lines(*levels, width=2.2, soft=4.0), {unit: 0.5}, 0.35)
     # From the wing of the nose around the mouth.
     fold = [
         (wing[0] - 6, wing[1] - 10),
@@ -150,20 +151,17 @@ def _folds(atlas: Atlas, rng: np.random.Generator) -> Iterator[Fold]:
     ]
     yield Fold(lines(bag, width=2.2, soft=3.0), {6: 0.5, 7: 0.45, 9: 0.3}, 0.5)
     # Below and beside the corners of the mouth.
-    drop = [(corner[0] - 6, corner[1] + 2), (corner[0] - 10, corner[1] + 16), (corner[0] - 12, corner[1] + 32)]
-    yield Fold(lines(drop, width=2.2, soft=3.0), {15: 0.8, 17: 0.15}, 0.4)
+    drop = [(corner[0] - 7, corner[1] + 8), (corner[0] - 11, corner[1] + 24), (corner[0] - 15, corner[1] + 44)]
+    yield Fold(lines(drop, width=3.0, soft=5.0), {15: 0.45, 17: 0.15}, 0.4)
     dimple = [(corner[0] - 11, corner[1] - 9), (corner[0] - 13, corner[1] + 2), (corner[0] - 11, corner[1] + 11)]
     yield Fold(lines(dimple, width=2.2, soft=2.8), {14: 0.8, 12: 0.3, 24: 0.2}, 0.1)
     # Chin: the fold below the lip, and its dimpled skin.
     lip, chin = point[57], point[8]
     below = [(centre - 26, lip[1] + 14), (centre - 10, lip[1] + 10), (centre + 4, lip[1] + 9)]
     yield Fold(lines(below, width=2.8, soft=3.4), {17: 0.6, 15: 0.25, 16: 0.2}, 0.15)
-    pits = np.random.default_rng(5).random((SIDE // 7 + 1, SIDE // 7 + 1)).astype(np.float32)
-    dimpled = cv2.resize(pits, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) - 0.5
+    dimpled = 0.2 * noise(rng, SIDE // 5) + 0.12 * noise(rng, SIDE // 12)
     yield Fold(
-        np.asarray(
-            1.3 * dimpled * atlas.spot((centre, lip[1] + 0.55 * (chin[1] - lip[1]) + 6), 20.0, 13.0), np.float32
-        ),
+        np.asarray(dimpled * atlas.spot((centre, lip[1] + 0.55 * (chin[1] - lip[1]) + 6), 26.0, 15.0), np.float32),
         {17: 0.8},
         0.0,
     )
