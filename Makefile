@@ -79,10 +79,10 @@ weights: files $(VENV)/.ready  ## make the bundled checkpoint ifdd_face in hours
 	$(BIN)/ifdd train $(RECIPE) --data.manifest $(WORK)/faces/manifest.csv --out $(WORK)/training --resume $(TRAINING)
 	$(BIN)/ifdd train $(RECIPE) --config configs/face_second.yaml --data.manifest $(WORK)/faces/manifest.csv \
 		--model.weights $(WORK)/training/last.safetensors --out $(WORK)/second --resume $(TRAINING)
-	$(BIN)/ifdd synth weights/squinting --clips $$(( $(CLIPS) / 2 )) $(RENDERED) --preset lifelike --seed 402 --identities 800 \
-		--validation 0.05 --test 0 --behaviour.squint 0.35 --scene.lens '[6, 60]'
-	$(BIN)/ifdd prepare manifest weights/squinting/manifest.csv $(WORK)/squinting_faces $(ALIGNED)
-	$(BIN)/ifdd train $(RECIPE) --config configs/face_third.yaml --data.manifest $(WORK)/squinting_faces/manifest.csv \
+	$(BIN)/ifdd synth weights/habits --clips $$(( $(CLIPS) * 2 / 3 )) $(RENDERED) --preset lifelike --seed 403 --identities 1100 \
+		--validation 0.05 --test 0 --behaviour.squint 0.3 --behaviour.raised_brows 0.2 --scene.lens '[6, 60]'
+	$(BIN)/ifdd prepare manifest weights/habits/manifest.csv $(WORK)/habits_faces $(ALIGNED)
+	$(BIN)/ifdd train $(RECIPE) --config configs/face_third.yaml --data.manifest $(WORK)/habits_faces/manifest.csv \
 		--model.weights $(WORK)/second/last.safetensors --out $(WORK)/third --resume $(TRAINING)
 	$(BIN)/ifdd synth weights/others --clips 400 $(RENDERED) --preset wild --behaviour.repertoire lifelike --seed 301 \
 		--validation 0 --test 0.9

@@ -61,15 +61,16 @@ def test_the_larger_face_model_differs_in_backbone_size_and_training() -> None:
     assert large.data.classes == plain.data.classes
 
 
-@pytest.mark.parametrize("name", ["face_second", "face_third"])
-def test_further_stages_of_the_face_model_keep_everything_but_clips_and_steps(name: str) -> None:
+@pytest.mark.parametrize(("name", "border"), [("face_second", 0.0), ("face_third", 0.4)])
+def test_further_stages_of_the_face_model_keep_everything_but_clips_border_and_steps(name: str, border: float) -> None:
     recipe = CONFIGS / "face.yaml"
     plain, further = options_of(recipe), options_of(recipe, CONFIGS / f"{name}.yaml")
     assert further.out == Path("runs", name)
     assert further.optimization.learning_rate < plain.optimization.learning_rate
     epochs, rate = plain.optimization.epochs, plain.optimization.learning_rate
     assert replace(further.optimization, epochs=epochs, learning_rate=rate) == plain.optimization
-    for group in ("model", "augmentation", "mixup", "evaluation"):
+    assert further.augmentation == replace(plain.augmentation, border=border)
+    for group in ("model", "mixup", "evaluation"):
         assert getattr(further, group) == getattr(plain, group)
 
 
