@@ -76,6 +76,28 @@ def test_a_checkpoint_says_where_it_comes_from(tmp_path: Path, capsys: pytest.Ca
     assert document["config"]["lifting"] == "none"
 
 
+def test_long_entries_of_the_description_have_lines_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "tiny.safetensors"
+    model = create_model("ifdd_tiny", 2, frames=8, size=32)
+    hashed, faces = "1cf9f894be85ecdf4d3889a3f3fb4ccd", {"folder": "faces", "size": 96, "detector": "yunet"}
+    dataset = {"hash": hashed, "synthetic": True, "prepared": {"frames": "as listed", "faces": faces, "pack": None}}
+    save_checkpoint(path, model, ("happy", "sad"), 0.8, CheckpointRecord.read({"dataset": dataset}, "test"))
+    run_info(str(path))
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    start = next(number for number, line in enumerate(lines) if line.startswith("dataset "))
+    column = lines[start].index("hash")
+    assert [line[column:] for line in lines[start : start + 6]] == [
+        f"hash {hashed}",
+        "synthetic True",
+        "prepared",
+        "  frames as listed",
+        "  faces folder faces, size 96, detector yunet",
+        "  pack none",
+    ]
+
+
 def test_ablation_and_overrides_are_those_of_create_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "info.json"
     run_info("ifdd_tiny", "--ablation", "even_odd", "--overrides", '{"size": 32, "num_classes": 11}', "--out", str(out))

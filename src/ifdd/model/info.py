@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import torch
@@ -27,6 +28,9 @@ SCHEMA_VERSION = 1
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".tar", ".onnx")
 """Suffixes by which a word is a checkpoint of some kind, not a preset."""
+
+LINE = 58
+"""Characters of a value that stand on one line."""
 
 
 def info(
@@ -198,6 +202,8 @@ def model_tables(document: dict[str, Any]) -> Group:
     table.add_section()
     table.add_row("whole model", f"{document['config']['num_classes']}", f"{whole:,}", "", f"{gmac:.3f}", "")
     details = Table.grid(padding=(0, 2))
+    details.add_column(no_wrap=True)
+    details.add_column(overflow="fold")  # hashes are longer than a line
     for name, value in (*_cost_rows(document), *_checkpoint_rows(document["checkpoint"])):
         details.add_row(name, escape(value))
     return Group(table, details)
@@ -233,21 +239,33 @@ def _checkpoint_rows(checkpoint: dict[str, Any] | None) -> Iterator[tuple[str, s
         return
     yield "classes", ", ".join(checkpoint["classes"])
     yield "clip", f"{checkpoint['clip_seconds']:g} s, which is the window of recognize"
-    yield "calibration", "none" if checkpoint["calibration"] is None else _plain(checkpoint["calibration"])
+    yield "calibration", _block(checkpoint["calibration"])
     for name, value in checkpoint["description"].items():
         if name != "recipe":  # long, and in --out
-            yield name, _plain(value)
+            yield name, _block(value)
+
+
+def _block(value: Any) -> str:
+    """Format a value of the description; if that is long, entries of mappings have lines of their own."""
+    line = _plain(value)
+    if len(line) <= LINE or not isinstance(value, dict | list):
+        return line
+    if isinstance(value, list):
+        return "\n".join(map(_block, value))
+    lines = []
+    for name, each in value.items():
+        block = _block(each)
+        lines.append(f"{name}\n{indent(block, '  ')}" if "\n" in block else f"{name} {block}")
+    return "\n".join(lines)
 
 
 def _plain(value: Any) -> str:
     """Format a value of the description on one line."""
     if isinstance(value, list):
-        return "; ".join(_plain(each) for each in value)
+        return "; ".join(map(_plain, value))
     if isinstance(value, dict):
         return ", ".join(f"{name} {_plain(each)}" for name, each in value.items())
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_plain, value)) + "]"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else "none" if value is None else str(value)
 
 
 def _clip(config: dict[str, Any]) -> str:
