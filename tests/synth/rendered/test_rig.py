@@ -13,7 +13,7 @@ from ifdd.synth.behaviour.action_units import Activation, activation_of, no_acti
 from ifdd.synth.command import synth
 from ifdd.synth.identity import Identity, identity_attributes
 from ifdd.synth.plan import person_identity
-from ifdd.synth.rendered.atlas import shared_atlas
+from ifdd.synth.rendered.atlas import SIDE, shared_atlas
 from ifdd.synth.rendered.mesh import HeadMesh
 from ifdd.synth.rendered.rig import RenderedRig, project, rotation
 from ifdd.synth.rendered.skin import sample_look
@@ -133,6 +133,23 @@ def test_wrinkles_follow_their_units(mesh: HeadMesh) -> None:
     assert deeper.max() > 0.15
     assert abs(column / RELIEF_SIDE - 0.5) < 0.08  # between the brows
     assert 0.7 < row / RELIEF_SIDE < 0.9  # v up
+
+
+def test_folds_lie_between_the_brows_and_end_in_no_hooks(mesh: HeadMesh) -> None:
+    atlas = shared_atlas(mesh)
+    rows = np.arange(RELIEF_SIDE)[:, None]
+    heights, depths = [], []
+    for seed in range(8):
+        wrinkles = Wrinkles(atlas, 0.0, 1.0, np.random.default_rng(seed))
+        smooth, frown, corners = (
+            wrinkles.relief(activation_of(units))[::-1, :, 2].astype(float) for units in ({}, {4: 1.0}, {15: 1.0})
+        )
+        moved = np.abs(frown - smooth)
+        heights.append((moved * rows).sum() / moved.sum() * SIDE / RELIEF_SIDE)
+        depths.append(np.abs(corners - smooth).max())
+    painted = atlas.landmarks[21, 1] + 8  # brows are painted 8 pixels below the landmarks on average
+    assert painted + 5 < np.mean(heights) < atlas.landmarks[39, 1], "from the brows to the eyes"
+    assert np.mean(depths) < 0.4, "corners of the mouth are lowered, not dented"
 
 
 def test_some_faces_of_any_age_hardly_fold(mesh: HeadMesh) -> None:
