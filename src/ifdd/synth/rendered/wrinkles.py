@@ -126,12 +126,16 @@ def _folds(atlas: Atlas, rng: np.random.Generator) -> Iterator[Fold]:
     ]
     yield Fold(lines(*bunny, soft=2.2), {9: 0.8, 10: 0.15}, 0.0)
     # Forehead.
-    for unit, across in ((1, (centre + 4, inner[0] - 26)), (2, (inner[0] - 20, outer[0] + 14))):
+    # Lines of unit 1 cross the middle; both ends of the others differ.
+    for unit, across, spread in (
+        (1, (centre + 4, inner[0] - 26), (0, 16)),
+        (2, (inner[0] - 20, outer[0] + 14), (16, 16)),
+    ):
         heights = middle[1] - rng.uniform(24, 38) - np.cumsum([0.0, *rng.uniform(12, 26, 2)])
         levels = []
         for height in heights:
-            left, right = np.array(across) + rng.uniform(-16, 16, 2) * (unit == 2, 1)
-            levels.append([(left, height), ((left + right) / 2, height - rng.uniform(-4, 8)), (right, height + 2)])
+            start, end = np.array(across) + rng.uniform(-1, 1, 2) * spread
+            levels.append([(start, height), ((start + end) / 2, height - rng.uniform(-4, 8)), (end, height + 2)])
         yield Fold(lines(*levels, width=2.2, soft=4.0), {unit: 0.5}, 0.35)
     # From the wing of the nose around the mouth.
     fold = [
