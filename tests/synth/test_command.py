@@ -1,6 +1,8 @@
 """The command, end to end on tiny sets."""
 
 import json
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import av
@@ -14,6 +16,7 @@ from ifdd.errors import InputError
 from ifdd.synth import SynthConfig, render_clip
 from ifdd.synth.behaviour.action_units import ACTION_UNITS
 from ifdd.synth.command import synth
+from ifdd.synth.config import BehaviourConfig, SceneConfig
 
 
 def read_all(folder: Path) -> dict[str, bytes]:
@@ -187,3 +190,9 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="file"):
         synth(tmp_path / "file" / "set", clips=1, size=40, frames=2, workers=1)
+
+
+@pytest.mark.parametrize("config", [BehaviourConfig, SceneConfig])
+def test_the_help_names_every_setting(config: type[BehaviourConfig] | type[SceneConfig]) -> None:
+    words = set(re.findall(r"\w+", synth.__doc__ or ""))
+    assert {setting.name for setting in fields(config)} <= words
