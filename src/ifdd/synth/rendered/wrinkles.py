@@ -32,6 +32,10 @@ SHIFT = 2.5
 LASTING, LARGEST_LASTING = 0.15, 0.5
 """Probability that a fold stays in a face at rest of any age, and its largest depth then."""
 
+DEEPEST = 0.5
+"""Depth that folds approach where several meet, or where a unit deepens the fold of an old face; deeper ones look
+painted."""
+
 
 class Fold(NamedTuple):
     """A fold on the half at the left of the picture; the other half has its mirror image."""
@@ -72,7 +76,7 @@ class Wrinkles:
                 )
                 depths[side, row] = self._strength[row] * min(moved, 1.2) + self._aged[row]
         flat = depths.reshape(-1) @ self._sides.reshape(2 * len(self._folds), -1)
-        depth = flat.reshape(RELIEF_SIDE, RELIEF_SIDE)
+        depth = DEEPEST * np.tanh(flat.reshape(RELIEF_SIDE, RELIEF_SIDE) / DEEPEST)
         result = np.zeros((RELIEF_SIDE, RELIEF_SIDE, 4), np.float16)
         result[..., 0] = -0.8 * cv2.Sobel(depth, cv2.CV_32F, 1, 0)
         result[..., 1] = 0.8 * cv2.Sobel(depth, cv2.CV_32F, 0, 1)
@@ -131,7 +135,7 @@ def _folds(atlas: Atlas, rng: np.random.Generator) -> Iterator[Fold]:
         (1, (centre + 4, inner[0] - 26), (0, 16)),
         (2, (inner[0] - 20, outer[0] + 14), (16, 16)),
     ):
-        heights = middle[1] - rng.uniform(24, 38) - np.cumsum([0.0, *rng.uniform(12, 26, 2)])
+        heights = middle[1] - rng.uniform(22, 34) - np.cumsum([0.0, *rng.uniform(10, 18, 2)])
         levels = []
         for height in heights:
             start, end = np.array(across) + rng.uniform(-1, 1, 2) * spread
