@@ -77,7 +77,6 @@ class YuNetDetector:
     name = "yunet"
 
     def __init__(self, model_path: str | Path, score_threshold: float = 0.3, runtime: bool = True) -> None:
-        self._turn = Lock()  # OpenCV's detector keeps one input size at a time
         model_path = expand(model_path)
         if not model_path.is_file():
             raise InputError(
@@ -85,8 +84,8 @@ class YuNetDetector:
             )
         try:
             with quiet_opencv():
-                self._detector = cv2.FaceDetectorYN.create(str(model_path), "", (64, 64), score_threshold)
-                self._detector.detect(np.zeros((64, 64, 3), np.uint8))  # other networks fail here, not above
+                opencv = _OpenCVSession(model_path, score_threshold)
+                opencv.detect(np.zeros((64, 64, 3), np.uint8))  # other networks fail here, not above
         except cv2.error as error:
             kind = file_kind(model_path)
             found = "" if kind is None or kind.name == "onnx" else f": {kind.text}"
@@ -94,21 +93,31 @@ class YuNetDetector:
                 f"OpenCV cannot read {model_path} as a YuNet model{found}; give the path to YuNet's .onnx file, or "
                 "omit it"
             ) from error
-        self._session: YuNetSession | None = None
+        self._session: _OpenCVSession | YuNetSession = opencv
         if runtime and has_onnx_runtime():
             self._session = YuNetSession(model_path, score_threshold, max(1, cv2.getNumThreads()))
-        self.engine = "OpenCV" if self._session is None else "ONNX Runtime"
+        self.engine = self._session.engine
 
     def detect(self, image: UInt8[np.ndarray, "height width 3"]) -> list[FaceBox]:
         """Return the faces in an RGB image, with landmarks."""
         sized, scale = _bound_size(image)
         bgr = cv2.cvtColor(sized, cv2.COLOR_RGB2BGR)
-        rows = self._detect_in_turn(bgr) if self._session is None else self._session.detect(bgr)
+        rows = self._session.detect(bgr)
         # In images only a few pixels high, some boxes are huge or infinite.
         return [_yunet_box(row, scale) for row in rows if np.abs(row).max() < 4 * LARGEST_DETECTION_SIDE]
 
-    def _detect_in_turn(self, image: UInt8[np.ndarray, "height width 3"]) -> Rows:
-        """Return the faces in a BGR image as OpenCV finds them."""
+
+class _OpenCVSession:
+    """YuNet in OpenCV's own engine."""
+
+    engine = "OpenCV"
+
+    def __init__(self, model_path: Path, score_threshold: float) -> None:
+        self._turn = Lock()  # it keeps one input size at a time
+        self._detector = cv2.FaceDetectorYN.create(str(model_path), "", (64, 64), score_threshold)
+
+    def detect(self, image: UInt8[np.ndarray, "height width 3"]) -> Rows:
+        """Return the faces in a BGR image."""
         with self._turn:
             self._detector.setInputSize((image.shape[1], image.shape[0]))
             _, found = self._detector.detect(image)

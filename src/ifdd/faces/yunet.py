@@ -37,6 +37,8 @@ class YuNetSession:
         threads: number of threads of one search.
     """
 
+    engine = "ONNX Runtime"
+
     def __init__(self, model_path: Path, score_threshold: float, threads: int) -> None:
         self._score_threshold = score_threshold
         self._session = _session(_any_size(model_path), threads)

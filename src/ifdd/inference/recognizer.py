@@ -17,7 +17,7 @@ from ifdd.inference.parts import Part, describe_video, join_parts
 from ifdd.inference.pipeline import Progress, follow_ahead, follow_in_turns
 from ifdd.inference.reader import ClipReader
 from ifdd.inference.recognition import Recognition
-from ifdd.inference.results import ModelInfo, RecognizedTrack, TimelineEntry
+from ifdd.inference.results import ModelInfo, RecognizedTrack
 from ifdd.inference.stream import Stream
 from ifdd.inference.windows import WindowOptions
 from ifdd.model import DEFAULT, PRESETS, IFDDConfig, Model, find_checkpoint, load_model
@@ -202,18 +202,17 @@ class Recognizer:
         """
         recorder = StatisticsRecorder() if statistics else None
         stream = self._stream(self.windows.batch_size, keep_tracks=True, statistics=recorder, canvas=canvas)
-        entries: list[TimelineEntry] = []
         follow = follow_in_turns if in_turns else follow_ahead
         with closing(follow(video, stream)) as followed:
             for progress, windows in followed:
-                entries += stream.read_windows(windows)
+                stream.read_windows(windows)
                 if on_frame is not None:
                     on_frame(progress)
         info = video.info()
-        entries += stream.finish(info.duration_seconds + video.offset_seconds)
+        stream.finish(info.duration_seconds + video.offset_seconds)
         return Part(
             replace(info, notices=video.notices),
-            stream.tracks(entries),
+            stream.tracks(),
             tuple(stream.shot_boundaries_seconds),
             None if recorder is None else recorder.statistics(),
             stream.turns,

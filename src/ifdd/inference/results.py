@@ -180,15 +180,10 @@ class Windows(_Arrays):
             entries: those of the track, in any order.
             classes: number of classes.
         """
-        rows = sorted(entries, key=lambda entry: entry.start_seconds)
-        return cls(
-            start_seconds=np.array([entry.start_seconds for entry in rows], np.float64),
-            end_seconds=np.array([entry.end_seconds for entry in rows], np.float64),
-            probabilities=np.array([entry.probabilities for entry in rows], np.float64).reshape(-1, classes),
-            quality=np.array([entry.quality for entry in rows], np.float64),
-            flaws=tuple(entry.flaw for entry in rows),
-            action_units=np.array([entry.action_units for entry in rows]) if rows and rows[0].action_units else None,
-        )
+        recorder = WindowRecorder(classes)
+        for entry in entries:
+            recorder.add(entry)
+        return recorder.windows()
 
     def entries(self, track: int) -> list[TimelineEntry]:
         """Return one entry per window, with the given track id."""
@@ -196,6 +191,43 @@ class Windows(_Arrays):
         units = [()] * len(self) if self.action_units is None else map(tuple, self.action_units.tolist())
         rows = zip(*columns, self.quality.tolist(), self.flaws, units, strict=True)
         return [TimelineEntry(track, start, end, tuple(row), *further) for start, end, row, *further in rows]
+
+
+class WindowRecorder:
+    """Collects the results of a track's windows, in any order: 8 bytes for each time, probability and intensity.
+
+    Args:
+        classes: number of classes.
+    """
+
+    COLUMNS = 3  # start, end, quality; before the probabilities and the action units
+
+    def __init__(self, classes: int) -> None:
+        self._classes = classes
+        self._numbers = array("d")
+        self._flaws: list[str] = []
+
+    def add(self, entry: TimelineEntry) -> None:
+        """Add the result of a window."""
+        times = (entry.start_seconds, entry.end_seconds, entry.quality)
+        self._numbers.extend((*times, *entry.probabilities, *entry.action_units))
+        self._flaws.append(entry.flaw)
+
+    def windows(self) -> Windows:
+        """Return the windows so far, in order of time."""
+        units = self.COLUMNS + self._classes
+        columns = len(self._numbers) // len(self._flaws) if self._flaws else units
+        table = np.array(self._numbers, np.float64).reshape(-1, columns)
+        order = np.argsort(table[:, 0], kind="stable")
+        table = table[order]
+        return Windows(
+            start_seconds=table[:, 0],
+            end_seconds=table[:, 1],
+            probabilities=table[:, self.COLUMNS : units],
+            quality=table[:, 2],
+            flaws=tuple(self._flaws[row] for row in order.tolist()),
+            action_units=table[:, units:] if columns > units else None,
+        )
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Crops are kept for about one window per person, so memory does not grow with the
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -18,7 +19,7 @@ from ifdd.faces.tracking import SearchSchedule, Track, Tracker, TrackingOptions
 from ifdd.faces.upright.search import FaceSearch
 from ifdd.inference.frame_statistics import StatisticsRecorder
 from ifdd.inference.reader import ClipReader
-from ifdd.inference.results import BoxRecorder, RecognizedTrack, TimelineEntry, Windows
+from ifdd.inference.results import Boxes, BoxRecorder, RecognizedTrack, TimelineEntry, WindowRecorder
 from ifdd.inference.windows import FaceFrame, TrackWindows, Window, WindowOptions
 from ifdd.video.fitting import SAME, Fit, Size, fit_into, letterbox
 from ifdd.video.shots import ShotBoundaryDetector
@@ -70,7 +71,7 @@ class _EndedTrack:
     id: int
     start_seconds: float
     end_seconds: float
-    boxes: BoxRecorder
+    boxes: Boxes
     turn: int
     """How far its face is turned, to the nearest 90 degrees."""
 
@@ -84,7 +85,7 @@ class Stream:
         tracking: when tracks begin and end.
         windows: how windows slide.
         least_windows: number of windows to collect before the model runs; those of one frame always run together.
-        keep_tracks: keep all boxes of all tracks, and the times of shot boundaries, for ``tracks``.
+        keep_tracks: keep all boxes and results of all tracks, and the times of shot boundaries, for ``tracks``.
         statistics: records measurements of every frame; None records none.
         canvas: width and height of the picture that boxes refer to; None for those of the first frame.
 
@@ -121,6 +122,7 @@ class Stream:
         self._seconds = -math.inf
         self._canvas = canvas
         self._ended: list[_EndedTrack] = []
+        self._results: defaultdict[int, WindowRecorder] = defaultdict(lambda: WindowRecorder(len(reader.classes)))
         self.shot_boundaries_seconds: list[float] = []
         """Times of the first frames of new shots, if tracks are kept."""
         self.in_sight: list[Track] = []
@@ -190,7 +192,7 @@ class Stream:
         """Do the second half of ``read``: run the model on windows."""
         readings = self._reader.predict([window.clip for window in windows])
         rows = zip(windows, readings.probabilities.tolist(), readings.action_units.tolist(), strict=True)
-        return [
+        entries = [
             TimelineEntry(
                 window.track,
                 window.start_seconds,
@@ -202,6 +204,10 @@ class Stream:
             )
             for window, probabilities, units in rows
         ]
+        if self._keep_tracks:
+            for entry in entries:
+                self._results[entry.track].add(entry)
+        return entries
 
     def finish(self, end_seconds: float) -> list[TimelineEntry]:
         """End all tracks and return the results of the remaining windows.
@@ -218,29 +224,22 @@ class Stream:
         self.in_sight = []
         return self._take_windows()
 
-    def tracks(self, entries: Sequence[TimelineEntry]) -> tuple[RecognizedTrack, ...]:
-        """Return the tracks that have ended, by id, if tracks are kept.
-
-        Args:
-            entries: the results of all their windows.
-        """
-        by_track: dict[int, list[TimelineEntry]] = {ended.id: [] for ended in self._ended}
-        for entry in entries:
-            by_track[entry.track].append(entry)
-        return tuple(self._track(ended, by_track[ended.id]) for ended in sorted(self._ended, key=lambda one: one.id))
+    def tracks(self) -> tuple[RecognizedTrack, ...]:
+        """Return the tracks that have ended, by id, if tracks are kept."""
+        return tuple(self._track(ended) for ended in sorted(self._ended, key=lambda one: one.id))
 
     @property
     def turns(self) -> dict[int, int]:
         """Id of a track that has ended -> how far its face is turned, to the nearest 90 degrees, if tracks are kept."""
         return {ended.id: ended.turn for ended in self._ended}
 
-    def _track(self, ended: _EndedTrack, entries: Sequence[TimelineEntry]) -> RecognizedTrack:
-        windows = Windows.of(entries, len(self._reader.classes))
+    def _track(self, ended: _EndedTrack) -> RecognizedTrack:
+        windows = self._results[ended.id].windows()
         return RecognizedTrack(
             ended.id,
             ended.start_seconds,
             ended.end_seconds,
-            ended.boxes.boxes(),
+            ended.boxes,
             windows,
             self._options.segments(ended.id, windows, self._reader.classes),
         )
@@ -277,8 +276,8 @@ class Stream:
         self._waiting += person.windows.take_rest(track.id, track.end_seconds)
         if self._keep_tracks:
             person.boxes.add(track.points)
-            turn = round(track.box.turn / 90) % 4 * 90
-            self._ended.append(_EndedTrack(track.id, track.start_seconds, track.end_seconds, person.boxes, turn))
+            boxes, turn = person.boxes.boxes(), round(track.box.turn / 90) % 4 * 90
+            self._ended.append(_EndedTrack(track.id, track.start_seconds, track.end_seconds, boxes, turn))
 
     def _take_windows(self) -> list[Window]:
         windows, self._waiting = self._waiting, []
