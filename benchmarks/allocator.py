@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from benchmarks.speed import ratio
-from ifdd.model.measuring import device_name
+from ifdd.model.inspection.measuring import device_name
 
 SUBJECTS = (("ifdd_tiny", 16), ("ifdd_small", 8), ("ifdd_mvit_xs", 1))
 """Presets and batch sizes."""

@@ -30,7 +30,7 @@ from ifdd.inference import WindowOptions
 from ifdd.inference.batch.crew import Crew
 from ifdd.inference.batch.jobs import Job
 from ifdd.inference.batch.worker import Settings
-from ifdd.model.measuring import device_name
+from ifdd.model.inspection.measuring import device_name
 from ifdd.processes import available_cores
 from ifdd.synth import PRESETS
 from ifdd.synth.videos.story import StoryConfig, write_story

@@ -40,7 +40,7 @@ from ifdd.evaluation.stress.stress import check_stresses, predict_stressed, scor
 from ifdd.evaluation.stress.transforms import chosen_stresses, conditions_of
 from ifdd.files import atomic_path, check_writable, file_sha256, write_text
 from ifdd.model import choose_device, find_checkpoint, load_checkpoint
-from ifdd.model.measuring import device_name
+from ifdd.model.inspection.measuring import device_name
 from ifdd.records import StressRecord
 from ifdd.training.study.baselines import register_baselines
 

@@ -27,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.speed import ratio
 from ifdd.data.transforms import AugmentationConfig, ClipAugmentation
 from ifdd.model import IFDDLoss, create_model
-from ifdd.model.measuring import device_name
+from ifdd.model.inspection.measuring import device_name
 from ifdd.training.config import OptimizationConfig
 from ifdd.training.engine.network import prepare_network
 from ifdd.training.layer_decay import transformer_blocks

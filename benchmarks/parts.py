@@ -25,7 +25,7 @@ from ifdd.inference.batch.jobs import Job
 from ifdd.inference.batch.ledger import Ledger
 from ifdd.inference.batch.worker import Settings, Worker
 from ifdd.inference.results import RecognizedTrack
-from ifdd.model.measuring import device_name
+from ifdd.model.inspection.measuring import device_name
 from ifdd.processes import available_cores
 from ifdd.video import SourceOptions, read_frames, write_video
 

@@ -38,7 +38,7 @@ from benchmarks.operations import profile_operations
 from benchmarks.plain import PlainIFDD
 from benchmarks.products import gigaflop, only_products, products_of
 from ifdd.model import IFDD, PRESETS, IFDDConfig, IFDDLoss, TorchEngine, create_model, has_bfloat16, inference_form
-from ifdd.model.measuring import device_name, peak_on_cpu
+from ifdd.model.inspection.measuring import device_name, peak_on_cpu
 
 PARTS = ("inference", "training", "memory", "profile", "presets", "compile")
 MODEL = "ifdd_mvit_xs"

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from ifdd.inference import Recognizer, YuNetDetector
-from ifdd.inference.outputs.render import draw_frames
+from ifdd.inference.outputs.pictures.render import draw_frames
 from ifdd.model import DEMONSTRATION
 from ifdd.synth import PRESETS
 from ifdd.synth.videos.story import StoryConfig, render_story

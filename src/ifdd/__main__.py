@@ -48,7 +48,10 @@ COMMANDS = {
     "push": ("ifdd.sharing.push:push", "publish a checkpoint on the Hugging Face Hub, with a model card"),
     "convert": ("ifdd.evaluation.convert:convert", "convert a checkpoint of the official release"),
     "export": ("ifdd.export.command:export", "write a checkpoint for ONNX Runtime, OpenVINO or torch.export"),
-    "info": ("ifdd.model.info:info", "show a model's size and cost: parts, parameters, GMAC, memory, latency"),
+    "info": (
+        "ifdd.model.inspection.info:info",
+        "show a model's size and cost: parts, parameters, GMAC, memory, latency",
+    ),
     "recognize": ("ifdd.inference.recognize:recognize", "recognise expressions in videos: timeline, captions, plots"),
     "app": ("ifdd.app.command:app", "recognise videos and look at the results in the browser"),
     "summarize": ("ifdd.analysis.summarize:summarize", "turn timelines into a table for statistics"),

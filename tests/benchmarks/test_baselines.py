@@ -12,7 +12,7 @@ from ifdd.errors import InputError
 from ifdd.model import IFDD, PRESETS
 from ifdd.model.backbones import BACKBONES
 from ifdd.model.config import ABLATIONS, IFDDConfig
-from ifdd.model.counting import count_parts
+from ifdd.model.inspection.counting import count_parts
 from ifdd.training.study.baselines import register_baselines
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "baselines"

@@ -7,7 +7,7 @@ from ifdd.__main__ import main
 from ifdd.errors import InputError
 from ifdd.inference.reader import ClipReader
 from ifdd.model import choose_device, create_model, load_checkpoint
-from ifdd.model.measuring import measure_cost
+from ifdd.model.inspection.measuring import measure_cost
 from ifdd.training.config import RunConfig
 from ifdd.training.engine.processes import placement
 

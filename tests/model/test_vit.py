@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from ifdd.model import IFDD, IFDDConfig, create_model
 from ifdd.model.backbones.vit import VIT_TINY, SelfAttention, quarter_ends, sinusoids, vit_tiny
-from ifdd.model.counting import count_parts
+from ifdd.model.inspection.counting import count_parts
 from ifdd.model.weights.pretrained import load_transformer
 
 PUBLISHED_PARAMETERS = 86_227_200

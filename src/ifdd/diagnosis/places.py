@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ifdd.diagnosis.finding import Finding, shown, size_words
-from ifdd.downloads import OFFLINE
 from ifdd.errors import InputError
 from ifdd.files import try_writing
 from ifdd.limits import VARIABLE, most_pixels
+from ifdd.remote.downloads import OFFLINE
 
 GROUP = "places"
 

@@ -82,9 +82,9 @@ def detectors() -> Iterator[Finding]:
     """Search for the face of the built-in clip with each detector; nothing is downloaded."""
     import torch
 
-    from ifdd.downloads import OFFLINE
     from ifdd.faces.detection import YUNET_FILE, YUNET_SHA256, HaarDetector, YuNetDetector
     from ifdd.files import file_sha256
+    from ifdd.remote.downloads import OFFLINE
 
     yield _detector("Haar cascade", HaarDetector())
     path = Path(torch.hub.get_dir()) / "checkpoints" / YUNET_FILE

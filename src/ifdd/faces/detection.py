@@ -11,12 +11,12 @@ import cv2.data
 import numpy as np
 from jaxtyping import UInt8
 
-from ifdd.downloads import fetch_file
 from ifdd.errors import InputError
 from ifdd.faces.boxes import FaceBox, Landmarks
 from ifdd.faces.yunet import Rows, YuNetSession, has_onnx_runtime
 from ifdd.file_kinds import file_kind
 from ifdd.files import expand
+from ifdd.remote.downloads import fetch_file
 from ifdd.video.images import quiet_opencv
 
 SMALLEST_DETECTION_SIDE = 320

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ifdd.files import expand
 from ifdd.inference.fiftyone import to_fiftyone
 from ifdd.inference.outputs.document import document_pieces, read_document, to_document
-from ifdd.inference.outputs.plot import plot_timeline
+from ifdd.inference.outputs.pictures.plot import plot_timeline
 from ifdd.inference.outputs.summary import summarize
 from ifdd.inference.outputs.tables import csv_pieces, timeline_rows, to_dataframe
 from ifdd.inference.outputs.write import write

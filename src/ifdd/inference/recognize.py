@@ -24,7 +24,7 @@ from ifdd.inference.windows import WindowOptions
 from ifdd.model import DEFAULT, Checkpoint, choose_device, device_for, load_model
 from ifdd.model.device import check_device_name
 from ifdd.names import Disk, listed, printable
-from ifdd.storage import is_stored
+from ifdd.remote.storage import is_stored
 from ifdd.video.sources import CAMERA, SourceOptions, hide_password
 
 ONE_LINE_FROM_VIDEOS = 10

@@ -11,7 +11,6 @@ import torch
 from ifdd.faces.detection import DetectorKind, FaceDetector, choose_detector, finds_landmarks
 from ifdd.faces.tracking import TrackingOptions
 from ifdd.files import file_sha256
-from ifdd.hub import HubAddress
 from ifdd.inference.frame_statistics import StatisticsRecorder
 from ifdd.inference.parts import Part, describe_video, join_parts
 from ifdd.inference.pipeline import Progress, follow_ahead, follow_in_turns
@@ -22,6 +21,7 @@ from ifdd.inference.stream import Stream
 from ifdd.inference.windows import WindowOptions
 from ifdd.model import DEFAULT, PRESETS, IFDDConfig, Model, find_checkpoint, load_model
 from ifdd.records import CheckpointRecord
+from ifdd.remote.hub import HubAddress
 from ifdd.video.fitting import Size
 from ifdd.video.sources import SourceOptions, VideoSource, open_video
 

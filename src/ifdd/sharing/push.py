@@ -5,10 +5,10 @@ from pathlib import Path
 from ifdd.console import console
 from ifdd.errors import InputError
 from ifdd.files import expand, file_sha256, write_text
-from ifdd.hub import WEIGHTS_FILE, endpoint, forbidden_by, hub_errors, import_hub, is_hub_address, unreachable
 from ifdd.model import Checkpoint, find_checkpoint, load_checkpoint
 from ifdd.records import EvaluationRecord
 from ifdd.records.licences import SIGNED_FORM
+from ifdd.remote.hub import WEIGHTS_FILE, endpoint, forbidden_by, hub_errors, import_hub, is_hub_address, unreachable
 from ifdd.sharing.card import model_card
 
 CARD_FILE = "README.md"

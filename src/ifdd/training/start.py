@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from ifdd.errors import InputError
 from ifdd.files import expand, file_sha256
-from ifdd.hub import is_hub_address
 from ifdd.model import (
     ABLATIONS,
     BUNDLED,
@@ -24,6 +23,7 @@ from ifdd.model.weights.foreign import is_safetensors
 from ifdd.model.weights.pretrained import takes_weights
 from ifdd.records import CheckpointRecord, DatasetRecord, LicenceRecord
 from ifdd.records.licences import LICENCES
+from ifdd.remote.hub import is_hub_address
 from ifdd.training.config import ModelConfig
 
 ARCHITECTURE = ("backbone", "split", "lifting", "size")

@@ -17,7 +17,7 @@ from typing import cast
 
 from ifdd.errors import InputError, check_range
 from ifdd.files import expand
-from ifdd.storage import fetch, is_stored
+from ifdd.remote.storage import fetch, is_stored
 from ifdd.video.decoding.cameras import CameraReader, Capture, open_camera
 from ifdd.video.decoding.containers import ContainerReader
 from ifdd.video.fitting import PictureSize, SizeLog, size_notice

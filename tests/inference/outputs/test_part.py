@@ -9,7 +9,7 @@ import webvtt
 
 from ifdd.errors import InputError
 from ifdd.inference import Recognizer, WindowOptions
-from ifdd.inference.outputs.render import draw_frames
+from ifdd.inference.outputs.pictures.render import draw_frames
 from ifdd.video.frames import iter_frames, read_frames
 from ifdd.video.sources import SourceOptions
 from tests.helpers.faces import DiscDetector, disc_frames

@@ -24,9 +24,9 @@ from ifdd.errors import InputError
 from ifdd.faces.boxes import FaceBox
 from ifdd.faces.tracking import TrackPoint
 from ifdd.inference import UNCERTAIN, Recognition, RecognizedTrack, Recognizer, Segment, TimelineEntry, WindowOptions
-from ifdd.inference.outputs.painter import Painter, load_font, wrapped
-from ifdd.inference.outputs.plot import plot_timeline
-from ifdd.inference.outputs.render import draw_frames
+from ifdd.inference.outputs.pictures.painter import Painter, load_font, wrapped
+from ifdd.inference.outputs.pictures.plot import plot_timeline
+from ifdd.inference.outputs.pictures.render import draw_frames
 from ifdd.inference.outputs.style import UNCERTAIN_COLOUR, assign_rows, class_colours
 from ifdd.inference.outputs.write import FORMATS, file_name, parse_formats
 from ifdd.synth.config import PRESETS

@@ -11,7 +11,6 @@ from safetensors.torch import save, save_file
 from torch import Tensor, nn
 
 from ifdd.errors import InputError
-from ifdd.hub import HubAddress
 from ifdd.model import BACKBONES, PUBLISHED, create_model, save_checkpoint
 from ifdd.model.backbones.lgi_former import lgi_former_tiny
 from ifdd.model.backbones.vit import TransformerSpec, VideoViT, vit_tiny
@@ -19,6 +18,7 @@ from ifdd.model.weights import pretrained
 from ifdd.model.weights.pretrained import CLASSIFIER, DECODER, OTHER, POSITIONS, load_transformer, transfer_lines
 from ifdd.records import CheckpointRecord
 from ifdd.records.licences import LICENCES
+from ifdd.remote.hub import HubAddress
 from ifdd.training.config import ModelConfig
 from ifdd.training.start import build_network
 from tests.helpers.hub import local_hub

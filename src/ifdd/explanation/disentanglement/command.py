@@ -33,7 +33,7 @@ from ifdd.explanation.disentanglement.tables import disentanglement_tables
 from ifdd.explanation.disentanglement.truth import ClipTruth, find_truth, read_truth
 from ifdd.files import check_writable, expand, file_sha256
 from ifdd.model import Checkpoint, choose_device, find_checkpoint, load_checkpoint
-from ifdd.model.measuring import device_name
+from ifdd.model.inspection.measuring import device_name
 from ifdd.records import NOT_RECORDED, DisentanglementRecord, ManifestRecord, ProbedCheckpoint
 
 

@@ -13,7 +13,7 @@ from ifdd.inference.batch.jobs import Job, PartJob, is_live_or_piped
 from ifdd.inference.batch.ledger import Ledger
 from ifdd.inference.batch.part_files import read_part
 from ifdd.inference.batch.worker import Outcome, Worker
-from ifdd.storage import is_stored
+from ifdd.remote.storage import is_stored
 from ifdd.video.sources import Cut, VideoSource, open_video
 
 PARTS = ".parts"

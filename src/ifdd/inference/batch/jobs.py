@@ -9,7 +9,7 @@ from ifdd.errors import InputError
 from ifdd.files import try_writing
 from ifdd.inference.batch.search import LEDGER, VideoSearch
 from ifdd.names import Disk, printable, same_file
-from ifdd.storage import is_stored
+from ifdd.remote.storage import is_stored
 from ifdd.video.fitting import Size
 from ifdd.video.sources import CAMERA, STDIN, Cut, hide_password, is_address
 

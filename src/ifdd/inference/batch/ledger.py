@@ -12,7 +12,7 @@ from pathlib import Path
 from ifdd.errors import InputError
 from ifdd.inference.batch.jobs import Job, is_live_or_piped, video_key
 from ifdd.inference.batch.search import LEDGER, attempts_in
-from ifdd.storage import is_stored, stored_stamp
+from ifdd.remote.storage import is_stored, stored_stamp
 from ifdd.video.fingerprint import source_stamp
 
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from ifdd.errors import InputError
 from ifdd.files import expand, parse_json
 from ifdd.folders import Walk, is_system, some
-from ifdd.storage import stored_files
+from ifdd.remote.storage import stored_files
 from ifdd.video.mark import is_annotated
 from ifdd.video.paths import is_video_file
 from ifdd.video.sources import hide_password

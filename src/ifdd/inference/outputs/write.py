@@ -10,8 +10,8 @@ from ifdd.inference.outputs import bids, frames
 from ifdd.inference.outputs.annotations import to_eaf, to_textgrid
 from ifdd.inference.outputs.captions import to_srt, to_webvtt
 from ifdd.inference.outputs.document import write_document
-from ifdd.inference.outputs.plot import write_plot
-from ifdd.inference.outputs.render import render_video
+from ifdd.inference.outputs.pictures.plot import write_plot
+from ifdd.inference.outputs.pictures.render import render_video
 from ifdd.inference.outputs.tables import write_csv, write_statistics, write_timeline_parquet
 from ifdd.inference.results import Results
 

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ifdd.errors import InputError
 from ifdd.files import atomic_path, expand
-from ifdd.hub import fetch_from_hub, is_hub_address, parse_address
 from ifdd.model.config import PRESETS, IFDDConfig
 from ifdd.model.engines.engine import Precision, TorchEngine
 from ifdd.model.engines.forms import form_of, refuse_exported
@@ -23,6 +22,7 @@ from ifdd.model.weights.finite import check_finite, not_finite
 from ifdd.model.weights.foreign import FORMAT_NAME, is_safetensors, opened, refuse_foreign
 from ifdd.model.weights.state_dicts import load_strictly
 from ifdd.records import CalibrationRecord, CheckpointRecord, MeasuredRecord
+from ifdd.remote.hub import fetch_from_hub, is_hub_address, parse_address
 
 FORMAT = f"{FORMAT_NAME}1"
 """Identifies a checkpoint file and its version."""

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ifdd.console import error_console
-from ifdd.downloads import fetch_file
 from ifdd.errors import InputError
 from ifdd.file_kinds import file_kind
 from ifdd.files import file_sha256
@@ -17,6 +16,7 @@ from ifdd.model.backbones.s3d import S3DClassifier
 from ifdd.model.weights.foreign import RELEASE_STEM, is_safetensors, read_safetensors, refuse_training_state
 from ifdd.model.weights.pickles import keys_of, read_pickle
 from ifdd.model.weights.state_dicts import is_training_state, load_strictly, prefixes_of, state_dicts_in
+from ifdd.remote.downloads import fetch_file
 
 PUBLIC = "kinetics400"
 """The ``source`` that stands for the public file."""

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from ifdd.errors import InputError
 from ifdd.files import expand, file_sha256
-from ifdd.hub import HubAddress, fetch_from_hub
 from ifdd.model.backbones.lgi_former import LGIFormer
 from ifdd.model.backbones.vit import TUBELET, VideoViT
 from ifdd.model.weights.foreign import NAMES_LISTED, is_safetensors, read_safetensors, refuse_training_state
@@ -23,6 +22,7 @@ from ifdd.model.weights.kinetics import load_kinetics
 from ifdd.model.weights.pickles import keys_of, read_pickle
 from ifdd.model.weights.state_dicts import is_training_state, load_strictly, prefixes_of, state_dicts_in
 from ifdd.names import listed
+from ifdd.remote.hub import HubAddress, fetch_from_hub
 
 logger = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from ifdd.console import console, progress_bar
-from ifdd.downloads import download
 from ifdd.errors import InputError
 from ifdd.files import atomic_path
+from ifdd.remote.downloads import download
 from ifdd.synth.rendered.mesh import HeadModel
 
 COMMIT = "da5f95a607f5e6b37755b38d3385d7f2853732e5"

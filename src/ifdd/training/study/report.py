@@ -15,7 +15,7 @@ from rich.table import Table
 
 from ifdd.evaluation.protocol import running_software
 from ifdd.files import write_text
-from ifdd.model.measuring import device_name
+from ifdd.model.inspection.measuring import device_name
 from ifdd.processes import available_cores
 from ifdd.training.study.results import CellResult, ComparisonResult, StudyResults
 

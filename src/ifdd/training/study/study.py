@@ -18,7 +18,7 @@ from ifdd.errors import InputError, check_range
 from ifdd.evaluation.tables import percent
 from ifdd.files import check_writable
 from ifdd.model import choose_device
-from ifdd.model.counting import count_parts
+from ifdd.model.inspection.counting import count_parts
 from ifdd.processes import available_cores
 from ifdd.training.classes import training_classes
 from ifdd.training.crossval import termination_interrupts

@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from ifdd.model.measuring import peak_on_cpu
+from ifdd.model.inspection.measuring import peak_on_cpu
 
 
 def test_peak_memory_is_what_lives_at_once() -> None:

@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ifdd.model import ABLATIONS, BACKBONES, IFDD, PRESETS, IFDDConfig, StageShape, create_model
 from ifdd.model.backbones import mvit
 from ifdd.model.backbones.mvit import PooledAttention
-from ifdd.model.counting import Part, count_parts, stage_ends
+from ifdd.model.inspection.counting import Part, count_parts, stage_ends
 
 EXECUTED_FLOP = 103_527_322_368
 RELEASE_GFLOP = 95.7

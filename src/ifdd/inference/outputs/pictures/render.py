@@ -12,7 +12,7 @@ import av
 
 from ifdd.errors import InputError
 from ifdd.files import atomic_path
-from ifdd.inference.outputs.painter import Painter, load_font
+from ifdd.inference.outputs.pictures.painter import Painter, load_font
 from ifdd.inference.results import Results
 from ifdd.video.encode import VideoWriter
 from ifdd.video.frames import Frame

@@ -10,9 +10,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from ifdd import downloads
-from ifdd.downloads import fetch_file
 from ifdd.errors import InputError
+from ifdd.remote import downloads
+from ifdd.remote.downloads import fetch_file
 
 CONTENT = b"a model"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

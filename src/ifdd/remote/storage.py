@@ -27,7 +27,7 @@ def is_stored(source: str) -> bool:
     """Whether a source is an address in a storage.
 
     Example:
-        >>> from ifdd.storage import is_stored
+        >>> from ifdd.remote.storage import is_stored
         >>> is_stored("s3://lab/a.mp4"), is_stored("https://lab/a.mp4"), is_stored("a.mp4")
         (True, False, False)
     """

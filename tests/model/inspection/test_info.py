@@ -9,7 +9,7 @@ import torch
 
 from ifdd.__main__ import main
 from ifdd.model import PRESETS, create_model, save_checkpoint
-from ifdd.model.info import describe_presets
+from ifdd.model.inspection.info import describe_presets
 from ifdd.records import CheckpointRecord
 
 BOXES = ["pyramid", "split", "lifting", "pooling", "head"]

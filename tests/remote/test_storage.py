@@ -14,7 +14,7 @@ import pytest
 from ifdd.__main__ import main
 from ifdd.inference.batch.jobs import find_videos
 from ifdd.inference.batch.ledger import Ledger
-from ifdd.storage import fetch, is_stored, stored_files, stored_stamp
+from ifdd.remote.storage import fetch, is_stored, stored_files, stored_stamp
 from ifdd.video import open_video
 from tests.helpers.faces import disc_frames
 from tests.helpers.processes import run

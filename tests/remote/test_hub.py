@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ifdd.errors import InputError
-from ifdd.hub import HubAddress, fetch_from_hub, is_hub_address, parse_address
+from ifdd.remote.hub import HubAddress, fetch_from_hub, is_hub_address, parse_address
 from tests.helpers.hub import COMMIT, LocalHub, local_hub
 
 pytest.importorskip("huggingface_hub")

@@ -14,8 +14,8 @@ from types import ModuleType
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
-from ifdd.downloads import OFFLINE, is_set, wait_for_answer
 from ifdd.errors import InputError
+from ifdd.remote.downloads import OFFLINE, is_set, wait_for_answer
 
 SCHEME = "hf://"
 """Beginning of the address of a model on the hub."""
@@ -55,7 +55,7 @@ def parse_address(text: str | Path) -> HubAddress:
         InputError: user or model are missing.
 
     Example:
-        >>> from ifdd.hub import parse_address
+        >>> from ifdd.remote.hub import parse_address
         >>> parse_address("hf://ada/faces@v2")
         HubAddress(repository='ada/faces', revision='v2', file='model.safetensors')
     """

@@ -16,13 +16,13 @@ from rich.table import Table
 from ifdd.console import console, error_console
 from ifdd.errors import InputError, check_range
 from ifdd.files import check_writable, expand, write_text
-from ifdd.hub import is_hub_address
 from ifdd.model.config import PRESETS
-from ifdd.model.counting import count_parts
 from ifdd.model.device import choose_device
 from ifdd.model.ifdd import IFDD, create_model
-from ifdd.model.measuring import device_name, measure_cost
+from ifdd.model.inspection.counting import count_parts
+from ifdd.model.inspection.measuring import device_name, measure_cost
 from ifdd.model.weights.checkpoint import BUNDLED, Checkpoint, load_checkpoint
+from ifdd.remote.hub import is_hub_address
 
 SCHEMA_VERSION = 1
 

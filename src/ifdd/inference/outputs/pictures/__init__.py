@@ -1,0 +1,1 @@
+"""Results as pictures: the plotted timeline, and the annotated video."""

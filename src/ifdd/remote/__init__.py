@@ -1,0 +1,1 @@
+"""What is read from, and written to, other computers: downloads, the Hugging Face Hub, object storage."""
