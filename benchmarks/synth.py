@@ -15,6 +15,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ifdd.synth import PRESETS, SynthConfig, render_clip
 from ifdd.synth.rigs import RIGS, make_rig_maker
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("--rig-data", type=Path, help="ICT-FaceKit, as for 'ifdd synth'")
     options = parser.parse_args()
     cv2.setNumThreads(1)
+    threadpool_limits(1)
     report: dict[str, object] = {"clips": options.clips, "size": options.size, "rig": options.rig, "presets": {}}
     make_rig = make_rig_maker(options.rig, options.rig_data)
     presets = {}

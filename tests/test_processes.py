@@ -7,11 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from ifdd.errors import InputError
 from ifdd.files import atomic_path
-from ifdd.processes import in_processes
+from ifdd.processes import available_cores, in_processes
 from tests.helpers.processes import LIMIT_SECONDS, running_processes, started, wait_until
 
 
@@ -151,3 +153,14 @@ def vanish_together(folder: Path, ending: signal.Signals, job: int) -> int:
 def test_jobs_that_fail_in_parallel_are_repeated_one_at_a_time(tmp_path: Path, ending: signal.Signals) -> None:
     assert list(in_processes(partial(vanish_together, tmp_path, ending), range(4), 2)) == [0, 1, 2, 3]
     assert (tmp_path / "ended").exists()
+
+
+def blas_threads(_: int) -> int:
+    """Return the threads of NumPy's matrix products in this process."""
+    np.ones((2, 2)) @ np.ones((2, 2))
+    return max(int(library["num_threads"]) for library in threadpool_info() if library["user_api"] == "blas")
+
+
+def test_workers_share_the_cores_in_numpy_too() -> None:
+    workers = 2
+    assert set(in_processes(blas_threads, range(6), workers)) == {max(1, available_cores() // workers)}

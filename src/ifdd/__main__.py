@@ -105,7 +105,7 @@ OTHER_NAMES = {
 }
 """Command -> what other tools call it."""
 
-EXTRA_MODULES = ("kornia", "lightning", "sklearn", "tensorboard", "threadpoolctl")
+EXTRA_MODULES = ("kornia", "lightning", "sklearn", "tensorboard")
 """Modules of the extra ``[train]``."""
 
 HELP = ("-h", "--help")

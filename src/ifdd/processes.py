@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Generic, TypeVar
 
 import cv2
+from threadpoolctl import threadpool_limits
 
 from ifdd.errors import InputError
 
@@ -216,6 +217,7 @@ def _without_interruption() -> Iterator[None]:
 
 def _start(listening: Connection, threads: int) -> None:
     cv2.setNumThreads(threads)
+    threadpool_limits(threads)  # OpenBLAS has a thread for every core in every worker, and they spin while they wait
     signal.signal(signal.SIGUSR1, _leave_job)
     signal.signal(signal.SIGTERM, _leave_process)
     threading.Thread(target=_listen, args=(listening,), daemon=True).start()
