@@ -64,7 +64,7 @@ demo: files $(VENV)/.ready  ## generate, train, evaluate and recognise, end to e
 # With AMX: make weights TRAINING='--optimization.precision bf16-mixed --optimization.channels_last true'; with a GPU, add
 # --data.workers 12 --data.cache false. The last epoch counts: which of them reads rendered people best, says little about
 # real ones. LARGE=1 trains ifdd_s3d on the same clips, for which take a GPU.
-CLIPS ?= 14400
+CLIPS ?= 10800
 TRAINING ?=
 LARGE ?=
 RECIPE := configs/face.yaml $(if $(LARGE),--config configs/face_large.yaml)
@@ -73,14 +73,21 @@ CHECKPOINT := $(if $(LARGE),weights/ifdd_face_large.safetensors,src/ifdd/model/w
 RENDERED := --rig rendered --frames 8 --fps 5 $${RIG_DATA_FILE:+--rig-data "$$RIG_DATA_FILE"}
 ALIGNED := --alignment landmarks --face-size $(if $(LARGE),128,96) --search-seconds 0.4 $(DETECTION)
 weights: files $(VENV)/.ready  ## make the bundled checkpoint ifdd_face in hours (RIG_DATA=, DETECTOR= name files that are not downloaded)
-	$(BIN)/ifdd synth weights/rendered --clips $(CLIPS) $(RENDERED) --preset lifelike --seed 401 --identities 2000 \
-		--validation 0.04 --test 0.06 --behaviour.squint 0.3 --behaviour.raised_brows 0.2 --scene.lens '[6, 60]'
+	$(BIN)/ifdd synth weights/rendered --clips $(CLIPS) $(RENDERED) --preset lifelike --seed 401 --identities 1500 \
+		--validation 0.08 --test 0.08
 	$(BIN)/ifdd prepare manifest weights/rendered/manifest.csv $(WORK)/faces $(ALIGNED)
 	$(BIN)/ifdd train $(RECIPE) --data.manifest $(WORK)/faces/manifest.csv --out $(WORK)/training --resume $(TRAINING)
+	$(BIN)/ifdd train $(RECIPE) --config configs/face_second.yaml --data.manifest $(WORK)/faces/manifest.csv \
+		--model.weights $(WORK)/training/last.safetensors --out $(WORK)/second --resume $(TRAINING)
+	$(BIN)/ifdd synth weights/habits --clips $$(( $(CLIPS) * 2 / 3 )) $(RENDERED) --preset lifelike --seed 403 --identities 1100 \
+		--validation 0.05 --test 0 --behaviour.squint 0.3 --behaviour.raised_brows 0.2 --scene.lens '[6, 60]'
+	$(BIN)/ifdd prepare manifest weights/habits/manifest.csv $(WORK)/habits_faces $(ALIGNED)
+	$(BIN)/ifdd train $(RECIPE) --config configs/face_third.yaml --data.manifest $(WORK)/habits_faces/manifest.csv \
+		--model.weights $(WORK)/second/last.safetensors --out $(WORK)/third --resume $(TRAINING)
 	$(BIN)/ifdd synth weights/others --clips 400 $(RENDERED) --preset wild --behaviour.repertoire lifelike --seed 301 \
 		--validation 0 --test 0.9
 	$(BIN)/ifdd prepare manifest weights/others/manifest.csv $(WORK)/others_faces $(ALIGNED)
-	$(BIN)/ifdd calibrate $(WORK)/training/last.safetensors $(WORK)/others_faces/manifest.csv --subset test \
+	$(BIN)/ifdd calibrate $(WORK)/third/last.safetensors $(WORK)/others_faces/manifest.csv --subset test \
 		--out $(WORK)/calibrated.safetensors
 	$(BIN)/ifdd convert $(WORK)/calibrated.safetensors $(CHECKPOINT) --half
 	$(BIN)/ifdd evaluate $(if $(LARGE),$(CHECKPOINT),ifdd_face) $(WORK)/faces/manifest.csv --by skin_tone,age,glasses,beard,hair --out $(WORK)/evaluation

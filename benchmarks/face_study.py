@@ -46,6 +46,10 @@ class Run:
     alignment: str = "landmarks"
     start: str | None = None
     """The run whose weights it starts from."""
+    changes: str | None = None
+    """File of changes to the recipe."""
+    manifest: str | None = None
+    """Manifest of other crops to train on."""
 
 
 def main() -> None:
@@ -89,14 +93,15 @@ def train(recipe: str, run: Run, options: argparse.Namespace) -> Path:
     checkpoint = out / "last.safetensors"
     if is_finished(out):
         return checkpoint
-    manifest = crops_of(run, options)
+    manifest = Path(run.manifest) if run.manifest else crops_of(run, options)
     words = [word for name, value in options_of(recipe, run).items() for word in (f"--{name}", plain(value))]
     if run.start is not None:
         if not is_finished(options.work / run.start):
             raise InputError(f"{run.name} starts from {run.start}, which is not finished; train {run.start} first")
         words += ["--model.weights", str(options.work / run.start / "last.safetensors")]
     words += shlex.split(options.training)
-    ifdd("train", recipe, "--data.manifest", str(manifest), "--out", str(out), "--resume", *words)
+    changes = ["--config", run.changes] if run.changes else []
+    ifdd("train", recipe, *changes, "--data.manifest", str(manifest), "--out", str(out), "--resume", *words)
     return checkpoint
 
 

@@ -18,7 +18,7 @@ from ifdd.training.config import OptimizationConfig
 from ifdd.training.train import train
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-CHANGES = [CONFIGS / f"{name}.yaml" for name in ("uar", "face_large")]
+CHANGES = [CONFIGS / f"{name}.yaml" for name in ("uar", "face_large", "face_second", "face_third")]
 """Files that only change settings of a recipe."""
 STUDIES = [CONFIGS / "study.yaml", CONFIGS / "study_gpu.yaml"]
 """Settings of 'ifdd study': tests/training/study/test_plan.py parses them."""
@@ -59,6 +59,19 @@ def test_the_larger_face_model_differs_in_backbone_size_and_training() -> None:
     create_model(large.model.preset, 7, ablation=large.model.ablation, **from_plain(large.model.overrides))
     assert large.augmentation == plain.augmentation
     assert large.data.classes == plain.data.classes
+
+
+@pytest.mark.parametrize(("name", "border"), [("face_second", 0.0), ("face_third", 0.4)])
+def test_further_stages_of_the_face_model_keep_everything_but_clips_border_and_steps(name: str, border: float) -> None:
+    recipe = CONFIGS / "face.yaml"
+    plain, further = options_of(recipe), options_of(recipe, CONFIGS / f"{name}.yaml")
+    assert further.out == Path("runs", name)
+    assert further.optimization.learning_rate < plain.optimization.learning_rate
+    epochs, rate = plain.optimization.epochs, plain.optimization.learning_rate
+    assert replace(further.optimization, epochs=epochs, learning_rate=rate) == plain.optimization
+    assert further.augmentation == replace(plain.augmentation, border=border)
+    for group in ("model", "mixup", "evaluation"):
+        assert getattr(further, group) == getattr(plain, group)
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=name_of)

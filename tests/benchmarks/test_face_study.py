@@ -18,12 +18,12 @@ STUDY = ROOT / "benchmarks" / "face_study.yaml"
 
 def test_overrides_are_added_to_those_of_the_recipe() -> None:
     recipe, runs = read_study(STUDY)
-    assert options_of(str(ROOT / recipe), runs["ifdd_face"]) == {}
+    assert options_of(str(ROOT / recipe), runs["base"]) == {}
     given = yaml.safe_load((ROOT / recipe).read_text())["model"]["overrides"]
     assert options_of(str(ROOT / recipe), runs["light"]) == {"model.overrides": given | {"standardization": "none"}}
     assert options_of(str(ROOT / recipe), runs["local"]) == {"model.overrides": given | {"standardization": "local"}}
     assert options_of(str(ROOT / recipe), runs["tiny"]) == {"model.preset": "ifdd_tiny"}
-    assert options_of(str(ROOT / recipe), runs["longer"]) == {"optimization.epochs": 24}
+    assert options_of(str(ROOT / recipe), runs["longer"]) == {"optimization.epochs": 20}
     assert options_of(str(ROOT / recipe), runs["whole"])["model.ablation"] == "full"
 
 
@@ -46,7 +46,7 @@ def test_a_run_starts_only_from_a_finished_run(tmp_path: Path) -> None:
     crops = tmp_path / "faces_landmarks_96"
     crops.mkdir()
     (crops / "manifest.csv").touch()
-    with pytest.raises(InputError, match="whole starts from ifdd_face, which is not finished; train ifdd_face first"):
+    with pytest.raises(InputError, match="whole starts from base, which is not finished; train base first"):
         train(recipe, runs["whole"], options)
     best = BestEpoch(epoch=3, validation=SubsetScores(0.5, 0.5), selection="best WAR", chosen_on="validation")
     clips = TrainingClips(train=8, validation=2, unused=0, draws={"happy": 8})
