@@ -58,7 +58,7 @@ def reserve_cores(count: int) -> None:
     """Let this process use no more cores than a cluster reserves for it."""
     global _reserved
     _reserved = count
-    cv2.setNumThreads(count)
+    _limit_threads(count)
 
 
 def in_processes(
@@ -215,9 +215,14 @@ def _without_interruption() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def _limit_threads(count: int) -> None:
+    """Limit the threads of OpenCV and NumPy, which start one for every core; NumPy's spin while they wait."""
+    cv2.setNumThreads(count)
+    threadpool_limits(count)
+
+
 def _start(listening: Connection, threads: int) -> None:
-    cv2.setNumThreads(threads)
-    threadpool_limits(threads)  # OpenBLAS has a thread for every core in every worker, and they spin while they wait
+    _limit_threads(threads)
     signal.signal(signal.SIGUSR1, _leave_job)
     signal.signal(signal.SIGTERM, _leave_process)
     threading.Thread(target=_listen, args=(listening,), daemon=True).start()
