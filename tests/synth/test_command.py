@@ -15,8 +15,10 @@ from ifdd.data.manifest import read_manifest
 from ifdd.errors import InputError
 from ifdd.synth import SynthConfig, render_clip
 from ifdd.synth.behaviour.action_units import ACTION_UNITS
-from ifdd.synth.command import synth
+from ifdd.synth.claim import claim
+from ifdd.synth.command import Rendering, synth
 from ifdd.synth.config import BehaviourConfig, SceneConfig
+from ifdd.synth.rigs import DEFAULT_RIG, RIG_VERSIONS
 
 
 def read_all(folder: Path) -> dict[str, bytes]:
@@ -126,6 +128,20 @@ def test_a_set_of_an_earlier_version_can_grow(tmp_path: Path) -> None:
     synth(tmp_path, clips=2, **words)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"behaviour\.repertoire: prototypical, not lifelike"):
         synth(tmp_path, clips=2, behaviour={"repertoire": "lifelike"}, **words)  # type: ignore[arg-type]
+
+
+def test_a_set_of_another_state_of_the_rendered_rig_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Rendering(SynthConfig(rig="rendered"), 0, "mp4", "lifelike", DEFAULT_RIG).settings
+    claim(tmp_path, settings(), ())
+    claim(tmp_path, settings(), ())
+    older = RIG_VERSIONS["rendered"]
+    monkeypatch.setitem(RIG_VERSIONS, "rendered", older + 1)
+    with pytest.raises(InputError, match=f"rig_version: {older}, not {older + 1}"):
+        claim(tmp_path, settings(), ())
+    unversioned = {name: value for name, value in settings().items() if name != "rig_version"}
+    (tmp_path / "synth.json").write_text(json.dumps(unversioned))
+    with pytest.raises(InputError, match=f"rig_version: None, not {older + 1}"):
+        claim(tmp_path, settings(), ())
 
 
 def test_a_preset_can_be_changed(tmp_path: Path) -> None:

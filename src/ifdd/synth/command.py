@@ -20,7 +20,7 @@ from ifdd.synth.identity import identity_attributes
 from ifdd.synth.pairs import CONDITIONS, PairClip, plan_pairs, render_pair_clip
 from ifdd.synth.plan import ClipPlan, person_identity, plan_clip
 from ifdd.synth.render import Clip, render_clip
-from ifdd.synth.rigs import RigMaker, make_rig_maker
+from ifdd.synth.rigs import RIG_VERSIONS, RigMaker, make_rig_maker
 from ifdd.synth.tree import TreeClip, plan_tree, render_tree_clip, resample, tree_config, write_lists
 from ifdd.synth.truth import action_unit_attributes, scene_record, truth_record
 from ifdd.synth.videos.crowd import CrowdConfig, write_crowd
@@ -182,6 +182,7 @@ class Rendering(NamedTuple):
             "preset": self.preset,
             "format": self.format,
             "config": {**asdict(self.config), "rig": rig},
+            **({"rig_version": RIG_VERSIONS[rig]} if rig in RIG_VERSIONS else {}),
         }
 
 

@@ -49,6 +49,11 @@ RIGS: dict[str, Callable[[Path | None], RigMaker]] = {
 """Name -> function from the path of ICT-FaceKit (None: torch's cache) to a maker of rigs."""
 
 
+RIG_VERSIONS = {"rendered": 7, "both": 7}
+"""Version of a rig's pictures, recorded in a set's settings: increase it when the same seed gives other faces, so that
+no set mixes two states of the rig. Sets of the rendered rig from before this record are refused."""
+
+
 def make_rig_maker(name: str, data: Path | None) -> RigMaker:
     """Return the maker of a rig; the geometry of rendered heads is loaded, and downloaded if necessary.
 

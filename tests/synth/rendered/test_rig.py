@@ -19,7 +19,7 @@ from ifdd.synth.rendered.rig import RenderedRig, project, rotation
 from ifdd.synth.rendered.skin import sample_look
 from ifdd.synth.rendered.wrinkles import RELIEF_SIDE, Wrinkles
 from ifdd.synth.rig import CROP_SIDE, FaceState, FaceTruth, Light, Pose
-from ifdd.synth.rigs import make_rig_maker
+from ifdd.synth.rigs import RIG_VERSIONS, make_rig_maker
 from tests.synth.rendered.conftest import SIZE
 
 LIGHT = Light(np.array([0.3, -0.4, 0.86]), np.full(3, 0.7), np.full(3, 0.5))
@@ -53,6 +53,17 @@ def test_a_frontal_face_fills_its_place(rig: RenderedRig) -> None:
     assert height == pytest.approx(SIZE / 1.35, rel=0.12)
     covered = is_face(picture)[round(y) : round(y + height), round(x) : round(x + width)]
     assert covered.mean() > 0.93
+
+
+def test_the_faces_are_those_of_the_rig_s_version(rig: RenderedRig, mesh: HeadMesh) -> None:
+    """Where this fails because faces are meant to look different, increase ``RIG_VERSIONS`` and take the new means."""
+    frowning = activation_of({4: 1.0, 15: 0.8, 17: 0.6})
+    relief = Wrinkles(shared_atlas(mesh), 1.0, 1.0, np.random.default_rng(1)).relief(frowning)[..., 2]
+    assert relief.max() == pytest.approx(0.4956, abs=0.002)
+    frown = shown(rig, frowning)[0]
+    means = frown.reshape(4, SIZE // 4, 4, SIZE // 4, 3).mean((1, 3, 4))[1:3, 1:3]
+    assert RIG_VERSIONS["rendered"] == 7
+    np.testing.assert_allclose(means, [[119.69, 129.91], [130.21, 147.60]], atol=0.3)
 
 
 @pytest.mark.parametrize("angles", [(0.0, 0.0, 0.0), (30.0, 0.0, 0.0), (-40.0, 10.0, 15.0), (10.0, -12.0, -20.0)])
