@@ -175,6 +175,12 @@ def test_the_python_of_a_page_runs(page: Path, desk: dict[str, Any], capsys: pyt
         exec(compile(block, str(page), "exec"), desk)
 
 
+def test_the_page_lists_every_extra() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    listed = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/install.md").read_text().split("## Extras")[1], re.MULTILINE)
+    assert set(listed) == set(extras) - {"dev", "dist", "docs"}
+
+
 def test_the_picture_shows_the_imports() -> None:
     picture = (ROOT / "docs" / "images" / "architecture.svg").read_text(encoding="utf-8")
     shown: dict[str, set[str]] = {}

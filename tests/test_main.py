@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from ifdd.__main__ import COMMANDS, load, main
 from ifdd.command_line.help import help_page
 from ifdd.command_line.options import REQUIRED, Command, describe
 from ifdd.command_line.parser import build_parser, parse
-from tests.helpers.processes import run
+from tests.helpers.processes import run, started
 
 DATA = ["--data.manifest", "manifest.csv"]
 
@@ -551,3 +552,34 @@ except SystemExit:
 assert not {{"torch", "cv2", "jsonargparse"}} & set(sys.modules)
 """
     run([sys.executable, "-c", script])
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_a_command_in_one_line_and_leaves_nothing_unfinished(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    out = tmp_path / "set"
+    words = ["synth", out, "--clips", "100000", "--size", "48", "--frames", "4", "--workers", "2"]
+    with started([sys.executable, "-m", "ifdd", *words]) as process:
+        process.wait_until(lambda: any(out.glob("clips/*.mp4")), "a clip is written")
+        process.send(number)
+        ended = process.wait()
+    said = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
+    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (code, f"ifdd synth: {said}")
+    assert not re.search("Traceback|Warning", ended.stderr)
+    assert not list(out.rglob(".partial-*"))
+
+
+def test_a_signal_that_is_ignored_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        monkeypatch.setitem(COMMANDS, "doctor", (f"{__name__}:send_hangup", ""))
+        main(["doctor"])
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def send_hangup() -> None:
+    """Send this process SIGHUP."""
+    signal.raise_signal(signal.SIGHUP)

@@ -10,8 +10,10 @@ import importlib.metadata
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from typing import Literal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Literal, NoReturn
 
 from ifdd.errors import InputError
 from ifdd.limits import limit_opencv
@@ -110,17 +112,34 @@ EXTRA_MODULES = ("kornia", "lightning", "sklearn", "tensorboard")
 
 HELP = ("-h", "--help")
 
+ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that end a command as Ctrl-C does: schedulers send the first, a closed terminal the other."""
+
 STDOUT = 1
 """File descriptor of the standard output."""
+
+
+class Ended(KeyboardInterrupt):
+    """A signal other than Ctrl-C's ended the command: what is unfinished is cleaned up in the same way.
+
+    Args:
+        number: the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run ``ifdd COMMAND ...``.
 
-    The exit code is 0 on success, 2 for a mistake in the input, 130 if interrupted, 141 if nobody reads the output.
+    The exit code is 0 on success, 2 for a mistake in the input, 130 if interrupted, 143 after SIGTERM, 129 after
+    SIGHUP, 141 if nobody reads the output.
     """
     try:
-        _run(arguments)
+        with _ended_by_signals():
+            _run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # as in ifdd train --help | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)  # what is still buffered is written at the exit
@@ -152,9 +171,31 @@ def _run(arguments: Sequence[str] | None) -> None:
         about = f"ifdd {command}" if command in COMMANDS else "ifdd"
         print(f"{about}: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print(f"ifdd {command}: interrupted", file=sys.stderr)
-        sys.exit(130)
+    except KeyboardInterrupt as interruption:
+        ended = isinstance(interruption, Ended)
+        with suppress(OSError):  # the terminal may be gone
+            print(f"ifdd {command}: {f'ended by {interruption}' if ended else 'interrupted'}", file=sys.stderr)
+        sys.exit(128 + (interruption.number if isinstance(interruption, Ended) else signal.SIGINT))
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let other signals interrupt like Ctrl-C, so that nothing unfinished stays; ignored ones stay ignored."""
+
+    def end(number: int, _: object) -> NoReturn:
+        raise Ended(number)
+
+    before = {number: signal.getsignal(number) for number in ENDINGS}
+    if threading.current_thread() is not threading.main_thread():
+        before = {}
+    for number, handler in before.items():
+        if handler is signal.SIG_DFL:
+            signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def overview() -> str:

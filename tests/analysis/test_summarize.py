@@ -85,6 +85,13 @@ def test_periods_cut_episodes_and_lose_no_time(tmp_path: Path) -> None:
     assert second.loc["sad", "onset_seconds"] == 1
 
 
+def test_a_person_counts_once_in_several_periods(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_results(tmp_path, "party", person(1, SEGMENTS))
+    write_results(tmp_path, "feast", person(1, SEGMENTS))
+    summarize(tmp_path, tmp_path / "out.csv", "--period-seconds", "5")
+    assert "rows 4, videos 2, periods 4, people 2" in capsys.readouterr().out
+
+
 def test_events_are_in_player_time_and_belong_to_their_video(tmp_path: Path) -> None:
     write_results(tmp_path, "one", person(1, SEGMENTS), start=1.0)
     write_results(tmp_path, "two", person(1, SEGMENTS))
@@ -177,6 +184,7 @@ def test_events_that_do_not_fit_are_refused(
         ([".", "out.xlsx"], "unknown kind of table '.xlsx'; use .csv, .tsv or .parquet"),
         ([".", "out.csv", "--plot", "out.doc"], "unknown kind of picture '.doc'"),
         ([".", "out.csv", "--period-seconds", "0"], "--period-seconds is 0"),
+        (["party.json", "out.csv", "--period-seconds", "1e-9"], "more than 100,000 periods in 10 s"),
         ([".", "out.csv", "--period-seconds", "2", "--events", "e.csv"], "exclude each other"),
         ([".", "out.csv", "--events", "e.csv"], "cannot read e.csv"),
         ([".", "out.csv"], "holds no results"),
@@ -186,6 +194,8 @@ def test_wrong_input_is_refused(
     words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    if "party.json" in words:
+        write_results(tmp_path, "party", person(1, SEGMENTS))
     refused(list(words), message, capsys, tmp_path / "out.csv")
 
 

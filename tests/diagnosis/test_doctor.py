@@ -93,7 +93,8 @@ def test_packages_that_are_absent_old_or_broken(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "broken_package-1.0.dist-info").mkdir()
     (tmp_path / "broken_package-1.0.dist-info" / "METADATA").write_text("Name: broken-package\nVersion: 1.0\n")
     monkeypatch.syspath_prepend(tmp_path)
-    lines = ("numpy>=99", "rich>=13", "broken-package", "absent-package>=2", 'absent-extra; extra == "plot"')
+    lines = ["numpy>=99", "rich>=13", "broken-package", "absent-package>=2", 'absent-extra; extra == "plot"']
+    lines += ['ifdd[onnx]; extra == "openvino"']
     monkeypatch.setattr(importlib.metadata, "requires", requires(*lines, 'absent-tool; extra == "dev"'))
     found = states(software.packages())
     assert found["numpy"][0] == "wrong"
@@ -103,6 +104,7 @@ def test_packages_that_are_absent_old_or_broken(tmp_path: Path, monkeypatch: pyt
     assert found["absent-package"][:2] == ("wrong", "not installed")
     assert found["[plot]"] == ("note", "not installed: absent-extra", "pip install 'ifdd[plot]', if you need it")
     assert "absent-tool" not in str(found)
+    assert "ifdd" not in found
 
 
 def test_two_packages_of_opencv(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,6 +103,21 @@ def test_unreadable_and_empty_directories_are_named(
     assert (tmp_path / "out" / "a.json").is_file()
 
 
+def test_a_lost_file_of_two_is_written_again(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    video = write_video(tmp_path / "a.mp4", disc_frames(30))
+    words = ["recognize", str(video), "--checkpoint", str(checkpoint), "--out", str(tmp_path), "--formats", "bids"]
+    main(words)
+    (tmp_path / "a_events.json").unlink()
+    main(words)
+    assert (tmp_path / "a_events.json").is_file()
+    main(words)
+    said = capfd.readouterr().out
+    assert said.count("a_events.json") == 2
+    assert said.count("done before") == 1
+
+
 def test_a_video_that_is_done_is_skipped(checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     write_videos(tmp_path / "in", "a.mp4", "b.mp4", "deep/a.mp4")
     out = tmp_path / "out"

@@ -298,6 +298,6 @@ def test_the_command_joins_parts(checkpoint: Path, tmp_path: Path, capfd: pytest
     main(cut)
     assert "1 videos: 0 read, 1 done before, 0 failed" in capfd.readouterr().out
     with pytest.raises(SystemExit) as stop:
-        main([*cut[:4], "--part-minutes", "-1"])
+        main([*cut[:4], "--part-minutes", "1e-9"])
     assert stop.value.code == 2
-    assert "--part-minutes is -1.0; it must be at least 0" in capfd.readouterr().err
+    assert "--part-minutes is 1e-09; it must be at least 0.01" in capfd.readouterr().err

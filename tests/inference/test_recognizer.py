@@ -543,6 +543,7 @@ def test_a_stride_longer_than_a_clip_is_refused(checkpoint: Path) -> None:
     "wrong",
     [
         {"stride_seconds": 0.0},
+        {"stride_seconds": 1e-9},
         {"minimum_segment_seconds": -1.0},
         {"batch_size": 0},
         {"minimum_probability": 1.5},

@@ -18,6 +18,10 @@ MISSING = ("", "n/a")
 """Cells without a value, as in BIDS."""
 
 
+MOST_PERIODS = 100_000
+"""Most periods of a video."""
+
+
 class Period(NamedTuple):
     """A part of a video, in seconds from its first frame."""
 
@@ -88,9 +92,19 @@ def is_called(results: Results, name: str) -> bool:
 
 
 def windows_of(results: Results, seconds: float) -> list[Period]:
-    """Return the parts of a video of a given length; the last one may be shorter."""
-    count = max(1, math.ceil(results.video.duration_seconds / seconds - 1e-6))
-    edges = [min(number * seconds, results.video.duration_seconds) for number in range(count + 1)]
+    """Return the parts of a video of a given length; the last one may be shorter.
+
+    Raises:
+        InputError: there are more than ``MOST_PERIODS``.
+    """
+    duration = results.video.duration_seconds
+    if duration / seconds > MOST_PERIODS:
+        raise InputError(
+            f"--period-seconds is {seconds:g}: more than {MOST_PERIODS:,} periods in {duration:g} s of "
+            f"{results.video.path}; choose at least {duration / MOST_PERIODS:.2g}"
+        )
+    count = max(1, math.ceil(duration / seconds - 1e-6))
+    edges = [min(number * seconds, duration) for number in range(count + 1)]
     return [Period(start, end) for start, end in pairwise(edges)]
 
 

@@ -65,10 +65,9 @@ def summarize(
     _write(out, table)
     if plot is not None:
         write_group_plot(summaries, plot)
-    people = sum(len(each.people) for each in summaries)
+    people = len({(each.result, person.track) for each in summaries for person in each.people})
     console.print(
-        f"{len(found.paths)} videos, {len(summaries)} periods, {people} people in them: "
-        f"{len(table.rows)} rows in {out}",
+        f"{out}: rows {len(table.rows)}, videos {len(found.paths)}, periods {len(summaries)}, people {people}",
         highlight=False,
         markup=False,
         soft_wrap=True,

@@ -2,7 +2,6 @@
 
 import errno
 import logging
-import signal
 import socket
 import sys
 import threading
@@ -10,8 +9,6 @@ import webbrowser
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from ifdd.app.engine import Engine
 from ifdd.app.guard import LOOPBACK, is_loopback, new_token
@@ -159,17 +156,8 @@ def _serve(session: Session, listening: socket.socket, host: str, open_page: boo
     _notify("Ctrl-C ends it." + ("" if session.places.kept_results else " Results are not kept: --results FOLDER."))
     if open_page and is_loopback(host):
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-    usual = signal.signal(signal.SIGTERM, _end)
-    try:
-        with suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listening])
-    finally:
-        signal.signal(signal.SIGTERM, usual)
-
-
-def _end(number: int, frame: FrameType | None) -> NoReturn:
-    """End as after Ctrl-C, so that the private folder is deleted."""
-    raise KeyboardInterrupt
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def _notify(line: str) -> None:

@@ -75,7 +75,7 @@ def requirements() -> list[Requirement]:
         assert match is not None, line
         extra = _EXTRA.search(match["marker"] or "")
         each = Requirement(match["name"], match["versions"].strip(), "" if extra is None else extra["extra"])
-        if each.extra != DEVELOPMENT:
+        if each.extra != DEVELOPMENT and each.name != "ifdd":  # an extra may contain another one
             found.append(each)
     return found
 

@@ -31,6 +31,7 @@ ONE_LINE_FROM_VIDEOS = 10
 """From this number of videos on, each is reported in one line."""
 
 PART_MINUTES = 10.0
+SHORTEST_PART_MINUTES = 0.01
 """Length of the parts of long videos on a cluster."""
 
 
@@ -103,7 +104,7 @@ def recognize(
             failed, which is reported after all others are done.
     """
     check_range("--workers", workers, at_least=0)
-    check_range("--part-minutes", part_minutes, at_least=0)
+    check_range("--part-minutes", part_minutes or None, at_least=SHORTEST_PART_MINUTES)
     place = Cluster(cluster, cluster_address, cluster_cores, gpus=device in ("auto", "cuda"))
     given: object = videos  # in Python, a single path or paths that are not text may be given, too
     listed = [given] if isinstance(given, str | Path) else videos

@@ -22,6 +22,9 @@ from ifdd.inference.segments import find_segments, frames_in_window, last_window
 from ifdd.model import Precision
 from ifdd.video.timestamps import TIME_TOLERANCE
 
+SHORTEST_STRIDE = 0.001
+"""Shortest time from one window to the next, in seconds: less than between two frames of a high-speed camera."""
+
 
 @dataclass(frozen=True)
 class WindowOptions:
@@ -53,7 +56,7 @@ class WindowOptions:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_range("windows.stride_seconds", self.stride_seconds, above=0)
+        check_range("windows.stride_seconds", self.stride_seconds, at_least=SHORTEST_STRIDE)
         check_range("windows.minimum_segment_seconds", self.minimum_segment_seconds, at_least=0)
         check_range("windows.minimum_probability", self.minimum_probability, at_least=0, at_most=1)
         check_range("windows.minimum_quality", self.minimum_quality, at_least=0, at_most=1)

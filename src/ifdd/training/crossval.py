@@ -110,7 +110,7 @@ def crossval(
         console.print(f"fold {number or 'all'} is already done: {_scores(done[number])}", highlight=False)
     # data-parallel training starts its processes by repeating the command, which must therefore run a single fold
     apart = bool(gpus) or (run.devices > 1 and len(todo) > 1)
-    with termination_interrupts(), closing(_run_apart(todo, slots) if apart else _run_here(todo, manifest)) as runs:
+    with closing(_run_apart(todo, slots) if apart else _run_here(todo, manifest)) as runs:
         for fold in runs:
             done[fold.number] = read_fold(fold.number, fold.evaluation)
             console.print(f"fold {fold.number or 'all'}: {_scores(done[fold.number])}", highlight=False)
@@ -378,20 +378,6 @@ def _interruptible() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def termination_interrupts() -> Iterator[None]:
-    """Treat SIGTERM, which job schedulers send, like Ctrl-C, so that no fold keeps running."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _scores(result: FoldResult) -> str:

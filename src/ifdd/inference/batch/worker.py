@@ -28,7 +28,7 @@ from ifdd.files import file_sha256, try_writing
 from ifdd.inference.batch.jobs import Job, PartJob
 from ifdd.inference.batch.part_files import write_part
 from ifdd.inference.outputs.document import SCHEMA_VERSION
-from ifdd.inference.outputs.write import STATISTICS, file_name
+from ifdd.inference.outputs.write import STATISTICS, file_name, file_names
 from ifdd.inference.parts import Part
 from ifdd.inference.pipeline import Progress
 from ifdd.inference.recognition import Recognition
@@ -75,7 +75,7 @@ class Settings:
         """Return the files that a job writes."""
         if job.part is not None:
             return [job.part.file]
-        return [self.out / file_name(job.name, form) for form in self.formats]
+        return [self.out / name for form in self.formats for name in file_names(job.name, form)]
 
     def digest(self, recognizer: Recognizer) -> str:
         """Return a hash of everything that determines the results.
@@ -181,12 +181,12 @@ class Worker:
 
     def _write(self, job: Job, recognition: Recognition, remark: str) -> Outcome:
         """Write the results of a video."""
-        paths = self.settings.results(job)
-        for path in paths:
+        for form in self.settings.formats:
+            path = self.settings.out / file_name(job.name, form)
             failed = self._unwritten(job, partial(recognition.write, path))
             if failed is not None:
                 return failed
-        written = f"written: {printable(', '.join(map(str, paths)))}{remark}"
+        written = f"written: {printable(', '.join(map(str, self.settings.results(job))))}{remark}"
         if not self.settings.brief:
             return Outcome(job, f"{recognition.summary()}\n  {written}")
         notices = "".join(f"; notice: {notice}" for notice in recognition.video.notices)
@@ -255,21 +255,26 @@ def progress_of(source: VideoSource, bar: Bar | None) -> Iterator[Callable[[Prog
 
 @contextmanager
 def _ended_by_interruption(source: VideoSource) -> Iterator[None]:
-    """Let Ctrl-C end a live source and keep its results; a second Ctrl-C interrupts as usual."""
+    """Let Ctrl-C or SIGTERM end a live source and keep its results; a second Ctrl-C interrupts as usual."""
     if not source.live or threading.current_thread() is not threading.main_thread():
         yield
         return
-    usual = signal.getsignal(signal.SIGINT)
+    usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in usual.items():
+            signal.signal(number, handler)
 
     def stop(*_: object) -> None:
         source.stop()
-        signal.signal(signal.SIGINT, usual)
+        restore()
 
-    signal.signal(signal.SIGINT, stop)
+    for number in usual:
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, usual)
+        restore()
 
 
 def _stops_all(error: BaseException | None, out: Path) -> bool:

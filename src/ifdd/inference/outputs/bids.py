@@ -15,6 +15,9 @@ from ifdd.inference.results import UNCERTAIN, Results
 
 ENDING = "_events.tsv"
 
+SIDECAR = "_events.json"
+"""The end of the name of the file that describes the columns."""
+
 MISSING = "n/a"
 
 

@@ -70,6 +70,11 @@ def file_name(name: str, form: str) -> str:
     return name + ENDINGS.get(form, f".{form}")
 
 
+def file_names(name: str, form: str) -> tuple[str, ...]:
+    """Return the names of all files that a format consists of, that of ``file_name`` first."""
+    return (file_name(name, form), *([name + bids.SIDECAR] if form == "bids" else []))
+
+
 def parse_formats(words: str) -> list[str]:
     """Parse a list of formats such as ``json,csv,vtt``.
 

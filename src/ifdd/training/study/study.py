@@ -21,7 +21,6 @@ from ifdd.model import choose_device
 from ifdd.model.inspection.counting import count_parts
 from ifdd.processes import available_cores
 from ifdd.training.classes import training_classes
-from ifdd.training.crossval import termination_interrupts
 from ifdd.training.recipe import Recipe
 from ifdd.training.study.baselines import register_baselines
 from ifdd.training.study.config import SetsConfig, plan_chains
@@ -114,7 +113,7 @@ def study(
         check_own(run)  # before hours of rendering
     write_clips(sets, work, available_cores())
     report = Report(settings, chosen, out, grid, wanted, Manifest.read(manifests[sets.visible[0]]))
-    with termination_interrupts(), report.live(), watching(report.update):
+    with report.live(), watching(report.update):
         run_jobs(make_jobs(wanted, baselines, jobs), jobs)
     console.print(report.table())
     console.print(f"Written to {out}", highlight=False, markup=False)
