@@ -17,7 +17,7 @@ from ifdd.inference.windows import Window
 from ifdd.video.frames import Frame
 from ifdd.video.sources import VideoSource
 
-MOST_AHEAD = 12
+MOST_AHEAD = 8
 """Frames that may wait between two stages: enough to bridge a face search and a batch of the model."""
 
 LIVE_AHEAD = 2
