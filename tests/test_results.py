@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ifdd.model import BUNDLED, PRESETS
+from ifdd.model.inspection.counting import count_parts
 from tests.helpers.pages import ROOT
 
 QUALITY_PARTS = {
@@ -38,8 +39,10 @@ def test_a_bundled_checkpoint_was_evaluated_as_it_ships(name: str) -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_costs_are_measured_for_one_clip(preset: str) -> None:
-    assert result(f"info_{preset}")["batch"]["size"] == 1
+def test_costs_are_those_of_the_model_as_it_is_for_one_clip(preset: str) -> None:
+    measured = result(f"info_{preset}")
+    assert measured["batch"]["size"] == 1
+    assert measured["gmac"] == pytest.approx(sum(part.macs for part in count_parts(PRESETS[preset])) / 1e9)
 
 
 def test_differences_from_the_release_are_small() -> None:
