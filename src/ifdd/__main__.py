@@ -127,7 +127,7 @@ class Ended(KeyboardInterrupt):
     """
 
     def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
+        super().__init__(f"ended by {signal.Signals(number).name}")
         self.number = number
 
 
@@ -172,10 +172,10 @@ def _run(arguments: Sequence[str] | None) -> None:
         print(f"{about}: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt as interruption:
-        ended = isinstance(interruption, Ended)
+        number = interruption.number if isinstance(interruption, Ended) else signal.SIGINT
         with suppress(OSError):  # the terminal may be gone
-            print(f"ifdd {command}: {f'ended by {interruption}' if ended else 'interrupted'}", file=sys.stderr)
-        sys.exit(128 + (interruption.number if isinstance(interruption, Ended) else signal.SIGINT))
+            print(f"ifdd {command}: {'interrupted' if number == signal.SIGINT else interruption}", file=sys.stderr)
+        sys.exit(128 + number)
 
 
 @contextmanager
@@ -185,17 +185,15 @@ def _ended_by_signals() -> Iterator[None]:
     def end(number: int, _: object) -> NoReturn:
         raise Ended(number)
 
-    before = {number: signal.getsignal(number) for number in ENDINGS}
-    if threading.current_thread() is not threading.main_thread():
-        before = {}
-    for number, handler in before.items():
-        if handler is signal.SIG_DFL:
-            signal.signal(number, end)
+    is_main = threading.current_thread() is threading.main_thread()
+    numbers = [number for number in ENDINGS if is_main and signal.getsignal(number) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, end)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def overview() -> str:
