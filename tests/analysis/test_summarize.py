@@ -184,7 +184,6 @@ def test_events_that_do_not_fit_are_refused(
         ([".", "out.xlsx"], "unknown kind of table '.xlsx'; use .csv, .tsv or .parquet"),
         ([".", "out.csv", "--plot", "out.doc"], "unknown kind of picture '.doc'"),
         ([".", "out.csv", "--period-seconds", "0"], "--period-seconds is 0"),
-        (["party.json", "out.csv", "--period-seconds", "1e-9"], "more than 100,000 periods in 10 s"),
         ([".", "out.csv", "--period-seconds", "2", "--events", "e.csv"], "exclude each other"),
         ([".", "out.csv", "--events", "e.csv"], "cannot read e.csv"),
         ([".", "out.csv"], "holds no results"),
@@ -194,9 +193,13 @@ def test_wrong_input_is_refused(
     words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    if "party.json" in words:
-        write_results(tmp_path, "party", person(1, SEGMENTS))
     refused(list(words), message, capsys, tmp_path / "out.csv")
+
+
+def test_more_periods_than_memory_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_results(tmp_path, "party", person(1, SEGMENTS))
+    words = [str(tmp_path), str(tmp_path / "out.csv"), "--period-seconds", "1e-9"]
+    refused(words, "more than 100,000 periods in 10 s", capsys, tmp_path / "out.csv")
 
 
 def test_a_damaged_result_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

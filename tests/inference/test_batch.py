@@ -357,8 +357,13 @@ def test_the_intact_part_of_a_truncated_video_is_annotated(checkpoint: Path, tmp
     assert probe(tmp_path / "out" / "cut.mp4").frames == form["video"]["frames"] > 20
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_camera_is_recognized_until_interrupted(
-    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    number: signal.Signals,
+    checkpoint: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Camera:
         images = 0
@@ -366,7 +371,7 @@ def test_a_camera_is_recognized_until_interrupted(
         def read(self) -> tuple[bool, object]:
             self.images += 1
             if self.images == 5:
-                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), number)
             return self.images < 500, disc_frames(1, {})[0]
 
         def release(self) -> None:

@@ -297,7 +297,8 @@ def test_the_command_joins_parts(checkpoint: Path, tmp_path: Path, capfd: pytest
     assert (tmp_path / "whole/long.json").read_bytes() == (tmp_path / "parts/long.json").read_bytes()
     main(cut)
     assert "1 videos: 0 read, 1 done before, 0 failed" in capfd.readouterr().out
-    with pytest.raises(SystemExit) as stop:
-        main([*cut[:4], "--part-minutes", "1e-9"])
-    assert stop.value.code == 2
-    assert "--part-minutes is 1e-09; it must be at least 0.01" in capfd.readouterr().err
+    for given, shown in (("-1", "-1.0"), ("1e-9", "1e-09")):
+        with pytest.raises(SystemExit) as stop:
+            main([*cut[:4], "--part-minutes", given])
+        assert stop.value.code == 2
+        assert f"--part-minutes is {shown}; it must be at least 0.01" in capfd.readouterr().err
