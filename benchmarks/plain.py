@@ -11,17 +11,8 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ifdd.model import IFDD, IFDDOutput
-from ifdd.model.backbones.mvit import (
-    MVIT_XS,
-    NORM_EPS,
-    STEM_FRAMES,
-    STEM_STRIDE,
-    BlockSpec,
-    Grid,
-    MViT,
-    block_specs,
-    relative_distance,
-)
+from ifdd.model.backbones.mvit import MVIT_XS, STEM_FRAMES, STEM_STRIDE, MViT, block_specs
+from ifdd.model.backbones.pooled_attention import NORM_EPS, BlockSpec, Grid, relative_distance
 from ifdd.model.layers import DropPath
 
 

@@ -11,16 +11,12 @@ from ifdd.model import layers
 from ifdd.model.backbones import BACKBONES
 from ifdd.model.backbones.mvit import (
     MVIT_XS,
-    BlockSpec,
-    Grid,
-    Pool,
-    PooledAttention,
     block_specs,
     mvit_s,
     mvit_tiny,
     mvit_xs,
-    rows_read,
 )
+from ifdd.model.backbones.pooled_attention import BlockSpec, Grid, Pool, PooledAttention, rows_read
 from ifdd.model.layers import MLP, DropPath, split_heads
 
 

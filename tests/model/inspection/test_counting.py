@@ -6,8 +6,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ifdd.model import ABLATIONS, BACKBONES, IFDD, PRESETS, IFDDConfig, StageShape, create_model
-from ifdd.model.backbones import mvit
-from ifdd.model.backbones.mvit import PooledAttention
+from ifdd.model.backbones import pooled_attention
+from ifdd.model.backbones.pooled_attention import PooledAttention
 from ifdd.model.inspection.counting import Part, count_parts, stage_ends
 
 EXECUTED_FLOP = 103_527_322_368
@@ -88,7 +88,7 @@ def test_counts_agree_with_those_by_hand() -> None:
 def test_keys_and_values_are_computed_only_where_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     executed = by_name(count_parts(PRESETS["ifdd_mvit_xs"]))
     assert 2 * sum(part.macs for part in executed.values()) == EXECUTED_FLOP
-    monkeypatch.setattr(mvit, "POOL_SIZE", 8)  # no stride is larger
+    monkeypatch.setattr(pooled_attention, "POOL_SIZE", 8)  # no stride is larger
     everywhere = by_name(count_parts(PRESETS["ifdd_mvit_xs"]))
     # by hand: 20 of 56 rows are read at stride 8, 41 of 56 at stride 4, 20 of 28 at stride 4; keys and values
     spared = [2 * 8 * (56**2 - 20**2) * 96 * 96]
@@ -98,7 +98,7 @@ def test_keys_and_values_are_computed_only_where_they_are_read(monkeypatch: pyte
 
 def test_widened_attention_is_the_whole_difference_to_the_release(monkeypatch: pytest.MonkeyPatch) -> None:
     config = PRESETS["ifdd_mvit_xs"]
-    monkeypatch.setattr(mvit, "POOL_SIZE", 8)  # keys and values everywhere, as in the release
+    monkeypatch.setattr(pooled_attention, "POOL_SIZE", 8)  # keys and values everywhere, as in the release
     executed = by_name(count_parts(config))
     assert 2 * sum(part.macs for part in executed.values()) == 105_645_380_352
     torch.manual_seed(0)
