@@ -1,5 +1,7 @@
 """Layers and tensor operations that several boxes of the figure share."""
 
+from collections.abc import Collection
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -29,6 +31,32 @@ class DropPath(nn.Module):
     def extra_repr(self) -> str:
         """Return the probability, for ``print(module)``."""
         return f"probability={self.probability}"
+
+
+def depth_rates(blocks: int, drop_path: float) -> list[float]:
+    """Return the stochastic depth of each block, from 0 to ``drop_path``."""
+    return [drop_path * index / max(blocks - 1, 1) for index in range(blocks)]
+
+
+def stage_outputs(blocks: nn.ModuleList, stage_ends: Collection[int], norm: nn.Module, tokens: Tensor) -> list[Tensor]:
+    """Apply blocks one after the other.
+
+    Args:
+        blocks: the blocks of a transformer.
+        stage_ends: index of the last block of each stage.
+        norm: applied to what the last stage gives.
+        tokens: what the first block takes, channels last.
+
+    Returns:
+        What each stage gives.
+    """
+    outputs = []
+    for index, block in enumerate(blocks):
+        tokens = block(tokens)
+        if index in stage_ends:
+            outputs.append(tokens)
+    outputs[-1] = norm(outputs[-1])
+    return outputs
 
 
 class FrameMean(nn.Module):

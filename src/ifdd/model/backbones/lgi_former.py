@@ -20,11 +20,10 @@ from ifdd.model.backbones.vit import (
     Maps,
     PatchEmbedding,
     TransformerSpec,
-    depth_rates,
     quarter_ends,
     token_grid,
 )
-from ifdd.model.layers import MLP, DropPath, init_linear, merge_heads, split_heads
+from ifdd.model.layers import MLP, DropPath, depth_rates, init_linear, merge_heads, split_heads, stage_outputs
 from ifdd.model.outputs import StageShape
 
 Target = Float[Tensor, "batch targets channels"]
@@ -159,12 +158,7 @@ class LGIFormer(nn.Module):
     def forward(self, clip: Clip) -> Maps:
         """Return the map of each stage, shallowest first."""
         regions = self.region_tokens(self.patch_embed(clip))
-        ends = []
-        for index, block in enumerate(self.blocks):
-            regions = block(regions)
-            if index in self.stage_ends:
-                ends.append(regions)
-        ends[-1] = self.norm(ends[-1])
+        ends = stage_outputs(self.blocks, self.stage_ends, self.norm, regions)
         return tuple(self.region_tokens.maps(each) for each in ends)
 
 

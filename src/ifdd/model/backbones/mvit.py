@@ -17,7 +17,7 @@ from ifdd.model.backbones.pooled_attention import (
     PooledAttention,
     Tokens,
 )
-from ifdd.model.layers import MLP, DropPath, FrameMean, init_linear, maps_to_tokens
+from ifdd.model.layers import MLP, DropPath, FrameMean, depth_rates, init_linear, maps_to_tokens, stage_outputs
 from ifdd.model.outputs import StageShape
 
 STEM_STRIDE = 4
@@ -97,7 +97,7 @@ class MViTTrunk(nn.Module):
         self.stem_pool = FrameMean(frames // (stem_stride * STEM_FRAMES))
         self.pos_encoding = ClassToken(first)
         blocks = block_specs(specs, (STEM_FRAMES, size // STEM_STRIDE, size // STEM_STRIDE))
-        rates = [drop_path * index / max(len(blocks) - 1, 1) for index in range(len(blocks))]
+        rates = depth_rates(len(blocks), drop_path)
         self.blocks = nn.ModuleList(Block(spec, rate) for spec, rate in zip(blocks, rates, strict=True))
         self.norm = nn.LayerNorm(specs[-1].channels, eps=NORM_EPS)
         ends = [sum(spec.blocks for spec in specs[: index + 1]) - 1 for index in range(len(specs))]
@@ -108,13 +108,7 @@ class MViTTrunk(nn.Module):
     def tokens(self, clip: Float[Tensor, "batch 3 frames height width"]) -> list[Float[Tensor, "batch _ _"]]:
         """Return the tokens of each stage, class token first; the final norm is applied to the last."""
         tokens = self.pos_encoding(maps_to_tokens(self.stem_pool(self.conv_proj(clip))))
-        ends = []
-        for index, block in enumerate(self.blocks):
-            tokens = block(tokens)
-            if index in self.stage_ends:
-                ends.append(tokens)
-        ends[-1] = self.norm(ends[-1])
-        return ends
+        return stage_outputs(self.blocks, self.stage_ends, self.norm, tokens)
 
 
 class MViT(MViTTrunk):

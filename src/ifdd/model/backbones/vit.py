@@ -14,7 +14,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ifdd.model.layers import MLP, DropPath, init_linear, maps_to_tokens, merge_heads, split_heads
+from ifdd.model.layers import (
+    MLP,
+    DropPath,
+    depth_rates,
+    init_linear,
+    maps_to_tokens,
+    merge_heads,
+    split_heads,
+    stage_outputs,
+)
 from ifdd.model.outputs import StageShape
 
 Clip = Float[Tensor, "batch 3 frames height width"]
@@ -109,11 +118,6 @@ def token_grid(frames: int, size: int) -> tuple[int, int, int]:
     return frames // TUBELET, size // PATCH, size // PATCH
 
 
-def depth_rates(blocks: int, drop_path: float) -> list[float]:
-    """Return the stochastic depth of each block, from 0 to ``drop_path``."""
-    return [drop_path * index / max(blocks - 1, 1) for index in range(blocks)]
-
-
 def quarter_ends(blocks: int) -> list[int]:
     """Return the index of the last block of each stage.
 
@@ -144,13 +148,7 @@ class VideoViT(nn.Module):
 
     def forward(self, clip: Clip) -> Maps:
         """Return the map of each stage, shallowest first."""
-        tokens = self.patch_embed(clip)
-        ends = []
-        for index, block in enumerate(self.blocks):
-            tokens = block(tokens)
-            if index in self.stage_ends:
-                ends.append(tokens)
-        ends[-1] = self.norm(ends[-1])
+        ends = stage_outputs(self.blocks, self.stage_ends, self.norm, self.patch_embed(clip))
         return tuple(each.transpose(1, 2).unflatten(2, self.grid) for each in ends)
 
 
