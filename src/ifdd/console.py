@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from ifdd.names import printable
+from ifdd.names import counted, printable
 
 
 class SafeConsole(Console):
@@ -111,8 +111,7 @@ class _Pace(_VideoColumn):
 
 class _Faces(_VideoColumn):
     def of_video(self, task: Task) -> str:
-        count = task.fields["faces"]
-        return f"{count} {'face' if count == 1 else 'faces'}"
+        return counted(task.fields["faces"], "face")
 
 
 class _Left(_VideoColumn):

@@ -71,6 +71,17 @@ def listed(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
+def counted(count: int, unit: str) -> str:
+    """Return a number of things, whose plural ends in s.
+
+    Example:
+        >>> from ifdd.names import counted
+        >>> counted(1, "frame"), counted(2, "frame")
+        ('1 frame', '2 frames')
+    """
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+
+
 @dataclass(frozen=True)
 class Disk:
     """The names that a disk takes."""

@@ -11,6 +11,7 @@ from rich.table import Table
 from ifdd.console import console, error_console
 from ifdd.diagnosis import hardware, places, software, trials
 from ifdd.diagnosis.finding import Check, Finding, guarded, without_names
+from ifdd.names import counted
 
 SCHEMA_VERSION = 1
 
@@ -90,7 +91,7 @@ def table(findings: list[Finding]) -> Table:
 def summary(findings: list[Finding]) -> str:
     """Return the last line."""
     wrong, notes = (sum(each.state == state for each in findings) for state in ("wrong", "note"))
-    told = f"{notes} note{'' if notes == 1 else 's'}"
+    told = counted(notes, "note")
     if wrong:
         return f"{wrong} of {len(findings)} checks found something wrong ({told}); see the column on the right"
     return f"Everything works that this installation needs ({len(findings)} checks, {told})."

@@ -23,6 +23,7 @@ from ifdd.inference.results import TimelineEntry
 from ifdd.inference.stream import Stream
 from ifdd.inference.windows import Window, WindowOptions
 from ifdd.model import Checkpoint
+from ifdd.names import counted
 from ifdd.video.frames import probe
 from ifdd.video.sources import SourceOptions, open_video
 
@@ -128,10 +129,9 @@ def _read(sample: Sample, checkpoint: Checkpoint) -> UInt8[np.ndarray, "time siz
 def _check_length(frames: int, wanted: int, source: str) -> None:
     """Refuse a clip of which several frames of the features would show one picture."""
     if frames < wanted // 2:
-        pictures = "picture" if frames == 1 else "pictures"
         raise InputError(
-            f"{source}: has {frames} different {pictures}, too short to explain; the checkpoint takes {wanted} frames "
-            f"and needs at least {wanted // 2} to show a course"
+            f"{source}: has {counted(frames, 'different picture')}, too short to explain; the checkpoint takes "
+            f"{wanted} frames and needs at least {wanted // 2} to show a course"
         )
 
 

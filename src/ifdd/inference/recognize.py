@@ -23,7 +23,7 @@ from ifdd.inference.recognizer import Recognizer
 from ifdd.inference.windows import WindowOptions
 from ifdd.model import DEFAULT, Checkpoint, choose_device, device_for, load_model
 from ifdd.model.device import check_device_name
-from ifdd.names import Disk, listed, printable
+from ifdd.names import Disk, counted, listed, printable
 from ifdd.remote.storage import is_stored
 from ifdd.video.sources import CAMERA, SourceOptions, hide_password
 
@@ -206,11 +206,11 @@ class _Batch:
                     self._record(outcome)
                 bar.advance(task)
         total, failed = len(jobs), len(self.failed)
-        _print(f"{total} videos: {self.done} read, {self.done_before} done before, {failed} failed")
+        _print(f"{counted(total, 'video')}: {self.done} read, {self.done_before} done before, {failed} failed")
         _print_notice(self.worker.recognizer)
         if failed:
             shown = listed(self.failed, ONE_LINE_FROM_VIDEOS)
-            raise InputError(f"{failed} of {total} videos failed: {shown}; see above")
+            raise InputError(f"{failed} of {counted(total, 'video')} failed: {shown}; see above")
 
     def _is_needed(self, job: Job, retry_failed: bool, overwrite: bool) -> bool:
         """Whether to recognise a video; count and report it if not."""

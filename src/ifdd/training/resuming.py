@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ifdd.errors import InputError
+from ifdd.names import counted
 from ifdd.records import DatasetRecord, PreparedRecord, TrainingRecord
 from ifdd.training.engine.batches import Share
 from ifdd.training.engine.state import RESUME_FILE, ResumePoint, has_state
@@ -112,7 +113,7 @@ def resume_line(point: ResumePoint, share: Share) -> str:
     """Return where a training is resumed and how its steps are divided now, for the terminal."""
     before = point.position
     within = f", from batch {before.batches + 1} of epoch {before.epoch + 1}" if before.batches else ""
-    line = f"resuming after {before.epoch} {'epoch' if before.epoch == 1 else 'epochs'}{within}"
+    line = f"resuming after {counted(before.epoch, 'epoch')}{within}"
     if share.processes == before.processes:
         return line
     return (

@@ -16,7 +16,7 @@ from ifdd.errors import InputError
 from ifdd.files import atomic_path
 from ifdd.inference.outputs.style import UNCERTAIN_COLOUR, class_colours
 from ifdd.inference.results import UNCERTAIN
-from ifdd.names import printable
+from ifdd.names import counted, printable
 from ifdd.records import AgreementRecord, Estimate
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def agreement_tables(record: AgreementRecord) -> RenderableType:
 
 def score_rows(record: AgreementRecord) -> list[tuple[str, str]]:
     """Return name and value of each score."""
-    videos = f"{len(record.pairs)} video{'s' if len(record.pairs) > 1 else ''}"
+    videos = counted(len(record.pairs), "video")
     rows = [
         ("coded", f"{record.coded_seconds:.1f} s in {videos}"),
         ("in the result", f"{record.covered:.1%} of it; {record.answered:.1%} with a class"),

@@ -1,7 +1,7 @@
 """The results of a video as a few lines of text."""
 
 from ifdd.inference.results import Results, Segment
-from ifdd.names import printable
+from ifdd.names import counted, printable
 
 SEGMENTS_SHOWN = 40
 """Number of segments after which further tracks are only counted."""
@@ -13,21 +13,17 @@ GOOD_QUALITY = 0.8
 def summarize(results: Results) -> str:
     """Return the results of a video as a few lines of text."""
     video = results.video
-    frames = "1 frame" if video.frames == 1 else f"{video.frames} frames"
-    lines = [f"{printable(str(video.path))}: {video.duration_seconds:.1f} s, {frames}"]
+    lines = [f"{printable(str(video.path))}: {video.duration_seconds:.1f} s, {counted(video.frames, 'frame')}"]
     lines += [f"  notice: {notice}" for notice in video.notices]
     if not results.tracks:
         lines.append("  no face found: the timeline is empty")
     else:
-        count = len(results.tracks)
-        lines.append(
-            f"  {count} {'track' if count == 1 else 'tracks'} (a person within a shot), a face in "
-            f"{results.face_share:.0%} of the frames"
-        )
+        tracks = counted(len(results.tracks), "track")
+        lines.append(f"  {tracks} (a person within a shot), a face in {results.face_share:.0%} of the frames")
     shown = 0
     for number, track in enumerate(results.tracks):
         if shown >= SEGMENTS_SHOWN:
-            lines.append(f"  and {len(results.tracks) - number} more tracks")
+            lines.append(f"  and {counted(len(results.tracks) - number, 'more track')}")
             break
         shown += len(track.segments)
         lines.append(f"  track {track.id}: {track.start_seconds:.1f} to {track.end_seconds:.1f} s")
