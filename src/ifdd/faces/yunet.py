@@ -103,6 +103,7 @@ def _session(model: bytes, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # a plan for each size of picture would take memory and save no time
     options.log_severity_level = 3  # errors alone; they are raised, too
     # Threads that wait would spin, which slows the stages of recognition and every other program down.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

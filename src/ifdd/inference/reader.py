@@ -41,7 +41,7 @@ class ClipReader:
         device: str | torch.device = "auto",
         *,
         flip: bool = False,
-        batch_size: int = 8,
+        batch_size: int = 4,
         precision: Precision = "32-true",
     ) -> None:
         self.device = torch.device(device_for(checkpoint, device, "device"))

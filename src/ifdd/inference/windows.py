@@ -48,7 +48,7 @@ class WindowOptions:
     wants aligned by landmarks are always upright."""
     flip: bool = False
     """Average the probabilities of each window and of its mirror image; takes twice as long."""
-    batch_size: int = 8
+    batch_size: int = 4
     """Windows per batch."""
     precision: Precision = "32-true"
     """Floating-point precision of the model: 32-true, or bf16-mixed, which is faster on GPUs and on processors with
