@@ -75,10 +75,10 @@ def test_scores_by_hand() -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_a_tie_names_the_first_groups_and_the_gap_is_zero() -> None:
+def test_a_tie_names_two_groups_and_the_gap_is_zero() -> None:
     found = scored([0, 1, 0, 1, 0, 1], [0, 0, 1, 1, 0, 0], ["a", "a", "b", "b", "c", "c"])
     war = found.gaps[0]
-    assert (war.highest, war.lowest, war.gap.value) == ("a", "a", 0)
+    assert (war.highest, war.lowest, war.gap.value) == ("c", "a", 0)
     assert war.gap.low is not None
     assert war.gap.low < 0
 

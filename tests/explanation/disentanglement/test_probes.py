@@ -104,6 +104,17 @@ def test_the_identity_of_known_people_is_found() -> None:
     assert covers(score(rng.normal(size=(CLIPS, 6)), factor, "linear").estimate(), 1 / PEOPLE)
 
 
+def test_people_with_few_clips_can_be_told_apart() -> None:
+    owners = np.repeat(np.arange(40), 3)  # scikit-learn warns of so many classes; a warning fails a test
+    features = np.eye(40)[owners]
+    rows = np.arange(len(owners))
+    factor = Factor("identity", "context", tuple(map(str, range(40))), owners, rows, owners, 40)
+    found = resample(
+        probe_factor(features, factor, make_folds(owners, 3, False, 0), "linear", 0), draw_people(40, 9, 0)
+    )
+    assert found.value == 1
+
+
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_no_person_is_in_two_parts_of_a_fold(count: int) -> None:
     folds = make_folds(OWNERS, count, True, 7)

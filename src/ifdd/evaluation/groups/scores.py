@@ -229,7 +229,7 @@ def _gaps(groups: Sequence[_Group], occurring: set[str]) -> Iterator[GapRecord]:
 
 def _gap(score: _Score, groups: Sequence[_Group]) -> GapRecord:
     values = [float(getattr(group.actual, score)[0]) for group in groups]
-    highest, lowest = int(np.argmax(values)), int(np.argmin(values))
+    lowest, *_, highest = np.argsort(values, kind="stable")  # two groups, also in a tie
     errors = np.array([getattr(group.resampled, score) - value for group, value in zip(groups, values, strict=True)])
     ranges = np.fmax.reduce(errors) - np.fmin.reduce(errors)  # a group that a resample lacks is left out
     margin = float(np.quantile(ranges[~np.isnan(ranges)], CONFIDENCE))

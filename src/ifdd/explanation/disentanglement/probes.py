@@ -273,7 +273,8 @@ def _scale(features: Features, train: Rows, rows: Rows) -> Features:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Ignore that logistic regression stopped before it converged: that regularises, too."""
+    """Ignore that logistic regression stopped early, which regularises, too, and that classes are many."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)  # people with few clips each
         yield
