@@ -296,7 +296,7 @@ def test_the_command_joins_parts(checkpoint: Path, tmp_path: Path, capfd: pytest
     assert "joined from 3 parts" in capfd.readouterr().out
     assert (tmp_path / "whole/long.json").read_bytes() == (tmp_path / "parts/long.json").read_bytes()
     main(cut)
-    assert "1 videos: 0 read, 1 done before, 0 failed" in capfd.readouterr().out
+    assert "1 video: 0 read, 1 done before, 0 failed" in capfd.readouterr().out
     for given, shown in (("-1", "-1.0"), ("1e-9", "1e-09")):
         with pytest.raises(SystemExit) as stop:
             main([*cut[:4], "--part-minutes", given])
