@@ -9,13 +9,7 @@ from torch.nn import functional as F
 
 from ifdd.model import layers
 from ifdd.model.backbones import BACKBONES
-from ifdd.model.backbones.mvit import (
-    MVIT_XS,
-    block_specs,
-    mvit_s,
-    mvit_tiny,
-    mvit_xs,
-)
+from ifdd.model.backbones.mvit import MVIT_XS, block_specs, mvit_s, mvit_tiny, mvit_xs
 from ifdd.model.backbones.pooled_attention import BlockSpec, Grid, Pool, PooledAttention, rows_read
 from ifdd.model.layers import MLP, DropPath, split_heads
 

@@ -49,7 +49,7 @@ class WindowOptions:
     flip: bool = False
     """Average the probabilities of each window and of its mirror image; takes twice as long."""
     batch_size: int = 4
-    """Windows per batch."""
+    """Windows per batch. On a CPU, more of them need more memory and save no time."""
     precision: Precision = "32-true"
     """Floating-point precision of the model: 32-true, or bf16-mixed, which is faster on GPUs and on processors with
     instructions for bfloat16, and changes probabilities in the third digit."""

@@ -9,14 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ifdd.model.backbones.pooled_attention import (
-    NORM_EPS,
-    BlockSpec,
-    Grid,
-    NewTokens,
-    PooledAttention,
-    Tokens,
-)
+from ifdd.model.backbones.pooled_attention import NORM_EPS, BlockSpec, Grid, NewTokens, PooledAttention, Tokens
 from ifdd.model.layers import MLP, DropPath, FrameMean, depth_rates, init_linear, maps_to_tokens, stage_outputs
 from ifdd.model.outputs import StageShape
 
