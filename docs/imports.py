@@ -18,11 +18,13 @@ LEAVES = {
     "folders",
     "limits",
     "names",
+    "onnx_sessions",
     "pages",
     "parquet",
     "processes",
     "records",
     "remote",
+    "signals",
     "tables",
 }
 """Modules that every room may import, and that import nothing of ifdd but each other."""

@@ -44,6 +44,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+@pytest.fixture
+def heeded_hangup() -> Iterator[None]:
+    """Let SIGHUP count, which nohup makes the tests ignore."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture(autouse=True)
 def nothing_outlives_a_test(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail the test that leaves a process or a thread behind, not a later one."""

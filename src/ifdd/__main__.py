@@ -18,6 +18,7 @@ from typing import Literal, NoReturn
 from ifdd.errors import InputError
 from ifdd.limits import limit_opencv
 from ifdd.names import printable
+from ifdd.signals import ending_signals
 
 COMMANDS = {
     "synth": ("ifdd.synth.command:synth", "generate SynthDFER, the built-in benchmark of computer-generated faces"),
@@ -112,9 +113,6 @@ EXTRA_MODULES = ("kornia", "lightning", "sklearn", "tensorboard")
 
 HELP = ("-h", "--help")
 
-ENDINGS = (signal.SIGTERM, signal.SIGHUP)
-"""Signals that end a command as Ctrl-C does: schedulers send the first, a closed terminal the other."""
-
 STDOUT = 1
 """File descriptor of the standard output."""
 
@@ -186,7 +184,7 @@ def _ended_by_signals() -> Iterator[None]:
         raise Ended(number)
 
     is_main = threading.current_thread() is threading.main_thread()
-    numbers = [number for number in ENDINGS if is_main and signal.getsignal(number) is signal.SIG_DFL]
+    numbers = [number for number in ending_signals() if is_main and signal.getsignal(number) is signal.SIG_DFL]
     for number in numbers:
         signal.signal(number, end)
     try:

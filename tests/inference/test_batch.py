@@ -357,7 +357,8 @@ def test_the_intact_part_of_a_truncated_video_is_annotated(checkpoint: Path, tmp
     assert probe(tmp_path / "out" / "cut.mp4").frames == form["video"]["frames"] > 20
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("heeded_hangup")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_camera_is_recognized_until_interrupted(
     number: signal.Signals,
     checkpoint: Path,

@@ -20,6 +20,7 @@ from tests.helpers.processes import run
 from tests.training.test_train import RECIPE, refusal
 
 ROOT = Path(__file__).parents[2]
+HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COMPARED = ("best.safetensors", "last.safetensors", "training.json", "csv/version_0/metrics.csv")
 
 
@@ -51,12 +52,12 @@ def end_by(number: signal.Signals, monkeypatch: pytest.MonkeyPatch, words: list[
             signal.raise_signal(number)
         return usual(self, *given)
 
-    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    before = [signal.getsignal(each) for each in HANDLED]
     with monkeypatch.context() as patch:
         patch.setattr(ClipClassifier, "training_step", step)
         with pytest.raises(SystemExit) as stop:
             main(words)
-    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
+    assert [signal.getsignal(each) for each in HANDLED] == before
     assert isinstance(stop.value.code, int)
     return stop.value.code
 
@@ -69,7 +70,8 @@ def is_the_same(out: Path, whole: Path) -> None:
     assert not list(out.glob(".partial*"))
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.usefixtures("heeded_hangup")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_a_signal_ends_a_training_after_its_step_and_nothing_is_lost(
     recipe: Path,
     whole: Path,

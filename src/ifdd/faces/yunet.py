@@ -5,11 +5,12 @@ Both run the same weights; their boxes differ by rounding alone (``benchmarks/de
 
 import importlib.util
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
+
+from ifdd.onnx_sessions import open_session
 
 STRIDES = (8, 16, 32)
 """Pixels from one cell of a map to the next."""
@@ -41,7 +42,8 @@ class YuNetSession:
 
     def __init__(self, model_path: Path, score_threshold: float, threads: int) -> None:
         self._score_threshold = score_threshold
-        self._session = _session(_any_size(model_path), threads)
+        # a plan for each size of picture would take memory and save no time
+        self._session = open_session(_any_size(model_path), threads, plan_memory=False)
         self._input = self._session.get_inputs()[0].name
 
     def detect(self, image: UInt8[np.ndarray, "height width 3"]) -> Rows:
@@ -95,16 +97,3 @@ def _any_size(model_path: Path) -> bytes:
     for output in model.graph.output:
         output.type.tensor_type.ClearField("shape")
     return bytes(model.SerializeToString())
-
-
-def _session(model: bytes, threads: int) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.enable_mem_pattern = False  # a plan for each size of picture would take memory and save no time
-    options.log_severity_level = 3  # errors alone; they are raised, too
-    # Threads that wait would spin, which slows the stages of recognition and every other program down.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

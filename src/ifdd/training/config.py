@@ -191,7 +191,7 @@ class RunConfig:
     has one."""
     checkpoint_every: float | None = 30.0
     """Minutes of training between two states for --resume within an epoch; there is one after every epoch and after
-    Ctrl-C or SIGTERM anyway."""
+    Ctrl-C, SIGTERM or a closed terminal anyway."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""

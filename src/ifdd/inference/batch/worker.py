@@ -37,6 +37,7 @@ from ifdd.inference.windows import WindowOptions
 from ifdd.model import Model, device_for, load_model
 from ifdd.names import printable
 from ifdd.processes import KILLED, available_cores
+from ifdd.signals import ending_signals
 from ifdd.video.readers import VideoEndedError
 from ifdd.video.sources import SourceOptions, VideoSource, open_video
 
@@ -255,11 +256,11 @@ def progress_of(source: VideoSource, bar: Bar | None) -> Iterator[Callable[[Prog
 
 @contextmanager
 def _ended_by_interruption(source: VideoSource) -> Iterator[None]:
-    """Let Ctrl-C or SIGTERM end a live source and keep its results; a second Ctrl-C interrupts as usual."""
+    """Let the first signal end a live source and keep its results; a second one interrupts as usual."""
     if not source.live or threading.current_thread() is not threading.main_thread():
         yield
         return
-    usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    usual = {number: signal.getsignal(number) for number in ending_signals()}
 
     def restore() -> None:
         for number, handler in usual.items():

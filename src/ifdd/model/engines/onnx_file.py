@@ -8,6 +8,7 @@ import numpy as np
 
 from ifdd.errors import InputError
 from ifdd.model.engines.forms import Started, needed
+from ifdd.onnx_sessions import open_session
 
 KEY = "ifdd"
 """Key of the document in the file's metadata."""
@@ -19,7 +20,7 @@ def read_document(path: Path) -> str | None:
     Raises:
         InputError: the file is damaged, or ONNX Runtime is not installed.
     """
-    session = _session(path, 1, optimise=False)
+    session = _session(path, 1, optimize=False)
     document: str | None = session.get_modelmeta().custom_metadata_map.get(KEY)
     return document
 
@@ -31,7 +32,7 @@ def start(path: Path, threads: int) -> Started:
         path: the file.
         threads: number of threads.
     """
-    session = _session(path, threads, optimise=True)
+    session = _session(path, threads)
     (clip,) = session.get_inputs()
 
     def run(clips: np.ndarray) -> Sequence[np.ndarray]:
@@ -41,18 +42,10 @@ def start(path: Path, threads: int) -> Started:
     return Started(run, tuple(clip.shape[1:]))
 
 
-def _session(path: Path, threads: int, optimise: bool) -> Any:
-    runtime = needed("onnxruntime", f"running {path}")
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors alone; they are raised, too
-    # Threads that wait would spin, which slows the stages of recognition and every other program down.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    levels = runtime.GraphOptimizationLevel
-    options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimise else levels.ORT_DISABLE_ALL
+def _session(path: Path, threads: int, optimize: bool = True) -> Any:
+    needed("onnxruntime", f"running {path}")
     try:
-        return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return open_session(str(path), threads, optimize=optimize)
     except Exception as error:  # ONNX Runtime's errors have no common class
         raise InputError(
             f"cannot read {path} as an ONNX model: {' '.join(str(error).split())[:200]}; export the checkpoint again"

@@ -12,6 +12,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from ifdd.console import error_console
+from ifdd.signals import ending_signals
 from ifdd.training.engine.processes import agree, is_first_process, under_slurm
 from ifdd.training.engine.state import POSITION, RESUME_FILE, Position
 
@@ -34,8 +35,8 @@ class Stopped(BaseException):
 
 
 def stop_signals() -> tuple[signal.Signals, ...]:
-    """Return the signals that end a training: Ctrl-C, SIGTERM and, under SLURM, SIGUSR1."""
-    usual = (signal.SIGINT, signal.SIGTERM)
+    """Return the signals that end a training; under SLURM, SIGUSR1 is one of them."""
+    usual = ending_signals()
     return (*usual, signal.SIGUSR1) if under_slurm() else usual
 
 
