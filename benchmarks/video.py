@@ -115,26 +115,7 @@ def main() -> None:
         }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(table(report))
-
-
-def table(report: dict[str, Any]) -> str:
-    """Return the tables of docs/recognize.md."""
-    whole, memory = report["whole"], report["whole"]["memory_megabytes"]
-    rows = [
-        ("length of the video", f"{report['video']['minutes']:g} min"),
-        ("speed", f"{whole['x_real_time']:.1f} x real time"),
-        ("CPU time for a second of video", f"{whole['cpu_seconds'] / report['video']['minutes'] / 60:.2f} s"),
-        ("speed against stages that take turns", f"{report['pipeline_to_turns']:.2f} x"),
-        ("speed of two workers, a part each", f"{report['two_workers']['x_real_time']:.1f} x real time"),
-        ("memory after 10 %, 50 %, 100 %", ", ".join(str(memory[mark]) for mark in ("10%", "50%", "100%")) + " MB"),
-        ("most memory", f"{whole['peak_megabytes']} MB"),
-        ("JSON file", f"{whole['json_megabytes']:.0f} MB"),
-    ]
-    shares = report["stages"]["shares"]
-    lines = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows), ""]
-    lines += [f"| {' | '.join(shares)} |", "|---" * len(shares) + "|"]
-    return "\n".join([*lines, f"| {' | '.join(f'{share:.0%}'.replace('%', ' %') for share in shares.values())} |"])
+    print(f"wrote {options.out}; 'python docs/build.py' fills in docs/recognize.md")
 
 
 def in_process(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:

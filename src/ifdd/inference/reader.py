@@ -11,6 +11,9 @@ from torch import Tensor
 from ifdd.faces.similarity import Alignment
 from ifdd.model import Model, Precision, check_readings, class_probabilities, device_for
 
+BATCH = 4
+"""Clips per batch: on a CPU, more of them need more memory and save no time."""
+
 
 class Readings(NamedTuple):
     """What a model says of several clips, on the CPU."""
@@ -41,7 +44,7 @@ class ClipReader:
         device: str | torch.device = "auto",
         *,
         flip: bool = False,
-        batch_size: int = 4,
+        batch_size: int = BATCH,
         precision: Precision = "32-true",
     ) -> None:
         self.device = torch.device(device_for(checkpoint, device, "device"))

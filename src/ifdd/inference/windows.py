@@ -16,7 +16,7 @@ from ifdd.faces.detection import FaceDetector
 from ifdd.faces.landmarks import LARGEST_ROLL
 from ifdd.faces.quality import FLAWLESS_QUALITY, FaceQuality, TrackQuality, frame_quality, judge
 from ifdd.faces.stillness import Stillness
-from ifdd.inference.reader import ClipReader
+from ifdd.inference.reader import BATCH, ClipReader
 from ifdd.inference.results import Segment, Windows
 from ifdd.inference.segments import find_segments, frames_in_window, last_window
 from ifdd.model import Precision
@@ -48,7 +48,7 @@ class WindowOptions:
     wants aligned by landmarks are always upright."""
     flip: bool = False
     """Average the probabilities of each window and of its mirror image; takes twice as long."""
-    batch_size: int = 4
+    batch_size: int = BATCH
     """Windows per batch. On a CPU, more of them need more memory and save no time."""
     precision: Precision = "32-true"
     """Floating-point precision of the model: 32-true, or bf16-mixed, which is faster on GPUs and on processors with
