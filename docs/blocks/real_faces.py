@@ -42,6 +42,14 @@ def recalls() -> str:
     return table(("recall", *names), rows)
 
 
+def confusion() -> str:
+    """List what the first checkpoint reads the photographs as, among all its classes."""
+    scored = result("real_faces")["checkpoints"][0]
+    names = scored["all"]["classes"]
+    rows = [(name, *row) for name, row in zip(names, scored["all"]["confusion"], strict=True) if sum(row)]
+    return table((f"`{scored['checkpoint']}`", *names), rows)
+
+
 def coverage() -> str:
     """List the accuracy of the surest photographs."""
     found = result("real_faces")["checkpoints"]
@@ -85,6 +93,7 @@ def limits() -> str:
 BLOCKS: Makers = {
     "real faces": real_faces,
     "real recalls": recalls,
+    "real confusion": confusion,
     "real coverage": coverage,
     "face study": study,
     "face limits": limits,

@@ -4,6 +4,7 @@ import math
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,6 +78,31 @@ def test_windows_slide_over_the_track_and_end_with_it(checkpoint: Path, tmp_path
     # Window 2 starts at 1 s: the middles of 16 parts of a second, in frames of 0.04 s.
     expected = [2 * (25 + int((i + 0.5) / 16 * 25)) for i in range(16)]
     np.testing.assert_allclose(recognizer.background(2), expected, atol=4)
+
+
+def test_weights_of_classes_multiply_their_probabilities(checkpoint: Path, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.mkv", disc_frames(30), fps=25.0)
+    loaded = load_checkpoint(checkpoint)
+    first, second, *_ = loaded.classes
+
+    def read(weights: dict[str, float], flip: bool = False) -> Recognition:
+        return Listener(loaded, WindowOptions(class_weights=weights, flip=flip)).recognize(video)
+
+    plain, weighted = read({}), read({first: 0.0, second: 3.0})
+    expected = plain.tracks[0].windows.probabilities * [0.0, 3.0, *[1.0] * (len(loaded.classes) - 2)]
+    expected /= expected.sum(1, keepdims=True)
+    np.testing.assert_allclose(weighted.tracks[0].windows.probabilities, expected, atol=1e-6)
+    document = json.loads(weighted.to_json())
+    assert document["model"]["class_weights"] == {first: 0.0, second: 3.0}
+    assert "class_weights" not in json.loads(plain.to_json())["model"]
+    weighted.write(tmp_path / "a.json")
+    assert Recognition.load(tmp_path / "a.json").model.class_weights == {first: 0.0, second: 3.0}
+    only = read(dict.fromkeys(loaded.classes, 0.0) | {second: 1.0}, flip=True)
+    assert (only.tracks[0].windows.probabilities[:, 1] == 1).all()
+    with pytest.raises(InputError, match=r"^windows\.class_weights names 'joy', which is not a class; use happy, sad"):
+        read({"joy": 1.0})
+    with pytest.raises(InputError, match=r"^windows\.class_weights leaves no class"):
+        read(dict.fromkeys(loaded.classes, 0.0))
 
 
 def test_clips_follow_time_if_the_frame_rate_changes(checkpoint: Path, tmp_path: Path) -> None:
@@ -546,13 +572,15 @@ def test_a_stride_longer_than_a_clip_is_refused(checkpoint: Path) -> None:
         {"stride_seconds": 1e-9},
         {"minimum_segment_seconds": -1.0},
         {"batch_size": 0},
+        {"class_weights": {"sad": -1.0}},
+        {"class_weights": {"sad": float("inf")}},
         {"minimum_probability": 1.5},
         {"minimum_quality": -0.1},
     ],
 )
-def test_options_out_of_range_are_named(wrong: dict[str, float]) -> None:
+def test_options_out_of_range_are_named(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
-        WindowOptions(**wrong)  # type: ignore[arg-type]
+        WindowOptions(**wrong)
 
 
 @needs_real

@@ -48,7 +48,7 @@ def form(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     model = IFDD(replace(plain.model.config, alignment="landmarks", action_units=(4, 12)))
     model.load_state_dict(plain.model.state_dict(), strict=False)
     loaded = plain._replace(model=model.eval(), record=CheckpointRecord(synthetic=True), calibration=CALIBRATION)
-    windows = WindowOptions(stride_seconds=0.2)
+    windows = WindowOptions(stride_seconds=0.2, class_weights={"happy": 0.5})
     recognition = Recognizer(loaded, DiscDetector(), windows=windows, origin=checkpoint).recognize(video)
     written: dict[str, Any] = json.loads(recognition.to_json())
     return written
@@ -78,7 +78,7 @@ def test_no_face_and_a_model_without_origin_are_valid(checkpoint: Path, tmp_path
     written = json.loads(recognition.to_json())
     VALIDATOR.validate(written)
     assert written["tracks"] == []
-    assert not {"notice", "calibration", "action_units"} & written["model"].keys()
+    assert not {"notice", "calibration", "action_units", "class_weights"} & written["model"].keys()
 
 
 BREAKS: dict[str, Callable[[dict[str, Any]], object]] = {
@@ -103,7 +103,7 @@ def test_a_broken_result_is_invalid(form: dict[str, Any], name: str) -> None:
 
 def test_only_the_documented_optional_fields_may_be_absent() -> None:
     optional = {path for path, always in fields(SCHEMA) if not always}
-    named = {"action_units", "alignment", "calibration", "checkpoint", "checkpoint_sha256", "notice"}
+    named = {"action_units", "alignment", "calibration", "checkpoint", "checkpoint_sha256", "class_weights", "notice"}
     assert optional == {f"model.{name}" for name in named} | {
         "tracks[].windows[].action_units",
         "video.files",

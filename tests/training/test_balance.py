@@ -15,7 +15,8 @@ from ifdd.data.dataset import ClipDataset
 from ifdd.data.manifest import Sample
 from ifdd.data.transforms import AugmentationConfig, Mixup, MixupConfig
 from ifdd.errors import InputError
-from ifdd.training.balance import class_draws, class_weights, drawn_order, logit_adjustment, plain_order
+from ifdd.model import weight_of_each
+from ifdd.training.balance import class_draws, drawn_order, logit_adjustment, plain_order
 from ifdd.training.clips import SoftLabels
 from ifdd.training.config import DataConfig, OptimizationConfig
 from ifdd.training.module import ClipClassifier
@@ -45,15 +46,15 @@ def test_draws_range_from_proportional_to_equal() -> None:
 
 
 def test_weights_multiply_the_draws() -> None:
-    assert class_weights({"sad": 2.0}, ("happy", "sad", "fear")) == [1.0, 2.0, 1.0]
-    assert class_weights(None, ("happy", "sad")) == [1.0, 1.0]
+    assert weight_of_each({"sad": 2.0}, ("happy", "sad", "fear"), "weights") == [1.0, 2.0, 1.0]
+    assert weight_of_each({}, ("happy", "sad"), "weights") == [1.0, 1.0]
     assert class_draws(np.array([30, 30, 30]), 0.0, 90, [1.0, 2.0, 1.5]).tolist() == [20, 40, 30]
     assert class_draws(np.array([40, 20, 10]), 1.0, 70, [2.0, 1.0, 0.5]).tolist() == [40, 20, 10]
 
 
 def test_a_weight_for_a_class_that_there_is_not() -> None:
     with pytest.raises(InputError, match=r"^data.class_weights names 'sadness', which is not a class; use happy, sad$"):
-        class_weights({"sadness": 2.0}, ("happy", "sad"))
+        weight_of_each({"sadness": 2.0}, ("happy", "sad"), "data.class_weights")
     with pytest.raises(InputError, match=r"^data.class_weights sad is 0"):
         DataConfig(Path("manifest.csv"), class_weights={"sad": 0.0})
 

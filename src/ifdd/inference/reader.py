@@ -1,6 +1,7 @@
 """From clips of faces to class probabilities and intensities of action units."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -8,8 +9,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from ifdd.errors import InputError
 from ifdd.faces.similarity import Alignment
-from ifdd.model import Model, Precision, check_readings, class_probabilities, device_for
+from ifdd.model import Model, Precision, check_readings, class_probabilities, device_for, weight_of_each
 
 BATCH = 4
 """Clips per batch: on a CPU, more of them need more memory and save no time."""
@@ -33,9 +35,12 @@ class ClipReader:
         flip: average the results of each clip and of its mirror image.
         batch_size: clips per batch.
         precision: floating-point precision of the model.
+        class_weights: class -> what its probability is multiplied by; 1 for those that are not named. Then
+            probabilities are divided by their sum: the correction for other frequencies of the classes than in training
+            (Saerens et al., Neural Computation 2002).
 
     Raises:
-        InputError: the device is not available, or the model cannot run in this precision.
+        InputError: the device is not available, the model cannot run in this precision, or a weight is of no class.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class ClipReader:
         flip: bool = False,
         batch_size: int = BATCH,
         precision: Precision = "32-true",
+        class_weights: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self.device = torch.device(device_for(checkpoint, device, "device"))
         self.engine = checkpoint.engine(self.device, precision)
@@ -57,6 +63,10 @@ class ClipReader:
         """What divides the logits before the softmax."""
         self.flip = flip
         self.batch_size = batch_size
+        weights = weight_of_each(class_weights, self.classes, "windows.class_weights")
+        if not any(weights):
+            raise InputError("windows.class_weights leaves no class: all are 0; give one a weight above 0")
+        self._weights = torch.tensor(weights, device=self.device) if class_weights else None
 
     @property
     def frames(self) -> int:
@@ -111,4 +121,7 @@ class ClipReader:
         output = self.engine(batch)
         units = output.action_units
         probabilities = class_probabilities(output.logits, self.temperature)
+        if self._weights is not None:
+            weighted = probabilities * self._weights
+            probabilities = weighted / weighted.sum(1, keepdim=True).clamp_min(torch.finfo(weighted.dtype).tiny)
         return Readings(probabilities, probabilities.new_zeros(len(batch), 0) if units is None else units)

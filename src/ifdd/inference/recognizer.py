@@ -1,7 +1,7 @@
 """The Recognizer: from a video to the expressions of its people over time."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -85,9 +85,10 @@ class Recognizer:
             flip=self.windows.flip,
             batch_size=self.windows.batch_size,
             precision=self.windows.precision,
+            class_weights=self.windows.class_weights,
         )
         self.detector = _build_detector(detector)
-        self.model_info = _describe(checkpoint, self.detector, origin)
+        self.model_info = _describe(checkpoint, self.detector, origin, self.windows.class_weights)
         """The model, as recorded in results."""
         self.trained_on_synthetic_faces = bool(checkpoint.record.synthetic)
         """Whether the model was trained only on computer-generated faces."""
@@ -319,7 +320,9 @@ def _build_detector(detector: FaceDetector | DetectorKind | None) -> FaceDetecto
     return detector
 
 
-def _describe(checkpoint: Model, detector: FaceDetector, origin: str | Path | None) -> ModelInfo:
+def _describe(
+    checkpoint: Model, detector: FaceDetector, origin: str | Path | None, class_weights: Mapping[str, float]
+) -> ModelInfo:
     """Return the description of the model for results."""
     config, record = checkpoint.config, checkpoint.record
     unaligned = config.alignment == "landmarks" and not finds_landmarks(detector)
@@ -333,6 +336,7 @@ def _describe(checkpoint: Model, detector: FaceDetector, origin: str | Path | No
         face_detector=detector.name,
         alignment=config.alignment,
         action_units=config.action_units,
+        class_weights=class_weights,
         description=record.plain(),
         calibration=None if checkpoint.calibration is None else checkpoint.calibration.plain(),
         checkpoint=None if origin is None else Path(origin).name,

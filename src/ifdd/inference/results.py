@@ -279,6 +279,8 @@ class ModelInfo:
     """How faces are cropped for the model: box or landmarks."""
     action_units: tuple[int, ...] = ()
     """FACS numbers of the action units whose intensity the model predicts."""
+    class_weights: Mapping[str, float] = field(default_factory=dict)
+    """What the probabilities of classes were multiplied by, if not 1 (``WindowOptions.class_weights``)."""
 
 
 @dataclass(frozen=True, eq=False)

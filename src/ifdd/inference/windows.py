@@ -1,8 +1,9 @@
 """From the frames of one track to windows: face crops are kept for about one clip, until their windows are full."""
 
+import math
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -48,6 +49,9 @@ class WindowOptions:
     wants aligned by landmarks are always upright."""
     flip: bool = False
     """Average the probabilities of each window and of its mirror image; takes twice as long."""
+    class_weights: dict[str, float] = field(default_factory=dict, hash=False)
+    """Class -> what its probability is multiplied by, such as {disgust: 0.2, neutral: 2}, where you know how often
+    expressions occur: the model expects all about as often as in its training. 0 leaves a class out."""
     batch_size: int = BATCH
     """Windows per batch. On a CPU, more of them need more memory and save no time."""
     precision: Precision = "32-true"
@@ -60,6 +64,8 @@ class WindowOptions:
         check_range("windows.minimum_segment_seconds", self.minimum_segment_seconds, at_least=0)
         check_range("windows.minimum_probability", self.minimum_probability, at_least=0, at_most=1)
         check_range("windows.minimum_quality", self.minimum_quality, at_least=0, at_most=1)
+        for name, weight in self.class_weights.items():
+            check_range(f"windows.class_weights {name}", weight, at_least=0, below=math.inf)
         check_range("windows.batch_size", self.batch_size, at_least=1)
 
     def stride(self, clip_seconds: float) -> float:

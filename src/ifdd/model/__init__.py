@@ -11,7 +11,15 @@ from ifdd.model.ifdd import IFDD, check_values, create_model
 from ifdd.model.inference_form import inference_form
 from ifdd.model.layers import store_channels_last
 from ifdd.model.losses import IFDDLoss, Losses, action_unit_loss, classification_loss, lifting_loss
-from ifdd.model.outputs import FrameSplit, IFDDOutput, Lifted, StageShape, check_readings, class_probabilities
+from ifdd.model.outputs import (
+    FrameSplit,
+    IFDDOutput,
+    Lifted,
+    StageShape,
+    check_readings,
+    class_probabilities,
+    weight_of_each,
+)
 from ifdd.model.weights.checkpoint import (
     BUNDLED,
     DEFAULT,
@@ -82,4 +90,5 @@ __all__ = [
     "save_checkpoint",
     "save_measurement",
     "store_channels_last",
+    "weight_of_each",
 ]

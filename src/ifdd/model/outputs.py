@@ -1,5 +1,6 @@
 """The records that the boxes of the figure pass to each other."""
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -23,6 +24,23 @@ def class_probabilities(
     """
     scaled = logits.float() / temperature
     return scaled.softmax(-1).where(scaled.isfinite().all(-1, keepdim=True), torch.nan)
+
+
+def weight_of_each(weights: Mapping[str, float], classes: Sequence[str], option: str) -> list[float]:
+    """Return the weight of each class, 1 for those that are not named.
+
+    Args:
+        weights: class -> weight.
+        classes: all class names.
+        option: what gave the weights, for the message.
+
+    Raises:
+        InputError: a name is not one of the classes.
+    """
+    for name in weights:
+        if name not in classes:
+            raise InputError(f"{option} names {name!r}, which is not a class; use {', '.join(classes)}")
+    return [weights.get(name, 1.0) for name in classes]
 
 
 def check_readings(values: Float[Tensor, "*rows columns"], where: str) -> None:

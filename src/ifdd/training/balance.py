@@ -1,6 +1,6 @@
 """The clips of an epoch in order; class-balanced and weighted sampling, and logit adjustment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -39,19 +39,6 @@ def class_draws(
     largest_remainders = np.argsort(draws - exact, kind="stable")[: total - draws.sum()]
     draws[largest_remainders] += 1
     return draws
-
-
-def class_weights(weights: Mapping[str, float] | None, classes: Sequence[str]) -> list[float]:
-    """Return the weight of each class, 1 for those that are not named.
-
-    Raises:
-        InputError: a name is not one of the classes.
-    """
-    given = weights or {}
-    for name in given:
-        if name not in classes:
-            raise InputError(f"data.class_weights names {name!r}, which is not a class; use {', '.join(classes)}")
-    return [given.get(name, 1.0) for name in classes]
 
 
 def drawn_order(

@@ -20,9 +20,9 @@ from ifdd.data.labels import soft_label
 from ifdd.data.manifest import Manifest, Sample
 from ifdd.data.timing import clock_rate
 from ifdd.errors import InputError
-from ifdd.model import IFDDConfig
+from ifdd.model import IFDDConfig, weight_of_each
 from ifdd.training.action_units import WithActionUnits
-from ifdd.training.balance import class_draws, class_weights, drawn_order, plain_order
+from ifdd.training.balance import class_draws, drawn_order, plain_order
 from ifdd.training.classes import check_trained, training_classes
 from ifdd.training.config import DataConfig
 from ifdd.training.engine.batches import Batches, ClipLoader, ForReading, Share, same_class
@@ -142,7 +142,7 @@ class ClipDataModule(LightningDataModule):
         """Clips that could not be read so far."""
         self.share.batches(len(train))  # refuses too few clips before the training begins
         sizes = np.bincount(self.train.targets, minlength=len(self.train.classes))
-        weights = class_weights(config.class_weights, self.train.classes)
+        weights = weight_of_each(config.class_weights or {}, self.train.classes, "data.class_weights")
         self.draws = class_draws(sizes, config.class_balance, len(train), weights)
         """Number of draws of each class in an epoch."""
         self._batches_of: Dataset[Any] = SoftLabels(self.train) if config.soft_labels else self.train

@@ -123,6 +123,7 @@ def _model(model: ModelInfo) -> dict[str, Any]:
         "face_detector": model.face_detector,
         **({} if model.alignment == "box" else {"alignment": model.alignment}),
         **({"action_units": list(model.action_units)} if model.action_units else {}),
+        **({"class_weights": dict(model.class_weights)} if model.class_weights else {}),
         "description": dict(model.description),
         **({} if model.calibration is None else {"calibration": dict(model.calibration)}),
         **({"notice": model.notice} if model.notice else {}),
@@ -232,6 +233,7 @@ _MODEL: dict[str, Any] = {
     "clip_seconds": float,
     "classes": tuple[str, ...],
     "action_units": tuple[int, ...],
+    "class_weights": dict[str, float],
 }
 _SIZE: dict[str, Any] = {**dict.fromkeys(("frame", "width", "height"), int), "seconds": float}
 _TRACK: dict[str, Any] = {"id": int, "start_seconds": float, "end_seconds": float}
