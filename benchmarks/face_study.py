@@ -1,19 +1,23 @@
 """What helps a model trained on rendered faces to read real ones: train variants of one recipe, score them all.
 
 The study (``benchmarks/face_study.yaml``) names a recipe and runs, each of which varies one thing: options of ``ifdd
-train``, the share of the training clips, how the faces are cropped, or the run whose weights it starts from. Every run
-is trained on crops of the same rendered clips and scored on the same folder of real faces (see ``real_faces.py``). A
-run that is interrupted resumes; a run that is finished is only scored. The table fills as it goes. Without a folder,
-runs are only trained: on a machine with a GPU, for instance.
+train``, the share of the training clips or of their people, how the faces are cropped, or the run whose weights it
+starts from. Every run is trained on crops of the same rendered clips and scored on the same folder of real faces (see
+``real_faces.py``). A run that is interrupted resumes; a run that is finished is only scored. The table fills as it
+goes. Without a folder, runs are only trained: on a machine with a GPU, for instance.
 
     python benchmarks/face_study.py RENDERED/manifest.csv FOLDER --work study --detector-model yunet_n_640_640.onnx
+
+``benchmarks/face_factors.yaml`` varies everything from one small training:
+
+    python benchmarks/face_study.py RENDERED/manifest.csv FOLDER --study benchmarks/face_factors.yaml --work factors \
+      --out results/face_factors.json --detector-model yunet_n_640_640.onnx
 """
 
 import argparse
 import json
 import shlex
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,11 +25,13 @@ from typing import Any
 
 import yaml
 
+from ifdd.__main__ import main as run_ifdd
 from ifdd.data.manifest import Manifest, write_manifest
 from ifdd.errors import InputError
 from ifdd.model import load_checkpoint, lookup
 from ifdd.records import PrepareRecord
 from ifdd.training.resuming import read_training
+from ifdd.training.study.baselines import register_baselines
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.real_faces import main as score
@@ -41,6 +47,8 @@ class Run:
     """Option of ``ifdd train`` -> value."""
     clips: float = 1.0
     """Share of the training clips."""
+    people: float = 1.0
+    """Share of the training people; all of their clips."""
     size: int = 96
     """Side of the crops in pixels."""
     alignment: str = "landmarks"
@@ -77,8 +85,13 @@ def main() -> None:
 def read_study(path: Path) -> tuple[str, dict[str, Run]]:
     """Return the recipe and the runs by name."""
     study = yaml.safe_load(path.read_text(encoding="utf-8"))
-    common = {name: study[name] for name in ("size", "alignment")}
-    return study["recipe"], {name: Run(name, **{**common, **values}) for name, values in study["runs"].items()}
+    register_baselines(study.get("baselines", {}))
+    common = {name: study[name] for name in ("size", "alignment", "clips") if name in study}
+    options = study.get("options", {})
+    runs = {}
+    for name, values in study["runs"].items():
+        runs[name] = Run(name, **{**common, **values, "options": options | values.get("options", {})})
+    return study["recipe"], runs
 
 
 def train(recipe: str, run: Run, options: argparse.Namespace) -> Path:
@@ -106,13 +119,13 @@ def train(recipe: str, run: Run, options: argparse.Namespace) -> Path:
 
 
 def crops_of(run: Run, options: argparse.Namespace) -> Path:
-    """Crop the rendered clips as a run wants them, unless they are there, and return the manifest of its share."""
+    """Crop the rendered clips as a run wants them, unless they are there, and return the manifest of its clips."""
     crops = options.work / f"faces_{run.alignment}_{run.size}"
     if not (crops / "manifest.csv").exists():
         words = ["--alignment", run.alignment, "--face-size", str(run.size), "--search-seconds", "0.4"]
         words += ["--detector-model", str(options.detector_model)] if options.detector_model else []
         ifdd("prepare", "manifest", str(options.manifest), str(crops), *words)
-    return crops / "manifest.csv" if run.clips == 1 else reduce(crops, run.clips)
+    return crops / "manifest.csv" if run.clips == run.people == 1 else reduce(crops, run.clips, run.people)
 
 
 def is_finished(folder: Path) -> bool:
@@ -121,16 +134,24 @@ def is_finished(folder: Path) -> bool:
     return training is not None and training.state == "done"
 
 
-def reduce(crops: Path, share: float) -> Path:
-    """Write a manifest of a share of the training clips to a folder beside the crops, and return its path."""
+def reduce(crops: Path, share: float, people: float) -> Path:
+    """Write a manifest of a part of the training clips to a folder beside the crops, and return its path.
+
+    Args:
+        crops: folder of the crops.
+        share: of the clips of those people.
+        people: share of the people.
+    """
     samples = Manifest.read(crops / "manifest.csv").samples
     training = [sample for sample in samples if sample.subset == "train"]
+    subjects = sorted({sample.subject for sample in training})
+    known = set(subjects[: round(people * len(subjects))])
+    training = [sample for sample in training if sample.subject in known]
     kept = {sample.clip_id for sample in training[: round(share * len(training))]}
-    folder = crops.with_name(f"{crops.name}_{share:g}")
+    folder = crops.with_name(f"{crops.name}_{share:g}_{people:g}")
     folder.mkdir(exist_ok=True)
-    write_manifest(
-        folder / "manifest.csv", [sample for sample in samples if sample.subset != "train" or sample.clip_id in kept]
-    )
+    chosen = [sample for sample in samples if sample.subset != "train" or sample.clip_id in kept]
+    write_manifest(folder / "manifest.csv", chosen)
     shutil.copy(crops / PrepareRecord.FILE, folder)  # says how the faces are cropped
     return folder / "manifest.csv"
 
@@ -157,8 +178,12 @@ def ifdd(*words: str) -> None:
     Raises:
         InputError: it failed.
     """
-    if subprocess.run([sys.executable, "-m", "ifdd", *words], check=False).returncode:
-        raise InputError(f"ifdd {' '.join(words)} failed; see above")
+    try:
+        run_ifdd(words)
+    except SystemExit as stop:
+        if stop.code != 2:
+            raise  # a signal
+        raise InputError(f"ifdd {' '.join(words)} failed; see above") from stop
 
 
 def record(run: Run, checkpoint: Path, options: argparse.Namespace) -> None:
