@@ -117,6 +117,21 @@ def test_other_settings_do_not_mix(tmp_path: Path) -> None:
     assert (other / "manifest.csv").read_text() == "mine"
 
 
+def test_the_manifest_says_which_habits_a_person_shows(tmp_path: Path) -> None:
+    words = {"clips": 40, "size": 32, "frames": 2, "preset": "lifelike", "workers": 1}
+    synth(tmp_path / "without", **words)  # type: ignore[arg-type]
+    synth(tmp_path / "with", behaviour={"squint": 0.5, "raised_brows": 0.4}, **words)  # type: ignore[arg-type]
+    plain, some = (read_manifest(tmp_path / name / "manifest.csv") for name in ("without", "with"))
+    assert not any("habits" in sample.attributes for sample in plain)
+    habits = [sample.attributes.pop("habits") for sample in some]
+    assert set(habits) == {"none", "squint", "raised_brows", "squint raised_brows"}
+    for before, after, shown in zip(plain, some, habits, strict=True):
+        units = [number for number in before.attributes if number.startswith("au")]
+        same = all(before.attributes[number] == after.attributes[number] for number in units)
+        # a stronger expression hides a habit
+        assert same if shown == "none" else (not same or before.label != "neutral")
+
+
 def test_a_set_of_an_earlier_version_can_grow(tmp_path: Path) -> None:
     words = {"size": 40, "frames": 2, "workers": 1}
     synth(tmp_path, clips=1, **words)  # type: ignore[arg-type]

@@ -46,6 +46,27 @@ def test_the_validation_subset_selects(manifest: Path) -> None:
     assert module.selection_clips == "validation clips, people not in training"
 
 
+def test_only_clips_with_the_wanted_value_are_trained_on(manifest: Path, tmp_path: Path) -> None:
+    samples = [
+        replace(sample, attributes={"age": "old" if number % 3 else "young", "site": str(number % 2)})
+        for number, sample in enumerate(read_manifest(manifest))
+    ]
+    path = tmp_path / "manifest.csv"
+    write_manifest(path, samples)
+
+    def module(where: dict[str, str | int | float]) -> ClipDataModule:
+        return ClipDataModule(DataConfig(path, train_where=where), Manifest.read(path), MODEL, seed=0)
+
+    chosen = module({"age": "old", "site": 1})
+    wanted = [sample for sample in samples if sample.attributes == {"age": "old", "site": "1"}]
+    assert ids(chosen.train) == of(wanted, "train") != of(samples, "train")
+    assert ids(chosen.validation) == of(samples, "validation")
+    with pytest.raises(InputError, match=r"^data\.train_where names 'sex', .*; these are age, site$"):
+        module({"sex": "female"})
+    with pytest.raises(InputError, match=r"none has 'middle' in the column age; values are old, young$"):
+        module({"age": "middle"})
+
+
 def test_without_a_validation_subset_held_out_training_clips_select(
     without_validation: tuple[Path, list[Sample]],
 ) -> None:

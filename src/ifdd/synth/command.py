@@ -14,12 +14,13 @@ from ifdd.data.manifest import Sample, write_manifest
 from ifdd.errors import InputError, check_range
 from ifdd.files import parse_json, write_text
 from ifdd.processes import available_cores, in_processes
+from ifdd.synth.behaviour.behaviour import HABITS
 from ifdd.synth.claim import claim
 from ifdd.synth.config import PRESETS, Preset, SynthConfig, changed
 from ifdd.synth.identity import identity_attributes
 from ifdd.synth.pairs import CONDITIONS, PairClip, plan_pairs, render_pair_clip
 from ifdd.synth.plan import ClipPlan, person_identity, plan_clip
-from ifdd.synth.render import Clip, render_clip
+from ifdd.synth.render import Clip, clip_habits, render_clip
 from ifdd.synth.rigs import RIG_VERSIONS, RigMaker, make_rig_maker
 from ifdd.synth.tree import TreeClip, plan_tree, render_tree_clip, resample, tree_config, write_lists
 from ifdd.synth.truth import action_unit_attributes, scene_record, truth_record
@@ -232,7 +233,10 @@ def _sample(out: Path, job: Rendering, plan: ClipPlan) -> Sample:
     """Return the line of the manifest for a clip whose truth is written."""
     config, path = job.config, _clip_path(out, plan.clip_id, job.format)
     identity = person_identity(job.seed, plan.person, config.even_skin_tones)
-    further = identity_attributes(identity) | _shown_units(out, plan.clip_id)
+    further = identity_attributes(identity)
+    if any(getattr(config.behaviour, name) > 0 for name in HABITS):
+        further["habits"] = " ".join(clip_habits(plan, config, job.seed)) or "none"
+    further |= _shown_units(out, plan.clip_id)
     sample = Sample(plan.clip_id, path, config.frames, plan.label, plan.subset, 0, plan.subject)
     return replace(sample, fps=config.fps, attributes=further)
 

@@ -137,6 +137,11 @@ def render_clip(config: SynthConfig, seed: int, index: int, make_rig: RigMaker =
     return render_plan(plan_clip(config, seed, index), config, seed, (config.size, config.size), make_rig)
 
 
+def clip_habits(plan: ClipPlan, config: SynthConfig, seed: int) -> tuple[str, ...]:
+    """Return the names of the habits that the person of a planned clip shows in it, without rendering it."""
+    return _behave(plan, config, np.random.default_rng([seed, 15, plan.number]), lambda event: event).habits
+
+
 def render_plan(
     plan: ClipPlan,
     config: SynthConfig,
@@ -151,11 +156,17 @@ def render_plan(
     another course; everything else stays as it was drawn.
     """
     rng = np.random.default_rng([seed, 15, plan.number])
+    behaviour = _behave(plan, config, rng, change)
     duration = config.frames / config.fps
-    drawn = clip_event(canonical_label(plan.label), config.behaviour, duration, rng)
-    events = tuple(change(event) for event in drawn)
-    behaviour = Behaviour(events, config.behaviour, duration, rng)
     identity = person_identity(seed, plan.person, config.even_skin_tones)
     scene = Scene(identity, config.scene, size, config.size / CROP_SIDE, duration, rng, make_rig)
     shots = list(scene.film(behaviour, np.arange(config.frames) / config.fps))
     return Clip(plan, np.stack([picture for picture, _ in shots]), tuple(truth for _, truth in shots), scene.truth)
+
+
+def _behave(
+    plan: ClipPlan, config: SynthConfig, rng: np.random.Generator, change: Callable[[Event], Event]
+) -> Behaviour:
+    duration = config.frames / config.fps
+    events = clip_event(canonical_label(plan.label), config.behaviour, duration, rng)
+    return Behaviour(tuple(change(event) for event in events), config.behaviour, duration, rng)

@@ -135,6 +135,7 @@ class ClipDataModule(LightningDataModule):
             self.unused, validation = len(validation), _of_subset(samples, "test", config)
         elif not validation:
             train, validation = hold_out(train, config.validation_fraction, seed)
+        train = _where(train, config, manifest)
         check_trained(train, validation, manifest)
         self.train = self._dataset(train, model, seed, training=True)
         self.validation = self._dataset(validation, model, seed, training=False)
@@ -268,6 +269,29 @@ def _of_subset(samples: Sequence[Sample], subset: str, config: DataConfig) -> li
         fold = "" if config.fold is None else f" in fold {config.fold}"
         raise InputError(f"{config.manifest} has no {subset} clips{fold}; give a manifest that has them")
     return chosen
+
+
+def _where(samples: list[Sample], config: DataConfig, manifest: Manifest) -> list[Sample]:
+    """Return the training clips that have the wanted values.
+
+    Raises:
+        InputError: the manifest has no such column, or no clip has the value.
+    """
+    for column, wanted in config.train_where.items():
+        if column not in manifest.attributes:
+            known = ", ".join(manifest.attributes) or "none"
+            raise InputError(
+                f"data.train_where names {column!r}, which is no further column of {config.manifest}; these are {known}"
+            )
+        chosen = [sample for sample in samples if sample.attributes.get(column, "") == str(wanted)]
+        if not chosen:
+            values = sorted({sample.attributes.get(column, "") or "empty" for sample in samples})
+            raise InputError(
+                f"data.train_where leaves no training clip of {config.manifest}: none has {wanted!r} in the column "
+                f"{column}; values are {', '.join(values[:10])}{', ...' if len(values) > 10 else ''}"
+            )
+        samples = chosen
+    return samples
 
 
 class SoftLabels(Dataset[tuple[Tensor, Tensor]]):

@@ -19,7 +19,8 @@ class ModelConfig:
     """The model to train."""
 
     preset: str = "ifdd_tiny"
-    """Name of the model: ifdd_mvit_xs, ifdd_mvit_s, ifdd_s3d, ifdd_vit_b, ifdd_mae_dfer, ifdd_small or ifdd_tiny."""
+    """Name of the model: ifdd_mvit_xs, ifdd_mvit_s, ifdd_s3d, ifdd_vit_b, ifdd_mae_dfer, ifdd_medium, ifdd_small or
+    ifdd_tiny."""
     ablation: str = "full"
     """Row of the paper's ablations: full, backbone_only, issm_only, even_odd, predictor_first, no_lifting_loss, ..."""
     weights: str | None = None
@@ -75,6 +76,9 @@ class DataConfig:
     class_weights: dict[str, float] | None = None
     """Class -> how many times as often to draw its clips as those of others, such as {sad: 2}. An epoch stays as long
     as it is. The model will expect the class more often, too."""
+    train_where: dict[str, str | int | float] = field(default_factory=dict)
+    """Column of the manifest -> value that training clips must have, such as {habits: none}; the others are left out.
+    Validation clips stay."""
     soft_labels: bool = False
     """Train on the distribution of the annotators' votes where the manifest has votes (DFEW, CREMA-D), not on the
     label."""

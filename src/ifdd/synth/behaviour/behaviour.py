@@ -34,6 +34,9 @@ RAISED_BROWS: tuple[Habit, ...] = (
 )
 """P. Ekman, "About brows: emotional and conversational signals", in: Human Ethology (1979)."""
 
+HABITS = {"squint": SQUINTS, "raised_brows": RAISED_BROWS}
+"""Field of ``BehaviourConfig`` with the share of the clips that show a habit -> its kinds."""
+
 
 class Moments(NamedTuple):
     """The behaviour sampled at some times; angles in degrees."""
@@ -86,11 +89,16 @@ class Behaviour:
             self.gaze_targets = _held_gaze(self.gaze_targets, self.base, config, rng)
         self.speech = draw_speech(config, all(event.label == "neutral" for event in events), duration, rng)
         self.rest = _lifelike_rest(rng) if lifelike else _faint_rest(rng)
-        # Generators of their own leave the other draws as they are.
-        if config.squint > 0:
-            self.rest = _with_habit(self.rest, config.squint, SQUINTS, rng.spawn(1)[0])
-        if config.raised_brows > 0:
-            self.rest = _with_habit(self.rest, config.raised_brows, RAISED_BROWS, rng.spawn(1)[0])
+        self.habits: tuple[str, ...] = ()
+        """What the face shows at rest, whatever the emotion: names of ``HABITS``."""
+        for name, kinds in HABITS.items():
+            share: float = getattr(config, name)
+            if share <= 0:
+                continue
+            habit_rng = rng.spawn(1)[0]  # a generator of its own leaves the other draws as they are
+            if habit_rng.random() < share:
+                self.habits += (name,)
+                self.rest = _with_habit(self.rest, kinds[int(habit_rng.integers(len(kinds)))], habit_rng)
 
     def at(self, times: Times) -> Moments:
         """Return the behaviour at ``times`` (seconds)."""
@@ -164,11 +172,8 @@ def _lifelike_rest(rng: np.random.Generator) -> Rest:
     return Rest(lasting, fading)
 
 
-def _with_habit(rest: Rest, probability: float, habits: tuple[Habit, ...], rng: np.random.Generator) -> Rest:
-    """Return, with this probability, a face that shows one of the habits at rest, whatever the emotion."""
-    if rng.random() >= probability:
-        return rest
-    habit = habits[int(rng.integers(len(habits)))]
+def _with_habit(rest: Rest, habit: Habit, rng: np.random.Generator) -> Rest:
+    """Return a face that shows a habit at rest."""
     units = activation_of({number: rng.uniform(*intensities) for number, intensities in habit.items()})
     return rest._replace(lasting=np.maximum(rest.lasting, units * rng.uniform(0.8, 1.0, (2, len(ACTION_UNITS)))))
 
