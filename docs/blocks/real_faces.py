@@ -1,5 +1,6 @@
 """How well checkpoints read real faces: results/real_faces.json."""
 
+from functools import partial
 from typing import Any
 
 from docs.blocks.markdown import Makers, percent, result, table
@@ -61,8 +62,8 @@ def coverage() -> str:
     return table(("surest", *(share.replace("%", " %") for share in shares)), rows)
 
 
-def study() -> str:
-    """List what was varied in the recipe, and what it changed."""
+def study(name: str) -> str:
+    """List what was varied in a study's recipe, and what it changed."""
     rows = [
         (
             run["varies"],
@@ -70,7 +71,7 @@ def study() -> str:
             _with_interval(run["surest_half"]),
             "" if run["validation"] is None else percent(run["validation"]),
         )
-        for run in result("face_study").values()
+        for run in result(name).values()
     ]
     return table(("varied", "photographs", "the surest half of them", "rendered people"), rows)
 
@@ -95,6 +96,7 @@ BLOCKS: Makers = {
     "real recalls": recalls,
     "real confusion": confusion,
     "real coverage": coverage,
-    "face study": study,
+    "face study": partial(study, "face_study"),
+    "face factors": partial(study, "face_factors"),
     "face limits": limits,
 }

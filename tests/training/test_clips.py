@@ -61,7 +61,7 @@ def test_only_clips_with_the_wanted_value_are_trained_on(manifest: Path, tmp_pat
     wanted = [sample for sample in samples if sample.attributes == {"age": "old", "site": "1"}]
     assert ids(chosen.train) == of(wanted, "train") != of(samples, "train")
     assert ids(chosen.validation) == of(samples, "validation")
-    with pytest.raises(InputError, match=r"^data\.train_where names 'sex', .*; these are age, site$"):
+    with pytest.raises(InputError, match=r"^data\.train_where names the column 'sex'; .* are age, site$"):
         module({"sex": "female"})
     with pytest.raises(InputError, match=r"none has 'middle' in the column age; values are old, young$"):
         module({"age": "middle"})

@@ -281,7 +281,7 @@ def _where(samples: list[Sample], config: DataConfig, manifest: Manifest) -> lis
         if column not in manifest.attributes:
             known = ", ".join(manifest.attributes) or "none"
             raise InputError(
-                f"data.train_where names {column!r}, which is no further column of {config.manifest}; these are {known}"
+                f"data.train_where names the column {column!r}; the further columns of {config.manifest} are {known}"
             )
         chosen = [sample for sample in samples if sample.attributes.get(column, "") == str(wanted)]
         if not chosen:

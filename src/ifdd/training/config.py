@@ -77,8 +77,8 @@ class DataConfig:
     """Class -> how many times as often to draw its clips as those of others, such as {sad: 2}. An epoch stays as long
     as it is. The model will expect the class more often, too."""
     train_where: dict[str, str | int | float] = field(default_factory=dict)
-    """Column of the manifest -> value that training clips must have, such as {habits: none}; the others are left out.
-    Validation clips stay."""
+    """Further column of the manifest -> value that training clips must have, such as {age: young}; clips with another
+    value are left out. Validation clips stay."""
     soft_labels: bool = False
     """Train on the distribution of the annotators' votes where the manifest has votes (DFEW, CREMA-D), not on the
     label."""
