@@ -18,14 +18,16 @@ import argparse
 import json
 import shlex
 import shutil
+import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
 
-from ifdd.__main__ import main as run_ifdd
 from ifdd.data.manifest import Manifest, write_manifest
 from ifdd.errors import InputError
 from ifdd.model import load_checkpoint, lookup
@@ -58,6 +60,8 @@ class Run:
     """File of changes to the recipe."""
     manifest: str | None = None
     """Manifest of other crops to train on."""
+    baselines: dict[str, str] = field(default_factory=dict)
+    """Backbones of the study's own; see ``register_baselines``."""
 
 
 def main() -> None:
@@ -85,8 +89,8 @@ def main() -> None:
 def read_study(path: Path) -> tuple[str, dict[str, Run]]:
     """Return the recipe and the runs by name."""
     study = yaml.safe_load(path.read_text(encoding="utf-8"))
-    register_baselines(study.get("baselines", {}))
-    common = {name: study[name] for name in ("size", "alignment", "clips") if name in study}
+    common = {name: study[name] for name in ("size", "alignment", "clips", "baselines") if name in study}
+    register_baselines(common.get("baselines", {}))  # for the scores
     options = study.get("options", {})
     runs = {}
     for name, values in study["runs"].items():
@@ -114,7 +118,8 @@ def train(recipe: str, run: Run, options: argparse.Namespace) -> Path:
         words += ["--model.weights", str(options.work / run.start / "last.safetensors")]
     words += shlex.split(options.training)
     changes = ["--config", run.changes] if run.changes else []
-    ifdd("train", recipe, *changes, "--data.manifest", str(manifest), "--out", str(out), "--resume", *words)
+    words = [*changes, "--data.manifest", str(manifest), "--out", str(out), "--resume", *words]
+    ifdd("train", recipe, *words, baselines=run.baselines)
     return checkpoint
 
 
@@ -172,18 +177,28 @@ def plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def ifdd(*words: str) -> None:
-    """Run a command of ifdd.
+WITH_BASELINES = """
+import json, sys
+from ifdd.__main__ import main
+from ifdd.training.study.baselines import register_baselines
+register_baselines(json.loads(sys.argv.pop(1)))
+main()
+"""
+
+
+def ifdd(*words: str, baselines: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Run a command of ifdd in a process of its own: scoring leaves this one with a single thread.
+
+    Args:
+        words: of the command.
+        baselines: further backbones.
 
     Raises:
         InputError: it failed.
     """
-    try:
-        run_ifdd(words)
-    except SystemExit as stop:
-        if stop.code != 2:
-            raise  # a signal
-        raise InputError(f"ifdd {' '.join(words)} failed; see above") from stop
+    python = [sys.executable, "-c", WITH_BASELINES, json.dumps(dict(baselines))]
+    if subprocess.run([*python, *words], check=False).returncode:
+        raise InputError(f"ifdd {' '.join(words)} failed; see above")
 
 
 def record(run: Run, checkpoint: Path, options: argparse.Namespace) -> None:
@@ -197,6 +212,7 @@ def record(run: Run, checkpoint: Path, options: argparse.Namespace) -> None:
     table[run.name] = {
         "varies": run.varies,
         "clips": run.clips,
+        "people": run.people,
         "photographs": report["folder"]["photographs"],
         "accuracy": found["accuracy"],
         "surest_half": found["surest_half"],

@@ -15,6 +15,7 @@ from ifdd.command_line.help import help_page
 from ifdd.command_line.options import REQUIRED, Command, describe
 from ifdd.command_line.parser import build_parser, parse
 from tests.helpers.processes import run, started
+from tests.helpers.terminals import in_terminal
 
 DATA = ["--data.manifest", "manifest.csv"]
 
@@ -570,6 +571,14 @@ def test_a_signal_ends_a_command_in_one_line_and_leaves_nothing_unfinished(
     assert (ended.returncode, ended.stderr.splitlines()[-1]) == (exit_code, f"ifdd synth: {said}")
     assert not re.search("Traceback|Warning", ended.stderr)
     assert not list(out.rglob(".partial-*"))
+
+
+def test_a_closed_terminal_leaves_nothing_unfinished(tmp_path: Path) -> None:
+    words = ["synth", tmp_path / "set", "--clips", "100000", "--size", "48", "--frames", "4", "--workers", "2"]
+    with in_terminal(words) as terminal:
+        terminal.wait_until(lambda: any(tmp_path.glob("set/clips/*.mp4")), "a clip is written")
+        assert terminal.close() == 129
+    assert not list(tmp_path.rglob(".partial-*"))
 
 
 def test_a_signal_that_is_ignored_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:

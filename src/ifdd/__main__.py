@@ -18,7 +18,7 @@ from typing import Literal, NoReturn
 from ifdd.errors import InputError
 from ifdd.limits import limit_opencv
 from ifdd.names import printable
-from ifdd.signals import ending_signals
+from ifdd.signals import ending_signals, hang_up, restore_handlers
 
 COMMANDS = {
     "synth": ("ifdd.synth.command:synth", "generate SynthDFER, the built-in benchmark of computer-generated faces"),
@@ -181,6 +181,7 @@ def _ended_by_signals() -> Iterator[None]:
     """Let other signals interrupt like Ctrl-C, so that nothing unfinished stays; ignored ones stay ignored."""
 
     def end(number: int, _: object) -> NoReturn:
+        hang_up(number)
         raise Ended(number)
 
     is_main = threading.current_thread() is threading.main_thread()
@@ -190,8 +191,7 @@ def _ended_by_signals() -> Iterator[None]:
     try:
         yield
     finally:
-        for number in numbers:
-            signal.signal(number, signal.SIG_DFL)
+        restore_handlers(dict.fromkeys(numbers, signal.SIG_DFL))
 
 
 def overview() -> str:

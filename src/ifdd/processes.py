@@ -207,8 +207,8 @@ def _processes(count: int, threads: int) -> Iterator[ProcessPoolExecutor]:
 
 @contextmanager
 def _without_interruption() -> Iterator[None]:
-    """Delay Ctrl-C, and keep it from the processes started meanwhile: this process ends them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Delay a terminal's signals, and keep them from the processes started meanwhile: this process ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:

@@ -1,12 +1,44 @@
 """The signals that end a command, which keeps what is finished."""
 
+import os
 import signal
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
 
 
 def ending_signals() -> tuple[signal.Signals, ...]:
-    """Return Ctrl-C's signal, that of schedulers, and that of a closed terminal unless the process outlives it.
-
-    ``nohup`` makes a process ignore the last one.
-    """
+    """Return SIGINT, SIGTERM and, unless it is ignored as under nohup, SIGHUP."""
     usual = (signal.SIGINT, signal.SIGTERM)
     return usual if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (*usual, signal.SIGHUP)
+
+
+def hang_up(number: int) -> None:
+    """If a signal is SIGHUP, discard what would go to the closed terminal, and ignore further ones.
+
+    Writing to a closed terminal fails, and the shell and the kernel may both send the signal.
+
+    Args:
+        number: the signal that has come.
+    """
+    if number != signal.SIGHUP:
+        return
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for output in (1, 2):
+        with suppress(OSError):  # closed
+            if stat.S_ISCHR(os.fstat(output).st_mode):
+                os.dup2(nowhere, output)
+    os.close(nowhere)
+
+
+def restore_handlers(handlers: Mapping[signal.Signals, Any]) -> None:
+    """Put signal handlers back; SIGHUP stays ignored after ``hang_up``.
+
+    Args:
+        handlers: signal -> handler.
+    """
+    for number, handler in handlers.items():
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)

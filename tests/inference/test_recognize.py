@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -326,6 +326,7 @@ def test_the_digest_covers_only_options_that_differ_from_their_defaults(checkpoi
     @dataclass(frozen=True)
     class LaterOptions(SourceOptions):
         colour: str = "all"
+        weights: dict[str, float] = field(default_factory=dict, hash=False)
 
     later = replace(settings, source=LaterOptions())
     assert later.digest(recognizer) == digest

@@ -99,6 +99,7 @@ def test_weights_of_classes_multiply_their_probabilities(checkpoint: Path, tmp_p
     assert Recognition.load(tmp_path / "a.json").model.class_weights == {first: 0.0, second: 3.0}
     only = read(dict.fromkeys(loaded.classes, 0.0) | {second: 1.0}, flip=True)
     assert (only.tracks[0].windows.probabilities[:, 1] == 1).all()
+    assert np.isfinite(read({second: 1e300, first: 1e-300}).tracks[0].windows.probabilities).all()
     with pytest.raises(InputError, match=r"^windows\.class_weights names 'joy', which is not a class; use happy, sad"):
         read({"joy": 1.0})
     with pytest.raises(InputError, match=r"^windows\.class_weights leaves no class"):

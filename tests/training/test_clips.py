@@ -63,7 +63,7 @@ def test_only_clips_with_the_wanted_value_are_trained_on(manifest: Path, tmp_pat
     assert ids(chosen.validation) == of(samples, "validation")
     with pytest.raises(InputError, match=r"^data\.train_where names the column 'sex'; .* are age, site$"):
         module({"sex": "female"})
-    with pytest.raises(InputError, match=r"none has 'middle' in the column age; values are old, young$"):
+    with pytest.raises(InputError, match=r"the column age has no 'middle', but old, young; write values .* in quotes$"):
         module({"age": "middle"})
 
 

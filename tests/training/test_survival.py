@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from ifdd.files import PARTIAL
 from ifdd.training.engine.state import PREVIOUS_FILE, RESUME_FILE
 from ifdd.training.module import ClipClassifier
 from tests.helpers.processes import run
+from tests.helpers.terminals import in_terminal
 from tests.training.test_train import RECIPE, refusal
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +90,26 @@ def test_a_signal_ends_a_training_after_its_step_and_nothing_is_lost(
     main([*words, "--resume"])
     assert "resuming after 1 epoch, from batch 5 of epoch 2" in capfd.readouterr().out
     is_the_same(tmp_path / "run", whole)
+
+
+def test_a_closed_terminal_ends_a_training_after_its_step(recipe: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    words = ["train", recipe, "--out", out, "--optimization.epochs", "5000", "--data.workers", "2"]
+    with in_terminal(words) as terminal:
+        terminal.wait_until((out / RESUME_FILE).exists, "an epoch is finished")
+        assert terminal.close() == 129
+    assert (out / RESUME_FILE).stat().st_mtime > (out / "last.safetensors").stat().st_mtime, "saved within an epoch"
+    assert not list(out.glob(f"{PARTIAL}*"))
+
+
+def test_a_run_begun_before_an_option_existed_goes_on(recipe: Path, whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    note = out / "recipe.yaml"
+    settings = yaml.safe_load(note.read_text())
+    assert settings["data"].pop("train_where") is None
+    note.write_text(yaml.safe_dump(settings))
+    main(["train", str(recipe), "--out", str(out), "--resume"])
 
 
 def test_a_damaged_state_is_reported_and_the_one_before_it_taken(

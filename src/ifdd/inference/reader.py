@@ -13,8 +13,8 @@ from ifdd.errors import InputError
 from ifdd.faces.similarity import Alignment
 from ifdd.model import Model, Precision, check_readings, class_probabilities, device_for, weight_of_each
 
-BATCH = 4
-"""Clips per batch: on a CPU, more of them need more memory and save no time."""
+CLIPS_PER_BATCH = 4
+"""On a CPU, more of them need more memory and save no time."""
 
 
 class Readings(NamedTuple):
@@ -40,7 +40,8 @@ class ClipReader:
             (Saerens et al., Neural Computation 2002).
 
     Raises:
-        InputError: the device is not available, the model cannot run in this precision, or a weight is of no class.
+        InputError: the device is not available, the model cannot run in this precision, or class_weights names an
+            unknown class or leaves none.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class ClipReader:
         device: str | torch.device = "auto",
         *,
         flip: bool = False,
-        batch_size: int = BATCH,
+        batch_size: int = CLIPS_PER_BATCH,
         precision: Precision = "32-true",
         class_weights: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
@@ -66,7 +67,8 @@ class ClipReader:
         weights = weight_of_each(class_weights, self.classes, "windows.class_weights")
         if not any(weights):
             raise InputError("windows.class_weights leaves no class: all are 0; give one a weight above 0")
-        self._weights = torch.tensor(weights, device=self.device) if class_weights else None
+        logarithms = torch.tensor(weights, dtype=torch.float64).log().float()
+        self._log_weights = logarithms.to(self.device) if class_weights else None
 
     @property
     def frames(self) -> int:
@@ -120,8 +122,5 @@ class ClipReader:
     def _run(self, batch: Float[Tensor, "clips 3 frames size size"]) -> Readings:
         output = self.engine(batch)
         units = output.action_units
-        probabilities = class_probabilities(output.logits, self.temperature)
-        if self._weights is not None:
-            weighted = probabilities * self._weights
-            probabilities = weighted / weighted.sum(1, keepdim=True).clamp_min(torch.finfo(weighted.dtype).tiny)
+        probabilities = class_probabilities(output.logits, self.temperature, self._log_weights)
         return Readings(probabilities, probabilities.new_zeros(len(batch), 0) if units is None else units)

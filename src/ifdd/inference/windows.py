@@ -17,7 +17,7 @@ from ifdd.faces.detection import FaceDetector
 from ifdd.faces.landmarks import LARGEST_ROLL
 from ifdd.faces.quality import FLAWLESS_QUALITY, FaceQuality, TrackQuality, frame_quality, judge
 from ifdd.faces.stillness import Stillness
-from ifdd.inference.reader import BATCH, ClipReader
+from ifdd.inference.reader import CLIPS_PER_BATCH, ClipReader
 from ifdd.inference.results import Segment, Windows
 from ifdd.inference.segments import find_segments, frames_in_window, last_window
 from ifdd.model import Precision
@@ -50,9 +50,9 @@ class WindowOptions:
     flip: bool = False
     """Average the probabilities of each window and of its mirror image; takes twice as long."""
     class_weights: dict[str, float] = field(default_factory=dict, hash=False)
-    """Class -> what its probability is multiplied by, such as {disgust: 0.2, neutral: 2}, where you know how often
-    expressions occur: the model expects all about as often as in its training. 0 leaves a class out."""
-    batch_size: int = BATCH
+    """Class -> factor for its probability, such as {disgust: 0.2, neutral: 2}, if you know how often expressions occur
+    in your videos; the model expects each about as often as in its training. 0 leaves a class out."""
+    batch_size: int = CLIPS_PER_BATCH
     """Windows per batch. On a CPU, more of them need more memory and save no time."""
     precision: Precision = "32-true"
     """Floating-point precision of the model: 32-true, or bf16-mixed, which is faster on GPUs and on processors with

@@ -11,9 +11,11 @@ from ifdd.errors import InputError
 
 
 def class_probabilities(
-    logits: Float[Tensor, "batch classes"], temperature: float = 1.0
+    logits: Float[Tensor, "batch classes"],
+    temperature: float = 1.0,
+    log_weights: Float[Tensor, " classes"] | None = None,
 ) -> Float[Tensor, "batch classes"]:
-    """Return softmax(logits / temperature) in 32 bits; every probability that ifdd reports is made here.
+    """Return softmax(logits / temperature + log_weights) in 32 bits; every probability that ifdd reports is made here.
 
     A row with a logit that is not finite becomes NaN as a whole, which ``check_readings`` refuses: the softmax alone
     would turn minus infinity into a plausible probability of 0.
@@ -21,9 +23,12 @@ def class_probabilities(
     Args:
         logits: ``IFDDOutput.logits``.
         temperature: of the checkpoint (``Checkpoint.temperature``).
+        log_weights: logarithm of what the probability of each class is multiplied by before they are divided by their
+            sum; minus infinity leaves a class out.
     """
     scaled = logits.float() / temperature
-    return scaled.softmax(-1).where(scaled.isfinite().all(-1, keepdim=True), torch.nan)
+    weighted = scaled if log_weights is None else scaled + log_weights
+    return weighted.softmax(-1).where(scaled.isfinite().all(-1, keepdim=True), torch.nan)
 
 
 def weight_of_each(weights: Mapping[str, float], classes: Sequence[str], option: str) -> list[float]:
@@ -37,10 +42,11 @@ def weight_of_each(weights: Mapping[str, float], classes: Sequence[str], option:
     Raises:
         InputError: a name is not one of the classes.
     """
-    for name in weights:
+    of_class = {str(name): weight for name, weight in weights.items()}  # YAML reads names such as 0 as numbers
+    for name in of_class:
         if name not in classes:
             raise InputError(f"{option} names {name!r}, which is not a class; use {', '.join(classes)}")
-    return [weights.get(name, 1.0) for name in classes]
+    return [of_class.get(name, 1.0) for name in classes]
 
 
 def check_readings(values: Float[Tensor, "*rows columns"], where: str) -> None:

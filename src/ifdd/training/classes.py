@@ -50,13 +50,16 @@ def _fit(labels: Sequence[str], classes: Sequence[str], synonyms: bool) -> bool:
     return True
 
 
-def check_trained(train: Sequence[Sample], selecting: Sequence[Sample], manifest: Manifest) -> None:
+def check_trained(
+    train: Sequence[Sample], selecting: Sequence[Sample], manifest: Manifest, some_left_out: bool = False
+) -> None:
     """Check that every class of the clips that select the checkpoint is in the training clips.
 
     Args:
         train: the training clips.
         selecting: validation or test clips.
         manifest: their manifest, for the message.
+        some_left_out: training clips were left out by ``data.train_where``, for the message.
 
     Raises:
         InputError: a class is not.
@@ -64,10 +67,11 @@ def check_trained(train: Sequence[Sample], selecting: Sequence[Sample], manifest
     trained, selected = ([name for name in manifest.labels if name in _labels(of)] for of in (train, selecting))
     unknown = [name for name in selected if name not in trained]
     if unknown:
+        remedy = "change data.train_where, which leaves clips out" if some_left_out else "add clips of these classes"
         raise InputError(
             f"{manifest.path}: no training clips of {', '.join(unknown)}; the {selecting[0].subset} clips are of "
-            f"{', '.join(selected)}, the training clips of {', '.join(trained)}: add training clips of these classes, "
-            f"or remove their {selecting[0].subset} clips"
+            f"{', '.join(selected)}, the training clips of {', '.join(trained)}: {remedy}, or remove their "
+            f"{selecting[0].subset} clips"
         )
 
 

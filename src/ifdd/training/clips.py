@@ -136,7 +136,7 @@ class ClipDataModule(LightningDataModule):
         elif not validation:
             train, validation = hold_out(train, config.validation_fraction, seed)
         train = _where(train, config, manifest)
-        check_trained(train, validation, manifest)
+        check_trained(train, validation, manifest, some_left_out=bool(config.train_where))
         self.train = self._dataset(train, model, seed, training=True)
         self.validation = self._dataset(validation, model, seed, training=False)
         self.unreadable = UnreadableClips({"train": train, selection: validation})
@@ -277,7 +277,7 @@ def _where(samples: list[Sample], config: DataConfig, manifest: Manifest) -> lis
     Raises:
         InputError: the manifest has no such column, or no clip has the value.
     """
-    for column, wanted in config.train_where.items():
+    for column, wanted in (config.train_where or {}).items():
         if column not in manifest.attributes:
             known = ", ".join(manifest.attributes) or "none"
             raise InputError(
@@ -286,9 +286,10 @@ def _where(samples: list[Sample], config: DataConfig, manifest: Manifest) -> lis
         chosen = [sample for sample in samples if sample.attributes.get(column, "") == str(wanted)]
         if not chosen:
             values = sorted({sample.attributes.get(column, "") or "empty" for sample in samples})
+            listed = ", ".join(values[:10]) + (", ..." if len(values) > 10 else "")
             raise InputError(
-                f"data.train_where leaves no training clip of {config.manifest}: none has {wanted!r} in the column "
-                f"{column}; values are {', '.join(values[:10])}{', ...' if len(values) > 10 else ''}"
+                f"data.train_where leaves no training clip of {config.manifest}: the column {column} has no "
+                f"{wanted!r}, but {listed}; write values such as yes and 010 in quotes"
             )
         samples = chosen
     return samples

@@ -76,7 +76,7 @@ class DataConfig:
     class_weights: dict[str, float] | None = None
     """Class -> how many times as often to draw its clips as those of others, such as {sad: 2}. An epoch stays as long
     as it is. The model will expect the class more often, too."""
-    train_where: dict[str, str | int | float] = field(default_factory=dict)
+    train_where: dict[str, str | int | float] | None = None
     """Further column of the manifest -> value that training clips must have, such as {age: young}; clips with another
     value are left out. Validation clips stay."""
     soft_labels: bool = False

@@ -37,7 +37,7 @@ from ifdd.inference.windows import WindowOptions
 from ifdd.model import Model, device_for, load_model
 from ifdd.names import printable
 from ifdd.processes import KILLED, available_cores
-from ifdd.signals import ending_signals
+from ifdd.signals import ending_signals, hang_up, restore_handlers
 from ifdd.video.readers import VideoEndedError
 from ifdd.video.sources import SourceOptions, VideoSource, open_video
 
@@ -86,7 +86,9 @@ class Settings:
         """
         detector = None if self.detector.model is None else file_sha256(self.detector.model)
         options = [_changed(part) for part in (self.windows, self.tracking, self.source)]
-        content = [importlib.metadata.version("ifdd"), SCHEMA_VERSION, detector, asdict(recognizer.model_info), options]
+        model = asdict(replace(recognizer.model_info, class_weights={}))  # among the options
+        del model["class_weights"]
+        content = [importlib.metadata.version("ifdd"), SCHEMA_VERSION, detector, model, options]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -262,20 +264,17 @@ def _ended_by_interruption(source: VideoSource) -> Iterator[None]:
         return
     usual = {number: signal.getsignal(number) for number in ending_signals()}
 
-    def restore() -> None:
-        for number, handler in usual.items():
-            signal.signal(number, handler)
-
-    def stop(*_: object) -> None:
+    def stop(number: int, _: object) -> None:
         source.stop()
-        restore()
+        restore_handlers(usual)
+        hang_up(number)
 
     for number in usual:
         signal.signal(number, stop)
     try:
         yield
     finally:
-        restore()
+        restore_handlers(usual)
 
 
 def _stops_all(error: BaseException | None, out: Path) -> bool:
@@ -293,5 +292,6 @@ def _stops_all(error: BaseException | None, out: Path) -> bool:
 
 def _changed(options: WindowOptions | TrackingOptions | SourceOptions) -> dict[str, Any]:
     """Return the options that differ from their defaults."""
-    values = {field.name: (getattr(options, field.name), field.default) for field in fields(options)}
-    return {name: value for name, (value, default) in values.items() if value != default}
+    default = type(options)()
+    values = {field.name: getattr(options, field.name) for field in fields(options)}
+    return {name: value for name, value in values.items() if value != getattr(default, name)}

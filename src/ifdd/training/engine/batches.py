@@ -137,7 +137,7 @@ def _collate(items: Sequence[tuple[Any, ...]]) -> tuple[list[Tensor], list[tuple
 
 def _ignore_interruptions(_: int) -> None:
     """Leave signals that go to all processes to the first one, which stops the others once its step is done."""
-    for name in {"SIGINT", "SIGUSR1"} & {each.name for each in signal.Signals}:  # Windows has only the first
+    for name in {"SIGINT", "SIGHUP", "SIGUSR1"} & {each.name for each in signal.Signals}:  # Windows has only the first
         signal.signal(signal.Signals[name], signal.SIG_IGN)
 
 

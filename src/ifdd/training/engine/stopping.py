@@ -12,7 +12,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from ifdd.console import error_console
-from ifdd.signals import ending_signals
+from ifdd.signals import ending_signals, hang_up, restore_handlers
 from ifdd.training.engine.processes import agree, is_first_process, under_slurm
 from ifdd.training.engine.state import POSITION, RESUME_FILE, Position
 
@@ -60,7 +60,7 @@ class SaveState(Checkpoint):
         self.restored = restored
         self._saved = monotonic()
         self._signal = 0
-        self._before: dict[int, Any] = {}
+        self._before: dict[signal.Signals, Any] = {}
         self._position = Position(0, 0, 1, accumulate)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -156,17 +156,17 @@ class SaveState(Checkpoint):
     def _note(self, number: int, frame: object) -> None:
         if number == self._signal == signal.SIGINT:
             raise KeyboardInterrupt
-        if not self._signal and is_first_process():
+        is_first, self._signal = not self._signal, number
+        hang_up(number)
+        if is_first and is_first_process():
             error_console.print(
                 f"{signal.Signals(number).name}: stopping after this step"
                 + ("; a second Ctrl-C stops at once" if number == signal.SIGINT else ""),
                 highlight=False,
             )
-        self._signal = number
 
     def _restore_handlers(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        restore_handlers(self._before)
         self._before = {}
 
 
