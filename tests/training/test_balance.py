@@ -48,7 +48,7 @@ def test_draws_range_from_proportional_to_equal() -> None:
 def test_weights_multiply_the_draws() -> None:
     assert weight_of_each({"sad": 2.0}, ("happy", "sad", "fear"), "weights") == [1.0, 2.0, 1.0]
     assert weight_of_each({}, ("happy", "sad"), "weights") == [1.0, 1.0]
-    assert weight_of_each({1: 2.0}, ("0", "1"), "weights") == [1.0, 2.0], "YAML reads 1 as a number"  # type: ignore[dict-item]
+    assert weight_of_each({1: 2.0}, ("0", "1"), "weights") == [1.0, 2.0], "YAML reads 1 as a number"
     assert class_draws(np.array([30, 30, 30]), 0.0, 90, [1.0, 2.0, 1.5]).tolist() == [20, 40, 30]
     assert class_draws(np.array([40, 20, 10]), 1.0, 70, [2.0, 1.0, 0.5]).tolist() == [40, 20, 10]
 

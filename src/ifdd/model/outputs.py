@@ -1,7 +1,7 @@
 """The records that the boxes of the figure pass to each other."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -31,18 +31,18 @@ def class_probabilities(
     return weighted.softmax(-1).where(scaled.isfinite().all(-1, keepdim=True), torch.nan)
 
 
-def weight_of_each(weights: Mapping[str, float], classes: Sequence[str], option: str) -> list[float]:
+def weight_of_each(weights: Mapping[Any, float], classes: Sequence[str], option: str) -> list[float]:
     """Return the weight of each class, 1 for those that are not named.
 
     Args:
-        weights: class -> weight.
+        weights: class -> weight; YAML reads names such as 0 as numbers.
         classes: all class names.
         option: what gave the weights, for the message.
 
     Raises:
         InputError: a name is not one of the classes.
     """
-    of_class = {str(name): weight for name, weight in weights.items()}  # YAML reads names such as 0 as numbers
+    of_class = {str(name): weight for name, weight in weights.items()}
     for name in of_class:
         if name not in classes:
             raise InputError(f"{option} names {name!r}, which is not a class; use {', '.join(classes)}")
