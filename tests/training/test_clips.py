@@ -67,6 +67,15 @@ def test_only_clips_with_the_wanted_value_are_trained_on(manifest: Path, tmp_pat
         module({"age": "middle"})
 
 
+def test_a_class_without_clips_that_have_the_wanted_value(manifest: Path, tmp_path: Path) -> None:
+    samples = read_manifest(manifest)
+    (label, *_) = (sample.label for sample in samples if sample.subset == "validation")
+    path = tmp_path / "manifest.csv"
+    write_manifest(path, [replace(each, attributes={"group": "b" if each.label == label else "a"}) for each in samples])
+    with pytest.raises(InputError, match=f"no training clips of {label}; .*: change data.train_where, which"):
+        ClipDataModule(DataConfig(path, train_where={"group": "a"}), Manifest.read(path), MODEL, seed=0)
+
+
 def test_without_a_validation_subset_held_out_training_clips_select(
     without_validation: tuple[Path, list[Sample]],
 ) -> None:
