@@ -18,6 +18,7 @@ import argparse
 import json
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -197,7 +198,15 @@ def ifdd(*words: str, baselines: Mapping[str, str] = MappingProxyType({})) -> No
         InputError: it failed.
     """
     python = [sys.executable, "-c", WITH_BASELINES, json.dumps(dict(baselines))]
-    if subprocess.run([*python, *words], check=False).returncode:
+    with subprocess.Popen([*python, *words]) as process:
+        usual = signal.signal(signal.SIGTERM, lambda number, _: process.send_signal(number))  # it saves its state
+        try:
+            code = process.wait()
+        finally:
+            signal.signal(signal.SIGTERM, usual)
+    if code == 128 + signal.SIGTERM:
+        raise SystemExit(code)
+    if code:
         raise InputError(f"ifdd {' '.join(words)} failed; see above")
 
 

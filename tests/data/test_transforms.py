@@ -180,6 +180,13 @@ def test_some_clips_stand_still_at_one_of_their_frames() -> None:
     assert torch.equal(varied[~still], torch.arange(8.0).expand(int((~still).sum()), 8))
 
 
+@pytest.mark.parametrize(("time", "span", "expected"), [(8, 0.5, {2, 3, 4, 5}), (8, 0.01, {3, 4}), (7, 0.01, {3})])
+def test_clips_stand_still_at_a_frame_of_their_middle(time: int, span: float, expected: set[int]) -> None:
+    clips = (torch.arange(time, dtype=torch.uint8) * 20)[None, None, :, None, None].expand(200, 3, time, 32, 32)
+    varied = (ClipAugmentation(replace(OFF, still=1.0, still_span=span))(clips)[:, 0, 0, 0, 0] * 255 / 20).round()
+    assert set(varied.int().tolist()) == expected
+
+
 def test_some_clips_reach_beyond_the_picture() -> None:
     torch.manual_seed(0)
     clips = torch.randint(256, (300, 3, 2, 40, 30), dtype=torch.uint8)
@@ -224,6 +231,7 @@ def test_the_hue_rotates_in_the_direction_of_hsv() -> None:
         ({"flip": 1.5}, r"augmentation\.flip is 1\.5; it must be at least 0 and at most 1"),
         ({"hue": 0.6}, r"augmentation\.hue"),
         ({"still": -0.1}, r"augmentation\.still"),
+        ({"still_span": 0.0}, r"augmentation\.still_span"),
         ({"border": 1.1}, r"augmentation\.border"),
         ({"rotation": 200.0}, r"augmentation\.rotation"),
         ({"gamma": -1.0}, r"augmentation\.gamma"),

@@ -61,6 +61,9 @@ class AugmentationConfig:
     """Probability that a box of 2 to 20 % of the frame is blanked, 0 to 1."""
     still: float = 0.0
     """Probability that a clip stands still at a random one of its frames, 0 to 1: photographs are still clips."""
+    still_span: float = 1.0
+    """Share of the clip, around its middle, from which that frame is taken, above 0 and at most 1: near the ends of a
+    clip, the expression may not have begun, or may be over."""
     border: float = 0.0
     """Probability that up to a fifth of the frame, at one or more sides, repeats the line next to it, 0 to 1: so are
     faces cropped that reach beyond the picture."""
@@ -68,6 +71,7 @@ class AugmentationConfig:
     def __post_init__(self) -> None:
         for name in ("flip", "brightness", "contrast", "saturation", "shade", "noise", "erasing", "still", "border"):
             check_range(f"augmentation.{name}", getattr(self, name), at_least=0, at_most=1)
+        check_range("augmentation.still_span", self.still_span, above=0, at_most=1)
         check_range("augmentation.hue", self.hue, at_least=0, at_most=0.5)
         check_range("augmentation.rotation", self.rotation, at_least=0, at_most=180)
         check_range("augmentation.gamma", self.gamma, at_least=0, below=math.inf)
@@ -121,7 +125,7 @@ class ClipAugmentation(nn.Module):
 
     def _augment(self, clip: UInt8[Tensor, "batch 3 time height width"]) -> Float[Tensor, "batch 3 time height width"]:
         if self.config.still:
-            clip = _some_still(clip, self.config.still)
+            clip = _some_still(clip, self.config.still, self.config.still_span)
         if self.config.border:
             clip = _some_beyond_the_picture(clip, self.config.border)
         on_cpu = clip.device.type == "cpu"
@@ -169,12 +173,13 @@ class ClipAugmentation(nn.Module):
 
 
 def _some_still(
-    clip: UInt8[Tensor, "batch 3 time height width"], probability: float
+    clip: UInt8[Tensor, "batch 3 time height width"], probability: float, span: float
 ) -> UInt8[Tensor, "batch 3 time height width"]:
-    """Return the clips, each with this probability as a random one of its frames, repeated."""
+    """Return the clips, each with this probability as a random frame of the share ``span`` in its middle, repeated."""
     batch, _, time = clip.shape[:3]
     frames = torch.arange(time, device=clip.device).expand(batch, time)
-    chosen = torch.randint(time, (batch, 1), device=clip.device).expand(batch, time)
+    first = min(round((1 - span) / 2 * time), (time - 1) // 2)
+    chosen = torch.randint(first, time - first, (batch, 1), device=clip.device).expand(batch, time)
     frames = torch.where(torch.rand(batch, 1, device=clip.device) < probability, chosen, frames)
     return clip.gather(2, frames[:, None, :, None, None].expand_as(clip))
 
