@@ -76,6 +76,30 @@ def test_disks_that_refuse_permissions_and_renaming(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "made", "out.txt"]
 
 
+def test_the_old_folder_is_kept_until_the_new_one_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, link = tmp_path / "folder", tmp_path / "link"
+    target.mkdir()
+    (target / "old.txt").touch()
+    link.symlink_to(target)
+    usual = Path.replace
+
+    def failing(path: Path, place: Path) -> Path:
+        if (path / "new.txt").exists():
+            raise OSError(5, "Input/output error")
+        return usual(path, place)
+
+    with monkeypatch.context() as failing_disk:
+        failing_disk.setattr(Path, "replace", failing)
+        with pytest.raises(InputError, match="Input/output error"), atomic_folder(link) as temporary:
+            (temporary / "new.txt").touch()
+    assert [path.name for path in target.iterdir()] == ["old.txt"]
+    with atomic_folder(link) as temporary:
+        (temporary / "new.txt").touch()
+    assert link.is_symlink()
+    assert [path.name for path in target.iterdir()] == ["new.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "link"]
+
+
 def test_half_a_copy_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(source: Path, target: Path) -> None:
         Path(target).write_bytes(Path(source).read_bytes()[:2])

@@ -67,25 +67,24 @@ def atomic_path(target: str | Path, *, private: bool = False) -> Iterator[Path]:
 def atomic_folder(target: str | Path, *, private: bool = False) -> Iterator[Path]:
     """Yield an empty temporary folder next to ``target`` and rename it to ``target`` if the block succeeds.
 
-    If the block fails, the temporary folder is removed and an existing target stays unchanged.
+    If the block fails, the temporary folder is removed and an existing target stays unchanged. An interruption leaves
+    the old folder or the new one, whole; the old one perhaps under a temporary name.
 
     Args:
-        target: the folder.
+        target: the folder, or a link to it.
         private: as for ``atomic_path``; it protects everything in the folder.
 
     Raises:
         InputError: the folder is not writable or the disk is full.
     """
-    target = expand(target)
-    temporary = _unfinished(target)
+    target = Path(os.path.realpath(expand(target)))
+    temporary, old = _unfinished(target), _unfinished(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary.mkdir(0o700)
         yield temporary
         _allow(temporary, 0o777, private)
-        if target.exists():
-            shutil.rmtree(target)
-        _move_folder(temporary, target)
+        _exchange_folder(temporary, target, old)
     except OSError as error:
         raise InputError(
             f"cannot write {target}: {error.strerror or error}; free space or choose another folder"
@@ -238,6 +237,20 @@ def _copy_file(source: Path, target: Path) -> None:
         if target.exists() and target.stat().st_size != source.stat().st_size:
             target.unlink()  # half a file must not look like a whole one
         raise
+
+
+def _exchange_folder(temporary: Path, target: Path, old: Path) -> None:
+    """Put a folder in the place of another, which is under the name ``old`` meanwhile."""
+    if target.exists():
+        _move_folder(target, old)
+        shutil.rmtree(target, ignore_errors=True)  # where it was copied
+    try:
+        _move_folder(temporary, target)
+    except BaseException:
+        if old.exists() and not target.exists():
+            _move_folder(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _move_folder(temporary: Path, target: Path) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 LONGEST_NAME = 255
 """Longest name of a file in bytes on almost every disk."""
 
-LONGEST_ENDING = len(".statistics.csv")
-"""Bytes that a name must leave for the longest ending of a result."""
+LONGEST_ENDING = len(".corrections.json")
+"""Bytes that a name must leave for the longest ending of a result, or of what belongs to it."""
 
 _RESERVED = re.compile(r'[<>:"|?*\\\x00-\x1f]')
 """Characters that Windows and FAT disks refuse."""

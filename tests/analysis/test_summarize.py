@@ -133,6 +133,21 @@ def test_shares_of_a_group_do_not_depend_on_the_length_of_a_video() -> None:
     assert shares["mean"] == {"happy": 0.75, "sad": 0.25, "uncertain": 0}
 
 
+def test_videos_of_one_name_have_a_bar_each() -> None:
+    def of(result: str, video: str, event: str = "") -> Summary:
+        results = Recognition(make_video(video, 20.0, 20), make_model(CLASSES), (person(1, [(0.0, 9.0, "happy")]),))
+        period = Period(0.0, 20.0, event)
+        found = measure(results.tracks[0], period, CLASSES)
+        assert found is not None
+        return Summary(Path(result), results, period, (found,))
+
+    videos = [of("a/x.json", "in/a/x.mp4"), of("b/x.json", "in/b/x.mp4"), of("y.json", "in/y.mp4")]
+    assert list(group_shares(videos)) == ["mean", "a/x.mp4", "b/x.mp4", "y.mp4"]
+    copies = [of("x.json", "in/a/x.mp4"), of("x-2.json", "else/a/x.mp4")]
+    assert list(group_shares(copies)) == ["mean", "x", "x-2"]
+    assert list(group_shares([of("x.json", "x.mp4", "mean")])) == ["mean of all", "mean"]
+
+
 def test_the_picture_is_written(tmp_path: Path) -> None:
     write_results(tmp_path, "party <$x$>", person(1, SEGMENTS))
     summarize(tmp_path, tmp_path / "out.csv", "--plot", str(tmp_path / "group.png"))
@@ -143,8 +158,10 @@ def test_other_json_files_are_skipped_and_counted(tmp_path: Path, capsys: pytest
     write_results(tmp_path, "party", person(1, SEGMENTS))
     (tmp_path / "story.json").write_text(json.dumps({"schema_version": 1, "scenes": []}))
     (tmp_path / "list.json").write_text("[1, 2]")
+    pairs = [{"video": "a.mp4", "coding": "a.eaf"}] * 200  # as of 'ifdd agree' for many videos
+    (tmp_path / "agreement.json").write_text(json.dumps({"schema_version": 1, "pairs": pairs}))
     summarize(tmp_path, tmp_path / "out.csv")
-    assert "2 other JSON files were skipped" in capsys.readouterr().err
+    assert "3 other JSON files were skipped" in capsys.readouterr().err
 
 
 def test_results_of_two_models_give_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

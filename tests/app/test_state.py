@@ -20,12 +20,15 @@ from ifdd.app.queue import Queue, Task
 from ifdd.app.uploads import clean_name
 from ifdd.errors import InputError
 from ifdd.faces.boxes import FaceBox
+from ifdd.files import file_sha256
 from ifdd.inference.pipeline import Progress
 from ifdd.inference.results import TimelineEntry
 from ifdd.inference.stream import Stream
+from ifdd.names import LONGEST_ENDING, LONGEST_NAME
+from ifdd.video.encode import VideoWriter
 from ifdd.video.images import decode_image
 from tests.helpers.processes import wait_until
-from tests.helpers.videos import frame_number, moving_frames, write_video
+from tests.helpers.videos import frame_number, moving_frames, write_frame_folder, write_video
 
 
 class Recognition:
@@ -156,6 +159,20 @@ def test_corrections_of_two_tabs_both_stay(tmp_path: Path) -> None:
     assert result.read_text() == "{}"
 
 
+def test_corrections_of_earlier_results_are_not_taken_for_those_of_newer_ones(tmp_path: Path) -> None:
+    result = tmp_path / f"{'x' * (LONGEST_NAME - LONGEST_ENDING)}.json"
+    result.write_text("{}")
+    save_correction(result, Correction(1, 0.0, 1.0, "sad", comment="old"))
+    earlier = load_corrections(result).result_sha256
+    result.write_text('{"other": "settings"}')
+    save_correction(result, Correction(2, 0.0, 1.0, "sad", comment="new"))
+    assert load_corrections(result).result_sha256 == earlier != file_sha256(result)
+    save_correction(result, Correction(1, 0.0, 1.0, "sad"))
+    save_correction(result, Correction(2, 0.0, 1.0, "sad"))
+    save_correction(result, Correction(2, 0.0, 1.0, "sad", comment="new"))
+    assert load_corrections(result).result_sha256 == file_sha256(result)
+
+
 def test_damaged_corrections_are_not_overwritten(tmp_path: Path) -> None:
     result, saved = tmp_path / "sea.json", tmp_path / "sea.corrections.json"
     result.write_text("{}")
@@ -244,3 +261,16 @@ def test_a_frame_gives_people_in_sight_and_their_newest_window() -> None:
 def test_a_single_frame_is_the_one_that_a_player_shows(tmp_path: Path, seconds: float, number: int) -> None:
     video = write_video(tmp_path / "ten.mp4", moving_frames(10), fps=10.0)
     assert frame_number(decode_image(frame_jpeg(video, seconds, 10.0), "the frame")) == number
+
+
+def test_a_single_frame_may_last_long(tmp_path: Path) -> None:
+    pictures = moving_frames(10)
+    video = tmp_path / "held.mp4"
+    with VideoWriter(video, 10.0) as writer:
+        for index, picture in enumerate(pictures):
+            writer.write(picture, index / 10 if index < 9 else 6.0)
+    assert frame_number(decode_image(frame_jpeg(video, 5.0, 1.6), "the frame")) == 8
+    assert frame_number(decode_image(frame_jpeg(video, 6.1, 1.6), "the frame")) == 9
+    folder = write_frame_folder(tmp_path / "slow", pictures)
+    assert frame_number(decode_image(frame_jpeg(folder, 4.0, 0.2), "the frame")) == 0
+    assert frame_number(decode_image(frame_jpeg(folder, 100.0, 0.2), "the frame")) == 9

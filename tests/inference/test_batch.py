@@ -37,7 +37,8 @@ def run(checkpoint: Path, out: Path, *words: object) -> int:
 
 def attempts(out: Path) -> list[str]:
     """Return the names in the ledger, in the order of the attempts."""
-    return [json.loads(line)["name"] for line in (out / LEDGER).read_text().splitlines()]
+    lines = map(json.loads, (out / LEDGER).read_text().splitlines())
+    return [line["name"] for line in lines if "reserved" not in line]
 
 
 def write_videos(folder: Path, *names: str) -> list[Path]:
@@ -76,6 +77,21 @@ def test_directories_and_patterns_are_searched(tmp_path: Path, monkeypatch: pyte
     assert list(find_videos(others, Path("out")).values()) == ["stdin", "camera-1", "cam-2", "host"]
     with pytest.raises(ValueError, match=r"no video matches in/\*\.avi; check the pattern"):
         find_videos(["in/*.avi"], Path("out"))
+
+
+def test_a_picture_does_not_hide_the_videos_below_it(tmp_path: Path) -> None:
+    for name in ("lab/poster.png", "lab/one/a.mp4", "lab/two/cover.jpg", "lab/two/deep/b.mp4", "frames/0.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "frames" / "masks").mkdir()
+    (tmp_path / "frames" / "masks" / "0.png").touch()
+    told: list[str] = []
+    assert list(find_videos([str(tmp_path / "lab")], tmp_path / "out", told.append).values()) == ["one/a", "two/deep/b"]
+    folders = f"{tmp_path / 'lab'}, {tmp_path / 'lab' / 'two'}"
+    assert told == [f"skipped, pictures in folders with videos below: 2 ({folders})"]
+    assert list(find_videos([str(tmp_path / "frames")], tmp_path / "out").values()) == ["frames"]
+    write_videos(tmp_path, "frames/out/frames.mp4")
+    assert list(find_videos([str(tmp_path / "frames")], tmp_path / "frames" / "out").values()) == ["frames"]
 
 
 def test_unreadable_and_empty_directories_are_named(
@@ -470,7 +486,7 @@ def test_names_that_some_disk_takes_for_one_file_are_kept_apart() -> None:
     earlier = {str(Path(name).absolute()): name[0] for name in ("a.mp4", "A.mp4")}
     assert [job.name for job in name_results(found, earlier)][:2] == ["a", "A"]  # they exist already
     short = name_results({"long.mp4": "x" * 300}, {str(Path("long.mp4").absolute()): "x" * 300})
-    assert len(short[0].name) == 240
+    assert len(short[0].name) == 238
 
 
 def test_animated_images_are_videos_and_frames_are_not(tmp_path: Path) -> None:

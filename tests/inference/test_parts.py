@@ -21,6 +21,7 @@ from ifdd.inference.batch.jobs import Job
 from ifdd.inference.batch.ledger import Ledger
 from ifdd.inference.batch.part_files import read_part, write_part
 from ifdd.inference.batch.worker import Outcome, Settings, Worker
+from ifdd.inference.outputs.write import file_name
 from ifdd.inference.parts import Part, join_parts
 from ifdd.inference.results import Boxes, RecognizedTrack, Windows
 from ifdd.video.frames import VideoInfo
@@ -29,7 +30,7 @@ from tests.helpers.faces import DiscDetector, disc_frames
 from tests.helpers.videos import write_frame_folder, write_video
 
 FPS = 10.0
-FORMS = ("json", "csv", "frames.csv", "statistics.csv")
+FORMS = ("json", "csv", "frames", "statistics.csv")
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def test_parts_that_meet_at_cuts_give_exactly_the_results_of_one_pass(checkpoint
     assert outcome.error is None
     assert "joined from 4 parts" in outcome.text
     for form in FORMS:
-        assert_same(*(tmp_path.joinpath(name, f"long.{form}").read_text() for name in ("whole", "parts")))
+        assert_same(*(tmp_path.joinpath(name, file_name("long", form)).read_text() for name in ("whole", "parts")))
     assert len(json.loads((tmp_path / "parts" / "long.json").read_text())["tracks"]) > 5
     assert not (tmp_path / "parts" / PARTS).exists()
 

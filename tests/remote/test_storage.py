@@ -130,6 +130,14 @@ def test_stored_videos_are_recognized_once(
     assert copies(tmp_path) == []
 
 
+def test_a_stored_video_is_annotated(store: Any, checkpoint: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    words = ["--checkpoint", str(checkpoint), "--detector", "haar", "--device", "cpu", "--formats", "mp4"]
+    main(["recognize", "memory://lab/in/b.mkv", "--out", str(tmp_path / "out"), *words])
+    assert len(list(open_video(tmp_path / "out" / "b.mp4"))) == 20
+    assert copies(tmp_path) == []
+
+
 def test_results_cannot_be_written_to_a_storage(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["recognize", "a.mp4", "--out", "s3://lab/results"])

@@ -391,6 +391,9 @@ def test_urls_that_do_not_answer_are_named() -> None:
     with pytest.raises(InputError, match=r"unsupported URL scheme gopher://.*; use one of http"):
         open_video("gopher://host/video")
     assert hide_password("rtsp://me:secret@host/a@b") == "rtsp://***@host/a@b"
+    assert hide_password("rtsp://me:se@cr:et@host/a@b?x=1@2") == "rtsp://***@host/a@b?x=1@2"
+    signed = hide_password("https://host/a.mp4?v=3&X-Amz-Credential=AB%2F&X-Amz-Signature=f00#t=1")
+    assert signed == "https://host/a.mp4?v=3&X-Amz-Credential=***&X-Amz-Signature=***#t=1"
     assert hide_password("videos//me@home.mp4") == "videos//me@home.mp4"
 
 

@@ -1,7 +1,8 @@
 """A picture of a group of videos: how long people showed what."""
 
 import warnings
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,9 +36,10 @@ def group_shares(summaries: Sequence[Summary]) -> dict[str, dict[str, float]]:
         summaries: a period of a video each.
     """
     named = any(each.period.name for each in summaries)
+    names = {} if named else _names_of({each.result: str(each.results.video.path) for each in summaries})
     seconds: dict[str, dict[str, float]] = {}
     for each in summaries:
-        row = each.period.name if named else Path(each.results.video.path).name
+        row = each.period.name if named else names[each.result]
         sums = seconds.setdefault(row, {})
         for person in each.people:
             for label in person.labels:
@@ -49,7 +51,23 @@ def group_shares(summaries: Sequence[Summary]) -> dict[str, dict[str, float]]:
     }
     labels = dict.fromkeys(label for row in shares.values() for label in row)
     mean = {label: sum(row.get(label, 0.0) for row in shares.values()) / len(shares) for label in labels}
-    return {"mean": mean, **shares} if shares else {}
+    return {"mean of all" if "mean" in shares else "mean": mean, **shares} if shares else {}
+
+
+def _names_of(videos: Mapping[Path, str]) -> dict[Path, str]:
+    """Return a different name for each video: that of its file, with the folder if several have it, or its result's.
+
+    Args:
+        videos: file of results -> video.
+    """
+    files = {result: Path(video).name for result, video in videos.items()}
+    longer = {result: "/".join(Path(video).parts[-2:]) for result, video in videos.items()}
+    found = {}
+    for result, name in files.items():
+        own = [name, longer[result], result.with_suffix("").as_posix()]
+        taken = [Counter(files.values()), Counter(longer.values()), Counter()]
+        found[result] = next(each for each, counts in zip(own, taken, strict=True) if counts[each] < 2)
+    return found
 
 
 def check_picture(path: Path) -> None:

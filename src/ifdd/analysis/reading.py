@@ -1,6 +1,6 @@
 """Finding and reading the results of ``ifdd recognize``."""
 
-import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,10 @@ from ifdd.inference.recognition import Recognition
 from ifdd.inference.results import Results
 
 HEAD = 4096
-"""Bytes of a JSON file that show whether it holds results: they begin with ``schema_version`` and ``video``."""
+"""Bytes of a JSON file that show whether it holds results."""
+
+_BEGINNING = re.compile(r'\s*\{\s*"schema_version":\s*"[^"]*",\s*"video":\s*\{')
+"""Results begin like this; the version of other files is a number."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,4 @@ def _holds_results(path: Path) -> bool:
             head = file.read(HEAD)
     except OSError:
         return True  # reading it reports what is wrong
-    text = head.decode("utf-8", "replace")
-    if not text.lstrip().startswith("{") or '"schema_version"' not in text:
-        return False
-    try:
-        content, _ = json.JSONDecoder().raw_decode(text.lstrip())
-    except ValueError:
-        return '"video"' in text  # longer than its head, as results are
-    return isinstance(content.get("video"), dict)
+    return _BEGINNING.match(head.decode("utf-8", "replace")) is not None

@@ -49,7 +49,7 @@ class Corrections(FileRecord):
     result: str
     """Name of the file of results."""
     result_sha256: str
-    """SHA-256 of that file when the newest correction was made."""
+    """SHA-256 of that file when the oldest of these corrections was made."""
     corrections: tuple[Correction, ...] = ()
     """One for each segment that was corrected or commented, by track, then by time."""
 
@@ -110,6 +110,7 @@ def save_correction(result: Path, correction: Correction) -> Corrections:
         raise InputError(f"the comment is longer than {LONGEST_COMMENT} characters; shorten it")
     with _saving:
         old = load_corrections(result)
-        new = Corrections(result.name, file_sha256(result), old.corrections).with_correction(correction)
+        made_for = old.result_sha256 if old.corrections else file_sha256(result)
+        new = Corrections(result.name, made_for, old.corrections).with_correction(correction)
         new.write(corrections_path(result), private=True)
     return new

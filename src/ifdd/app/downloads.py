@@ -67,7 +67,7 @@ def make_file(recognition: Recognition, video: Path | None, name: str, form: str
     if form == "mp4":  # results may name any file of this computer
         recognition = replace(recognition, video=replace(recognition.video, path=str(video)))
     path = folder / file_name(Path(name).name, form)
-    write(recognition, path)
+    write(recognition, path, form)
     files = sorted(folder.iterdir())
     if len(files) == 1:
         return path

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from ifdd.errors import InputError
-from ifdd.inference.batch.jobs import name_results
 from ifdd.inference.batch.ledger import Ledger
 from ifdd.inference.batch.worker import Settings
 from ifdd.inference.outputs.document import write_document
@@ -43,7 +42,7 @@ class Engine:
             InputError: the video is unreadable, or results cannot be written.
         """
         ledger = self._ledger
-        job = name_results({str(video): name}, ledger.names, ledger.kept, self._disk)[0]
+        job = ledger.assign({str(video): name}, ["json"], self._disk)[0]
         path = self.settings.out / f"{job.name}.json"
         if ledger.is_done(job, [path]):
             return path

@@ -14,8 +14,8 @@ from ifdd.faces.detection import DetectorKind, choose_detector
 from ifdd.faces.tracking import TrackingOptions
 from ifdd.files import expand
 from ifdd.inference.batch.crew import Crew
-from ifdd.inference.batch.cutting import Cutting
-from ifdd.inference.batch.jobs import Job, find_videos, is_live_or_piped, name_results, refuse_unwritable
+from ifdd.inference.batch.cutting import Cutting, remove_parts
+from ifdd.inference.batch.jobs import Job, find_videos, is_live_or_piped, refuse_unwritable
 from ifdd.inference.batch.ledger import Ledger
 from ifdd.inference.batch.worker import Outcome, Settings, Worker, build_worker
 from ifdd.inference.outputs.write import STATISTICS, parse_formats
@@ -25,7 +25,7 @@ from ifdd.model import DEFAULT, Checkpoint, choose_device, device_for, load_mode
 from ifdd.model.device import check_device_name
 from ifdd.names import Disk, counted, listed, printable
 from ifdd.remote.storage import is_stored
-from ifdd.video.sources import CAMERA, SourceOptions, hide_password
+from ifdd.video.sources import CAMERA, SourceOptions, hide_password, open_video
 
 ONE_LINE_FROM_VIDEOS = 10
 """From this number of videos on, each is reported in one line."""
@@ -130,8 +130,10 @@ def recognize(
     part_seconds = 60 * minutes or None
     settings = Settings(checkpoint, choice, own_device, windows, tracking, source, out, forms, brief, part_seconds)
     worker = build_worker(settings, loaded=loaded)
+    if len(found) == 1:
+        _refuse_unreadable(next(iter(found)), source)
     ledger = Ledger(out, settings.digest(worker.recognizer))
-    jobs = name_results(found, ledger.names, ledger.kept, Disk.of(out))
+    jobs = ledger.assign(found, forms, Disk.of(out), _notify)
     if len(jobs) == 1 and (is_live_or_piped(jobs[0].video) or (place.kind == "local" and part_seconds is None)):
         _recognize_one(worker, jobs[0], ledger, overwrite)
         return
@@ -165,6 +167,12 @@ def _refuse_missing(videos: Collection[str]) -> None:
         raise InputError("no videos: all that was found is skipped; name a video itself to read it nevertheless")
     if not there:
         raise InputError(f"no such video: {next(iter(videos))}; check the path")
+
+
+def _refuse_unreadable(video: str, options: SourceOptions) -> None:
+    """Refuse the only video, before a folder is made for its results."""
+    if not (is_live_or_piped(video) or is_stored(video)):
+        open_video(video, options).close()
 
 
 def _refuse_to_annotate(videos: Sequence[str]) -> None:
@@ -261,6 +269,7 @@ def _recognize_one(worker: Worker, job: Job, ledger: Ledger, overwrite: bool) ->
             bar.stop()
     if outcome.fatal:
         raise InputError(outcome.fatal)
+    remove_parts(worker.settings.out, job)  # an earlier run may have cut it
     _keep(outcome, worker, ledger)
     _print_notice(worker.recognizer)
 

@@ -14,7 +14,7 @@ def source_stamp(path: Path) -> str:
     Args:
         path: a video or a folder of images; a path that does not exist or cannot be read has a stamp too.
     """
-    path = path.absolute()
+    path = Path(os.path.abspath(path))  # noqa: PTH100 (Path.absolute keeps "..")
     return hashlib.sha256(json.dumps([str(path), _states(path)]).encode()).hexdigest()
 
 

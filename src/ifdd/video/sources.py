@@ -36,7 +36,11 @@ SCHEMES = ("http", "https", "rtsp", "rtsps", "rtmp", "rtmps", "srt", "tcp", "udp
 """Schemes of the addresses that can be read."""
 
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
-_PASSWORD = re.compile(r"//[^/@]*@")
+_PASSWORD = re.compile(r"//[^/?#]*@")
+_SECRET = re.compile(
+    r"([?&][^=&#]*(?:user|usr|login|pass|pwd|token|secret|key|sig|auth|cred)[^=&#]*=)[^&#]*", re.IGNORECASE
+)
+"""A parameter of an address whose name sounds like a credential."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,7 @@ class VideoSource:
         """Whether the newest frame is the last one to be read."""
         if self.cut:
             return self._end >= self.cut.end_seconds - TIME_TOLERANCE
-        return self._end - self._start >= (self.options.maximum_seconds or math.inf)
+        return self._end - self._start >= (self.options.maximum_seconds or math.inf) - TIME_TOLERANCE
 
     @property
     def most_seconds(self) -> float | None:
@@ -298,8 +302,14 @@ def is_address(source: str) -> bool:
 
 
 def hide_password(source: str) -> str:
-    """Return an address without the user and the password in it."""
-    return _PASSWORD.sub("//***@", source, count=1) if is_address(source) else source
+    """Return an address without the user and the password in it.
+
+    Example:
+        >>> from ifdd.video.sources import hide_password
+        >>> hide_password("rtsp://me:p@ss@camera/stream"), hide_password("http://camera/video?user=me&pwd=p&id=2")
+        ('rtsp://***@camera/stream', 'http://camera/video?user=***&pwd=***&id=2')
+    """
+    return _SECRET.sub(r"\1***", _PASSWORD.sub("//***@", source, count=1)) if is_address(source) else source
 
 
 def _open_stdin(options: SourceOptions, stdin: BufferedIOBase | None) -> Reader:

@@ -75,6 +75,26 @@ def test_a_person_who_was_coded(folder: Path) -> None:
     assert found["pairs"][0]["people"] == {"": [1]}
 
 
+def test_the_code_of_a_single_person_is_no_track(folder: Path) -> None:
+    expected = agree(folder)
+    (folder / "a.csv").write_text(
+        CODED.replace("label", "label,subject").replace("\n", ",P07\n").replace("subject,P07", "subject")
+    )
+    found = agree(folder)
+    assert found["pairs"][0]["people"] == {"P07": [1]}
+    assert found["kappa"] == expected["kappa"]
+
+
+def test_a_coding_that_fits_two_results_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("one", "two"):
+        (folder / "results" / name).mkdir(parents=True)
+        (folder / "results" / name / "a.json").write_bytes((folder / "a.json").read_bytes())
+    with pytest.raises(SystemExit):
+        main(["agree", str(folder / "results"), str(folder)])
+    one, two = (folder / "results" / name / "a.json" for name in ("one", "two"))
+    assert f"{folder / 'a.csv'} could belong to {one} or to {two}" in capsys.readouterr().err
+
+
 def test_gaps_can_mean_a_class_and_uncertain_is_counted(folder: Path) -> None:
     found = agree(folder, "--gaps", "sad")
     assert found["coded_seconds"] == 10

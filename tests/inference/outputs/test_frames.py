@@ -1,6 +1,7 @@
 """Tables of frames, and BIDS events, read back by pandas."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,13 @@ def test_bids_events_have_a_row_for_each_segment(result: Recognition, tmp_path: 
     described = json.loads((tmp_path / "a_events.json").read_text("utf-8"))
     assert set(table.columns) <= described.keys()
     assert set(described["trial_type"]["Levels"]) == {*CLASSES, "uncertain"}
+
+
+def test_bids_events_are_on_the_clock_of_a_player(result: Recognition, tmp_path: Path) -> None:
+    late = replace(result, video=replace(result.video, start_seconds=1.5, path="caf\udce9.mp4"))
+    late.write(tmp_path / "a_events.tsv")
+    assert pandas.read_csv(tmp_path / "a_events.tsv", sep="\t")["onset"].tolist() == [1.5, 2.3]
+    assert json.loads((tmp_path / "a_events.json").read_text("utf-8"))["Sources"] == ["caf\udce9.mp4"]
 
 
 @pytest.mark.parametrize("name", ["a.bids", "a.frames", "a.tsv", "events.tsv"])

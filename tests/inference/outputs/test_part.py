@@ -8,10 +8,10 @@ import pytest
 import webvtt
 
 from ifdd.errors import InputError
-from ifdd.inference import Recognizer, WindowOptions
+from ifdd.inference import Recognition, Recognizer, WindowOptions
 from ifdd.inference.outputs.pictures.render import draw_frames
 from ifdd.video.frames import iter_frames, read_frames
-from ifdd.video.sources import SourceOptions
+from ifdd.video.sources import SourceOptions, open_video
 from tests.helpers.faces import DiscDetector, disc_frames
 from tests.helpers.videos import write_frame_folder, write_video
 
@@ -80,6 +80,24 @@ def test_results_for_a_part_match_the_original_video(checkpoint: Path, tmp_path:
         with av.open(str(tmp_path / "out.mp4")) as container:
             heard = sum(frame.samples for frame in container.decode(audio=0))
         assert heard / 16000 == pytest.approx(1.2, abs=0.2)
+
+
+def test_saved_results_draw_the_same_frames(checkpoint: Path, tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", disc_frames(30), fps=30.0)
+    # from the frame at 0.0667 s, as it is saved, which is 0.06666 s
+    found = recognizer(checkpoint).recognize(path, source=SourceOptions(start_seconds=0.05, maximum_seconds=0.5))
+    found.write(tmp_path / "a.json")
+    saved = Recognition.load(tmp_path / "a.json")
+    assert saved.video.start_seconds > found.video.start_seconds
+    drawn = [(frame.index, frame.seconds) for frame in draw_frames(found, path)]
+    assert len(drawn) == 15
+    assert [(frame.index, frame.seconds) for frame in draw_frames(saved, path)] == drawn
+
+
+@pytest.mark.parametrize(("start", "length", "frames"), [(3.2, 5.0, 125), (0.0, 1.0, 25), (0.12, 0.28, 7)])
+def test_a_length_of_whole_frames_is_kept(tmp_path: Path, start: float, length: float, frames: int) -> None:
+    path = write_video(tmp_path / "a.mp4", np.full((220, 48, 64, 3), 90, np.uint8))
+    assert len(list(open_video(path, SourceOptions(start_seconds=start, maximum_seconds=length)))) == frames
 
 
 def test_a_part_beyond_the_end_is_refused(checkpoint: Path, tmp_path: Path) -> None:

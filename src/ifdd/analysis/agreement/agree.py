@@ -106,6 +106,10 @@ def _pair_files(result: Path, annotation: Path) -> list[tuple[Path, Path]]:
             codings[path.stem] = path
     found = find_results(result).paths
     pairs = [(path, codings[path.stem]) for path in found if path.stem in codings]
+    first: dict[Path, Path] = {}
+    for path, coding in pairs:
+        if (other := first.setdefault(coding, path)) != path:
+            raise InputError(f"{coding} could belong to {other} or to {path}; compare the folders of both one by one")
     if not pairs:
         names = listed([path.stem for path in found], 4)
         raise InputError(

@@ -34,7 +34,7 @@ def pair_tiers(annotations: Annotations, results: Results, people: Mapping[str, 
     """Return tier -> tracks.
 
     Chosen tiers come first. Otherwise tiers that are called after the number of a track, as in the files that ifdd
-    writes, belong to that track, and others are left out; a single tier belongs to all tracks together.
+    writes, belong to that track, and others are left out; a single tier that is not belongs to all tracks together.
 
     Args:
         annotations: those of the video.
@@ -47,9 +47,11 @@ def pair_tiers(annotations: Annotations, results: Results, people: Mapping[str, 
     numbers = {track.id for track in results.tracks}
     if people:
         return {tier: _chosen(tier, tracks, annotations, numbers) for tier, tracks in people.items()}
-    named = {tier: match for tier in annotations.tiers if (match := _NUMBERED.fullmatch(tier.strip()))}
+    named = {tier: int(match[1]) for tier in annotations.tiers if (match := _NUMBERED.fullmatch(tier.strip()))}
+    if len(annotations.tiers) == 1 and not set(named.values()) <= numbers:
+        named = {}  # the code of a person, such as P07
     if named:
-        return {tier: (int(match[1]),) if int(match[1]) in numbers else () for tier, match in named.items()}
+        return {tier: (track,) if track in numbers else () for tier, track in named.items()}
     if len(annotations.tiers) == 1:
         return {annotations.tiers[0]: tuple(sorted(numbers))}
     tiers, tracks = ", ".join(map(repr, annotations.tiers)), listed(list(map(str, sorted(numbers))), 9)

@@ -2,13 +2,13 @@
 
 import hashlib
 import math
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ifdd.errors import InputError
 from ifdd.inference.batch.jobs import Job, PartJob, is_live_or_piped
 from ifdd.inference.batch.ledger import Ledger
 from ifdd.inference.batch.part_files import read_part
@@ -86,7 +86,7 @@ class Cutting:
         """Yield the outcome of a video as soon as it is known, given those of its parts."""
         job = replace(outcome.job, part=None)
         if outcome.job.part is None or outcome.fatal is not None:
-            yield replace(outcome, job=job)
+            yield self._cleaned(replace(outcome, job=job))
             return
         video = self._videos[job.name]
         video.error = video.error or outcome.error
@@ -102,22 +102,23 @@ class Cutting:
         found = [part for part in map(read_part, map(_file, video.parts)) if part is not None]
         if len(found) < len(video.parts):
             return Outcome(job, error=f"{job.shown}: {len(video.parts) - len(found)} of its parts are lost in {PARTS}")
-        outcome = self.worker.join(job, found, self.overlap_seconds)
+        return self._cleaned(self.worker.join(job, found, self.overlap_seconds))
+
+    def _cleaned(self, outcome: Outcome) -> Outcome:
+        """Return the outcome of a video; remove its parts, those of earlier runs too, if its results are written."""
         if outcome.error is None and outcome.fatal is None:
-            shutil.rmtree(self._folder(job), ignore_errors=True)
-            with suppress(OSError):  # other videos have parts there
-                self._folder(job).parent.rmdir()
+            remove_parts(self.worker.settings.out, outcome.job)
         return outcome
 
     def _parts(self, job: Job) -> list[Job]:
-        """Return all parts of a video; none if it is not cut, or cannot be read, which its recognition reports."""
+        """Return all parts of a video; none if it is not cut, or fails, which its recognition reports."""
         settings = self.worker.settings
         if settings.part_seconds is None or is_live_or_piped(job.video) or is_stored(job.video):
             return []
         try:
             with closing(open_video(job.video, settings.source)) as source:
                 return self._planned(job, source, settings.part_seconds)
-        except InputError:
+        except Exception:
             return []
 
     def _planned(self, job: Job, source: VideoSource, part_seconds: float) -> list[Job]:
@@ -130,20 +131,34 @@ class Cutting:
         starts = [source.options.start_seconds, *borders]
         ends = [min(border + self.overlap_seconds, frame.seconds + most) for border in [*borders, math.inf]]
         size = (frame.image.shape[1], frame.image.shape[0])
-        folder = self._folder(job) / self._digest(job)
+        folder = _folder(self.worker.settings.out, job) / self._digest(job)
         return [
             replace(job, part=PartJob(number, len(starts), start, Cut(frame.seconds, following, end), size, folder))
             for number, (start, following, end) in enumerate(zip(starts, [*borders, math.inf], ends, strict=True), 1)
         ]
-
-    def _folder(self, job: Job) -> Path:
-        return self.worker.settings.out / PARTS / hashlib.sha256(job.name.encode()).hexdigest()[:16]
 
     def _digest(self, job: Job) -> str:
         """Return what the parts of a video depend on, as the name of a folder."""
         lengths = f"{self.worker.settings.part_seconds} {self.overlap_seconds}"
         content = f"{self.ledger.settings} {self.ledger.stamp(job)} {lengths}"
         return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def remove_parts(out: Path, job: Job) -> None:
+    """Remove the parts of a video that is done, whether or not this run has cut it.
+
+    Args:
+        out: the folder of the results.
+        job: the video.
+    """
+    folder = _folder(out, job)
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):  # other videos have parts there
+        folder.parent.rmdir()
+
+
+def _folder(out: Path, job: Job) -> Path:
+    return out / PARTS / hashlib.sha256(os.fsencode(job.name)).hexdigest()[:16]
 
 
 def _file(job: Job) -> Path:

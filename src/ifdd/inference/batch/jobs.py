@@ -1,8 +1,10 @@
 """Which videos to recognise, and the names of their results."""
 
+import os
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from ifdd.errors import InputError
@@ -114,8 +116,9 @@ def name_results(
     earlier: dict[str, str] | None = None,
     kept: Collection[str] = (),
     disk: Disk = Disk(),  # noqa: B008 (frozen)
+    blocked: Callable[[str], bool] = lambda name: False,
 ) -> list[Job]:
-    """Give every video a unique name for its results; a video keeps its earlier name.
+    """Give every video a unique name for its results; a video keeps its earlier name, unless that is blocked.
 
     Names that differ only by case or by the form of their accents count as equal, because on many disks they are one
     file. A live or piped source gets a new name each time, because it is a different video each time.
@@ -125,6 +128,7 @@ def name_results(
         earlier: key of a video -> name given in an earlier run.
         kept: names of existing results.
         disk: the names that the disk of the results takes.
+        blocked: whether results of a name would replace a file that is not a result.
     """
     earlier = {
         key: name for key, name in (earlier or {}).items() if not is_live_or_piped(key) and disk.fit(name) == name
@@ -132,10 +136,10 @@ def name_results(
     taken = {same_file(name) for name in (*earlier.values(), *kept)}
     jobs = []
     for video, base in found.items():
-        name, number = earlier.get(video_key(video)), 1
-        while name is None:
-            tried = disk.fit(base if number == 1 else f"{base}-{number}")
-            name, number = (None if _is_taken(same_file(tried), taken) else tried), number + 1
+        name = earlier.get(video_key(video))
+        if name is None or blocked(name):
+            names = (disk.fit(base if number == 1 else f"{base}-{number}") for number in count(1))
+            name = next(name for name in names if not (_is_taken(same_file(name), taken) or blocked(name)))
         taken.add(same_file(name))
         jobs.append(Job(video, name))
     return jobs
@@ -149,7 +153,9 @@ def _is_taken(name: str, taken: Collection[str]) -> bool:
 
 def video_key(video: str) -> str:
     """Return what identifies a video, whatever the working directory; without a password."""
-    return hide_password(video) if is_live_or_piped(video) or is_stored(video) else str(Path(video).absolute())
+    if is_live_or_piped(video) or is_stored(video):
+        return hide_password(video)
+    return os.path.abspath(video)  # noqa: PTH100 (Path.absolute keeps "..")
 
 
 def _source_name(source: str) -> str:

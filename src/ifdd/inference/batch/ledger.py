@@ -1,17 +1,24 @@
 """The ledger of the videos done, so that none is recognised twice.
 
-The file ``recognize.jsonl`` in the folder of the results has one line per attempt. A video is done if the ledger lists
-it as done, settings and video are unchanged, and its results exist.
+The file ``recognize.jsonl`` in the folder of the results has one line per attempt, after one that reserves the names of
+its files: several processes may write to one folder. A video is done if the ledger lists it as done, settings and video
+are unchanged, and its results exist.
 """
 
+import fcntl
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from ifdd.errors import InputError
-from ifdd.inference.batch.jobs import Job, is_live_or_piped, video_key
+from ifdd.files import exists
+from ifdd.inference.batch.jobs import Job, is_live_or_piped, name_results, video_key
 from ifdd.inference.batch.search import LEDGER, attempts_in
+from ifdd.inference.outputs.write import file_names
+from ifdd.names import Disk, listed
 from ifdd.remote.storage import is_stored, stored_stamp
 from ifdd.video.fingerprint import source_stamp
 
@@ -27,17 +34,60 @@ class Ledger:
     def __init__(self, out: Path, settings: str) -> None:
         self.path = out / LEDGER
         self.settings = settings
-        self._attempts: dict[str, dict[str, object]] = {}
         self.kept: dict[str, set[str]] = {}
-        """Name of results -> the endings of all files ever written for it."""
+        """Name of results -> the endings of all files ever written, or reserved, for it."""
+        self._attempts: dict[str, dict[str, object]] = {}
+        self._names: dict[str, str] = {}
+        self._holders: dict[str, str] = {}
         self._stamps: dict[str, str] = {}
-        for attempt in attempts_in(out):
-            self._remember(attempt)
+        self._read()
 
     @property
     def names(self) -> dict[str, str]:
-        """Key of a video -> name of its results."""
-        return {key: str(attempt["name"]) for key, attempt in self._attempts.items() if "name" in attempt}
+        """Key of a video -> name of its results, which no other video has."""
+        return dict(self._names)
+
+    def assign(
+        self,
+        found: Mapping[str, str],
+        forms: Sequence[str],
+        disk: Disk,
+        notify: Callable[[str], object] = lambda line: None,
+    ) -> list[Job]:
+        """Name the results of videos, and reserve the names of their files against other processes.
+
+        A file that is there and that no attempt wrote is never replaced: the results get another name.
+
+        Args:
+            found: video -> name for its results, if nothing else has it.
+            forms: the formats of the results.
+            disk: the names that the disk of the results takes.
+            notify: called with a line that says which files were in the way.
+
+        Raises:
+            InputError: the folder cannot be written to.
+        """
+        endings = {ending for form in forms for ending in file_names("", form)}
+        others: list[str] = []
+
+        def blocked(name: str) -> bool:
+            files = [self.path.parent / f"{name}{ending}" for ending in endings - self.kept.get(name, set())]
+            others.extend(there := sorted(str(file) for file in files if exists(file)))
+            return bool(there)
+
+        with self._locked() as file:
+            self._read()
+            jobs = name_results(dict(found), self.names, self.kept, disk, blocked)
+            for job in jobs:
+                self._stamps.pop(job.video, None)
+                if not is_live_or_piped(job.video) and (
+                    self._names.get(video_key(job.video)) != job.name or endings - self.kept.get(job.name, set())
+                ):
+                    self._append(file, {"video": video_key(job.video), "name": job.name, "reserved": sorted(endings)})
+        if others:
+            files = listed(list(dict.fromkeys(others)), 3)
+            notify(f"not replaced, because ifdd did not write it: {files}; the results get another name")
+        return jobs
 
     def is_done(self, job: Job, results: Iterable[Path]) -> bool:
         """Whether a video was recognised with the same settings and its results exist."""
@@ -75,33 +125,63 @@ class Ledger:
             "error": error,
             "endings": sorted({job.ending(path) for path in results} | _endings(self._same_attempt(job) or {})),
         }
-        self._remember(attempt)
-        line = json.dumps(attempt, ensure_ascii=False) + "\n"
+        with self._locked() as file:
+            self._append(file, attempt)
+
+    @contextmanager
+    def _locked(self) -> Iterator[BinaryIO]:
+        """Open the ledger to append to it, while no other process does.
+
+        Raises:
+            InputError: the folder cannot be written to or the disk is full.
+        """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab+") as file:
-                if file.tell():
-                    file.seek(-1, os.SEEK_END)
-                    line = line if file.read(1) == b"\n" else "\n" + line
-                # bytes of a name that are not UTF-8 are lone surrogates, which JSON can only hold escaped
-                file.write(line.encode("utf-8", "backslashreplace"))
-        except OSError as error_:
+                with suppress(OSError):  # some network disks lock nothing
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                yield file
+        except OSError as error:
             raise InputError(
-                f"cannot write {self.path}: {error_.strerror}; free space or choose another folder"
-            ) from error_
+                f"cannot write {self.path}: {error.strerror}; free space or choose another folder"
+            ) from error
 
-    def _remember(self, attempt: dict[str, object]) -> None:
-        """Include an attempt."""
-        self._attempts[str(attempt["video"])] = attempt
-        if "name" in attempt and attempt.get("error") is None:
-            self.kept.setdefault(str(attempt["name"]), set()).update(_endings(attempt))
+    def _append(self, file: BinaryIO, line: dict[str, object]) -> None:
+        """Write and remember a line; the one before may be incomplete."""
+        text = json.dumps(line, ensure_ascii=False) + "\n"
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            text = text if file.read(1) == b"\n" else "\n" + text
+        # bytes of a name that are not UTF-8 are lone surrogates, which JSON can only hold escaped
+        file.write(text.encode("utf-8", "backslashreplace"))
+        self._remember(line)
+
+    def _read(self) -> None:
+        """Read the file, to which other processes may have added."""
+        self.kept, self._attempts, self._names, self._holders = {}, {}, {}, {}
+        for line in attempts_in(self.path.parent):
+            self._remember(line)
+
+    def _remember(self, line: dict[str, object]) -> None:
+        """Include an attempt or a reservation."""
+        video, reserved = video_key(str(line["video"])), line.get("reserved")
+        if "name" in line:
+            name = str(line["name"])
+            self._holders.pop(self._names.get(video, ""), None)
+            self._names.pop(self._holders.get(name, ""), None)  # of two videos with one name, the newest has it
+            self._names[video], self._holders[name] = name, video
+            if line.get("error") is None:
+                more = set(map(str, reserved)) if isinstance(reserved, list) else _endings(line)
+                self.kept.setdefault(name, set()).update(more)
+        if reserved is None:
+            self._attempts[video] = line
 
     def _same_attempt(self, job: Job) -> dict[str, object] | None:
         stamp = self.stamp(job)
         attempt = self._attempts.get(video_key(job.video))
         if attempt is None or not stamp or attempt.get("settings") != self.settings:
             return None
-        return attempt if attempt.get("stamp") == stamp else None
+        return attempt if attempt.get("stamp") == stamp and attempt.get("name") == job.name else None
 
     def stamp(self, job: Job) -> str:
         """Return the stamp of a video at the first call, before it is read; "" for a source without a file."""

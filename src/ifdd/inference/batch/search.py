@@ -32,6 +32,7 @@ class VideoSearch:
     _seen: set[str] = field(default_factory=set)
     _twice: list[str] = field(default_factory=list)
     _results: list[str] = field(default_factory=list)
+    _pictures: list[str] = field(default_factory=list)
 
     def find(self, word: str) -> Iterator[tuple[str, str]]:
         """Yield videos that were not found before and names for their results.
@@ -79,6 +80,7 @@ class VideoSearch:
             ([*self._walk.system_folders, *hidden], "hidden or a system's"),
             ([*self._walk.repeated, *self._twice], "links to what is read already"),
             (self._results, "results of an earlier run"),
+            (self._pictures, "pictures in folders with videos below"),
         ):
             if names:
                 notify(f"skipped, {what}: {len(names)} ({some(names)})")
@@ -105,7 +107,7 @@ class VideoSearch:
             yield path, path.stem
             return
         own_name = Path(os.path.realpath(path)).name
-        if _is_folder_of_images(path):
+        if _is_folder_of_images(path) and not self._has_videos_below(path):
             yield path, own_name
             return
         for video in list(self._search(path)) or [path]:  # an empty folder is refused later
@@ -121,11 +123,24 @@ class VideoSearch:
             found.folders[:] = [name for name in found.folders if os.path.realpath(found.path / name) != out]
             videos = [path for name in found.files if is_video_file(path := found.path / name)]
             yield from (video for video in videos if not self._is_result(video, results))
-            if found.path != directory and _is_folder_of_images(found.path, results):
-                found.folders.clear()
-                yield found.path
+            if _is_folder_of_images(found.path, results):
+                if self._has_videos_below(found.path):
+                    self._pictures.append(str(found.path))
+                elif found.path != directory:
+                    found.folders.clear()
+                    yield found.path
         yield from sorted(self._walk.unreadable)  # each is refused later
         self._walk.unreadable.clear()
+
+    def _has_videos_below(self, folder: Path) -> bool:
+        """Whether there are videos in the folders below a folder, and not only annotated ones."""
+        out = os.path.realpath(self.out)
+        for found in Walk().through(folder):
+            found.folders[:] = [name for name in found.folders if os.path.realpath(found.path / name) != out]
+            videos = [path for name in found.files if is_video_file(path := found.path / name)]
+            if any(not is_annotated(video) for video in videos):
+                return True
+        return False
 
     def _is_result(self, video: Path, results: set[str]) -> bool:
         """Whether a file is an annotated video; it is then noted."""

@@ -28,7 +28,7 @@ from ifdd.files import file_sha256, try_writing
 from ifdd.inference.batch.jobs import Job, PartJob
 from ifdd.inference.batch.part_files import write_part
 from ifdd.inference.outputs.document import SCHEMA_VERSION
-from ifdd.inference.outputs.write import STATISTICS, file_name, file_names
+from ifdd.inference.outputs.write import STATISTICS, file_name, file_names, write
 from ifdd.inference.parts import Part
 from ifdd.inference.pipeline import Progress
 from ifdd.inference.recognition import Recognition
@@ -157,6 +157,8 @@ class Worker:
             return self._write(job, recognition, f"; joined from {len(parts)} parts")
         except InputError as error:
             return Outcome(job, error=str(error))
+        except Exception as error:
+            return Outcome(job, error=unexpected(job.shown, error))
 
     def _recognize_part(self, job: Job, part: PartJob, bar: Bar | None, statistics: bool) -> Outcome:
         """Recognise a part of a video and write what was found, for ``join``."""
@@ -186,7 +188,7 @@ class Worker:
         """Write the results of a video."""
         for form in self.settings.formats:
             path = self.settings.out / file_name(job.name, form)
-            failed = self._unwritten(job, partial(recognition.write, path))
+            failed = self._unwritten(job, partial(write, recognition, path, form))
             if failed is not None:
                 return failed
         written = f"written: {printable(', '.join(map(str, self.settings.results(job))))}{remark}"

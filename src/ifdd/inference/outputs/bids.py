@@ -1,7 +1,7 @@
 """BIDS events: ``NAME_events.tsv``, a segment a row, and ``NAME_events.json``, which describes its columns.
 
 The form is that of task events in the Brain Imaging Data Structure (https://bids-specification.readthedocs.io,
-"Events"): onset and duration first, in seconds from the first frame of the video, missing values as ``n/a``.
+"Events"): onset and duration first, in seconds as players count them, missing values as ``n/a``.
 """
 
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ifdd.files import write_pieces, write_text
-from ifdd.inference.outputs.style import name_of
+from ifdd.inference.outputs.style import name_of, played_segments
 from ifdd.inference.results import UNCERTAIN, Results
 
 ENDING = "_events.tsv"
@@ -31,16 +31,18 @@ def write_events(results: Results, path: Path) -> None:
     Raises:
         InputError: the folder cannot be written to.
     """
-    write_text(
-        path.with_suffix(".json"), json.dumps(sidecar(results), indent=2, ensure_ascii=False) + "\n", private=True
-    )
+    description = json.dumps(sidecar(results), indent=2, ensure_ascii=False) + "\n"
+    # bytes of a name that are not UTF-8 are lone surrogates, which JSON can only hold escaped
+    description = description.encode("utf-8", "backslashreplace").decode("utf-8")
+    write_text(path.with_suffix(".json"), description, private=True)
     write_pieces(path, event_lines(results), private=True)
 
 
 def event_lines(results: Results) -> Iterator[str]:
     """Yield the lines of the events, by onset, then by person."""
     yield "onset\tduration\ttrial_type\tperson\tprobability\tquality\tflaw\n"
-    for segment in sorted(results.segments, key=lambda segment: (segment.start_seconds, segment.track)):
+    segments = [segment for track in results.tracks for segment in played_segments(results, track)]
+    for segment in sorted(segments, key=lambda segment: (segment.start_seconds, segment.track)):
         duration = segment.end_seconds - segment.start_seconds
         name = name_of(segment, results.classes)
         yield (
@@ -54,7 +56,7 @@ def sidecar(results: Results) -> dict[str, Any]:
     model = results.model
     labels = {name: f"the expression is recognised as {name}" for name in results.classes}
     return {
-        "onset": {"Description": "Start of the segment, from the first frame of the video", "Units": "s"},
+        "onset": {"Description": "Start of the segment, as players count time", "Units": "s"},
         "duration": {"Description": "Length of the segment", "Units": "s"},
         "trial_type": {
             "LongName": "Facial expression",

@@ -41,22 +41,35 @@ _NEEDED = {"parquet": ("pyarrow", "parquet"), **dict.fromkeys(("png", "svg", "mp
 """Suffix -> the library that its writer needs, and the extra of ifdd that installs it."""
 
 
-def write(results: Results, path: Path) -> None:
-    """Write results in the format of the path's suffix, whole or not at all.
+def write(results: Results, path: Path, form: str | None = None) -> None:
+    """Write results, whole or not at all.
+
+    Args:
+        results: the results.
+        path: the file.
+        form: the format; None for that of the path's suffix.
 
     Raises:
         InputError: the suffix is that of no format; or as the writer.
     """
+    form = form or _form_of(path)
+    if form == STATISTICS:
+        write_statistics(results, path)
+    else:
+        FORMATS[form](results, path)
+
+
+def _form_of(path: Path) -> str:
+    """Return the format that a path's suffix names."""
     name = path.name.lower()
     if name.endswith("." + STATISTICS):
-        write_statistics(results, path)
-        return
+        return STATISTICS
     longer = next((form for form, ending in ENDINGS.items() if name.endswith(ending)), None)
     form = longer or path.suffix.lower().removeprefix(".")
     if form not in FORMATS or (longer is None and form in ENDINGS):
         known = [ENDINGS.get(each, each).lstrip(".") for each in FORMATS]
         raise InputError(f"{path}: unknown format '{path.suffix}'; use one of {', '.join(known)}")
-    FORMATS[form](results, path)
+    return form
 
 
 def file_name(name: str, form: str) -> str:

@@ -3,8 +3,10 @@
 Frames are processed one at a time.
 """
 
+import shutil
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from itertools import islice
 from math import inf
 from pathlib import Path
 
@@ -14,11 +16,14 @@ from ifdd.errors import InputError
 from ifdd.files import atomic_path
 from ifdd.inference.outputs.pictures.painter import Painter, load_font
 from ifdd.inference.results import Results
+from ifdd.remote.storage import fetch, is_stored
 from ifdd.video.encode import VideoWriter
 from ifdd.video.frames import Frame
 from ifdd.video.mark import ANNOTATED
 from ifdd.video.sources import SourceOptions, open_video
-from ifdd.video.timestamps import TIME_TOLERANCE
+
+ROUNDING_SECONDS = 1e-4
+"""Times in results that were saved may be off by this much."""
 
 
 def render_video(results: Results, path: Path) -> None:
@@ -31,13 +36,30 @@ def render_video(results: Results, path: Path) -> None:
             or matplotlib (for the font) is not installed.
     """
     load_font(12, False)  # fails early if the font is missing
-    source = Path(results.video.path)
-    if not source.exists():
-        raise InputError(f"an annotated video needs the video itself, and {source} is not a file; give a file")
-    if path.exists() and path.samefile(source):
-        raise InputError(f"the annotated video would replace the video itself, {source}; choose another folder")
-    with atomic_path(path, private=True) as temporary:
-        _encode(results, source, temporary)
+    with _file_of(str(results.video.path)) as source:
+        if not source.exists():
+            raise InputError(f"an annotated video needs the video itself, and {source} is not a file; give a file")
+        if path.exists() and path.samefile(source):
+            raise InputError(f"the annotated video would replace the video itself, {source}; choose another folder")
+        with atomic_path(path, private=True) as temporary:
+            _encode(results, source, temporary)
+
+
+@contextmanager
+def _file_of(video: str) -> Iterator[Path]:
+    """Yield the file of a video; of one in object storage, a copy that is deleted afterwards.
+
+    Raises:
+        InputError: the storage cannot be read.
+    """
+    if not is_stored(video):
+        yield Path(video)
+        return
+    copy = fetch(video)
+    try:
+        yield copy
+    finally:
+        shutil.rmtree(copy.parent, ignore_errors=True)
 
 
 def draw_frames(results: Results, source: Path) -> Iterator[Frame]:
@@ -49,21 +71,20 @@ def draw_frames(results: Results, source: Path) -> Iterator[Frame]:
     painter: Painter | None = None
     zero = 0.0
     video = results.video
-    options = SourceOptions(
-        image_fps=video.fps, start_seconds=video.start_seconds, maximum_seconds=video.duration_seconds
-    )
-    for frame in open_video(source, options):
-        if painter is None:
-            height, width = frame.image.shape[:2]
-            painter, zero = Painter(results, width, height), frame.seconds
-        yield frame._replace(image=painter.draw(frame.image, frame.index, frame.seconds - zero))
+    options = SourceOptions(image_fps=video.fps, start_seconds=max(0.0, video.start_seconds - ROUNDING_SECONDS))
+    with closing(iter(open_video(source, options))) as frames:
+        for frame in islice(frames, video.frames):
+            if painter is None:
+                height, width = frame.image.shape[:2]
+                painter, zero = Painter(results, width, height), frame.seconds
+            yield frame._replace(image=painter.draw(frame.image, frame.index, frame.seconds - zero))
 
 
 def _encode(results: Results, source: Path, target: Path) -> None:
     """Write the annotated frames and the sound; for a part of the video, only the sound of that part."""
     video = results.video
     with closing(iter(open_video(source, SourceOptions(image_fps=video.fps)))) as frames:
-        is_later = next(frames).seconds < video.start_seconds - TIME_TOLERANCE
+        is_later = next(frames).seconds < video.start_seconds - ROUNDING_SECONDS
     part = (video.start_seconds, video.end_seconds) if is_later else (0.0, inf)
     try:
         with VideoWriter(

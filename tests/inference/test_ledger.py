@@ -1,0 +1,104 @@
+"""Names of results: no file of others is replaced, and no two videos share a name, even if several processes run."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ifdd.inference.batch.cutting import PARTS, _folder
+from ifdd.inference.batch.jobs import Job
+from ifdd.inference.batch.ledger import Ledger
+from ifdd.inference.batch.search import LEDGER
+from ifdd.names import Disk
+from tests.inference.test_batch import run, write_videos
+
+
+def assigned(ledger: Ledger, *videos: str, forms: tuple[str, ...] = ("json",)) -> list[str]:
+    """Return the names that videos get, each called after its file."""
+    return [job.name for job in ledger.assign({video: Path(video).stem for video in videos}, forms, Disk())]
+
+
+def test_files_that_are_not_results_are_not_replaced(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    folder = tmp_path / "in"
+    video, other = write_videos(folder, "talk.mkv", "talk.mp4")
+    coding, before = folder / "talk.eaf", other.read_bytes()
+    coding.write_text("hours of work")
+    assert run(checkpoint, folder, video) == 0
+    assert (folder / "talk.json").is_file()
+    for _ in range(2):
+        assert run(checkpoint, folder, video, "--formats", "eaf,mp4,json", "--overwrite") == 0
+    shown = capfd.readouterr().err
+    assert shown.count(f"not replaced, because ifdd did not write it: {coding}, {other}; the results get another") == 1
+    assert coding.read_text() == "hours of work"
+    assert other.read_bytes() == before
+    assert {path.name for path in folder.iterdir()} == {
+        *("talk.mkv", "talk.mp4", "talk.eaf", "talk.json", "talk.csv", LEDGER),
+        *("talk-2.eaf", "talk-2.mp4", "talk-2.json"),
+    }
+
+
+def test_results_of_an_interrupted_attempt_are_its_own(tmp_path: Path) -> None:
+    assert assigned(Ledger(tmp_path, "a"), "v/talk.mp4") == ["talk"]
+    (tmp_path / "talk.json").touch()  # and then the attempt was interrupted
+    assert assigned(Ledger(tmp_path, "a"), "v/talk.mp4") == ["talk"]
+    assert assigned(Ledger(tmp_path, "a"), "w/talk.mp4") == ["talk-2"]
+
+
+def test_processes_at_a_time_give_different_names(tmp_path: Path) -> None:
+    one, other = Ledger(tmp_path, "a"), Ledger(tmp_path, "b")
+    assert assigned(one, "v/talk.mp4") == ["talk"]
+    assert assigned(other, "w/talk.mp4") == ["talk-2"]
+    assert assigned(one, "u/talk.mp4", "v/talk.mp4") == ["talk-3", "talk"]
+
+
+def test_of_two_videos_with_one_name_the_newest_has_it(tmp_path: Path) -> None:
+    for video in ("v/talk.mp4", "w/talk.mp4"):  # as processes wrote them before names were reserved
+        Ledger(tmp_path, "a").add(Job(video, "talk"), None, [tmp_path / "talk.json"])
+    (tmp_path / "talk.json").touch()
+    assert assigned(Ledger(tmp_path, "a"), "v/talk.mp4", "w/talk.mp4") == ["talk-2", "talk"]
+
+
+def test_nothing_is_reserved_twice(tmp_path: Path) -> None:
+    for _ in range(3):
+        assigned(Ledger(tmp_path, "a"), "talk.mp4", forms=("json", "bids"))
+    (line,) = (tmp_path / LEDGER).read_text().splitlines()
+    assert json.loads(line)["reserved"] == [".json", "_events.json", "_events.tsv"]
+
+
+def test_a_video_is_the_same_by_another_spelling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "below").mkdir()
+    write_videos(tmp_path, "a.mp4")
+    monkeypatch.chdir(tmp_path)
+    ledger = Ledger(tmp_path, "a")
+    ledger.add(Job("a.mp4", "a"), None, [Path("a.json")])
+    (tmp_path / "a.json").touch()
+    monkeypatch.chdir("below")
+    again = Ledger(tmp_path, "a")
+    (job,) = again.assign({"../a.mp4": "a"}, ["json"], Disk())
+    assert job.name == "a"
+    assert again.is_done(job, [tmp_path / "a.json"])
+
+
+def test_names_that_sound_like_formats_get_the_formats_asked_for(checkpoint: Path, tmp_path: Path) -> None:
+    write_videos(tmp_path / "in", "walk.frames.mp4", "run.statistics.mp4")
+    assert run(checkpoint, tmp_path / "out", tmp_path / "in", "--formats", "csv,frames") == 0
+    written = {path.name: path.read_text().partition("\n")[0] for path in (tmp_path / "out").glob("*.csv")}
+    assert written.keys() == {f"{n}{e}" for n in ("walk.frames", "run.statistics") for e in (".csv", ".frames.csv")}
+    for name in ("walk.frames", "run.statistics"):
+        assert "start_seconds" in written[f"{name}.csv"]
+        assert "frame" in written[f"{name}.frames.csv"].split(",")
+
+
+def test_parts_are_removed_if_another_run_reads_the_whole_video(checkpoint: Path, tmp_path: Path) -> None:
+    (video,) = write_videos(tmp_path, "caf\udce9.mp4")
+    out = tmp_path / "out"
+    assert run(checkpoint, out, video, "--part-minutes", "1") == 0  # too short to cut; its name is not UTF-8
+    for words in ((), ("--part-minutes", "1")):
+        left = _folder(out, Job(str(video), "caf\udce9")) / "digest" / "0001.safetensors"
+        left.parent.mkdir(parents=True)
+        left.touch()
+        assert run(checkpoint, out, video, "--overwrite", *words) == 0
+        assert not (out / PARTS).exists()
