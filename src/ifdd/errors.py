@@ -59,5 +59,9 @@ def check_range(
         ("below", below, below is None or value < below),
     ]
     if value != value or not all(fits for _, _, fits in bounds):
-        wanted = " and ".join(f"{words} {bound:g}" for words, bound, _ in bounds if bound is not None)
+        wanted = " and ".join(
+            f"{words} {bound if isinstance(bound, int) else f'{bound:g}'}"
+            for words, bound, _ in bounds
+            if bound is not None
+        )
         raise InputError(f"{name} is {value}; it must be {wanted or 'a number'}")

@@ -22,6 +22,9 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bar
 ENCODINGS = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "utf-16": "UTF-16", "gbk": "GBK", "cp1252": "Windows-1252"}
 """Encoding -> its name in messages."""
 
+LONGEST_CELL = 2**31 - 1
+"""Characters of a cell; the csv module takes 131,072 unless it is told otherwise."""
+
 _INDEX = re.compile(r"(unnamed: ?0|index|)", re.IGNORECASE)
 """Names of a first column of row numbers, as pandas and R write them."""
 
@@ -131,6 +134,7 @@ def _parse(text: str, encoding: str, where: str, known: Sequence[str]) -> Table:
     skipped, forced = 0, None
     if match := re.fullmatch(r"sep=(.)\s*", first, re.IGNORECASE):  # Excel's hint
         forced, skipped, rest = match[1], 1, text[len(first) :]
+    csv.field_size_limit(LONGEST_CELL)  # the durations of a long clip are many
     separator = forced if forced in SEPARATORS else _separator(rest, known)
     reader = csv.reader(io.StringIO(rest, newline=""), delimiter=separator)
     try:

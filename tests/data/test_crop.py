@@ -294,3 +294,9 @@ def test_one_wrong_measurement_does_not_move_the_crops(tmp_path: Path) -> None:
     centres = [DiscDetector().detect(frame)[0].center for frame in read_frames(tmp_path / "faces" / "still")]
     assert OnceWrong.count > 10
     assert np.ptp(centres, axis=0) == pytest.approx([0, 0], abs=1.5)
+
+
+def test_ids_that_mean_one_folder_are_refused(videos: list[Sample], tmp_path: Path) -> None:
+    samples = [replace(videos[0], clip_id="x"), replace(videos[1], clip_id="./x")]
+    with pytest.raises(InputError, match=r"clips 'x' and '\./x' would be one folder in .*; rename one"):
+        crop(samples, tmp_path / "faces")

@@ -336,3 +336,9 @@ def test_invalid_settings_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         write_pack(tmp_path / name, samples, **options)  # type: ignore[arg-type]
+
+
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    clip = Sample("caf\udce9", write_frame_folder(tmp_path / "clip", moving_frames(3)), 3, "happy", "test")
+    with pytest.raises(InputError, match="is not UTF-8, which a pack needs; rename the clip"):
+        write_pack(tmp_path / "a.pack", [clip])

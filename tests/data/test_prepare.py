@@ -143,6 +143,7 @@ def test_labels_from_zero_are_refused_even_if_incomplete_is_allowed(
     out = tmp_path / "out"
     (out / "manifest.csv").parent.mkdir()
     (out / "manifest.csv").write_text("old")
+    (out / "prepare.json").write_text("damaged")
     root = write_dfew(tmp_path / "DFEW", first_label=0)
     message = fails(capsys, "dfew", root, out, "--allow-incomplete")
     assert message.startswith("ifdd prepare: refused: label base: no manifest was written (the existing one is from an")
@@ -405,7 +406,7 @@ def test_alignment_by_landmarks_needs_a_detector_that_finds_them(
     monkeypatch.setattr("ifdd.data.prepare.choose_detector", lambda model, notify, kind: DetectorChoice())
     words = ("folder", tmp_path / "own", tmp_path / "out", "--alignment", "landmarks")
     assert "--alignment landmarks needs YuNet" in fails(capsys, *words)
-    assert "--alignment landmarks needs cropped faces; add --faces crop" in fails(capsys, *words, "--faces", "keep")
+    assert "--alignment needs cropped faces; add --faces crop" in fails(capsys, *words, "--faces", "keep")
 
 
 def test_a_manifest_must_be_a_file_of_unpacked_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

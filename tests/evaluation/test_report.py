@@ -1,11 +1,13 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from ifdd.data.labels import LABEL_SETS
+from ifdd.evaluation import report
 from ifdd.evaluation.metrics import scores_from_confusion
 from ifdd.evaluation.report import (
     CHOSEN_ON_TEST,
@@ -15,6 +17,7 @@ from ifdd.evaluation.report import (
     evaluation_record,
     evaluation_tables,
     predictions_csv,
+    write_evaluation,
 )
 from tests.helpers.records import PROTOCOL, chosen_on
 
@@ -114,3 +117,16 @@ def test_predictions_by_hand() -> None:
     assert lines[0] == f"clip_id,target,prediction,{classes},checkpoint_chosen_on,clips_used_for"
     assert lines[1].startswith("a,happy,happy,0.900000,0.010000,")
     assert lines[2].startswith('"b ""quoted"", with comma",happy,sad,')
+
+
+def test_an_evaluation_is_there_when_everything_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_evaluation(tmp_path, evaluation_of("dfew"), PROTOCOL)
+    assert (tmp_path / "evaluation.json").exists()
+
+    def full(*_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(report, "predictions_csv", full)
+    with pytest.raises(OSError, match="No space"):
+        write_evaluation(tmp_path, evaluation_of("dfew"), PROTOCOL)
+    assert not (tmp_path / "evaluation.json").exists()

@@ -76,3 +76,9 @@ def test_too_few_clips_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture
         main(["embed", "ifdd_tiny_synth", str(write_clips(tmp_path, 9)), "--out", str(tmp_path / "out")])
     assert stopped.value.code == 2
     assert "has 9 clips of the subset test; t-SNE needs 10" in capsys.readouterr().err
+
+
+def test_a_seed_that_no_generator_takes_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["embed", "ifdd_tiny_synth", str(write_clips(tmp_path, 9)), "--seed", "-1"])
+    assert "--seed is -1; it must be at least 0" in capsys.readouterr().err

@@ -227,3 +227,19 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_the_help_names_every_setting(config: type[BehaviourConfig] | type[SceneConfig]) -> None:
     words = set(re.findall(r"\w+", synth.__doc__ or ""))
     assert {setting.name for setting in fields(config)} <= words
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--story", "anger_disgust"], "SynthDFER cannot show 'anger_disgust'; it shows neutral, calm, happy"),
+        (["--crowd", "--crowd-video.classes", "[happy_surprise]"], "SynthDFER cannot show 'happy_surprise'"),
+        (["--clips", "6", "--layout", "cremad", "--balance", "dfew"], "label set cremad has others; use uniform"),
+    ],
+)
+def test_emotions_without_a_face_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["synth", str(tmp_path / "out"), *words])
+    assert message in capsys.readouterr().err

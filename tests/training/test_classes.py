@@ -79,3 +79,21 @@ def test_a_clip_lasts_as_long_as_its_frames_are_shown(tmp_path: Path, sampling: 
     assert clips.clip_seconds == pytest.approx(seconds)
     slow = ClipDataModule(replace(config, fps=30.0), manifest, create_model("ifdd_tiny", 2).config, 0)
     assert slow.clock_fps == 30.0
+
+
+def test_other_spellings_of_a_class_are_trained(tmp_path: Path) -> None:
+    labels, subsets = ["happy", "sad", "joy", "sad"], ["train", "train", "validation", "validation"]
+    manifest = manifest_of(tmp_path, labels, subsets)
+    config = DataConfig(manifest.path, synonyms=True)
+    clips = ClipDataModule(config, manifest, create_model("ifdd_tiny").config, 0, "validation")
+    assert len(clips.validation) == 2
+
+
+def test_classes_of_one_person_each_cannot_be_held_out(tmp_path: Path) -> None:
+    samples = [
+        Sample(f"{label}{place}", tmp_path, 8, label, "train", subject=label)
+        for label in ("happy", "sad")
+        for place in range(9)
+    ]
+    with pytest.raises(InputError, match="every class is that of one subject alone; add a validation subset"):
+        hold_out(samples, 0.5, seed=0)

@@ -89,6 +89,11 @@ def test_another_architecture_is_refused(ravdess: Path) -> None:
         build_network(ModelConfig(weights="none.safetensors"), LABEL_SETS["cremad"])
 
 
+def test_an_ablation_of_frames_starts_from_a_checkpoint() -> None:
+    start = build_network(ModelConfig(ablation="frames_8", weights="ifdd_tiny_synth"), LABEL_SETS["dfew"])
+    assert start.network.config.frames == 8
+
+
 def test_a_backbone_alone_starts_the_whole_model(tmp_path: Path) -> None:
     path = tmp_path / "backbone.safetensors"
     alone = create_model("ifdd_tiny", 7, "backbone_only", size=32)

@@ -15,9 +15,11 @@ from safetensors.torch import load_file
 
 from ifdd import load_checkpoint
 from ifdd.__main__ import main
+from ifdd.data.manifest import read_manifest, write_manifest
 from ifdd.errors import InputError
 from ifdd.records import DatasetRecord, FacesRecord, PreparedRecord
 from ifdd.training.engine.state import WholeCheckpointIO
+from ifdd.training.resuming import only_run
 from ifdd.training.train import check_alignment
 from tests.helpers.processes import run
 
@@ -162,6 +164,7 @@ def test_a_folder_with_a_training_run_is_not_overwritten(
         (["--optimization.epochs", "many"], "optimization.epochs"),
         (["--speed", "11"], "--speed"),
         (["--run.seed", "-1"], "run.seed is -1; it must be at least 0"),
+        (["--run.seed", str(2**32)], "run.seed is 4294967296; it must be at least 0 and below 4294967296"),
         (["--run.device", "abacus"], "run.device is 'abacus'; use auto, cpu, cuda, cuda:1"),
         (["--run.device", "gpu"], "did you mean cuda?"),
         (
@@ -229,6 +232,28 @@ def test_several_folds_at_once_are_refused(
     words = ["--data.manifest", tmp_path / "manifest.csv"]
     said = refusal(capfd, "train", recipe, "--out", tmp_path / "run", *words)
     assert "which share clips; choose one with --data.fold" in said
+
+
+def test_two_trainings_do_not_share_a_folder(recipe: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    with only_run(out):
+        assert f"another training is running in {out}" in refusal(capfd, "train", recipe, "--out", out)
+    with only_run(out):
+        pass
+    (out / "fold_1").mkdir()
+    message = f"{out} holds a cross-validation (fold_1); choose another --out"
+    assert message in refusal(capfd, "train", recipe, "--out", out)
+
+
+def test_real_clips_are_not_called_computer_generated(
+    manifest: Path, recipe: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    clips = [replace(sample, subset="train") for sample in read_manifest(manifest)]
+    write_manifest(tmp_path / "clips.csv", clips)
+    main(["prepare", "manifest", str(tmp_path / "clips.csv"), str(tmp_path / "own"), "--faces", "keep"])
+    capfd.readouterr()
+    words = ["train", recipe, "--data.manifest", tmp_path / "own/manifest.csv", "--out", tmp_path / "run"]
+    assert "has no computer-generated clips; add --no-data.synthetic" in refusal(capfd, *words)
 
 
 @pytest.mark.slow

@@ -35,6 +35,10 @@ def test_one_clip_in_a_hundred_may_be_unreadable(capfd: pytest.CaptureFixture[st
         "3 of 250 training clips cannot be read, more than 1 %: clip7 (no frames); clip3 (no frames); clip9 "
         "(truncated); repair them and add --resume, or remove them from the manifest and start again"
     )
+    resumed = UnreadableClips({"train": samples(250), "validation": samples(99)})
+    resumed.changed = lambda: written.append(resumed.plain)
+    resumed.restore({"train": {"clip3": "no frames"}})
+    assert written[-1] == {"clip3": "no frames"}
     with pytest.raises(InputError, match="1 of 99 validation clips cannot be read"):
         clips.report("validation", 0, "truncated")
     assert "validation clip clip0 cannot be read: it does not count (truncated)" in capfd.readouterr().err

@@ -10,7 +10,8 @@ nose and mouth at fixed places.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
@@ -42,10 +43,14 @@ from ifdd.files import atomic_folder, parse_json
 from ifdd.video.encode import encode_image
 from ifdd.video.fingerprint import source_stamp
 from ifdd.video.fitting import Size, fit_into
-from ifdd.video.frames import iter_frames
+from ifdd.video.frames import Frame, iter_frames
 from ifdd.video.timestamps import DEFAULT_FPS
 
 RECORD = "face.json"
+
+_CROPS = re.compile(r"face\.json|[0-9]{5,}\.jpg")
+"""Names of the files of a clip's crops."""
+
 VERSION = 2
 """Increased when the same clip would be cropped differently; crops of other versions are made again."""
 
@@ -136,11 +141,28 @@ class _Clip(NamedTuple):
     clip_id: str
     path: Path
     fps: float | None
+    durations: str
 
     @property
     def folder_fps(self) -> float:
         """Frames a second of a folder of images; videos have their own times."""
         return self.fps if self.fps is not None and self.path.is_dir() else DEFAULT_FPS
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield the frames with their times; those of images are stated, or assumed.
+
+        Raises:
+            InputError: the clip is unreadable, or has another number of frames than stated times.
+        """
+        if not (self.durations and self.path.is_dir()):
+            yield from iter_frames(self.path, self.folder_fps)
+            return
+        starts = np.concatenate([[0.0], np.cumsum(parse_durations(self.durations))]).tolist()
+        count = 0
+        for count, frame in enumerate(iter_frames(self.path), start=1):
+            yield frame._replace(seconds=starts[min(count, len(starts)) - 1])
+        if count != len(starts) - 1:
+            raise InputError(f"{self.path} has {count} frames, but durations of {len(starts) - 1}; correct the table")
 
 
 @dataclass(frozen=True)
@@ -155,7 +177,8 @@ class _Settings:
     def recipe(self, clip: "_Clip") -> str:
         """Return the hash of everything that determines the crops and is known without decoding the clip."""
         how = [self.size, self.alignment, self.interval_seconds, _build(self.detector).name, clip.folder_fps]
-        return recipe_hash([VERSION, source_stamp(clip.path), *how])
+        times = [clip.durations] if clip.durations and clip.path.is_dir() else []
+        return recipe_hash([VERSION, source_stamp(clip.path), *how, *times])
 
 
 def crop_faces(
@@ -186,11 +209,13 @@ def crop_faces(
         advance: called with the number of finished clips, for a progress bar; clips of earlier runs count too.
 
     Raises:
-        InputError: one clip id stands for two videos or is not a valid folder name; the detector cannot be built; or
-            the folder cannot be written.
+        InputError: one clip id stands for two videos or is not a valid folder name; the crops would replace the clips
+            or other files; the detector cannot be built; or the folder cannot be written.
     """
-    clips = {clip_id: _Clip(clip_id, each.path, each.fps) for clip_id, each in distinct_clips(samples).items()}
+    distinct = distinct_clips(samples)
+    clips = {clip_id: _Clip(clip_id, each.path, each.fps, each.durations) for clip_id, each in distinct.items()}
     _check_folder_names(clips, folder)
+    _refuse_to_replace(clips, folder)
     settings = _Settings(size, alignment, interval_seconds, detector)
     records: dict[str, FaceRecord] = {}
     unreadable: dict[str, str] = {}
@@ -219,7 +244,8 @@ def crop_faces(
 def _cropped_sample(sample: Sample, folder: Path, record: FaceRecord) -> Sample:
     """Return the sample of the crops, at the rate that is stated for the clip if the file has another."""
     fps, durations, stated = record.fps, record.durations, sample.fps
-    if fps and stated and record.source_fps and not same_rate(record.source_fps, stated):
+    is_video = not sample.path.is_dir()  # images have the stated rate already
+    if is_video and fps and stated and record.source_fps and not same_rate(record.source_fps, stated):
         faster = stated / record.source_fps
         fps = fps * faster
         durations = durations and durations_text(each / faster for each in parse_durations(durations))
@@ -229,13 +255,29 @@ def _cropped_sample(sample: Sample, folder: Path, record: FaceRecord) -> Sample:
 def _check_folder_names(clips: Iterable[str], folder: Path) -> None:
     """Refuse clip ids whose folders would lie outside ``folder`` or inside one another."""
     root = folder.resolve()
-    places = {(folder / clip_id).resolve(): clip_id for clip_id in clips}
+    places: dict[Path, str] = {}
+    for clip_id in clips:
+        other = places.setdefault((folder / clip_id).resolve(), clip_id)
+        if other != clip_id:
+            raise InputError(f"clips {other!r} and {clip_id!r} would be one folder in {folder}; rename one")
     outer = {parent for place in places for parent in place.parents}
     for place, clip_id in places.items():
         if root not in place.parents or place in outer:
             raise InputError(
                 f"clip id {clip_id!r} is not a valid name for a separate folder in {folder}; rename the clip"
             )
+
+
+def _refuse_to_replace(clips: Mapping[str, _Clip], folder: Path) -> None:
+    """Refuse to put crops where the clips themselves or other files are."""
+    for clip_id, clip in clips.items():
+        target, source = (folder / clip_id).resolve(), clip.path.resolve()
+        if source == target or source in target.parents or target in source.parents:
+            raise InputError(f"the crops of clip {clip_id} would replace its frames in {source}; choose another OUT")
+        files = target.iterdir() if target.is_dir() else ()
+        other = next((file for file in files if not _CROPS.fullmatch(file.name)), None)
+        if other is not None:
+            raise InputError(f"{other} is not a crop, and would be lost; remove it or choose another OUT")
 
 
 def _finished(target: Path, recipe: str) -> FaceRecord | None:
@@ -259,12 +301,10 @@ def _build(detector: Callable[[], FaceDetector]) -> FaceDetector:
 
 def _crop_clip(folder: Path, settings: _Settings, clip: _Clip) -> tuple[str, FaceRecord | str]:
     """Crop one clip in two passes over its video; return its id and its record, or why it cannot be read."""
-    clip_id, path, _ = clip
+    clip_id, path = clip.clip_id, clip.path
     detector = _build(settings.detector)
     try:
-        search = search_faces(
-            iter_frames(path, clip.folder_fps), detector, settings.alignment, settings.interval_seconds
-        )
+        search = search_faces(clip.frames(), detector, settings.alignment, settings.interval_seconds)
     except InputError as error:
         return clip_id, str(error)
     places = follow_face(search, settings.alignment)

@@ -27,7 +27,7 @@ from ifdd.data.datasets.rates import check_rates, rates_record, synthetic_rate, 
 from ifdd.data.manifest import Sample, dataset_hash, write_manifest
 from ifdd.data.packs.reader import verify_pack
 from ifdd.data.packs.writer import write_pack
-from ifdd.data.prepare_faces import check_landmarks, crop, crops_faces, samples_of
+from ifdd.data.prepare_faces import check_landmarks, crop, crops_faces, faces_record, samples_of
 from ifdd.data.prepare_tables import show
 from ifdd.errors import InputError, check_range
 from ifdd.faces.detection import DetectorKind, choose_detector
@@ -45,6 +45,15 @@ from ifdd.records import (
     PrepareRecord,
 )
 from ifdd.records.licences import data_licence
+
+FAILED = "prepare.failed.json"
+"""File of the findings of a run that wrote no manifest, beside that of an earlier one."""
+
+FACE_SIZE = 224
+"""Side of the crops in pixels."""
+
+PACK_QUALITY = 95
+"""JPEG quality of reduced frames in a pack."""
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "dfew": ("frames",),
@@ -79,14 +88,14 @@ def prepare(
     fps: float | None = None,
     check_frames: Literal["none", "first", "all"] = "first",
     faces: Literal["auto", "crop", "keep"] = "auto",
-    face_size: int = 224,
+    face_size: int = FACE_SIZE,
     alignment: Alignment = "box",
     search_seconds: float = DETECTION_SECONDS,
     detector: DetectorKind = "auto",
     detector_model: Path | None = None,
     pack: bool = False,
     pack_size: int | None = None,
-    pack_quality: int | None = 95,
+    pack_quality: int | None = PACK_QUALITY,
     manifest_format: Literal["csv", "parquet"] = "csv",
     allow_incomplete: bool = False,
     workers: int | None = None,
@@ -98,7 +107,8 @@ def prepare(
 
     Writes OUT/manifest.csv (or .parquet) and OUT/prepare.json: counts, published counts, the outcome of every check,
     every excluded clip with the reason, and a hash of clips, labels and folds. If anything would make scores wrong,
-    prepare completes all checks, writes no manifest and exits with code 2.
+    prepare completes all checks, writes no manifest and exits with code 2; beside the manifest of an earlier run, the
+    findings are then in OUT/prepare.failed.json.
 
     Args:
         dataset: dfew, ferv39k, mafw, cremad or ravdess in the owners' layout; folder for your own clips; annotations
@@ -127,9 +137,9 @@ def prepare(
         clip_seconds: Longest clip that is cut from annotated videos; a longer annotation gives several.
         synonyms: Read other spellings of an emotion as one class, happiness and joy as happy; for your own clips,
             annotations and a manifest. By default, class names are kept as they are written.
-        fps: Frame rate of clips that are folders of images in frames per second, because images have no times. Default:
-            the rate that the dataset or a column fps states; if there is none, 25 is assumed, which is reported. The
-            times of videos come from their files.
+        fps: Frame rate of all clips that are folders of images in frames per second, because images have no times.
+            Default: the rate that the dataset or a column fps states; if there is none, 25 is assumed, which is
+            reported. The times of videos come from their files.
         check_frames: Decode no images, the first of each clip, or all (slow). Videos are always decoded.
         faces: crop crops the main face of every frame, upright, to OUT/faces; an interrupted run resumes. keep uses
             the frames as they are. auto crops MAFW, CREMA-D, RAVDESS, your own clips and those of a manifest, which
@@ -161,8 +171,6 @@ def prepare(
         frames, label_set, captioned, scene, subset, labels, channel, calm, tier, rename, clip_seconds, synonyms
     )
     _check_choices(dataset, options)
-    if alignment == "landmarks" and not crops_faces(dataset, faces):
-        raise InputError("--alignment landmarks needs cropped faces; add --faces crop")
     renamed = parse_choices("--rename", rename)
     check_range("--clip-seconds", clip_seconds, at_least=1)
     check_range("--fps", fps, above=0)
@@ -171,11 +179,20 @@ def prepare(
     check_range("--search-seconds", search_seconds, above=0)
     check_range("--pack-size", pack_size, at_least=1)
     check_range("--pack-quality", pack_quality, at_least=1, at_most=100)
+    cropping = {
+        "alignment": alignment != "box",
+        "face-size": face_size != FACE_SIZE,
+        "search-seconds": search_seconds != DETECTION_SECONDS,
+    }
+    _refuse_idle(cropping, crops_faces(dataset, faces), "cropped faces; add --faces crop")
+    _refuse_idle({"pack-size": pack_size is not None, "pack-quality": pack_quality != PACK_QUALITY}, pack, "--pack")
     place = Cluster(cluster, cluster_address, 1 if cluster_cores is None and cluster == "ray" else cluster_cores)
     root, out = expand(root), expand(out)
     if not root.exists():
         raise InputError(f"{root} does not exist; give the folder that the dataset was unpacked to")
+    _refuse_to_replace(dataset, root, out)
     make_folder(out)
+    before = _earlier(out)
     processes = available_cores() if workers is None else max(workers, 1)
     croppers = processes if place.kind == "local" else workers
     threads = 4 * processes if workers is None else processes
@@ -194,15 +211,16 @@ def prepare(
     synthetic = ((root if root.is_dir() else root.parent) / "synth.json").exists()
     if listing.earlier is not None:
         synthetic = synthetic or listing.earlier.synthetic
-    states = inspect(listing, check_frames, threads, synthetic, fps or synthetic_rate(root))
+    states = inspect(listing, check_frames, threads, synthetic, fps, synthetic_rate(root))
     skipped = _skipped(listing, check_frames, synthetic)
-    crops = None
+    crops = None if listing.earlier is None or crops_faces(dataset, faces) else listing.earlier.faces
     if crops_faces(dataset, faces):
         if _stops(listing, allow_incomplete):
             skipped["faces"] = "after the other checks"
         else:
             choice = choose_detector(detector_model, _notify, kind=detector)
             check_landmarks(alignment, choice)
+            _withdraw(before, faces_record(out / "faces", face_size, choice, alignment, search_seconds), out)
             crops = crop(listing, states, out / "faces", face_size, choice, croppers, alignment, search_seconds, place)
     else:
         skipped["faces"] = "frames as they are"
@@ -219,15 +237,18 @@ def prepare(
         listing, states, samples, checked, synthetic=synthetic, root=str(given), options=chosen, faces=crops
     )
     if _stops(listing, allow_incomplete):
-        record.write(out / record.FILE)
-        raise InputError(_refusal(failed, refused, out, bool(samples)))
+        findings = out / (FAILED if _earlier(out) else record.FILE)  # the manifest of an earlier run keeps its record
+        record.write(findings)
+        raise InputError(_refusal(failed, refused, findings, bool(samples)))
     if pack:
-        samples = pack_frames(out / "frames.pack", samples, pack_size, pack_quality, processes)
+        again = before is not None and before.pack is not None
+        samples = pack_frames(out / "frames.pack", samples, pack_size, pack_quality, processes, again)
         packed = PackRecord("frames.pack", verify_pack(out / "frames.pack"), pack_size, pack_quality)
         record = replace(record, pack=packed)
     manifest = f"manifest.{manifest_format}"
     write_manifest(out / manifest, samples)
     replace(record, manifest=manifest).write(out / record.FILE)
+    (out / FAILED).unlink(missing_ok=True)
     console.print(f"Written to {out}: {manifest} ({len(samples)} lines), {record.FILE}", highlight=False, markup=False)
     if record.rates is not None:
         console.print(f"Frame rates: {record.rates.words}", highlight=False, markup=False)
@@ -236,7 +257,12 @@ def prepare(
 
 
 def inspect(
-    listing: Listing, decode: Thoroughness, workers: int, synthetic: bool = False, fps: float | None = None
+    listing: Listing,
+    decode: Thoroughness,
+    workers: int,
+    synthetic: bool = False,
+    fps: float | None = None,
+    usual_fps: float | None = None,
 ) -> dict[str, ClipState]:
     """Make all checks but those of faces, lengths and rates; only valid clips remain in ``listing.entries``.
 
@@ -245,7 +271,8 @@ def inspect(
         decode: which frames to decode.
         workers: number of threads.
         synthetic: whether SynthDFER wrote the tree, so that its counts are not the published ones.
-        fps: frames a second of folders of images, if the user or SynthDFER states it.
+        fps: frames a second of all folders of images, if the user states it.
+        usual_fps: frames a second of folders of images without a rate, if SynthDFER states it.
 
     Returns:
         Clip id -> its state on disk.
@@ -258,16 +285,25 @@ def inspect(
     with progress_bar("clips") as bar:
         task = bar.add_task("checking frames", total=len(sources))
         states = scan_clips(sources, decode, workers, lambda: bar.advance(task))
-    time_clips(listing, states, fps)
+    time_clips(listing, states, fps, usual_fps)
     check_frames(listing, states)
     check_unlisted(listing, listed)
     return states
 
 
 def pack_frames(
-    path: Path, samples: Sequence[Sample], size: int | None, quality: int | None, workers: int
+    path: Path, samples: Sequence[Sample], size: int | None, quality: int | None, workers: int, again: bool = False
 ) -> list[Sample]:
-    """Pack the frames of samples, with a progress bar; return the samples with the pack as path."""
+    """Pack the frames of samples, with a progress bar; return the samples with the pack as path.
+
+    Args:
+        path: the pack.
+        samples: the clips.
+        size: as for ``write_pack``.
+        quality: as for ``write_pack``.
+        workers: processes.
+        again: whether a pack of other clips or settings may be replaced.
+    """
     with progress_bar("clips") as bar:
         task = bar.add_task("packing", total=len({sample.clip_id for sample in samples}))
         return write_pack(
@@ -277,6 +313,7 @@ def pack_frames(
             quality=quality,
             workers=workers,
             advance=lambda count: bar.advance(task, count),
+            again=again,
         )
 
 
@@ -334,6 +371,46 @@ def _notify(line: str) -> None:
     error_console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
+def _earlier(out: Path) -> PrepareRecord | None:
+    """Return the record of the manifest in a folder; None if there is none."""
+    file = out / PrepareRecord.FILE
+    if not file.exists():
+        return None
+    try:
+        record = PrepareRecord.load(file, "prepare the dataset again")
+    except InputError:
+        return None
+    return record if record.manifest is not None and (out / record.manifest).exists() else None
+
+
+def _withdraw(before: PrepareRecord | None, faces: FacesRecord, out: Path) -> None:
+    """Remove a manifest before its crops are replaced by others, which takes a while and may be interrupted."""
+    if before is None or before.faces is None or faces.same_crops(before.faces):
+        return
+    _notify(f"{out / before.faces.folder} has crops of other settings, which are made again; its manifest is withdrawn")
+    (out / str(before.manifest)).unlink(missing_ok=True)
+    (out / before.FILE).unlink(missing_ok=True)
+
+
+def _refuse_to_replace(dataset: str, root: Path, out: Path) -> None:
+    """Refuse to write where the dataset or a table of the user's is."""
+    real = out.resolve()
+    if dataset == "folder" and root.is_dir() and (real == root.resolve() or root.resolve() in real.parents):
+        raise InputError(f"{out} is in {root}, whose folders are classes; choose another OUT")
+    for manifest in (out / "manifest.csv", out / "manifest.parquet"):
+        if root.resolve() == manifest.resolve():
+            raise InputError(f"{root} would be replaced by the new manifest; choose another OUT")
+        if manifest.exists() and not ((out / PrepareRecord.FILE).exists() or (out / FAILED).exists()):
+            raise InputError(f"{manifest} is not from 'ifdd prepare', and would be replaced; choose another OUT")
+
+
+def _refuse_idle(given: dict[str, bool], used: bool, needed: str) -> None:
+    """Refuse options that have no effect."""
+    for name, is_given in given.items():
+        if is_given and not used:
+            raise InputError(f"--{name} needs {needed}, or leave it out")
+
+
 def _check_choices(dataset: str, options: Options) -> None:
     """Refuse an option that does not apply to the dataset."""
     for name, default in Options._field_defaults.items():
@@ -363,10 +440,10 @@ def _stops(listing: Listing, allow_incomplete: bool) -> bool:
     return not listing.entries or "refused" in severities or ("wrong" in severities and not allow_incomplete)
 
 
-def _refusal(failed: list[str], refused: list[str], out: Path, any_left: bool) -> str:
+def _refusal(failed: list[str], refused: list[str], findings: Path, any_left: bool) -> str:
     """Return the one line that says why no manifest was written, and what to do."""
-    stale = " (the existing one is from an earlier run)" if any(out.glob("manifest.*")) else ""
-    where = f"no manifest was written{stale}; {out / 'prepare.json'} has all findings"
+    stale = " (the existing one is from an earlier run)" if any(findings.parent.glob("manifest.*")) else ""
+    where = f"no manifest was written{stale}; {findings} has all findings"
     if not any_left:
         why = ", ".join(failed) or "the lists contain none of the requested clips"
         return f"no clip is left: {why}: {where}; repair the dataset, or request other clips"

@@ -1,6 +1,7 @@
 """Cropping as a step of ``ifdd prepare``: the crops replace the frames, and what was found is recorded."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ifdd.clusters import LOCAL, Cluster
@@ -129,15 +130,28 @@ def crop(
                 f"{record.frames} of {record.source_frames} frames are kept"
             )
             listing.report("faces", "note", message, clip_id)
-    return FacesRecord(
-        folder=folder.name,
-        size=size,
-        detector=detector().name,
+    return replace(
+        faces_record(folder, size, detector, alignment, search_seconds),
         clips=len(cropped.records),
         without_face=len(cropped.without_face),
         several_people=sum(record.people > 1 for record in cropped.records.values()),
         frames_left_out=sum(record.source_frames - record.frames for record in followed.values()),
+        without_landmarks=None if alignment == "box" else len(cropped.without_landmarks),
+    )
+
+
+def faces_record(
+    folder: Path, size: int, detector: DetectorChoice, alignment: Alignment, search_seconds: float
+) -> FacesRecord:
+    """Return the record of crops with these settings, before any is made."""
+    return FacesRecord(
+        folder=folder.name,
+        size=size,
+        detector=detector().name,
+        clips=0,
+        without_face=0,
+        several_people=0,
+        frames_left_out=0,
         alignment=None if alignment == "box" else alignment,
         interval_seconds=None if search_seconds == DETECTION_SECONDS else search_seconds,
-        without_landmarks=None if alignment == "box" else len(cropped.without_landmarks),
     )

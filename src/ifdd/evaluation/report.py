@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +71,9 @@ class Evaluation:
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation, protocol: Protocol) -> None:
-    """Write ``evaluation.json``, ``evaluation.md`` and ``predictions.csv``, each whole or not at all.
+    """Write ``predictions.csv``, ``evaluation.md`` and ``evaluation.json``, each whole or not at all.
+
+    The last one says that the others are there: an earlier one is removed first.
 
     ``predictions.csv`` has the columns clip_id, target, prediction, one column of probabilities per class,
     checkpoint_chosen_on and clips_used_for.
@@ -78,9 +81,11 @@ def write_evaluation(folder: Path, evaluation: Evaluation, protocol: Protocol) -
     Raises:
         InputError: the folder cannot be written to.
     """
-    evaluation_record(evaluation, protocol).write(folder / EvaluationRecord.FILE)
-    write_text(folder / "evaluation.md", evaluation_markdown(evaluation, protocol))
+    with suppress(OSError):  # none yet, or what is written next says why not
+        (folder / EvaluationRecord.FILE).unlink()
     write_text(folder / "predictions.csv", predictions_csv(evaluation, protocol))
+    write_text(folder / "evaluation.md", evaluation_markdown(evaluation, protocol))
+    evaluation_record(evaluation, protocol).write(folder / EvaluationRecord.FILE)
 
 
 def evaluation_record(evaluation: Evaluation, protocol: Protocol) -> EvaluationRecord:

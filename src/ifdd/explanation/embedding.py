@@ -85,6 +85,7 @@ def embed(
     """
     check_range("--batch-size", batch_size, at_least=1)
     check_range("--workers", workers, at_least=0)
+    check_range("--seed", seed, at_least=0, below=2**32)
     checkpoint, manifest, out = expand(checkpoint), expand(manifest), expand(out)
     picture, table = out / "embedding.png", out / "embedding.csv"
     check_writable(picture)

@@ -32,6 +32,13 @@ class FacesRecord(Record):
     without_landmarks: int | None = None
     """Number of clips whose face should be aligned by landmarks, but has none; the crops follow its box."""
 
+    def same_crops(self, other: "FacesRecord") -> bool:
+        """Whether the crops of a clip are the same by two records."""
+        return all(getattr(self, name) == getattr(other, name) for name in _CROP_SETTINGS)
+
+
+_CROP_SETTINGS = ("folder", "size", "detector", "alignment", "interval_seconds")
+
 
 @dataclass(frozen=True)
 class PackRecord(Record):

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from ifdd.console import console, progress_bar
-from ifdd.data.labels import canonical_label
 from ifdd.data.manifest import Sample, write_manifest
 from ifdd.errors import InputError, check_range
 from ifdd.files import parse_json, write_text
 from ifdd.processes import available_cores, in_processes
+from ifdd.synth.behaviour.action_units import expressible
 from ifdd.synth.behaviour.behaviour import HABITS
 from ifdd.synth.claim import claim
 from ifdd.synth.config import PRESETS, Preset, SynthConfig, changed
@@ -112,7 +112,7 @@ def synth(
     """
     labels = [name.strip() for name in story.split(",") if name.strip()]
     for label in labels:
-        canonical_label(label)
+        expressible(label)
     check_range("--clips", clips, at_least=0)
     check_range("--pairs", pairs, at_least=0)
     check_range("--seed", seed, at_least=0)

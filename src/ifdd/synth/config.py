@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from ifdd.data.labels import LABEL_SETS, canonical_label
 from ifdd.errors import InputError, check_range
+from ifdd.synth.behaviour.action_units import expressible
 
 Range = tuple[float, float]
 """Lowest and highest value; each clip draws one in between."""
@@ -248,10 +249,12 @@ class SynthConfig:
         """Check the values."""
         if self.label_set not in LABEL_SETS:
             raise InputError(f"unknown label set {self.label_set!r}; use one of {', '.join(LABEL_SETS)}")
+        for name in self.classes:
+            expressible(name)
         if self.balance not in ("uniform", "dfew"):
             raise InputError(f"balance is {self.balance!r}; use one of uniform, dfew")
-        if self.balance == "dfew" and len(LABEL_SETS[self.label_set]) != 7:
-            raise InputError(f"balance dfew has 7 classes, label set {self.label_set} has more; use uniform")
+        if self.balance == "dfew" and set(self.emotions) != set(map(canonical_label, LABEL_SETS["dfew"])):
+            raise InputError(f"balance dfew has 7 classes, label set {self.label_set} has others; use uniform")
         if self.rig not in get_args(RigName):
             raise InputError(f"rig is {self.rig!r}; use one of {', '.join(get_args(RigName))}")
         if self.rig != "rendered" and self.behaviour.yaw > DRAWN_YAW:

@@ -50,24 +50,26 @@ def _fit(labels: Sequence[str], classes: Sequence[str], synonyms: bool) -> bool:
     return True
 
 
-def check_trained(
-    train: Sequence[Sample], selecting: Sequence[Sample], manifest: Manifest, some_left_out: bool = False
-) -> None:
+def check_trained(train: Sequence[Sample], selecting: Sequence[Sample], manifest: Manifest, data: DataConfig) -> None:
     """Check that every class of the clips that select the checkpoint is in the training clips.
 
     Args:
         train: the training clips.
         selecting: validation or test clips.
-        manifest: their manifest, for the message.
-        some_left_out: training clips were left out by ``data.train_where``, for the message.
+        manifest: their manifest.
+        data: the recipe's classes, synonyms and clips that are left out.
 
     Raises:
         InputError: a class is not.
     """
-    trained, selected = ([name for name in manifest.labels if name in _labels(of)] for of in (train, selecting))
-    unknown = [name for name in selected if name not in trained]
+    labels = manifest.labels
+    indices = class_indices(labels, training_classes(data, manifest), data.synonyms)
+    class_of = dict(zip(labels, indices, strict=True))
+    trained, selected = ([name for name in labels if name in _labels(of)] for of in (train, selecting))
+    known = {class_of[name] for name in trained}
+    unknown = [name for name in selected if class_of[name] not in known]
     if unknown:
-        remedy = "change data.train_where, which leaves clips out" if some_left_out else "add clips of these classes"
+        remedy = "change data.train_where, which leaves clips out" if data.train_where else "add clips of these classes"
         raise InputError(
             f"{manifest.path}: no training clips of {', '.join(unknown)}; the {selecting[0].subset} clips are of "
             f"{', '.join(selected)}, the training clips of {', '.join(trained)}: {remedy}, or remove their "

@@ -71,6 +71,11 @@ def hold_out(samples: Sequence[Sample], fraction: float, seed: int) -> tuple[lis
     trained = {labels[index] for index in train}
     kept = [index for index in validation if labels[index] in trained]
     alone_in_class = [index for index in validation if labels[index] not in trained]
+    if not kept:
+        raise InputError(
+            "cannot hold out training clips by subject: every class is that of one subject alone; add a validation "
+            "subset to the manifest"
+        )
     return (
         [samples[index] for index in sorted([*train, *alone_in_class])],
         [replace(samples[index], subset="validation") for index in kept],
@@ -136,7 +141,7 @@ class ClipDataModule(LightningDataModule):
         elif not validation:
             train, validation = hold_out(train, config.validation_fraction, seed)
         train = _where(train, config, manifest)
-        check_trained(train, validation, manifest, some_left_out=bool(config.train_where))
+        check_trained(train, validation, manifest, config)
         self.train = self._dataset(train, model, seed, training=True)
         self.validation = self._dataset(validation, model, seed, training=False)
         self.unreadable = UnreadableClips({"train": train, selection: validation})
@@ -267,7 +272,10 @@ def _of_subset(samples: Sequence[Sample], subset: str, config: DataConfig) -> li
     chosen = [sample for sample in samples if sample.subset == subset]
     if not chosen:
         fold = "" if config.fold is None else f" in fold {config.fold}"
-        raise InputError(f"{config.manifest} has no {subset} clips{fold}; give a manifest that has them")
+        raise InputError(
+            f"{config.manifest} has no {subset} clips{fold}; give a manifest that has them: of your own clips, in "
+            f"folders {subset}/happy, {subset}/sad, ... or with a column subset"
+        )
     return chosen
 
 

@@ -19,7 +19,7 @@ class ModelConfig:
     """The model to train."""
 
     preset: str = "ifdd_tiny"
-    """Name of the model: ifdd_mvit_xs, ifdd_mvit_s, ifdd_s3d, ifdd_vit_b, ifdd_mae_dfer, ifdd_medium, ifdd_small or
+    """Name of the model: ifdd_mvit_xs, ifdd_mvit_s, ifdd_s3d, ifdd_vit_b, ifdd_mae_dfer, ifdd_small or
     ifdd_tiny."""
     ablation: str = "full"
     """Row of the paper's ablations: full, backbone_only, issm_only, even_odd, predictor_first, no_lifting_loss, ..."""
@@ -200,6 +200,6 @@ class RunConfig:
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_device_name(self.device, "run.device")
-        check_range("run.seed", self.seed, at_least=0)
+        check_range("run.seed", self.seed, at_least=0, below=2**32)
         check_range("run.devices", self.devices, at_least=1)
         check_range("run.checkpoint_every", self.checkpoint_every, above=0, below=math.inf)

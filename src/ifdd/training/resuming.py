@@ -1,10 +1,15 @@
 """What an interrupted or finished run leaves for ``--resume``, and what must be the same to resume it."""
 
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ifdd.errors import InputError
+from ifdd.files import make_folder
 from ifdd.names import counted
-from ifdd.records import DatasetRecord, PreparedRecord, TrainingRecord
+from ifdd.records import CrossvalRecord, DatasetRecord, PreparedRecord, TrainingRecord
 from ifdd.training.engine.batches import Share
 from ifdd.training.engine.state import RESUME_FILE, ResumePoint, has_state
 from ifdd.training.recipe import Recipe
@@ -34,6 +39,9 @@ def known_training(recipe: Recipe, out: Path, dataset: DatasetRecord, resume: bo
     Raises:
         InputError: the run may not be resumed.
     """
+    other = next((out / name for name in (CrossvalRecord.FILE, "fold_1") if (out / name).exists()), None)
+    if other is not None:
+        raise InputError(f"{out} holds a cross-validation ({other.name}); choose another --out")
     known = read_training(out)
     if not (has_state(out) or (known is not None and known.state == "done")):
         return None
@@ -48,6 +56,27 @@ def known_training(recipe: Recipe, out: Path, dataset: DatasetRecord, resume: bo
     if known is not None:
         _check_same_clips(known.dataset, dataset, recipe.data.manifest, out)
     return known
+
+
+@contextmanager
+def only_run(out: Path) -> Iterator[None]:
+    """Keep other trainings out of a folder.
+
+    Raises:
+        InputError: another one is running there.
+    """
+    make_folder(out)
+    folder = os.open(out, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(f"another training is running in {out}; wait for it, or choose another --out") from error
+        except OSError:  # some network disks lock nothing
+            pass
+        yield
+    finally:
+        os.close(folder)
 
 
 def is_finished(training: TrainingRecord, recipe: Recipe) -> bool:

@@ -17,6 +17,7 @@ from ifdd.model import (
     find_checkpoint,
     is_ours,
     load_checkpoint,
+    lookup,
 )
 from ifdd.model.weights.checkpoint import copy_weights
 from ifdd.model.weights.foreign import is_safetensors
@@ -58,7 +59,8 @@ def build_network(model: ModelConfig, classes: Sequence[str]) -> Start:
         network = create_model(model.preset, len(classes), model.ablation, model.weights, **model.overrides)
         return Start(network, () if model.weights is None else (_licence(model.weights, network),))
     checkpoint = load_checkpoint(model.weights)
-    kept = {name: getattr(checkpoint.model.config, name) for name in INPUT} | model.overrides
+    changed = lookup(ABLATIONS, model.ablation, "ablation")
+    kept = {name: getattr(checkpoint.model.config, name) for name in INPUT if name not in changed} | model.overrides
     network = create_model(model.preset, len(classes), model.ablation, **kept)
     _check_architecture(checkpoint, network.config, model)
     digest = file_sha256(find_checkpoint(model.weights))

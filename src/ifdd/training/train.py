@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ from ifdd.training.engine.stopping import SaveState
 from ifdd.training.engine.unreadable import KeepUnreadable
 from ifdd.training.module import ClipClassifier
 from ifdd.training.recipe import EPOCHS, Recipe
-from ifdd.training.resuming import divide_steps, extended_after, is_finished, known_training, resume_line
+from ifdd.training.resuming import divide_steps, extended_after, is_finished, known_training, only_run, resume_line
 from ifdd.training.start import build_network, check_start, start_line
 
 
@@ -124,6 +125,10 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
     check_start(start, dataset, data.fold)
     network = start.network
     check_alignment(network.config.alignment, dataset, data.manifest)
+    if data.synthetic and dataset.synthetic is False:
+        raise InputError(
+            f"data.synthetic is on, but {data.manifest} has no computer-generated clips; add --no-data.synthetic"
+        )
     prepare_network(network, recipe.optimization)
     clips = ClipDataModule(data, manifest, network.config, run.seed, run.selection, share)
     adjustment = logit_adjustment(clips.draws, recipe.optimization.logit_adjustment, classes)
@@ -149,51 +154,52 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
     def save(path: Path, trained: IFDD, epoch: BestEpoch) -> None:
         save_checkpoint(path, trained, classes, clips.clip_seconds, described.at(epoch))
 
-    progress = TrainingFile(out, begun)
-    clips.unreadable.changed = lambda: progress.update(unreadable=clips.unreadable.plain or None)
-    if is_first_process():
-        clear_unfinished(out)
-        if point is None:
-            recipe.write(out)
-            lines = [_clips_line(clips), _time_line(clips, dataset), start_line(start)]
-        else:
-            lines = [resume_line(point, share)]
-        for line in filter(None, lines):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-        if known is not None and point is not None:  # after all checks: the run may have more epochs than before
-            progress.update(epoch=known.epoch, best=known.best, unreadable=known.unreadable)
-            recipe.write(out)
-        else:
-            progress.update()
-    checkpoints = ValidationCheckpoints(
-        out, classes, run.select, run.selection, clips.selection_clips, save, progress.update
-    )
-    log = EpochLog(out)
-    callbacks = (
-        StopIfDiverged(),
-        ContinueSchedule(),
-        checkpoints,
-        KeepUnreadable(clips.unreadable),
-        log,
-        TrainingProgress(clips, run.selection, log),
-        SaveState(run.checkpoint_every, share.accumulate, clips.begin_at),
-    )
-    trainer = build_trainer(out, recipe.optimization, run, share.accumulate, callbacks)
-    module = ClipClassifier(
-        network,
-        recipe.optimization,
-        recipe.augmentation,
-        recipe.mixup,
-        data.batch_size * share.batches_per_step,
-        run.seed,
-        clips.set_epoch,
-        adjustment,
-    )
-    fit(trainer, module, clips, resume_from)
-    if trainer.is_global_zero:
-        assert checkpoints.best is not None
-        progress.update(state="done", epoch=begun.epochs, best=checkpoints.best)
-        _print_best(out, checkpoints.best)
+    with only_run(out) if is_first_process() else nullcontext():
+        progress = TrainingFile(out, begun)
+        clips.unreadable.changed = lambda: progress.update(unreadable=clips.unreadable.plain or None)
+        if is_first_process():
+            clear_unfinished(out)
+            if point is None:
+                recipe.write(out)
+                lines = [_clips_line(clips), _time_line(clips, dataset), start_line(start)]
+            else:
+                lines = [resume_line(point, share)]
+            for line in filter(None, lines):
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+            if known is not None and point is not None:  # after all checks: the run may have more epochs than before
+                progress.update(epoch=known.epoch, best=known.best, unreadable=known.unreadable)
+                recipe.write(out)
+            else:
+                progress.update()
+        checkpoints = ValidationCheckpoints(
+            out, classes, run.select, run.selection, clips.selection_clips, save, progress.update
+        )
+        log = EpochLog(out)
+        callbacks = (
+            StopIfDiverged(),
+            ContinueSchedule(),
+            checkpoints,
+            KeepUnreadable(clips.unreadable),
+            log,
+            TrainingProgress(clips, run.selection, log),
+            SaveState(run.checkpoint_every, share.accumulate, clips.begin_at),
+        )
+        trainer = build_trainer(out, recipe.optimization, run, share.accumulate, callbacks)
+        module = ClipClassifier(
+            network,
+            recipe.optimization,
+            recipe.augmentation,
+            recipe.mixup,
+            data.batch_size * share.batches_per_step,
+            run.seed,
+            clips.set_epoch,
+            adjustment,
+        )
+        fit(trainer, module, clips, resume_from)
+        if trainer.is_global_zero:
+            assert checkpoints.best is not None
+            progress.update(state="done", epoch=begun.epochs, best=checkpoints.best)
+            _print_best(out, checkpoints.best)
 
 
 class TrainingFile:

@@ -8,7 +8,7 @@ import pytest
 
 from ifdd.__main__ import main
 from ifdd.data.annotated.cutting import cut_annotated
-from ifdd.data.annotated.videos import SHARES, assign_subsets, find_annotated
+from ifdd.data.annotated.videos import SHARES, _class_of, assign_subsets, find_annotated
 from ifdd.data.manifest import Manifest
 from ifdd.errors import InputError
 from ifdd.video.encode import write_video
@@ -128,3 +128,10 @@ def test_a_folder_without_pairs_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("start,end,label\n0,1,happy\n")
     with pytest.raises(InputError, match="has no video with annotations beside it"):
         find_annotated(tmp_path)
+
+
+def test_spaces_around_labels_do_not_matter() -> None:
+    renamed = {"smile": "happy", "talking": ""}
+    assert [_class_of(label, renamed, False) for label in ("smile ", " smile", "talking ", " sad ")] == [
+        *("happy", "happy", "", "sad"),
+    ]

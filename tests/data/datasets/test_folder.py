@@ -123,7 +123,7 @@ def test_a_bad_line_of_a_csv_is_named(tmp_path: Path, line: str, check: str, mes
         ("path,emotion\n", "the first line must name path and label, and may name clip_id, subset"),
         ("path,label,age,age\n", "a column has no name, occurs twice or is named frames"),
         ("path,label,\n", "a column has no name"),
-        ("path,label,frames\n", "named frames; rename or remove it"),
+        ("path,label,frames\n", "named frames or durations; rename or remove it"),
     ],
 )
 def test_what_is_no_csv_of_clips_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -194,3 +194,35 @@ def test_an_animated_image_is_a_clip_and_a_still_one_is_not(tmp_path: Path) -> N
     listing = read_folder(tmp_path, Options())
     assert [entry.clip_id for entry in listing.entries] == ["happy/moving"]
     assert "happy contains 1 images next to the clips" in messages(listing, "unlisted")[0]
+
+
+def test_a_file_in_two_subsets_is_found_by_its_path(tmp_path: Path) -> None:
+    write_clip(tmp_path / "a", 3)
+    write_clip(tmp_path / "b", 3)
+    rows = ["1,a,happy,train", "2,a,happy,test", "3,b,sad,train", "4,b,sad,train"]
+    (tmp_path / "list.csv").write_text("\n".join(["clip_id,path,label,subset", *rows]))
+    listing = read_folder(tmp_path / "list.csv", Options())
+    assert [entry.clip_id for entry in listing.entries] == ["2", "3", "4"]
+    (message,) = messages(listing, "subsets")
+    assert f"{tmp_path / 'a'} is in test and train of fold 0 (1, train, list.csv, line 2; 2, test" in message
+
+
+def test_ids_of_folders_keep_their_points(tmp_path: Path) -> None:
+    for name in ("P01.1", "P01.2"):
+        write_clip(tmp_path / name, 3)
+    (tmp_path / "list.csv").write_text("path,label\nP01.1,happy\nP01.2/,sad\n./,sad\n")
+    listing = read_folder(tmp_path / "list.csv", Options())
+    assert [entry.clip_id for entry in listing.entries] == ["P01.1", "P01.2"]
+    assert messages(listing, "lines") == [
+        "list.csv, line 4: path './' names no clip; give the path of a video or folder of images"
+    ]
+
+
+def test_videos_outside_of_classes_are_noted(tmp_path: Path) -> None:
+    write_clip(tmp_path / "train/happy/a", 3)
+    write_clip(tmp_path / "train/b", 3, video=True)
+    write_clip(tmp_path / "c", 3, video=True)
+    listing = read_folder(tmp_path, Options())
+    assert messages(listing, "unlisted") == [
+        "videos that are in no folder of a class are not used: 2 (c.mp4, train/b.mp4)"
+    ]

@@ -1,11 +1,14 @@
 """Probes find a planted factor, find nothing in noise, and never see the people that they are tested on."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, r2_score
 
+from ifdd.data.manifest import Sample
 from ifdd.explanation.disentanglement import probes
-from ifdd.explanation.disentanglement.factors import Factor
+from ifdd.explanation.disentanglement.factors import Factor, find_factors
 from ifdd.explanation.disentanglement.leakage import Leak, measure_leakage
 from ifdd.explanation.disentanglement.probes import PROBES, Probe, make_folds, probe_factor
 from ifdd.explanation.disentanglement.resampling import Resampled, draw_people, mean_tally, resample
@@ -188,3 +191,22 @@ def test_leakage_of_a_copy_is_one_and_of_noise_zero(noise: float | None, least: 
     leak = Leak(source, target, OWNERS, PEOPLE)
     assert least <= resample(measure_leakage(leak, 4, 0), draws).value <= most
     assert abs(resample(measure_leakage(leak, 4, 0, shuffled=True), draws).value) < 0.05
+
+
+def test_what_is_known_of_few_people_is_not_probed(tmp_path: Path) -> None:
+    samples = [
+        Sample(
+            f"{person}_{place}",
+            tmp_path,
+            8,
+            ("happy", "sad")[place % 2],
+            "test",
+            subject=str(person),
+            attributes={"au12": str(place / 10) if person < 4 else ""},
+        )
+        for person in range(12)
+        for place in range(10)
+    ]
+    factors, notes = find_factors(samples, None, tmp_path / "manifest.csv", folds=5)
+    assert [factor.name for factor in factors] == ["emotion", "identity"]
+    assert "action units: known of 4 people only; probes of 5 folds need 10" in notes

@@ -69,6 +69,7 @@ def test_wrong_grids_are_refused(changes: dict[str, Any], message: str) -> None:
         ({"visible": (0.5, 1.0)}, "from the largest to the smallest"),
         ({"visible": (0.05,)}, r"sets\.visible is 0\.05; it must be at least 0\.1"),
         ({"test": 0.0}, r"sets\.test is 0\.0; it must be above 0"),
+        ({"identities": 5}, r"sets\.identities is 5 and sets\.test 0\.2; comparisons need at least two people"),
         ({"behaviour": {"visible": [1, 1]}}, r"sets\.behaviour cannot set visible"),
     ],
 )

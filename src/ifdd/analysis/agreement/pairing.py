@@ -96,10 +96,10 @@ def match_labels(
     found: dict[str, int | None] = {}
     unknown = []
     for label in labels:
-        name = renamed.get(label, label)
+        name = renamed.get(label.strip(), label)
         known = known_label(name) if synonyms else None
         place = places.get(name.strip().casefold(), places.get(known or ""))
-        if label == UNCERTAIN or (label in renamed and not name):
+        if label.strip() == UNCERTAIN or not name:
             found[label] = None
         elif place is None:
             unknown.append(label)

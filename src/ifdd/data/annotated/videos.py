@@ -57,7 +57,7 @@ def find_annotated(
     for video, annotation, subject in triples:
         found = read_annotations(annotation)
         notes += [f"{annotation.name}: {note}" for note in found.notes]
-        labels_found.update(each.label for each in found.annotations)
+        labels_found.update(each.label.strip() for each in found.annotations)
         if tier and tier not in found.tiers:
             raise InputError(
                 f"{annotation} has no tier {tier!r}; it has {', '.join(map(repr, found.tiers))}: correct --tier"
@@ -75,7 +75,7 @@ def find_annotated(
 
 
 def _class_of(label: str, renamed: Mapping[str, str], synonyms: bool) -> str:
-    name = renamed.get(label, label)
+    name = renamed.get(label.strip(), label)
     if not name:
         return ""
     return (known_label(name) if synonyms else None) or clean_label(name)

@@ -65,10 +65,11 @@ def check_frames(listing: Listing, states: dict[str, ClipState]) -> None:
             listing.exclude(entry, f"{'no frames' if state.missing else 'unreadable'}: {state.problem}")
         else:
             kept.append(entry)
+    remedy = "correct the path, or remove the clip" if listing.is_own else "copy it from the dataset"
     for clip_id, source in {entry.clip_id: entry.source for entry in listing.entries}.items():
         state = states[clip_id]
         if state.missing:
-            message = f"clip {clip_id}: {state.problem}: {source}; copy it from the dataset"
+            message = f"clip {clip_id}: {state.problem}: {source}; {remedy}"
             listing.report("frames", "wrong", message, clip_id)
         elif state.problem:
             listing.report("readable", "wrong", f"clip {clip_id}: {state.problem}", clip_id)
@@ -126,7 +127,8 @@ def _drop_duplicates(listing: Listing) -> None:
             dropped.add(entry)
             listing.exclude(entry, reason)
         places = "; ".join(entry.where for entry in group)
-        listing.report("duplicates", "wrong", f"clip {clip_id} is {reason} ({places}); keep one line", clip_id)
+        remedy = "keep one of them, or rename one" if listing.is_own else "keep one line"
+        listing.report("duplicates", "wrong", f"clip {clip_id} is {reason} ({places}); {remedy}", clip_id)
     listing.entries = [entry for entry in listing.entries if entry not in dropped]
 
 
@@ -165,7 +167,7 @@ def _check_partition(listing: Listing) -> None:
     folds = {entry.fold for entry in listing.entries if entry.fold}
     if not folds:
         return
-    severity: Literal["note", "wrong"] = "wrong" if listing.dataset != "folder" else "note"
+    severity: Literal["note", "wrong"] = "note" if listing.is_own else "wrong"
     tested: dict[str, list[int]] = defaultdict(list)
     for entry in listing.entries:
         if entry.fold:

@@ -91,6 +91,16 @@ def _read_tree(listing: Listing, root: Path, usual: str) -> None:
     report_skipped(listing, tree.values())
     names = tree[""].folders
     subsets = {name: SUBSET_FOLDERS[plain(name)] for name in names if plain(name) in SUBSET_FOLDERS}
+    loose = [
+        f"{place}/{name}" if place else name
+        for place in ("", *subsets)
+        if place in tree
+        for name in tree[place].files
+        if name.lower().endswith(VIDEO_SUFFIXES)
+    ]
+    if loose:
+        message = f"videos that are in no folder of a class are not used: {len(loose)} ({some(loose)})"
+        listing.report("unlisted", "note", message)
     for name in names:
         inner = tree.get(name)
         if inner is None or (subsets and name not in subsets):
@@ -166,10 +176,10 @@ def _read_csv(listing: Listing, file: Path, usual: str) -> None:
             f"{', '.join(SEPARATORS.values())}; it was {table.form}"
         )
     further = [name for name in header if name not in CSV_COLUMNS]
-    if "" in further or {"frames"} & set(further) or len(set(header)) < len(header):
+    if "" in further or {"frames", "durations"} & set(further) or len(set(header)) < len(header):
         raise InputError(
-            f"{file}: a column has no name, occurs twice or is named frames; rename or remove it; the file was "
-            f"{table.form}"
+            f"{file}: a column has no name, occurs twice or is named frames or durations; rename or remove it; the "
+            f"file was {table.form}"
         )
     if further:
         message = f"{file.name}: the columns {', '.join(further)} are kept as attributes of the clips"
@@ -181,6 +191,28 @@ def _read_csv(listing: Listing, file: Path, usual: str) -> None:
             continue
         row = dict.fromkeys(CSV_COLUMNS, "") | dict(zip(header, map(str.strip, cells), strict=True))
         _take_row(listing, row, tuple((name, row[name]) for name in further), where, place.path, usual)
+    _drop_second_subsets(listing)
+
+
+def _drop_second_subsets(listing: Listing) -> None:
+    """Remove files from training that a fold also tests, or validates, on under another id."""
+    groups: dict[tuple[int, str], list[Entry]] = defaultdict(list)
+    for entry in listing.entries:
+        groups[entry.fold, os.path.realpath(entry.source)].append(entry)
+    dropped = set()
+    for (fold, path), group in groups.items():
+        subsets = {entry.subset for entry in group}
+        if len(subsets) == 1 or len({entry.clip_id for entry in group}) == 1:
+            continue  # two lines of one clip are found by its id
+        kept = min(subsets, key=("test", "validation", "train").index)
+        others = [entry for entry in group if entry.subset != kept]
+        dropped |= set(others)
+        for entry in others:
+            listing.exclude(entry, f"also in the {kept} list of the fold")
+        places = "; ".join(f"{entry.clip_id}, {entry.subset}, {entry.where}" for entry in group)
+        message = f"{path} is in {' and '.join(sorted(subsets))} of fold {fold} ({places}); remove it from one"
+        listing.report("subsets", "wrong", message, others[0].clip_id)
+    listing.entries[:] = [entry for entry in listing.entries if entry not in dropped]
 
 
 def _existing(table: Table, base: Path) -> int:
@@ -210,12 +242,17 @@ def _take_row(
         needed = "a path, a subset (train, validation or test) and a number"
         listing.drop_line(where, f"{given}; give {needed}; subset and fold may be empty")
         return
-    clip_id, path = row["clip_id"] or _id_of(row["path"]), _source(base, row["path"])
-    votes = row["votes"]
+    path = _source(base, row["path"])
+    clip_id, votes = row["clip_id"] or _id_of(row["path"], path), row["votes"]
+    if not clip_id:
+        listing.drop_line(where, f"path {row['path']!r} names no clip; give the path of a video or folder of images")
+        return
     add(listing, Entry(clip_id, row["label"], subset, int(fold), where, path, row["subject"], votes, attributes, fps))
 
 
-def _id_of(path: str) -> str:
-    """Return a clip id for a path: without its suffix, and without parts that lead out of the folder."""
-    parts = PurePosixPath(path.replace("\\", "/")).with_suffix("").parts
-    return "/".join(part for part in parts if part not in ("/", ".", ".."))
+def _id_of(path: str, source: Path) -> str:
+    """Return a clip id for a path: without a file's suffix, and without parts that lead out of the folder."""
+    parts = [part for part in PurePosixPath(path.replace("\\", "/")).parts if part not in ("/", ".", "..")]
+    if parts and not os.path.isdir(source):  # noqa: PTH112 (Path.is_dir fails for names that no disk takes)
+        parts[-1] = PurePosixPath(parts[-1]).stem
+    return "/".join(parts)

@@ -98,6 +98,11 @@ class Listing:
     rate_reason: str = "images have no times"
     """Why the frame rate of folders of images has to be assumed."""
 
+    @property
+    def is_own(self) -> bool:
+        """Whether the clips are the user's own, with lists and classes that nobody has published."""
+        return self.label_set == "own"
+
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """Names of the classes as the entries have them."""

@@ -7,31 +7,39 @@ from statistics import median_low
 
 from ifdd.data.datasets.inventory import ClipState, Origin
 from ifdd.data.datasets.listing import Entry, Listing
-from ifdd.data.timing import ASSUMED_FPS, Timing, same_rate
+from ifdd.data.timing import ASSUMED_FPS, Timing, parse_durations, same_rate
 from ifdd.files import parse_json
 from ifdd.records import RatesRecord
 
 
-def time_clips(listing: Listing, states: dict[str, ClipState], stated_fps: float | None) -> None:
+def time_clips(
+    listing: Listing, states: dict[str, ClipState], stated_fps: float | None, usual_fps: float | None = None
+) -> None:
     """Add the timing of readable clips that the files do not tell, or that an entry states otherwise.
 
     Args:
         listing: the clips; its entries may state a rate.
         states: clip id -> state; changed in place.
-        stated_fps: frames a second of folders of images without a rate; None if nobody stated it.
+        stated_fps: frames a second of all folders of images; None if the user did not state it.
+        usual_fps: frames a second of folders of images without a rate; None if nobody stated it.
     """
     for entry in listing.entries:
-        states[entry.clip_id] = _timed(entry, states[entry.clip_id], stated_fps)
+        states[entry.clip_id] = _timed(entry, states[entry.clip_id], stated_fps, usual_fps)
 
 
-def _timed(entry: Entry, state: ClipState, stated_fps: float | None) -> ClipState:
+def _timed(entry: Entry, state: ClipState, stated_fps: float | None, usual_fps: float | None) -> ClipState:
     if state.problem:
         return state
+    if state.timing is None and stated_fps is not None:
+        return state._replace(timing=Timing(stated_fps), origin="stated")
+    if entry.durations and len(parse_durations(entry.durations)) != state.frames:
+        stated = len(parse_durations(entry.durations))
+        return ClipState(0, f"it has {state.frames} frames, but {entry.where} has the durations of {stated}")
     if entry.fps is not None:
         return state._replace(timing=Timing(entry.fps, entry.durations), origin="stated")
     if state.timing is None:  # a folder of images
-        origin: Origin = "assumed" if stated_fps is None else "stated"
-        return state._replace(timing=Timing(stated_fps or ASSUMED_FPS), origin=origin)
+        origin: Origin = "assumed" if usual_fps is None else "stated"
+        return state._replace(timing=Timing(usual_fps or ASSUMED_FPS), origin=origin)
     return state
 
 

@@ -50,6 +50,7 @@ def write_pack(
     quality: int | None = 95,
     workers: int = 1,
     advance: Callable[[int], object] = lambda count: None,
+    again: bool = False,
 ) -> list[Sample]:
     """Write the frames of samples into a pack; an interrupted run resumes.
 
@@ -68,6 +69,7 @@ def write_pack(
             large and several times as fast to read from memory.
         workers: processes that decode and encode.
         advance: called with the number of finished clips, for a progress bar; clips of earlier runs count too.
+        again: replace a pack of other clips or settings.
 
     Returns:
         The samples with the pack as path.
@@ -83,7 +85,7 @@ def write_pack(
     shards = _divide(clips, SHARD_FRAMES)
     purpose = _purpose(clips, size, quality)
     recipes = [_recipe(shard) for shard in shards]
-    done = _finished_shards(path, purpose, recipes)
+    done = _finished_shards(path, purpose, recipes, again)
     advance(sum(len(shards[number]) for number in done))
     missing = [number for number in range(len(shards)) if number not in done]
     if missing:
@@ -123,6 +125,8 @@ def _clips_to_pack(samples: Sequence[Sample]) -> list[Sample]:
             raise InputError(f"clip {sample.clip_id!r} is in the pack {sample.path}; pack its source instead")
         if {"", ".", ".."} & set(re.split(r"[/\\]", sample.clip_id)):
             raise InputError(f"clip id {sample.clip_id!r} is not a valid folder name in a zip file; rename the clip")
+        if re.search("[\ud800-\udfff]", sample.clip_id):
+            raise InputError(f"clip id {sample.clip_id!r} is not UTF-8, which a pack needs; rename the clip")
     if not clips:
         raise InputError("there are no clips to pack; check the manifest")
     return list(clips.values())
@@ -152,21 +156,28 @@ def _recipe(shard: Sequence[Sample]) -> str:
     return recipe_hash([[clip.clip_id, clip.frames, source_stamp(clip.path)] for clip in shard])
 
 
-def _finished_shards(path: Path, purpose: str, recipes: Sequence[str]) -> set[int]:
-    """Return the intact shards of an earlier run; refuse a folder that contains anything else."""
+def _finished_shards(path: Path, purpose: str, recipes: Sequence[str], again: bool) -> set[int]:
+    """Return the intact shards of an earlier run; refuse a folder that contains anything else.
+
+    With ``again``, none of a pack of other clips or settings is intact.
+    """
     files = list(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
     foreign = [file for file in files if file.name != "pack.json" and not _is_part(file)]
     if foreign:
         raise InputError(f"{path} contains {foreign[0].name}, which is not part of a pack; choose another name")
     settings = {int(file.stem): _read_settings(file) for file in files if file.suffix == ".jsonl"}
-    if any(of_shard.get("purpose", purpose if not of_shard else None) != purpose for of_shard in settings.values()):
+    others = any(
+        of_shard.get("purpose", purpose if not of_shard else None) != purpose for of_shard in settings.values()
+    )
+    if others and not again:
         raise InputError(
-            f"{path} is a complete or partial pack of other clips or settings; remove it or choose another name"
+            f"{path} is a complete or partial pack of other clips or settings; remove it or write to another folder"
         )
     return {
         number
         for number, of_shard in settings.items()
         if number < len(recipes)
+        and not others
         and of_shard.get("recipe") == recipes[number]
         and of_shard.get("sha256") == _shard_hash(path / shard_name(number))
     }

@@ -77,7 +77,7 @@ def find_factors(
         InputError: an intensity in the manifest is not a number from 0 to 1.
     """
     people, count = number_people(samples)
-    builder = _Builder(people, count)
+    builder = _Builder(people, count, folds)
     builder.add_classes("emotion", "emotion", [sample.label for sample in samples])
     if truths is None:
         columns = {
@@ -111,8 +111,8 @@ def find_factors(
 class _Builder:
     """Collects factors, and notes about those that cannot be probed."""
 
-    def __init__(self, people: Int[np.ndarray, " clips"], count: int) -> None:
-        self.people, self.count = people, count
+    def __init__(self, people: Int[np.ndarray, " clips"], count: int, folds: int) -> None:
+        self.people, self.count, self.folds = people, count, folds
         self.factors: list[Factor] = []
         self.notes: list[str] = []
 
@@ -164,4 +164,10 @@ class _Builder:
         values: np.ndarray,
         rows: Int[np.ndarray, " clips"],
     ) -> None:
+        known = len(np.unique(self.people[rows]))
+        if name != "identity" and known < 2 * self.folds:
+            self.notes.append(
+                f"{name}: known of {known} people only; probes of {self.folds} folds need {2 * self.folds}"
+            )
+            return
         self.factors.append(Factor(name, group, outputs, values, rows, self.people[rows], self.count))

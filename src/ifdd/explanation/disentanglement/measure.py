@@ -71,7 +71,7 @@ class ProbeOptions:
         check_range("--folds", self.folds, at_least=2)
         check_range("--maps", self.maps, at_least=0)
         check_range("--resamples", self.resamples, at_least=100)
-        check_range("--seed", self.seed, at_least=0)
+        check_range("--seed", self.seed, at_least=0, below=2**32)
         check_range("--workers", self.workers, at_least=0)
 
 

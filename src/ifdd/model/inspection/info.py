@@ -251,7 +251,8 @@ def _block(value: Any) -> str:
     if len(line) <= LINE or not isinstance(value, dict | list):
         return line
     if isinstance(value, list):
-        return "\n".join(map(_block, value))
+        blocks = list(map(_block, value))
+        return ("\n\n" if any("\n" in block for block in blocks) else "\n").join(blocks)
     lines = []
     for name, each in value.items():
         block = _block(each)

@@ -17,6 +17,9 @@ from types import MappingProxyType
 import numpy as np
 from jaxtyping import Float
 
+from ifdd.data.labels import canonical_label
+from ifdd.errors import InputError
+
 ACTION_UNITS: dict[int, str] = {
     1: "inner brow raiser",
     2: "outer brow raiser",
@@ -192,6 +195,18 @@ def activation_of(units: dict[int, float]) -> Activation:
     for number, intensity in units.items():
         activation[:, UNIT_COLUMN[number]] = intensity
     return activation
+
+
+def expressible(name: str) -> str:
+    """Return the canonical spelling of an emotion that has a prototype.
+
+    Raises:
+        InputError: it has none, as the compounds, or the name is unknown.
+    """
+    label = canonical_label(name)
+    if label not in PROTOTYPES:
+        raise InputError(f"SynthDFER cannot show {name!r}; it shows {', '.join(PROTOTYPES)}")
+    return label
 
 
 def sample_expression(label: str, rng: np.random.Generator, strength: float = 1.0) -> Expression:

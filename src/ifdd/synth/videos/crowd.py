@@ -17,6 +17,7 @@ from ifdd.console import progress_bar
 from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import check_range
 from ifdd.files import write_text
+from ifdd.synth.behaviour.action_units import expressible
 from ifdd.synth.behaviour.behaviour import Behaviour
 from ifdd.synth.config import Preset
 from ifdd.synth.plan import person_identity
@@ -58,6 +59,8 @@ class CrowdConfig:
         """Check the numbers."""
         for name in ("shots", "people", "emotions"):
             check_range(f"crowd_video.{name}", getattr(self, name), at_least=1)
+        for name in self.classes:
+            expressible(name)
         check_range("crowd_video.transition_seconds", self.transition_seconds, above=0, at_most=self.shot_seconds / 2)
 
     @property

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import EMAWeightAveraging
 from torch._dynamo.exc import TorchDynamoException
 
 from ifdd.allocator import keep_freed_memory
@@ -19,6 +19,7 @@ from ifdd.data.dataset import plain_input_error
 from ifdd.errors import InputError
 from ifdd.training.clips import ClipDataModule
 from ifdd.training.config import OptimizationConfig, RunConfig
+from ifdd.training.engine.averaging import AveragedWeights
 from ifdd.training.engine.processes import cluster, is_first_process, placement, under_slurm
 from ifdd.training.engine.state import WholeCheckpointIO
 from ifdd.training.engine.stopping import SaveState, Stopped, requeue
@@ -60,7 +61,7 @@ def build_trainer(
     accelerator, devices, nodes, _ = placement(run)
     if accelerator == "cpu":
         keep_freed_memory()
-    averaging = [] if optimization.ema_decay is None else [EMAWeightAveraging(decay=optimization.ema_decay)]
+    averaging = [] if optimization.ema_decay is None else [AveragedWeights(optimization.ema_decay)]
     try:
         return Trainer(
             accelerator=accelerator,
@@ -112,6 +113,12 @@ def fit(trainer: Trainer, module: ClipClassifier, clips: ClipDataModule, resume_
             reason = str(error).strip().splitlines()[0]
             raise InputError(
                 f"torch.compile cannot compile the model: {reason}; leave out optimization.compile"
+            ) from error
+        except torch.OutOfMemoryError as error:
+            raise InputError(
+                f"a batch of {clips.config.batch_size} clips does not fit into the memory of the GPU; with another "
+                "--out, lower data.batch_size and raise optimization.accumulate, or choose optimization.precision "
+                "bf16-mixed"
             ) from error
         except RuntimeError as error:
             if trainer.world_size == 1 or not any(words in str(error) for words in LOST_PROCESS):

@@ -75,6 +75,7 @@ class UnreadableClips:
         """Take over what a resumed training has reported already."""
         for subset, of_subset in reasons.items():
             self.reasons[subset] |= of_subset
+        self.changed()
 
     @property
     def plain(self) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
@@ -29,6 +29,9 @@ from ifdd.training.study.report import ModelSize, study_table, write_study
 from ifdd.training.study.results import StudyResults, summarise
 from ifdd.training.study.runner import Progress, make_jobs, run_jobs, watching
 from ifdd.training.study.sets import manifest_path, write_clips
+
+SET_BY_STUDY = {"run.seed": "seeds", "run.device": "device", "data.manifest": "sets"}
+"""Option of a recipe -> that of the study which decides it."""
 
 
 class Settings(NamedTuple):
@@ -134,6 +137,7 @@ def _recipes(settings: Settings, work: Path) -> dict[str, tuple[Recipe, Recipe]]
     for name, changes in settings.variants.items():
         shared = (settings.options, changes)
         where = f"variants.{name}"
+        _refuse_set(shared, where)
         first = read_recipe(settings.recipe, manifest, shared, where)
         later = read_recipe(settings.recipe, manifest, (*shared, settings.continued), where)
         for recipe in (first, later):
@@ -141,6 +145,13 @@ def _recipes(settings: Settings, work: Path) -> dict[str, tuple[Recipe, Recipe]]
             model_config(recipe, 7, where)
         found[name] = (first, later)
     return found
+
+
+def _refuse_set(options: Sequence[Mapping[str, Any]], where: str) -> None:
+    """Refuse options that the study sets itself."""
+    for option, instead in SET_BY_STUDY.items():
+        if any(option in each for each in options):
+            raise InputError(f"{where}: {option} has no effect, because a study sets it: use {instead}")
 
 
 def _check_free(recipe: Recipe, where: str) -> None:

@@ -1,0 +1,172 @@
+"""Preparing again, or beside other files: nothing of the user's is replaced, and no record describes other clips."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ifdd.data import prepare as prepare_module
+from ifdd.data.manifest import Manifest, Sample, read_manifest, write_manifest
+from ifdd.evaluation.protocol import describe_dataset
+from ifdd.faces.detection import DetectorChoice
+from tests.data.test_prepare import fails, prepare, record_of
+from tests.helpers.faces import disc_frames
+from tests.helpers.layouts import write_clip
+from tests.helpers.videos import write_frame_folder
+
+
+@pytest.fixture(autouse=True)
+def _cascade(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Find faces, of which there are none, without a download."""
+    monkeypatch.setattr(prepare_module, "choose_detector", lambda model, notify, kind: DetectorChoice())
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_own_clips_are_not_replaced_by_their_crops(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_clip(tmp_path / "proj/faces/happy/a", 3)
+    before = contents(tmp_path)
+    assert "is in" in fails(capsys, "folder", tmp_path / "proj", tmp_path / "proj/out")
+    (tmp_path / "list.csv").write_text("clip_id,path,label\nhappy/a,proj/faces/happy/a,happy\n")
+    message = fails(capsys, "folder", tmp_path / "list.csv", tmp_path / "proj")
+    assert "the crops of clip happy/a would replace its frames" in message
+    assert {name: each for name, each in contents(tmp_path).items() if name in before} == before
+    (tmp_path / "list.csv").write_text("clip_id,path,label\nnotes,proj/faces/happy/a,happy\n")
+    (tmp_path / "out/faces/notes").mkdir(parents=True)
+    (tmp_path / "out/faces/notes/diary.txt").touch()
+    message = fails(capsys, "folder", tmp_path / "list.csv", tmp_path / "out")
+    assert "diary.txt is not a crop, and would be lost" in message
+
+
+def test_the_own_table_is_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_clip(tmp_path / "own/a", 3)
+    write_clip(tmp_path / "lists/happy/b", 3)
+    table = tmp_path / "own/manifest.csv"
+    table.write_text("path,label,comment\na,happy,mine\n")
+    message = fails(capsys, "folder", table, tmp_path / "own", "--faces", "keep")
+    assert message.endswith("manifest.csv would be replaced by the new manifest; choose another OUT")
+    message = fails(capsys, "folder", tmp_path / "lists", tmp_path / "own", "--faces", "keep")
+    assert "manifest.csv is not from 'ifdd prepare', and would be replaced" in message
+    assert "mine" in table.read_text()
+
+
+def test_a_failed_run_leaves_the_record_of_the_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    write_clip(tmp_path / "own/happy/a", 3)
+    prepare("folder", tmp_path / "own", out)
+    before = record_of(out)
+    (tmp_path / "own/happy/b").mkdir()
+    message = fails(capsys, "folder", tmp_path / "own", out)
+    assert f"{out / 'prepare.failed.json'} has all findings" in message
+    assert record_of(out) == before
+    failed: dict[str, Any] = json.loads((out / "prepare.failed.json").read_text())
+    assert (failed["verdict"], failed["manifest"]) == ("incomplete", None)
+    shutil.rmtree(tmp_path / "own/happy/b")
+    prepare("folder", tmp_path / "own", out)
+    assert not (out / "prepare.failed.json").exists()
+
+
+def test_a_manifest_is_withdrawn_while_its_crops_are_made_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    write_clip(tmp_path / "own/happy/a", 3)
+    prepare("folder", tmp_path / "own", out, "--face-size", "48")
+    prepare("folder", tmp_path / "own", out, "--face-size", "48")
+    assert "withdrawn" not in capsys.readouterr().err
+    assert record_of(out)["faces"]["size"] == 48
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(prepare_module, "crop", interrupted)
+        with pytest.raises(SystemExit):
+            prepare("folder", tmp_path / "own", out, "--face-size", "64")
+    assert "made again; its manifest is withdrawn" in capsys.readouterr().err
+    assert not list(out.glob("*.*"))
+    prepare("folder", tmp_path / "own", out, "--face-size", "64")
+    assert record_of(out)["faces"]["size"] == 64
+
+
+def test_kept_crops_stay_what_they_are(tmp_path: Path) -> None:
+    write_clip(tmp_path / "own/happy/a", 3)
+    prepare("folder", tmp_path / "own", tmp_path / "crops")
+    record = record_of(tmp_path / "crops")
+    record["faces"]["alignment"] = "landmarks"  # as with YuNet
+    (tmp_path / "crops/prepare.json").write_text(json.dumps(record))
+    prepare("manifest", tmp_path / "crops/manifest.csv", tmp_path / "packed", "--faces", "keep", "--pack")
+    assert describe_dataset(Manifest.read(tmp_path / "packed/manifest.csv")).alignment == "landmarks"
+
+
+def test_a_pack_follows_its_clips(tmp_path: Path) -> None:
+    words = ("folder", tmp_path / "own", tmp_path / "out", "--faces", "keep", "--pack")
+    write_clip(tmp_path / "own/happy/a", 3)
+    prepare(*words)
+    write_clip(tmp_path / "own/happy/b", 3)
+    prepare(*words, "--pack-size", "16")
+    assert [sample.clip_id for sample in read_manifest(tmp_path / "out/manifest.csv")] == ["happy/a", "happy/b"]
+    assert record_of(tmp_path / "out")["pack"]["size"] == 16
+
+
+def test_times_of_images_are_kept(tmp_path: Path) -> None:
+    frames = write_frame_folder(tmp_path / "frames", disc_frames(6))
+    uneven = Sample("a", frames, 6, "happy", "test", fps=5.0, durations="40*2 1000 40*3")
+    write_manifest(tmp_path / "manifest.csv", [uneven])
+    prepare("manifest", tmp_path / "manifest.csv", tmp_path / "out")
+    (sample,) = read_manifest(tmp_path / "out/manifest.csv")
+    assert (sample.fps, sample.durations) == (5.0, "40*2 1000 40*3")
+    prepare("manifest", tmp_path / "manifest.csv", tmp_path / "other", "--fps", "10")
+    (sample,) = read_manifest(tmp_path / "other/manifest.csv")
+    assert (sample.fps, sample.durations) == (10, "")
+
+
+def test_missing_numbers_of_images_do_not_change_the_rate(tmp_path: Path) -> None:
+    frames = write_frame_folder(tmp_path / "own/happy/a", disc_frames(12))
+    for number in range(4, 10):
+        (frames / f"{number}.png").unlink()
+    prepare("folder", tmp_path / "own", tmp_path / "out", "--fps", "10")
+    (sample,) = read_manifest(tmp_path / "out/manifest.csv")
+    assert (sample.frames, sample.durations) == (6, "100*2 700 100*3")
+
+
+def test_a_folder_that_lost_frames_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frames = write_frame_folder(tmp_path / "frames", disc_frames(6))
+    sample = Sample("a", frames, 6, "happy", "test", fps=5.0, durations="40*2 1000 40*3")
+    write_manifest(tmp_path / "manifest.csv", [sample])
+    (frames / "3.png").unlink()
+    fails(capsys, "manifest", tmp_path / "manifest.csv", tmp_path / "out", "--faces", "keep")
+    findings = json.dumps(record_of(tmp_path / "out")["checks"])
+    assert "it has 5 frames, but manifest.csv has the durations of 6" in findings
+
+
+def test_long_clips_with_uneven_times_can_be_read_again(tmp_path: Path) -> None:
+    (tmp_path / "clip").mkdir()
+    times = " ".join(f"{30 + number % 7}.123" for number in range(20000))
+    write_manifest(
+        tmp_path / "m.csv", [Sample("a", tmp_path / "clip", 20000, "happy", "test", fps=30.0, durations=times)]
+    )
+    assert read_manifest(tmp_path / "m.csv")[0].durations == times
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ("--face-size", "64", "--faces", "keep"),
+            "--face-size needs cropped faces; add --faces crop, or leave it out",
+        ),
+        (("--search-seconds", "0.3", "--faces", "keep"), "--search-seconds needs cropped faces"),
+        (("--pack-size", "64"), "--pack-size needs --pack, or leave it out"),
+        (("--pack-quality", "90"), "--pack-quality needs --pack, or leave it out"),
+    ],
+)
+def test_options_without_effect_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], message: str
+) -> None:
+    write_clip(tmp_path / "own/happy/a", 3)
+    assert message in fails(capsys, "folder", tmp_path / "own", tmp_path / "out", *words)
