@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ifdd.errors import InputError
-from ifdd.files import PARTIAL, atomic_folder, atomic_path, check_writable, make_folder, write_text
+from ifdd.files import PARTIAL, absolute, atomic_folder, atomic_path, check_writable, make_folder, write_text
 
 
 def test_a_failed_block_leaves_the_target_as_it_was(tmp_path: Path) -> None:
@@ -98,6 +98,21 @@ def test_the_old_folder_is_kept_until_the_new_one_is_there(tmp_path: Path, monke
     assert link.is_symlink()
     assert [path.name for path in target.iterdir()] == ["new.txt"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "link"]
+
+
+def test_a_file_is_not_replaced_by_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("kept")
+    with pytest.raises(InputError, match="Not a directory"), atomic_folder(tmp_path / "a"):
+        pass
+    assert (tmp_path / "a").read_text() == "kept"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_way_back_leads_out_of_the_folder_that_a_link_names(tmp_path: Path) -> None:
+    (tmp_path / "disk" / "data").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "data")
+    assert absolute(tmp_path / "link" / ".." / "a.mp4") == tmp_path / "disk" / "a.mp4"
+    assert absolute(tmp_path / "link" / "a.mp4") == tmp_path / "link" / "a.mp4"
 
 
 def test_half_a_copy_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

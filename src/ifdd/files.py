@@ -174,6 +174,18 @@ def expand(path: str | Path) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111 (Path.expanduser fails for a file such as ~backup.mp4)
 
 
+def absolute(path: Path) -> Path:
+    """Return an absolute path without ``..``; links before one are resolved, because they decide where it leads.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ifdd.files import absolute
+        >>> absolute(Path("clips/../a.mp4")) == Path.cwd().resolve() / "a.mp4"
+        True
+    """
+    return Path(os.path.realpath(path.parent)) / path.name if ".." in path.parts else path.absolute()
+
+
 def _is_possible(path: Path) -> bool:
     """Whether a disk could take a path."""
     try:
@@ -242,6 +254,8 @@ def _copy_file(source: Path, target: Path) -> None:
 def _exchange_folder(temporary: Path, target: Path, old: Path) -> None:
     """Put a folder in the place of another, which is under the name ``old`` meanwhile."""
     if target.exists():
+        if not target.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(target))
         _move_folder(target, old)
         shutil.rmtree(target, ignore_errors=True)  # where it was copied
     try:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ifdd.data import crop as crop_module
 from ifdd.data import prepare as prepare_module
 from ifdd.data.manifest import Manifest, Sample, read_manifest, write_manifest
 from ifdd.evaluation.protocol import describe_dataset
@@ -40,6 +41,13 @@ def test_the_own_clips_are_not_replaced_by_their_crops(tmp_path: Path, capsys: p
     (tmp_path / "out/faces/notes/diary.txt").touch()
     message = fails(capsys, "folder", tmp_path / "list.csv", tmp_path / "out")
     assert "diary.txt is not a crop, and would be lost" in message
+
+
+def test_folders_beside_subsets_may_be_written_to(tmp_path: Path) -> None:
+    write_clip(tmp_path / "own/train/happy/a", 3)
+    for _ in range(2):
+        prepare("folder", tmp_path / "own", tmp_path / "own/prepared")
+    assert [sample.label for sample in read_manifest(tmp_path / "own/prepared/manifest.csv")] == ["happy"]
 
 
 def test_the_own_table_is_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,17 +85,23 @@ def test_a_manifest_is_withdrawn_while_its_crops_are_made_again(
     write_clip(tmp_path / "own/happy/a", 3)
     prepare("folder", tmp_path / "own", out, "--face-size", "48")
     prepare("folder", tmp_path / "own", out, "--face-size", "48")
+    (out / "faces/happy/a/.DS_Store").touch()  # somebody has looked at the crops
+    prepare("folder", tmp_path / "own", out, "--face-size", "48")
     assert "withdrawn" not in capsys.readouterr().err
     assert record_of(out)["faces"]["size"] == 48
 
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
+    (out / "faces/happy/a/diary.txt").touch()
+    assert "diary.txt is not a crop" in fails(capsys, "folder", tmp_path / "own", out, "--face-size", "64")
+    assert record_of(out)["faces"]["size"] == 48
+    (out / "faces/happy/a/diary.txt").unlink()
     with monkeypatch.context() as patch:
-        patch.setattr(prepare_module, "crop", interrupted)
+        patch.setattr(crop_module, "on_cluster", interrupted)
         with pytest.raises(SystemExit):
             prepare("folder", tmp_path / "own", out, "--face-size", "64")
-    assert "made again; its manifest is withdrawn" in capsys.readouterr().err
+    assert "to be made again; its manifest is withdrawn meanwhile" in capsys.readouterr().err
     assert not list(out.glob("*.*"))
     prepare("folder", tmp_path / "own", out, "--face-size", "64")
     assert record_of(out)["faces"]["size"] == 64

@@ -1,6 +1,9 @@
 """Names of results: no file of others is replaced, and no two videos share a name, even if several processes run."""
 
+import fcntl
 import json
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -31,7 +34,10 @@ def test_files_that_are_not_results_are_not_replaced(
     for _ in range(2):
         assert run(checkpoint, folder, video, "--formats", "eaf,mp4,json", "--overwrite") == 0
     shown = capfd.readouterr().err
-    assert shown.count(f"not replaced, because ifdd did not write it: {coding}, {other}; the results get another") == 1
+    assert (
+        shown.count(f"not replaced, because no run in this folder wrote it: {coding}, {other}; the results get another")
+        == 1
+    )
     assert coding.read_text() == "hours of work"
     assert other.read_bytes() == before
     assert {path.name for path in folder.iterdir()} == {
@@ -102,3 +108,32 @@ def test_parts_are_removed_if_another_run_reads_the_whole_video(checkpoint: Path
         left.touch()
         assert run(checkpoint, out, video, "--overwrite", *words) == 0
         assert not (out / PARTS).exists()
+
+
+def test_a_name_waits_until_another_process_has_its_own(tmp_path: Path) -> None:
+    names: list[str] = []
+    thread = threading.Thread(target=lambda: names.extend(assigned(Ledger(tmp_path, "a"), "v/talk.mp4")))
+    with (tmp_path / LEDGER).open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        thread.start()
+        thread.join(0.3)
+        assert names == []
+    thread.join()
+    assert names == ["talk"]
+
+
+def test_the_files_of_a_pipe_are_read_once(checkpoint: Path, tmp_path: Path) -> None:
+    (video,) = write_videos(tmp_path, "a.mkv")
+    pipe = tmp_path / "pipe.mkv"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(video.read_bytes()))
+    writer.start()
+    assert run(checkpoint, tmp_path / "out", pipe) == 0
+    writer.join()
+    assert (tmp_path / "out" / "pipe.json").is_file()
+
+
+def test_an_earlier_ledger_names_one_of_two_files(tmp_path: Path) -> None:
+    Ledger(tmp_path, "a").add(Job("talk.mp4", "talk"), None, [tmp_path / "talk_events.tsv"])
+    (tmp_path / "talk_events.json").touch()
+    assert assigned(Ledger(tmp_path, "a"), "talk.mp4", forms=("bids",)) == ["talk"]

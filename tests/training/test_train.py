@@ -6,6 +6,7 @@ import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
+from subprocess import PIPE, Popen
 from typing import Any
 
 import pytest
@@ -236,10 +237,16 @@ def test_several_folds_at_once_are_refused(
 
 def test_two_trainings_do_not_share_a_folder(recipe: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "run"
-    with only_run(out):
+    hold = "import sys; from pathlib import Path; from ifdd.training.resuming import only_run\n"
+    hold += "with only_run(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    with Popen([sys.executable, "-c", hold, str(out)], stdin=PIPE, stdout=PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
         assert f"another training is running in {out}" in refusal(capfd, "train", recipe, "--out", out)
+        other.communicate()
     with only_run(out):
         pass
+    assert not list(out.iterdir())
     (out / "fold_1").mkdir()
     message = f"{out} holds a cross-validation (fold_1); choose another --out"
     assert message in refusal(capfd, "train", recipe, "--out", out)

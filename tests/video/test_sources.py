@@ -392,6 +392,11 @@ def test_urls_that_do_not_answer_are_named() -> None:
         open_video("gopher://host/video")
     assert hide_password("rtsp://me:secret@host/a@b") == "rtsp://***@host/a@b"
     assert hide_password("rtsp://me:se@cr:et@host/a@b?x=1@2") == "rtsp://***@host/a@b?x=1@2"
+    for secret in ("rtsp://me:p#ss@host/a", "rtsp://me:p?ss@host/a"):
+        assert hide_password(secret) == "rtsp://***@host/a"
+    assert hide_password("http://host/?design=1;token=x&jwt=y#access_token=z") == (
+        "http://host/?design=1;token=***&jwt=***#access_token=***"
+    )
     signed = hide_password("https://host/a.mp4?v=3&X-Amz-Credential=AB%2F&X-Amz-Signature=f00#t=1")
     assert signed == "https://host/a.mp4?v=3&X-Amz-Credential=***&X-Amz-Signature=***#t=1"
     assert hide_password("videos//me@home.mp4") == "videos//me@home.mp4"

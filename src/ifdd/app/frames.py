@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from ifdd.errors import InputError
+from ifdd.errors import InputError, check_range
 from ifdd.video.readers import VideoEndedError
 from ifdd.video.sources import SourceOptions, open_video
 from ifdd.video.timestamps import TIME_TOLERANCE
@@ -32,6 +32,7 @@ def frame_jpeg(video: Path, seconds: float, fps: float) -> bytes:
     Raises:
         InputError: the video is unreadable.
     """
+    check_range("fps of the results", fps, above=0)
     earlier, image = EARLIER_FRAMES / fps, None
     while image is None:
         image = _shown_frame(video, seconds, fps, max(0.0, seconds - earlier))

@@ -11,7 +11,7 @@ nose and mouth at fixed places.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
@@ -40,6 +40,7 @@ from ifdd.faces.path import Place
 from ifdd.faces.quality import known_turn
 from ifdd.faces.similarity import Alignment, plausible_square
 from ifdd.files import atomic_folder, parse_json
+from ifdd.folders import is_system
 from ifdd.video.encode import encode_image
 from ifdd.video.fingerprint import source_stamp
 from ifdd.video.fitting import Size, fit_into
@@ -192,6 +193,7 @@ def crop_faces(
     workers: int | None = 1,
     cluster: Cluster = LOCAL,
     advance: Callable[[int], object] = lambda count: None,
+    replacing: Callable[[], object] = lambda: None,
 ) -> Cropped:
     """Crop the main face of every clip into a folder of frames; valid crops of an earlier run are kept.
 
@@ -207,6 +209,7 @@ def crop_faces(
         workers: number of processes; None for one per core, or as many as a cluster has room for.
         cluster: where they run; all its machines must share the clips and the folder.
         advance: called with the number of finished clips, for a progress bar; clips of earlier runs count too.
+        replacing: called once before any clip is cropped, if one has to be.
 
     Raises:
         InputError: one clip id stands for two videos or is not a valid folder name; the crops would replace the clips
@@ -215,7 +218,6 @@ def crop_faces(
     distinct = distinct_clips(samples)
     clips = {clip_id: _Clip(clip_id, each.path, each.fps, each.durations) for clip_id, each in distinct.items()}
     _check_folder_names(clips, folder)
-    _refuse_to_replace(clips, folder)
     settings = _Settings(size, alignment, interval_seconds, detector)
     records: dict[str, FaceRecord] = {}
     unreadable: dict[str, str] = {}
@@ -225,6 +227,9 @@ def crop_faces(
             records[clip_id] = record
     advance(len(records))
     missing = [clip for clip_id, clip in clips.items() if clip_id not in records]
+    _refuse_to_replace(missing, folder)
+    if missing:
+        replacing()
     # Closing stops the workers at once when the loop is interrupted.
     with closing(on_cluster(partial(_crop_clip, folder, settings), missing, workers, cluster)) as done:
         for clip_id, result in done:
@@ -268,14 +273,16 @@ def _check_folder_names(clips: Iterable[str], folder: Path) -> None:
             )
 
 
-def _refuse_to_replace(clips: Mapping[str, _Clip], folder: Path) -> None:
+def _refuse_to_replace(clips: Sequence[_Clip], folder: Path) -> None:
     """Refuse to put crops where the clips themselves or other files are."""
-    for clip_id, clip in clips.items():
-        target, source = (folder / clip_id).resolve(), clip.path.resolve()
+    for clip in clips:
+        target, source = (folder / clip.clip_id).resolve(), clip.path.resolve()
         if source == target or source in target.parents or target in source.parents:
-            raise InputError(f"the crops of clip {clip_id} would replace its frames in {source}; choose another OUT")
+            raise InputError(
+                f"the crops of clip {clip.clip_id} would replace its frames in {source}; choose another OUT"
+            )
         files = target.iterdir() if target.is_dir() else ()
-        other = next((file for file in files if not _CROPS.fullmatch(file.name)), None)
+        other = next((file for file in files if not (_CROPS.fullmatch(file.name) or is_system(file.name))), None)
         if other is not None:
             raise InputError(f"{other} is not a crop, and would be lost; remove it or choose another OUT")
 

@@ -24,7 +24,7 @@ from ifdd.console import error_console
 from ifdd.data.labels import clean_label, known_label, natural_order, parse_votes
 from ifdd.data.timing import ASSUMED_FPS, Timing, parse_durations
 from ifdd.errors import InputError
-from ifdd.files import exists, expand, write_text
+from ifdd.files import absolute, exists, expand, write_text
 from ifdd.parquet import pyarrow, write_parquet
 from ifdd.tables import Table, read_table
 
@@ -340,7 +340,9 @@ def _sample(path: Path, line: int, row: dict[str, str], paths: dict[str, Path]) 
         raise _line_error(path, line, clip_id, reason)
     fps = _rate(path, line, row)
     if row["path"] not in paths:
-        clip_path = Path(os.path.normpath(path.absolute().parent / row["path"]))
+        place = path.absolute().parent / row["path"]
+        clip_path = Path(os.path.normpath(place))
+        clip_path = clip_path if exists(clip_path) else absolute(place)  # a link before ".." leads elsewhere
         if not row["path"] or not exists(clip_path):
             reason = f"no such file or folder {clip_path}; put it there or correct the path"
             raise _line_error(path, line, clip_id, reason)

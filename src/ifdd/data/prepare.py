@@ -1,7 +1,8 @@
 """``ifdd prepare``: check a dataset before anything is trained, and write its manifest."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
@@ -22,6 +23,7 @@ from ifdd.data.datasets.checks import (
     count,
     verdicts,
 )
+from ifdd.data.datasets.folder import is_read
 from ifdd.data.datasets.inventory import ClipState, Thoroughness, scan_clips
 from ifdd.data.datasets.rates import check_rates, rates_record, synthetic_rate, time_clips
 from ifdd.data.manifest import Sample, dataset_hash, write_manifest
@@ -190,7 +192,7 @@ def prepare(
     root, out = expand(root), expand(out)
     if not root.exists():
         raise InputError(f"{root} does not exist; give the folder that the dataset was unpacked to")
-    _refuse_to_replace(dataset, root, out)
+    _refuse_to_replace(dataset, root, out, out / f"manifest.{manifest_format}")
     make_folder(out)
     before = _earlier(out)
     processes = available_cores() if workers is None else max(workers, 1)
@@ -208,7 +210,7 @@ def prepare(
             workers=processes,
         )
     listing = READERS[dataset](root, options)
-    synthetic = ((root if root.is_dir() else root.parent) / "synth.json").exists()
+    synthetic = any(((each if each.is_dir() else each.parent) / "synth.json").exists() for each in (root, given))
     if listing.earlier is not None:
         synthetic = synthetic or listing.earlier.synthetic
     states = inspect(listing, check_frames, threads, synthetic, fps, synthetic_rate(root))
@@ -220,8 +222,20 @@ def prepare(
         else:
             choice = choose_detector(detector_model, _notify, kind=detector)
             check_landmarks(alignment, choice)
-            _withdraw(before, faces_record(out / "faces", face_size, choice, alignment, search_seconds), out)
-            crops = crop(listing, states, out / "faces", face_size, choice, croppers, alignment, search_seconds, place)
+            wanted = faces_record(out / "faces", face_size, choice, alignment, search_seconds)
+            others = before is not None and not (before.faces and before.faces.same_crops(wanted))
+            crops = crop(
+                listing,
+                states,
+                out / "faces",
+                face_size,
+                choice,
+                croppers,
+                alignment,
+                search_seconds,
+                place,
+                partial(_withdraw, out, "crops") if others else lambda: None,
+            )
     else:
         skipped["faces"] = "frames as they are"
     check_lengths(listing, states)
@@ -241,8 +255,8 @@ def prepare(
         record.write(findings)
         raise InputError(_refusal(failed, refused, findings, bool(samples)))
     if pack:
-        again = before is not None and before.pack is not None
-        samples = pack_frames(out / "frames.pack", samples, pack_size, pack_quality, processes, again)
+        withdraw = partial(_withdraw, out, "a pack")
+        samples = pack_frames(out / "frames.pack", samples, pack_size, pack_quality, processes, withdraw)
         packed = PackRecord("frames.pack", verify_pack(out / "frames.pack"), pack_size, pack_quality)
         record = replace(record, pack=packed)
     manifest = f"manifest.{manifest_format}"
@@ -292,7 +306,12 @@ def inspect(
 
 
 def pack_frames(
-    path: Path, samples: Sequence[Sample], size: int | None, quality: int | None, workers: int, again: bool = False
+    path: Path,
+    samples: Sequence[Sample],
+    size: int | None,
+    quality: int | None,
+    workers: int,
+    replacing: Callable[[], object] | None = None,
 ) -> list[Sample]:
     """Pack the frames of samples, with a progress bar; return the samples with the pack as path.
 
@@ -302,7 +321,7 @@ def pack_frames(
         size: as for ``write_pack``.
         quality: as for ``write_pack``.
         workers: processes.
-        again: whether a pack of other clips or settings may be replaced.
+        replacing: as for ``write_pack``.
     """
     with progress_bar("clips") as bar:
         task = bar.add_task("packing", total=len({sample.clip_id for sample in samples}))
@@ -313,7 +332,7 @@ def pack_frames(
             quality=quality,
             workers=workers,
             advance=lambda count: bar.advance(task, count),
-            again=again,
+            replacing=replacing,
         )
 
 
@@ -383,25 +402,24 @@ def _earlier(out: Path) -> PrepareRecord | None:
     return record if record.manifest is not None and (out / record.manifest).exists() else None
 
 
-def _withdraw(before: PrepareRecord | None, faces: FacesRecord, out: Path) -> None:
-    """Remove a manifest before its crops are replaced by others, which takes a while and may be interrupted."""
-    if before is None or before.faces is None or faces.same_crops(before.faces):
+def _withdraw(out: Path, what: str) -> None:
+    """Remove a manifest before what it names is replaced, which takes a while and may be interrupted."""
+    before = _earlier(out)
+    if before is None:
         return
-    _notify(f"{out / before.faces.folder} has crops of other settings, which are made again; its manifest is withdrawn")
+    _notify(f"{out} has {what} of other clips or settings, to be made again; its manifest is withdrawn meanwhile")
     (out / str(before.manifest)).unlink(missing_ok=True)
     (out / before.FILE).unlink(missing_ok=True)
 
 
-def _refuse_to_replace(dataset: str, root: Path, out: Path) -> None:
+def _refuse_to_replace(dataset: str, root: Path, out: Path, manifest: Path) -> None:
     """Refuse to write where the dataset or a table of the user's is."""
-    real = out.resolve()
-    if dataset == "folder" and root.is_dir() and (real == root.resolve() or root.resolve() in real.parents):
+    if dataset == "folder" and root.is_dir() and is_read(root, out):
         raise InputError(f"{out} is in {root}, whose folders are classes; choose another OUT")
-    for manifest in (out / "manifest.csv", out / "manifest.parquet"):
-        if root.resolve() == manifest.resolve():
-            raise InputError(f"{root} would be replaced by the new manifest; choose another OUT")
-        if manifest.exists() and not ((out / PrepareRecord.FILE).exists() or (out / FAILED).exists()):
-            raise InputError(f"{manifest} is not from 'ifdd prepare', and would be replaced; choose another OUT")
+    if root.resolve() == manifest.resolve():
+        raise InputError(f"{root} would be replaced by the new manifest; choose another OUT")
+    if manifest.exists() and not ((out / PrepareRecord.FILE).exists() or (out / FAILED).exists()):
+        raise InputError(f"{manifest} is not from 'ifdd prepare', and would be replaced; choose another OUT")
 
 
 def _refuse_idle(given: dict[str, bool], used: bool, needed: str) -> None:

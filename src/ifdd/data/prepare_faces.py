@@ -1,6 +1,6 @@
 """Cropping as a step of ``ifdd prepare``: the crops replace the frames, and what was found is recorded."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,6 +82,7 @@ def crop(
     alignment: Alignment = "box",
     search_seconds: float = DETECTION_SECONDS,
     cluster: Cluster = LOCAL,
+    replacing: Callable[[], object] = lambda: None,
 ) -> FacesRecord:
     """Crop the faces of all clips, with a progress bar; the crops replace the frames in ``listing`` and ``states``.
 
@@ -101,6 +102,7 @@ def crop(
             workers=workers,
             cluster=cluster,
             advance=lambda count: bar.advance(task, count),
+            replacing=replacing,
         )
     states.update({clip_id: ClipState(0, reason) for clip_id, reason in cropped.unreadable.items()})
     timings = {sample.clip_id: sample.timing for sample in cropped.samples}

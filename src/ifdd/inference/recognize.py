@@ -170,8 +170,8 @@ def _refuse_missing(videos: Collection[str]) -> None:
 
 
 def _refuse_unreadable(video: str, options: SourceOptions) -> None:
-    """Refuse the only video, before a folder is made for its results."""
-    if not (is_live_or_piped(video) or is_stored(video)):
+    """Refuse the only video, before a folder is made for its results; a pipe can be opened only once."""
+    if not (is_live_or_piped(video) or is_stored(video)) and (Path(video).is_file() or Path(video).is_dir()):
         open_video(video, options).close()
 
 

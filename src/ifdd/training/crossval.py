@@ -26,7 +26,7 @@ from ifdd.evaluation.protocol import describe_dataset, sampling_options
 from ifdd.evaluation.report import write_evaluation
 from ifdd.evaluation.tables import percent
 from ifdd.files import file_sha256
-from ifdd.records import DatasetRecord, EvaluationRecord
+from ifdd.records import DatasetRecord, EvaluationRecord, TrainingRecord
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 from ifdd.training.engine.processes import is_first_process, placement
 from ifdd.training.recipe import RECIPE_FILE, Recipe
@@ -260,6 +260,8 @@ def _slots(gpus: str, device: str) -> list[str | None]:
 
 def _claim(out: Path, recipe: Recipe) -> None:
     """Write the recipe next to the results, after checking that the folder holds no results of another recipe."""
+    if (out / TrainingRecord.FILE).exists():
+        raise InputError(f"{out} holds a training run; choose another --out")
     if (out / RECIPE_FILE).exists():
         recipe.check_same(out)
     if is_first_process():

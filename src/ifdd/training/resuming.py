@@ -1,7 +1,6 @@
 """What an interrupted or finished run leaves for ``--resume``, and what must be the same to resume it."""
 
 import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,9 @@ from ifdd.records import CrossvalRecord, DatasetRecord, PreparedRecord, Training
 from ifdd.training.engine.batches import Share
 from ifdd.training.engine.state import RESUME_FILE, ResumePoint, has_state
 from ifdd.training.recipe import Recipe
+
+RUNNING = ".running"
+"""File that a running training locks."""
 
 
 def read_training(folder: Path) -> TrainingRecord | None:
@@ -39,7 +41,7 @@ def known_training(recipe: Recipe, out: Path, dataset: DatasetRecord, resume: bo
     Raises:
         InputError: the run may not be resumed.
     """
-    other = next((out / name for name in (CrossvalRecord.FILE, "fold_1") if (out / name).exists()), None)
+    other = next(iter((*out.glob(CrossvalRecord.FILE), *out.glob("fold_[0-9]*"))), None)
     if other is not None:
         raise InputError(f"{out} holds a cross-validation ({other.name}); choose another --out")
     known = read_training(out)
@@ -66,17 +68,18 @@ def only_run(out: Path) -> Iterator[None]:
         InputError: another one is running there.
     """
     make_folder(out)
-    folder = os.open(out, os.O_RDONLY)
-    try:
+    lock = out / RUNNING
+    with lock.open("a") as file:
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock, no worker inherits it
+        except (BlockingIOError, PermissionError) as error:
             raise InputError(f"another training is running in {out}; wait for it, or choose another --out") from error
         except OSError:  # some network disks lock nothing
             pass
-        yield
-    finally:
-        os.close(folder)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
 
 
 def is_finished(training: TrainingRecord, recipe: Recipe) -> bool:

@@ -125,7 +125,7 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
     check_start(start, dataset, data.fold)
     network = start.network
     check_alignment(network.config.alignment, dataset, data.manifest)
-    if data.synthetic and dataset.synthetic is False:
+    if known is None and data.synthetic and dataset.synthetic is False:
         raise InputError(
             f"data.synthetic is on, but {data.manifest} has no computer-generated clips; add --no-data.synthetic"
         )

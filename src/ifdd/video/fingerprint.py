@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 
+from ifdd.files import absolute
 from ifdd.video.suffixes import IMAGE_SUFFIXES
 
 
@@ -14,7 +15,7 @@ def source_stamp(path: Path) -> str:
     Args:
         path: a video or a folder of images; a path that does not exist or cannot be read has a stamp too.
     """
-    path = Path(os.path.abspath(path))  # noqa: PTH100 (Path.absolute keeps "..")
+    path = absolute(path)
     return hashlib.sha256(json.dumps([str(path), _states(path)]).encode()).hexdigest()
 
 

@@ -36,9 +36,11 @@ SCHEMES = ("http", "https", "rtsp", "rtsps", "rtmp", "rtmps", "srt", "tcp", "udp
 """Schemes of the addresses that can be read."""
 
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
-_PASSWORD = re.compile(r"//[^/?#]*@")
+_PASSWORD = re.compile(r"//[^/]*@")
 _SECRET = re.compile(
-    r"([?&][^=&#]*(?:user|usr|login|pass|pwd|token|secret|key|sig|auth|cred)[^=&#]*=)[^&#]*", re.IGNORECASE
+    r"([?&;#](?:[^=&;#]*[-_.])?(?:user(?:name)?|usr|login|pass(?:word|wd|phrase)?|pwd|pw|token|secret|signature|sig|"
+    r"auth(?:orization)?|credentials?|jwt|(?:\w*access|api)?key(?:id)?)=)[^&;#]*",
+    re.IGNORECASE,
 )
 """A parameter of an address whose name sounds like a credential."""
 

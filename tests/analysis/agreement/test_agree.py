@@ -11,6 +11,8 @@ from sklearn.metrics import cohen_kappa_score
 
 from ifdd.__main__ import main
 from ifdd.analysis.agreement.kappa import NOTHING, block_confusions, cohen_kappa, estimate, label_bins
+from ifdd.analysis.agreement.pairing import pair_tiers
+from ifdd.annotations.reading import read_annotations
 from ifdd.inference import Recognition
 from tests.analysis.test_summarize import SEGMENTS, person, write_results
 
@@ -83,6 +85,17 @@ def test_the_code_of_a_single_person_is_no_track(folder: Path) -> None:
     found = agree(folder)
     assert found["pairs"][0]["people"] == {"P07": [1]}
     assert found["kappa"] == expected["kappa"]
+
+
+@pytest.mark.parametrize(
+    ("tier", "tracks"),
+    [("P01", [1, 4]), ("p1", [1, 4]), ("7", [1, 4]), ("track 1", [1]), ("1", [1]), ("track 3", []), ("Anna", [1, 4])],
+)
+def test_a_single_tier_is_a_track_or_the_code_of_a_person(tmp_path: Path, tier: str, tracks: list[int]) -> None:
+    write_results(tmp_path, "a", person(1, SEGMENTS), person(4, SEGMENTS))
+    (tmp_path / "a.csv").write_text(f"start,end,label,subject\n0,2,happy,{tier}\n")
+    coding, results = read_annotations(tmp_path / "a.csv"), Recognition.load(tmp_path / "a.json")
+    assert pair_tiers(coding, results, {}) == {tier: tuple(tracks)}
 
 
 def test_a_coding_that_fits_two_results_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

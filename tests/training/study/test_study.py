@@ -166,6 +166,7 @@ def test_clips_of_other_settings_are_refused(capsys: pytest.CaptureFixture[str])
         (["--only", "none"], "--only none fits no run"),
         (["--variants", "{full: {model.ablation: none}}"], "variants.full: unknown ablation 'none'"),
         (["--options", "{run.seed: 4}"], "variants.full: run.seed has no effect, because a study sets it: use seeds"),
+        (["--continued", "{run.seed: 4}"], "variants.full: run.seed has no effect, because a study sets it: use seeds"),
         (["--options", "{data.fold: 2}"], "variants.full: data.fold is 2; a study does not take this option"),
         (["--baselines", "{test_average: absent.py:f}"], "baselines.test_average: absent.py does not exist"),
     ],

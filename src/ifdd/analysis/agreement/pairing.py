@@ -1,7 +1,7 @@
 """Which tier of the annotations belongs to which tracks of the result, and which label to which class."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from ifdd.annotations.annotation import Annotations
@@ -13,7 +13,7 @@ from ifdd.names import listed
 LATEST = 1.0
 """Seconds by which annotations may last beyond the video."""
 
-_NUMBERED = re.compile(r"(?:track|person|face|p|#)?\s*([0-9]+)", re.IGNORECASE)
+_NUMBERED = re.compile(r"(track|person|face|p|#)?\s*([0-9]+)", re.IGNORECASE)
 
 
 def check_times(annotations: Annotations, results: Results) -> None:
@@ -47,9 +47,9 @@ def pair_tiers(annotations: Annotations, results: Results, people: Mapping[str, 
     numbers = {track.id for track in results.tracks}
     if people:
         return {tier: _chosen(tier, tracks, annotations, numbers) for tier, tracks in people.items()}
-    named = {tier: int(match[1]) for tier in annotations.tiers if (match := _NUMBERED.fullmatch(tier.strip()))}
-    if len(annotations.tiers) == 1 and not set(named.values()) <= numbers:
-        named = {}  # the code of a person, such as P07
+    named = {tier: int(match[2]) for tier in annotations.tiers if (match := _NUMBERED.fullmatch(tier.strip()))}
+    if len(annotations.tiers) == 1 and _is_code(annotations.tiers[0], numbers):
+        named = {}
     if named:
         return {tier: (track,) if track in numbers else () for tier, track in named.items()}
     if len(annotations.tiers) == 1:
@@ -59,6 +59,15 @@ def pair_tiers(annotations: Annotations, results: Results, people: Mapping[str, 
         f"{annotations.path} has the tiers {tiers}, and the result the tracks {tracks or 'none'}; say which "
         "belong together with --people 'TIER=1,OTHER=2+3'"
     )
+
+
+def _is_code(tier: str, numbers: Collection[int]) -> bool:
+    """Whether the name of a single tier is the code of a person, such as P07, and not the number of a track."""
+    match = _NUMBERED.fullmatch(tier.strip())
+    if match is None:
+        return False
+    prefix, number = match.groups()
+    return (prefix or "").lower() == "p" or number.startswith("0") or (not prefix and int(number) not in numbers)
 
 
 def _chosen(tier: str, words: str, annotations: Annotations, numbers: set[int]) -> tuple[int, ...]:
@@ -88,7 +97,7 @@ def match_labels(
         synonyms: whether other spellings of an emotion mean its class.
 
     Raises:
-        InputError: a label is not a class, or a renamed one does not occur.
+        InputError: a label is not a class.
     """
     places = {name.casefold(): number for number, name in enumerate(classes)}
     if synonyms:

@@ -67,6 +67,16 @@ def read_folder(root: Path, options: Options) -> Listing:
     return replace(listing, classes=classes)
 
 
+def is_read(root: Path, folder: Path) -> bool:
+    """Whether a folder is one of those that ``read_folder`` would take for subsets, classes or clips."""
+    try:
+        place = folder.resolve().relative_to(root.resolve())
+    except ValueError:
+        return False
+    subsets = [each.name for each in root.iterdir() if each.is_dir() and plain(each.name) in SUBSET_FOLDERS]
+    return not subsets or (bool(place.parts) and place.parts[0] in subsets)
+
+
 def present_classes(listing: Listing) -> tuple[str, ...]:
     """Return the classes that occur: known emotions first, then other names, numbers by value."""
     return tuple(natural_order(entry.label for entry in listing.entries))

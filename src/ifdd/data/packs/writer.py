@@ -50,7 +50,7 @@ def write_pack(
     quality: int | None = 95,
     workers: int = 1,
     advance: Callable[[int], object] = lambda count: None,
-    again: bool = False,
+    replacing: Callable[[], object] | None = None,
 ) -> list[Sample]:
     """Write the frames of samples into a pack; an interrupted run resumes.
 
@@ -69,7 +69,7 @@ def write_pack(
             large and several times as fast to read from memory.
         workers: processes that decode and encode.
         advance: called with the number of finished clips, for a progress bar; clips of earlier runs count too.
-        again: replace a pack of other clips or settings.
+        replacing: called before a pack of other clips or settings is replaced; None: refuse to replace one.
 
     Returns:
         The samples with the pack as path.
@@ -85,7 +85,7 @@ def write_pack(
     shards = _divide(clips, SHARD_FRAMES)
     purpose = _purpose(clips, size, quality)
     recipes = [_recipe(shard) for shard in shards]
-    done = _finished_shards(path, purpose, recipes, again)
+    done = _finished_shards(path, purpose, recipes, replacing)
     advance(sum(len(shards[number]) for number in done))
     missing = [number for number in range(len(shards)) if number not in done]
     if missing:
@@ -156,10 +156,12 @@ def _recipe(shard: Sequence[Sample]) -> str:
     return recipe_hash([[clip.clip_id, clip.frames, source_stamp(clip.path)] for clip in shard])
 
 
-def _finished_shards(path: Path, purpose: str, recipes: Sequence[str], again: bool) -> set[int]:
+def _finished_shards(
+    path: Path, purpose: str, recipes: Sequence[str], replacing: Callable[[], object] | None
+) -> set[int]:
     """Return the intact shards of an earlier run; refuse a folder that contains anything else.
 
-    With ``again``, none of a pack of other clips or settings is intact.
+    None of a pack of other clips or settings is intact; it is refused, or ``replacing`` is called.
     """
     files = list(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
     foreign = [file for file in files if file.name != "pack.json" and not _is_part(file)]
@@ -169,7 +171,9 @@ def _finished_shards(path: Path, purpose: str, recipes: Sequence[str], again: bo
     others = any(
         of_shard.get("purpose", purpose if not of_shard else None) != purpose for of_shard in settings.values()
     )
-    if others and not again:
+    if others and replacing is not None:
+        replacing()
+    elif others:
         raise InputError(
             f"{path} is a complete or partial pack of other clips or settings; remove it or write to another folder"
         )

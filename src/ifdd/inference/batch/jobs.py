@@ -1,6 +1,5 @@
 """Which videos to recognise, and the names of their results."""
 
-import os
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from ifdd.errors import InputError
-from ifdd.files import try_writing
+from ifdd.files import absolute, try_writing
 from ifdd.inference.batch.search import LEDGER, VideoSearch
 from ifdd.names import Disk, printable, same_file
 from ifdd.remote.storage import is_stored
@@ -155,7 +154,7 @@ def video_key(video: str) -> str:
     """Return what identifies a video, whatever the working directory; without a password."""
     if is_live_or_piped(video) or is_stored(video):
         return hide_password(video)
-    return os.path.abspath(video)  # noqa: PTH100 (Path.absolute keeps "..")
+    return str(absolute(Path(video)))
 
 
 def _source_name(source: str) -> str:

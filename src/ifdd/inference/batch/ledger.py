@@ -17,6 +17,7 @@ from ifdd.errors import InputError
 from ifdd.files import exists
 from ifdd.inference.batch.jobs import Job, is_live_or_piped, name_results, video_key
 from ifdd.inference.batch.search import LEDGER, attempts_in
+from ifdd.inference.outputs.bids import ENDING, SIDECAR
 from ifdd.inference.outputs.write import file_names
 from ifdd.names import Disk, listed
 from ifdd.remote.storage import is_stored, stored_stamp
@@ -86,7 +87,7 @@ class Ledger:
                     self._append(file, {"video": video_key(job.video), "name": job.name, "reserved": sorted(endings)})
         if others:
             files = listed(list(dict.fromkeys(others)), 3)
-            notify(f"not replaced, because ifdd did not write it: {files}; the results get another name")
+            notify(f"not replaced, because no run in this folder wrote it: {files}; the results get another name")
         return jobs
 
     def is_done(self, job: Job, results: Iterable[Path]) -> bool:
@@ -141,6 +142,9 @@ class Ledger:
                 with suppress(OSError):  # some network disks lock nothing
                     fcntl.flock(file, fcntl.LOCK_EX)
                 yield file
+                file.flush()
+                with suppress(OSError):  # processes that were forked meanwhile have the file open, too
+                    fcntl.flock(file, fcntl.LOCK_UN)
         except OSError as error:
             raise InputError(
                 f"cannot write {self.path}: {error.strerror}; free space or choose another folder"
@@ -172,6 +176,7 @@ class Ledger:
             self._names[video], self._holders[name] = name, video
             if line.get("error") is None:
                 more = set(map(str, reserved)) if isinstance(reserved, list) else _endings(line)
+                more |= {SIDECAR} if ENDING in more else set()  # earlier versions named only one of the two
                 self.kept.setdefault(name, set()).update(more)
         if reserved is None:
             self._attempts[video] = line

@@ -51,7 +51,7 @@ class SetsConfig:
         check_range("sets.seed", self.seed, at_least=0)
         for name in ("validation", "test"):  # both subsets are needed
             check_range(f"sets.{name}", getattr(self, name), above=0, below=1)
-        if self.identities * self.test < 2:
+        if round(self.identities * self.test) < 2:
             raise InputError(
                 f"sets.identities is {self.identities} and sets.test {self.test:g}; comparisons need at least two "
                 "people in the test subset"

@@ -137,9 +137,9 @@ def _recipes(settings: Settings, work: Path) -> dict[str, tuple[Recipe, Recipe]]
     for name, changes in settings.variants.items():
         shared = (settings.options, changes)
         where = f"variants.{name}"
-        _refuse_set(shared, where)
         first = read_recipe(settings.recipe, manifest, shared, where)
         later = read_recipe(settings.recipe, manifest, (*shared, settings.continued), where)
+        _refuse_set((*shared, settings.continued), where)
         for recipe in (first, later):
             _check_free(recipe, where)
             model_config(recipe, 7, where)
