@@ -125,7 +125,7 @@ class Disk:
             >>> from ifdd.names import Disk
             >>> Disk(takes_reserved=False).fit("Who? Me.")
             'Who_ Me'
-            >>> Disk(longest=30).fit("the quick brown fox")
+            >>> Disk(longest=32).fit("the quick brown fox")
             'the qu~9ecb3656'
         """
         return "/".join(self._fit_part(part) for part in name.split("/"))
