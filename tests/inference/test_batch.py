@@ -16,7 +16,7 @@ from ifdd.__main__ import main
 from ifdd.inference.batch import worker
 from ifdd.inference.batch.jobs import Job, find_videos, name_results
 from ifdd.inference.batch.ledger import Ledger
-from ifdd.inference.batch.search import LEDGER
+from ifdd.inference.batch.search import LEDGER, attempts_in
 from ifdd.names import same_file
 from ifdd.video import sources
 from ifdd.video.frames import probe
@@ -37,8 +37,7 @@ def run(checkpoint: Path, out: Path, *words: object) -> int:
 
 def attempts(out: Path) -> list[str]:
     """Return the names in the ledger, in the order of the attempts."""
-    lines = map(json.loads, (out / LEDGER).read_text().splitlines())
-    return [line["name"] for line in lines if "reserved" not in line]
+    return [str(line["name"]) for line in attempts_in(out) if "reserved" not in line]
 
 
 def write_videos(folder: Path, *names: str) -> list[Path]:
@@ -216,7 +215,7 @@ def test_an_interrupted_run_ends_soon_and_keeps_its_results(checkpoint: Path, tm
     options = ["--checkpoint", checkpoint, "--out", out, "--workers", "2", "--device", "cpu"]
     command = [sys.executable, script, tmp_path / "in", *options, "--tracking.detect_every", "1"]
     with started(command, env={"https_proxy": "http://127.0.0.1:9"}) as process:
-        process.wait_until((out / LEDGER).is_file, "a video is read")
+        process.wait_until(lambda: (out / LEDGER).is_file() and bool(attempts(out)), "a video is read")
         process.send(signal.SIGINT)
         ended = process.wait()
     assert ended.returncode == 130, ended.stderr
