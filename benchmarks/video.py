@@ -37,7 +37,7 @@ from ifdd.faces.detection import choose_detector
 from ifdd.inference import Recognizer
 from ifdd.inference.batch.worker import share_cores
 from ifdd.inference.pipeline import Progress
-from ifdd.model import DEMONSTRATION, Checkpoint, create_model, load_checkpoint
+from ifdd.model import DEFAULT, Checkpoint, create_model, load_checkpoint
 from ifdd.records import CheckpointRecord
 from ifdd.synth.config import PRESETS
 from ifdd.synth.videos.crowd import CrowdConfig, render_crowd
@@ -85,7 +85,7 @@ class Setup:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", default=DEMONSTRATION, help="of ifdd_tiny; the one that ships with ifdd")
+    parser.add_argument("--checkpoint", default=DEFAULT, help="the one that 'ifdd recognize' reads with by default")
     parser.add_argument("--detector-model", type=Path, help="YuNet's .onnx file")
     parser.add_argument("--minutes", type=float, default=60.0, help="length of the video")
     parser.add_argument("--part-seconds", type=float, default=60.0, help="of it read for shares and the comparison")
