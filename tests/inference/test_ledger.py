@@ -126,7 +126,7 @@ def test_the_files_of_a_pipe_are_read_once(checkpoint: Path, tmp_path: Path) -> 
     (video,) = write_videos(tmp_path, "a.mkv")
     pipe = tmp_path / "pipe.mkv"
     os.mkfifo(pipe)
-    writer = threading.Thread(target=lambda: pipe.write_bytes(video.read_bytes()))
+    writer = threading.Thread(target=lambda: pipe.write_bytes(video.read_bytes()), daemon=True)
     writer.start()
     assert run(checkpoint, tmp_path / "out", pipe) == 0
     writer.join()
