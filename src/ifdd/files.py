@@ -204,6 +204,11 @@ def write_text(target: str | Path, text: str, *, private: bool = False) -> None:
     write_pieces(target, [text], private=private)
 
 
+def escape_bytes(text: str) -> str:
+    """Return JSON text in which bytes of names that are not UTF-8, which are lone surrogates, are escaped."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def write_pieces(target: str | Path, pieces: Iterable[str], *, private: bool = False) -> None:
     """Write pieces of text to ``target`` as UTF-8, one after the other, whole or not at all.
 

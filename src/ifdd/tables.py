@@ -23,7 +23,7 @@ ENCODINGS = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "utf-16": "UTF-16", "gbk": 
 """Encoding -> its name in messages."""
 
 LONGEST_CELL = 2**31 - 1
-"""Characters of a cell; the csv module takes 131,072 unless it is told otherwise."""
+"""Characters of a cell; the default of the csv module is 131,072."""
 
 _INDEX = re.compile(r"(unnamed: ?0|index|)", re.IGNORECASE)
 """Names of a first column of row numbers, as pandas and R write them."""

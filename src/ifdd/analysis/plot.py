@@ -62,11 +62,15 @@ def _names_of(videos: Mapping[Path, str]) -> dict[Path, str]:
     """
     files = {result: Path(video).name for result, video in videos.items()}
     longer = {result: "/".join(Path(video).parts[-2:]) for result, video in videos.items()}
+    of_files, of_longer = Counter(files.values()), Counter(longer.values())
     found = {}
     for result, name in files.items():
-        own = [name, longer[result], result.with_suffix("").as_posix()]
-        taken = [Counter(files.values()), Counter(longer.values()), Counter()]
-        found[result] = next(each for each, counts in zip(own, taken, strict=True) if counts[each] < 2)
+        if of_files[name] == 1:
+            found[result] = name
+        elif of_longer[longer[result]] == 1:
+            found[result] = longer[result]
+        else:
+            found[result] = result.with_suffix("").as_posix()
     return found
 
 

@@ -23,13 +23,13 @@ from ifdd.data.datasets.checks import (
     count,
     verdicts,
 )
-from ifdd.data.datasets.folder import is_read
 from ifdd.data.datasets.inventory import ClipState, Thoroughness, scan_clips
 from ifdd.data.datasets.rates import check_rates, rates_record, synthetic_rate, time_clips
 from ifdd.data.manifest import Sample, dataset_hash, write_manifest
 from ifdd.data.packs.reader import verify_pack
 from ifdd.data.packs.writer import write_pack
 from ifdd.data.prepare_faces import check_landmarks, crop, crops_faces, faces_record, samples_of
+from ifdd.data.prepare_output import FAILED, findings_file, refusal, refuse_to_replace, withdraw, withdraw_crops
 from ifdd.data.prepare_tables import show
 from ifdd.errors import InputError, check_range
 from ifdd.faces.detection import DetectorKind, choose_detector
@@ -47,9 +47,6 @@ from ifdd.records import (
     PrepareRecord,
 )
 from ifdd.records.licences import data_licence
-
-FAILED = "prepare.failed.json"
-"""File of the findings of a run that wrote no manifest, beside that of an earlier one."""
 
 FACE_SIZE = 224
 """Side of the crops in pixels."""
@@ -192,9 +189,8 @@ def prepare(
     root, out = expand(root), expand(out)
     if not root.exists():
         raise InputError(f"{root} does not exist; give the folder that the dataset was unpacked to")
-    _refuse_to_replace(dataset, root, out, out / f"manifest.{manifest_format}")
+    refuse_to_replace(dataset, root, out, out / f"manifest.{manifest_format}")
     make_folder(out)
-    before = _earlier(out)
     processes = available_cores() if workers is None else max(workers, 1)
     croppers = processes if place.kind == "local" else workers
     threads = 4 * processes if workers is None else processes
@@ -223,7 +219,6 @@ def prepare(
             choice = choose_detector(detector_model, _notify, kind=detector)
             check_landmarks(alignment, choice)
             wanted = faces_record(out / "faces", face_size, choice, alignment, search_seconds)
-            others = before is not None and not (before.faces and before.faces.same_crops(wanted))
             crops = crop(
                 listing,
                 states,
@@ -234,7 +229,7 @@ def prepare(
                 alignment,
                 search_seconds,
                 place,
-                partial(_withdraw, out, "crops") if others else lambda: None,
+                partial(withdraw_crops, out, wanted),
             )
     else:
         skipped["faces"] = "frames as they are"
@@ -251,12 +246,12 @@ def prepare(
         listing, states, samples, checked, synthetic=synthetic, root=str(given), options=chosen, faces=crops
     )
     if _stops(listing, allow_incomplete):
-        findings = out / (FAILED if _earlier(out) else record.FILE)  # the manifest of an earlier run keeps its record
+        findings = findings_file(out)
         record.write(findings)
-        raise InputError(_refusal(failed, refused, findings, bool(samples)))
+        raise InputError(refusal(failed, refused, findings, bool(samples)))
     if pack:
-        withdraw = partial(_withdraw, out, "a pack")
-        samples = pack_frames(out / "frames.pack", samples, pack_size, pack_quality, processes, withdraw)
+        withdraw_pack = partial(withdraw, out, "a pack")
+        samples = pack_frames(out / "frames.pack", samples, pack_size, pack_quality, processes, withdraw_pack)
         packed = PackRecord("frames.pack", verify_pack(out / "frames.pack"), pack_size, pack_quality)
         record = replace(record, pack=packed)
     manifest = f"manifest.{manifest_format}"
@@ -390,38 +385,6 @@ def _notify(line: str) -> None:
     error_console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _earlier(out: Path) -> PrepareRecord | None:
-    """Return the record of the manifest in a folder; None if there is none."""
-    file = out / PrepareRecord.FILE
-    if not file.exists():
-        return None
-    try:
-        record = PrepareRecord.load(file, "prepare the dataset again")
-    except InputError:
-        return None
-    return record if record.manifest is not None and (out / record.manifest).exists() else None
-
-
-def _withdraw(out: Path, what: str) -> None:
-    """Remove a manifest before what it names is replaced, which takes a while and may be interrupted."""
-    before = _earlier(out)
-    if before is None:
-        return
-    _notify(f"{out} has {what} of other clips or settings, to be made again; its manifest is withdrawn meanwhile")
-    (out / str(before.manifest)).unlink(missing_ok=True)
-    (out / before.FILE).unlink(missing_ok=True)
-
-
-def _refuse_to_replace(dataset: str, root: Path, out: Path, manifest: Path) -> None:
-    """Refuse to write where the dataset or a table of the user's is."""
-    if dataset == "folder" and root.is_dir() and is_read(root, out):
-        raise InputError(f"{out} is in {root}, whose folders are classes; choose another OUT")
-    if root.resolve() == manifest.resolve():
-        raise InputError(f"{root} would be replaced by the new manifest; choose another OUT")
-    if manifest.exists() and not ((out / PrepareRecord.FILE).exists() or (out / FAILED).exists()):
-        raise InputError(f"{manifest} is not from 'ifdd prepare', and would be replaced; choose another OUT")
-
-
 def _refuse_idle(given: dict[str, bool], used: bool, needed: str) -> None:
     """Refuse options that have no effect."""
     for name, is_given in given.items():
@@ -456,18 +419,6 @@ def _stops(listing: Listing, allow_incomplete: bool) -> bool:
     """Return whether the findings forbid writing a manifest."""
     severities = {finding.severity for finding in listing.findings}
     return not listing.entries or "refused" in severities or ("wrong" in severities and not allow_incomplete)
-
-
-def _refusal(failed: list[str], refused: list[str], findings: Path, any_left: bool) -> str:
-    """Return the one line that says why no manifest was written, and what to do."""
-    stale = " (the existing one is from an earlier run)" if any(findings.parent.glob("manifest.*")) else ""
-    where = f"no manifest was written{stale}; {findings} has all findings"
-    if not any_left:
-        why = ", ".join(failed) or "the lists contain none of the requested clips"
-        return f"no clip is left: {why}: {where}; repair the dataset, or request other clips"
-    if refused:
-        return f"refused: {', '.join(refused)}: {where}; repair the lists"
-    return f"wrong: {', '.join(failed)}: {where}; repair the dataset, or exclude these clips with --allow-incomplete"
 
 
 def _by_fold(

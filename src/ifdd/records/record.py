@@ -16,7 +16,7 @@ from types import NoneType, UnionType
 from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ifdd.errors import InputError
-from ifdd.files import write_text
+from ifdd.files import escape_bytes, write_text
 
 R = TypeVar("R", bound="Record")
 F = TypeVar("F", bound="FileRecord")
@@ -97,8 +97,7 @@ class FileRecord(Record):
             InputError: the folder cannot be written to.
         """
         text = json.dumps(self.plain(), indent=2, allow_nan=False, ensure_ascii=False)
-        # a file name that is not UTF-8 gives lone surrogates, which JSON can only hold escaped
-        write_text(file, text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n", private=private)
+        write_text(file, escape_bytes(text) + "\n", private=private)
 
     @classmethod
     def load(cls: type[F], file: Path, remedy: str) -> F:

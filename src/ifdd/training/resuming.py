@@ -10,6 +10,7 @@ from ifdd.files import make_folder
 from ifdd.names import counted
 from ifdd.records import CrossvalRecord, DatasetRecord, PreparedRecord, TrainingRecord
 from ifdd.training.engine.batches import Share
+from ifdd.training.engine.processes import is_first_process
 from ifdd.training.engine.state import RESUME_FILE, ResumePoint, has_state
 from ifdd.training.recipe import Recipe
 
@@ -62,11 +63,14 @@ def known_training(recipe: Recipe, out: Path, dataset: DatasetRecord, resume: bo
 
 @contextmanager
 def only_run(out: Path) -> Iterator[None]:
-    """Keep other trainings out of a folder.
+    """Keep other trainings out of a folder; the first of several processes does it for all.
 
     Raises:
         InputError: another one is running there.
     """
+    if not is_first_process():
+        yield
+        return
     make_folder(out)
     lock = out / RUNNING
     with lock.open("a") as file:

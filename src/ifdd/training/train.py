@@ -2,7 +2,6 @@
 
 import logging
 import sys
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -154,7 +153,7 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
     def save(path: Path, trained: IFDD, epoch: BestEpoch) -> None:
         save_checkpoint(path, trained, classes, clips.clip_seconds, described.at(epoch))
 
-    with only_run(out) if is_first_process() else nullcontext():
+    with only_run(out):
         progress = TrainingFile(out, begun)
         clips.unreadable.changed = lambda: progress.update(unreadable=clips.unreadable.plain or None)
         if is_first_process():

@@ -47,13 +47,11 @@ def pair_tiers(annotations: Annotations, results: Results, people: Mapping[str, 
     numbers = {track.id for track in results.tracks}
     if people:
         return {tier: _chosen(tier, tracks, annotations, numbers) for tier, tracks in people.items()}
-    named = {tier: int(match[2]) for tier in annotations.tiers if (match := _NUMBERED.fullmatch(tier.strip()))}
-    if len(annotations.tiers) == 1 and _is_code(annotations.tiers[0], numbers):
-        named = {}
-    if named:
-        return {tier: (track,) if track in numbers else () for tier, track in named.items()}
-    if len(annotations.tiers) == 1:
+    named = {tier: match for tier in annotations.tiers if (match := _NUMBERED.fullmatch(tier.strip()))}
+    if len(annotations.tiers) == 1 and not any(_is_track(match, numbers) for match in named.values()):
         return {annotations.tiers[0]: tuple(sorted(numbers))}
+    if named:
+        return {tier: (int(match[2]),) if int(match[2]) in numbers else () for tier, match in named.items()}
     tiers, tracks = ", ".join(map(repr, annotations.tiers)), listed(list(map(str, sorted(numbers))), 9)
     raise InputError(
         f"{annotations.path} has the tiers {tiers}, and the result the tracks {tracks or 'none'}; say which "
@@ -61,13 +59,10 @@ def pair_tiers(annotations: Annotations, results: Results, people: Mapping[str, 
     )
 
 
-def _is_code(tier: str, numbers: Collection[int]) -> bool:
-    """Whether the name of a single tier is the code of a person, such as P07, and not the number of a track."""
-    match = _NUMBERED.fullmatch(tier.strip())
-    if match is None:
-        return False
-    prefix, number = match.groups()
-    return (prefix or "").lower() == "p" or number.startswith("0") or (not prefix and int(number) not in numbers)
+def _is_track(match: re.Match[str], numbers: Collection[int]) -> bool:
+    """Whether the name of a single tier is the number of a track, and not the code of a person, such as P07."""
+    prefix, number = (match[1] or "").lower(), match[2]
+    return prefix != "p" and not number.startswith("0") and (bool(prefix) or int(number) in numbers)
 
 
 def _chosen(tier: str, words: str, annotations: Annotations, numbers: set[int]) -> tuple[int, ...]:

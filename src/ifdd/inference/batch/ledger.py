@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ifdd.errors import InputError
-from ifdd.files import exists
+from ifdd.files import escape_bytes, exists
 from ifdd.inference.batch.jobs import Job, is_live_or_piped, name_results, video_key
 from ifdd.inference.batch.search import LEDGER, attempts_in
 from ifdd.inference.outputs.bids import ENDING, SIDECAR
@@ -152,12 +152,11 @@ class Ledger:
 
     def _append(self, file: BinaryIO, line: dict[str, object]) -> None:
         """Write and remember a line; the one before may be incomplete."""
-        text = json.dumps(line, ensure_ascii=False) + "\n"
+        text = escape_bytes(json.dumps(line, ensure_ascii=False)) + "\n"
         if file.seek(0, os.SEEK_END):
             file.seek(-1, os.SEEK_END)
             text = text if file.read(1) == b"\n" else "\n" + text
-        # bytes of a name that are not UTF-8 are lone surrogates, which JSON can only hold escaped
-        file.write(text.encode("utf-8", "backslashreplace"))
+        file.write(text.encode())
         self._remember(line)
 
     def _read(self) -> None:

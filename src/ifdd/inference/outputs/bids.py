@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ifdd.files import write_pieces, write_text
+from ifdd.files import escape_bytes, write_pieces, write_text
 from ifdd.inference.outputs.style import name_of, played_segments
 from ifdd.inference.results import UNCERTAIN, Results
 
@@ -32,9 +32,7 @@ def write_events(results: Results, path: Path) -> None:
         InputError: the folder cannot be written to.
     """
     description = json.dumps(sidecar(results), indent=2, ensure_ascii=False) + "\n"
-    # bytes of a name that are not UTF-8 are lone surrogates, which JSON can only hold escaped
-    description = description.encode("utf-8", "backslashreplace").decode("utf-8")
-    write_text(path.with_suffix(".json"), description, private=True)
+    write_text(path.with_suffix(".json"), escape_bytes(description), private=True)
     write_pieces(path, event_lines(results), private=True)
 
 

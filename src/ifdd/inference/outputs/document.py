@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ifdd.errors import InputError
-from ifdd.files import parse_json, write_pieces
+from ifdd.files import escape_bytes, parse_json, write_pieces
 from ifdd.inference.outputs.document_v1 import upgrade
 from ifdd.inference.results import Boxes, ModelInfo, RecognizedTrack, Results, Segment, Windows
 from ifdd.records.record import read_value
@@ -29,8 +29,8 @@ _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def _dump(value: Any) -> str:
-    """Return JSON; bytes of a file name that are not UTF-8 are lone surrogates, which it can only hold escaped."""
-    return _encode(value).encode("utf-8", "backslashreplace").decode("utf-8")
+    """Return JSON."""
+    return escape_bytes(_encode(value))
 
 
 def write_document(results: Results, path: Path) -> None:
