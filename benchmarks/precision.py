@@ -16,7 +16,8 @@ import torch
 
 from benchmarks.speed import machine
 from ifdd.data.manifest import Manifest
-from ifdd.evaluation.evaluate import SamplingConfig, evaluate_checkpoint
+from ifdd.evaluation.evaluate import evaluate_checkpoint
+from ifdd.evaluation.sampling import SamplingConfig
 
 
 def main() -> None:

@@ -14,7 +14,8 @@ from docs.blocks import dynamics, markdown
 from ifdd.data.labels import LABEL_SETS
 from ifdd.data.manifest import Manifest, read_manifest, write_manifest
 from ifdd.errors import InputError
-from ifdd.evaluation.evaluate import SamplingConfig, evaluate_checkpoint
+from ifdd.evaluation.evaluate import evaluate_checkpoint
+from ifdd.evaluation.sampling import SamplingConfig
 from ifdd.model import BACKBONES, Checkpoint, create_model, load_checkpoint, save_checkpoint
 from ifdd.records import CheckpointRecord
 from ifdd.training.study.baselines import register_baselines

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from ifdd.__main__ import main
 from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
-from ifdd.evaluation.evaluate import SamplingConfig
+from ifdd.evaluation.sampling import SamplingConfig
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 from ifdd.training.engine.batches import Share
 from ifdd.training.engine.processes import is_first_process, placement

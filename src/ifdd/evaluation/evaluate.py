@@ -1,7 +1,7 @@
 """``ifdd evaluate``: evaluate a checkpoint and report the protocol."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +20,7 @@ from ifdd.evaluation.metrics import confusion_matrix, scores_from_confusion
 from ifdd.evaluation.prediction import Predictions, classifier_of, predict
 from ifdd.evaluation.protocol import clips_used_for, describe_dataset, describe_protocol
 from ifdd.evaluation.report import Evaluation, evaluation_tables, write_evaluation
+from ifdd.evaluation.sampling import Sampling, SamplingChoice, SamplingConfig, dataset_for
 from ifdd.evaluation.stress.pairs import evaluate_pairs, pair_members
 from ifdd.evaluation.stress.picture import PICTURE, check_picture, write_curves
 from ifdd.evaluation.stress.stress import check_stresses, predict_stressed, score_stressed
@@ -29,39 +30,16 @@ from ifdd.model import IFDD, Engine, Precision, choose_device, device_for, load_
 from ifdd.records import CheckpointRecord, Protocol
 
 
-@dataclass(frozen=True)
-class SamplingConfig:
-    """The frames of a video that are tested, sampled without randomness."""
-
-    sampling: Literal["uniform_segments", "consecutive_clips", "spaced_clips", "random_clip"] = "uniform_segments"
-    """Frames of a clip: uniform_segments takes the centre frame of each of equal segments of the video;
-    consecutive_clips averages over all consecutive clips; spaced_clips averages over equally spaced clips from the
-    start of the video to its end; random_clip takes the middle clip."""
-    stride: int = 1
-    """Step between the frames of a clip, in ticks of the checkpoint's clock, which are frames if the clips have the
-    frame rate that it was trained at; not used by uniform_segments."""
-    views: int = 2
-    """Clips per video; used by spaced_clips."""
-    crops: Literal[1, 2, 3] = 1
-    """Square crops per frame, averaged, if frames are not square: 1 the centre, 2 both ends of the longer side, 3 all
-    of them."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_range("evaluation.stride", self.stride, at_least=1)
-        check_range("evaluation.views", self.views, at_least=1)
-
-
 def evaluate(
     checkpoint: Path,
     manifest: Path,
     *,
     subset: Literal["train", "validation", "test"] = "test",
     fold: int | None = None,
-    sampling: Literal["uniform_segments", "consecutive_clips", "spaced_clips", "random_clip"] = "uniform_segments",
-    stride: int = 1,
-    views: int = 2,
-    crops: Literal[1, 2, 3] = 1,
+    sampling: Sampling | None = None,
+    stride: int | None = None,
+    views: int | None = None,
+    crops: Literal[1, 2, 3] | None = None,
     batch_size: int = 16,
     workers: int = 2,
     device: str = "auto",
@@ -84,12 +62,13 @@ def evaluate(
         fold: Fold of a cross-validation, from 1; required if the manifest has several.
         sampling: Frames of a clip: uniform_segments takes the centre frame of each of equal segments of the video;
             consecutive_clips averages over all consecutive clips; spaced_clips averages over equally spaced clips
-            from the start of the video to its end; random_clip takes the middle clip.
+            from the start of the video to its end; random_clip takes the middle clip. Default: as the checkpoint's
+            recipe says (evaluation.sampling), uniform_segments without one.
         stride: Step between the frames of a clip, in ticks of the checkpoint's clock, which are frames if the clips
-            have the frame rate that it was trained at; not used by uniform_segments.
-        views: Clips per video; used by spaced_clips.
+            have the frame rate that it was trained at; not used by uniform_segments. Default: as the recipe says, or 1.
+        views: Clips per video; used by spaced_clips. Default: as the recipe says, or 2.
         crops: Square crops per frame, averaged, if frames are not square: 1 the centre, 2 both ends of the longer side,
-            3 all of them.
+            3 all of them. Default: as the recipe says, or 1.
         batch_size: Clips per batch.
         workers: Worker processes that load clips; 0 loads in the main process.
         device: Device to run the model on: auto (a CUDA GPU if there is one, otherwise the CPU), cpu, cuda, cuda:1 (the
@@ -119,11 +98,11 @@ def evaluate(
         check_picture()
     if choose_device(device) == "cpu":  # refuses a device that is not there before anything is read
         keep_freed_memory()
-    how = SamplingConfig(sampling, stride, views, crops)
+    chosen = SamplingChoice(sampling, stride, views, crops)
     evaluation, protocol = evaluate_checkpoint(
         checkpoint,
         Manifest.read(manifest),
-        how,
+        chosen.of,
         subset=subset,
         fold=fold,
         batch_size=batch_size,
@@ -150,7 +129,7 @@ def evaluate(
 def evaluate_checkpoint(
     checkpoint: Path,
     manifest: Manifest,
-    how: SamplingConfig,
+    how: SamplingConfig | Callable[[CheckpointRecord], SamplingConfig],
     *,
     subset: str = "test",
     fold: int | None = None,
@@ -168,7 +147,7 @@ def evaluate_checkpoint(
     Args:
         checkpoint: .safetensors file of ifdd, the name of a bundled checkpoint, or an exported model.
         manifest: the table of clips.
-        how: frames of each clip.
+        how: frames of each clip; or what gives them for the record of the checkpoint, such as ``recipe_sampling``.
         subset: "train", "validation" or "test".
         fold: number of the fold; None if the manifest has only one or none.
         batch_size: clips per batch.
@@ -207,18 +186,8 @@ def evaluate_checkpoint(
             highlight=False,
             soft_wrap=True,
         )
-    dataset = ClipDataset(
-        samples,
-        loaded.classes,
-        config.frames,
-        config.size,
-        sampling=how.sampling,
-        stride=how.stride,
-        views=how.views,
-        crops=how.crops,
-        clock_fps=loaded.record.clock_fps,
-        synonyms=synonyms,
-    )
+    sampling = how if isinstance(how, SamplingConfig) else how(loaded.record)
+    dataset = dataset_for(loaded, samples, sampling, synonyms=synonyms)
     if line := _time_note(dataset, manifest.path):
         error_console.print(line, markup=False, highlight=False, soft_wrap=True)
     engine = loaded.engine(chosen, precision)

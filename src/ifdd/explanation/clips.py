@@ -11,9 +11,9 @@ import torch
 from jaxtyping import UInt8
 from rich.progress import Progress as Bar
 
-from ifdd.data.dataset import ClipDataset
 from ifdd.data.manifest import Manifest, Sample
 from ifdd.errors import InputError
+from ifdd.evaluation.sampling import dataset_for, training_sampling
 from ifdd.faces.detection import DetectorChoice
 from ifdd.faces.tracking import TrackingOptions
 from ifdd.inference.batch.worker import progress_of
@@ -96,7 +96,7 @@ def clip_of_video(
 
 
 def clip_of_manifest(manifest: Path, clip_id: str, checkpoint: Checkpoint) -> ChosenClip:
-    """Read a clip of a manifest as ``ifdd evaluate`` does by default.
+    """Read a clip of a manifest, its frames sampled as in training.
 
     Raises:
         InputError: the manifest or the clip is unreadable, the clip is not listed, or it is too short.
@@ -114,14 +114,14 @@ def clip_of_faces(path: Path, checkpoint: Checkpoint) -> ChosenClip:
         InputError: it is unreadable or too short.
     """
     info = probe(path)
-    sample = Sample(path.name, path, info.frames, checkpoint.classes[0], "test")
+    fps = None if path.is_dir() else info.fps  # images have no times
+    sample = Sample(path.name, path, info.frames, checkpoint.classes[0], "test", fps=fps)
     return ChosenClip(_read(sample, checkpoint), path.name)
 
 
 def _read(sample: Sample, checkpoint: Checkpoint) -> UInt8[np.ndarray, "time size size 3"]:
-    config = checkpoint.model.config
-    _check_length(sample.frames, config.frames, str(sample.path))
-    dataset = ClipDataset([sample], [sample.label], config.frames, config.size)
+    _check_length(sample.frames, checkpoint.config.frames, str(sample.path))
+    dataset = dataset_for(checkpoint, [sample], training_sampling(checkpoint.record), classes=[sample.label])
     clip, _ = dataset[0]
     return torch.as_tensor(clip).permute(1, 2, 3, 0).numpy()
 

@@ -18,6 +18,7 @@ from ifdd.data.dataset import ClipDataset, plain_input_error
 from ifdd.data.labels import natural_order
 from ifdd.data.manifest import Manifest, Sample
 from ifdd.errors import InputError, check_range
+from ifdd.evaluation.sampling import dataset_for, training_sampling
 from ifdd.files import atomic_path, check_writable, expand, write_text
 from ifdd.model import IFDD, check_readings, choose_device, load_checkpoint
 from ifdd.names import printable
@@ -96,9 +97,8 @@ def embed(
         raise InputError(f"{manifest} has several folds; choose one with --fold")
     if len(samples) < LEAST_CLIPS:
         raise InputError(f"{manifest} has {len(samples)} clips of the subset {subset}; t-SNE needs {LEAST_CLIPS}")
-    config = loaded.model.config
     labels = natural_order(sample.label for sample in samples)  # those of the data: nothing is scored
-    dataset = ClipDataset(samples, labels, config.frames, config.size, clock_fps=loaded.record.clock_fps)
+    dataset = dataset_for(loaded, samples, training_sampling(loaded.record), classes=labels)
     with progress_bar("clips") as bar:
         task = bar.add_task("features", total=len(dataset))
         features, predicted = emotion_features(

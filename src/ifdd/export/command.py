@@ -12,9 +12,10 @@ from rich.table import Table
 from ifdd.console import console, error_console, progress_bar
 from ifdd.data.manifest import Manifest
 from ifdd.errors import InputError, check_range
-from ifdd.evaluation.evaluate import SamplingConfig, evaluate_checkpoint
+from ifdd.evaluation.evaluate import evaluate_checkpoint
 from ifdd.evaluation.protocol import describe_dataset, running_software
 from ifdd.evaluation.report import Evaluation
+from ifdd.evaluation.sampling import recipe_sampling
 from ifdd.export.artifacts import Artifact, OnnxArtifact, OpenVinoArtifact, check_packages, convert, move
 from ifdd.export.parity import check_parity, compare, drawn_clips, manifest_clips, spread
 from ifdd.export.program import output_names, trace
@@ -52,7 +53,7 @@ class Quantization:
         return evaluate_checkpoint(
             model,
             self.manifest,
-            SamplingConfig(),
+            recipe_sampling,
             subset=self.subset,
             fold=self.fold,
             batch_size=self.batch_size,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ifdd.data.dataset import ClipDataset
 from ifdd.data.manifest import Sample
+from ifdd.evaluation.sampling import dataset_for, training_sampling
 from ifdd.export.artifacts import INPUT, PURPOSE, OnnxArtifact
 from ifdd.model import Model
 from ifdd.model.engines.forms import needed
@@ -76,8 +76,7 @@ def calibration_clips(
     Raises:
         InputError: a clip cannot be read, or its label is not a class of the model.
     """
-    config = model.config
-    dataset = ClipDataset(samples, model.classes, config.frames, config.size, synonyms=synonyms)
+    dataset = dataset_for(model, samples, training_sampling(model.record), synonyms=synonyms)
     for index in range(len(dataset)):
         yield dataset[index][0][None].float().numpy() / np.float32(255)
         advance()

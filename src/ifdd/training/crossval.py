@@ -20,10 +20,11 @@ from ifdd.data.manifest import Manifest, Sample
 from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
 from ifdd.evaluation.crossval_report import crossval_tables, write_crossval
-from ifdd.evaluation.evaluate import SamplingConfig, evaluate_checkpoint
+from ifdd.evaluation.evaluate import evaluate_checkpoint
 from ifdd.evaluation.folds import FoldResult, cross_validation, read_fold
 from ifdd.evaluation.protocol import describe_dataset, sampling_options
 from ifdd.evaluation.report import write_evaluation
+from ifdd.evaluation.sampling import SamplingConfig
 from ifdd.evaluation.tables import percent
 from ifdd.files import file_sha256
 from ifdd.records import DatasetRecord, EvaluationRecord, TrainingRecord

@@ -8,7 +8,7 @@ import yaml
 
 from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
-from ifdd.evaluation.evaluate import SamplingConfig
+from ifdd.evaluation.sampling import SamplingConfig
 from ifdd.files import write_text
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 

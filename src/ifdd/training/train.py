@@ -13,8 +13,8 @@ from ifdd.console import console
 from ifdd.data.manifest import Manifest
 from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
-from ifdd.evaluation.evaluate import SamplingConfig
 from ifdd.evaluation.protocol import describe_dataset, running_software
+from ifdd.evaluation.sampling import SamplingConfig
 from ifdd.model import IFDD, save_checkpoint
 from ifdd.records import (
     BestEpoch,
@@ -69,7 +69,7 @@ def train(
         augmentation: Augmentation of a clip, the same for all its frames.
         mixup: Mixing of the clips of a batch.
         run: Seed, selection of the checkpoint, and hardware.
-        evaluation: How 'ifdd crossval' tests a model trained with this recipe; not used in training.
+        evaluation: How 'ifdd crossval' and 'ifdd evaluate' test a model trained with this recipe; not used in training.
         out: Folder to write to: best.safetensors, last.safetensors, recipe.yaml, training.json and logs (csv/,
             tensorboard/).
         resume: Resume an interrupted run, or train a finished one further with a larger optimization.epochs.

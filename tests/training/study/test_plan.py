@@ -9,7 +9,7 @@ import pytest
 from ifdd.command_line.options import describe
 from ifdd.command_line.parser import parse
 from ifdd.errors import InputError
-from ifdd.evaluation.evaluate import SamplingConfig
+from ifdd.evaluation.sampling import SamplingConfig
 from ifdd.training.study.config import Cell, SetsConfig, plan_chains
 from ifdd.training.study.grid import plan_runs, read_recipe
 from ifdd.training.study.sets import set_config

@@ -19,8 +19,9 @@ from ifdd.evaluation.calibration.confidence import (
     wilson_interval,
 )
 from ifdd.evaluation.calibration.reliability import expected_calibration_error
-from ifdd.evaluation.evaluate import SamplingConfig, evaluate_checkpoint
+from ifdd.evaluation.evaluate import evaluate_checkpoint
 from ifdd.evaluation.report import Evaluation
+from ifdd.evaluation.sampling import training_sampling
 from ifdd.evaluation.tables import percent
 from ifdd.files import check_writable, expand
 from ifdd.model import choose_device, form_of, refuse_exported, save_calibration
@@ -45,8 +46,9 @@ def calibrate(
     """Fit a checkpoint's temperature and its threshold for abstaining on clips that it was not trained on.
 
     The temperature (Guo et al., ICML 2017) makes the probabilities fit the share of clips that are recognised; it
-    changes no prediction. Below the threshold, 'ifdd recognize' says "uncertain". OUT is a copy of the checkpoint with
-    both and a record of the clips; an earlier calibration is replaced.
+    changes no prediction. Below the threshold, 'ifdd recognize' says "uncertain". Each video is read once, its frames
+    sampled as in training: the middle clip, or the centre frames of equal segments. OUT is a copy of the checkpoint
+    with both and a record of the clips; an earlier calibration is replaced.
 
     Args:
         checkpoint: Checkpoint to calibrate: a .safetensors file that 'ifdd train' wrote, or a bundled one's name.
@@ -83,7 +85,7 @@ def calibrate(
     evaluation, protocol = evaluate_checkpoint(
         checkpoint,
         Manifest.read(manifest),
-        SamplingConfig(),
+        training_sampling,
         subset=subset,
         fold=fold,
         batch_size=batch_size,

@@ -10,6 +10,7 @@ from ifdd.data.dataset import ClipDataset
 from ifdd.data.manifest import Manifest, Sample
 from ifdd.errors import InputError, check_range
 from ifdd.evaluation.protocol import describe_dataset, running_software
+from ifdd.evaluation.sampling import dataset_for, training_sampling
 from ifdd.explanation.attribution import attribute
 from ifdd.explanation.disentanglement.factors import find_factors, number_people
 from ifdd.explanation.disentanglement.features import (
@@ -222,10 +223,9 @@ def _spelt(given: tuple[Path, Path], subset: str, fold: int | None, options: Pro
 
 
 def _dataset(samples: list[Sample], loaded: Checkpoint, manifest: Path) -> ClipDataset:
-    """Return the clips, one view each."""
-    config = loaded.model.config
+    """Return the clips, one view each, sampled as in training."""
     try:
-        return ClipDataset(samples, loaded.classes, config.frames, config.size, clock_fps=loaded.record.clock_fps)
+        return dataset_for(loaded, samples, training_sampling(loaded.record))
     except InputError as error:
         raise InputError(f"{manifest}: {error}") from error
 

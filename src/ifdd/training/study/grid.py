@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ifdd.command_line.options import describe
 from ifdd.command_line.parser import parse
 from ifdd.errors import InputError
-from ifdd.evaluation.evaluate import SamplingConfig
+from ifdd.evaluation.sampling import SamplingConfig
 from ifdd.model import IFDDConfig, create_model
 from ifdd.training.crossval import Fold
 from ifdd.training.recipe import Recipe, listed
