@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ifdd.data.manifest import Sample
-from ifdd.data.prepare_faces import _refuse_one_folder_for_two
+from ifdd.data.preparation.faces import _refuse_one_folder_for_two
 from ifdd.names import Disk, printable, same_file
 
 

@@ -13,7 +13,7 @@ from ifdd.command_line.options import describe
 from ifdd.command_line.parser import parse
 from ifdd.data.manifest import Manifest
 from ifdd.data.packs.reader import Pack, verify_pack
-from ifdd.data.prepare import prepare
+from ifdd.data.preparation.prepare import prepare
 from ifdd.errors import InputError
 from ifdd.explanation.disentanglement import truth
 from ifdd.inference import Recognition

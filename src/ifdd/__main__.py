@@ -22,7 +22,7 @@ from ifdd.signals import ending_signals, hang_up, restore_handlers
 
 COMMANDS = {
     "synth": ("ifdd.synth.command:synth", "generate SynthDFER, the built-in benchmark of computer-generated faces"),
-    "prepare": ("ifdd.data.prepare:prepare", "check a dataset and write its manifest"),
+    "prepare": ("ifdd.data.preparation.prepare:prepare", "check a dataset and write its manifest"),
     "train": ("ifdd.training.train:train", "train a model from a YAML recipe"),
     "evaluate": (
         "ifdd.evaluation.evaluate:evaluate",

@@ -5,7 +5,7 @@ import typing
 import pytest
 
 from ifdd.data.datasets import READERS
-from ifdd.data.prepare import prepare
+from ifdd.data.preparation.prepare import prepare
 from ifdd.records import CheckpointRecord, DatasetRecord, LicenceRecord, PreparedRecord
 from ifdd.records.licences import LICENCES, data_licence, joined_licences, licence_words
 

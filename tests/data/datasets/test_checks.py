@@ -11,7 +11,7 @@ from ifdd.data.datasets.ferv39k import read_ferv39k
 from ifdd.data.datasets.folder import read_folder
 from ifdd.data.datasets.listing import Listing, Options
 from ifdd.data.datasets.mafw import read_mafw
-from ifdd.data.prepare import inspect
+from ifdd.data.preparation.inspection import inspect
 from tests.helpers.layouts import edit, write_clip, write_dfew, write_ferv39k, write_mafw
 
 TRAIN = "EmoLabel_DataSplit/train(single-labeled)/set_1.csv"

@@ -385,7 +385,7 @@ def test_the_clips_of_a_manifest_are_aligned_and_all_else_is_kept(
     ]
     write_manifest(tmp_path / "in" / "manifest.csv", source)
     (tmp_path / "in" / "synth.json").write_text("{}")
-    monkeypatch.setattr("ifdd.data.prepare.choose_detector", lambda model, notify, kind: DiscChoice())
+    monkeypatch.setattr("ifdd.data.preparation.prepare.choose_detector", lambda model, notify, kind: DiscChoice())
     out = tmp_path / "out"
     words = (tmp_path / "in" / "manifest.csv", out, "--face-size", "32", "--workers", "1", "--search-seconds", "0.2")
     prepare("manifest", *words, "--alignment", "landmarks")
@@ -403,7 +403,7 @@ def test_alignment_by_landmarks_needs_a_detector_that_finds_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_frame_folder(tmp_path / "own" / "happy" / "a", disc_frames(18))
-    monkeypatch.setattr("ifdd.data.prepare.choose_detector", lambda model, notify, kind: DetectorChoice())
+    monkeypatch.setattr("ifdd.data.preparation.prepare.choose_detector", lambda model, notify, kind: DetectorChoice())
     words = ("folder", tmp_path / "own", tmp_path / "out", "--alignment", "landmarks")
     assert "--alignment landmarks needs YuNet" in fails(capsys, *words)
     assert "--alignment needs cropped faces; add --faces crop" in fails(capsys, *words, "--faces", "keep")

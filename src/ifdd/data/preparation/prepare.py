@@ -4,49 +4,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from statistics import fmean
-from typing import Any, Literal
+from typing import Literal
 
 from ifdd.annotations.renaming import parse_choices
 from ifdd.clusters import Cluster, ClusterKind
 from ifdd.console import console, error_console, progress_bar
 from ifdd.data.annotated.cutting import cut_annotated
-from ifdd.data.datasets import READERS, Listing, Options
-from ifdd.data.datasets.checks import (
-    CHECKS,
-    SHORT,
-    Checked,
-    check_frames,
-    check_lengths,
-    check_lists,
-    check_unlisted,
-    count,
-    verdicts,
-)
-from ifdd.data.datasets.inventory import ClipState, Thoroughness, scan_clips
-from ifdd.data.datasets.rates import check_rates, rates_record, synthetic_rate, time_clips
-from ifdd.data.manifest import Sample, dataset_hash, write_manifest
+from ifdd.data.datasets import READERS, Options
+from ifdd.data.datasets.checks import check_lengths, verdicts
+from ifdd.data.datasets.rates import check_rates, synthetic_rate
+from ifdd.data.manifest import Sample, write_manifest
 from ifdd.data.packs.reader import verify_pack
 from ifdd.data.packs.writer import write_pack
-from ifdd.data.prepare_faces import check_landmarks, crop, crops_faces, faces_record, samples_of
-from ifdd.data.prepare_output import FAILED, findings_file, refusal, refuse_to_replace, withdraw, withdraw_crops
-from ifdd.data.prepare_tables import show
+from ifdd.data.preparation.faces import check_landmarks, crop, crops_faces, faces_record, samples_of
+from ifdd.data.preparation.inspection import inspect, skipped_checks, stops
+from ifdd.data.preparation.output import FAILED, findings_file, refusal, refuse_to_replace, withdraw, withdraw_crops
+from ifdd.data.preparation.record import describe
+from ifdd.data.preparation.tables import show
 from ifdd.errors import InputError, check_range
 from ifdd.faces.detection import DetectorKind, choose_detector
 from ifdd.faces.main_face import DETECTION_SECONDS
 from ifdd.faces.similarity import Alignment
 from ifdd.files import expand, make_folder
 from ifdd.processes import available_cores
-from ifdd.records import (
-    CheckRecord,
-    ExcludedRecord,
-    FacesRecord,
-    FindingRecord,
-    LengthRecord,
-    PackRecord,
-    PrepareRecord,
-)
-from ifdd.records.licences import data_licence
+from ifdd.records import PackRecord
 
 FACE_SIZE = 224
 """Side of the crops in pixels."""
@@ -210,10 +191,10 @@ def prepare(
     if listing.earlier is not None:
         synthetic = synthetic or listing.earlier.synthetic
     states = inspect(listing, check_frames, threads, synthetic, fps, synthetic_rate(root))
-    skipped = _skipped(listing, check_frames, synthetic)
+    skipped = skipped_checks(listing, check_frames, synthetic)
     crops = None if listing.earlier is None or crops_faces(dataset, faces) else listing.earlier.faces
     if crops_faces(dataset, faces):
-        if _stops(listing, allow_incomplete):
+        if stops(listing, allow_incomplete):
             skipped["faces"] = "after the other checks"
         else:
             choice = choose_detector(detector_model, _notify, kind=detector)
@@ -245,7 +226,7 @@ def prepare(
     record = describe(
         listing, states, samples, checked, synthetic=synthetic, root=str(given), options=chosen, faces=crops
     )
-    if _stops(listing, allow_incomplete):
+    if stops(listing, allow_incomplete):
         findings = findings_file(out)
         record.write(findings)
         raise InputError(refusal(failed, refused, findings, bool(samples)))
@@ -263,41 +244,6 @@ def prepare(
         console.print(f"Frame rates: {record.rates.words}", highlight=False, markup=False)
     if record.licence is not None:
         console.print(f"Licence of {record.licence}", highlight=False)
-
-
-def inspect(
-    listing: Listing,
-    decode: Thoroughness,
-    workers: int,
-    synthetic: bool = False,
-    fps: float | None = None,
-    usual_fps: float | None = None,
-) -> dict[str, ClipState]:
-    """Make all checks but those of faces, lengths and rates; only valid clips remain in ``listing.entries``.
-
-    Args:
-        listing: the output of a reader.
-        decode: which frames to decode.
-        workers: number of threads.
-        synthetic: whether SynthDFER wrote the tree, so that its counts are not the published ones.
-        fps: frames a second of all folders of images, if the user states it.
-        usual_fps: frames a second of folders of images without a rate, if SynthDFER states it.
-
-    Returns:
-        Clip id -> its state on disk.
-    """
-    if synthetic:
-        listing.published = {}
-    listed = {entry.clip_id for entry in listing.entries} | {excluded.clip_id for excluded in listing.excluded}
-    check_lists(listing)
-    sources = {entry.clip_id: entry.source for entry in listing.entries}
-    with progress_bar("clips") as bar:
-        task = bar.add_task("checking frames", total=len(sources))
-        states = scan_clips(sources, decode, workers, lambda: bar.advance(task))
-    time_clips(listing, states, fps, usual_fps)
-    check_frames(listing, states)
-    check_unlisted(listing, listed)
-    return states
 
 
 def pack_frames(
@@ -331,56 +277,6 @@ def pack_frames(
         )
 
 
-def describe(
-    listing: Listing,
-    states: dict[str, ClipState],
-    samples: Sequence[Sample],
-    checked: Sequence[Checked],
-    *,
-    synthetic: bool,
-    root: str,
-    options: dict[str, Any],
-    faces: FacesRecord | None,
-) -> PrepareRecord:
-    """Return the record of all checks, before a manifest or a pack is written; options are as in the record."""
-    outcomes = {check.verdict for check in checked}
-    lengths = [states[clip_id].frames for clip_id in {sample.clip_id for sample in samples}]
-    return PrepareRecord(
-        dataset=listing.dataset,
-        synthetic=synthetic,
-        root=root,
-        options=options,
-        manifest=None,
-        faces=faces,
-        pack=None,
-        label_set=listing.label_set,
-        classes=listing.classes,
-        frames=listing.variant,
-        lists=tuple(listing.lists),
-        verdict="refused" if "refused" in outcomes else "incomplete" if "wrong" in outcomes else "complete",
-        dataset_hash=dataset_hash(samples),
-        clips=len(lengths),
-        lines=len(samples),
-        length=LengthRecord(
-            least=min(lengths, default=0),
-            mean=round(fmean(lengths), 2) if lengths else 0.0,
-            most=max(lengths, default=0),
-            short=sum(length < SHORT for length in lengths),
-        ),
-        counts=_by_fold(count(listing.entries, listing.labels), listing.classes),
-        published=_by_fold(listing.published, listing.classes),
-        checks=tuple(_check_record(check) for check in checked),
-        excluded=tuple(ExcludedRecord(**excluded._asdict()) for excluded in listing.excluded),
-        licence=listing.earlier.known_licence if listing.earlier else data_licence(listing.dataset, synthetic),
-        rates=rates_record(states[clip_id] for clip_id in {sample.clip_id for sample in samples}),
-    )
-
-
-def _check_record(check: Checked) -> CheckRecord:
-    findings = (FindingRecord(each.severity, each.message, each.clip_id) for each in check.findings)
-    return CheckRecord(check.name, CHECKS[check.name], check.verdict, check.reason, tuple(findings))
-
-
 def _notify(line: str) -> None:
     error_console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -398,34 +294,3 @@ def _check_choices(dataset: str, options: Options) -> None:
         if getattr(options, name) != default and name not in CHOICES[dataset]:
             owners = ", ".join(owner for owner, names in CHOICES.items() if name in names)
             raise InputError(f"--{name.replace('_', '-')} applies to {owners}, not to {dataset}; leave it out")
-
-
-def _skipped(listing: Listing, decode: str, synthetic: bool) -> dict[str, str]:
-    """Return check -> the reason why it is skipped."""
-    skipped = {}
-    if not listing.published:
-        skipped["counts"] = "SynthDFER" if synthetic else "none published"
-    if decode == "none":
-        skipped["readable"] = "not requested"
-    if listing.dataset not in ("dfew", "cremad"):
-        given = listing.dataset in ("folder", "annotations", "manifest")
-        skipped["votes"] = "as given" if given else "DFEW and CREMA-D only"
-    if not any(fold for fold, _ in listing.expected):
-        skipped["partition"] = "no folds"
-    return skipped
-
-
-def _stops(listing: Listing, allow_incomplete: bool) -> bool:
-    """Return whether the findings forbid writing a manifest."""
-    severities = {finding.severity for finding in listing.findings}
-    return not listing.entries or "refused" in severities or ("wrong" in severities and not allow_incomplete)
-
-
-def _by_fold(
-    counts: dict[tuple[int, str], tuple[int, ...]], classes: Sequence[str]
-) -> dict[str, dict[str, dict[str, int]]]:
-    """Return fold -> subset -> class -> clips."""
-    found: dict[str, dict[str, dict[str, int]]] = {}
-    for (fold, subset), numbers in sorted(counts.items(), key=lambda item: item[0][0]):
-        found.setdefault(str(fold), {})[subset] = dict(zip(classes, numbers, strict=True))
-    return found

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from ifdd.data import crop as crop_module
-from ifdd.data import prepare as prepare_module
 from ifdd.data.manifest import Manifest, Sample, read_manifest, write_manifest
+from ifdd.data.preparation import prepare as prepare_module
 from ifdd.evaluation.protocol import describe_dataset
 from ifdd.faces.detection import DetectorChoice
-from tests.data.test_prepare import fails, prepare, record_of
+from tests.data.preparation.test_prepare import fails, prepare, record_of
 from tests.helpers.faces import disc_frames
 from tests.helpers.layouts import write_clip
 from tests.helpers.videos import write_frame_folder
