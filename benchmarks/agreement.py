@@ -8,6 +8,7 @@ agree`` compares, with the checkpoint in the box.
 """
 
 import argparse
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -45,7 +46,10 @@ def main() -> None:
             found, pair = agree_with_truth(crowd, recognizer)
             people += found
             pairs.append(pair)
-    command = "python benchmarks/agreement.py --detector-model yunet_n_640_640.onnx"
+    command = f"python benchmarks/agreement.py --detector-model {options.detector_model.name}"
+    for name in ("checkpoint", "videos"):
+        if (given := getattr(options, name)) != parser.get_default(name):
+            command += f" --{name} {shlex.quote(str(given))}"
     record = measure_agreement(people, pairs, recognizer.reader.classes, AgreementOptions().bin_seconds, command)
     record.write(options.out)
     print(f"kappa {record.kappa}, onsets {record.onsets}, written to {options.out}")

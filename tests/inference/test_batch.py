@@ -482,6 +482,10 @@ def test_names_that_some_disk_takes_for_one_file_are_kept_apart() -> None:
     assert [job.name for job in name_results(found)] == ["a", "A-2", "x", "x.statistics-2", "b"]
     forms = {"y.mp4": "y", "y.frames.mp4": "y.frames", "z_events.mp4": "z_events", "z.mp4": "z"}
     assert [job.name for job in name_results(forms)] == ["y", "y.frames-2", "z_events", "z-2"]
+    assert [job.name for job in name_results({"a.mp4": "a", "a.corrections.mp4": "a.corrections"})] == [
+        "a",
+        "a.corrections-2",
+    ]
     earlier = {str(Path(name).absolute()): name[0] for name in ("a.mp4", "A.mp4")}
     assert [job.name for job in name_results(found, earlier)][:2] == ["a", "A"]  # they exist already
     short = name_results({"long.mp4": "x" * 300}, {str(Path("long.mp4").absolute()): "x" * 300})

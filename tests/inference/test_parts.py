@@ -73,10 +73,10 @@ def assert_same(text: str, other: str) -> None:
         assert word == found or float(found) == pytest.approx(float(word), abs=3e-6)
 
 
-def cutting_for(checkpoint: Path, out: Path, part_seconds: float | None) -> Cutting:
+def cutting_for(checkpoint: Path, out: Path, part_seconds: float | None, forms: tuple[str, ...] = FORMS) -> Cutting:
     """Return what cuts videos, with a worker that finds discs."""
     options = WindowOptions(stride_seconds=0.5), TrackingOptions(), SourceOptions()
-    settings = Settings(checkpoint, Discs(), "cpu", *options, out, FORMS, True, part_seconds)
+    settings = Settings(checkpoint, Discs(), "cpu", *options, out, forms, True, part_seconds)
     worker = Worker(settings, settings.build())
     return Cutting(worker, Ledger(out, settings.digest(worker.recognizer)))
 
@@ -172,6 +172,22 @@ def test_all_parts_of_an_earlier_run_are_joined(checkpoint: Path, tmp_path: Path
     again = cutting_for(checkpoint, tmp_path, 8.0)
     assert again.cut(job) == []
     assert [outcome.error for outcome in again.finished([job])] == [None]
+
+
+def test_parts_without_statistics_are_read_again_if_these_are_wanted(checkpoint: Path, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "long.mp4", long_frames(16), FPS)
+    job = Job(str(video), "long")
+    first = cutting_for(checkpoint, tmp_path, 8.0, ("json",))
+    pieces = first.cut(job)
+    first.worker(pieces[0])
+    again = cutting_for(checkpoint, tmp_path, 8.0)
+    assert len(again.cut(job)) == len(pieces) == 2
+    assert [outcome.error for outcome in recognized(again, job)] == [None]
+    assert (tmp_path / "long.statistics.csv").is_file()
+    both = cutting_for(checkpoint, tmp_path / "other", 8.0)
+    both.worker(both.cut(job)[0])
+    fewer = cutting_for(checkpoint, tmp_path / "other", 8.0, ("json",))
+    assert len(fewer.cut(job)) == 1, "those with statistics serve without them, too"
 
 
 def test_a_failing_part_fails_its_video_and_keeps_the_others(checkpoint: Path, tmp_path: Path) -> None:

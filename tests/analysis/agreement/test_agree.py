@@ -136,6 +136,59 @@ def test_labels_are_renamed_and_left_out(folder: Path) -> None:
     assert found["agreement"]["value"] == 1
 
 
+def test_uncoded_time_is_compared_in_no_score(folder: Path) -> None:
+    # the result: happy 0-2, uncertain 2-3, happy 3-5, sad 5-9
+    (folder / "a.csv").write_text("start,end,label\n3,5,happy\n5,7,sad\n")
+    found = agree(folder)
+    assert found["segments"][-1] == {"overlap": 0.5, "f1": 1, "precision": 1, "recall": 1}
+    assert (found["onsets"]["count"], found["onsets"]["median"]) == (1, 0)
+    (folder / "a.csv").write_text("start,end,label\n0,2,talks\n3,5,happy\n5,9,sad\n")
+    assert agree(folder, "--rename", "talks=")["segments"][-1]["precision"] == 1
+    # the end of coded time lies just behind the border of two segments
+    (folder / "a.csv").write_text("start,end,label\n3,5.05,happy\n")
+    assert agree(folder)["segments"][-1]["precision"] == 1
+
+
+def test_a_segment_that_goes_on_behind_a_gap_of_the_coder_has_no_onset_there(folder: Path) -> None:
+    (folder / "a.csv").write_text("start,end,label\n3,5,happy\n6.5,9,sad\n")
+    found = agree(folder)
+    assert found["segments"][-1]["f1"] == 1
+    assert found["onsets"] == {"count": 1, "median": -1.5, "low": -1.5, "high": -1.5}  # sad since 5
+    (folder / "a.csv").write_text("start,end,label\n3,5,happy\n5,6,sad\n8,9,sad\n")
+    found = agree(folder)
+    assert (found["segments"][-1]["f1"], found["onsets"]["count"], found["onsets"]["median"]) == (1, 1, 0)
+
+
+def test_of_people_at_a_time_the_longest_counts_in_every_score(tmp_path: Path) -> None:
+    others = [(1.0, 2.0, "sad"), (6.0, 8.0, "happy")]
+    write_results(tmp_path, "a", person(1, others), person(2, SEGMENTS))
+    (tmp_path / "a.csv").write_text("start,end,label\n0,2,happy\n3,5,happy\n5,9,sad\n")
+    found = agree(tmp_path)
+    assert found["kappa"]["value"] == 1
+    assert found["segments"][-1] == {"overlap": 0.5, "f1": 1, "precision": 1, "recall": 1}
+
+
+def test_videos_of_one_path_are_compared_apart(tmp_path: Path) -> None:
+    results, codings = tmp_path / "results", tmp_path / "codings"
+    codings.mkdir()
+    courses = {
+        "a": ((0.0, 4.0, "happy"), (4.0, 9.0, "sad")),
+        "b": ((0.0, 4.0, "sad"), (4.0, 9.0, "happy")),
+    }
+    for name, course in courses.items():
+        write_results(results, name, person(1, course))
+        text = "".join(f"{start},{end},{label}\n" for start, end, label in courses["b" if name == "a" else "a"])
+        (codings / f"{name}.csv").write_text("start,end,label\n" + text)
+    document = json.loads((results / "b.json").read_text())
+    document["video"]["path"] = json.loads((results / "a.json").read_text())["video"]["path"]
+    (results / "b.json").write_text(json.dumps(document))
+    main(["agree", str(results), str(codings), "--out", str(tmp_path / "out.json")])
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["kappa"]["value"] < 0
+    assert [each["f1"] for each in found["segments"]] == [0, 0, 0]
+    assert found["onsets"] is None
+
+
 def test_people_are_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_results(tmp_path, "a", person(1, SEGMENTS[:1]), person(2, SEGMENTS[2:3]), person(3, SEGMENTS))
     text = "start,end,label,person\n0,2,happy,Anna\n3,5,happy,Anna\n0,9,sad,Ben\n0,9,sad,Clara\n"

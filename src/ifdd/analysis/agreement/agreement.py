@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int64
 
+from ifdd.analysis.agreement.intervals import free, joined, union, within
 from ifdd.analysis.agreement.kappa import (
     BLOCK_SECONDS,
     NOTHING,
@@ -19,12 +19,11 @@ from ifdd.analysis.agreement.kappa import (
     observed_agreement,
 )
 from ifdd.analysis.agreement.pairing import check_times, main_last, match_labels, pair_tiers
-from ifdd.analysis.agreement.segments import Stretch, score_segments
+from ifdd.analysis.agreement.segments import Stretch, match_segments, onset_errors, score_segments
 from ifdd.annotations.annotation import Annotations
 from ifdd.errors import InputError
-from ifdd.inference.results import Results
+from ifdd.inference.results import RecognizedTrack, Results
 from ifdd.records import AgreementPair, AgreementRecord, OnsetAgreement, SegmentAgreement
-from ifdd.video.timestamps import TIME_TOLERANCE
 
 OVERLAPS = (0.1, 0.25, 0.5)
 ONSET_OVERLAP = 0.25
@@ -63,7 +62,7 @@ class Person(NamedTuple):
     coder: tuple[tuple[float, float, int], ...]
     """Start, end and class."""
     result: tuple[tuple[float, float, int], ...]
-    """Start, end and class, or the number of classes for uncertain."""
+    """Start, end and class, or the number of classes for uncertain; none overlap."""
     end_seconds: float
     """End of the video."""
 
@@ -93,12 +92,8 @@ def compare_people(coded: Coded, options: AgreementOptions) -> tuple[list[Person
         coder = [(first, last, place) for first, last, place, _ in spans if place is not None]
         if gap is not None:
             taken = [(first, last) for first, last, _, _ in spans]
-            coder += [(first, last, gap) for first, last in _free(taken, shift, end)]
-        found = [
-            (segment.start_seconds + shift, segment.end_seconds + shift, _place(segment.label, classes))
-            for track in main_last([tracks[number] for number in numbers])
-            for segment in track.segments
-        ]
+            coder += [(first, last, gap) for first, last in free(taken, shift, end)]
+        found = _main_segments([tracks[number] for number in numbers], classes, shift)
         people.append(Person(str(results.video.path), tier, tuple(sorted(coder)), tuple(found), end))
     pair = AgreementPair(
         video=str(results.video.path),
@@ -119,15 +114,22 @@ def _gap_class(name: str, classes: Sequence[str]) -> int | None:
     return classes.index(name) if name else None
 
 
+def _main_segments(
+    tracks: Sequence[RecognizedTrack], classes: Sequence[str], shift: float
+) -> list[tuple[float, float, int]]:
+    """Return the segments of tracks in order: at any time, those of the longest track that has one then."""
+    found: list[tuple[float, float, int]] = []
+    for track in reversed(main_last(tracks)):
+        segments = [
+            (segment.start_seconds + shift, segment.end_seconds + shift, _place(segment.label, classes))
+            for segment in track.segments
+        ]
+        found += [part for each in segments for part in within(each, free(found, each[0], each[1]))]
+    return sorted(found)
+
+
 def _place(label: str, classes: Sequence[str]) -> int:
     return classes.index(label) if label in classes else len(classes)
-
-
-def _free(taken: Sequence[tuple[float, float]], start: float, end: float) -> list[tuple[float, float]]:
-    """Return the intervals between start and end that are not taken."""
-    edges = [(start, start), *sorted(taken), (end, end)]
-    gaps = [(before[1], after[0]) for before, after in pairwise(edges)]
-    return [(first, last) for first, last in gaps if last > first]
 
 
 def measure_agreement(
@@ -153,9 +155,9 @@ def measure_agreement(
     answered = np.where(result == uncertain, NOTHING, result)
     with_uncertain = block_confusions(coder, result, blocks, uncertain + 1)
     without = block_confusions(coder, answered, blocks, uncertain + 1)
-    truth, found = _stretches(people, classes)
+    truth, found, starts = _compared(people, classes, bin_seconds)
     segments = [(overlap, score_segments(truth, found, overlap)) for overlap in OVERLAPS]
-    onsets = score_segments(truth, found, ONSET_OVERLAP).onset_errors
+    onsets = onset_errors(truth, starts, match_segments(truth, found, ONSET_OVERLAP))
     return AgreementRecord(
         command=command,
         pairs=tuple(pairs),
@@ -191,29 +193,28 @@ def _binned(
     return np.concatenate(coder), np.concatenate(result), np.concatenate(blocks)
 
 
-def _stretches(people: Sequence[Person], classes: Sequence[str]) -> tuple[list[Stretch], list[Stretch]]:
-    """Return the segments of the coder and of the result; equal neighbours are one, and uncertain is none."""
+def _compared(
+    people: Sequence[Person], classes: Sequence[str], bin_seconds: float
+) -> tuple[list[Stretch], list[Stretch], list[float | None]]:
+    """Return the segments of the coder, those of the result in coded time, and where the latter begin.
 
-    def named(person: Person, intervals: Sequence[tuple[float, float, int]]) -> list[Stretch]:
-        return [
-            Stretch((person.video, person.tier), start, end, classes[place])
-            for start, end, place in joined(intervals)
-            if place < len(classes)
-        ]
-
-    truth = [stretch for person in people for stretch in named(person, person.coder)]
-    return truth, [stretch for person in people for stretch in named(person, person.result)]
-
-
-def joined(intervals: Sequence[tuple[float, float, int]]) -> list[tuple[float, float, int]]:
-    """Return intervals, where those that touch and have the same label are one."""
-    whole: list[tuple[float, float, int]] = []
-    for start, end, label in sorted(intervals):
-        if whole and whole[-1][2] == label and start - whole[-1][1] <= TIME_TOLERANCE:
-            whole[-1] = (whole[-1][0], max(end, whole[-1][1]), label)
-        else:
-            whole.append((start, end, label))
-    return whole
+    Equal neighbours are one segment, and uncertain is none. The result is cut to the time that is coded, apart from
+    remainders shorter than a bin; a cut segment begins where it did before, and a later part of it has no beginning.
+    """
+    truth: list[Stretch] = []
+    found: list[Stretch] = []
+    onsets: list[float | None] = []
+    for number, person in enumerate(people):
+        truth += [Stretch(number, start, end, classes[place]) for start, end, place in joined(person.coder)]
+        coded = union(person.coder)
+        for whole in joined([each for each in person.result if each[2] < len(classes)]):
+            onset: float | None = whole[0]
+            for start, end, place in within(whole, coded):
+                if (start, end) == whole[:2] or end - start >= bin_seconds:
+                    found.append(Stretch(number, start, end, classes[place]))
+                    onsets.append(onset)
+                onset = None
+    return truth, found, onsets
 
 
 def _describe_onsets(differences: Sequence[float]) -> OnsetAgreement | None:

@@ -1,6 +1,6 @@
 """Agreement of segments: F1 at a minimum overlap in time, as in temporal segmentation (Lea et al., CVPR 2017)."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from statistics import median
 from typing import NamedTuple
 
@@ -47,6 +47,16 @@ def score_segments(truth: Sequence[Stretch], found: Sequence[Stretch], minimum_o
         >>> scores.f1, scores.onset_errors
         (1.0, (0.5,))
     """
+    matches = match_segments(truth, found, minimum_overlap)
+    errors = onset_errors(truth, [stretch.start_seconds for stretch in found], matches)
+    right = len(matches)
+    return SegmentScores(
+        _share(2 * right, len(truth) + len(found)), _share(right, len(found)), _share(right, len(truth)), errors
+    )
+
+
+def match_segments(truth: Sequence[Stretch], found: Sequence[Stretch], minimum_overlap: float) -> dict[int, int]:
+    """Return place of a true segment -> place of the segment that it is matched with; see ``score_segments``."""
     candidates = sorted(
         (
             (-shared, i, j)
@@ -62,17 +72,26 @@ def score_segments(truth: Sequence[Stretch], found: Sequence[Stretch], minimum_o
         if i not in matches and j not in taken:
             matches[i] = j
             taken.add(j)
+    return matches
+
+
+def onset_errors(
+    truth: Sequence[Stretch], onsets: Sequence[float | None], matches: Mapping[int, int]
+) -> tuple[float, ...]:
+    """Return found start minus true start in seconds, for matched segments except each person's first.
+
+    Args:
+        truth: what each person shows.
+        onsets: where each segment that was found begins; None if that is not known.
+        matches: see ``match_segments``.
+    """
     firsts: dict[Hashable, float] = {}
     for stretch in truth:
         firsts[stretch.person] = min(stretch.start_seconds, firsts.get(stretch.person, stretch.start_seconds))
-    errors = [
-        found[j].start_seconds - truth[i].start_seconds
+    return tuple(
+        onset - truth[i].start_seconds
         for i, j in matches.items()
-        if truth[i].start_seconds > firsts[truth[i].person]
-    ]
-    right = len(matches)
-    return SegmentScores(
-        _share(2 * right, len(truth) + len(found)), _share(right, len(found)), _share(right, len(truth)), tuple(errors)
+        if truth[i].start_seconds > firsts[truth[i].person] and (onset := onsets[j]) is not None
     )
 
 

@@ -13,6 +13,7 @@ from ifdd.inference.batch.jobs import Job, PartJob, is_live_or_piped
 from ifdd.inference.batch.ledger import Ledger
 from ifdd.inference.batch.part_files import read_part
 from ifdd.inference.batch.worker import Outcome, Worker
+from ifdd.inference.outputs.write import STATISTICS
 from ifdd.remote.storage import is_stored
 from ifdd.video.sources import Cut, VideoSource, open_video
 
@@ -67,9 +68,14 @@ class Cutting:
         parts = self._parts(job)
         if not parts:
             return [job]
-        missing = [part for part in parts if read_part(_file(part)) is None]
+        missing = [part for part in parts if not self._is_done(part)]
         self._videos[job.name] = _CutVideo(parts, len(missing))
         return missing
+
+    def _is_done(self, part: Job) -> bool:
+        """Whether an earlier run has left a part, with statistics if this run writes them."""
+        found = read_part(_file(part))
+        return found is not None and (found.statistics is not None or STATISTICS not in self.worker.settings.formats)
 
     @property
     def parts(self) -> dict[str, int]:

@@ -14,8 +14,8 @@ from ifdd.remote.storage import is_stored
 from ifdd.video.fitting import Size
 from ifdd.video.sources import CAMERA, STDIN, Cut, hide_password, is_address
 
-FURTHER = (".statistics", ".frames", "_events")
-"""What names of results have besides the video's name and the suffix, in some formats."""
+FURTHER = (".statistics", ".frames", "_events", ".corrections")
+"""What names of results, and of their corrections, have besides the video's name and the suffix."""
 
 
 @dataclass(frozen=True)
