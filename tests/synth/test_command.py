@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import av
@@ -13,12 +13,14 @@ import pytest
 from ifdd.__main__ import main
 from ifdd.data.manifest import read_manifest
 from ifdd.errors import InputError
-from ifdd.synth import SynthConfig, render_clip
+from ifdd.synth import PRESETS, SynthConfig, SynthDataset, render_clip
 from ifdd.synth.behaviour.action_units import ACTION_UNITS
 from ifdd.synth.claim import claim
 from ifdd.synth.command import Rendering, synth
 from ifdd.synth.config import BehaviourConfig, SceneConfig
-from ifdd.synth.rigs import DEFAULT_RIG, RIG_VERSIONS
+from ifdd.synth.plan import person_identity
+from ifdd.synth.rigs import DEFAULT_RIG, RIG_VERSIONS, RigMaker
+from ifdd.synth.videos.story import StoryConfig, render_story
 
 
 def read_all(folder: Path) -> dict[str, bytes]:
@@ -128,6 +130,10 @@ def test_the_manifest_says_which_habits_a_person_shows(tmp_path: Path) -> None:
     for before, after, shown in zip(plain, some, habits, strict=True):
         units = [number for number in before.attributes if number.startswith("au")]
         same = all(before.attributes[number] == after.attributes[number] for number in units)
+        files = (tmp_path / name / "clips" / f"{before.clip_id}.json" for name in ("without", "with"))
+        truths = (json.loads(file.read_text()) for file in files)
+        scenes = [(truth["scene"], [frame["light"] for frame in truth["frames"]]) for truth in truths]
+        assert scenes[0] == scenes[1]
         # a stronger expression hides a habit
         assert same if shown == "none" else (not same or before.label != "neutral")
 
@@ -180,6 +186,33 @@ def test_a_story_is_told(tmp_path: Path) -> None:
     assert record["segments"][1] == {"start_seconds": 1.6, "end_seconds": 3.2, "label": "neutral"}
     assert np.median([frame["box"]["height"] for frame in record["frames"]]) == pytest.approx(0.4 * 90, rel=0.2)
     assert not list(tmp_path.glob(".partial-*"))
+    shown = record["context"]
+    assert (shown["behaviour"]["strength"], shown["behaviour"]["yaw"]) == ([1, 1], 12)
+    assert (shown["scene"]["occlusion"], shown["scene"]["jitter"]) == (0, 0.05)
+
+
+def test_the_person_of_a_story_is_that_of_the_set(tmp_path: Path) -> None:
+    config = SynthConfig(rig="rendered")
+    for even in (False, True):
+        person, _ = render_story(["happy"], PRESETS["easy"], 1, StoryConfig(person=5), even_skin_tones=even)
+        assert person == person_identity(1, 5, even)
+    assert config.even_skin_tones
+    assert person_identity(1, 5, True).skin != person_identity(1, 5, False).skin
+
+
+def test_a_set_in_memory_has_the_rig_of_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def maker(name: str, data: Path | None) -> RigMaker:
+        asked.append(name)
+        return DEFAULT_RIG
+
+    for module in ("dataset", "render"):
+        monkeypatch.setattr(f"ifdd.synth.{module}.make_rig_maker", maker)
+    config = SynthConfig(PRESETS["easy"].behaviour, PRESETS["easy"].scene, size=32, frames=1, rig="rendered")
+    render_clip(config, 1, 0)
+    SynthDataset(replace(config, rig="drawn"), 1, 1)[0]
+    assert asked == ["rendered", "drawn"]
 
 
 @pytest.mark.parametrize(
@@ -190,6 +223,9 @@ def test_a_story_is_told(tmp_path: Path) -> None:
         (["--clips", "2", "--size", "41"], "even"),
         (["--story", "happy,bored"], "bored"),
         (["--story", "happy", "--story-video.width", "65"], "even"),
+        (["--clips", "1", "--scene.backgrounds", "plain"], "scene.backgrounds is 'plain'; it must be a list"),
+        (["--clips", "1", "--behaviour.sway", "60"], "behaviour.sway is 60.0; it must be at least 0 and at most 15"),
+        (["--clips", "1", "--scene.jitter", "inf"], "scene.jitter is inf; it must be at least 0 and at most 2"),
         (["--crowd", "--rig", "rendered"], "--rig is rendered; the people of a crowd are drawn, so use --rig drawn"),
         (
             ["--clips", "1", "--rig", "rendered", "--rig-data", "gone"],

@@ -142,7 +142,7 @@ def synth(
         format = "mp4"
     if layout and not clips:
         raise InputError(f"--layout {layout} needs clips; say how many with --clips N")
-    if format == "mp4" and size % 2:
+    if format == "mp4" and size % 2 and not layout and clips:
         raise InputError(f"--size is {size}; mp4 needs an even number of pixels, or choose --format frames")
     if crowd and rig != "drawn":
         raise InputError(f"--rig is {rig}; the people of a crowd are drawn, so use --rig drawn with --crowd")
@@ -156,7 +156,8 @@ def synth(
     elif pairs:
         write_pairs(out, job, pairs, processes)
     if labels:
-        write_story(out, labels, Preset(config.behaviour, config.scene), seed, story_video, make_rig)
+        context = Preset(config.behaviour, config.scene)
+        write_story(out, labels, context, seed, story_video, make_rig, config.even_skin_tones)
         console.print(f"{out / 'story.mp4'}: {len(labels) * story_video.seconds:g} s, truth in story.json")
     if crowd:
         write_crowd(out, Preset(config.behaviour, config.scene), seed, crowd_video)

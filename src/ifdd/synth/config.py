@@ -50,9 +50,9 @@ class BehaviourConfig:
     gaze: float = 6.0
     """Standard deviation of the gaze direction in degrees (half of it vertically)."""
     yaw: float = 15.0
-    """Largest yaw of the head in degrees; pitch and roll are about half as large."""
+    """Largest turn of the head in degrees, to which sway is added; pitch and roll are about half as large."""
     sway: float = 3.0
-    """Amplitude of the head motion within a clip in degrees."""
+    """Amplitude of the head motion within a clip in degrees, at most 15."""
     repertoire: Repertoire = "prototypical"
     """Expressions and their course: prototypical (one or few an emotion, posed), or lifelike (several, as people make
     them)."""
@@ -73,8 +73,8 @@ class BehaviourConfig:
         check_range("behaviour.squint", self.squint, at_least=0, at_most=1)
         check_range("behaviour.raised_brows", self.raised_brows, at_least=0, at_most=1)
         check_range("behaviour.yaw", self.yaw, at_least=0, at_most=45)
-        for name in ("blinks", "gaze", "sway"):
-            check_range(f"behaviour.{name}", getattr(self, name), at_least=0)
+        for name, most in (("blinks", 5), ("gaze", 60), ("sway", 15)):
+            check_range(f"behaviour.{name}", getattr(self, name), at_least=0, at_most=most)
 
 
 DRAWN_YAW = 35.0
@@ -112,7 +112,7 @@ class SceneConfig:
     fill_lights: float = 0.0
     """Largest strength of two further lights, relative to the first; the drawn rig has one light only."""
     lens: Range = (10.0, 10.0)
-    """Distance of the camera from the face in head units, about 10 cm; the drawn rig has no perspective."""
+    """Distance of the camera from the face in head units, about 10 cm; that of the drawn rig is fixed."""
     brightness: Range = (0.0, 0.0)
     """Mean brightness of the face from 0 to 1 to which the camera sets its exposure; 0: leave it as it is lit."""
     grey: float = 0.0
@@ -135,8 +135,9 @@ class SceneConfig:
         _check_interval("scene.resolution", self.resolution, 0.1, 1.0)
         check_range("scene.occlusion", self.occlusion, at_least=0, at_most=1)
         check_range("scene.grey", self.grey, at_least=0, at_most=1)
-        for name in ("light_angle", "light_tint", "light_drift", "shake", "jitter", "fill_lights"):
-            check_range(f"scene.{name}", getattr(self, name), at_least=0)
+        check_range("scene.light_angle", self.light_angle, at_least=0, at_most=180)
+        for name in ("light_tint", "light_drift", "shake", "jitter", "fill_lights"):
+            check_range(f"scene.{name}", getattr(self, name), at_least=0, at_most=2)
 
 
 @dataclass(frozen=True)
@@ -322,6 +323,8 @@ def changed(settings: Settings, changes: dict[str, Any], option: str) -> Setting
             raise InputError(f"{option}.{name} does not exist; use one of {', '.join(known)}")
         old = getattr(settings, name)
         try:
+            if isinstance(old, tuple) and isinstance(value, str):
+                raise TypeError
             if isinstance(old, str):
                 values[name] = str(value)
             elif name == "speech_neutral" and value is None:

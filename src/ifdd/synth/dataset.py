@@ -9,7 +9,7 @@ from ifdd.errors import InputError, check_range
 from ifdd.synth.config import SynthConfig
 from ifdd.synth.plan import ClipPlan, plan_clip
 from ifdd.synth.render import Clip, render_clip
-from ifdd.synth.rigs import DEFAULT_RIG, RigMaker
+from ifdd.synth.rigs import RigMaker, make_rig_maker
 
 
 class SynthDataset(Dataset[tuple[UInt8[Tensor, "3 frames height width"], int]]):
@@ -20,10 +20,11 @@ class SynthDataset(Dataset[tuple[UInt8[Tensor, "3 frames height width"], int]]):
         count: number of clips in all subsets together.
         seed: random seed of the set.
         subset: train, validation or test; None for all clips.
-        make_rig: builds what draws the people, from an identity and the scale in pixels per head unit.
+        make_rig: builds what draws the people, from an identity and the scale in pixels per head unit; None for the rig
+            of ``config``.
 
     Raises:
-        InputError: ``count`` is negative or the set has no such subset.
+        InputError: ``count`` is negative, the set has no such subset, or its rig is not installed.
 
     Example:
         >>> from ifdd.synth import SynthConfig, SynthDataset
@@ -39,12 +40,13 @@ class SynthDataset(Dataset[tuple[UInt8[Tensor, "3 frames height width"], int]]):
         count: int,
         seed: int,
         subset: str | None = None,
-        make_rig: RigMaker = DEFAULT_RIG,
+        make_rig: RigMaker | None = None,
     ) -> None:
         check_range("count", count, at_least=0)
         if subset is not None and subset not in config.subset_people():
             raise InputError(f"the set has no subset {subset!r}; choose one of {', '.join(config.subset_people())}")
-        self.config, self.seed, self.make_rig = config, seed, make_rig
+        self.config, self.seed = config, seed
+        self.make_rig = make_rig_maker(config.rig, None) if make_rig is None else make_rig
         plans = [plan_clip(config, seed, index) for index in range(count)]
         self.plans: list[ClipPlan] = [plan for plan in plans if subset is None or plan.subset == subset]
         self.classes = config.classes

@@ -14,7 +14,7 @@ from ifdd.synth.drawn.hand import draw_hand
 from ifdd.synth.identity import Identity
 from ifdd.synth.plan import ClipPlan, person_identity, plan_clip
 from ifdd.synth.rig import CROP_SIDE, FaceState, Pose
-from ifdd.synth.rigs import DEFAULT_RIG, RigMaker
+from ifdd.synth.rigs import DEFAULT_RIG, RigMaker, make_rig_maker
 from ifdd.synth.scene import (
     MARGIN,
     Degradation,
@@ -125,8 +125,17 @@ class Scene:
         return self.degradation.apply(exposed), truth
 
 
-def render_clip(config: SynthConfig, seed: int, index: int, make_rig: RigMaker = DEFAULT_RIG) -> Clip:
+def render_clip(config: SynthConfig, seed: int, index: int, make_rig: RigMaker | None = None) -> Clip:
     """Render clip ``index`` of the set with this seed; the same arguments give the same bytes.
+
+    Args:
+        config: the set.
+        seed: random seed of the set.
+        index: number of the clip.
+        make_rig: builds what draws the person; None for the rig of ``config``.
+
+    Raises:
+        InputError: the rig is not installed, or its geometry is not available.
 
     Example:
         >>> from ifdd.synth import SynthConfig, render_clip
@@ -134,7 +143,8 @@ def render_clip(config: SynthConfig, seed: int, index: int, make_rig: RigMaker =
         >>> clip.frames.shape, clip.plan.label, clip.truth[1].seconds
         ((4, 48, 48, 3), 'disgust', 0.1)
     """
-    return render_plan(plan_clip(config, seed, index), config, seed, (config.size, config.size), make_rig)
+    maker = make_rig_maker(config.rig, None) if make_rig is None else make_rig
+    return render_plan(plan_clip(config, seed, index), config, seed, (config.size, config.size), maker)
 
 
 def clip_habits(plan: ClipPlan, config: SynthConfig, seed: int) -> tuple[str, ...]:

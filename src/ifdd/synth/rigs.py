@@ -49,7 +49,7 @@ RIGS: dict[str, Callable[[Path | None], RigMaker]] = {
 """Name -> function from the path of ICT-FaceKit (None: torch's cache) to a maker of rigs."""
 
 
-RIG_VERSIONS = {"rendered": 7, "both": 7}
+RIG_VERSIONS = {"rendered": 8, "both": 8}
 """Version of a rig's pictures, recorded in a set's settings: increase it when the same seed gives other faces, so that
 no set mixes two states of the rig. Sets of the rendered rig from before this record are refused."""
 

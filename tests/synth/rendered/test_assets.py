@@ -77,6 +77,20 @@ def test_a_changed_original_is_refused(few: Path, tmp_path: Path) -> None:
         convert(lambda name: tmp_path / f"{name}.obj")
 
 
+@pytest.mark.parametrize("wrong", ["no places", "no material"])
+def test_an_original_of_another_tool_is_refused(few: Path, tmp_path: Path, wrong: str) -> None:
+    for file in few.glob("*.obj"):
+        (tmp_path / file.name).symlink_to(file.resolve())
+    path = tmp_path / f"{NEUTRAL}.obj"
+    lines = path.read_text().splitlines()
+    path.unlink()
+    lines = [line for line in lines if not line.startswith("vt ")] if wrong == "no places" else ["usemtl ", *lines]
+    path.write_text("\n".join(lines))
+    load_head_model.cache_clear()
+    with pytest.raises(InputError, match=f"{NEUTRAL}.obj does not match the hash of ICT-FaceKit"):
+        load_head_model(tmp_path)
+
+
 def test_a_changed_converted_file_is_refused(few: Path, tmp_path: Path) -> None:
     model = convert(lambda name: few / f"{name}.obj")
     model.expression[0, 5] += 0.5

@@ -13,7 +13,7 @@ from ifdd.synth.rendered.mesh import (
     HeadMesh,
     Points,
 )
-from ifdd.synth.rendered.units import UNIT_SHAPES, shape_weights
+from ifdd.synth.rendered.units import UNIT_SHAPES, limit_weights, shape_weights
 
 INNER_BROWS, OUTER_BROWS, UPPER_LIDS, LOWER_LIDS = [21, 22], [17, 26], [37, 38, 43, 44], [40, 41, 46, 47]
 CORNERS, NOSTRILS, UPPER_LIP, LOWER_LIP, CHIN = [48, 54], [31, 35], [50, 51, 52], [56, 57, 58], [8]
@@ -84,9 +84,20 @@ def test_the_neutral_activation_is_the_face_at_rest(head: Head) -> None:
     np.testing.assert_allclose(shown.points, head.rest.points, atol=1e-5)
 
 
+def test_no_person_s_face_moves_further_than_the_shapes_allow(mesh: HeadMesh) -> None:
+    open_jaw = mesh.expression[mesh.expression_row["jawOpen"]]
+    chin = LANDMARK_VERTICES[8]
+    furthest = float(np.linalg.norm(open_jaw[chin]))
+    for seed in range(12):
+        head = Head(mesh, np.random.default_rng(seed))
+        moved = head.surface(activation_of({27: 1.0, 26: 1.0}), (0.0, 0.0)).points[chin] - head.rest.points[chin]
+        assert np.linalg.norm(moved) <= furthest + 1e-3
+
+
 def test_closed_eyes_are_not_widened() -> None:
     weights = shape_weights(activation_of({5: 1.0, 7: 1.0, 45: 1.0}), (0.0, 0.0))
     assert weights["eyeWide_L"] == 0
+    limit_weights(weights)
     assert weights["eyeBlink_L"] == 1
 
 

@@ -15,6 +15,7 @@ from ifdd.synth.identity import Identity, identity_attributes
 from ifdd.synth.plan import person_identity
 from ifdd.synth.rendered.atlas import SIDE, shared_atlas
 from ifdd.synth.rendered.mesh import HeadMesh
+from ifdd.synth.rendered.renderer import Material
 from ifdd.synth.rendered.rig import RenderedRig, project, rotation
 from ifdd.synth.rendered.skin import sample_look
 from ifdd.synth.rendered.wrinkles import RELIEF_SIDE, Wrinkles
@@ -62,7 +63,7 @@ def test_the_faces_are_those_of_the_rig_s_version(rig: RenderedRig, mesh: HeadMe
     assert relief.max() == pytest.approx(0.4956, abs=0.002)
     frown = shown(rig, frowning)[0]
     means = frown.reshape(4, SIZE // 4, 4, SIZE // 4, 3).mean((1, 3, 4))[1:3, 1:3]
-    assert RIG_VERSIONS["rendered"] == 7
+    assert RIG_VERSIONS["rendered"] == 8
     np.testing.assert_allclose(means, [[119.69, 129.91], [130.21, 147.60]], atol=0.3)
 
 
@@ -92,12 +93,37 @@ def test_the_projection_is_a_pinhole_camera(rig: RenderedRig) -> None:
     pose = Pose(25.0, -8.0, 12.0, 60.0, 70.0, 40.0)
     view = rig._view(FaceState(no_activation(), pose, (0.0, 0.0), LIGHT, 6.0))
     points = rig.head.rest.points[::977]
-    for point, found in zip(points, project(points, view), strict=True):
+    for point, found in zip(points, project(points, np.zeros(len(points), np.float32), view), strict=True):
         seen = rotation(25.0, -8.0, 12.0).astype(float) @ (point - view.pivot)
         depth = view.distance + view.face_depth - seen[2]
         focal = view.place[2] * view.distance
         expected = (60.0 + focal * seen[0] / depth, 70.0 - focal * seen[1] / depth)
         assert found.tolist() == pytest.approx(expected, abs=2e-3)
+
+
+@pytest.mark.parametrize("height", [-6.0, -10.0, -11.5, -20.0])
+def test_what_hangs_lower_turns_by_its_height_at_rest(rig: RenderedRig, height: float) -> None:
+    """A chip at the height of an open jaw's chin is drawn where the projection says, whatever it was at rest."""
+    view = rig._view(FaceState(no_activation(), Pose(30.0, 15.0, 10.0, 64.0, 64.0, 40.0), (0.0, 0.0), LIGHT, 8.0))
+    chip = np.zeros((3, 9), np.float32)
+    chip[:, :3] = [(-0.4, -11.3, 9.0), (0.4, -11.3, 9.0), (0.0, -10.4, 9.0)]
+    chip[:, 5] = 1.0
+    heights = np.full(3, height, np.float32)
+    white = rig.renderer.texture(np.full((4, 4, 4), 255, np.uint8))
+    part = rig.renderer.part(rig.renderer.buffer(chip), heights, np.array([[0, 1, 2]]), white, Material())
+    opaque = rig.renderer.draw([part], view, (128, 128))[..., 3].astype(float)
+    rows, columns = np.indices(opaque.shape)
+    found = [(opaque * axis).sum() / opaque.sum() for axis in (columns, rows)]
+    expected = project(chip[:, :3], heights, view).mean(axis=0)
+    assert found == pytest.approx(expected.tolist(), abs=0.4)
+
+
+def test_an_open_jaw_turns_with_the_head(rig: RenderedRig) -> None:
+    """The line from nose to chin stays in the plane that cuts the face in halves."""
+    for activation in (no_activation(), activation_of({27: 1.0})):
+        points = shown(rig, activation, (0.0, 0.0, 25.0))[1].landmarks
+        across, down = points[8] - points[27]
+        assert np.degrees(np.arctan2(-across, down)) == pytest.approx(25.0, abs=1.5)
 
 
 def test_angles_turn_the_head_as_the_pose_says(rig: RenderedRig) -> None:

@@ -52,8 +52,17 @@ def test_empty_crowd_is_refused() -> None:
     with pytest.raises(InputError, match="at least 1"):
         CrowdConfig(people=0)
 
+    with pytest.raises(InputError, match=r"crowd_video\.classes is empty; name at least one emotion"):
+        CrowdConfig(classes=())
+    with pytest.raises(InputError, match=r"crowd_video\.person\.person is set, but a crowd consists of strangers"):
+        CrowdConfig(person=StoryConfig(person=3))
     with pytest.raises(InputError, match=r"crowd_video\.transition_seconds is 9\.0; it must be above 0 and at most"):
         CrowdConfig(transition="fade", transition_seconds=9.0)
+
+
+def test_emotions_have_their_canonical_names_however_often_they_are_named() -> None:
+    twice = replace(SMALL, shots=1, people=1, classes=("Happiness", "happy"))
+    assert {frame.people[0].label for frame in render_crowd(PRESETS["easy"], 5, twice)} == {"happy"}
 
 
 def test_people_who_walk_hide_each_other_come_and_go() -> None:

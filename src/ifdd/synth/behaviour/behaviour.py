@@ -91,11 +91,9 @@ class Behaviour:
         self.rest = _lifelike_rest(rng) if lifelike else _faint_rest(rng)
         self.habits: tuple[str, ...] = ()
         """What the face shows at rest, whatever the emotion: names of ``HABITS``."""
-        for name, kinds in HABITS.items():
+        for number, (name, kinds) in enumerate(HABITS.items()):
             share: float = getattr(config, name)
-            if share <= 0:
-                continue
-            habit_rng = rng.spawn(1)[0]  # a generator of its own leaves the other draws as they are
+            habit_rng = _aside(rng, number)
             if habit_rng.random() < share:
                 self.habits += (name,)
                 self.rest = _with_habit(self.rest, kinds[int(habit_rng.integers(len(kinds)))], habit_rng)
@@ -170,6 +168,13 @@ def _lifelike_rest(rng: np.random.Generator) -> Rest:
         for units in ({**brow, **lid}, {**mouth, **parted})
     )
     return Rest(lasting, fading)
+
+
+def _aside(rng: np.random.Generator, number: int) -> np.random.Generator:
+    """Return a generator beside those that ``spawn`` gives, which leaves them and the draws of ``rng`` as they are."""
+    source = rng.bit_generator.seed_seq
+    assert isinstance(source, np.random.SeedSequence), "generators of this room are made from seeds"
+    return np.random.default_rng(np.random.SeedSequence(source.entropy, spawn_key=(*source.spawn_key, 2**31 + number)))
 
 
 def _with_habit(rest: Rest, habit: Habit, rng: np.random.Generator) -> Rest:

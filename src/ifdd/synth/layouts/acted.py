@@ -51,9 +51,8 @@ class Takes:
             if number < len(names):
                 self._used[candidate, label] += 1
                 return candidate, names[number]
-        raise InputError(
-            f"{self._people} people have no more takes of {label}; give fewer --clips or more --identities"
-        )
+        more = "" if self._people == self._layout.actors else " or more --identities"
+        raise InputError(f"{self._people} people have no more takes of {label}; give fewer --clips{more}")
 
     def _same_fold(self, person: int) -> Iterator[int]:
         """Yield the people of a person's fold, beginning with that person."""

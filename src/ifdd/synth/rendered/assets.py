@@ -183,7 +183,7 @@ def _numbers(rows: list[str], path: Path) -> np.ndarray:
 
 def _topology(lines: list[str], path: Path) -> _Topology:
     """Read texture places, faces and materials; triangles get -1 as fourth corner."""
-    uv = _numbers([line[3:] for line in lines if line.startswith("vt ")], path)[:, :2]
+    places = _numbers([line[3:] for line in lines if line.startswith("vt ")], path)
     corners: list[list[list[int]]] = []
     used: list[str] = []
     try:
@@ -194,12 +194,13 @@ def _topology(lines: list[str], path: Path) -> _Topology:
                 face = [[int(index) - 1 for index in corner.split("/")[:2]] for corner in line.split()[1:]]
                 corners.append(face + [[-1, -1]] * (4 - len(face)))
                 used.append(current)
-        indices = np.array(corners, np.int32)
-    except (ValueError, UnboundLocalError) as error:
+        indices, uv = np.array(corners, np.int32), places[:, :2]
+        first, second = indices[..., 0].copy(), indices[..., 1].copy()
+    except (ValueError, IndexError, UnboundLocalError) as error:
         raise _unexpected(path) from error
     names = tuple(sorted(set(used)))
     material = np.array([names.index(name) for name in used], np.uint8)
-    return _Topology(uv, indices[..., 0].copy(), indices[..., 1].copy(), material, names)
+    return _Topology(uv, first, second, material, names)
 
 
 def _check(name: str, path: Path, *arrays: np.ndarray) -> None:

@@ -7,7 +7,7 @@ from jaxtyping import Float32
 
 from ifdd.synth.behaviour.action_units import Activation
 from ifdd.synth.rendered.mesh import LANDMARK_VERTICES, TOOTH_VERTICES, HeadMesh, Points
-from ifdd.synth.rendered.units import furrow_shapes, shape_weights
+from ifdd.synth.rendered.units import furrow_shapes, limit_weights, shape_weights
 
 IDENTITY_SPREAD, LARGEST_IDENTITY = (0.6, 1.0), 2.2
 """Range of the standard deviation of the identity weights, and their largest value."""
@@ -68,6 +68,7 @@ class Head:
         if activation.shape[1]:
             for name, weight in shape_weights(activation, gaze).items():
                 weights[name] = weights.get(name, 0.0) + weight * self._gains.get(name, 1.0)
+            limit_weights(weights)
         points = self._deformed(weights)
         normals = self.mesh.normals(points)
         return Surface(points, normals, self.mesh.hollows(points, normals))

@@ -40,6 +40,9 @@ SURROUNDINGS, SURROUNDING_COUNT = 2.2, 64
 WIDE_LEAST, WIDE_SHARE = 0.05, 0.8
 """Depth below the surroundings in centimetres from which a vertex receives less light, and its weight in the hollow."""
 
+LOWER_TEETH, LOWER_MOVES = 9.0, 0.2
+"""Depth in centimetres behind which teeth of the lower row are left out, and how far the shape jawOpen moves that row."""
+
 LOWER_LASHES = 3.45
 """Height in centimetres below which the lashes are those of the lower lids."""
 
@@ -148,6 +151,10 @@ def _triangles(model: HeadModel) -> tuple[Triangles, Triangles, np.ndarray]:
     kind[(kind == "scalp") & (first >= EYE_SOCKETS.start) & (first < EYE_SOCKETS.stop)] = ""
     kind[(kind == "lashes") & (points[:, :, 1].max(axis=1) < LOWER_LASHES)] = ""
     kind[(kind == "teeth") & (middle[:, 2] < 6.0)] = ""
+    # The lower row rises towards the back when the jaw opens, and no cheek or tongue covers it.
+    opened = model.expression[model.expression_names.index("jawOpen")][geometry].astype(np.float32).mean(axis=1)
+    is_lower = np.linalg.norm(opened, axis=1) > LOWER_MOVES
+    kind[(kind == "teeth") & is_lower & (middle[:, 2] < LOWER_TEETH)] = ""
     kind[(kind == "eyes") & (middle[:, 2] < 8.2)] = ""
     return geometry, np.concatenate(uv_corners), kind
 

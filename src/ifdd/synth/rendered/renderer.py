@@ -38,6 +38,8 @@ class Material:
     """Spread of red, green and blue light into the shadow, 0 to 1."""
     hollow_strength: float = 0.0
     """Darkening of hollows, per centimetre of depth."""
+    enclosed: float = 0.6
+    """How much of the directed light hollows lose, as a share of what they lose of the light from all around."""
     wrinkled: bool = False
     cut: float = 0.0
     """Fragments of lower opacity are left out."""
@@ -120,16 +122,27 @@ class Renderer:
     def part(
         self,
         vertices: Any,
+        heights: Float32[np.ndarray, " _"],
         triangles: np.ndarray,
         texture: Any,
         material: Material,
         *,
         follows_head: float = 1.0,
     ) -> "DrawnPart":
-        """Return a part to draw; ``vertices`` is a buffer in the format of ``Vertices``."""
+        """Return a part to draw.
+
+        Args:
+            vertices: buffer in the format of ``Vertices``, which may be written again.
+            heights: height of the vertices at rest in centimetres; above the neck, they turn with the head.
+            triangles: places of the vertices.
+            texture: its colours.
+            material: how it reflects light.
+            follows_head: 1 turns with the head, 0 with the shoulders.
+        """
+        at_rest = self.context.buffer(np.ascontiguousarray(heights, np.float32).tobytes())
         indices = self.context.buffer(np.ascontiguousarray(triangles, np.int32).tobytes())
-        layout = [(vertices, "3f 3f 2f 1f", "position", "normal", "uv", "hollow")]
-        shadow_layout = [(vertices, "3f 12x 2f 4x", "position", "uv")]
+        layout = [(vertices, "3f 3f 2f 1f", "position", "normal", "uv", "hollow"), (at_rest, "1f", "height")]
+        shadow_layout = [(vertices, "3f 12x 2f 4x", "position", "uv"), (at_rest, "1f", "height")]
         return DrawnPart(
             self.context.vertex_array(self._program, layout, indices),
             self.context.vertex_array(self._shadow_program, shadow_layout, indices),
@@ -181,6 +194,7 @@ class Renderer:
                     "gloss": material.gloss,
                     "wrap": material.wrap,
                     "hollow_strength": material.hollow_strength,
+                    "enclosed": material.enclosed,
                     "wrinkled": float(material.wrinkled),
                     "cut": material.cut,
                     "shadow_strength": material.shadowed,

@@ -25,8 +25,11 @@ CENTIMETRES = 10.7
 HEAD_ORIGIN = 2.6
 """Height in centimetres at which the head unit's y is 0, just below the eyes."""
 
-FOREHEAD_DEPTH = 8.5
-"""Depth of the upper forehead in centimetres."""
+UPPER_FOREHEAD = np.array([[0.0, HEAD_ORIGIN - FOREHEAD * CENTIMETRES, 8.5]], np.float32)
+"""Upper end of YuNet's boxes in centimetres; the jaw's landmarks are the other ends."""
+
+NECK = (-15.0, -8.0)
+"""Heights in centimetres between which the turn of the shoulders becomes that of the head, as in the shaders."""
 
 PIVOT_DEPTH, FACE_DEPTH = 4.0, 5.5
 """Depth of the point around which the head turns, and of the face before it, in centimetres."""
@@ -70,14 +73,15 @@ class RenderedRig:
         parts = {
             "face": (skin, Material(matt.gloss, matt.wrap, matt.hollow_strength, wrinkled=True)),
             "scalp": (flat, matt),
-            "mouth": (paint_mouth(look.mouth), Material((0.25, 40.0), (0.25, 0.1, 0.1), 0.9)),
-            "teeth": (paint_teeth(look.teeth), Material((0.30, 60.0), (0.2, 0.2, 0.2), 0.9)),
+            "mouth": (paint_mouth(look.mouth), Material((0.25, 40.0), (0.25, 0.1, 0.1), 0.9, enclosed=1.0)),
+            "teeth": (paint_teeth(look.teeth), Material((0.30, 60.0), (0.2, 0.2, 0.2), 0.9, enclosed=1.0)),
             "eyes": (paint_eyeball(self.identity, rng), wet),
             "lashes": (paint_lashes(self.identity, rng), Material(cut=0.5, casts=False, shadowed=0.2)),
         }
         return [
             self.renderer.part(
                 self._vertices,
+                self.head.rest.points[self.mesh.source, 1],
                 self.mesh.parts[name],
                 self.renderer.texture(image, mipmaps=name != "lashes"),
                 material,
@@ -94,6 +98,7 @@ class RenderedRig:
         return [
             self.renderer.part(
                 self.renderer.buffer(piece.vertices),
+                piece.vertices[:, 1],
                 piece.triangles,
                 self.renderer.texture(piece.image),
                 piece.material,
@@ -145,8 +150,9 @@ class RenderedRig:
         )
 
     def _truth(self, surface: Surface, view: View, size: tuple[int, ...]) -> FaceTruth:
-        landmarks = project(surface.points[LANDMARK_VERTICES], view)
-        extent = project(_box_points(surface), view)
+        heights = self.head.rest.points[LANDMARK_VERTICES, 1]
+        landmarks = project(surface.points[LANDMARK_VERTICES], heights, view)
+        extent = np.concatenate([landmarks[:17], project(UPPER_FOREHEAD, UPPER_FOREHEAD[:, 1], view)])
         (left, top), (right, bottom) = extent.min(axis=0), extent.max(axis=0)
         height, width = size
         left, right = np.clip((left, right), 0, width)
@@ -169,9 +175,21 @@ def rotation(yaw: float, pitch: float, roll: float) -> Float[np.ndarray, "3 3"]:
     return np.asarray(about_z @ about_y @ about_x, np.float32)
 
 
-def project(points: Float32[np.ndarray, "points 3"], view: View) -> Float[np.ndarray, "points 2"]:
-    """Return the picture positions of points of the head in pixels; the centre of the first pixel is (0, 0)."""
-    seen = (points - view.pivot) @ view.head_turn.T
+def project(
+    points: Float32[np.ndarray, "points 3"], heights: Float32[np.ndarray, " points"], view: View
+) -> Float[np.ndarray, "points 2"]:
+    """Return the picture positions of points of the head in pixels; the centre of the first pixel is (0, 0).
+
+    Args:
+        points: the points.
+        heights: their heights at rest.
+        view: camera and pose.
+    """
+    low, high = NECK
+    share = np.clip((heights - low) / (high - low), 0, 1)[:, None]
+    share = share**2 * (3 - 2 * share)
+    seen = points - view.pivot
+    seen = share * (seen @ view.head_turn.T) + (1 - share) * (seen @ view.body_turn.T)
     nearer = (view.distance - (seen[:, 2] - view.face_depth)) / view.distance
     x = view.place[0] + seen[:, 0] * view.place[2] / nearer
     y = view.place[1] - seen[:, 1] * view.place[2] / nearer
@@ -186,10 +204,3 @@ def linear(display: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:
 def _lamps(light: Light) -> list[Lamp]:
     lamps = [(light.direction, light.colour), *light.fills]
     return [Lamp(np.asarray(direction * (1, -1, 1), np.float32), 1.15 * linear(colour)) for direction, colour in lamps]
-
-
-def _box_points(surface: Surface) -> Float32[np.ndarray, "points 3"]:
-    """Return points of the outline of YuNet's box: the jaw's landmarks and the upper forehead."""
-    jaw = surface.points[LANDMARK_VERTICES[:17]]
-    forehead = np.array([[0.0, HEAD_ORIGIN - FOREHEAD * CENTIMETRES, FOREHEAD_DEPTH]], np.float32)
-    return np.concatenate([jaw, forehead]).astype(np.float32)

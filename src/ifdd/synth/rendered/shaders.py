@@ -15,6 +15,7 @@ in vec3 position;
 in vec3 normal;
 in vec2 uv;
 in float hollow;
+in float height;         // at rest
 out vec3 seen;
 out vec3 facing;
 out vec2 texture_place;
@@ -22,8 +23,8 @@ out float depth_below;
 out vec3 light_place;
 
 void main() {
-    // The shoulders turn less than the head; the neck is in between.
-    float share = follows_head * smoothstep(-15.0, -8.0, position.y);
+    // The shoulders turn less than the head; the neck is in between, and an opened jaw is no neck.
+    float share = follows_head * smoothstep(-15.0, -8.0, height);
     vec3 p = position - pivot;
     seen = mix(body_turn * p, head_turn * p, share);
     facing = mix(body_turn * normal, head_turn * normal, share);
@@ -49,6 +50,7 @@ uniform vec3 ground;
 uniform float distance;
 uniform float face_depth;
 uniform float hollow_strength;
+uniform float enclosed;
 uniform vec3 wrap;               // how far red, green and blue light spreads below the surface
 uniform vec2 gloss;              // strength and exponent of the highlight
 uniform float wrinkled;
@@ -90,7 +92,7 @@ void main() {
     vec3 half_way = normalize(light_directions[0] + eye);
     float strength = pow(max(dot(n, half_way), 0.0), gloss.y) * (0.35 + 1.95 * rim * rim * rim);
     vec3 shine = light_colours[0] * (gloss.x * strength * lit * open);
-    float inner = mix(1.0, open, 0.6);
+    float inner = mix(1.0, open, enclosed);
     light_sum += light_colours[0] * diffuse(dot(n, light_directions[0])) * (lit * inner);
     for (int i = 1; i < lights; i++)
         light_sum += light_colours[i] * diffuse(dot(n, light_directions[i])) * inner;
@@ -117,9 +119,10 @@ uniform mat4 light_view;
 uniform float follows_head;
 in vec3 position;
 in vec2 uv;
+in float height;
 out vec2 texture_place;
 void main() {
-    float share = follows_head * smoothstep(-15.0, -8.0, position.y);
+    float share = follows_head * smoothstep(-15.0, -8.0, height);
     vec3 p = position - pivot;
     texture_place = uv;
     gl_Position = light_view * vec4(mix(body_turn * p, head_turn * p, share), 1.0);

@@ -93,11 +93,15 @@ def shape_weights(activation: Activation, gaze: tuple[float, float]) -> dict[str
         _settle(weights, side, activation[row])
     for name, weight in _looks(gaze):
         weights[name] = weights.get(name, 0.0) + weight
+    return weights
+
+
+def limit_weights(weights: dict[str, float]) -> None:
+    """Reduce the weights of shapes that would go too far, such as an open jaw, however far a person's face moves."""
     for shape, most in LARGEST_WEIGHT.items():
         for name in (shape, f"{shape}_L", f"{shape}_R"):
             if name in weights:
                 weights[name] = min(weights[name], most)
-    return weights
 
 
 def _settle(weights: dict[str, float], side: str, activation: Float32[np.ndarray, " units"]) -> None:

@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ifdd.console import progress_bar
-from ifdd.data.labels import LABEL_SETS
-from ifdd.errors import check_range
+from ifdd.data.labels import LABEL_SETS, canonical_label
+from ifdd.errors import InputError, check_range
 from ifdd.files import write_text
 from ifdd.synth.behaviour.action_units import expressible
 from ifdd.synth.behaviour.behaviour import Behaviour
@@ -24,7 +24,7 @@ from ifdd.synth.plan import person_identity
 from ifdd.synth.render import Scene
 from ifdd.synth.rig import FACE_HEIGHT
 from ifdd.synth.videos.story import STRANGER, StoryConfig, story_events
-from ifdd.synth.videos.walkers import Actor, film_walkers
+from ifdd.synth.videos.walkers import Actor, film_walkers, walking_scene
 from ifdd.video.encode import write_video
 
 Picture = UInt8[np.ndarray, "height width 3"]
@@ -59,8 +59,12 @@ class CrowdConfig:
         """Check the numbers."""
         for name in ("shots", "people", "emotions"):
             check_range(f"crowd_video.{name}", getattr(self, name), at_least=1)
+        if not self.classes:
+            raise InputError("crowd_video.classes is empty; name at least one emotion")
         for name in self.classes:
             expressible(name)
+        if self.person.person is not None:
+            raise InputError("crowd_video.person.person is set, but a crowd consists of strangers; leave it out")
         check_range("crowd_video.transition_seconds", self.transition_seconds, above=0, at_most=self.shot_seconds / 2)
 
     @property
@@ -106,6 +110,14 @@ class CrowdFrame(NamedTuple):
 Shot = Iterator[tuple[Picture, tuple[PersonTruth, ...]]]
 
 
+def crowd_context(context: Preset, config: CrowdConfig) -> Preset:
+    """Return behaviour and scene of a crowd, whose emotions are at full strength, as in a story."""
+    behaviour = replace(context.behaviour, visible=(1.0, 1.0), strength=(1.0, 1.0))
+    if config.walking:
+        return Preset(behaviour, walking_scene(context.scene))
+    return Preset(behaviour, replace(context.scene, zoom=(1.0, 1.0), shake=min(context.scene.shake, 0.002)))
+
+
 def render_crowd(context: Preset, seed: int, config: CrowdConfig) -> Iterator[CrowdFrame]:
     """Yield the frames of a crowd; the same arguments give the same frames.
 
@@ -115,6 +127,7 @@ def render_crowd(context: Preset, seed: int, config: CrowdConfig) -> Iterator[Cr
         config: the crowd.
     """
     film = _walking if config.walking else _standing
+    context = crowd_context(context, config)
     shots = (film(context, seed, config, shot) for shot in range(config.shots))
     for index, (cut, image, people) in enumerate(_joined(shots, config)):
         yield CrowdFrame(index / config.person.fps, cut, image, people)
@@ -142,7 +155,7 @@ def write_crowd(out: Path, context: Preset, seed: int, config: CrowdConfig) -> N
     record = {
         "schema_version": 1,
         "seed": seed,
-        "context": asdict(context),
+        "context": asdict(crowd_context(context, config)),
         "crowd": asdict(config),
         "fps": config.person.fps,
         "cuts_seconds": cuts,
@@ -187,13 +200,12 @@ def _mixed(old: Picture, new: Picture, share: float, transition: str) -> Picture
 def _standing(context: Preset, seed: int, config: CrowdConfig, shot: int) -> Shot:
     """Yield the pictures and people of one shot of people side by side."""
     video, times, numbers = config.person, _times(config), _numbers(config, shot)
-    still = replace(context.scene, zoom=(1.0, 1.0), shake=min(context.scene.shake, 0.002))
     unit = video.face * video.height / FACE_HEIGHT
     cast, films = [], []
     for number in numbers:
         labels, actor, rng = _cast(context, seed, config, number)
         cast.append(labels)
-        scene = Scene(actor.identity, still, (video.height, video.width), unit, config.shot_seconds, rng)
+        scene = Scene(actor.identity, context.scene, (video.height, video.width), unit, config.shot_seconds, rng)
         films.append(scene.film(actor.behaviour, times))
     for time, row in zip(times, zip(*films, strict=True), strict=True):
         people = []
@@ -237,9 +249,10 @@ def _cast(context: Preset, seed: int, config: CrowdConfig, number: int) -> tuple
     """Return the labels that one person shows, the person, and the random source for their scene."""
     rng = np.random.default_rng([seed, 22, number - 1])
     labels: list[str] = []
+    classes = tuple(map(canonical_label, config.classes))
     while len(labels) < config.emotions:
-        label = config.classes[int(rng.integers(len(config.classes)))]
-        if not labels or label != labels[-1] or len(config.classes) == 1:
+        label = classes[int(rng.integers(len(classes)))]
+        if not labels or label != labels[-1] or len(set(classes)) == 1:
             labels.append(label)
     events = story_events(labels, config.person, rng, context.behaviour.repertoire)
     behaviour = Behaviour(events, context.behaviour, config.shot_seconds, rng)

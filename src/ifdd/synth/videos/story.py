@@ -74,32 +74,62 @@ def story_events(
     return tuple(events)
 
 
+def story_context(context: Preset) -> Preset:
+    """Return behaviour and scene of a story: a tripod camera and no hand, because the emotions should be visible.
+
+    Every emotion is shown at full strength, and as long as ``StoryConfig.seconds`` says.
+    """
+    return Preset(
+        replace(context.behaviour, yaw=min(context.behaviour.yaw, 12.0), visible=(1.0, 1.0), strength=(1.0, 1.0)),
+        replace(context.scene, occlusion=0.0, zoom=(1.0, 1.0), shake=min(context.scene.shake, 0.002), jitter=0.05),
+    )
+
+
 def render_story(
-    labels: list[str], context: Preset, seed: int, config: StoryConfig, make_rig: RigMaker = DEFAULT_RIG
+    labels: list[str],
+    context: Preset,
+    seed: int,
+    config: StoryConfig,
+    make_rig: RigMaker = DEFAULT_RIG,
+    even_skin_tones: bool = False,
 ) -> tuple[Identity, Iterator[tuple[UInt8[np.ndarray, "height width 3"], dict[str, Any]]]]:
-    """Return the person, and the picture and truth of each frame."""
+    """Return the person, and the picture and truth of each frame.
+
+    Args:
+        labels: the emotions in their order.
+        context: behaviour and scene; see ``story_context`` for what does not apply.
+        seed: random seed.
+        config: the video.
+        make_rig: builds what draws the person.
+        even_skin_tones: as ``SynthConfig.even_skin_tones`` of the set whose person it is.
+    """
+    context = story_context(context)
     duration = config.seconds * len(labels)
     rng = np.random.default_rng([seed, 21])
     events = story_events(labels, config, rng, context.behaviour.repertoire)
-    behaviour = Behaviour(events, replace(context.behaviour, yaw=min(context.behaviour.yaw, 12.0)), duration, rng)
-    identity = person_identity(seed, STRANGER if config.person is None else config.person)
+    behaviour = Behaviour(events, context.behaviour, duration, rng)
+    identity = person_identity(seed, STRANGER if config.person is None else config.person, even_skin_tones)
     unit = config.face * config.height / FACE_HEIGHT
-    # Tripod camera, no occlusion: the emotions should be visible.
-    still = replace(context.scene, occlusion=0.0, zoom=(1.0, 1.0), shake=min(context.scene.shake, 0.002), jitter=0.05)
-    scene = Scene(identity, still, (config.height, config.width), unit, duration, rng, make_rig)
+    scene = Scene(identity, context.scene, (config.height, config.width), unit, duration, rng, make_rig)
     times = np.arange(round(duration * config.fps)) / config.fps
     return identity, ((picture, truth_record(truth)) for picture, truth in scene.film(behaviour, times))
 
 
 def write_story(
-    out: Path, labels: list[str], context: Preset, seed: int, config: StoryConfig, make_rig: RigMaker = DEFAULT_RIG
+    out: Path,
+    labels: list[str],
+    context: Preset,
+    seed: int,
+    config: StoryConfig,
+    make_rig: RigMaker = DEFAULT_RIG,
+    even_skin_tones: bool = False,
 ) -> None:
-    """Write ``story.mp4`` and ``story.json`` (segments and per-frame truth) to ``out``.
+    """Write ``story.mp4`` and ``story.json`` (segments and per-frame truth) to ``out``; see ``render_story``.
 
     Raises:
         InputError: a label is unknown, or the folder cannot be written.
     """
-    identity, shots = render_story(labels, context, seed, config, make_rig)
+    identity, shots = render_story(labels, context, seed, config, make_rig, even_skin_tones)
     truths: list[dict[str, Any]] = []
     with progress_bar("frames") as progress:
         task = progress.add_task("story", total=round(config.seconds * len(labels) * config.fps))
@@ -122,7 +152,7 @@ def write_story(
     record = {
         "schema_version": 1,
         "seed": seed,
-        "context": asdict(context),
+        "context": asdict(story_context(context)),
         "fps": config.fps,
         "segments": segments,
         "identity": asdict(identity),

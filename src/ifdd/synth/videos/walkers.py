@@ -53,6 +53,21 @@ class VisibleFace(NamedTuple):
     """Share of the face that others occlude or that lies outside the picture."""
 
 
+def walking_scene(scene: SceneConfig) -> SceneConfig:
+    """Return the scene of people walking: a tripod camera without exposure, colours and resolution of its own."""
+    return replace(
+        scene,
+        occlusion=0.0,
+        zoom=(1.0, 1.0),
+        shake=0.0,
+        jitter=0.0,
+        brightness=(0.0, 0.0),
+        grey=0.0,
+        resolution=(1.0, 1.0),
+        blur=(0.0, scene.blur[1] / 2),
+    )
+
+
 def film_walkers(
     actors: Sequence[Actor],
     scene: SceneConfig,
@@ -65,7 +80,7 @@ def film_walkers(
 
     Args:
         actors: the people, the farthest first.
-        scene: background, light and degradation.
+        scene: background, light and degradation; see ``walking_scene``.
         size: picture height and width in pixels.
         face: height of the nearest person's face as a share of the picture's height.
         times: evenly spaced, from 0 s.
@@ -75,7 +90,7 @@ def film_walkers(
     background = make_background(kind, size, rng)
     skin = np.mean([actor.identity.skin for actor in actors], axis=0)
     light = LightCourse(scene, (165 / float(np.dot(skin, (0.3, 0.59, 0.11)))) ** 0.4, rng)
-    degradation = Degradation(replace(scene, blur=(0.0, scene.blur[1] / 2)), size, rng)
+    degradation = Degradation(scene, size, rng)
     shares = np.linspace(SMALLEST, 1.0, len(actors)) if len(actors) > 1 else np.ones(1)
     sides = rng.permutation(np.arange(len(actors)) % 2)
     walkers = [
