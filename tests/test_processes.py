@@ -163,4 +163,5 @@ def blas_threads(_: int) -> int:
 
 def test_workers_share_the_cores_in_numpy_too() -> None:
     workers = 2
-    assert set(in_processes(blas_threads, range(6), workers)) == {max(1, available_cores() // workers)}
+    most = blas_threads(0)  # OpenBLAS has a limit of its own, on machines with many cores
+    assert set(in_processes(blas_threads, range(6), workers)) == {min(most, max(1, available_cores() // workers))}

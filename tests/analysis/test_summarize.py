@@ -146,6 +146,8 @@ def test_videos_of_one_name_have_a_bar_each() -> None:
     copies = [of("x.json", "in/a/x.mp4"), of("x-2.json", "else/a/x.mp4")]
     assert list(group_shares(copies)) == ["mean", "x", "x-2"]
     assert list(group_shares([of("x.json", "x.mp4", "mean")])) == ["mean of all", "mean"]
+    events = [of("x.json", "x.mp4", "loss"), of("y.json", "y.mp4", "loss"), of("y.json", "y.mp4")]
+    assert list(group_shares(events)) == ["mean", "loss", "other events"], "one bar for a kind of event in all videos"
 
 
 def test_the_picture_is_written(tmp_path: Path) -> None:

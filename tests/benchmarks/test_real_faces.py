@@ -203,7 +203,9 @@ def test_mistakes_give_one_line(folder: Path, tmp_path: Path, capsys: pytest.Cap
 @needs_real
 def test_faces_in_close_photographs_are_found() -> None:
     reader = DetectorChoice(YUNET)()
-    for path in sorted((REAL / "expressions" / "sad").glob("*.jpg"))[:5]:
+    photographs = sorted((REAL / "expressions" / "sad").glob("*.jpg"))[:5]
+    assert len(photographs) == 5
+    for path in photographs:
         found = locate(decode_image(path.read_bytes(), str(path)), reader)
         assert found.box is not None
         assert 0.5 < max(found.box.width, found.box.height) / 160 < 1

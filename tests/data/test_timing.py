@@ -76,6 +76,17 @@ def test_uneven_frames_are_chosen_by_time() -> None:
     assert SAMPLERS["uniform_segments"](7, 4, 1, 1, None).tolist() == [0, 2, 4, 6], "by index, time is lost"
 
 
+@pytest.mark.parametrize("clock", [2.0, None])
+def test_consecutive_frames_are_chosen_by_time_too(clock: float | None) -> None:
+    timing = timing_of([0.0, 0.1, 0.2, 0.3, 1.0, 2.0, 3.0, 3.5])  # 8 frames in 4 s: 2 a second on average
+    assert timing.durations
+    assert timing.fps == pytest.approx(2.0)
+    # at the middles of ticks of half a second, 0.25 s, 0.75 s, ..., the frames 2, 3, 4, 4, 5, 5, 6, 7 are shown
+    assert clip_positions("random_clip", 8, 4, 1, 1, None, timing, clock).tolist() == [4, 4, 5, 5]
+    assert clip_positions("consecutive_clips", 8, 3, 1, 1, None, timing, clock).tolist() == [[2, 3, 4], [4, 5, 5]]
+    assert SAMPLERS["consecutive_clips"](8, 3, 1, 1, None).tolist() == [[0, 1, 2], [3, 4, 5]], "by index, time is lost"
+
+
 @pytest.mark.parametrize("rate", [12.5, 24000 / 1001, 25.0, 30000 / 1001, 59.94, 240.0])
 def test_rates_are_read_from_rounded_stamps(rate: float) -> None:
     stamps = [round(1000 * index / rate) / 1000 for index in range(150)]

@@ -115,7 +115,6 @@ def test_yunet_and_haar_agree_on_real_faces(yunet: YuNetDetector) -> None:
         assert overlap(other, person) > 0.7
 
 
-@needs_real
 @pytest.mark.parametrize("name", ["yunet", "haar"])
 def test_a_detector_is_thread_safe(
     name: str, portrait: tuple[np.ndarray, FaceBox], request: pytest.FixtureRequest

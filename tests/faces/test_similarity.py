@@ -79,7 +79,9 @@ def test_a_face_without_landmarks_is_cropped_as_an_average_one() -> None:
 @needs_real
 def test_photographs_are_aligned_alike_at_any_place_size_and_roll() -> None:
     detector = YuNetDetector(REAL / "models" / "yunet_n_640_640.onnx")
-    for path in sorted((REAL / "expressions" / "happy").glob("*.jpg"))[:6]:
+    photographs = sorted((REAL / "expressions" / "happy").glob("*.jpg"))[:6]
+    assert len(photographs) == 6
+    for path in photographs:
         photograph = decode_image(read_image_bytes(path), path.name)
         crops, squares = [], []
         for side, roll, at in ((160, 0.0, 0), (110, 20.0, 140), (200, -15.0, 60)):

@@ -18,6 +18,7 @@ from ifdd.inference.batch.jobs import Job, find_videos, name_results
 from ifdd.inference.batch.ledger import Ledger
 from ifdd.inference.batch.search import LEDGER, attempts_in
 from ifdd.names import same_file
+from ifdd.synth import PRESETS, SynthConfig, render_clip
 from ifdd.video import sources
 from ifdd.video.frames import probe
 from tests.helpers.faces import disc_frames
@@ -176,13 +177,21 @@ def test_a_broken_video_is_retried_only_on_request(
 def test_several_processes_give_the_same_results(
     checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    write_videos(tmp_path / "in", *(f"{number}.mp4" for number in range(10)))
+    write_videos(tmp_path / "in", *(f"{number}.mp4" for number in range(8)))
+    easy = PRESETS["easy"]
+    for number in (8, 9):  # with faces
+        clip = render_clip(SynthConfig(easy.behaviour, easy.scene, size=160, frames=12), seed=3, index=number)
+        write_video(tmp_path / "in" / f"{number}.mp4", clip.frames)
     (tmp_path / "in" / "bad.mp4").write_bytes(b"no video")
-    assert run(checkpoint, tmp_path / "one", tmp_path / "in") == 2
-    assert run(checkpoint, tmp_path / "two", tmp_path / "in", "--workers", "2") == 2
+    words = ["--windows.stride-seconds", "0.2", "--windows.class-weights", "{happy: 3}", "--detector", "haar"]
+    assert run(checkpoint, tmp_path / "one", tmp_path / "in", *words) == 2
+    assert run(checkpoint, tmp_path / "two", tmp_path / "in", *words, "--workers", "2") == 2
     assert "11 videos: 10 read, 0 done before, 1 failed" in capfd.readouterr().out
-    for path in (tmp_path / "one").glob("*.csv"):
-        assert (tmp_path / "two" / path.name).read_text() == path.read_text()
+    results = [path for path in (tmp_path / "one").iterdir() if path.suffix in (".csv", ".json")]
+    assert len(results) == 20
+    for path in results:
+        assert (tmp_path / "two" / path.name).read_bytes() == path.read_bytes()
+    assert json.loads((tmp_path / "one" / "9.json").read_text())["tracks"]
     assert sorted(attempts(tmp_path / "one")) == sorted(attempts(tmp_path / "two"))
 
 

@@ -3,17 +3,17 @@
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
-from torch.utils.data import DistributedSampler
 
 from ifdd import IFDDConfig
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.manifest import Manifest, Sample, read_manifest, write_manifest
 from ifdd.errors import InputError
-from ifdd.training.clips import REPEATED, ClipDataModule, FilledUp, hold_out
+from ifdd.training.clips import REPEATED, ClipDataModule, hold_out
 from ifdd.training.config import DataConfig
+from ifdd.training.engine.batches import Share
 
 MODEL = IFDDConfig(backbone="s3d_tiny", size=32)
 
@@ -119,11 +119,13 @@ def test_clips_of_unknown_people_are_held_out_with_equal_class_shares() -> None:
 
 @pytest.mark.parametrize("processes", [1, 2, 4])
 def test_several_processes_count_each_clip_once(manifest: Path, processes: int) -> None:
-    dataset = ClipDataset(read_manifest(manifest)[:5], "dfew", size=32, cache=True)
-    clips = FilledUp(dataset, processes)
     loaded: Counter[int] = Counter()
     for rank in range(processes):
-        order: DistributedSampler[Any] = DistributedSampler(clips, processes, rank, shuffle=False)
-        assert len(order) == -(-5 // processes)
-        loaded.update(clips[index][1] for index in order)
-    assert loaded == Counter(dataset.targets) + Counter({REPEATED: -5 % processes})
+        config = DataConfig(manifest, batch_size=2, workers=0)
+        module = ClipDataModule(config, Manifest.read(manifest), MODEL, seed=0, share=Share(2, processes, rank))
+        targets = [int(target) for batch in module.val_dataloader() for target in batch[1]]
+        assert len(targets) == -(-len(module.validation) // processes)
+        loaded.update(targets)
+    expected = Counter(module.validation.targets)
+    assert sum(expected.values()) % 4, "so that clips are repeated"
+    assert loaded == expected + Counter({REPEATED: -sum(expected.values()) % processes})

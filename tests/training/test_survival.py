@@ -111,7 +111,9 @@ def test_a_run_begun_before_an_option_existed_goes_on(recipe: Path, whole: Path,
     settings = yaml.safe_load(note.read_text())
     assert settings["data"].pop("train_where") is None
     note.write_text(yaml.safe_dump(settings))
-    main(["train", str(recipe), "--out", str(out), "--resume"])
+    before = json.loads((out / "training.json").read_text())["epoch"]
+    main(["train", str(recipe), "--out", str(out), "--resume", "--optimization.epochs", str(before + 1)])
+    assert json.loads((out / "training.json").read_text())["epoch"] == before + 1
 
 
 def test_a_damaged_state_is_reported_and_the_one_before_it_taken(

@@ -22,6 +22,9 @@ PICTURES = (".png", ".svg", ".pdf")
 LARGEST_ROWS = 40
 """Rows below the first one; further ones are only counted."""
 
+UNNAMED = "other events"
+"""Row of the events without a name, if others have one."""
+
 LONGEST_NAME = 36
 """Characters of a row's name."""
 
@@ -39,7 +42,7 @@ def group_shares(summaries: Sequence[Summary]) -> dict[str, dict[str, float]]:
     names = {} if named else _names_of({each.result: str(each.results.video.path) for each in summaries})
     seconds: dict[str, dict[str, float]] = {}
     for each in summaries:
-        row = each.period.name if named else names[each.result]
+        row = (each.period.name or UNNAMED) if named else names[each.result]
         sums = seconds.setdefault(row, {})
         for person in each.people:
             for label in person.labels:

@@ -232,15 +232,20 @@ def test_every_format_works_without_faces(tmp_path: Path, form: str) -> None:
             assert ElementTree.parse(path).getroot().tag.endswith("svg")
 
 
-@pytest.mark.parametrize("form", ["json", "csv", "parquet", "vtt", "srt", "eaf", "textgrid", "svg"])
+@pytest.mark.parametrize("form", ["json", "csv", "frames", "bids", "parquet", "vtt", "srt", "eaf", "textgrid", "svg"])
 def test_every_format_reports_synthetic_training(tmp_path: Path, form: str) -> None:
-    path = tmp_path / f"a.{form}"
+    path = tmp_path / file_name("a", form)
     result = recognition(tmp_path / "a.mp4", [0.0, 0.25, 0.5, 0.75], 1.0, notice=True)
     if form == "svg":  # its letters are outlines
         assert NOTICE in [text.get_text() for text in plot_timeline(result).texts]
         return
     result.write(path)
+    if form == "bids":  # which has no place for it in the table
+        path = tmp_path / "a_events.json"
+        assert json.loads(path.read_text("utf-8"))["GeneratedBy"][0]["Notice"] == NOTICE
     assert b"synthetic" in path.read_bytes()
+    if form == "frames":
+        assert set(pandas.read_csv(path)["notice"]) == {"trained on synthetic faces"}
     if form == "parquet":
         assert pyarrow.parquet.read_table(path).schema.metadata[b"notice"].decode() == NOTICE
 

@@ -41,7 +41,7 @@ WIDE_LEAST, WIDE_SHARE = 0.05, 0.8
 """Depth below the surroundings in centimetres from which a vertex receives less light, and its weight in the hollow."""
 
 LOWER_TEETH, LOWER_MOVES = 9.0, 0.2
-"""Depth in centimetres behind which teeth of the lower row are left out, and how far the shape jawOpen moves that row."""
+"""Depth in centimetres behind which teeth of the lower row are left out, and how far at least jawOpen moves them."""
 
 LOWER_LASHES = 3.45
 """Height in centimetres below which the lashes are those of the lower lids."""
