@@ -3,8 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ifdd.data.datasets.checks import check_lists
 from ifdd.data.datasets.folder import read_folder
 from ifdd.data.datasets.listing import Listing, Options
+from ifdd.data.datasets.manifest import read_manifest_listing
+from ifdd.data.manifest import Sample, write_manifest
 from ifdd.errors import InputError
 from tests.helpers.layouts import write_clip
 
@@ -202,9 +205,15 @@ def test_a_file_in_two_subsets_is_found_by_its_path(tmp_path: Path) -> None:
     rows = ["1,a,happy,train", "2,a,happy,test", "3,b,sad,train", "4,b,sad,train"]
     (tmp_path / "list.csv").write_text("\n".join(["clip_id,path,label,subset", *rows]))
     listing = read_folder(tmp_path / "list.csv", Options())
-    assert [entry.clip_id for entry in listing.entries] == ["2", "3", "4"]
-    (message,) = messages(listing, "subsets")
-    assert f"{tmp_path / 'a'} is in test and train of fold 0 (1, train, list.csv, line 2; 2, test" in message
+    samples = [Sample(entry.clip_id, entry.source, 3, entry.label, entry.subset) for entry in listing.entries]
+    write_manifest(tmp_path / "manifest.csv", samples)
+    for read, name in ((listing, "list"), (read_manifest_listing(tmp_path / "manifest.csv", Options()), "manifest")):
+        check_lists(read)
+        assert [entry.clip_id for entry in read.entries] == ["2", "3", "4"]
+        (message,) = messages(read, "subsets")
+        where = f"{name}.csv, line" if name == "list" else f"{name}.csv"
+        assert message.startswith(f"{tmp_path / 'a'} is in train and test of fold 0 ({where}")
+        assert message.endswith(", as 2); remove it from one")
 
 
 def test_ids_of_folders_keep_their_points(tmp_path: Path) -> None:

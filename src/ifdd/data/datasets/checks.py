@@ -1,7 +1,8 @@
 """The checks of a dataset before anything is trained: what would make scores wrong, and what is only reported."""
 
+import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from ifdd.data.datasets.inventory import ClipState
@@ -51,7 +52,9 @@ def check_lists(listing: Listing) -> None:
     """Check the lists on their own; lines that contradict others are removed from ``listing.entries``."""
     _drop_duplicates(listing)
     _check_agreement(listing)
-    _drop_second_subsets(listing)
+    _drop_second_subsets(listing, lambda entry: entry.clip_id, "clip {}")
+    if listing.is_own:
+        _drop_second_subsets(listing, lambda entry: os.path.realpath(entry.source), "{}")
     _check_partition(listing)
     _check_counts(listing)
 
@@ -142,23 +145,31 @@ def _check_agreement(listing: Listing) -> None:
             listing.report("agreement", "wrong", f"{message}; check which is right", entry.clip_id)
 
 
-def _drop_second_subsets(listing: Listing) -> None:
-    """Remove clips that a fold both trains and tests on from its training list."""
-    subsets: dict[tuple[int, str], dict[str, Entry]] = defaultdict(dict)
+def _drop_second_subsets(listing: Listing, key: Callable[[Entry], str], words: str) -> None:
+    """Remove what a fold both trains and tests on from its training list.
+
+    Args:
+        listing: the lists.
+        key: what must not be in two subsets: the id of a clip, or its file, which may have several ids.
+        words: how messages call it, with ``{}`` for the key.
+    """
+    groups: dict[tuple[int, str], list[Entry]] = defaultdict(list)
     for entry in listing.entries:
-        subsets[entry.fold, entry.clip_id][entry.subset] = entry
+        groups[entry.fold, key(entry)].append(entry)
     dropped = set()
-    for (fold, clip_id), found in subsets.items():
-        if len(found) == 1:
+    for (fold, name), group in groups.items():
+        subsets = list(dict.fromkeys(entry.subset for entry in group))
+        if len(subsets) == 1:
             continue
-        kept = min(found, key=("test", "validation", "train").index)
-        for subset, entry in found.items():
-            if subset != kept:
-                dropped.add(entry)
-                listing.exclude(entry, f"also in the {kept} list of the fold")
-        places = "; ".join(entry.where for entry in found.values())
-        message = f"clip {clip_id} is in {' and '.join(found)} of fold {fold} ({places}); remove it from one"
-        listing.report("subsets", "wrong", message, clip_id)
+        kept = min(subsets, key=("test", "validation", "train").index)
+        others = [entry for entry in group if entry.subset != kept]
+        dropped |= set(others)
+        for entry in others:
+            listing.exclude(entry, f"also in the {kept} list of the fold")
+        shown = (entry.where if entry.clip_id == name else f"{entry.where}, as {entry.clip_id}" for entry in group)
+        places = "; ".join(shown)
+        message = f"{words.format(name)} is in {' and '.join(subsets)} of fold {fold} ({places}); remove it from one"
+        listing.report("subsets", "wrong", message, others[0].clip_id)
     listing.entries = [entry for entry in listing.entries if entry not in dropped]
 
 

@@ -201,28 +201,6 @@ def _read_csv(listing: Listing, file: Path, usual: str) -> None:
             continue
         row = dict.fromkeys(CSV_COLUMNS, "") | dict(zip(header, map(str.strip, cells), strict=True))
         _take_row(listing, row, tuple((name, row[name]) for name in further), where, place.path, usual)
-    _drop_second_subsets(listing)
-
-
-def _drop_second_subsets(listing: Listing) -> None:
-    """Remove files from training that a fold also tests, or validates, on under another id."""
-    groups: dict[tuple[int, str], list[Entry]] = defaultdict(list)
-    for entry in listing.entries:
-        groups[entry.fold, os.path.realpath(entry.source)].append(entry)
-    dropped = set()
-    for (fold, path), group in groups.items():
-        subsets = {entry.subset for entry in group}
-        if len(subsets) == 1 or len({entry.clip_id for entry in group}) == 1:
-            continue  # two lines of one clip are found by its id
-        kept = min(subsets, key=("test", "validation", "train").index)
-        others = [entry for entry in group if entry.subset != kept]
-        dropped |= set(others)
-        for entry in others:
-            listing.exclude(entry, f"also in the {kept} list of the fold")
-        places = "; ".join(f"{entry.clip_id}, {entry.subset}, {entry.where}" for entry in group)
-        message = f"{path} is in {' and '.join(sorted(subsets))} of fold {fold} ({places}); remove it from one"
-        listing.report("subsets", "wrong", message, others[0].clip_id)
-    listing.entries[:] = [entry for entry in listing.entries if entry not in dropped]
 
 
 def _existing(table: Table, base: Path) -> int:
