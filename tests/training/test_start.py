@@ -120,13 +120,13 @@ def test_a_checkpoint_of_another_fold_of_the_same_dataset_is_refused(ravdess: Pa
     start = build_network(ModelConfig(weights=str(ravdess), overrides={"size": 32}), LABEL_SETS["cremad"])
     check_start(start, dataset, 2)
     trained = CheckpointRecord(dataset=dataset, recipe={"data": {"fold": 1}})
-    check_start(start._replace(record=trained), dataset, 1)
+    check_start(start._replace(earlier=trained.trainings), dataset, 1)
     with pytest.raises(InputError, match="was trained on fold 1 of the same dataset, whose training clips are test"):
-        check_start(start._replace(record=trained), dataset, 2)
+        check_start(start._replace(earlier=trained.trainings), dataset, 2)
     went_on = CheckpointRecord(dataset=DatasetRecord("cd", False, None), earlier=trained.trainings)
-    check_start(start._replace(record=went_on), dataset, 1)
+    check_start(start._replace(earlier=went_on.trainings), dataset, 1)
     with pytest.raises(InputError, match="was trained on fold 1 of the same dataset"):
-        check_start(start._replace(record=went_on), dataset, 2)
+        check_start(start._replace(earlier=went_on.trainings), dataset, 2)
 
 
 def test_the_recipe_of_cremad_starts_from_a_bundled_checkpoint(tmp_path: Path) -> None:

@@ -14,9 +14,13 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
 from ifdd.__main__ import main
-from ifdd.files import PARTIAL
+from ifdd.errors import InputError
+from ifdd.files import PARTIAL, file_sha256
+from ifdd.model import load_checkpoint
+from ifdd.records import TrainingRecord
 from ifdd.training.engine.state import PREVIOUS_FILE, RESUME_FILE, resume_point
 from ifdd.training.module import ClipClassifier
+from ifdd.training.start import resumed_start
 from tests.helpers.processes import run
 from tests.helpers.terminals import in_terminal
 from tests.training.test_train import RECIPE, refusal
@@ -102,6 +106,30 @@ def test_a_closed_terminal_ends_a_training_after_its_step(recipe: Path, tmp_path
     assert point is not None
     assert point.path == out / RESUME_FILE, "the last state is undamaged"
     assert not list(out.glob(f"{PARTIAL}*"))
+
+
+def test_a_run_resumes_without_the_file_of_its_initial_weights(
+    recipe: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, out = tmp_path / "start.safetensors", tmp_path / "run"
+    shutil.copy(whole / "best.safetensors", start)
+    words = ["train", str(recipe), "--out", str(out), "--model.weights", str(start)]
+    end_by(signal.SIGTERM, monkeypatch, words, epoch=0, batch=2)
+    assert not (out / "last.safetensors").exists()
+    digest = file_sha256(start)
+    start.unlink()
+    main([*words, "--resume"])
+    record = load_checkpoint(out / "last.safetensors").record
+    assert record.started_from == f"{start} (sha256 {digest[:12]})"
+    assert record.earlier == load_checkpoint(whole / "best.safetensors").record.trainings
+    note = out / "training.json"
+    damaged = json.loads(note.read_text())
+    damaged["start"]["config"]["frames"] = 0
+    note.write_text(json.dumps(damaged))
+    begun = TrainingRecord.load(note, "").start
+    assert begun is not None
+    with pytest.raises(InputError, match=r"training\.json: the network's configuration is damaged"):
+        resumed_start(begun, note)
 
 
 def test_a_run_begun_before_an_option_existed_goes_on(recipe: Path, whole: Path, tmp_path: Path) -> None:

@@ -85,6 +85,8 @@ class TrainingRecord(FileRecord):
     """The dataset at the start of the run."""
     software: "SoftwareRecord | None" = field(default=None, kw_only=True)
     """Versions, commit and command line of the newest start of the run; None in files of earlier versions."""
+    start: "StartRecord | None" = field(default=None, kw_only=True)
+    """What the run began with; None in files of earlier versions."""
     clips: TrainingClips
     """Numbers of clips."""
     extended_after: tuple[int, ...] | None = None
@@ -108,6 +110,20 @@ class TrainingRecord(FileRecord):
         """Read the record; {} means that there is no best epoch yet."""
         given = read_typed(dict, values, path)
         return super().parse(given | ({"best": None} if given.get("best") == {} else {}), path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartRecord(Record):
+    """What a training run began with, so that it resumes without the file of its initial weights."""
+
+    config: dict[str, Any]
+    """Configuration of the network."""
+    licences: tuple[LicenceRecord, ...]
+    """Licences of the data that the initial weights were trained on."""
+    started_from: str | None
+    """The checkpoint that the run started from: its file and the beginning of its SHA-256."""
+    earlier: "tuple[PastTraining, ...] | None"
+    """Trainings of that checkpoint; None without one."""
 
 
 @dataclass(frozen=True)

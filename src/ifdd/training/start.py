@@ -1,6 +1,8 @@
 """The network at the start of a training run: random, with public weights, or with those of a checkpoint."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import NamedTuple
 
 from ifdd.errors import InputError
@@ -19,10 +21,11 @@ from ifdd.model import (
     load_checkpoint,
     lookup,
 )
+from ifdd.model.config import from_plain
 from ifdd.model.weights.checkpoint import copy_weights
 from ifdd.model.weights.foreign import is_safetensors
 from ifdd.model.weights.pretrained import takes_weights
-from ifdd.records import CheckpointRecord, DatasetRecord, LicenceRecord
+from ifdd.records import DatasetRecord, LicenceRecord, PastTraining, StartRecord
 from ifdd.records.licences import LICENCES
 from ifdd.remote.hub import is_hub_address
 from ifdd.training.config import ModelConfig
@@ -43,10 +46,37 @@ class Start(NamedTuple):
     """Licences of the data that the weights were trained on."""
     started_from: str | None = None
     """The checkpoint: its path or name, and the beginning of its SHA-256."""
-    record: CheckpointRecord | None = None
-    """Description of the checkpoint."""
+    earlier: tuple[PastTraining, ...] | None = None
+    """Trainings of the checkpoint; None without one."""
     left_out: tuple[str, ...] = ()
     """Parameters that the checkpoint does not initialise, or that the network lacks."""
+
+    @property
+    def record(self) -> StartRecord:
+        """What a resumed run needs to know of it."""
+        return StartRecord(
+            config=asdict(self.network.config),
+            licences=self.licences,
+            started_from=self.started_from,
+            earlier=self.earlier,
+        )
+
+
+def resumed_start(record: StartRecord, file: Path) -> Start:
+    """Return the network of a run that is resumed, without weights: these are in its state.
+
+    Args:
+        record: what the run began with.
+        file: the record's file, for messages.
+
+    Raises:
+        InputError: the configuration is that of another version of ifdd, or damaged.
+    """
+    try:
+        network = IFDD(IFDDConfig(**from_plain(record.config)))
+    except (InputError, TypeError, ValueError) as error:
+        raise InputError(f"{file}: the network's configuration is damaged ({error}); choose another --out") from error
+    return Start(network, record.licences, record.started_from, record.earlier)
 
 
 def build_network(model: ModelConfig, classes: Sequence[str]) -> Start:
@@ -68,7 +98,7 @@ def build_network(model: ModelConfig, classes: Sequence[str]) -> Start:
         network,
         licences=checkpoint.record.known_licences,
         started_from=f"{model.weights} (sha256 {digest[:12]})",
-        record=checkpoint.record,
+        earlier=checkpoint.record.trainings,
         left_out=copy_weights(network, classes, checkpoint, model.weights),
     )
 
@@ -103,8 +133,8 @@ def check_start(start: Start, dataset: DatasetRecord, fold: int | None) -> None:
     Raises:
         InputError: the checkpoint, or one that it started from, belongs to another fold of the same dataset.
     """
-    for training in () if start.record is None else start.record.trainings_on(dataset.hash):
-        if training.fold != fold:
+    for training in start.earlier or ():
+        if training.dataset == dataset.hash and training.fold != fold:
             raise InputError(
                 f"{start.started_from} was trained on fold {training.fold} of the same dataset, whose training clips "
                 f"are test clips of fold {fold}; start from a checkpoint of another dataset"

@@ -42,7 +42,7 @@ from ifdd.training.engine.unreadable import KeepUnreadable
 from ifdd.training.module import ClipClassifier
 from ifdd.training.recipe import EPOCHS, Recipe
 from ifdd.training.resuming import divide_steps, extended_after, is_finished, known_training, only_run, resume_line
-from ifdd.training.start import build_network, check_start, start_line
+from ifdd.training.start import build_network, check_start, resumed_start, start_line
 
 
 def train(
@@ -120,7 +120,10 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
         logging.getLogger(engine).setLevel(logging.WARNING)
     seed_everything(run.seed, verbose=False)
     classes = training_classes(data, manifest)
-    start = build_network(model, classes)
+    if known is not None and known.start is not None and point is not None:
+        start = resumed_start(known.start, out / TrainingRecord.FILE)
+    else:
+        start = build_network(model, classes)
     check_start(start, dataset, data.fold)
     network = start.network
     check_alignment(network.config.alignment, dataset, data.manifest)
@@ -139,7 +142,7 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
         dataset=dataset,
         licences=joined_licences([dataset.licence or LicenceRecord(data.name, "", "")], start.licences),
         started_from=start.started_from,
-        earlier=None if start.record is None else start.record.trainings,
+        earlier=start.earlier,
         timing=_timing(clips),
         recipe=recipe.plain(),
         extended_after=extended,
@@ -147,7 +150,15 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
         commit=software.commit,
     )
     begun = TrainingRecord(
-        "running", 0, recipe.optimization.epochs, None, dataset, _clips_record(clips), extended, software=software
+        "running",
+        0,
+        recipe.optimization.epochs,
+        None,
+        dataset,
+        _clips_record(clips),
+        extended,
+        software=software,
+        start=start.record,
     )
 
     def save(path: Path, trained: IFDD, epoch: BestEpoch) -> None:
