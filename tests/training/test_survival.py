@@ -118,7 +118,10 @@ def test_a_run_resumes_without_the_file_of_its_initial_weights(
     assert not (out / "last.safetensors").exists()
     digest = file_sha256(start)
     start.unlink()
-    main([*words, "--resume"])
+    with pytest.raises(SystemExit) as stop:
+        main([*words[:-1], str(tmp_path / "other.safetensors"), "--resume"])
+    assert stop.value.code == 2
+    main([*words[:-1], os.path.relpath(start), "--resume"])  # another spelling of the same path
     record = load_checkpoint(out / "last.safetensors").record
     assert record.started_from == f"{start} (sha256 {digest[:12]})"
     assert record.earlier == load_checkpoint(whole / "best.safetensors").record.trainings

@@ -9,13 +9,15 @@ import yaml
 from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
 from ifdd.evaluation.sampling import SamplingConfig
-from ifdd.files import write_text
+from ifdd.files import absolute, expand, write_text
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 
 RECIPE_FILE = "recipe.yaml"
 
 EPOCHS = "optimization.epochs"
 """May be raised when a run is resumed, also after its end."""
+
+WEIGHTS = "model.weights"
 
 MAY_CHANGE_ON_RESUME = (
     "data.manifest",
@@ -98,12 +100,22 @@ class Recipe:
                 f"{folder / RECIPE_FILE} is damaged: cannot resume the training in {folder}; choose another --out"
             ) from error
         known = {group: _defaults(getattr(self, group)) | dict(before.get(group) or {}) for group in self.plain()}
-        return {
+        changes = {
             f"{group}.{key}": (known[group].get(key), value)
             for group, values in self.plain().items()
             for key, value in values.items()
             if group != "evaluation" and f"{group}.{key}" not in MAY_CHANGE_ON_RESUME and known[group].get(key) != value
         }
+        if _are_one_file(*changes.get(WEIGHTS, (None, None))):
+            del changes[WEIGHTS]
+        return changes
+
+
+def _are_one_file(one: object, other: object) -> bool:
+    """Whether two texts are spellings of one path, such as a relative one and an absolute one."""
+    if not (isinstance(one, str) and isinstance(other, str)) or "://" in one + other:
+        return False
+    return absolute(expand(one)) == absolute(expand(other))
 
 
 def _defaults(settings: Any) -> dict[str, Any]:
