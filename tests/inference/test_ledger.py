@@ -60,6 +60,17 @@ def test_processes_at_a_time_give_different_names(tmp_path: Path) -> None:
     assert assigned(one, "u/talk.mp4", "v/talk.mp4") == ["talk-3", "talk"]
 
 
+def test_live_sources_of_two_processes_have_different_names(tmp_path: Path) -> None:
+    one, other = Ledger(tmp_path, "a"), Ledger(tmp_path, "a")
+    (first,) = one.assign({"camera:0": "camera"}, ["json"], Disk())
+    (second,) = other.assign({"camera:1": "camera"}, ["json"], Disk())
+    assert (first.name, second.name) == ("camera", "camera-2")
+    one.add(first, "there is no camera 0")  # leaves its name to the next attempt
+    other.add(second, None, [tmp_path / "camera-2.json"])
+    third, fourth = (Ledger(tmp_path, "a").assign({f"camera:{n}": "camera"}, ["json"], Disk())[0] for n in (1, 1))
+    assert (third.name, fourth.name) == ("camera", "camera-3")
+
+
 def test_of_two_videos_with_one_name_the_newest_has_it(tmp_path: Path) -> None:
     for video in ("v/talk.mp4", "w/talk.mp4"):  # as processes wrote them before names were reserved
         Ledger(tmp_path, "a").add(Job(video, "talk"), None, [tmp_path / "talk.json"])

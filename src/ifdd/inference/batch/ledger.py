@@ -81,9 +81,7 @@ class Ledger:
             jobs = name_results(dict(found), self.names, self.kept, disk, blocked)
             for job in jobs:
                 self._stamps.pop(job.video, None)
-                if not is_live_or_piped(job.video) and (
-                    self._names.get(video_key(job.video)) != job.name or endings - self.kept.get(job.name, set())
-                ):
+                if self._names.get(video_key(job.video)) != job.name or endings - self.kept.get(job.name, set()):
                     self._append(file, {"video": video_key(job.video), "name": job.name, "reserved": sorted(endings)})
         if others:
             files = listed(list(dict.fromkeys(others)), 3)
@@ -177,6 +175,8 @@ class Ledger:
                 more = set(map(str, reserved)) if isinstance(reserved, list) else _endings(line)
                 more |= {SIDECAR} if ENDING in more else set()  # earlier versions named only one of the two
                 self.kept.setdefault(name, set()).update(more)
+            elif is_live_or_piped(video) and not _endings(line):
+                self.kept.pop(name, None)  # reserved for an attempt that wrote nothing; the next one may have the name
         if reserved is None:
             self._attempts[video] = line
 
