@@ -3,8 +3,9 @@
 The study (``benchmarks/face_study.yaml``) names a recipe and runs, each of which varies one thing: options of ``ifdd
 train``, the share of the training clips or of their people, how the faces are cropped, or the run whose weights it
 starts from. Every run is trained on crops of the same rendered clips and scored on the same folder of real faces (see
-``real_faces.py``). A run that is interrupted resumes; a run that is finished is only scored. The table fills as it
-goes. Without a folder, runs are only trained: on a machine with a GPU, for instance.
+``real_faces.py``). A run that is interrupted resumes; a run that is finished is only scored, or refused if its options
+have changed since. The table fills as it goes. Without a folder, runs are only trained: on a machine with a GPU, for
+instance.
 
     python benchmarks/face_study.py RENDERED/manifest.csv FOLDER --work study --detector-model yunet_n_640_640.onnx
 
@@ -22,19 +23,23 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import yaml
 
+from ifdd.command_line.options import describe
+from ifdd.command_line.parser import parse
 from ifdd.data.manifest import Manifest, write_manifest
 from ifdd.errors import InputError
 from ifdd.model import load_checkpoint, lookup
 from ifdd.records import PrepareRecord
+from ifdd.training.recipe import RECIPE_FILE, Recipe, listed
 from ifdd.training.resuming import read_training
 from ifdd.training.study.baselines import register_baselines
+from ifdd.training.train import train as train_command
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.real_faces import main as score
@@ -63,6 +68,11 @@ class Run:
     """Manifest of other crops to train on."""
     baselines: dict[str, str] = field(default_factory=dict)
     """Backbones of the study's own; see ``register_baselines``."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it trains on all training clips."""
+        return self.clips == self.people == 1
 
 
 def main() -> None:
@@ -105,33 +115,106 @@ def train(recipe: str, run: Run, options: argparse.Namespace) -> Path:
     No epoch is selected: how well it reads rendered people says little about real ones.
 
     Raises:
-        InputError: a command failed, or the run that it starts from is not finished.
+        InputError: a command failed, the run that it starts from is not finished, or the folder holds a training with
+            other options.
     """
     out = options.work / run.name
-    checkpoint = out / "last.safetensors"
+    words = words_of(recipe, run, options)
     if is_finished(out):
-        return checkpoint
-    manifest = Path(run.manifest) if run.manifest else crops_of(run, options)
-    words = [word for name, value in options_of(recipe, run).items() for word in (f"--{name}", plain(value))]
+        check_options(words, out)
+        return out / "last.safetensors"
+    if run.start is not None and not is_finished(options.work / run.start):
+        raise InputError(f"{run.name} starts from {run.start}, which is not finished; train {run.start} first")
+    if run.manifest is None:
+        crop(run, options)
+    ifdd("train", *words, "--out", str(out), "--resume", baselines=run.baselines)
+    return out / "last.safetensors"
+
+
+def words_of(recipe: str, run: Run, options: argparse.Namespace) -> list[str]:
+    """Return the words of ``ifdd train`` that determine what a run learns."""
+    words = [recipe, *(["--config", run.changes] if run.changes else [])]
+    words += ["--data.manifest", str(manifest_of(run, options))]
+    words += [word for name, value in options_of(recipe, run).items() for word in (f"--{name}", plain(value))]
     if run.start is not None:
-        if not is_finished(options.work / run.start):
-            raise InputError(f"{run.name} starts from {run.start}, which is not finished; train {run.start} first")
         words += ["--model.weights", str(options.work / run.start / "last.safetensors")]
-    words += shlex.split(options.training)
-    changes = ["--config", run.changes] if run.changes else []
-    words = [*changes, "--data.manifest", str(manifest), "--out", str(out), "--resume", *words]
-    ifdd("train", recipe, *words, baselines=run.baselines)
-    return checkpoint
+    return words + shlex.split(options.training)
+
+
+PATHS = ("data.manifest", "model.weights")
+"""Options compared by folder and name of the file: the study may have been trained on another machine."""
+
+
+def check_options(words: list[str], out: Path) -> None:
+    """Check that a finished training had the options that its run has now.
+
+    Raises:
+        InputError: it had others.
+    """
+    wanted = settings_of(words)
+    changes = wanted.changed_since(out)  # without the manifest, which a resumed training may read elsewhere
+    trained = yaml.safe_load((out / RECIPE_FILE).read_text(encoding="utf-8"))
+    changes["data.manifest"] = (trained["data"]["manifest"], str(wanted.data.manifest))
+    for name in PATHS:
+        before, now = (Path(str(path)).parts[-2:] for path in changes.get(name, ("", "")))
+        if before == now:
+            changes.pop(name, None)
+    if changes:
+        raise InputError(
+            f"{out} was trained with other options ({listed(changes)}); restore them, or delete it to train again"
+        )
+
+
+def settings_of(words: list[str]) -> Recipe:
+    """Return the settings that words of ``ifdd train`` give."""
+    found = parse(describe("train", train_command), words)
+    return Recipe(**{group.name: found[group.name] for group in fields(Recipe)})
+
+
+def manifest_of(run: Run, options: argparse.Namespace) -> Path:
+    """Return the path of the manifest of a run's clips, which may not exist yet."""
+    if run.manifest is not None:
+        return Path(run.manifest)
+    crops = crops_of(run, options)
+    return (crops if run.is_whole else part_of(crops, run.clips, run.people)) / "manifest.csv"
 
 
 def crops_of(run: Run, options: argparse.Namespace) -> Path:
-    """Crop the rendered clips as a run wants them, unless they are there, and return the manifest of its clips."""
-    crops = options.work / f"faces_{run.alignment}_{run.size}"
-    if not (crops / "manifest.csv").exists():
+    """Return the folder of the crops of all rendered clips, as a run wants them."""
+    return Path(options.work / f"faces_{run.alignment}_{run.size}")
+
+
+def part_of(crops: Path, share: float, people: float) -> Path:
+    """Return the folder of a part of the training clips; see ``reduce``."""
+    return crops.with_name(f"{crops.name}_{share:g}_{people:g}")
+
+
+def crop(run: Run, options: argparse.Namespace) -> None:
+    """Crop the rendered clips as a run wants them, unless they are there, and write the manifest of its clips.
+
+    Raises:
+        InputError: the command failed, or the folder holds crops of other clips.
+    """
+    crops = crops_of(run, options)
+    if (crops / PrepareRecord.FILE).exists():
+        check_source(crops, options.manifest)
+    else:
         words = ["--alignment", run.alignment, "--face-size", str(run.size), "--search-seconds", "0.4"]
         words += ["--detector-model", str(options.detector_model)] if options.detector_model else []
         ifdd("prepare", "manifest", str(options.manifest), str(crops), *words)
-    return crops / "manifest.csv" if run.clips == run.people == 1 else reduce(crops, run.clips, run.people)
+    if not run.is_whole:
+        reduce(crops, run.clips, run.people)
+
+
+def check_source(crops: Path, manifest: Path) -> None:
+    """Check that a folder holds crops of the clips of a manifest.
+
+    Raises:
+        InputError: it holds those of another one.
+    """
+    source = PrepareRecord.load(crops / PrepareRecord.FILE, "delete the folder to crop the clips again").root
+    if Path(source).resolve() != manifest.resolve():
+        raise InputError(f"{crops} holds crops of {source}, not of {manifest}; choose another --work")
 
 
 def is_finished(folder: Path) -> bool:
@@ -154,7 +237,7 @@ def reduce(crops: Path, share: float, people: float) -> Path:
     known = set(subjects[: round(people * len(subjects))])
     training = [sample for sample in training if sample.subject in known]
     kept = {sample.clip_id for sample in training[: round(share * len(training))]}
-    folder = crops.with_name(f"{crops.name}_{share:g}_{people:g}")
+    folder = part_of(crops, share, people)
     folder.mkdir(exist_ok=True)
     chosen = [sample for sample in samples if sample.subset != "train" or sample.clip_id in kept]
     write_manifest(folder / "manifest.csv", chosen)
@@ -227,6 +310,9 @@ def record(run: Run, checkpoint: Path, options: argparse.Namespace) -> None:
         "surest_half": found["surest_half"],
         "recalls": {name: share["value"] for name, share in found["recalls"].items()},
         "validation": validation(checkpoint),
+        "folder_sha256": report["folder"]["sha256"],
+        "checkpoint_sha256": report["checkpoints"][0]["sha256"],
+        "commit": report["commit"],
     }
     options.out.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
     print(f"{run.name}: {found['accuracy']['value']:.1%} of the photographs ({run.varies})")

@@ -1,9 +1,13 @@
 """How well checkpoints read real faces: results/real_faces.json."""
 
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
-from docs.blocks.markdown import Makers, percent, result, table
+import yaml
+
+from docs.blocks.markdown import ROOT, Makers, percent, result, table
+from ifdd.evaluation.tables import percent_range
 
 SCOPES = {"restricted": "the folder's", "all": "all"}
 """Key in the result file -> the classes among which predictions are scored."""
@@ -28,8 +32,7 @@ def real_faces() -> str:
 
 
 def _with_interval(value: dict[str, Any]) -> str:
-    low, high = value["interval"]
-    return f"{percent(value['value'])} ({100 * low:.1f} to {100 * high:.1f})"
+    return f"{percent(value['value'])} ({percent_range(value['interval'])})"
 
 
 def recalls() -> str:
@@ -64,6 +67,7 @@ def coverage() -> str:
 
 def study(name: str) -> str:
     """List what was varied in a study's recipe, and what it changed."""
+    runs = yaml.safe_load((ROOT / "benchmarks" / f"{name}.yaml").read_text(encoding="utf-8"))["runs"]
     rows = [
         (
             run["varies"],
@@ -71,9 +75,15 @@ def study(name: str) -> str:
             _with_interval(run["surest_half"]),
             "" if run["validation"] is None else percent(run["validation"]),
         )
-        for run in result(name).values()
+        for run in ordered(result(name), runs)
     ]
     return table(("varied", "photographs", "the surest half of them", "rendered people"), rows)
+
+
+def ordered(rows: Mapping[str, Any], names: Collection[str]) -> list[Any]:
+    """Return the rows of a study in the order of its runs; rows of runs that it no longer has keep their places."""
+    known = iter([name for name in names if name in rows])
+    return [rows[next(known) if name in names else name] for name in rows]
 
 
 def limits() -> str:

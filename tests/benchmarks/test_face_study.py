@@ -1,17 +1,25 @@
 """The study of rendered faces: every run changes what it says, and nothing else."""
 
 import argparse
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from benchmarks.face_study import Run, options_of, read_study, reduce, train
+from benchmarks import face_study
+from benchmarks.face_study import Run, crop, options_of, read_study, reduce, settings_of, train, words_of
+from docs.blocks import real_faces
+from docs.blocks.real_faces import ordered
 from ifdd.data.manifest import Manifest, Sample, write_manifest
+from ifdd.data.preparation.prepare import prepare
 from ifdd.errors import InputError
 from ifdd.model import BACKBONES, create_model
 from ifdd.records import BestEpoch, DatasetRecord, SubsetScores, TrainingClips, TrainingRecord
+from tests.helpers.videos import write_clip_manifest
 
 ROOT = Path(__file__).parents[2]
 STUDY, FACTORS = (ROOT / "benchmarks" / f"face_{name}.yaml" for name in ("study", "factors"))
@@ -62,21 +70,98 @@ def test_every_run_builds_a_model_for_its_crops(study: Path, name: str, monkeypa
     assert config.alignment == runs[name].alignment
 
 
-def test_a_run_starts_only_from_a_finished_run(tmp_path: Path) -> None:
-    recipe, runs = read_study(STUDY)
-    options = argparse.Namespace(work=tmp_path, manifest=tmp_path, detector_model=None, training="")
-    crops = tmp_path / "faces_landmarks_96"
-    crops.mkdir()
-    (crops / "manifest.csv").touch()
-    with pytest.raises(InputError, match="whole starts from base, which is not finished; train base first"):
-        train(recipe, runs["whole"], options)
+def given(work: Path, **changes: object) -> argparse.Namespace:
+    """Return the options of the command."""
+    options = {"work": work, "manifest": Path("rendered/manifest.csv"), "detector_model": None, "training": ""}
+    return argparse.Namespace(**(options | changes))
+
+
+def finish(recipe: str, run: Run, options: argparse.Namespace) -> None:
+    """Leave what a finished training of a run leaves, apart from its weights."""
+    folder = options.work / run.name
+    folder.mkdir()
+    settings_of(words_of(recipe, run, options)).write(folder)
     best = BestEpoch(epoch=3, validation=SubsetScores(0.5, 0.5), selection="best WAR", chosen_on="validation")
     clips = TrainingClips(train=8, validation=2, unused=0, draws={"happy": 8})
-    (tmp_path / "whole").mkdir()
-    TrainingRecord("done", 3, 3, best, DatasetRecord("ab", True, None), clips).write(
-        tmp_path / "whole" / TrainingRecord.FILE
-    )
-    assert train(recipe, runs["whole"], options) == tmp_path / "whole" / "last.safetensors"
+    TrainingRecord("done", 3, 3, best, DatasetRecord("ab", True, None), clips).write(folder / TrainingRecord.FILE)
+
+
+def test_a_run_starts_only_from_a_finished_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    recipe, runs = read_study(STUDY)
+    with pytest.raises(InputError, match="whole starts from base, which is not finished; train base first"):
+        train(recipe, runs["whole"], given(tmp_path))
+    finish(recipe, runs["whole"], given(tmp_path))
+    assert train(recipe, runs["whole"], given(tmp_path)) == tmp_path / "whole" / "last.safetensors"
+
+
+def test_a_finished_run_is_scored_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    recipe, runs = read_study(STUDY)
+    finish(recipe, runs["further"], given(tmp_path))
+    (tmp_path / "there").mkdir()
+    (tmp_path / "further").rename(tmp_path / "there" / "further")
+    elsewhere = given(tmp_path / "there", training="--data.workers 8 --run.device cpu")
+    assert train(recipe, runs["further"], elsewhere) == tmp_path / "there" / "further" / "last.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"options": {"data.class_weights": {"sad": 3}}}, "data.class_weights"),
+        ({"start": "further"}, "model.weights"),
+        ({"clips": 0.5}, "data.manifest"),
+        ({"manifest": "other/manifest.csv"}, "data.manifest"),
+        ({"changes": "configs/face_third.yaml"}, "optimization.epochs"),
+    ],
+)
+def test_a_finished_run_with_other_options_is_refused(
+    changes: dict[str, Any], named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights are not those of the run that the study describes now."""
+    monkeypatch.chdir(ROOT)
+    recipe, runs = read_study(STUDY)
+    finish(recipe, runs["fourteen"], given(tmp_path))
+    with pytest.raises(InputError, match=rf"{tmp_path / 'fourteen'} was trained with other options .*{named}"):
+        train(recipe, replace(runs["fourteen"], **changes), given(tmp_path))
+
+
+def test_crops_of_other_clips_are_refused(tmp_path: Path) -> None:
+    rendered = write_clip_manifest(tmp_path, ["happy", "sad"], count=8)
+    prepare("manifest", rendered, tmp_path / "faces_landmarks_96")
+    crop(Run("base", "nothing"), given(tmp_path, manifest=tmp_path / "x" / ".." / rendered.name))
+    with pytest.raises(
+        InputError, match=r"faces_landmarks_96 holds crops of .*test.csv, not of .*b.csv; choose another"
+    ):
+        crop(Run("base", "nothing"), given(tmp_path, manifest=tmp_path / "b.csv"))
+
+
+def test_a_row_names_what_was_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows from before have no hashes and stay."""
+    share = {"value": 0.5, "interval": [0.4, 0.6]}
+    scores = {"accuracy": share, "surest_half": share, "recalls": {"happy": share}}
+    report = {
+        "folder": {"photographs": 500, "sha256": "of the folder"},
+        "checkpoints": [{"sha256": "of the weights", "restricted": scores}],
+        "commit": "289c38af100a",
+    }
+    monkeypatch.setattr(face_study, "score", lambda words: Path(words[-1]).write_text(json.dumps(report)))
+    monkeypatch.setattr(face_study, "validation", lambda checkpoint: 0.75)
+    out = tmp_path / "table.json"
+    out.write_text(json.dumps({"before": {"varies": "much"}}))
+    face_study.record(Run("base", "nothing"), tmp_path / "last.safetensors", given(tmp_path, folder=tmp_path, out=out))
+    table = json.loads(out.read_text())
+    assert table["before"] == {"varies": "much"}
+    named = [table["base"][name] for name in ("folder_sha256", "checkpoint_sha256", "commit")]
+    assert named == ["of the folder", "of the weights", "289c38af100a"]
+
+
+def test_the_page_shows_the_order_of_the_study() -> None:
+    rows = {"lost": 1, "c": 2, "old": 3, "a": 4, "b": 5}
+    assert ordered(rows, ["a", "b", "planned", "c"]) == [1, 4, 3, 5, 2]
+    shown = real_faces.study("face_study").splitlines()
+    (same,) = (number for number, row in enumerate(shown) if row.startswith("| the same, photographs from the middle"))
+    assert shown[same - 1].startswith("| the whole seventh set, 14,400 clips, 12 epochs in one stage |")
 
 
 def test_a_share_of_the_training_clips_keeps_the_others(tmp_path: Path) -> None:
