@@ -157,7 +157,8 @@ def run(options: argparse.Namespace) -> None:
     items = find_items(options.folder, options.classes)
     classes = tuple(dict.fromkeys(item.label for item in items))
     detector = choose_detector(options.detector_model, print)()
-    names = list(dict.fromkeys([*options.checkpoint, DEMONSTRATION]))
+    given = list(dict.fromkeys(options.checkpoint))
+    names = list(dict.fromkeys([*given, DEMONSTRATION]))
     readers = [Reader(name, detector, not options.no_flip) for name in names]
     for reader in readers:
         check_classes(reader, classes)
@@ -197,10 +198,10 @@ def run(options: argparse.Namespace) -> None:
         "checkpoints": scored,
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
+    if options.store:
+        store(given, scored, report["folder"])
     options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     draw_curves(report, options.out.with_suffix(".png"))
-    if options.store:
-        store(options.checkpoint, scored, report["folder"])
     text = markdown(report, options.out.with_suffix(".png").name)
     options.out.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)
@@ -312,7 +313,12 @@ def describe(reader: Reader) -> dict[str, Any]:
 
 
 def store(checkpoints: Sequence[str], scored: Sequence[dict[str, Any]], folder: dict[str, Any]) -> None:
-    """Store the accuracy among the folder's classes in the checkpoints' files.
+    """Store the accuracy among the folder's classes in the checkpoints' files, whose hashes change with it.
+
+    Args:
+        checkpoints: the files, each once.
+        scored: the scores of these checkpoints, then of others; their hashes become those of the new files.
+        folder: what the report says of the folder.
 
     Raises:
         InputError: a file cannot be written.
@@ -329,6 +335,7 @@ def store(checkpoints: Sequence[str], scored: Sequence[dict[str, Any]], folder: 
             interval=tuple(accuracy["interval"]),
         )
         save_measurement(checkpoint, find_checkpoint(checkpoint), measured)
+        scores["sha256"] = file_sha256(find_checkpoint(checkpoint))
 
 
 def command(options: argparse.Namespace) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 
 import benchmarks.real_faces
 from benchmarks.real_faces import Photograph, Reader, find_items, folder_hash, locate, main
@@ -17,7 +18,8 @@ from ifdd.errors import InputError
 from ifdd.faces.alignment import align_face
 from ifdd.faces.boxes import FaceBox
 from ifdd.faces.detection import DetectorChoice, HaarDetector
-from ifdd.model import DEMONSTRATION, create_model, find_checkpoint, save_checkpoint
+from ifdd.files import file_sha256
+from ifdd.model import DEMONSTRATION, create_model, find_checkpoint, load_checkpoint, save_checkpoint
 from ifdd.records import CheckpointRecord
 from ifdd.synth import SynthConfig, render_clip
 from ifdd.video.encode import write_video
@@ -94,6 +96,24 @@ def test_table_and_curves_are_written(result: tuple[Path, dict[str, Any]]) -> No
     assert f"{100 * accuracy:.1f} % (" in table
     assert report["command"] in table
     assert cv2.imread(str(out.with_suffix(".png"))) is not None
+
+
+def test_each_accuracy_is_stored_in_its_own_file(tmp_path: Path) -> None:
+    """A checkpoint that is given twice counts once, and the report names the files as they are afterwards."""
+    for name in ("happy/a.png", "happy/b.png", "sad/a.png"):
+        write_picture(tmp_path / "faces" / name, np.full((40, 40, 3), 128, np.uint8))
+    words = [str(tmp_path / "faces"), "--store", "--out", str(tmp_path / "out.json")]
+    paths = [tmp_path / "happy.safetensors", tmp_path / "sad.safetensors"]
+    for always, path in enumerate(paths):
+        model = create_model("ifdd_tiny", 7, "backbone_only", frames=8, size=32)
+        torch.nn.init.zeros_(model.head.classifier.weight)
+        torch.nn.init.constant_(model.head.classifier.bias[always : always + 1], 9.0)
+        save_checkpoint(path, model, LABEL_SETS["dfew"], 1.0, CheckpointRecord())
+    main([*words, *(f"--checkpoint={path}" for path in (paths[0], paths[0], paths[1]))])
+    scored = json.loads((tmp_path / "out.json").read_text())["checkpoints"]
+    assert [each["sha256"] for each in scored[:2]] == [file_sha256(path) for path in paths]
+    stored = [load_checkpoint(path).record.measured for path in paths]
+    assert [each and each.accuracy for each in stored] == pytest.approx([2 / 3, 1 / 3])
 
 
 def test_a_photograph_is_read_as_a_still_clip_of_its_crop(folder: Path) -> None:
