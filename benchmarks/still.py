@@ -1,8 +1,8 @@
 """How many windows count as still: those of living people, and those of photographs that are filmed.
 
-DIR contains videos of living people (see ``real_videos.py``), PHOTOGRAPHS photographs of faces. Eight photographs
-at a time hang on a wall and filmed for three seconds by a fixed or a shaking camera, with flicker, noise and strong
-compression. Everything is read as by ``ifdd recognize``.
+DIR/videos contains videos of living people, as for ``real_videos.py``, PHOTOGRAPHS photographs of faces. Eight
+photographs at a time hang on a wall and are filmed for three seconds by a fixed or a shaking camera, with flicker,
+noise and strong compression. Everything is read as by ``ifdd recognize``.
 
     python benchmarks/still.py DIR --photographs PHOTOGRAPHS --detector-model yunet_n_640_640.onnx
 """
@@ -11,6 +11,7 @@ import argparse
 import json
 import math
 import platform
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -22,12 +23,19 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from ifdd.errors import InputError
 from ifdd.faces.detection import YuNetDetector
 from ifdd.faces.quality import STILL
 from ifdd.inference import Recognizer
 from ifdd.video.images import decode_image, read_image_bytes
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.real_videos import find_videos
+
 FRAMES, WIDTH, HEIGHT, TILE, MARGIN = 75, 640, 360, 160, 40
+
+EACH = 8
+"""Photographs in a video."""
 
 KINDS = (
     "fixed",
@@ -44,16 +52,31 @@ KINDS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of videos of living people")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder that holds videos/, of living people")
     parser.add_argument("--photographs", type=Path, required=True, help="folder of photographs of faces")
     parser.add_argument("--detector-model", type=Path, required=True, help="YuNet's .onnx file")
     parser.add_argument("--out", type=Path, default=Path("results/still.json"))
     options = parser.parse_args()
+    try:
+        run(options)
+    except InputError as error:
+        parser.exit(2, f"still: {error}\n")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Read everything and write the result.
+
+    Raises:
+        InputError: there are no videos, or too few photographs.
+    """
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+    videos = find_videos(options.folder)
+    photographs = sorted(options.photographs.rglob("*.jpg"))
+    if len(photographs) < (needed := EACH * len(KINDS)):
+        raise InputError(f"{options.photographs} has {len(photographs)} of {needed} photographs (*.jpg); add some")
     recognizer = Recognizer.from_checkpoint(detector=YuNetDetector(options.detector_model))
     random = np.random.default_rng(2)
-    photographs = sorted(options.photographs.rglob("*.jpg"))
     random.shuffle(photographs)
     windows: Counter[str] = Counter()
     still: Counter[str] = Counter()
@@ -64,11 +87,11 @@ def main() -> None:
             still[kind] += entry.flaw == STILL
         print(kind, path.name, windows[kind], still[kind], flush=True)
 
-    for path in sorted(options.folder.iterdir()):
+    for path in videos:
         read("living people", path)
     with tempfile.TemporaryDirectory() as folder:
         for number, kind in enumerate(KINDS):
-            film(Path(folder) / f"{number}.mp4", photographs[8 * number : 8 * number + 8], kind, random)
+            film(Path(folder) / f"{number}.mp4", photographs[EACH * number : EACH * (number + 1)], kind, random)
             read(f"photographs, {kind}", Path(folder) / f"{number}.mp4")
     rows = [{"kind": kind, "windows": count, "still": still[kind]} for kind, count in windows.items()]
     report = {"machine": {"processor": platform.machine(), "python": platform.python_version()}, "kinds": rows}

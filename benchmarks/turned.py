@@ -1,9 +1,9 @@
-"""How often turned faces are turned upright: the faces of real videos, turned by 0 to 315 degrees.
+"""How often turned faces are turned upright: the faces of real videos, turned by 0 to 270 degrees.
 
-DIR contains the videos, in which everybody is upright; they are not part of the project (see ``real_videos.py``). Every
-video is turned as a whole, without any metadata, and searched as by ``ifdd recognize``. A sighting is a face that is
-detected at a place where the detector finds one in the unturned picture. It is right if its turn and roll differ from
-the true ones by at most 45 degrees, read if its quality is not lowered below 0.2 by an uncertain turn.
+DIR/videos contains the videos, in which everybody is upright, as for ``real_videos.py``; they are not part of the
+project. Every video is turned as a whole, without any metadata, and searched as by ``ifdd recognize``. A sighting is a
+face that is detected at a place where the detector finds one in the unturned picture. It is right if its turn and roll
+differ from the true ones by at most 45 degrees, read if its quality is not lowered below 0.2 by an uncertain turn.
 ``right_untried`` counts those that lean by at most 45 degrees anyway: without the search, only these were upright.
 
     python benchmarks/turned.py DIR --detector-model yunet_n_640_640.onnx
@@ -13,6 +13,7 @@ import argparse
 import json
 import math
 import platform
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from ifdd.errors import InputError
 from ifdd.evaluation.calibration.confidence import wilson_interval
 from ifdd.faces.boxes import FaceBox, wrap_degrees
 from ifdd.faces.detection import FaceDetector, YuNetDetector
@@ -31,6 +33,9 @@ from ifdd.faces.upright import FaceSearch
 from ifdd.video.frames import Frame
 from ifdd.video.shots import ShotBoundaryDetector
 from ifdd.video.sources import open_video
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.real_videos import find_videos
 
 ANGLES = (0, 45, 60, 90, 135, 180, 270)
 """Clockwise turns of the whole video."""
@@ -56,17 +61,30 @@ class Sighting(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of videos of upright people")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder that holds videos/, of upright people")
     parser.add_argument("--detector-model", type=Path, required=True, help="YuNet's .onnx file")
     parser.add_argument("--out", type=Path, default=Path("results/turned.json"))
     options = parser.parse_args()
+    try:
+        run(options)
+    except InputError as error:
+        parser.exit(2, f"turned: {error}\n")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Search everything and write the result.
+
+    Raises:
+        InputError: there are no videos.
+    """
     cv2.setNumThreads(1)
+    videos = find_videos(options.folder)
     detector = YuNetDetector(options.detector_model)
     rows: list[dict[str, Any]] = []
     sightings: dict[int, list[Sighting]] = {angle: [] for angle in ANGLES}
     faces = dict.fromkeys(ANGLES, 0)
     plain_seconds = search_seconds = 0.0
-    for path in sorted(options.folder.iterdir()):
+    for path in videos:
         frames, truth, seconds = find_truth(path, detector)
         plain_seconds += seconds
         for angle in ANGLES:

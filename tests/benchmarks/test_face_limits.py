@@ -1,10 +1,14 @@
 """The diagnosis of what limits a checkpoint: the regression that replaces the classifier, and what it is fitted to."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 
-from benchmarks.face_limits import read_by_regression, read_features
-from benchmarks.real_faces import Photograph, Reader
+from benchmarks.face_limits import check_counts, read_by_regression, read_features
+from benchmarks.real_faces import Item, Photograph, Reader
+from ifdd.errors import InputError
 from ifdd.faces.detection import HaarDetector
 from ifdd.model import DEMONSTRATION
 
@@ -16,6 +20,17 @@ def test_the_regression_reads_what_it_has_not_seen() -> None:
     assert np.mean(read_by_regression(told, targets).argmax(1) == targets) > 0.99
     untold = random.normal(size=(200, 40))
     assert np.mean(read_by_regression(untold, targets).argmax(1) == targets) < 0.4
+
+
+def test_every_fold_needs_a_photograph_of_every_class() -> None:
+    items = [Item(Path("a.jpg"), label) for label in ("happy", "sad") for _ in range(10)]
+    check_counts(items, Path("faces"))
+    with pytest.raises(
+        InputError, match=r"faces has fewer than 10 photographs of happy \(9\), fear \(1\): one for each"
+    ):
+        check_counts([*items[1:], Item(Path("a.jpg"), "fear")], Path("faces"))
+    with pytest.raises(InputError, match="fewer than two classes"):
+        check_counts(items[:10], Path("faces"))
 
 
 def test_features_are_what_the_classifier_receives() -> None:
