@@ -3,7 +3,8 @@
 Every model is tested on the same clips, as they are and under every change of ``ifdd evaluate --stress``, and on the
 same minimal pairs, as ``ifdd synth --pairs`` writes them. A model of several seeds has several checkpoints: their
 predictions are pooled, so its scores are means over the seeds, and the intervals draw people with the predictions of
-all seeds. The predictions of each checkpoint are kept, so an interrupted run resumes, and models can be added later.
+all seeds. The predictions of each checkpoint are kept, so an interrupted run resumes, and models can be added later, as
+long as the code is the same.
 
     ifdd synth runs/dynamics/pairs --pairs 200 --seed 1 --size 64 --test 0.35
     python benchmarks/dynamics.py 'full=runs/study/runs/full/visible_100/*/best.safetensors' \\
@@ -70,9 +71,8 @@ class Clips(NamedTuple):
         """Return a name for the predictions of a checkpoint: the hash of all that they depend on."""
         manifests = [self.manifest.sha256, self.pairs_manifest.sha256 if self.pairs_manifest else None]
         clips = [sample.clip_id for sample in self.samples]
-        return recipe_hash(
-            [file_sha256(find_checkpoint(checkpoint)), manifests, clips, list(conditions_of(self.stresses))]
-        )
+        weights = file_sha256(find_checkpoint(checkpoint))
+        return recipe_hash([weights, manifests, clips, list(conditions_of(self.stresses)), software()])
 
 
 class Answers(NamedTuple):
@@ -130,7 +130,7 @@ def run(options: argparse.Namespace) -> None:
     report = {
         "command": shlex.join(["python", "benchmarks/dynamics.py", *sys.argv[1:]]),
         "machine": {"device": device_name(device), "system": platform.system(), "processor": platform.machine()},
-        **running_software("ifdd", "torch", "opencv-python-headless", "python").plain(),
+        **software(),
         "seconds": round(sum(each["seconds"] for row in rows for each in row["checkpoints"]), 1),
         "clips": describe(clips.manifest, clips.samples),
         "pairs": describe(clips.pairs_manifest, clips.pairs) if clips.pairs_manifest else None,
@@ -138,6 +138,11 @@ def run(options: argparse.Namespace) -> None:
     }
     write_text(options.out, json.dumps(report, indent=1) + "\n")
     console.print(summary(rows))
+
+
+def software() -> dict[str, Any]:
+    """Return the commit of ifdd and the versions that predictions may depend on."""
+    return running_software("ifdd", "torch", "opencv-python-headless", "python").plain()
 
 
 def find_models(words: Sequence[str]) -> list[Model]:

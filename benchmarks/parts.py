@@ -83,7 +83,8 @@ def compare(video: Path, options: argparse.Namespace, folder: Path) -> dict[str,
     whole, parts = (
         recognized(video, options, folder / f"{video.stem} {size}", size) for size in (None, options.part_seconds)
     )
-    pairs = list(zip(whole.tracks, parts.tracks, strict=False))
+    others = tracks_by_id(parts)
+    pairs = [(track, others[track.id]) for track in whole.tracks if track.id in others]
     same = [pair for pair in pairs if pair[0].boxes == pair[1].boxes]
     return {
         "people": [len(whole.tracks), len(parts.tracks)],
@@ -114,13 +115,17 @@ def equal_windows(one: RecognizedTrack, other: RecognizedTrack) -> bool:
 
 def same_expression(whole: Recognition, parts: Recognition) -> float:
     """Return the share of the time of all people, in steps of 0.1 s, in which they show the same expression."""
-    agreed = total = 0
+    agreed, total, others = 0, 0, tracks_by_id(parts)
     for track in whole.tracks:
-        other = next((each for each in parts.tracks if each.id == track.id), None)
+        other = others.get(track.id)
         for now in np.arange(track.start_seconds + 0.05, track.end_seconds, 0.1):
             total += 1
             agreed += other is not None and label_at(track, now) == label_at(other, now)
     return agreed / total
+
+
+def tracks_by_id(recognition: Recognition) -> dict[int, RecognizedTrack]:
+    return {track.id: track for track in recognition.tracks}
 
 
 def label_at(track: RecognizedTrack, now: float) -> str | None:

@@ -98,7 +98,7 @@ def test_seeds_are_averaged(work: Path) -> None:
 
 
 def test_an_interrupted_run_resumes(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kept predictions are used for the same checkpoint and clips, and for no others."""
+    """Kept predictions are used for the same checkpoint, clips and code, and for no others."""
     calls = []
 
     def load(path: str) -> Checkpoint:
@@ -112,6 +112,10 @@ def test_an_interrupted_run_resumes(work: Path, monkeypatch: pytest.MonkeyPatch)
     assert again == first
     run(options(work, out=work / "again.json", stress="reversal"))
     assert len(calls) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr("benchmarks.dynamics.software", lambda: {"versions": {}, "commit": "another"})
+        run(options(work, out=work / "again.json"))
+    assert len(calls) == 2
     for kept in (work / "predictions").iterdir():
         kept.write_bytes(b"PK")
     with pytest.raises(InputError, match="is damaged"):
