@@ -34,6 +34,7 @@ from ifdd.data.manifest import Sample
 from ifdd.data.packs.reader import Pack
 from ifdd.data.packs.writer import write_pack
 from ifdd.data.transforms import AugmentationConfig, ClipAugmentation
+from ifdd.model.inspection.measuring import device_name
 from ifdd.synth import PRESETS, SynthConfig, render_clip
 from ifdd.video.images import decode_image
 
@@ -70,10 +71,8 @@ def main() -> None:
 
 def machine() -> dict[str, Any]:
     """Return the software and hardware that the speeds depend on."""
-    info = Path("/proc/cpuinfo")
-    models = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
     return {
-        "processor": models[0] if models else platform.processor(),
+        "processor": device_name("cpu"),
         "cores": os.cpu_count(),
         "system": platform.system(),
         "python": platform.python_version(),

@@ -98,7 +98,7 @@ DEGRADATIONS: dict[str, Degradation] = {
     "fogged": Degradation(fogged, (0.5, 0.25, 0.12, 0.06), "factor on the contrast"),
     "noisy": Degradation(noisy, (10, 20, 40), "grey levels"),
 }
-"""In the order in which they follow each other in nature, nearly: a small picture is not blurred afterwards."""
+"""Of several, those further down are applied first. A picture is shrunk last: blur is in pixels of the original."""
 
 COMBINED: dict[str, Callable[[FaceQuality], float]] = {
     "product": lambda quality: quality.score,

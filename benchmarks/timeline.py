@@ -93,19 +93,6 @@ def main() -> None:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(report["timeline"], indent=1))
-    print("\n".join(page_rows(report)))
-
-
-def page_rows(report: dict[str, Any]) -> list[str]:
-    """Return the rows of the table in docs/recognize.md."""
-    rows = []
-    for row in report["tracking"]:
-        if row["detect_every"] in (1, None):
-            searched = "every frame" if row["detect_every"] else "8 times a second"
-            idf1 = f"{100 * row['idf1']:.1f} %"
-            cells = (row["crowd"], row["detector"], searched, idf1, row["tracks"], row["switches"])
-            rows.append("| " + " | ".join(map(str, (*cells, f"{row['times_real_time']:.1f}"))) + " |")
-    return rows
 
 
 def write_crowd(folder: Path, number: int, config: CrowdConfig) -> Crowd:
