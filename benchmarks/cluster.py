@@ -3,12 +3,14 @@
 The same videos (one of SynthDFER's, copied) are recognised by each pool in turn; Ray runs on this machine, as one
 cluster. A worker reserves one core. Until every worker has finished its first video, it starts and loads the model:
 that is timed apart. The speed is that of the videos after it. Each call adds a round to the report, which has the
-medians: on a machine that others use, a single round says little.
+medians: on a machine that others use, a single round says little. Rounds of other code, weights or settings are
+replaced.
 
     python -m benchmarks.cluster
 """
 
 import argparse
+import hashlib
 import json
 import logging
 import os
@@ -23,13 +25,17 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import ifdd
 from ifdd.clusters import Cluster, import_ray
+from ifdd.evaluation.protocol import commit
 from ifdd.faces.detection import choose_detector
 from ifdd.faces.tracking import TrackingOptions
+from ifdd.files import file_sha256
 from ifdd.inference import WindowOptions
 from ifdd.inference.batch.crew import Crew
 from ifdd.inference.batch.jobs import Job
 from ifdd.inference.batch.worker import Settings
+from ifdd.model import find_checkpoint
 from ifdd.model.inspection.measuring import device_name
 from ifdd.processes import available_cores
 from ifdd.synth import PRESETS
@@ -50,6 +56,10 @@ def main() -> None:
     parser.add_argument("--detector-model", type=Path, help="YuNet's .onnx file")
     parser.add_argument("--out", type=Path, default=Path("results/cluster.json"))
     options = parser.parse_args()
+    if min(options.workers) < 1:
+        parser.error("--workers takes numbers from 1")
+    if options.videos <= max(options.workers):
+        parser.error(f"--videos {options.videos} leaves none after the first of each worker; give more than workers")
     logging.disable()
     with tempfile.TemporaryDirectory() as folder:
         jobs = write_videos(options.keep or Path(folder), options.videos, options.seconds)
@@ -62,18 +72,43 @@ def main() -> None:
                     measured.append({"pool": pool, "workers": workers, **found})
                     print(measured[-1], flush=True)
         check_same([Path(folder) / f"{each['pool']}-{each['workers']}" for each in measured])
-    about = {
+    about = describe(options)
+    rounds = [*earlier_rounds(options.out, about), measured]
+    report = {
+        **about,
+        "commit": commit(),
+        "medians": medians(rounds),
+        "ray_to_local": ratios(rounds),
+        "rounds": rounds,
+    }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def describe(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what rounds must have in common for their medians to mean anything."""
+    detector = choose_detector(options.detector_model, print).model
+    return {
         "machine": {"processor": device_name("cpu"), "cores": available_cores(), "python": platform.python_version()},
         "ray": version("ray"),
         "checkpoint": options.checkpoint,
-        "detector": "yunet" if choose_detector(options.detector_model, print).model else "haar",
+        "detector": "yunet" if detector else "haar",
+        "sha256": {
+            "code": code_sha256(),
+            "checkpoint": file_sha256(find_checkpoint(options.checkpoint)),
+            "detector": file_sha256(detector) if detector else None,
+        },
         "videos": {"count": options.videos, "seconds": options.seconds},
         "workers": options.workers,
     }
-    rounds = [*earlier_rounds(options.out, about), measured]
-    report = {**about, "medians": medians(rounds), "ray_to_local": ratios(rounds), "rounds": rounds}
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def code_sha256() -> str:
+    """Return a hash of the source of ifdd. A commit would not do: the written report makes the checkout dirty."""
+    root, digest = Path(ifdd.__file__).parent, hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root)} {file_sha256(path)}\n".encode())
+    return digest.hexdigest()
 
 
 def earlier_rounds(path: Path, about: dict[str, Any]) -> list[list[dict[str, Any]]]:
@@ -103,11 +138,13 @@ def ratios(rounds: list[list[dict[str, Any]]]) -> dict[str, float]:
 
 def write_videos(folder: Path, count: int, seconds: float) -> list[Job]:
     """Write one video several times."""
-    if not (folder / "story.mp4").exists():
+    story = folder / f"{seconds:g}_seconds.mp4"
+    if not story.exists():
         write_story(folder, ["happy", "angry"], PRESETS["wild"], 0, StoryConfig(seconds=seconds / 2))
+        (folder / "story.mp4").rename(story)
     jobs = [Job(str(folder / f"{number}.mp4"), str(number)) for number in range(count)]
     for job in jobs:
-        shutil.copyfile(folder / "story.mp4", job.video)
+        shutil.copyfile(story, job.video)
     return jobs
 
 

@@ -8,7 +8,8 @@ A tiny run of ``ifdd train`` on the CPU is ended again and again, and resumed wi
     disk        files may grow to a random size only, as on a full disk
     damage      SIGKILL, and a byte of resume.ckpt is changed afterwards
 
-When a run has ended, its weights, metrics and training.json have to be those of the uninterrupted run, byte for byte.
+Only an end that hit something counts: a process that loads clips, a file that exists. When a run has ended, its
+weights, metrics and training.json have to be those of the uninterrupted run, byte for byte.
 
     python benchmarks/kills.py
 """
@@ -37,7 +38,7 @@ from ifdd.files import write_text
 from ifdd.training.engine.state import RESUME_FILE
 from ifdd.training.train import train  # noqa: F401 (loads the engine before processes are forked)
 
-RECIPE = {
+RECIPE: dict[str, dict[str, Any]] = {
     "model": {"preset": "ifdd_tiny", "overrides": {"size": 32}},
     "data": {
         "name": "SynthDFER",
@@ -55,6 +56,10 @@ COMPARED = ("best.safetensors", "last.safetensors", "training.json", "csv/versio
 KINDS = ("kill", "terminate", "worker", "disk", "damage")
 CLIPS = ("--clips", "35", "--size", "40", "--preset", "easy", "--identities", "40", "--workers", "1")
 LIMIT_SECONDS = 1800.0
+MOST_RUNS = 10
+"""Runs for each end asked for, at most: moments that hit nothing do not count."""
+LOADER = "pt_data_worker"
+"""What torch calls a process that loads clips."""
 SMALL_FILE, LARGE_FILE = 1_000_000, 40_000_000
 
 
@@ -82,6 +87,11 @@ def main() -> None:
         "--out", type=Path, default=Path("results/kills.json"), help="result; its other ways to end them are kept"
     )
     options = parser.parse_args()
+    for kind in options.kinds.split(","):
+        if kind not in KINDS:
+            parser.error(f"unknown kind {kind!r}; choose some of {', '.join(KINDS)}")
+    if recipe_in(options.out) not in (None, settings_of(options.epochs)):
+        parser.error(f"{options.out} holds runs of another recipe; give another --out, or the same --epochs")
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         different = measure(Path(folder), options)
@@ -91,7 +101,8 @@ def main() -> None:
 
 def measure(folder: Path, options: argparse.Namespace) -> bool:
     """Measure all ways and write the results; return whether any run was different."""
-    recipe, settings = write_recipe(folder, options)
+    settings = settings_of(options.epochs)
+    recipe = write_recipe(folder, settings, options.manifest)
     reference = folder / "reference"
     start = time.monotonic()
     if code := wait(begin(recipe, reference)):
@@ -113,17 +124,26 @@ def measure(folder: Path, options: argparse.Namespace) -> bool:
     return any_different
 
 
-def write_recipe(folder: Path, options: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
-    """Write the recipe and, if there are none, its clips; return its file and its settings without the clips."""
-    manifest = options.manifest
+def settings_of(epochs: int) -> dict[str, Any]:
+    """Return the settings of the recipe without the clips."""
+    return RECIPE | {"optimization": RECIPE["optimization"] | {"epochs": epochs}}
+
+
+def recipe_in(path: Path) -> dict[str, Any] | None:
+    """Return the recipe of an earlier result; None without one."""
+    found: dict[str, Any] | None = json.loads(path.read_text())["recipe"] if path.exists() else None
+    return found
+
+
+def write_recipe(folder: Path, settings: dict[str, Any], manifest: Path | None) -> Path:
+    """Write the recipe and, without a manifest, its clips; return its file."""
     if manifest is None:
         ifdd(["synth", str(folder / "clips"), *CLIPS])
         manifest = folder / "clips" / "manifest.csv"
-    data: dict[str, Any] = RECIPE["data"]  # type: ignore[assignment]
-    settings = RECIPE | {"optimization": RECIPE["optimization"] | {"epochs": options.epochs}}  # type: ignore[operator]
     recipe = folder / "recipe.yaml"
-    recipe.write_text(yaml.safe_dump(settings | {"data": data | {"manifest": str(manifest.absolute())}}))
-    return recipe, settings
+    data = settings["data"] | {"manifest": str(manifest.absolute())}
+    recipe.write_text(yaml.safe_dump(settings | {"data": data}))
+    return recipe
 
 
 def content(path: Path) -> bytes:
@@ -143,6 +163,8 @@ def measure_kind(kind: str, folder: Path, recipe: Path, seconds: float, options:
     runs = 0
     while len(events) < options.kills:
         runs += 1
+        if runs > MOST_RUNS * options.kills:
+            raise SystemExit(f"{kind}: only {len(events)} ends hit anything in {runs - 1} runs")
         out = folder / f"{kind}_{runs}"
         events += interrupted(recipe, out, runs, kind, seconds, options.kills - len(events), rng)
         reference = folder / "reference"
@@ -171,31 +193,44 @@ def interrupted(
         begun = time.monotonic()
         pid = begin(recipe, out, limit)
         moment = begun + rng.uniform(0, 0.8 * seconds)
-        while (code := poll(pid)) is None and (kind == "disk" or over or time.monotonic() < moment):
-            time.sleep(0.005)
-        lasted = time.monotonic() - begun
-        if code is None:
-            code = end(pid, kind)
-        if code == 0:
-            if kind == "worker" and not over and begun + lasted >= moment:
-                events.append(Event(run, kind, round(lasted, 3), code, epochs_of(out)))
+        if over or kind == "disk":
+            code, lasted = wait(pid), None if over else time.monotonic() - begun
+        else:
+            code, hit = end(pid, kind, moment)
+            lasted = None if hit is None else hit - begun
+        if code == 0 and kind != "worker":
             return events
-        if over or code not in (2, -signal.SIGKILL, 128 + signal.SIGTERM, -signal.SIGTERM):
+        if code != 0 and (lasted is None or code not in (2, -signal.SIGKILL, 128 + signal.SIGTERM, -signal.SIGTERM)):
             raise SystemExit(f"{kind}: exit code {code}: {tail(out)}")
-        if kind == "damage":
-            damage(out / RESUME_FILE, rng)
-        events.append(Event(run, kind, round(lasted, 3), code, epochs_of(out)))
+        if lasted is not None and (kind != "damage" or damage(out / RESUME_FILE, rng)):
+            events.append(Event(run, kind, round(lasted, 3), code, epochs_of(out)))
+        if code == 0:
+            return events
 
 
-def end(pid: int, kind: str) -> int:
-    """End a process in one way; return its exit code."""
-    if kind == "worker":
-        for worker in children(pid)[:1]:
-            with suppress(ProcessLookupError):
-                os.kill(worker, signal.SIGKILL)
-        return wait(pid)
-    os.kill(pid, signal.SIGTERM if kind == "terminate" else signal.SIGKILL)
-    return wait(pid)
+def end(pid: int, kind: str, moment: float) -> tuple[int, float | None]:
+    """End a process in one way at a moment, or as soon afterwards as there is something to hit.
+
+    Returns:
+        Its exit code, and when it was hit; None if it ended before.
+    """
+    while (code := poll(pid)) is None:
+        if time.monotonic() >= moment and strike(pid, kind):
+            hit = time.monotonic()
+            return wait(pid), hit
+        time.sleep(0.005)
+    return code, None
+
+
+def strike(pid: int, kind: str) -> bool:
+    """Send the signal of one way; return whether there was a process to send it to."""
+    victims = children(pid)[:1] if kind == "worker" else [pid]
+    for victim in victims:
+        try:
+            os.kill(victim, signal.SIGTERM if kind == "terminate" else signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+    return bool(victims)
 
 
 def begin(recipe: Path, out: Path, limit: int | None = None) -> int:
@@ -242,22 +277,24 @@ def wait(pid: int) -> int:
 
 
 def children(pid: int) -> list[int]:
-    """Return the processes that load clips for a training."""
+    """Return the processes that load clips for a training; it starts others, such as git for the commit."""
     with suppress(OSError):
-        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        found = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return [child for child in found if Path(f"/proc/{child}/comm").read_text().strip() == LOADER]
     return []
 
 
-def damage(path: Path, rng: random.Random) -> None:
-    """Change a byte in the middle of a file, if it exists."""
+def damage(path: Path, rng: random.Random) -> bool:
+    """Change a byte in the middle of a file; return whether the file exists."""
     if not path.exists():
-        return
+        return False
     with path.open("r+b") as file:
         place = path.stat().st_size // 4 + rng.randrange(path.stat().st_size // 2)
         file.seek(place)
         byte = file.read(1)[0]
         file.seek(place)
         file.write(bytes([byte ^ 0xFF]))
+    return True
 
 
 def epochs_of(out: Path) -> int:
