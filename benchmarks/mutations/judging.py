@@ -23,7 +23,7 @@ FOLDERS = ("exported", "frames", "lists", "pack", "results", "truth")
 
 Verdict = Literal["result", "refused", "fault", "crash", "hang", "memory"]
 """result: read. refused: an InputError of one line. fault: another exception or a message of several lines. crash: the
-process died. hang: over time. memory: over memory."""
+process died. hang: over time, whether it answered or not. memory: over memory."""
 
 
 class Case(NamedTuple):

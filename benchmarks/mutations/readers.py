@@ -85,7 +85,7 @@ def read_lists(path: Path, random: Generator) -> None:
 
 def read_yaml(path: Path, random: Generator) -> None:
     """Parse a file of options as a command does; also with the other commands' options, which it then lacks."""
-    name = {"study": "study", "face_study": "study"}.get(path.stem, "train")
+    name = {"study": "study", "study_gpu": "study"}.get(path.stem, "train")
     command = random.choice([name, name, name, "recognize", "crossval", "evaluate"])
     parse(describe(command, load(command)), [f"--config={path}"])
 

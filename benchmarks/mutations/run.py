@@ -22,7 +22,10 @@ from benchmarks.mutations.judging import Outcome, judge
 from benchmarks.mutations.readers import READERS
 from benchmarks.mutations.seeds import Seeds, write_seeds
 from ifdd.console import console, progress_bar
+from ifdd.errors import InputError
+from ifdd.evaluation.protocol import commit
 from ifdd.limits import limit_opencv
+from ifdd.model.inspection.measuring import device_name
 
 LIMIT_SECONDS = 60.0
 """Longest case in seconds of the processor, which do not depend on what else the machine does."""
@@ -48,14 +51,21 @@ def main() -> None:
     parser.add_argument("--journal", type=Path, default=Path("mutations.jsonl"), help="outcomes so far, to resume from")
     parser.add_argument("--out", type=Path, default=Path("results/mutations.json"))
     options = parser.parse_args()
+    about = {"seed": options.seed, "commit": commit()}
+    try:
+        known = {} if options.only is not None else read_journal(options.journal, about)
+    except InputError as error:
+        parser.error(str(error))
+    known = {number: outcome for number, outcome in known.items() if outcome.verdict in GOOD}
     limit_opencv(os.environ)  # as the command line does; for the processes that are started
     with tempfile.TemporaryDirectory(prefix="ifdd-seeds-") as folder:
         seeds = write_seeds(Path(folder))
         if options.only is not None:
             console.print(judge(seeds, options.only, options.seed), markup=False)
             return
-        known = {n: each for n, each in read_journal(options.journal).items() if each.verdict in GOOD}
         with progress_bar("inputs") as bar, options.journal.open("a", encoding="utf-8") as journal:
+            if journal.tell() == 0:
+                journal.write(json.dumps(about) + "\n")
             numbers = [number for number in range(options.cases) if number not in known]
             task = bar.add_task("mutated inputs", total=options.cases, completed=options.cases - len(numbers))
             for outcome in outcomes(seeds, numbers, options.seed):
@@ -64,25 +74,35 @@ def main() -> None:
                 known[outcome.number] = outcome
                 bar.advance(task)
     found = [known[number] for number in sorted(known) if number < options.cases]
-    options.out.write_text(json.dumps(summarise(found, options.seed), indent=1) + "\n", encoding="utf-8")
+    options.out.write_text(json.dumps(summarise(found, about), indent=1) + "\n", encoding="utf-8")
     for outcome in found:
         if outcome.verdict not in GOOD:
             console.print(" ".join(map(str, outcome)), markup=False, soft_wrap=True)
 
 
-def read_journal(path: Path) -> dict[int, Outcome]:
-    """Return the outcomes of earlier runs, the newest of each case; the last line may be incomplete."""
+def read_journal(path: Path, about: dict[str, Any]) -> dict[int, Outcome]:
+    """Return the outcomes of earlier runs, the newest of each case; the last line may be incomplete.
+
+    Args:
+        path: the journal.
+        about: its first line: seed and commit, on which the outcome of a number depends.
+
+    Raises:
+        InputError: the journal is of another seed or commit.
+    """
+    first, *lines = (path.read_text(encoding="utf-8") if path.exists() else "").splitlines() or [""]
+    if first not in ("", json.dumps(about)):
+        raise InputError(f"{path} is of another seed or commit; delete it, or give another --journal")
     known: dict[int, Outcome] = {}
-    with suppress(FileNotFoundError):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            with suppress(ValueError, TypeError):
-                outcome = Outcome(*json.loads(line))
-                known[outcome.number] = outcome
+    for line in lines:
+        with suppress(ValueError, TypeError):
+            outcome = Outcome(*json.loads(line))
+            known[outcome.number] = outcome
     return known
 
 
-def summarise(found: list[Outcome], seed: int) -> dict[str, Any]:
-    """Return the content of the result file."""
+def summarise(found: list[Outcome], about: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of the result file; ``about`` is the first line of the journal."""
     rows = []
     for kind in READERS:
         own = [outcome for outcome in found if outcome.kind == kind]
@@ -99,8 +119,8 @@ def summarise(found: list[Outcome], seed: int) -> dict[str, Any]:
             }
         )
     return {
-        "machine": {"processor": platform.machine(), "python": platform.python_version()},
-        "seed": seed,
+        "machine": {"processor": device_name("cpu"), "python": platform.python_version()},
+        **about,
         "inputs": len(found),
         "limit_seconds": LIMIT_SECONDS,
         "limit_megabytes": LIMIT_MEGABYTES,
@@ -138,7 +158,7 @@ def _answer(ours: Connection, process: Any, number: int) -> Outcome:
         while time.monotonic() - begun < WALL_SECONDS:
             if ours.poll(1.0):
                 outcome: Outcome = ours.recv()
-                return outcome
+                return outcome._replace(verdict="hang") if outcome.seconds > LIMIT_SECONDS else outcome
             if _processor_seconds(process.pid) - before > START_SECONDS + LIMIT_SECONDS:
                 break
         return Outcome(number, kind, "", "", "hang", LIMIT_SECONDS, 0.0, "no answer")
@@ -193,7 +213,7 @@ def _status(name: str) -> float:
     """Return a number of megabytes that Linux keeps of this process."""
     for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
         if line.startswith(f"{name}:"):
-            return int(line.split()[1]) / 1000
+            return int(line.split()[1]) * 1024 / 1e6  # Linux calls 1024 bytes a kB
     return 0.0
 
 
