@@ -4,8 +4,9 @@
     python -m benchmarks.engines engines ifdd_tiny --batch 1        # and for every preset and batch
 
 The engines run in turn, round after round, because other programs of the machine slow all of them down: the ratio to
-PyTorch is that of the same round. Weights are random, which changes no speed. Each call adds its result to
-results/engines.json.
+PyTorch is that of the same round. PyTorch runs the model in its form for inference, as 'ifdd recognize' does. Weights
+are random, which changes no speed. Each call adds its result to results/engines.json, if that was measured with the
+same threads and software.
 """
 
 import argparse
@@ -19,11 +20,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+# as the command ifdd sets it, before torch is imported
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 import numpy as np
 import torch
 
-from ifdd.model import IFDD, PRESETS, create_model
+from benchmarks.speed import earlier_report
+from ifdd.errors import InputError
+from ifdd.model import IFDD, PRESETS, TorchEngine, create_model, inference_form
 from ifdd.model.engines import onnx_file, openvino_file
+from ifdd.model.inspection.measuring import device_name
 
 BASELINE = "pytorch"
 OUT = Path("results/engines.json")
@@ -40,28 +46,56 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=60, help="how long to measure after everything has started")
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True, help="time torch.compile too")
+    parser.add_argument("--out", type=Path, default=OUT, help="file to add the result to")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    try:
+        refuse_mixing(options.out, options.threads)
+        refuse_missing(options.folder, options.preset)
+    except InputError as error:
+        parser.error(str(error))
     runs = dict(engines(options.folder, options.preset, options.threads, options.compile))
     found = measure(options.preset, runs, options.batch, options.seconds)
-    add("timings", f"{options.preset} {options.batch}", found)
+    add(options.out, "timings", f"{options.preset} {options.batch}", found)
 
 
-def add(part: str, name: str, found: dict[str, Any]) -> None:
-    """Add a result to the file."""
-    report = json.loads(OUT.read_text(encoding="utf-8")) if OUT.exists() else {}
-    report["machine"] = machine()
+def refuse_mixing(out: Path, threads: int) -> None:
+    """Check that a result can be added to a file.
+
+    Raises:
+        InputError: the file is of another machine or other software, or its times of another number of threads.
+    """
+    timings = earlier_report(out, machine()).get("timings", {}).values()
+    if others := {each["threads"] for each in timings} - {threads}:
+        raise InputError(f"{out} was measured with {max(others)} threads; give that as --threads, or another --out")
+
+
+def refuse_missing(folder: Path, preset: str) -> None:
+    """Check that there are engines to compare.
+
+    Raises:
+        InputError: the folder has no exported file of the preset.
+    """
+    if not any(folder.glob(f"{preset}_*")):
+        raise InputError(
+            f"{folder} has no exported {preset}; run 'python -m benchmarks.exported prepare {folder} {preset}' first"
+        )
+
+
+def add(out: Path, part: str, name: str, found: dict[str, Any]) -> None:
+    """Add a result to a file."""
+    report = earlier_report(out, machine()) | {"machine": machine()}
     report.setdefault(part, {})[name] = found
-    OUT.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 def machine() -> dict[str, Any]:
     """Return the hardware and software that the speeds depend on."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     return {
-        "processor": models[0] if models else platform.processor(),
+        "processor": device_name("cpu"),
         "cores": os.cpu_count(),
+        "spin_count": os.environ["GOMP_SPINCOUNT"],
         "python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},
     }
@@ -75,9 +109,9 @@ def network(preset: str) -> IFDD:
 
 def engines(folder: Path, preset: str, threads: int, compiled: bool) -> Iterator[tuple[str, Run]]:
     """Yield every engine with its name, PyTorch first."""
-    yield BASELINE, in_torch(network(preset))
+    yield BASELINE, in_torch(TorchEngine(network(preset)))
     if compiled:
-        yield "torch.compile", in_torch(torch.compile(network(preset)))
+        yield "torch.compile", in_torch(torch.compile(inference_form(network(preset))))
     for suffix, start in {"onnx": onnx_file.start, "xml": openvino_file.start}.items():
         for file in sorted(folder.glob(f"{preset}_*.{suffix}")):
             yield file.stem.removeprefix(f"{preset}_"), start(file, threads).run

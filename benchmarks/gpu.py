@@ -2,15 +2,17 @@
 
 A step is what ``ifdd train`` does with a batch: uint8 clips from pinned memory to the GPU, augmentation there, forward,
 loss, backward and AdamW. Every setting is measured in the same process, ``--rounds`` times in turns; ratios are taken
-within a round, reported are medians and quartiles. The floating-point operations of a step are those that
-``torch.utils.flop_counter`` sees in the float32 step; the chip's rate is that of a large matrix product in bfloat16.
+within a round, reported are medians and quartiles. float32, their base, is always measured. The floating-point
+operations of a step are those that ``torch.utils.flop_counter`` sees in the float32 step; the chip's rate is that of a
+large matrix product in bfloat16.
 
     python -m benchmarks.gpu                      # results/gpu_MACHINE.json
-    python -m benchmarks.gpu --presets ifdd_small --settings float32,bf16 --rounds 3
+    python -m benchmarks.gpu --presets ifdd_small --settings bf16 --rounds 3    # merged into the file
 """
 
 import argparse
 import json
+import platform
 import re
 import statistics
 import time
@@ -24,8 +26,9 @@ import torch
 from torch.nn.functional import one_hot
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.speed import ratio
+from benchmarks.speed import chosen, earlier_report, ratio
 from ifdd.data.transforms import AugmentationConfig, ClipAugmentation
+from ifdd.errors import InputError
 from ifdd.model import IFDDLoss, create_model
 from ifdd.model.inspection.measuring import device_name
 from ifdd.training.config import OptimizationConfig
@@ -45,8 +48,10 @@ class Setting:
     """cnn or transformer: for which backbones it is meant."""
 
 
+BASE = "float32"
+
 SETTINGS = {
-    "float32": Setting(OptimizationConfig()),
+    BASE: Setting(OptimizationConfig()),
     "bf16": Setting(OptimizationConfig(precision="bf16-mixed")),
     "bf16 channels last": Setting(OptimizationConfig(precision="bf16-mixed", channels_last=True), "cnn"),
     "bf16 checkpointed": Setting(
@@ -54,35 +59,64 @@ SETTINGS = {
     ),
     "bf16 compiled": Setting(OptimizationConfig(precision="bf16-mixed", compile=True)),
 }
-"""Name -> setting; the first one is the base of the ratios."""
+"""Name -> setting."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--presets", default=",".join(PRESETS), help=f"some of {', '.join(PRESETS)}")
-    parser.add_argument("--settings", default=",".join(SETTINGS), help=f"some of {', '.join(SETTINGS)}")
+    parser.add_argument("--settings", default=",".join(SETTINGS), help=f"some of {', '.join(SETTINGS)}; {BASE} always")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement, at least")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--batch", type=int, help="clips of a step; those of PRESETS if left out")
-    parser.add_argument("--out", type=Path, help="results/gpu_MACHINE.json if left out; presets are merged into it")
+    parser.add_argument("--out", type=Path, help="file to merge into; results/gpu_MACHINE.json if left out")
     options = parser.parse_args()
     device = torch.device(options.device)
     out = options.out or Path("results") / f"gpu_{re.sub(r'[^a-z0-9]+', '_', device_name(options.device).lower())}.json"
-    rate = matrix_rate(device)
-    found = json.loads(out.read_text(encoding="utf-8"))["presets"] if out.exists() else {}
-    for preset in options.presets.split(","):
-        chosen = {name: SETTINGS[name] for name in options.settings.split(",")}
-        found[preset] = measure(preset, chosen, options.batch or PRESETS[preset], device, rate, options)
-        print(preset, json.dumps(found[preset]), flush=True)
+    about = {
+        "device": device_name(options.device),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+    try:
+        batches = {name: options.batch or PRESETS[name] for name in chosen("preset", options.presets, PRESETS)}
+        names = {BASE, *chosen("setting", options.settings, SETTINGS)}
+        earlier = earlier_report(out, about)
+        refuse_mixing(out, earlier, options.rounds, batches)
+    except InputError as error:
+        parser.error(str(error))
+    # the shares of all rows are those of one rate
+    rate = 1e12 * earlier["bf16_teraflop_per_second"] if earlier else matrix_rate(device)
+    found = earlier.get("presets", {})
+    for preset, batch in batches.items():
+        settings = {name: setting for name, setting in SETTINGS.items() if name in names}
+        measured = measure(preset, settings, batch, device, rate, options)
+        kept = found[preset]["settings"] if preset in found else {}
+        found[preset] = measured | {"settings": kept | measured["settings"]}
+        print(preset, json.dumps(measured), flush=True)
         report = {
-            "machine": {"device": device_name(options.device), "torch": torch.__version__},
+            "machine": about,
             "bf16_teraflop_per_second": rate / 1e12,
             "rounds": options.rounds,
             "presets": found,
         }
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def refuse_mixing(out: Path, earlier: dict[str, Any], rounds: int, batches: dict[str, int]) -> None:
+    """Check that settings can be merged into an earlier report.
+
+    Raises:
+        InputError: it has another number of rounds, or a preset another batch.
+    """
+    if earlier.get("rounds", rounds) != rounds:
+        raise InputError(f"{out} has {earlier['rounds']} rounds; give that as --rounds, or another --out")
+    for preset, batch in batches.items():
+        before = earlier.get("presets", {}).get(preset, {}).get("batch", batch)
+        if before != batch:
+            raise InputError(f"{out} has batches of {before} for {preset}; give that as --batch, or another --out")
 
 
 def measure(
@@ -99,7 +133,7 @@ def measure(
     for name, setting in settings.items():
         if setting.only in ("", kind):
             steps[name] = make_step(preset, setting.optimization, batch, device)
-            if not operations:
+            if name == BASE:
                 with FlopCounterMode(display=False) as counter:
                     steps[name]()
                 operations = counter.get_total_flops()
@@ -110,14 +144,13 @@ def measure(
     for _ in range(options.rounds):
         for name, step in steps.items():
             seconds[name].append(time_step(step, options.seconds, device))
-    base = next(iter(steps))
     return {
         "batch": batch,
         "gigaflop": round(operations / 1e9, 1),
         "settings": {
             name: {
                 "clips_per_second": batch / statistics.median(seconds[name]),
-                "speedup": ratio(seconds[base], seconds[name]),
+                "speedup": ratio(seconds[BASE], seconds[name]),
                 "share_of_rate": operations / statistics.median(seconds[name]) / rate,
                 "peak_megabytes": memory[name],
             }
@@ -171,14 +204,14 @@ def time_step(step: Callable[[], None], seconds: float, device: torch.device) ->
 
 
 def peak_megabytes(step: Callable[[], None], device: torch.device) -> float | None:
-    """Return the peak of a step besides what was allocated before, weights of all settings among it."""
+    """Return the peak of a step besides what was allocated before: weights and optimisers of all settings."""
     if device.type != "cuda":
         return None
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
     step()
     synchronize(device)
-    return round((torch.cuda.max_memory_allocated() - before) / 2**20)
+    return round((torch.cuda.max_memory_allocated() - before) / 1e6)
 
 
 def matrix_rate(device: torch.device) -> float:

@@ -16,6 +16,7 @@ import torch
 
 from benchmarks.speed import machine
 from ifdd.data.manifest import Manifest
+from ifdd.errors import InputError
 from ifdd.evaluation.evaluate import evaluate_checkpoint
 from ifdd.evaluation.sampling import SamplingConfig
 
@@ -25,13 +26,31 @@ def main() -> None:
     parser.add_argument("pairs", nargs="+", metavar="CHECKPOINT=MANIFEST", help="what to read with what")
     parser.add_argument("--out", type=Path, default=Path("results/precision.json"))
     options = parser.parse_args()
-    found = {}
-    for pair in options.pairs:
-        checkpoint, _, manifest = pair.partition("=")
-        found[Path(checkpoint).stem] = compare(Path(checkpoint), Manifest.read(Path(manifest)))
+    try:
+        pairs = read_pairs(options.pairs)
+    except InputError as error:
+        parser.error(str(error))
+    found = {checkpoint.stem: compare(checkpoint, manifest) for checkpoint, manifest in pairs.items()}
     report = {"machine": machine(torch.get_num_threads()), "checkpoints": found}
     options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
+
+
+def read_pairs(words: list[str]) -> dict[Path, Manifest]:
+    """Return the manifest of each checkpoint.
+
+    Raises:
+        InputError: a word is not a pair, a manifest is unreadable, or two checkpoints have one name.
+    """
+    found: dict[Path, Manifest] = {}
+    for word in words:
+        checkpoint, equals, manifest = word.partition("=")
+        if not equals:
+            raise InputError(f"{word} is not CHECKPOINT=MANIFEST; name the clips that the checkpoint reads")
+        if Path(checkpoint).stem in [path.stem for path in found]:
+            raise InputError(f"two checkpoints are called {Path(checkpoint).stem}; rename one: results go by the name")
+        found[Path(checkpoint)] = Manifest.read(Path(manifest))
+    return found
 
 
 def compare(checkpoint: Path, manifest: Manifest) -> dict[str, Any]:

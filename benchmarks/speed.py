@@ -3,10 +3,11 @@
 Compared, in one process, in rounds in which each has its turn: the plain implementation of the papers
 (``benchmarks/plain.py``), ifdd's, and the limit: only the matrix products that the plain one computes
 (``benchmarks/products.py``). Where the processor has instructions for bfloat16, also ifdd's in mixed precision. Ratios
-are taken within a round, so that they hold on a busy machine; reported are their median and quartiles. Memory is the
-peak of PyTorch's allocator, besides weights and clips.
+are taken within a round, so that they hold on a busy machine; reported are their median and quartiles. What is short
+is repeated within its turn. Memory is the peak of PyTorch's allocator, besides weights and clips.
 
-Parts can be measured one at a time; they are merged into the file of the machine.
+Parts can be measured one at a time; they are merged into the file of the machine, if it was measured with the same
+threads and software.
 
     python benchmarks/speed.py                                  # everything: results/bench_MACHINE.json
     python benchmarks/speed.py --parts inference --batches 1    # one part
@@ -19,8 +20,10 @@ import platform
 import re
 import statistics
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -37,6 +40,7 @@ from torch.nn.functional import one_hot
 from benchmarks.operations import profile_operations
 from benchmarks.plain import PlainIFDD
 from benchmarks.products import gigaflop, only_products, products_of
+from ifdd.errors import InputError, check_range
 from ifdd.model import IFDD, PRESETS, IFDDConfig, IFDDLoss, TorchEngine, create_model, has_bfloat16, inference_form
 from ifdd.model.inspection.measuring import device_name, peak_on_cpu
 
@@ -44,6 +48,11 @@ PARTS = ("inference", "training", "memory", "profile", "presets", "compile")
 MODEL = "ifdd_mvit_xs"
 TRAINING_BATCH = 1
 MEMORY_BATCHES = {"inference": 8, "training": 2}
+LEAST_ROUNDS = 3
+"""With fewer, median and quartiles mean nothing."""
+TURN_SECONDS = 0.2
+"""Shortest turn of a subject in a round: a single run of a few milliseconds measures the machine's other work."""
+COMPILE_CACHE = "TORCHINDUCTOR_CACHE_DIR"
 
 Subjects = dict[str, Callable[[], object]]
 """What is compared: name -> one run."""
@@ -59,15 +68,31 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="file to merge into; results/bench_MACHINE.json if left out")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    unknown = set(options.parts.split(",")) - set(PARTS)
-    if unknown:
-        parser.error(f"unknown part {min(unknown)}; choose some of {', '.join(PARTS)}")
     out = options.out or Path("results") / f"bench_{machine_slug()}.json"
-    for part in options.parts.split(","):
+    try:
+        parts = chosen("part", options.parts, PARTS)
+        chosen("preset", options.presets, PRESETS)
+        check_range("--rounds", options.rounds, at_least=LEAST_ROUNDS)
+        earlier_report(out, machine(options.threads))
+    except InputError as error:
+        parser.error(str(error))
+    for part in parts:
         for name, measured in measure_part(part, options):
             print(f"{part} {name}: {json.dumps(measured)}", flush=True)
             merge(out, part, name, measured, options.threads)
     print(f"written to {out}")
+
+
+def chosen(what: str, words: str, known: Collection[str]) -> list[str]:
+    """Return the names in a list that is separated by commas.
+
+    Raises:
+        InputError: a name is unknown.
+    """
+    names = words.split(",")
+    if unknown := [name for name in names if name not in known]:
+        raise InputError(f"unknown {what} {unknown[0]!r}; choose some of {', '.join(known)}")
+    return names
 
 
 def measure_part(part: str, options: argparse.Namespace) -> Any:
@@ -103,16 +128,13 @@ def measure_inference(batch: int, rounds: int) -> dict[str, Any]:
         one = products_of(lambda: plain(given[:1]))
     with torch.inference_mode():
         limit = only_products(one)
-        for network in (plain, model):
-            network(given[:1])
-        limit()
         subjects: Subjects = {
             "plain": lambda: plain(given),
             "ifdd": lambda: model(given),
             **in_bfloat16(model, given),
-            "limit": lambda: [limit() for _ in range(batch)],
+            "limit": lambda: [limit() for _ in range(batch)],  # clip by clip, as ifdd computes on a CPU
         }
-        return compare(subjects, rounds, warm=True) | {"gigaflop": round(gigaflop(one) * batch, 1)}
+        return compare(subjects, rounds) | {"gigaflop": round(gigaflop(one) * batch, 1)}
 
 
 def in_bfloat16(model: IFDD, given: Tensor) -> Subjects:
@@ -120,7 +142,6 @@ def in_bfloat16(model: IFDD, given: Tensor) -> Subjects:
     if not has_bfloat16():
         return {}
     engine = TorchEngine(model, "bf16-mixed")
-    engine(given[:1])
     return {"bf16": lambda: engine(given)}
 
 
@@ -181,7 +202,7 @@ def measure_compiled(rounds: int) -> dict[str, Any]:
     model = inference_form(create_model(MODEL).eval())
     given = clips(model.config, 1)
     compiled = torch.compile(model)
-    with torch.inference_mode():
+    with empty_compile_cache(), torch.inference_mode():
         start = time.perf_counter()
         compiled(given)
         seconds = time.perf_counter() - start
@@ -189,17 +210,30 @@ def measure_compiled(rounds: int) -> dict[str, Any]:
         return compare(subjects, rounds, base="compiled") | {"compile_seconds": round(seconds, 1)}
 
 
-def compare(subjects: Subjects, rounds: int, base: str = "plain", warm: bool = False) -> dict[str, Any]:
+@contextmanager
+def empty_compile_cache() -> Iterator[None]:
+    """Keep from torch.compile what earlier processes compiled and left on the disk."""
+    before = os.environ.get(COMPILE_CACHE)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        os.environ[COMPILE_CACHE] = folder
+        try:
+            yield
+        finally:
+            del os.environ[COMPILE_CACHE]
+            if before is not None:
+                os.environ[COMPILE_CACHE] = before
+
+
+def compare(subjects: Subjects, rounds: int, base: str = "plain") -> dict[str, Any]:
     """Return the seconds of each subject, and the ratios of base to ifdd and of ifdd to the limit.
 
     Args:
         subjects: what to compare.
         rounds: number of rounds.
         base: the subject that ifdd is compared with.
-        warm: whether all have run before; otherwise they run once before the rounds.
     """
     load = os.getloadavg()[0]
-    times = take_turns(subjects, rounds, warm)
+    times = take_turns(subjects, rounds, TURN_SECONDS)
     found: dict[str, Any] = {f"{base}_to_ifdd": ratio(times[base], times["ifdd"])}
     if "bf16" in times:
         found["ifdd_to_bf16"] = ratio(times["ifdd"], times["bf16"])
@@ -210,16 +244,31 @@ def compare(subjects: Subjects, rounds: int, base: str = "plain", warm: bool = F
     return found | {"seconds": seconds, "rounds": rounds, "load_before": round(load, 1)}
 
 
-def take_turns(subjects: Subjects, rounds: int, warm: bool = False) -> dict[str, list[float]]:
-    """Return the seconds of each subject in every round; the arguments are those of ``compare``."""
+def take_turns(subjects: Subjects, rounds: int, seconds: float = 0.0) -> dict[str, list[float]]:
+    """Return the seconds of each subject in every round, after one round that warms up.
+
+    Args:
+        subjects: what runs.
+        rounds: number of rounds.
+        seconds: shortest turn; a subject that is faster is repeated, and its mean counts.
+    """
     times: dict[str, list[float]] = {name: [] for name in subjects}
-    for number in range(0 if warm else -1, rounds):
+    for number in range(-1, rounds):
         for name, run in subjects.items():
-            start = time.perf_counter()
-            run()
+            taken = mean_seconds(run, seconds)
             if number >= 0:
-                times[name].append(time.perf_counter() - start)
+                times[name].append(taken)
     return times
+
+
+def mean_seconds(run: Callable[[], object], seconds: float) -> float:
+    """Run at least once and for at least so long; return the mean time of a run."""
+    start, count, taken = time.perf_counter(), 0, 0.0
+    while count == 0 or taken < seconds:
+        run()
+        count += 1
+        taken = time.perf_counter() - start
+    return taken / count
 
 
 def ratio(above: list[float], below: list[float]) -> dict[str, float]:
@@ -248,12 +297,28 @@ def measure_memory() -> Any:
 
 def merge(out: Path, part: str, name: str, measured: dict[str, Any], threads: int) -> None:
     """Write one comparison into the file, with the machine it was measured on."""
-    report = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
-    report["machine"] = machine(threads)
+    about = machine(threads)
+    report = earlier_report(out, about) | {"machine": about}
     report.setdefault(part, {})[name] = measured
     report = {key: report[key] for key in ("machine", *PARTS) if key in report}
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def earlier_report(out: Path, machine: dict[str, Any]) -> dict[str, Any]:
+    """Return the report to merge into; an empty one if there is no file.
+
+    Raises:
+        InputError: the report is of another machine, other software or another number of threads.
+    """
+    report: dict[str, Any] = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
+    earlier = report.get("machine", machine)
+    others = [name for name in machine | earlier if machine.get(name) != earlier.get(name)]
+    if others:
+        raise InputError(
+            f"{out} was measured with another {', '.join(others)}; give another --out, or delete it and measure all"
+        )
+    return report
 
 
 def machine(threads: int) -> dict[str, Any]:

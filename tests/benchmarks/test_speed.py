@@ -1,6 +1,9 @@
 """The baseline of the speed benchmark computes what the model computes, and its limit counts every product."""
 
 import json
+import os
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from benchmarks import speed
 from benchmarks.operations import GROUPS, OTHER, profile_operations
 from benchmarks.plain import PlainIFDD
 from benchmarks.products import Product, gigaflop, only_products, products_of
+from ifdd.errors import InputError
 from ifdd.model import IFDD, IFDDLoss, create_model
 
 
@@ -82,6 +86,84 @@ def test_a_part_is_merged_into_the_file_of_the_machine(tmp_path: Path) -> None:
     report = json.loads(out.read_text())
     assert list(report) == ["machine", "inference", "memory"]
     assert report["inference"] == {"batch_1": {"a": 1}}
+
+
+def test_a_file_of_other_threads_or_software_is_not_mixed(tmp_path: Path) -> None:
+    out = tmp_path / "bench.json"
+    speed.merge(out, "inference", "batch_1", {"a": 1}, 2)
+    with pytest.raises(InputError, match=r"measured with another threads; give another --out, or delete it"):
+        speed.merge(out, "memory", "inference", {"b": 2}, 3)
+    report = json.loads(out.read_text())
+    out.write_text(json.dumps(report | {"machine": report["machine"] | {"torch": "1.0", "threads": 3}}))
+    with pytest.raises(InputError, match="another threads, torch"):
+        speed.merge(out, "memory", "inference", {"b": 2}, 2)
+    assert "memory" not in json.loads(out.read_text())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--presets", "ifdd_tiny,typo"], "unknown preset 'typo'"),
+        (["--parts", "typo"], "unknown part 'typo'"),
+        (["--rounds", "2"], "--rounds is 2; it must be at least 3"),
+        (["--threads", "3"], "measured with another threads"),
+    ],
+)
+def test_mistakes_are_refused_before_anything_is_measured(
+    words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "bench.json"
+    speed.merge(out, "inference", "batch_1", {"a": 1}, 1)
+    monkeypatch.setattr(speed, "measure_part", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+    monkeypatch.setattr(sys, "argv", ["speed", "--threads", "1", "--out", str(out), *words])
+    with pytest.raises(SystemExit, match="2"):
+        speed.main()
+    assert message in capsys.readouterr().err
+
+
+def test_what_is_measured_warms_up_and_short_runs_are_repeated() -> None:
+    runs: list[str] = []
+
+    def run(name: str, seconds: float) -> None:
+        runs.append(name)
+        time.sleep(seconds)
+
+    subjects: speed.Subjects = {"short": lambda: run("short", 0.002), "long": lambda: run("long", 0.03)}
+    times = speed.take_turns(subjects, rounds=2, seconds=0.02)
+    assert runs.count("long") == 3, "once to warm up, and once a round"
+    assert runs.count("short") > 6
+    assert [len(each) for each in times.values()] == [2, 2]
+    assert 0.002 <= min(times["short"]) < 0.02, "the time of one run"
+
+
+def test_batches_warm_up_with_the_batch_that_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    batches: list[int] = []
+
+    def create(_: str) -> IFDD:
+        model = create_model("ifdd_mvit_xs", size=64, frames=8)
+        model.register_forward_pre_hook(lambda _, given: batches.append(len(given[0])))
+        return model
+
+    monkeypatch.setattr(speed, "create_model", create)
+    monkeypatch.setattr(speed, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(speed, "has_bfloat16", lambda: False)
+    found = speed.measure_inference(2, rounds=3)
+    assert batches == [2] * 4, "one round to warm up"
+    assert found["rounds"] == 3
+
+
+def test_compiling_begins_with_an_empty_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    for before in ("/earlier", None):
+        if before is None:
+            monkeypatch.delenv(speed.COMPILE_CACHE)
+        else:
+            monkeypatch.setenv(speed.COMPILE_CACHE, before)
+        with speed.empty_compile_cache():
+            folder = Path(os.environ[speed.COMPILE_CACHE])
+            assert list(folder.iterdir()) == []
+        assert os.environ.get(speed.COMPILE_CACHE) == before
+        assert not folder.exists()
 
 
 def test_the_profile_finds_the_work_of_a_layer() -> None:
