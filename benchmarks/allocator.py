@@ -54,7 +54,7 @@ print(json.dumps({
     "seconds": (time.perf_counter() - started) / steps,
     "system_seconds": (used.ru_stime - before.ru_stime) / steps,
     "page_faults": (used.ru_minflt - before.ru_minflt) / steps,
-    "peak_megabytes": used.ru_maxrss / 1024,
+    "peak_megabytes": used.ru_maxrss * 1024 / 1e6,
 }))
 """
 

@@ -34,10 +34,12 @@ from av.video.stream import VideoStream
 
 from ifdd.data.labels import LABEL_SETS
 from ifdd.faces.detection import choose_detector
-from ifdd.inference import Recognizer
-from ifdd.inference.batch.worker import share_cores
+from ifdd.faces.tracking import TrackingOptions
+from ifdd.inference import WindowOptions
+from ifdd.inference.batch.worker import Settings, Worker, build_worker
 from ifdd.inference.pipeline import Progress
 from ifdd.model import DEFAULT, Checkpoint, create_model, load_checkpoint
+from ifdd.model.inspection.measuring import device_name
 from ifdd.records import CheckpointRecord
 from ifdd.synth.config import PRESETS
 from ifdd.synth.videos.crowd import CrowdConfig, render_crowd
@@ -72,15 +74,18 @@ class Setup:
     preset: str | None = None
     """Instead of the checkpoint: an untrained model of this preset, for clips of a second."""
 
-    def build(self) -> Recognizer:
-        """Return the recogniser; threads as in ``ifdd recognize``."""
-        share_cores()
+    def build(self, processes: int = 1) -> Worker:
+        """Return the worker of this process, one of several as in ``ifdd recognize --workers``."""
         checkpoint = load_checkpoint(self.checkpoint)
         if self.preset is not None:
             checkpoint = Checkpoint(
                 create_model(self.preset, num_classes=7), LABEL_SETS["dfew"], 1.0, CheckpointRecord()
             )
-        return Recognizer(checkpoint, choose_detector(self.detector_model, print)())
+        detector, parts = choose_detector(self.detector_model, print), (WindowOptions(), TrackingOptions())
+        settings = Settings(
+            Path(self.checkpoint), detector, "auto", *parts, SourceOptions(), Path(), formats=("json",), brief=True
+        )
+        return build_worker(settings, processes, checkpoint)
 
 
 def main() -> None:
@@ -100,7 +105,7 @@ def main() -> None:
         parts = {name: in_process(partial(f, setup, video, options.part_seconds)) for name, f in PARTS.items()}
         report: dict[str, Any] = {
             "machine": {
-                "processor": platform.machine(),
+                "processor": device_name("cpu"),
                 "cores": len(os.sched_getaffinity(0)),
                 "python": platform.python_version(),
             },
@@ -126,7 +131,7 @@ def in_process(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 def measure_shares(setup: Setup, video: Path, seconds: float) -> dict[str, Any]:
     """Read the first part with the stages in turns, profiled by CPU time; return each stage's share."""
-    recognizer = setup.build()
+    recognizer = setup.build().recognizer
     profile = cProfile.Profile(time.process_time)
     with tempfile.TemporaryDirectory() as folder:
         profile.enable()
@@ -161,26 +166,32 @@ def cumulative(stats: dict[tuple[str, int, str], Any], file: str, name: str) -> 
 
 def time_turns(setup: Setup, video: Path, seconds: float) -> dict[str, Any]:
     """Return the speed of the first part where the stages take turns."""
-    return time_reading(setup, video, seconds, in_turns=True)
+    return time_reading(setup.build(), video, seconds, in_turns=True)
 
 
 def time_pipeline(setup: Setup, video: Path, seconds: float) -> dict[str, Any]:
     """Return the speed of the first part where the stages work side by side."""
-    return time_reading(setup, video, seconds, in_turns=False)
+    return time_reading(setup.build(), video, seconds, in_turns=False)
 
 
-def time_reading(setup: Setup, video: Path, seconds: float, in_turns: bool, start: float = 0.0) -> dict[str, Any]:
-    recognizer, options = setup.build(), SourceOptions(start_seconds=start, maximum_seconds=seconds)
-    if _barrier is not None:
-        _barrier.wait()  # until the other process has started too
-    return clocked(seconds, lambda: recognizer.recognize(video, source=options, in_turns=in_turns))
+def time_reading(worker: Worker, video: Path, seconds: float, in_turns: bool, start: float = 0.0) -> dict[str, Any]:
+    options = SourceOptions(start_seconds=start, maximum_seconds=seconds)
+    return clocked(seconds, lambda: worker.recognizer.recognize(video, source=options, in_turns=in_turns))
+
+
+def time_half(setup: Setup, video: Path, seconds: float, start: float) -> dict[str, Any]:
+    """Return the speed of one of two workers, with its stages in turns only if cores are few."""
+    worker = setup.build(processes=2)
+    assert _barrier is not None
+    _barrier.wait()  # until the other process has started too
+    return time_reading(worker, video, seconds, worker.in_turns, start)
 
 
 def time_workers(setup: Setup, video: Path, seconds: float) -> dict[str, Any]:
-    """Return the speed of two processes, each of which reads half of the first part with the stages in turns."""
+    """Return the speed of two workers, as of ``ifdd recognize --workers 2``; each reads half of the first part."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, context, _remember, (context.Barrier(2),)) as processes:
-        halves = list(processes.map(partial(time_reading, setup, video, seconds / 2, True), (0.0, seconds / 2)))
+        halves = list(processes.map(partial(time_half, setup, video, seconds / 2), (0.0, seconds / 2)))
     wall = max(half["wall_seconds"] for half in halves)
     return {
         "wall_seconds": wall,
@@ -190,7 +201,7 @@ def time_workers(setup: Setup, video: Path, seconds: float) -> dict[str, Any]:
 
 
 _barrier: Barrier | None = None
-"""In one of two processes that read side by side: where they wait for each other."""
+"""In one of two workers: where they wait for each other."""
 
 
 def _remember(barrier: Barrier) -> None:
@@ -217,7 +228,7 @@ def clocked(seconds: float, work: Callable[[], object]) -> dict[str, Any]:
 
 def read_whole(setup: Setup, video: Path) -> dict[str, Any]:
     """Read the whole video and write its JSON; watch the memory."""
-    recognizer = setup.build()
+    recognizer = setup.build().recognizer
     marks = {0.0: memory()}
 
     def watch(progress: Progress) -> None:
@@ -247,7 +258,7 @@ def read_whole(setup: Setup, video: Path) -> dict[str, Any]:
         "detector": recognizer.detector.name,
         "engine": getattr(recognizer.detector, "engine", "OpenCV"),
         "memory_megabytes": {f"{mark:.0%}": value for mark, value in marks.items()},
-        "peak_megabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_megabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6),
         "json_megabytes": round(size / 1e6, 1),
     }
 
@@ -255,7 +266,7 @@ def read_whole(setup: Setup, video: Path) -> dict[str, Any]:
 def memory() -> int:
     """Return the memory of this process that is in use, in MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return round(pages * resource.getpagesize() / 2**20)
+    return round(pages * resource.getpagesize() / 1e6)
 
 
 def make_video(folder: Path, minutes: float) -> Path:
