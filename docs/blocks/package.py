@@ -19,15 +19,24 @@ def installations() -> str:
     return table(("Python", "torch", "environment", "of it CUDA", "`pip install`", "to the first result"), rows)
 
 
-def environments() -> list[str]:
-    """Return the sizes of the environments in GB, the smallest first."""
-    sizes = sorted(each["environment_bytes"] for each in result("package")["installations"])
-    return [f"{size / 1e9:.1f}" for size in sizes]
+def environment(cuda: bool) -> str:
+    """Return the size of the largest environment with or without CUDA in GB.
+
+    Raises:
+        ValueError: none was installed.
+    """
+    found = result("package")["installations"]
+    sizes = [each["environment_bytes"] for each in found if bool(each["cuda_bytes"]) == cuda]
+    if not sizes:
+        raise ValueError(
+            f"results/package.json has no installation {'with' if cuda else 'without'} CUDA; run 'make dist'"
+        )
+    return f"{max(sizes) / 1e9:.1f}"
 
 
 BLOCKS: Makers = {"installations": installations}
 FIGURES: Makers = {
     "wheel megabytes": lambda: f"{result('package')['wheel_bytes'] / 1e6:.1f}",
-    "environment gigabytes": lambda: environments()[-1],
-    "smallest environment gigabytes": lambda: environments()[0],
+    "environment gigabytes": lambda: environment(cuda=True),
+    "smallest environment gigabytes": lambda: environment(cuda=False),
 }

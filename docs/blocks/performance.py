@@ -6,6 +6,9 @@ from docs.blocks.markdown import ROOT, Makers, code, result, table
 
 NOT_MEASURED = "*Nothing is measured yet: run `make bench`.*"
 
+LEAST_ROUNDS = 3
+"""With fewer, a ratio has no quartiles: the pages name the rounds instead."""
+
 SUBJECTS = {
     "inference": "inference, {} {}",
     "training": "training step, {} {}",
@@ -147,7 +150,7 @@ def compiled() -> str:
     rows = []
     for number, report in enumerate(reports(), 1):
         for name, found in report.get("compile", {}).items():
-            ratio = spread(found["compiled_to_ifdd"])
+            ratio = spread(found["compiled_to_ifdd"], found["rounds"])
             rows.append((number, code(name), ratio, f"{found['compile_seconds']:.0f} s"))
     return table(("machine", "preset", "compiled : eager", "compilation"), rows) if rows else NOT_MEASURED
 
@@ -155,7 +158,8 @@ def compiled() -> str:
 def gpu() -> str:
     """List what the settings of the training step bring on a GPU."""
     rows, about = [], []
-    for path in sorted((ROOT / "results").glob("gpu_*.json")):
+    paths = sorted((ROOT / "results").glob("gpu_*.json"))
+    for path in paths:
         found = result(path.stem)
         device = found["machine"]["device"]
         about.append(
@@ -165,18 +169,30 @@ def gpu() -> str:
         for preset, each in found["presets"].items():
             rows += [
                 (
+                    device,
                     code(preset),
                     each["batch"],
                     name,
-                    spread(measured["speedup"]),
+                    spread(measured["speedup"], found["rounds"]),
                     f"{measured['clips_per_second']:,.0f}",
                     f"{measured['share_of_rate']:.1%}".replace("%", " %"),
-                    f"{measured['peak_megabytes']:,} MB",
+                    "" if measured["peak_megabytes"] is None else f"{measured['peak_megabytes']:,} MB",
                 )
                 for name, measured in each["settings"].items()
             ]
-    header = ("preset", "clips", "setting", "faster than float32", "clips/s", "share of the chip's rate", "peak")
-    return table(header, rows) + "\n\n" + " ".join(about) if rows else "*Nothing is measured yet.*"
+    header = (
+        "machine",
+        "preset",
+        "clips",
+        "setting",
+        "faster than float32",
+        "clips/s",
+        "share of the chip's rate",
+        "peak",
+    )
+    first = 0 if len(paths) > 1 else 1  # one machine is named below the table only
+    text = table(header[first:], [row[first:] for row in rows])
+    return text + "\n\n" + " ".join(about) if rows else "*Nothing is measured yet.*"
 
 
 def sizes() -> str:
@@ -205,12 +221,14 @@ def sizes() -> str:
 
 def ratios_of(found: dict[str, Any], base: str) -> list[str]:
     """Return the ratios of a comparison: base to ifdd, ifdd to bfloat16 where it was measured, ifdd to the limit."""
-    mixed = spread(found["ifdd_to_bf16"]) if "ifdd_to_bf16" in found else ""
-    return [spread(found[base]), mixed, spread(found["ifdd_to_limit"])]
+    names, rounds = (base, "ifdd_to_bf16", "ifdd_to_limit"), found["rounds"]
+    return [spread(found[name], rounds) if name in found else "" for name in names]
 
 
-def spread(ratio: dict[str, float]) -> str:
-    """Return the median of a ratio with its quartiles."""
+def spread(ratio: dict[str, float], rounds: int = LEAST_ROUNDS) -> str:
+    """Return the median of a ratio with its quartiles, or with the number of rounds if they are too few for them."""
+    if rounds < LEAST_ROUNDS:
+        return f"{ratio['median']:.2f} ({rounds} {'round' if rounds == 1 else 'rounds'})"
     return f"{ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
 
 
