@@ -57,10 +57,10 @@ def test_rounds_of_other_code_or_weights_are_not_joined(tmp_path: Path, monkeypa
     options = argparse.Namespace(
         checkpoint=str(tmp_path / "best.safetensors"), detector_model=detector, videos=6, seconds=4.0, workers=[1, 2]
     )
-    out = tmp_path / "cluster.json"
+    out, rounds = tmp_path / "cluster.json", [[{"pool": "local"}]]
     for changed in (source / "__init__.py", detector, tmp_path / "best.safetensors"):
         about = cluster.describe(options)
-        out.write_text(json.dumps(about | {"commit": "1-dirty", "rounds": [["a round"]]}))
-        assert cluster.earlier_rounds(out, cluster.describe(options)) == [["a round"]]
+        out.write_text(json.dumps(about | {"commit": "1-dirty", "rounds": rounds}))
+        assert cluster.earlier_rounds(out, cluster.describe(options)) == rounds
         changed.write_text("changed")
         assert cluster.earlier_rounds(out, cluster.describe(options)) == []
