@@ -2,7 +2,8 @@
 
 import csv
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import torch
 from ifdd.__main__ import main
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.labels import LABEL_SETS
-from ifdd.data.manifest import read_manifest
+from ifdd.data.manifest import read_manifest, write_manifest
+from ifdd.errors import InputError
 from ifdd.evaluation.calibration.confidence import fit_temperature
 from ifdd.evaluation.evaluate import evaluate_model
 from ifdd.evaluation.sampling import (
@@ -78,6 +80,8 @@ def test_a_checkpoint_is_tested_as_its_recipe_says(checkpoint: Path, manifest: P
         (None, SamplingConfig()),
         ("consecutive_clips", SamplingConfig()),
         ({"sampling": "every frame", "stride": "4", "views": True, "crops": 9}, SamplingConfig()),
+        ({"crops": True, "views": 2.0}, SamplingConfig()),
+        ({"crops": 2.0, "stride": -1}, SamplingConfig()),
         ({"sampling": ["random_clip"], "stride": 0}, SamplingConfig()),
         ({"sampling": "consecutive_clips", "stride": 2}, SamplingConfig("consecutive_clips", 2)),
         ({"sampling": "spaced_clips", "views": 5, "crops": 2}, SamplingConfig("spaced_clips", 1, 5, 2)),
@@ -118,6 +122,8 @@ def test_the_temperature_is_fitted_to_clips_as_in_training(sampling: Sampling, m
     calibration = load_checkpoint(out).calibration
     assert calibration is not None
     assert calibration.temperature == pytest.approx(expected, rel=1e-4)
+    assert calibration.sampling is not None
+    assert calibration.sampling.name == sampling
 
 
 def test_an_explained_clip_has_the_speed_of_the_training(checkpoint: Path, manifest: Path) -> None:
@@ -127,6 +133,41 @@ def test_an_explained_clip_has_the_speed_of_the_training(checkpoint: Path, manif
     assert not np.array_equal(expected, spread)
     assert np.array_equal(clip_of_manifest(manifest, samples[3].clip_id, loaded).frames, expected)
     assert np.array_equal(clip_of_faces(samples[3].path, loaded).frames, expected)
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        ("ifdd.explanation.embedding", ["embed", "CHECKPOINT", "MANIFEST", "--out", "OUT"]),
+        ("ifdd.explanation.disentanglement.command", ["disentangle", "CHECKPOINT", "MANIFEST"]),
+        ("ifdd.export.parity", ["export", "CHECKPOINT", "OUT.onnx", "--clips", "MANIFEST"]),
+        ("ifdd.export.quantization", ["export", "CHECKPOINT", "OUT.onnx", "--int8", "MANIFEST"]),
+        ("ifdd.evaluation.evaluate", ["export", "CHECKPOINT", "OUT.onnx", "--int8", "MANIFEST"]),
+    ],
+)
+def test_every_reader_of_a_manifest_samples_by_the_record(
+    module: str, arguments: list[str], checkpoint: Path, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = read_manifest(manifest)
+    subsets = ("train", "validation", *(5 * ["test"]))
+    many = [
+        replace(sample, clip_id=f"{number}", subset=subset, subject=f"{number}")
+        for number, (subset, sample) in enumerate(product(subsets, samples))
+    ]
+    write_manifest(tmp_path / "many.csv", many)
+    paths = {"CHECKPOINT": checkpoint, "MANIFEST": tmp_path / "many.csv"}
+    paths |= {"OUT": tmp_path / "out", "OUT.onnx": tmp_path / "out.onnx"}
+    asked: list[SamplingConfig] = []
+
+    def stop(model: object, samples: object, how: SamplingConfig, **_: object) -> ClipDataset:
+        asked.append(how)
+        raise InputError("far enough")
+
+    monkeypatch.setattr(f"{module}.dataset_for", stop)
+    with pytest.raises(SystemExit):
+        main([str(paths.get(word, word)) for word in arguments])
+    tested = module == "ifdd.evaluation.evaluate"
+    assert asked == [recipe_sampling(RECORD) if tested else training_sampling(RECORD)]
 
 
 def test_the_clips_of_a_checkpoint_have_its_size_clock_and_classes(checkpoint: Path, manifest: Path) -> None:

@@ -223,6 +223,8 @@ def test_a_set_in_memory_has_the_rig_of_its_settings(monkeypatch: pytest.MonkeyP
         (["--clips", "2", "--size", "41"], "even"),
         (["--story", "happy,bored"], "bored"),
         (["--story", "happy", "--story-video.width", "65"], "even"),
+        (["--story", "happy", "--story-video.seconds", "9999"], "it must be at least 1.5 and at most 600"),
+        (["--crowd", "--crowd-video.person.seconds", "9999"], "it must be at least 1.5 and at most 600"),
         (["--clips", "1", "--scene.backgrounds", "plain"], "scene.backgrounds is 'plain'; it must be a list"),
         (["--clips", "1", "--behaviour.sway", "60"], "behaviour.sway is 60.0; it must be at least 0 and at most 15"),
         (["--clips", "1", "--scene.jitter", "inf"], "scene.jitter is inf; it must be at least 0 and at most 2"),

@@ -56,7 +56,7 @@ class SamplingChoice:
 def recipe_sampling(record: CheckpointRecord) -> SamplingConfig:
     """Return how the recipe of a checkpoint tests it, the group ``evaluation``; the defaults without a recipe.
 
-    ``ifdd crossval`` tests by the same group, so that it and ``ifdd evaluate`` give one checkpoint the same scores.
+    ``ifdd crossval`` tests by the same group, unless it tests a trained fold again with another one.
 
     Example:
         >>> from ifdd.evaluation.sampling import recipe_sampling
@@ -89,12 +89,12 @@ def _sampling(recorded: dict[str, Any]) -> SamplingConfig:
         "sampling": recorded.get("sampling") in tuple(SAMPLERS),
         "stride": _is_count(recorded.get("stride")),
         "views": _is_count(recorded.get("views")),
-        "crops": recorded.get("crops") in (1, 2, 3),
+        "crops": _is_count(recorded.get("crops")) and recorded["crops"] <= 3,
     }
     return SamplingConfig(**{name: recorded[name] for name, is_known in known.items() if is_known})
 
 
-def _is_count(value: object) -> bool:
+def _is_count(value: Any) -> bool:
     return type(value) is int and value > 0
 
 

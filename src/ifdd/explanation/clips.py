@@ -120,8 +120,8 @@ def clip_of_faces(path: Path, checkpoint: Checkpoint) -> ChosenClip:
 
 
 def _read(sample: Sample, checkpoint: Checkpoint) -> UInt8[np.ndarray, "time size size 3"]:
-    _check_length(sample.frames, checkpoint.config.frames, str(sample.path))
     dataset = dataset_for(checkpoint, [sample], training_sampling(checkpoint.record), classes=[sample.label])
+    _check_length(len(np.unique(dataset.frame_indices(0))), checkpoint.config.frames, str(sample.path))
     clip, _ = dataset[0]
     return torch.as_tensor(clip).permute(1, 2, 3, 0).numpy()
 

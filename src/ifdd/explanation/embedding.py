@@ -67,7 +67,8 @@ def embed(
     """Map the emotion features of a test set to a plane with t-SNE, coloured by emotion and by person.
 
     Writes OUT/embedding.png and OUT/embedding.csv (clip, place, label, prediction, person), and reports how well clips
-    of one emotion, and of one person, hold together in the features themselves (silhouette, -1 to 1).
+    of one emotion, and of one person, hold together in the features themselves (silhouette, -1 to 1). The frames of a
+    clip are sampled as in training.
 
     Args:
         checkpoint: Checkpoint to use: a .safetensors file that 'ifdd train' wrote, or a bundled one's name.

@@ -46,10 +46,11 @@ def explain(
         video: Video file, folder of images or URL; or a manifest, with --clip.
         checkpoint: Checkpoint to explain: a .safetensors file that 'ifdd train' wrote, or a bundled one: ifdd_face,
             which has neither ISSM nor LADM, or ifdd_tiny_synth, which has both and knows drawn faces.
-        against: Another checkpoint, explained below the first for the same person and time.
+        against: Another checkpoint, explained below the first for the same person and time; with --clip and --faces,
+            each samples the frames of the clip as in its training.
         at: Time in the video in seconds: explain the window whose middle is nearest to it.
         person: Number of the person, as 'ifdd recognize' counts them.
-        clip: Name of the manifest's clip to explain, its clip_id.
+        clip: Name of the manifest's clip to explain, its clip_id; its frames are sampled as in training.
         faces: Take the frames as they are: they are faces already.
         target: Class whose evidence the heat maps show. Default: the most probable one of each checkpoint.
         out: Folder to write to.

@@ -91,7 +91,8 @@ def export(
         format: Format of the file. Default: that of its suffix.
         clips: Manifest whose clips are compared. Default: clips are drawn.
         int8: Manifest to quantise with, to 8-bit integers: its training clips give the ranges of the activations, its
-            validation clips decide whether the accuracy holds. For CNN backbones. Default: 32-bit floats.
+            validation clips decide whether the accuracy holds, tested as by 'ifdd evaluate'. For CNN backbones.
+            Default: 32-bit floats.
         max_drop: Largest loss of accuracy by quantisation that is accepted, in points of WAR (percent).
         calibration_clips: Largest number of training clips that give the ranges.
         subset: Subset on which the accuracy is compared.
@@ -189,7 +190,7 @@ class Export:
         """Write a draft and compare what comes out of it."""
         self._write(artifact, record, draft)
         config = self.loaded.config
-        compared = drawn_clips(config) if self.clips is None else manifest_clips(self.clips, config)
+        compared = drawn_clips(config) if self.clips is None else manifest_clips(self.clips, self.loaded)
         return compare(self.loaded.engine("cpu"), load_exported(draft).engine("cpu"), compared)
 
     def _quantize(self, source: Artifact) -> Artifact:

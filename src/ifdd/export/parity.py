@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ifdd.data.dataset import ClipDataset
 from ifdd.data.manifest import Manifest, Sample
 from ifdd.errors import InputError
 from ifdd.evaluation.protocol import describe_dataset
-from ifdd.model import Engine, IFDDConfig
+from ifdd.evaluation.sampling import dataset_for, training_sampling
+from ifdd.model import Engine, IFDDConfig, Model
 from ifdd.records import ParityRecord
 from ifdd.synth import PRESETS, SynthConfig, render_clip
 
@@ -47,19 +47,20 @@ def drawn_clips(config: IFDDConfig, count: int = CLIPS) -> ComparedClips:
     return ComparedClips(torch.stack(clips).permute(0, 4, 1, 2, 3).float() / 255, None)
 
 
-def manifest_clips(manifest: Manifest, config: IFDDConfig, count: int = CLIPS) -> ComparedClips:
-    """Read clips that are spread evenly over a manifest.
+def manifest_clips(manifest: Manifest, model: Model, count: int = CLIPS) -> ComparedClips:
+    """Read clips that are spread evenly over a manifest, their frames sampled as in training.
 
     Args:
         manifest: the table of clips.
-        config: gives frames and size.
+        model: gives frames, size and sampling.
         count: number of clips; fewer if the manifest has fewer.
 
     Raises:
         InputError: the manifest is empty, or a clip cannot be read.
     """
     samples = spread(manifest.select(), count)
-    dataset = ClipDataset(samples, sorted({sample.label for sample in samples}), config.frames, config.size)
+    labels = sorted({sample.label for sample in samples})
+    dataset = dataset_for(model, samples, training_sampling(model.record), classes=labels)
     clips = torch.stack([dataset[index][0] for index in range(len(dataset))])
     return ComparedClips(clips.float() / 255, describe_dataset(manifest).hash)
 

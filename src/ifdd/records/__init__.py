@@ -52,13 +52,13 @@ from ifdd.records.evaluations import (
     Protocol,
     ReliabilityBin,
     ReliabilityRecord,
-    SamplingOptions,
     SamplingRecord,
     ScoresRecord,
 )
 from ifdd.records.exports import ExportRecord, ParityRecord, QuantizationRecord
 from ifdd.records.licences import LicenceRecord
 from ifdd.records.record import FileRecord, Record
+from ifdd.records.samplings import SamplingOptions
 from ifdd.records.trainings import (
     NOT_RECORDED,
     BestEpoch,

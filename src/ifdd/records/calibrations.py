@@ -6,6 +6,7 @@ from typing import Literal
 
 from ifdd.errors import check_range
 from ifdd.records.record import Record
+from ifdd.records.samplings import SamplingOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,8 @@ class CalibrationRecord(Record):
     """Expected calibration error at temperature 1, and at this temperature."""
     threshold: ThresholdRecord
     """How the threshold was chosen."""
+    sampling: SamplingOptions | None = None
+    """Which frames of the clips; None in earlier checkpoints, which spread them over the clips."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""

@@ -9,6 +9,7 @@ from ifdd.records.dynamics import PairsRecord, StressRecord
 from ifdd.records.estimates import Estimate
 from ifdd.records.exports import ExportRecord
 from ifdd.records.record import FileRecord, Record
+from ifdd.records.samplings import SamplingOptions
 from ifdd.records.trainings import CheckpointRecord, SoftwareRecord
 
 
@@ -157,20 +158,6 @@ class ManifestRecord(Record):
     """Path as given."""
     sha256: str
     """SHA-256 of the file."""
-
-
-@dataclass(frozen=True)
-class SamplingOptions(Record):
-    """The sampling of frames in a test, as the user chose it."""
-
-    name: str
-    """Name of the sampling."""
-    stride: int | None
-    """Step between the frames of a clip, in frames; None if the sampling does not use it."""
-    temporal_views: int | None
-    """Clips per video; None if the sampling does not use it."""
-    crops: int
-    """Square crops per frame."""
 
 
 @dataclass(frozen=True)

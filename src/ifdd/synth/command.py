@@ -14,7 +14,7 @@ from ifdd.errors import InputError, check_range
 from ifdd.files import parse_json, write_text
 from ifdd.processes import available_cores, in_processes
 from ifdd.synth.behaviour.action_units import expressible
-from ifdd.synth.behaviour.behaviour import HABITS
+from ifdd.synth.behaviour.behaviour import HABITS_VERSION, has_habits
 from ifdd.synth.claim import claim
 from ifdd.synth.config import PRESETS, Preset, SynthConfig, changed
 from ifdd.synth.identity import identity_attributes
@@ -185,6 +185,7 @@ class Rendering(NamedTuple):
             "format": self.format,
             "config": {**asdict(self.config), "rig": rig},
             **({"rig_version": RIG_VERSIONS[rig]} if rig in RIG_VERSIONS else {}),
+            **({"habits_version": HABITS_VERSION} if has_habits(self.config.behaviour) else {}),
         }
 
 
@@ -235,7 +236,7 @@ def _sample(out: Path, job: Rendering, plan: ClipPlan) -> Sample:
     config, path = job.config, _clip_path(out, plan.clip_id, job.format)
     identity = person_identity(job.seed, plan.person, config.even_skin_tones)
     further = identity_attributes(identity)
-    if any(getattr(config.behaviour, name) > 0 for name in HABITS):
+    if has_habits(config.behaviour):
         further["habits"] = " ".join(clip_habits(plan, config, job.seed)) or "none"
     further |= _shown_units(out, plan.clip_id)
     sample = Sample(plan.clip_id, path, config.frames, plan.label, plan.subset, 0, plan.subject)

@@ -10,6 +10,7 @@ from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
 from ifdd.evaluation.sampling import SamplingConfig
 from ifdd.files import absolute, expand, write_text
+from ifdd.model import BUNDLED, PUBLISHED
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 
 RECIPE_FILE = "recipe.yaml"
@@ -115,6 +116,8 @@ def _are_one_file(one: object, other: object) -> bool:
     """Whether two texts are spellings of one path, such as a relative one and an absolute one."""
     if not (isinstance(one, str) and isinstance(other, str)) or "://" in one + other:
         return False
+    if {one, other} & {*BUNDLED, *PUBLISHED}:
+        return False  # a name, not a path
     return absolute(expand(one)) == absolute(expand(other))
 
 

@@ -149,6 +149,13 @@ def test_uncoded_time_is_compared_in_no_score(folder: Path) -> None:
     assert agree(folder)["segments"][-1]["precision"] == 1
 
 
+def test_segments_do_not_depend_on_the_bins_and_short_ones_count(folder: Path) -> None:
+    for width in ("0.1", "5"):
+        assert agree(folder, "--bin-seconds", width)["segments"][-1]["f1"] == 1
+    (folder / "a.csv").write_text("start,end,label\n0.5,0.58,happy\n5.5,5.55,sad\n")
+    assert agree(folder)["segments"][-1] == {"overlap": 0.5, "f1": 1, "precision": 1, "recall": 1}
+
+
 def test_a_segment_that_goes_on_behind_a_gap_of_the_coder_has_no_onset_there(folder: Path) -> None:
     (folder / "a.csv").write_text("start,end,label\n3,5,happy\n6.5,9,sad\n")
     found = agree(folder)

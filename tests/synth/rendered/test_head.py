@@ -84,7 +84,7 @@ def test_the_neutral_activation_is_the_face_at_rest(head: Head) -> None:
     np.testing.assert_allclose(shown.points, head.rest.points, atol=1e-5)
 
 
-def test_no_person_s_face_moves_further_than_the_shapes_allow(mesh: HeadMesh) -> None:
+def test_no_person_s_jaw_opens_further_than_the_shape_allows(mesh: HeadMesh) -> None:
     open_jaw = mesh.expression[mesh.expression_row["jawOpen"]]
     chin = LANDMARK_VERTICES[8]
     furthest = float(np.linalg.norm(open_jaw[chin]))

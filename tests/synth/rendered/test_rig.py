@@ -63,7 +63,10 @@ def test_the_faces_are_those_of_the_rig_s_version(rig: RenderedRig, mesh: HeadMe
     assert relief.max() == pytest.approx(0.4956, abs=0.002)
     frown = shown(rig, frowning)[0]
     means = frown.reshape(4, SIZE // 4, 4, SIZE // 4, 3).mean((1, 3, 4))[1:3, 1:3]
+    shouting = shown(rig, activation_of({25: 1.0, 27: 1.0}), (30.0, 0.0, 0.0))[0]
+    mouth = shouting[76:108, 72:104].reshape(2, 16, 2, 16, 3).mean((1, 3, 4))
     assert RIG_VERSIONS["rendered"] == 8
+    np.testing.assert_allclose(mouth, [[131.22, 116.80], [50.74, 94.83]], atol=0.3)
     np.testing.assert_allclose(means, [[119.69, 129.91], [130.21, 147.60]], atol=0.3)
 
 

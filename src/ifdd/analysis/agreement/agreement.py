@@ -26,6 +26,9 @@ from ifdd.inference.results import RecognizedTrack, Results
 from ifdd.records import AgreementPair, AgreementRecord, OnsetAgreement, SegmentAgreement
 
 OVERLAPS = (0.1, 0.25, 0.5)
+REMAINDER_SECONDS = 0.1
+"""Shorter ends of segments in coded time are taken for inexact borders."""
+
 ONSET_OVERLAP = 0.25
 """Overlap from which segments count as the same for differences of onset."""
 
@@ -155,7 +158,7 @@ def measure_agreement(
     answered = np.where(result == uncertain, NOTHING, result)
     with_uncertain = block_confusions(coder, result, blocks, uncertain + 1)
     without = block_confusions(coder, answered, blocks, uncertain + 1)
-    truth, found, starts = _compared(people, classes, bin_seconds)
+    truth, found, starts = _compared(people, classes)
     segments = [(overlap, score_segments(truth, found, overlap)) for overlap in OVERLAPS]
     onsets = onset_errors(truth, starts, match_segments(truth, found, ONSET_OVERLAP))
     return AgreementRecord(
@@ -194,12 +197,13 @@ def _binned(
 
 
 def _compared(
-    people: Sequence[Person], classes: Sequence[str], bin_seconds: float
+    people: Sequence[Person], classes: Sequence[str]
 ) -> tuple[list[Stretch], list[Stretch], list[float | None]]:
     """Return the segments of the coder, those of the result in coded time, and where the latter begin.
 
-    Equal neighbours are one segment, and uncertain is none. The result is cut to the time that is coded, apart from
-    remainders shorter than a bin; a cut segment begins where it did before, and a later part of it has no beginning.
+    Equal neighbours are one segment, and uncertain is none. The result is cut to the time that is coded; what only
+    reaches into it by less than ``REMAINDER_SECONDS`` is left out. A cut segment begins where it did before, and a
+    later part of it has no beginning.
     """
     truth: list[Stretch] = []
     found: list[Stretch] = []
@@ -210,7 +214,7 @@ def _compared(
         for whole in joined([each for each in person.result if each[2] < len(classes)]):
             onset: float | None = whole[0]
             for start, end, place in within(whole, coded):
-                if (start, end) == whole[:2] or end - start >= bin_seconds:
+                if (start, end) in (whole[:2], *coded) or end - start >= REMAINDER_SECONDS:
                     found.append(Stretch(number, start, end, classes[place]))
                     onsets.append(onset)
                 onset = None

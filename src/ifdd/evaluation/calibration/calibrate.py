@@ -152,6 +152,7 @@ def fit_calibration(
         ),
         ece=(expected_calibration_error(before.max(1), right), expected_calibration_error(after.max(1), right)),
         threshold=_threshold_record(threshold, len(right), accuracy, coverage, minimum_coverage),
+        sampling=protocol.sampling.options,
     )
 
 

@@ -60,7 +60,8 @@ def disentangle(
     Probes read emotion, action units, identity, pose, light, background and speech from frozen features: those of the
     backbone (X), the context (Y_S) and the emotion features (Y_D). People of test clips are not among those that a
     probe learns from, except for identity. SynthDFER's truth next to the clips gives all factors; other
-    manifests give those they have columns for: label, subject, au01, ... docs/evidence.md defines every measure.
+    manifests give those they have columns for: label, subject, au01, ... The frames of a clip are sampled as in
+    training. docs/evidence.md defines every measure.
 
     Args:
         checkpoint: Checkpoint to measure: a .safetensors file that 'ifdd train' wrote, or a bundled one's name. Without

@@ -75,7 +75,9 @@ class Cutting:
     def _is_done(self, part: Job) -> bool:
         """Whether an earlier run has left a part, with statistics if this run writes them."""
         found = read_part(_file(part))
-        return found is not None and (found.statistics is not None or STATISTICS not in self.worker.settings.formats)
+        if found is None or found.statistics is not None or not found.video.frames:
+            return found is not None
+        return STATISTICS not in self.worker.settings.formats
 
     @property
     def parts(self) -> dict[str, int]:

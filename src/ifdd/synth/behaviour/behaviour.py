@@ -13,6 +13,9 @@ from ifdd.synth.behaviour.course import Event, Times, smoothstep
 from ifdd.synth.behaviour.speech import draw_speech
 from ifdd.synth.config import BehaviourConfig
 
+HABITS_VERSION = 2
+"""Version of how habits are drawn, recorded in the settings of sets whose people have some."""
+
 GAZE_LIMITS = np.array([28.0, 15.0])
 """Largest yaw and pitch of the eyes in the head that a person holds, in degrees."""
 
@@ -51,6 +54,11 @@ class Moments(NamedTuple):
     """Yaw and pitch of the eyes in the head."""
     speech: Times
     """Strength of the speech, 0 to 1."""
+
+
+def has_habits(config: BehaviourConfig) -> bool:
+    """Whether some people of a set show a habit."""
+    return any(getattr(config, name) > 0 for name in HABITS)
 
 
 class Rest(NamedTuple):

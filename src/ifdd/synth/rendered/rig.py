@@ -15,6 +15,7 @@ from ifdd.synth.rendered.hair import make_hair, paint_scalp
 from ifdd.synth.rendered.head import Head, Surface
 from ifdd.synth.rendered.mesh import LANDMARK_VERTICES, HeadMesh
 from ifdd.synth.rendered.renderer import DrawnPart, Lamp, Material, Vertices, View, shared_renderer
+from ifdd.synth.rendered.shaders import NECK
 from ifdd.synth.rendered.skin import paint_skin, sample_look
 from ifdd.synth.rendered.wrinkles import RELIEF_SIDE, Wrinkles
 from ifdd.synth.rig import FACE_CENTRE, FOREHEAD, FaceState, FaceTruth, Light
@@ -27,9 +28,6 @@ HEAD_ORIGIN = 2.6
 
 UPPER_FOREHEAD = np.array([[0.0, HEAD_ORIGIN - FOREHEAD * CENTIMETRES, 8.5]], np.float32)
 """Upper end of YuNet's boxes in centimetres; the jaw's landmarks are the other ends."""
-
-NECK = (-15.0, -8.0)
-"""Heights in centimetres between which the turn of the shoulders becomes that of the head, as in the shaders."""
 
 PIVOT_DEPTH, FACE_DEPTH = 4.0, 5.5
 """Depth of the point around which the head turns, and of the face before it, in centimetres."""

@@ -1,7 +1,16 @@
 """The shaders, in GLSL 3.30. Display values are the square roots of linear light, close to sRGB and fast."""
 
-VERTEX = """
-#version 330
+NECK = (-15.0, -8.0)
+"""Heights in centimetres between which the turn of the shoulders becomes that of the head."""
+
+_NECK = f"""
+#define NECK_LOW {NECK[0]}
+#define NECK_HIGH {NECK[1]}
+"""
+
+VERTEX = (
+    f"#version 330{_NECK}"
+    + """
 uniform mat3 head_turn;
 uniform mat3 body_turn;
 uniform vec3 pivot;
@@ -24,7 +33,7 @@ out vec3 light_place;
 
 void main() {
     // The shoulders turn less than the head; the neck is in between, and an opened jaw is no neck.
-    float share = follows_head * smoothstep(-15.0, -8.0, height);
+    float share = follows_head * smoothstep(NECK_LOW, NECK_HIGH, height);
     vec3 p = position - pivot;
     seen = mix(body_turn * p, head_turn * p, share);
     facing = mix(body_turn * normal, head_turn * normal, share);
@@ -36,6 +45,7 @@ void main() {
     gl_Position = vec4(2.0 * pixel / size - w, -seen.z / 60.0 * w, w);
 }
 """
+)
 
 FRAGMENT = """
 #version 330
@@ -110,8 +120,9 @@ void main() {
 }
 """
 
-SHADOW_VERTEX = """
-#version 330
+SHADOW_VERTEX = (
+    f"#version 330{_NECK}"
+    + """
 uniform mat3 head_turn;
 uniform mat3 body_turn;
 uniform vec3 pivot;
@@ -122,9 +133,10 @@ in vec2 uv;
 in float height;
 out vec2 texture_place;
 void main() {
-    float share = follows_head * smoothstep(-15.0, -8.0, height);
+    float share = follows_head * smoothstep(NECK_LOW, NECK_HIGH, height);
     vec3 p = position - pivot;
     texture_place = uv;
     gl_Position = light_view * vec4(mix(body_turn * p, head_turn * p, share), 1.0);
 }
 """
+)

@@ -35,7 +35,8 @@ class CrowdConfig:
     """The video of --crowd.
 
     Raises:
-        InputError: a number is below 1, or transitions are longer than half a shot.
+        InputError: a number is below 1, transitions are longer than half a shot, an emotion is unknown, there are none,
+            or a person is chosen.
     """
 
     shots: int = 3
@@ -56,7 +57,7 @@ class CrowdConfig:
     """Length of a dissolve or fade in seconds; both shots continue during it."""
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the values."""
         for name in ("shots", "people", "emotions"):
             check_range(f"crowd_video.{name}", getattr(self, name), at_least=1)
         if not self.classes:

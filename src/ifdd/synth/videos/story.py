@@ -48,12 +48,12 @@ class StoryConfig:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        check_range(_NAME.format("seconds"), self.seconds, at_least=1.5)
+        check_range(_NAME.format("seconds"), self.seconds, at_least=1.5, at_most=600)
         check_range(_NAME.format("fps"), self.fps, at_least=1, at_most=240)
         check_range(_NAME.format("face"), self.face, at_least=0.1, at_most=0.7)
         check_range(_NAME.format("person"), self.person, at_least=0)
         for name, pixels in (("width", self.width), ("height", self.height)):
-            check_range(_NAME.format(name), pixels, at_least=64)
+            check_range(_NAME.format(name), pixels, at_least=64, at_most=4096)
             if pixels % 2:
                 raise InputError(f"{_NAME.format(name)} is {pixels}; mp4 needs an even number of pixels")
 
