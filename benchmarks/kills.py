@@ -196,7 +196,7 @@ def interrupted(
         if over or kind == "disk":
             code, lasted = wait(pid), None if over else time.monotonic() - begun
         else:
-            code, hit = end(pid, kind, moment)
+            code, hit = end(pid, kind, moment, out)
             lasted = None if hit is None else hit - begun
         if code == 0 and kind != "worker":
             return events
@@ -208,22 +208,24 @@ def interrupted(
             return events
 
 
-def end(pid: int, kind: str, moment: float) -> tuple[int, float | None]:
-    """End a process in one way at a moment, or as soon afterwards as there is something to hit.
+def end(pid: int, kind: str, moment: float, out: Path) -> tuple[int, float | None]:
+    """End a process in one way at a moment, or as soon afterwards as there is something to hit; it writes to ``out``.
 
     Returns:
         Its exit code, and when it was hit; None if it ended before.
     """
     while (code := poll(pid)) is None:
-        if time.monotonic() >= moment and strike(pid, kind):
+        if time.monotonic() >= moment and strike(pid, kind, out):
             hit = time.monotonic()
             return wait(pid), hit
         time.sleep(0.005)
     return code, None
 
 
-def strike(pid: int, kind: str) -> bool:
-    """Send the signal of one way; return whether there was a process to send it to."""
+def strike(pid: int, kind: str, out: Path) -> bool:
+    """Send the signal of one way; return whether there was a process to send it to, and a file to damage."""
+    if kind == "damage" and not (out / RESUME_FILE).exists():
+        return False
     victims = children(pid)[:1] if kind == "worker" else [pid]
     for victim in victims:
         try:

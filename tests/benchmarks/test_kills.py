@@ -25,33 +25,34 @@ else:
 """A process whose child becomes one that loads clips after a second."""
 
 
-def test_a_process_that_loads_no_clips_is_not_hit() -> None:
+def test_what_there_is_not_yet_is_not_hit(tmp_path: Path) -> None:
     words = [sys.executable, "-c", "import subprocess; subprocess.run(['sleep', '60'])"]
     with subprocess.Popen(words, start_new_session=True) as process:
         while not Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text():
             time.sleep(0.01)
-        assert not kills.strike(process.pid, "worker"), "its child is another program"
+        assert not kills.strike(process.pid, "worker", tmp_path), "its child is another program"
+        assert not kills.strike(process.pid, "damage", tmp_path), "there is no state yet"
         assert process.poll() is None
-        assert kills.strike(process.pid, "terminate")
+        assert kills.strike(process.pid, "terminate", tmp_path)
         assert process.wait() == -signal.SIGTERM
         os.killpg(process.pid, signal.SIGKILL)  # the child
-    assert not kills.strike(process.pid, "kill"), "it is gone"
+    assert not kills.strike(process.pid, "kill", tmp_path), "it is gone"
 
 
-def test_an_end_waits_until_it_can_hit() -> None:
+def test_an_end_waits_until_it_can_hit(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", LOADER], start_new_session=True)
     begun = time.monotonic()
-    code, hit = kills.end(process.pid, "worker", begun)
+    code, hit = kills.end(process.pid, "worker", begun, tmp_path)
     process.returncode = code
     assert code == 0
     assert hit is not None
     assert hit - begun > 0.9
 
 
-def test_a_process_that_ends_first_is_not_hit() -> None:
+def test_a_process_that_ends_first_is_not_hit(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", "pass"], start_new_session=True)
     process.returncode = 0  # ``end`` waits for it
-    assert kills.end(process.pid, "kill", time.monotonic() + 60) == (0, None)
+    assert kills.end(process.pid, "kill", time.monotonic() + 60, tmp_path) == (0, None)
 
 
 def test_only_a_file_that_exists_is_damaged(tmp_path: Path) -> None:
