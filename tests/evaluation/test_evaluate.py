@@ -1,6 +1,7 @@
 import csv
 import hashlib
 import json
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -114,6 +115,25 @@ def test_the_command_writes_what_it_prints(
         assert "validation WAR" in text
         assert "surprise" in text
     assert "computer-generated" in printed
+
+
+def test_results_are_written_although_nobody_reads_what_is_printed(
+    checkpoint: Path, manifest: Path, tmp_path: Path
+) -> None:
+    words = [
+        sys.executable,
+        "-m",
+        "ifdd",
+        "evaluate",
+        checkpoint,
+        manifest,
+        "--workers",
+        "0",
+        "--out",
+        tmp_path / "out",
+    ]
+    run(["sh", "-c", f"{shlex.join(map(str, words))} | true"])
+    assert (tmp_path / "out" / "evaluation.json").is_file()
 
 
 def test_the_precision_changes_little_and_is_recorded(checkpoint: Path, manifest: Path, tmp_path: Path) -> None:

@@ -259,6 +259,14 @@ def test_a_mistake_gives_one_line_and_writes_nothing(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_recipe_that_trained_nothing_may_be_corrected(recipe: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(SystemExit):
+        main(["crossval", str(recipe), "--out", str(out), "--folds", "1", "--data.validation-fraction", "0.01"])
+    assert (out / "recipe.yaml").is_file()
+    assert crossval(recipe, out, "--folds", "1")["missing"] == [2, 3, 4, 5]
+
+
 def test_another_recipe_is_refused(recipe: Path, done: Path, capfd: pytest.CaptureFixture[str]) -> None:
     line = refusal(capfd, recipe, "--out", done, "--run.seed", "4")
     assert "another recipe (run.seed: 3 -> 4)" in line

@@ -114,15 +114,16 @@ def evaluate(
         stress=stresses,
         pairs=pairs,
     )
+    files = "evaluation.json, evaluation.md, predictions.csv"
+    if out is not None:  # first, because printing ends the command if nobody reads it any more
+        write_evaluation(out, evaluation, protocol)
+        if evaluation.stress is not None:
+            write_curves(out / PICTURE, {protocol.checkpoint.path: evaluation.stress})
+            files += f", {PICTURE}"
     console.print(evaluation_tables(evaluation, protocol))
     if protocol.checkpoint.description.synthetic:
         console.print("This checkpoint was trained on computer-generated faces.")
     if out is not None:
-        write_evaluation(out, evaluation, protocol)
-        files = "evaluation.json, evaluation.md, predictions.csv"
-        if evaluation.stress is not None:
-            write_curves(out / PICTURE, {protocol.checkpoint.path: evaluation.stress})
-            files += f", {PICTURE}"
         console.print(f"Written to {out}: {files}", highlight=False, markup=False)
 
 

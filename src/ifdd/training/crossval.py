@@ -27,9 +27,10 @@ from ifdd.evaluation.report import write_evaluation
 from ifdd.evaluation.sampling import SamplingConfig
 from ifdd.evaluation.tables import percent
 from ifdd.files import file_sha256
-from ifdd.records import DatasetRecord, EvaluationRecord, TrainingRecord
+from ifdd.records import CrossvalRecord, DatasetRecord, EvaluationRecord, TrainingRecord
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 from ifdd.training.engine.processes import is_first_process, placement
+from ifdd.training.engine.state import has_state
 from ifdd.training.recipe import RECIPE_FILE, Recipe
 from ifdd.training.resuming import is_finished, known_training
 from ifdd.training.train import train_recipe
@@ -263,7 +264,8 @@ def _claim(out: Path, recipe: Recipe) -> None:
     """Write the recipe next to the results, after checking that the folder holds no results of another recipe."""
     if (out / TrainingRecord.FILE).exists():
         raise InputError(f"{out} holds a training run; choose another --out")
-    if (out / RECIPE_FILE).exists():
+    begun = any(has_state(fold) or (fold / TrainingRecord.FILE).exists() for fold in out.glob("fold_[0-9]*"))
+    if (out / RECIPE_FILE).exists() and (begun or (out / CrossvalRecord.FILE).exists()):
         recipe.check_same(out)
     if is_first_process():
         recipe.write(out)

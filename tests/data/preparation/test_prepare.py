@@ -21,8 +21,8 @@ from tests.helpers.faces import LandmarkDiscDetector, disc_frames
 from tests.helpers.layouts import edit, write_clip, write_dfew, write_ferv39k, write_mafw, write_ravdess
 from tests.helpers.videos import write_frame_folder, write_video
 
-LISTS = Path(__file__).parents[3] / "shared" / "real" / "lists"
-RESULTS = Path(__file__).parents[2] / "results"
+LISTS = Path(__file__).parents[4] / "shared" / "real" / "lists"
+RESULTS = Path(__file__).parents[3] / "results"
 TRAIN = "EmoLabel_DataSplit/train(single-labeled)/set_1.csv"
 
 

@@ -76,11 +76,11 @@ def agree(
             error_console.print(f"note: {coding}: {note}", highlight=False, markup=False, soft_wrap=True)
     command = "ifdd " + shlex.join(sys.argv[1:])
     record = measure_agreement(persons, pairs, classes, bin_seconds, command)
-    console.print(agreement_tables(record), highlight=False)
     if out is not None:
         record.write(out)
     if plot is not None:
         write_agreement_plot(persons, record, plot)
+    console.print(agreement_tables(record), highlight=False)
     for written in (out, plot):
         if written is not None:
             console.print(f"Written to {written}", highlight=False, markup=False, soft_wrap=True)

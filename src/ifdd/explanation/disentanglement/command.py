@@ -106,11 +106,13 @@ def disentangle(
         device=chosen,
         command=_spelt(given, subset, fold, options, out),
     )
+    if out is not None:
+        record.write(out)
+    if plot is not None:
+        write_plot(record, plot)
     console.print(disentanglement_tables(record), highlight=False)
-    for path, write in ((out, record.write), (plot, lambda path: write_plot(record, path))):
-        if path is not None:
-            write(path)
-            console.print(f"Written to {path}", highlight=False, markup=False)
+    for written in filter(None, (out, plot)):
+        console.print(f"Written to {written}", highlight=False, markup=False)
 
 
 def measure_disentanglement(
