@@ -108,19 +108,20 @@ def measure(folder: Path, options: argparse.Namespace) -> bool:
     if code := wait(begin(recipe, reference)):
         raise SystemExit(f"the uninterrupted run ended with exit code {code}: {tail(reference)}")
     seconds = time.monotonic() - start
+    kinds = json.loads(options.out.read_text())["kinds"] if options.out.exists() else {}
     any_different = False
     for kind in options.kinds.split(","):
-        found = measure_kind(kind, folder, recipe, seconds, options)
+        kinds[kind] = found = measure_kind(kind, folder, recipe, seconds, options)
         any_different |= bool(found["different"])
         print(f"{kind}: {found['ended']} ends in {found['runs']} runs", file=sys.stderr)
-        kept = json.loads(options.out.read_text())["kinds"] if options.out.exists() else {}
-        report = {
-            "machine": {"system": platform.platform(), "python": platform.python_version(), "torch": version("torch")},
-            "recipe": settings,
-            "compared": COMPARED,
-            "kinds": kept | {kind: found},
-        }
-        write_text(options.out, json.dumps(report, indent=1) + "\n")
+    report = {
+        "machine": {"system": platform.platform(), "python": platform.python_version(), "torch": version("torch")},
+        "recipe": settings,
+        "compared": COMPARED,
+        "kinds": kinds,
+    }
+    # at the end: a tracked file that changes meanwhile would change the commit that the runs record
+    write_text(options.out, json.dumps(report, indent=1) + "\n")
     return any_different
 
 
