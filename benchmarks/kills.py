@@ -35,7 +35,7 @@ import yaml
 
 from ifdd.__main__ import main as ifdd
 from ifdd.files import write_text
-from ifdd.training.engine.state import RESUME_FILE
+from ifdd.training.engine.state import PREVIOUS_FILE, RESUME_FILE
 from ifdd.training.train import train  # noqa: F401 (loads the engine before processes are forked)
 
 RECIPE: dict[str, dict[str, Any]] = {
@@ -224,8 +224,11 @@ def end(pid: int, kind: str, moment: float, out: Path) -> tuple[int, float | Non
 
 
 def strike(pid: int, kind: str, out: Path) -> bool:
-    """Send the signal of one way; return whether there was a process to send it to, and a file to damage."""
-    if kind == "damage" and not (out / RESUME_FILE).exists():
+    """Send the signal of one way; return whether there was a process to send it to, and a file to damage.
+
+    A state is damaged once there is an earlier one: the only state of a run that has finished an epoch is missed.
+    """
+    if kind == "damage" and not all((out / name).exists() for name in (RESUME_FILE, PREVIOUS_FILE)):
         return False
     victims = children(pid)[:1] if kind == "worker" else [pid]
     for victim in victims:
