@@ -10,7 +10,6 @@ replaced.
 """
 
 import argparse
-import hashlib
 import json
 import logging
 import os
@@ -25,7 +24,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import ifdd
+from benchmarks.source import code_sha256
 from ifdd.clusters import Cluster, import_ray
 from ifdd.evaluation.protocol import commit
 from ifdd.faces.detection import choose_detector
@@ -101,14 +100,6 @@ def describe(options: argparse.Namespace) -> dict[str, Any]:
         "videos": {"count": options.videos, "seconds": options.seconds},
         "workers": options.workers,
     }
-
-
-def code_sha256() -> str:
-    """Return a hash of the source of ifdd. A commit would not do: the written report makes the checkout dirty."""
-    root, digest = Path(ifdd.__file__).parent, hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        digest.update(f"{path.relative_to(root)} {file_sha256(path)}\n".encode())
-    return digest.hexdigest()
 
 
 def earlier_rounds(path: Path, about: dict[str, Any]) -> list[list[dict[str, Any]]]:

@@ -45,6 +45,12 @@ from ifdd.model.inspection.measuring import device_name
 from ifdd.records import StressRecord
 from ifdd.training.study.baselines import register_baselines
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.source import code_sha256
+
+PACKAGES = ("ifdd", "torch", "opencv-python-headless", "python")
+"""What predictions may depend on besides the code."""
+
 
 class Model(NamedTuple):
     """A model as the pages call it, with a checkpoint for each seed."""
@@ -72,7 +78,8 @@ class Clips(NamedTuple):
         manifests = [self.manifest.sha256, self.pairs_manifest.sha256 if self.pairs_manifest else None]
         clips = [sample.clip_id for sample in self.samples]
         weights = file_sha256(find_checkpoint(checkpoint))
-        return recipe_hash([weights, manifests, clips, list(conditions_of(self.stresses)), software()])
+        code = [code_sha256(), running_software(*PACKAGES).versions]
+        return recipe_hash([weights, manifests, clips, list(conditions_of(self.stresses)), code])
 
 
 class Answers(NamedTuple):
@@ -130,7 +137,7 @@ def run(options: argparse.Namespace) -> None:
     report = {
         "command": shlex.join(["python", "benchmarks/dynamics.py", *sys.argv[1:]]),
         "machine": {"device": device_name(device), "system": platform.system(), "processor": platform.machine()},
-        **software(),
+        **running_software(*PACKAGES).plain(),
         "seconds": round(sum(each["seconds"] for row in rows for each in row["checkpoints"]), 1),
         "clips": describe(clips.manifest, clips.samples),
         "pairs": describe(clips.pairs_manifest, clips.pairs) if clips.pairs_manifest else None,
@@ -138,11 +145,6 @@ def run(options: argparse.Namespace) -> None:
     }
     write_text(options.out, json.dumps(report, indent=1) + "\n")
     console.print(summary(rows))
-
-
-def software() -> dict[str, Any]:
-    """Return the commit of ifdd and the versions that predictions may depend on."""
-    return running_software("ifdd", "torch", "opencv-python-headless", "python").plain()
 
 
 def find_models(words: Sequence[str]) -> list[Model]:

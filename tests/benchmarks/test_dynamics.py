@@ -113,7 +113,7 @@ def test_an_interrupted_run_resumes(work: Path, monkeypatch: pytest.MonkeyPatch)
     run(options(work, out=work / "again.json", stress="reversal"))
     assert len(calls) == 1
     with monkeypatch.context() as patch:
-        patch.setattr("benchmarks.dynamics.software", lambda: {"versions": {}, "commit": "another"})
+        patch.setattr("benchmarks.dynamics.code_sha256", lambda: "another")
         run(options(work, out=work / "again.json"))
     assert len(calls) == 2
     for kept in (work / "predictions").iterdir():

@@ -32,7 +32,7 @@ out float depth_below;
 out vec3 light_place;
 
 void main() {
-    // The shoulders turn less than the head; the neck is in between, and an opened jaw is no neck.
+    // The shoulders turn less than the head; the neck is in between. An opened jaw stays with the head.
     float share = follows_head * smoothstep(NECK_LOW, NECK_HIGH, height);
     vec3 p = position - pivot;
     seen = mix(body_turn * p, head_turn * p, share);
