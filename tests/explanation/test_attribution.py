@@ -1,5 +1,7 @@
 """The heat maps: where they lie, what they sum to, and in which models they are empty."""
 
+from typing import Any, cast
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,10 @@ from torch.nn import functional as F
 
 from ifdd.errors import InputError
 from ifdd.explanation.attribution import attribute, sampling_weights
-from ifdd.model import IFDD, Backbone, StageShape, create_model
+from ifdd.model import BACKBONES, IFDD, Backbone, StageShape, create_model
+from ifdd.model.backbones import origin
+from ifdd.model.backbones.mvit import MViT
+from ifdd.model.backbones.vit import VideoViT
 from ifdd.model.issm import interpolate_frames
 
 GROUPS = {
@@ -144,21 +149,56 @@ def test_the_map_of_a_model_that_looks_at_one_block_lies_there(frame: int, row: 
     assert found.dynamic[box[0]].sum() == pytest.approx(1, abs=1e-3)
 
 
-@pytest.mark.parametrize("preset", ["ifdd_tiny", "ifdd_small"])
-def test_cells_of_the_features_are_centred_where_the_maps_are_laid(preset: str) -> None:
-    """The input's gradient of a cell in the middle has its centre of mass at cell * ratio."""
-    torch.manual_seed(0)
-    model = create_model(preset, ablation="backbone_only", size=160, frames=16).eval()
-    clip = torch.rand(1, 3, 16, 160, 160, requires_grad=True)
-    cell = model.pyramid(model.backbone(clip - 0.5))[0, :, 4, 2, 2]
-    (gradient,) = torch.autograd.grad((cell * torch.randn(cell.shape)).sum(), clip)
+def test_both_pretrained_architectures_take_the_mean_of_pairs_of_32_frames() -> None:
+    first = [origin(BACKBONES[name](32, 64, 0.0)) for name in ("s3d", "mvit_tiny")]
+    assert [frame for frame, _, _ in first] == [1, 1]  # of frames 0 and 2, on which the stem's are centred
+
+
+def test_a_map_lies_where_the_backbone_says_that_its_first_cell_is() -> None:
+    model = looks_at(1, 1, 0)
+    before = attribute(model, a_clip(model), target=1).dynamic
+    cast(Any, model.backbone).origin = (1.0, 8.0, 8.0)
+    after = attribute(model, a_clip(model), target=1).dynamic
+    centres = [np.unravel_index(heat.argmax(), heat.shape) for heat in (before, after)]
+    assert np.subtract(centres[1], centres[0]).tolist() == [1, 8, 8]
+
+
+def seen_centre(maps: Tensor, clip: Tensor, cell: tuple[int, int, int]) -> list[float]:
+    """Return the centre of mass of the input's gradient of a cell: frame, row and column."""
+    values = maps[0, :, *cell]
+    (gradient,) = torch.autograd.grad((values * torch.randn(values.shape)).sum(), clip)
     mass = gradient.abs().sum((0, 1))
-    centres = [
+    return [
         float((mass.sum([axis for axis in range(3) if axis != kept]) * torch.arange(side)).sum() / mass.sum())
         for kept, side in enumerate(mass.shape)
     ]
-    assert centres == pytest.approx([4 * 2, 2 * 32, 2 * 32], abs=4)
-    assert centres[0] == pytest.approx(8, abs=0.4)
+
+
+@pytest.mark.parametrize(("name", "frames"), [("s3d_tiny", 16), ("s3d_small", 16), ("s3d", 16)])
+def test_cells_of_the_features_are_centred_where_the_maps_are_laid(name: str, frames: int) -> None:
+    torch.manual_seed(0)
+    backbone = BACKBONES[name](frames, 160, 0.0)
+    cast(nn.Module, backbone).eval()
+    clip = torch.rand(1, 3, frames, 160, 160, requires_grad=True)
+    frame, row, column = seen_centre(backbone(clip - 0.5)[-1], clip, (4, 2, 2))
+    first = origin(backbone)
+    assert frame == pytest.approx(first[0] + 4 * frames / 8, abs=0.4)
+    assert (row, column) == pytest.approx((first[1] + 2 * 32, first[2] + 2 * 32), abs=5)  # borders pull
+
+
+@pytest.mark.parametrize(("name", "frames"), [("mvit_tiny", 16), ("mvit_tiny", 32), ("vit_tiny", 16)])
+def test_transformers_are_laid_by_what_their_tokens_see_before_attention(name: str, frames: int) -> None:
+    """Attention sees all of the clip. The tokens of mvit_tiny are 4 pixels wide at first, 32 at last."""
+    torch.manual_seed(0)
+    backbone = BACKBONES[name](frames, 64, 0.0)
+    clip = torch.rand(1, 3, frames, 64, 64, requires_grad=True)
+    if isinstance(backbone, MViT):
+        maps, side = backbone.stem_pool(backbone.conv_proj(clip)), 4
+    else:
+        maps, side = cast(VideoViT, backbone).patch_embed.proj(clip), 16
+    first = origin(backbone)
+    expected = (first[0] + 4 * frames / 8, first[1] + 2 * side, first[2] + 2 * side)
+    assert seen_centre(maps, clip, (4, 2, 2)) == pytest.approx(expected, abs=0.4)
 
 
 def test_an_unknown_class_is_refused() -> None:

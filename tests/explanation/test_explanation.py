@@ -1,5 +1,6 @@
 """Explanations as data, pictures and pages."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -81,6 +82,16 @@ def test_what_a_model_lacks_is_said(ablation: str, groups: list[str], notice: st
 
 def test_positions_are_shown_at_the_frames_on_which_they_are_centred() -> None:
     assert explained().in_frames(np.array([0.0, 2.5, 7.0])).tolist() == [0, 5, 14]
+    pairs = replace(explained(), origin=0.5)  # a frame of the features is the mean of two
+    assert pairs.in_frames(np.array([0.0, 2.5, 7.0])).tolist() == [0.5, 5.5, 14.5]
+
+
+@pytest.mark.parametrize(
+    "clip", [np.zeros((16, 64, 64, 3), np.float32), np.zeros((64, 64, 3), np.uint8), np.zeros((16, 64, 64), np.uint8)]
+)
+def test_an_array_that_is_not_8_bit_frames_is_refused(clip: np.ndarray) -> None:
+    with pytest.raises(InputError, match=r"time x height x width x 3 values of uint8, given .*; convert it"):
+        ifdd.explain("ifdd_tiny_synth", clip)
 
 
 def test_a_page_shows_two_models_escaped_and_self_contained() -> None:

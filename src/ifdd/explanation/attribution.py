@@ -11,10 +11,11 @@ Y_S; times the tokens; summed over the channels; the positive part. Reasons:
   probability instead would vanish where the model is sure.
 
 The tokens are then laid where they come from. Every position that ISSM sampled lies between two frames of the features,
-which share its heat as they shared in the sample. Cell i of the features is centred at frame or pixel i * ratio of the
-clip, the ratio of the sizes, because all layers of the backbones have odd kernels and symmetric padding (measured; a
-test holds it): enlarging a map as a picture would shift it by half a cell. Heat falls linearly to zero at the next
-cell's centre. A frame without heat was not sampled, or adds nothing to the class.
+which share its heat as they shared in the sample. Cell i of the features is centred at frame or pixel
+origin + i * ratio of the clip, the ratio of the sizes (measured; a test holds it). The origin is 0 where all layers of
+a backbone have odd kernels and symmetric padding; enlarging such a map as a picture would shift it by half a cell.
+Heat falls linearly to zero at the next cell's centre. A frame without heat was not sampled, or adds nothing to the
+class.
 """
 
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from torch import Tensor
 
 from ifdd.errors import InputError
 from ifdd.model import IFDD, FrameSplit, IFDDOutput, Lifted, check_readings, class_probabilities
+from ifdd.model.backbones import origin
 from ifdd.model.issm import official_position
 
 HeatMap = Float[np.ndarray, "time height width"]
@@ -131,15 +133,16 @@ def _in_clip(
     shape = model.backbone.stages[-1]
     maps = heat.unflatten(0, (len(position), shape.height, shape.width))
     frames = torch.einsum("pf,phw->fhw", sampling_weights(position, shape.frames), maps)
-    spread = (_cell_weights(cells, pixels) for cells, pixels in zip(frames.shape, size, strict=True))
+    axes = zip(frames.shape, size, origin(model.backbone), strict=True)
+    spread = (_cell_weights(cells, pixels, first) for cells, pixels, first in axes)
     enlarged = torch.einsum("fhw,tf,yh,xw->tyx", frames.double(), *spread)
     total = enlarged.sum()
     return (enlarged / total if total > 0 else enlarged).float().numpy()
 
 
-def _cell_weights(cells: int, pixels: int) -> Float[Tensor, "{pixels} {cells}"]:
-    """Return how much of each cell's heat each pixel, or frame, of one axis gets: 1 at its centre."""
-    position = torch.arange(pixels, dtype=torch.float64) * cells / pixels
+def _cell_weights(cells: int, pixels: int, first: float) -> Float[Tensor, "{pixels} {cells}"]:
+    """Return how much of each cell's heat each pixel (or frame) of one axis gets; cell 0 is centred on ``first``."""
+    position = (torch.arange(pixels, dtype=torch.float64) - first) * cells / pixels
     distance = position[:, None] - torch.arange(cells, dtype=torch.float64)
     return (1 - distance.abs()).clamp(min=0)
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from ifdd.errors import InputError
 from ifdd.explanation.attribution import HeatMap, attribute
 from ifdd.model import IFDD, class_probabilities
+from ifdd.model.backbones import origin
 
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 """Shares of a clip's pixels that the deletion test deletes."""
@@ -121,8 +122,8 @@ def randomisation_test(
 
 def _correlation(model: IFDD, one: HeatMap, other: HeatMap) -> float:
     """Return the rank correlation of two maps at the centres of the cells of the features."""
-    sizes = zip(one.shape, model.backbone.stages[-1][1:], strict=True)
-    centres = tuple(slice(None, None, pixels // cells) for pixels, cells in sizes)
+    axes = zip(one.shape, model.backbone.stages[-1][1:], origin(model.backbone), strict=True)
+    centres = tuple(slice(int(first), None, pixels // cells) for pixels, cells, first in axes)
     return rank_correlation(one[centres], other[centres])
 
 

@@ -53,6 +53,8 @@ class ExplainedClip:
     """Where the clip comes from; "" if unknown."""
     label: str = ""
     """Class of the clip according to its dataset; "" if unknown."""
+    origin: float = 0.0
+    """Frame of the clip, from 0, on which the first frame of the features is centred."""
     synthetic: bool = False
     """Whether the checkpoint was trained on computer-generated faces only."""
 
@@ -92,7 +94,7 @@ class ExplainedClip:
 
     def in_frames(self, index: Float[np.ndarray, " positions"]) -> Float[np.ndarray, " positions"]:
         """Return the frames of the clip, from 0, at which frames of the features are centred."""
-        return index * (len(self.frames) / len(self.correlation))
+        return self.origin + index * (len(self.frames) / len(self.correlation))
 
     def _group(self, name: str, heat: HeatMap, index: np.ndarray | None) -> Group:
         missing = "" if heat.any() else self._without_heat(heat is self.static)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from ifdd.errors import InputError
@@ -15,11 +15,12 @@ from ifdd.explanation.attribution import attribute, sampled_positions
 from ifdd.explanation.explained import ExplainedClip
 from ifdd.explanation.figure import plot_explanations
 from ifdd.model import IFDD, Checkpoint, check_values, load_checkpoint
+from ifdd.model.backbones import origin
 
 if TYPE_CHECKING:
     import matplotlib.figure
 
-Clip = Float[Tensor, "3 time height width"] | UInt8[np.ndarray, "time height width 3"]
+Clip = Float[Tensor, "3 time height width"] | Shaped[np.ndarray, "..."]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,12 +102,18 @@ def explain(
         config=network.config,
         source=source,
         label=label,
+        origin=origin(network.backbone)[0],
         synthetic=isinstance(model, Checkpoint) and bool(model.record.synthetic),
     )
 
 
 def _as_tensor(clip: Clip) -> Float[Tensor, "3 time height width"]:
     if isinstance(clip, np.ndarray):
+        if not (clip.dtype == np.uint8 and clip.ndim == 4 and clip.shape[3] == 3):
+            raise InputError(
+                "a clip as an array has time x height x width x 3 values of uint8, given "
+                f"{' x '.join(map(str, clip.shape))} of {clip.dtype}; convert it"
+            )
         return torch.from_numpy(clip.copy()).permute(3, 0, 1, 2).float() / 255
     check_values(clip)
     return clip.float().clamp(0, 1)

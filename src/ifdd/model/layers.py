@@ -66,6 +66,14 @@ class FrameMean(nn.Module):
         super().__init__()
         self.count = count
 
+    def origin(self, stride: int) -> float:
+        """Return the frame of the clip, from 0, on which the first mean is centred.
+
+        Args:
+            stride: frames of the clip between two frames of the input, the first of which is centred on the first.
+        """
+        return stride * (self.count - 1) / 2
+
     def forward(
         self, maps: Float[Tensor, "batch channels frames height width"]
     ) -> Float[Tensor, "batch channels new_frames height width"]:

@@ -1,7 +1,7 @@
 """The interface of a backbone, and the table of backbones."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -15,8 +15,12 @@ from ifdd.model.backbones.vit import vit_b, vit_tiny
 from ifdd.model.outputs import StageShape
 
 
+@runtime_checkable
 class Backbone(Protocol):
-    """What pyramid, ISSM and LADM need of a backbone: a module with ``stages`` and a forward."""
+    """What pyramid, ISSM and LADM need of a backbone: a module with ``stages`` and a forward.
+
+    It may have an ``origin``, too; see :func:`origin`.
+    """
 
     stages: tuple[StageShape, ...]
     """Shapes of the maps that forward returns, finest first; the last two must have the same number of frames."""
@@ -25,6 +29,21 @@ class Backbone(Protocol):
         self, clip: Float[Tensor, "batch 3 frames height width"]
     ) -> tuple[Float[Tensor, "batch _ _ _ _"], ...]:
         """Return one (batch, channels, frames, height, width) map per stage."""
+
+
+def origin(backbone: Backbone) -> tuple[float, float, float]:
+    """Return where the first cell of a backbone's last map is centred in the clip: frame, row and column, from 0.
+
+    The others follow at the ratio of the sizes. It is the first frame and pixel if all layers have odd kernels and
+    symmetric padding, and a backbone's own attribute ``origin`` otherwise; heat maps are laid by it.
+
+    Example:
+        >>> from ifdd.model.backbones import BACKBONES, origin
+        >>> origin(BACKBONES["mvit_xs"](16, 224, 0.0)), origin(BACKBONES["vit_tiny"](16, 224, 0.0))
+        ((0.0, 0.0, 0.0), (0.5, 7.5, 7.5))
+    """
+    frame, row, column = getattr(backbone, "origin", (0.0, 0.0, 0.0))
+    return frame, row, column
 
 
 BACKBONES: dict[str, Callable[[int, int, float], Backbone]] = {

@@ -153,6 +153,7 @@ class LGIFormer(nn.Module):
         self.norm = nn.LayerNorm(spec.channels, eps=NORM_EPS)
         self.stage_ends = quarter_ends(spec.blocks)
         self.stages = (StageShape(spec.channels, *grid),) * STAGES
+        self.origin = self.patch_embed.origin
         init_linear(self, std=0.02)
 
     def forward(self, clip: Clip) -> Maps:

@@ -96,6 +96,7 @@ class MViTTrunk(nn.Module):
         ends = [sum(spec.blocks for spec in specs[: index + 1]) - 1 for index in range(len(specs))]
         self.stage_ends = ends
         self.stages = tuple(StageShape(blocks[end].channels_out, *blocks[end].q_grid) for end in ends)
+        self.origin = (self.stem_pool.origin(stem_stride), 0.0, 0.0)
         init_linear(self, std=0.02)
 
     def tokens(self, clip: Float[Tensor, "batch 3 frames height width"]) -> list[Float[Tensor, "batch _ _"]]:

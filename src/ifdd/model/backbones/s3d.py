@@ -161,6 +161,8 @@ class S3D(nn.Module):
             StageShape(channels, FRAMES, size // stride, size // stride)
             for channels, stride in zip(widths, STRIDES, strict=True)
         )
+        middle = STRIDES[-1] / 4  # of the two cells of the stage before that the last max-pool takes
+        self.origin = (self.stem_pool.origin(stem_stride), middle, middle)
 
     def forward(self, clip: Float[Tensor, "batch 3 frames height width"]) -> tuple[Float[Tensor, "batch _ _ _ _"], ...]:
         """Return the map of each stage, finest first."""

@@ -65,6 +65,8 @@ class PatchEmbedding(nn.Module):
     """
 
     positions: Tensor
+    origin = ((TUBELET - 1) / 2, (PATCH - 1) / 2, (PATCH - 1) / 2)
+    """Frame, row and column of the clip, from 0, on which the first token is centred."""
 
     def __init__(self, channels: int, grid: tuple[int, int, int]) -> None:
         super().__init__()
@@ -144,6 +146,7 @@ class VideoViT(nn.Module):
         self.norm = nn.LayerNorm(spec.channels, eps=NORM_EPS)
         self.stage_ends = quarter_ends(spec.blocks)
         self.stages = (StageShape(spec.channels, *self.grid),) * STAGES
+        self.origin = self.patch_embed.origin
         init_linear(self, std=0.02)
 
     def forward(self, clip: Clip) -> Maps:
