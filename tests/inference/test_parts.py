@@ -24,6 +24,7 @@ from ifdd.inference.batch.worker import Outcome, Settings, Worker
 from ifdd.inference.outputs.write import file_name
 from ifdd.inference.parts import Part, join_parts
 from ifdd.inference.results import Boxes, RecognizedTrack, Windows
+from ifdd.inference.segments import time_course
 from ifdd.video.frames import VideoInfo
 from ifdd.video.sources import Cut, SourceOptions, open_video
 from tests.helpers.faces import DiscDetector, disc_frames
@@ -286,6 +287,33 @@ def test_people_are_matched_by_their_boxes_and_numbered_in_order() -> None:
     assert joined.video.frames == 400
     assert joined.video.duration_seconds == pytest.approx(40)
     assert [len(each.boxes) for each in joined.tracks] == [400, 160, 200, 100]
+
+
+def joined_tracks(earlier: Sequence[RecognizedTrack], later: Sequence[RecognizedTrack]) -> Sequence[RecognizedTrack]:
+    """Return the tracks of two parts, 0 to 29 s and 20 to 40 s, that meet at 24.5 s; check that each is whole."""
+    own = [replace(each, boxes=replace(each.boxes, frames=each.boxes.frames - 200)) for each in later]
+    tracks = join_parts([part(0.0, 290, 200, *earlier), part(20.0, 200, 200, *own)], 9.0).tracks
+    for each in tracks:
+        assert (np.diff(each.boxes.frames) == 1).all(), "a box in every frame"
+        ends = np.maximum.accumulate(each.windows.end_seconds)
+        assert (each.windows.start_seconds[1:] <= ends[:-1] + 1e-6).all(), "no gap between windows"
+        assert np.isfinite(time_course(each.windows).probabilities).all()
+    return tracks
+
+
+@pytest.mark.parametrize(
+    ("last", "first"), [(290, 265), (225, 200), (290, 200)], ids=["found late", "lost early", "seen by both"]
+)
+def test_a_person_that_one_part_does_not_see_at_the_border_has_no_gap(last: int, first: int) -> None:
+    (found,) = joined_tracks([track(1, 0, last, 0)], [track(1, first, 400, 0)])
+    assert (found.start_seconds, found.end_seconds, len(found.boxes)) == (0.0, 40.0, 400)
+
+
+def test_a_person_with_two_tracks_in_one_part_appears_once_at_a_time() -> None:
+    found = joined_tracks([track(1, 0, 290, 0)], [track(1, 200, 243, 0), track(2, 260, 400, 0)])
+    assert [(each.start_seconds, each.end_seconds) for each in found] == [(0.0, 40.0)]
+    found = joined_tracks([track(1, 0, 240, 0), track(2, 243, 270, 0)], [track(1, 200, 400, 0)])
+    assert [(each.start_seconds, each.end_seconds) for each in found] == [(0.0, 24.0), (24.3, 40.0)]
 
 
 def test_a_file_holds_a_part_exactly(checkpoint: Path, tmp_path: Path) -> None:

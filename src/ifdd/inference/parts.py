@@ -63,6 +63,10 @@ class _Border(NamedTuple):
         """Whether a track ends in the later part."""
         return track.end_seconds > self.seconds + TIME_TOLERANCE
 
+    def between(self, one: RecognizedTrack, other: RecognizedTrack) -> "_Border":
+        """Return where two tracks of one person meet: here, or as near as both still see the face."""
+        return _Border(min(max(self.seconds, other.start_seconds), one.end_seconds))
+
 
 def join_parts(parts: Sequence[Part], overlap_seconds: float) -> Part:
     """Return the whole that overlapping parts make; its segments are still to be found.
@@ -119,7 +123,7 @@ def _counted_from(part: Part, frames: int, origin_seconds: float) -> Part:
 def _join(earlier: Part, later: Part, origin_seconds: float, overlap_seconds: float) -> Part:
     border = _border(earlier, later, later.video.start_seconds - origin_seconds, overlap_seconds)
     begun = [track for track in earlier.tracks if border.begins_before(track)]
-    same = _same_people(begun, later.tracks)
+    same = _same_people(begun, later.tracks, border)
     known = {track.id: track for track in later.tracks}
     tracks: list[RecognizedTrack] = []
     turns: list[int] = []
@@ -131,7 +135,7 @@ def _join(earlier: Part, later: Part, origin_seconds: float, overlap_seconds: fl
         if other is not None:
             later_ids[other.id] = ids[track.id]
         goes_on = other is not None and border.ends_after(other)
-        tracks.append(_continued(track, other, border) if other is not None and goes_on else track)
+        tracks.append(_continued(track, other, border.between(track, other)) if other is not None and goes_on else track)
         turns.append(later.turns[other.id] if other is not None and goes_on else earlier.turns[track.id])
     for track in later.tracks:
         if track.id not in later_ids and border.ends_after(track):
@@ -159,8 +163,14 @@ def _border(earlier: Part, later: Part, start_seconds: float, overlap_seconds: f
     return _Border((first + last) / 2)
 
 
-def _same_people(earlier: Sequence[RecognizedTrack], later: Sequence[RecognizedTrack]) -> dict[int, int]:
-    """Return id of a track -> id of the track of the same person in the next part; the best agreement comes first."""
+def _same_people(
+    earlier: Sequence[RecognizedTrack], later: Sequence[RecognizedTrack], border: _Border
+) -> dict[int, int]:
+    """Return id of a track -> id of the track of the same person in the next part.
+
+    Tracks that both go on after the border come first, because the others would appear twice there; then the best
+    agreement.
+    """
     pairs = []
     first = min((int(track.boxes.frames[0]) for track in later), default=0)
     for one in (track for track in earlier if track.boxes.frames[-1] >= first):
@@ -168,9 +178,10 @@ def _same_people(earlier: Sequence[RecognizedTrack], later: Sequence[RecognizedT
             _, left, right = np.intersect1d(one.boxes.frames, other.boxes.frames, return_indices=True)
             shared = _overlaps(one.boxes.xyxy[left], other.boxes.xyxy[right])
             if shared and fmean(shared) >= SAME_PERSON:
-                pairs.append((-sum(shared), one.id, other.id))
+                both_go_on = border.ends_after(one) and border.ends_after(other)
+                pairs.append((not both_go_on, -sum(shared), one.id, other.id))
     same: dict[int, int] = {}
-    for _, one_id, other_id in sorted(pairs):
+    for _, _, one_id, other_id in sorted(pairs):
         if one_id not in same and other_id not in same.values():
             same[one_id] = other_id
     return same
@@ -188,7 +199,7 @@ def _boxes(xyxy: Float64[np.ndarray, "boxes 4"]) -> list[tuple[float, float, flo
 
 
 def _continued(one: RecognizedTrack, other: RecognizedTrack, border: _Border) -> RecognizedTrack:
-    """Return the track of one person on both sides of a border."""
+    """Return the track of one person on both sides of a border, at which both tracks see the face."""
     boxes = _rows(
         (one.boxes, border.is_before(one.boxes.seconds)), (other.boxes, ~border.is_before(other.boxes.seconds))
     )
