@@ -71,6 +71,17 @@ def test_subjects_and_labels_are_columns_too() -> None:
     assert group_clips(manifest, samples, "subject").names == ("anna",)
 
 
+def test_numbers_of_subjects_and_labels_are_names() -> None:
+    actors = [str(1001 + place // 2) for place in range(40)]  # as in CREMA-D
+    samples = [Sample(str(place), Path("x"), 1, actor, "test", subject=actor) for place, actor in enumerate(actors)]
+    manifest = Manifest(Path("manifest.csv"), "", tuple(samples))
+    for column in ("subject", "label"):
+        found = group_clips(manifest, samples, column)
+        assert found.band is None
+        assert found.names == tuple(dict.fromkeys(actors))
+        assert found.of_clip.tolist() == [place // 2 for place in range(40)]
+
+
 def test_columns_that_cannot_be_grouped_by_are_refused() -> None:
     manifest, samples = manifest_of(["", "31"])
     with pytest.raises(

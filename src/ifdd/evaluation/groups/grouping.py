@@ -14,7 +14,7 @@ FIELDS = ("subject", "label")
 """Known columns that clips can be grouped by, besides the further columns of the manifest."""
 
 MOST_NUMBERS = 12
-"""A column of more different numbers is cut into bands."""
+"""A further column of more different numbers is cut into bands."""
 
 MOST_BANDS = 8
 MOST_GROUPS = 200
@@ -40,9 +40,10 @@ def columns_of(text: str) -> list[str]:
 def group_clips(manifest: Manifest, samples: Sequence[Sample], column: str) -> Grouping:
     """Group clips by a column of their manifest.
 
-    Each value is a group. A column of more than ``MOST_NUMBERS`` different numbers is cut into bands from multiples of
-    the same round width: the smallest of 1, 2 or 5 times a power of ten that gives at most ``MOST_BANDS`` bands for the
-    whole manifest, so that all folds and subsets have the same bands.
+    Each value is a group. A further column of more than ``MOST_NUMBERS`` different numbers is cut into bands from
+    multiples of the same round width: the smallest of 1, 2 or 5 times a power of ten that gives at most ``MOST_BANDS``
+    bands for the whole manifest, so that all folds and subsets have the same bands. Subjects and labels are names, also
+    where they are numbers.
 
     Args:
         manifest: the table of clips.
@@ -59,7 +60,8 @@ def group_clips(manifest: Manifest, samples: Sequence[Sample], column: str) -> G
     if not any(texts):
         raise InputError(f"{manifest.path}: the column {column} is empty for all evaluated clips; fill it in")
     numbers = _numbers({_value(sample, column) for sample in manifest.samples} - {""})
-    band = _round_width(sorted(numbers.values())) if len(set(numbers.values())) > MOST_NUMBERS else None
+    cut = column not in FIELDS and len(set(numbers.values())) > MOST_NUMBERS
+    band = _round_width(sorted(numbers.values())) if cut else None
     if band is not None:
         whole = all(number.is_integer() for number in numbers.values())
         texts = [_band_name(numbers[text], band, whole) if text else "" for text in texts]
