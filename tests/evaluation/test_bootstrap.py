@@ -1,10 +1,10 @@
-"""Intervals compared with scipy's bootstrap, with drawing clip by clip, and with results derived by hand."""
+"""Intervals compared with scipy's bootstrap, with drawing clip by clip or person by person, and with scores by hand."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from ifdd.evaluation.bootstrap import Interval, bootstrap
+from ifdd.evaluation.bootstrap import Interval, bootstrap, units_of
 
 FIRST = np.array([[40, 5, 5], [6, 20, 4], [2, 3, 14]])
 SECOND = np.array([[30, 10, 10], [1, 25, 4], [0, 2, 18]])
@@ -50,6 +50,39 @@ def test_mean_and_pooled_intervals_agree_with_drawing_clip_by_clip() -> None:
         for interval, scores in zip(ours, np.transpose(slow), strict=True):
             assert interval == pytest.approx(np.quantile(scores, [0.025, 0.975]), abs=0.008)
     assert found.mean.war.high - found.mean.war.low < found.folds[0].war.high - found.folds[0].war.low
+
+
+def people(skills: list[float], seed: int) -> np.ndarray:
+    """Return the confusion matrices of subjects of different skill, with 12 clips each."""
+    rng = np.random.default_rng(seed)
+    found = np.zeros((len(skills), 3, 3), np.int64)
+    for subject, skill in enumerate(skills):
+        for target in rng.integers(3, size=12):
+            found[subject, target, target if rng.random() < skill else (target + 1) % 3] += 1
+    return found
+
+
+def test_intervals_of_subjects_agree_with_drawing_subject_by_subject() -> None:
+    folds = [people([0.2, 0.9, 0.5, 1.0, 0.1], 3), people([0.4, 0.8, 0.6, 0.3], 4)]
+    rng = np.random.default_rng(5)
+    means, pooled = [], []
+    for _ in range(4000):
+        drawn = [clips(fold[rng.integers(len(fold), size=len(fold))].sum(axis=0)) for fold in folds]
+        means.append((np.mean([right.mean() for _, right in drawn]), np.mean([uar(*each) for each in drawn])))
+        both = [np.concatenate(part) for part in zip(*drawn, strict=True)]
+        pooled.append((both[1].mean(), uar(both[0], both[1])))
+    found = bootstrap(folds)
+    for ours, slow in ((found.mean, means), (found.pooled, pooled)):
+        for interval, scores in zip(ours, np.transpose(slow), strict=True):
+            assert interval == pytest.approx(np.quantile(scores, [0.025, 0.975]), abs=0.01)
+    of_clips = bootstrap([fold.sum(axis=0) for fold in folds])
+    assert found.mean.war.high - found.mean.war.low > 1.3 * (of_clips.mean.war.high - of_clips.mean.war.low)
+
+
+def test_clips_are_drawn_only_where_no_subject_is_known() -> None:
+    assert units_of("abc", ["", "", ""]).kind == "clips"
+    found = units_of("abcd", ["anna", "", "anna", ""])
+    assert (found.kind, found.number, found.of_clip.tolist()) == ("subjects", 3, [0, 1, 0, 2])
 
 
 def test_a_perfect_model_has_intervals_of_width_zero() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ifdd.errors import InputError
-from ifdd.evaluation.metrics import confusion_matrix, scores_from_confusion
+from ifdd.evaluation.metrics import confusion_matrix, scores_from_confusion, war_and_uar
 
 
 def test_scores_by_hand() -> None:
@@ -54,3 +54,9 @@ def test_scores_agree_with_clip_by_clip_counting(pairs: list[tuple[int, int]]) -
         for name in {target for target, _ in pairs}
     ]
     assert scores.uar == pytest.approx(np.mean(recalls))
+
+
+def test_a_row_without_clips_has_no_scores() -> None:
+    war, uar = war_and_uar(np.array([[3, 0], [0, 0], [1, 1]]), np.array([[4, 0], [0, 0], [4, 1]]))
+    assert war == pytest.approx([0.75, np.nan, 0.4], nan_ok=True)
+    assert uar == pytest.approx([0.75, np.nan, 0.625], nan_ok=True)

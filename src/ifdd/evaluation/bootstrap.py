@@ -1,24 +1,29 @@
-"""Confidence intervals of scores: the percentile bootstrap over the test clips.
+"""Confidence intervals of scores: the percentile bootstrap over the test clips, or over the people whom they show.
 
-The percentile interval is described in Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
-Resampling clips with replacement changes the scores only through the number of clips drawn per class and the number of
-these that were recognised. Both follow one multinomial distribution, so the counts are drawn from it directly. This
-gives the same intervals as drawing clip by clip, in milliseconds.
-
-The clips of a fold are resampled together, not class by class. A class without clips in a resample is left out of its
-UAR, as in the scores themselves. The intervals cover the random choice of the test clips; they do not cover training
-with another seed.
+The percentile interval is described in Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13. Clips
+of one person are alike, so subjects are drawn with replacement where they are known, each with all of their clips, and
+clips otherwise. Every score follows from sums over clips, so a resample needs only the sums of each unit and how often
+the unit is drawn. The intervals cover the random choice of the test clips; they do not cover training with another
+seed.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from ifdd.evaluation.metrics import war_and_uar
+from ifdd.records import Estimate
+
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
 SEED = 0
+
+_TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
+
+_DRAWN_AT_ONCE = 2_000_000
+"""Upper limit of the numbers drawn at once, which bounds the memory."""
 
 
 class Interval(NamedTuple):
@@ -46,13 +51,88 @@ class Bootstrap(NamedTuple):
     """Intervals of the scores of all clips together."""
 
 
+class Units(NamedTuple):
+    """What the bootstrap draws."""
+
+    kind: Literal["subjects", "clips"]
+    of_clip: Int64[np.ndarray, " clips"]
+    """Index of each clip's unit."""
+    number: int
+    """Number of units."""
+
+    def sums(self, of_clips: Float64[np.ndarray, "clips columns"]) -> Float64[np.ndarray, "units columns"]:
+        """Return the sums over the clips of each unit."""
+        sums = np.zeros((self.number, of_clips.shape[1]))
+        np.add.at(sums, self.of_clip, of_clips)
+        return sums
+
+
+def units_of(clip_ids: Sequence[str], subjects: Sequence[str]) -> Units:
+    """Return what the bootstrap draws: subjects if any is known, clips otherwise.
+
+    Args:
+        clip_ids: name of each clip.
+        subjects: subject of each clip; empty if unknown, and the clip is then a subject of its own.
+
+    Example:
+        >>> from ifdd.evaluation.bootstrap import units_of
+        >>> units_of(["a", "b", "c"], ["anna", "", "anna"]).of_clip
+        array([0, 1, 0])
+    """
+    names = [(subject, "") if subject else ("", clip_id) for clip_id, subject in zip(clip_ids, subjects, strict=True)]
+    places = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    kind: Literal["subjects", "clips"] = "subjects" if any(subjects) else "clips"
+    return Units(kind, np.array([places[name] for name in names], np.int64), len(places))
+
+
+def draw_weights(units: int, resamples: int, seed: int | np.random.Generator) -> list[np.ndarray]:
+    """Return how often each unit (column) is drawn in each resample (row), in parts of some resamples each."""
+    rng = np.random.default_rng(seed)
+    rows = max(1, _DRAWN_AT_ONCE // units)
+    parts = []
+    for start in range(0, resamples, rows):
+        count = min(rows, resamples - start)
+        drawn = rng.integers(units, size=(count, units)) + units * np.arange(count)[:, None]
+        parts.append(np.bincount(drawn.ravel(), minlength=count * units).reshape(count, units).astype(np.uint16))
+    return parts
+
+
+def resample(
+    weights: Sequence[np.ndarray], sums: Float64[np.ndarray, "units columns"]
+) -> Float64[np.ndarray, "resamples columns"]:
+    """Return the sums of each resample, from those of the units and the weights of ``draw_weights``."""
+    return np.concatenate([part.astype(np.float64) @ sums for part in weights])
+
+
+def estimate_of(actual: np.ndarray, resampled: np.ndarray, units: int) -> Estimate:
+    """Return a score with its central interval.
+
+    A single unit, and units that are all right or all wrong, have no interval: the resamples do not differ, which
+    does not mean that the score is certain.
+
+    Args:
+        actual: the score, as an array of one value.
+        resampled: the score of each resample; NaN for one without clips.
+        units: number of units with clips.
+    """
+    value, known = float(actual[0]), resampled[~np.isnan(resampled)]
+    if units < 2 or np.ptp(known) == 0:
+        return Estimate(value, None, None)
+    low, high = map(float, np.quantile(known, _TAILS))
+    return Estimate(value, low, high)
+
+
 def bootstrap(
-    confusions: Sequence[Int64[np.ndarray, "targets predictions"]], resamples: int = RESAMPLES, seed: int = SEED
+    folds: Sequence[Int64[np.ndarray, "*subjects targets predictions"]], resamples: int = RESAMPLES, seed: int = SEED
 ) -> Bootstrap:
     """Return the intervals of WAR and UAR for each fold, for the means over the folds, and for all clips together.
 
+    The units of a fold are resampled together, not class by class. A class without clips in a resample is left out of
+    its UAR, as in the scores themselves.
+
     Args:
-        confusions: confusion matrix of each fold in clips; rows are targets, columns predictions.
+        folds: confusion matrix of each fold in clips, of which clips are drawn, or those of each of its subjects, who
+            are drawn; rows are targets, columns predictions.
         resamples: number of resamples.
         seed: seed of the random draws.
 
@@ -64,35 +144,31 @@ def bootstrap(
         [0.73, 0.86]
     """
     rng = np.random.default_rng(seed)
-    rights, totals = zip(*(_resample(confusion, resamples, rng) for confusion in confusions), strict=True)
-    scores = [_scores(right, total) for right, total in zip(rights, totals, strict=True)]
+    rights, totals = zip(*(_resample_fold(fold, resamples, rng) for fold in folds), strict=True)
+    scores = [war_and_uar(right, total) for right, total in zip(rights, totals, strict=True)]
     return Bootstrap(
         folds=tuple(_intervals(war, uar) for war, uar in scores),
         mean=_intervals(np.mean([war for war, _ in scores], axis=0), np.mean([uar for _, uar in scores], axis=0)),
-        pooled=_intervals(*_scores(np.sum(rights, axis=0), np.sum(totals, axis=0))),
+        pooled=_intervals(*war_and_uar(np.sum(rights, axis=0), np.sum(totals, axis=0))),
     )
 
 
-def _resample(
-    confusion: Int64[np.ndarray, "targets predictions"], resamples: int, rng: np.random.Generator
-) -> tuple[Int64[np.ndarray, "resamples targets"], Int64[np.ndarray, "resamples targets"]]:
-    """Resample the clips; return the recognised clips and all clips of each class, for each resample."""
-    right = confusion.diagonal()
-    cells = np.concatenate([right, confusion.sum(axis=1) - right])
-    drawn = rng.multinomial(cells.sum(), cells / cells.sum(), size=resamples)
-    classes = len(right)
-    return drawn[:, :classes], drawn[:, :classes] + drawn[:, classes:]
-
-
-def _scores(
-    right: Int64[np.ndarray, "resamples targets"], total: Int64[np.ndarray, "resamples targets"]
-) -> tuple[Float64[np.ndarray, " resamples"], Float64[np.ndarray, " resamples"]]:
-    """Return WAR and UAR of each resample."""
-    recalls = right / np.maximum(total, 1)
-    return right.sum(axis=1) / total.sum(axis=1), recalls.sum(axis=1) / (total > 0).sum(axis=1)
+def _resample_fold(
+    fold: Int64[np.ndarray, "*subjects targets predictions"], resamples: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the recognised clips and all clips (resamples, targets) of each class, for each resample."""
+    right, total = fold.diagonal(axis1=-2, axis2=-1), fold.sum(axis=-1)
+    classes = len(right.T)
+    if fold.ndim == 3:
+        sums = np.concatenate([right, total], axis=1).astype(np.float64)
+        drawn = resample(draw_weights(len(sums), resamples, rng), sums)
+        return drawn[:, :classes], drawn[:, classes:]
+    # clips of one class that are all recognised, or all not, are alike: one draw decides how many of them there are
+    cells = np.concatenate([right, total - right])
+    alike = rng.multinomial(cells.sum(), cells / cells.sum(), size=resamples)
+    return alike[:, :classes], alike[:, :classes] + alike[:, classes:]
 
 
 def _intervals(war: Float64[np.ndarray, " resamples"], uar: Float64[np.ndarray, " resamples"]) -> Intervals:
     """Return the central intervals of the resampled scores."""
-    tails = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
-    return Intervals(*(Interval(*map(float, np.quantile(scores, tails))) for scores in (war, uar)))
+    return Intervals(*(Interval(*map(float, np.quantile(scores, _TAILS))) for scores in (war, uar)))

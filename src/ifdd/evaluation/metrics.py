@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64, Real
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
@@ -42,6 +42,31 @@ def confusion_matrix(
     return matrix.to(torch.int64).cpu().numpy()
 
 
+def ratio(part: Real[np.ndarray, "*shape"], whole: Real[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
+    """Return part / whole; NaN where the whole is 0."""
+    return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+
+
+def war_and_uar(
+    right: Real[np.ndarray, "resamples classes"], total: Real[np.ndarray, "resamples classes"]
+) -> tuple[Float64[np.ndarray, " resamples"], Float64[np.ndarray, " resamples"]]:
+    """Return WAR and UAR of each row, 0 to 1; NaN for a row without clips.
+
+    Args:
+        right: number of recognised clips of each class.
+        total: number of clips of each class.
+
+    Example:
+        >>> import numpy as np
+        >>> from ifdd.evaluation.metrics import war_and_uar
+        >>> war, uar = war_and_uar(np.array([[6, 0, 1]]), np.array([[8, 0, 2]]))
+        >>> war[0], uar[0]  # 7 of 10 clips; the mean of 0.75 and 0.5
+        (np.float64(0.7), np.float64(0.625))
+    """
+    recalls = np.nan_to_num(ratio(right, total))
+    return ratio(right.sum(axis=1), total.sum(axis=1)), ratio(recalls.sum(axis=1), (total > 0).sum(axis=1))
+
+
 def scores_from_confusion(confusion: Int64[np.ndarray, "targets predictions"], classes: Sequence[str]) -> Scores:
     """Derive all scores from a confusion matrix.
 
@@ -72,11 +97,12 @@ def scores_from_confusion(confusion: Int64[np.ndarray, "targets predictions"], c
         name: float(right / total) if total else None
         for name, right, total in zip(classes, correct, support, strict=True)
     }
+    war, uar = war_and_uar(correct[None], support[None])
     return Scores(
         classes=tuple(classes),
         confusion=confusion,
         support=tuple(int(total) for total in support),
         recalls=recalls,
-        war=float(correct.sum() / support.sum()),
-        uar=float(np.mean([recall for recall in recalls.values() if recall is not None])),
+        war=float(war[0]),
+        uar=float(uar[0]),
     )

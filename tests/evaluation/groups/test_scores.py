@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ifdd.data.manifest import Sample
+from ifdd.evaluation import bootstrap as resampling
 from ifdd.evaluation.bootstrap import bootstrap
 from ifdd.evaluation.groups import scores
 from ifdd.evaluation.groups.grouping import Grouping
@@ -186,5 +187,5 @@ def test_the_seed_decides_and_large_sets_are_drawn_in_parts(monkeypatch: pytest.
     targets, predictions, people, groups = random_clips(8, 6)
     found = scored(targets.tolist(), predictions.tolist(), groups, people)
     assert scored(targets.tolist(), predictions.tolist(), groups, people) == found
-    monkeypatch.setattr(scores, "_DRAWN_AT_ONCE", 100)
+    monkeypatch.setattr(resampling, "_DRAWN_AT_ONCE", 100)
     assert scored(targets.tolist(), predictions.tolist(), groups, people).groups[0].war == found.groups[0].war

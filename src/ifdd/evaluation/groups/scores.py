@@ -1,8 +1,7 @@
 """Scores of groups of clips, their intervals, and the largest gaps between groups.
 
-The intervals are percentile intervals of the bootstrap, as in ``ifdd.evaluation.bootstrap``. Clips of one person are
-alike, so subjects are drawn with replacement where they are known, each with all of their clips, and clips otherwise.
-Clips of an unknown subject count as subjects of their own. All groups are resampled together.
+The intervals are those of ``ifdd.evaluation.bootstrap``: subjects are drawn where they are known, and clips otherwise.
+All groups are resampled together.
 
 Of several gaps the largest one exceeds its true size by selection, so its interval is wide enough for all pairs of
 groups at once: the gap plus and minus the 95 % quantile of the largest difference between the errors of two groups,
@@ -16,9 +15,10 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from ifdd.data.manifest import Sample
-from ifdd.evaluation.bootstrap import CONFIDENCE, SEED
+from ifdd.evaluation.bootstrap import CONFIDENCE, SEED, Units, draw_weights, estimate_of, resample, units_of
 from ifdd.evaluation.calibration.reliability import BINS, bins_of, confidences_of
 from ifdd.evaluation.groups.grouping import Grouping
+from ifdd.evaluation.metrics import ratio, war_and_uar
 from ifdd.records import Estimate, GapRecord, GroupRecord, GroupsRecord
 
 RESAMPLES = 2000
@@ -27,20 +27,7 @@ MINIMUM_CLIPS = 30
 MINIMUM_SUBJECTS = 5
 """Groups of fewer subjects do not count toward the gaps either, if subjects are resampled."""
 
-_DRAWN_AT_ONCE = 2_000_000
-"""Upper limit of the numbers drawn at once, which bounds the memory."""
-
 _Score = Literal["war", "uar", "overconfidence"]
-
-
-class ResamplingUnits(NamedTuple):
-    """What the bootstrap draws."""
-
-    kind: Literal["subjects", "clips"]
-    of_clip: Int64[np.ndarray, " clips"]
-    """Index of each clip's unit."""
-    number: int
-    """Number of units."""
 
 
 class _Scores(NamedTuple):
@@ -81,7 +68,9 @@ def score_groups(
         resamples: number of resamples.
         seed: seed of the random draws.
     """
-    units = resampling_units(samples, grouping.column)
+    # the groups of the column "subject" have one subject each, so clips are drawn
+    subjects = ["" if grouping.column == "subject" else sample.subject for sample in samples]
+    units = units_of([sample.clip_id for sample in samples], subjects)
     sums = _sums_of_clips(probabilities, targets)
     weights = draw_weights(units.number, resamples, seed)
     everywhere = np.ones(len(targets), bool)
@@ -106,15 +95,6 @@ def score_groups(
     )
 
 
-def resampling_units(samples: Sequence[Sample], column: str) -> ResamplingUnits:
-    """Return what is resampled: the groups of the column ``subject`` have one subject each, so clips are drawn."""
-    if column == "subject" or not any(sample.subject for sample in samples):
-        return ResamplingUnits("clips", np.arange(len(samples)), len(samples))
-    names = [(sample.subject, "") if sample.subject else ("", sample.clip_id) for sample in samples]
-    places = {name: place for place, name in enumerate(dict.fromkeys(names))}
-    return ResamplingUnits("subjects", np.array([places[name] for name in names], np.int64), len(places))
-
-
 def _sums_of_clips(
     probabilities: np.ndarray, targets: Int64[np.ndarray, " clips"]
 ) -> Float64[np.ndarray, "clips columns"]:
@@ -125,22 +105,10 @@ def _sums_of_clips(
     return np.concatenate([total * right[:, None], total, excess], axis=1)
 
 
-def draw_weights(units: int, resamples: int, seed: int) -> list[np.ndarray]:
-    """Return how often each unit (column) is drawn in each resample (row), in parts of some resamples each."""
-    rng = np.random.default_rng(seed)
-    rows = max(1, _DRAWN_AT_ONCE // units)
-    parts = []
-    for start in range(0, resamples, rows):
-        count = min(rows, resamples - start)
-        drawn = rng.integers(units, size=(count, units)) + units * np.arange(count)[:, None]
-        parts.append(np.bincount(drawn.ravel(), minlength=count * units).reshape(count, units).astype(np.uint16))
-    return parts
-
-
 def _group(
     name: str,
     chosen: np.ndarray,
-    units: ResamplingUnits,
+    units: Units,
     sums: Float64[np.ndarray, "clips columns"],
     weights: Sequence[np.ndarray],
     classes: Sequence[str],
@@ -148,11 +116,9 @@ def _group(
 ) -> _Group:
     """Return the results of the chosen clips."""
     present, unit = np.unique(units.of_clip[chosen], return_inverse=True)
-    by_unit = np.zeros((len(present), sums.shape[1]))
-    np.add.at(by_unit, unit, sums[chosen])
+    by_unit = Units(units.kind, unit, len(present)).sums(sums[chosen])
     actual = _scores(by_unit.sum(axis=0, keepdims=True), len(classes))
-    drawn = np.concatenate([part[:, present].astype(np.float64) @ by_unit for part in weights])
-    resampled = _scores(drawn, len(classes))
+    resampled = _scores(resample([part[:, present] for part in weights], by_unit), len(classes))
     support = by_unit[:, len(classes) : 2 * len(classes)]
     clips = int(chosen.sum())
     enough = units.kind == "clips" or len(present) >= MINIMUM_SUBJECTS
@@ -180,34 +146,9 @@ def _group(
 def _scores(sums: Float64[np.ndarray, "resamples columns"], classes: int) -> _Scores:
     """Return the scores of each resample from its sums."""
     right, total, excess = sums[:, :classes], sums[:, classes : 2 * classes], sums[:, 2 * classes :]
-    clips, occurring = total.sum(axis=1), (total > 0).sum(axis=1)
-    none = np.full(len(sums), np.nan)
-    recalls = np.divide(right, total, out=np.full(total.shape, np.nan), where=total > 0)
-
-    def mean(values: np.ndarray, count: np.ndarray) -> np.ndarray:
-        return np.divide(values, count, out=none.copy(), where=count > 0)
-
-    return _Scores(
-        war=mean(right.sum(axis=1), clips),
-        uar=mean(np.where(total > 0, recalls, 0).sum(axis=1), occurring),
-        overconfidence=mean(excess.sum(axis=1), clips),
-        ece=mean(np.abs(excess).sum(axis=1), clips),
-        recalls=recalls,
-    )
-
-
-def estimate_of(actual: np.ndarray, resampled: np.ndarray, units: int) -> Estimate:
-    """Return a score with its central interval.
-
-    A single unit, and units that are all right or all wrong, have no interval: the resamples do not differ, which
-    does not mean that the score is certain.
-    """
-    value, known = float(actual[0]), resampled[~np.isnan(resampled)]
-    if units < 2 or np.ptp(known) == 0:
-        return Estimate(value, None, None)
-    tails = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
-    low, high = map(float, np.quantile(known, tails))
-    return Estimate(value, low, high)
+    clips = total.sum(axis=1)
+    overconfidence, ece = ratio(excess.sum(axis=1), clips), ratio(np.abs(excess).sum(axis=1), clips)
+    return _Scores(*war_and_uar(right, total), overconfidence, ece, ratio(right, total))
 
 
 def _gaps(groups: Sequence[_Group], occurring: set[str]) -> Iterator[GapRecord]:

@@ -1,8 +1,7 @@
 """Paired statistics: how scores and predictions differ between two versions of the same clips.
 
-The intervals are percentile intervals of the bootstrap, as in ``ifdd.evaluation.groups.scores``: subjects are drawn
-with all of their clips where they are known. Both versions of a clip are drawn together, so that what they share, such
-as the difficulty of the clip, cancels in the differences.
+The intervals are those of ``ifdd.evaluation.bootstrap``: subjects are drawn where they are known. Both versions of a
+clip are drawn together, so that what they share, such as the difficulty of the clip, cancels in the differences.
 """
 
 from collections.abc import Sequence
@@ -10,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Float64, Int64
 
-from ifdd.evaluation.groups.scores import estimate_of
+from ifdd.evaluation.bootstrap import Units, estimate_of, resample
+from ifdd.evaluation.metrics import ratio, war_and_uar
 from ifdd.records import ChangeRecord
 
 Probabilities = Float[np.ndarray, "clips classes"]
@@ -20,7 +20,7 @@ def compare(
     unchanged: Probabilities,
     changed: Probabilities,
     targets: Int64[np.ndarray, " clips"],
-    units: Int64[np.ndarray, " clips"],
+    units: Units,
     weights: Sequence[np.ndarray],
 ) -> ChangeRecord:
     """Return scores of changed clips and how they differ from those of the unchanged ones.
@@ -29,17 +29,14 @@ def compare(
         unchanged: probabilities of the clips as they are.
         changed: probabilities of the same clips, in the same order, under the condition.
         targets: index of each clip's class.
-        units: index of what is resampled, for each clip.
+        units: what is resampled; the clips may lack some of them.
         weights: how often each unit is drawn in each resample, from ``draw_weights``.
     """
-    sums = _sums_of_clips(unchanged, changed, targets)
-    by_unit = np.zeros((weights[0].shape[1], sums.shape[1]))
-    np.add.at(by_unit, units, sums)
-    actual = _statistics(by_unit.sum(axis=0, keepdims=True), unchanged.shape[1])
-    drawn = np.concatenate([part.astype(np.float64) @ by_unit for part in weights])
-    resampled = _statistics(drawn, unchanged.shape[1])
-    count = len(np.unique(units))
-    return ChangeRecord(**{name: estimate_of(actual[name], resampled[name], count) for name in actual})
+    by_unit = units.sums(_sums_of_clips(unchanged, changed, targets))
+    classes, present = unchanged.shape[1], len(np.unique(units.of_clip))
+    actual = _statistics(by_unit.sum(axis=0, keepdims=True), classes)
+    resampled = _statistics(resample(weights, by_unit), classes)
+    return ChangeRecord(**{name: estimate_of(actual[name], resampled[name], present) for name in actual})
 
 
 def total_variation(first: Probabilities, second: Probabilities) -> Float64[np.ndarray, " clips"]:
@@ -69,20 +66,13 @@ def _sums_of_clips(
 def _statistics(sums: Float64[np.ndarray, "resamples columns"], classes: int) -> dict[str, np.ndarray]:
     """Return field of ``ChangeRecord`` -> its value in each resample; NaN for a resample without clips."""
     total, before, after = (sums[:, place * classes : (place + 1) * classes] for place in range(3))
-    clips, occurring = total.sum(axis=1), (total > 0).sum(axis=1)
-
-    def mean(values: np.ndarray, count: np.ndarray) -> np.ndarray:
-        return np.divide(values, count, out=np.full(len(sums), np.nan), where=count > 0)
-
-    def recalls(right: np.ndarray) -> np.ndarray:
-        return np.divide(right, total, out=np.zeros_like(total), where=total > 0).sum(axis=1)
-
-    war, uar = mean(after.sum(axis=1), clips), mean(recalls(after), occurring)
+    clips = total.sum(axis=1)
+    (war, uar), (war_before, uar_before) = war_and_uar(after, total), war_and_uar(before, total)
     return {
         "war": war,
         "uar": uar,
-        "war_difference": war - mean(before.sum(axis=1), clips),
-        "uar_difference": uar - mean(recalls(before), occurring),
-        "changed": mean(sums[:, -2], clips),
-        "distance": mean(sums[:, -1], clips),
+        "war_difference": war - war_before,
+        "uar_difference": uar - uar_before,
+        "changed": ratio(sums[:, -2], clips),
+        "distance": ratio(sums[:, -1], clips),
     }

@@ -11,13 +11,12 @@ import numpy as np
 
 from ifdd.data.manifest import Sample
 from ifdd.errors import InputError
-from ifdd.evaluation.bootstrap import CONFIDENCE
-from ifdd.evaluation.groups.scores import RESAMPLES, draw_weights
+from ifdd.evaluation.bootstrap import CONFIDENCE, draw_weights, units_of
+from ifdd.evaluation.groups.scores import RESAMPLES
 from ifdd.evaluation.prediction import Predictions
 from ifdd.evaluation.stress.paired import compare
 from ifdd.evaluation.stress.transforms import SEED
 from ifdd.records import PairCondition, PairsRecord
-from ifdd.records.dynamics import Resampled
 
 PAIR, CONDITION = "pair", "condition"
 """Columns of a manifest of minimal pairs."""
@@ -81,8 +80,10 @@ def evaluate_pairs(
     """
     members = pair_members(samples, manifest)
     reference, *_ = members
-    kind, unit_of = _units(samples)
-    weights = draw_weights(len(set(unit_of.values())), resamples, seed)
+    owners = {sample.attributes[PAIR].strip(): sample.subject for sample in samples}
+    places_of = {pair: place for place, pair in enumerate(owners)}
+    units = units_of(list(owners), list(owners.values()))
+    weights = draw_weights(units.number, resamples, seed)
     conditions = []
     for condition, places in members.items():
         shared = [pair for pair in places if pair in members[reference]]
@@ -91,25 +92,16 @@ def evaluate_pairs(
             predictions.probabilities[before],
             predictions.probabilities[after],
             predictions.targets[after],
-            np.array([unit_of[pair] for pair in shared]),
+            units._replace(of_clip=units.of_clip[[places_of[pair] for pair in shared]]),
             weights,
         )
         conditions.append(PairCondition(condition, len(shared), result))
     return PairsRecord(
         reference=reference,
-        pairs=len(unit_of),
+        pairs=len(owners),
         conditions=tuple(conditions),
         seed=seed,
         level=CONFIDENCE,
-        resampled=kind,
+        resampled="subjects" if units.kind == "subjects" else "pairs",
         resamples=resamples,
     )
-
-
-def _units(samples: Sequence[Sample]) -> tuple[Resampled, dict[str, int]]:
-    """Return what is resampled, and pair -> index of its unit: the subject where it is known."""
-    known = any(sample.subject for sample in samples)
-    owners = {sample.attributes[PAIR].strip(): (sample.subject, "") for sample in samples}
-    names = {pair: owner if owner[0] else ("", pair) for pair, owner in owners.items()}
-    places = {name: place for place, name in enumerate(dict.fromkeys(names.values()))}
-    return "subjects" if known else "pairs", {pair: places[name] for pair, name in names.items()}

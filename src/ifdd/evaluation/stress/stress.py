@@ -11,8 +11,8 @@ from torch.utils.data import Dataset
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.manifest import Sample
 from ifdd.errors import InputError
-from ifdd.evaluation.bootstrap import CONFIDENCE
-from ifdd.evaluation.groups.scores import RESAMPLES, draw_weights, resampling_units
+from ifdd.evaluation.bootstrap import CONFIDENCE, draw_weights, units_of
+from ifdd.evaluation.groups.scores import RESAMPLES
 from ifdd.evaluation.prediction import Classifier, Predictions, predict
 from ifdd.evaluation.stress.paired import compare
 from ifdd.evaluation.stress.transforms import SEED, STRESSES, Condition, apply_stress, conditions_of
@@ -114,11 +114,11 @@ def score_stressed(
         resamples: number of resamples of the intervals.
         seed: seed of the resamples.
     """
-    units = resampling_units(samples, "")
+    units = units_of([sample.clip_id for sample in samples], [sample.subject for sample in samples])
     weights = draw_weights(units.number, resamples, seed)
 
     def result(probabilities: np.ndarray) -> ChangeRecord:
-        return compare(unchanged.probabilities, probabilities, unchanged.targets, units.of_clip, weights)
+        return compare(unchanged.probabilities, probabilities, unchanged.targets, units, weights)
 
     results = {condition: result(each) for condition, each in zip(conditions_of(names), changed, strict=True)}
     as_they_are = result(unchanged.probabilities)
