@@ -266,6 +266,22 @@ def test_output_that_nobody_reads_is_no_error(words: list[str]) -> None:
     assert (ended.returncode, ended.stderr) == (141, b"")
 
 
+def test_a_folder_that_one_may_not_enter_gets_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Until Python 3.14, Path.exists raises there; root, as whom tests may run, may enter every folder."""
+
+    def refused(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", refused)
+    with pytest.raises(SystemExit, match="2"):
+        main(["info", "private/model"])
+    assert capsys.readouterr().err == (
+        "ifdd info: permission denied: private/model; change its permissions or those of its folders\n"
+    )
+
+
 def test_info_alone_lists_the_presets(capsys: pytest.CaptureFixture[str]) -> None:
     main(["info"])
     assert "ifdd_tiny" in capsys.readouterr().out

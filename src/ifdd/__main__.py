@@ -169,6 +169,13 @@ def _run(arguments: Sequence[str] | None) -> None:
         about = f"ifdd {command}" if command in COMMANDS else "ifdd"
         print(f"{about}: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)
+    except PermissionError as error:  # even asking whether a path exists needs the permission to enter its folder
+        place = printable(f"{error.filename or error}")
+        print(
+            f"ifdd {command}: permission denied: {place}; change its permissions or those of its folders",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     except KeyboardInterrupt as interruption:
         number = interruption.number if isinstance(interruption, Ended) else signal.SIGINT
         with suppress(OSError):  # the terminal may be gone

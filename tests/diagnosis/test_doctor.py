@@ -127,6 +127,17 @@ def test_a_device_that_computes_wrongly(monkeypatch: pytest.MonkeyPatch) -> None
     assert states(hardware.devices())["cpu"][0] == "wrong"
 
 
+def test_a_driver_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Devices are counted without the driver; the first call to one then fails."""
+
+    def fail(name: str) -> str:
+        raise RuntimeError("The NVIDIA driver on your system is too old\nmore")
+
+    monkeypatch.setattr(torch.cuda, "get_device_name", fail)
+    state, value, remedy = states(iter([hardware._device("cuda:0")]))["cuda:0"]
+    assert (state, value.endswith("too old"), remedy) == ("wrong", True, "use --device cpu, or repair cuda:0")
+
+
 @pytest.mark.parametrize("capable", [True, False])
 def test_bfloat16_is_named_where_the_processor_has_it(capable: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": capable}, raising=False)

@@ -21,7 +21,7 @@ from ifdd.export.parity import check_parity
 from ifdd.export.program import trace
 from ifdd.inference import WindowOptions
 from ifdd.model import IFDD, ExportedModel, load_checkpoint, load_exported, load_model
-from ifdd.model.engines.exported import FORMAT, OUTPUTS
+from ifdd.model.engines.exported import FORMAT, OUTPUTS, read_document
 from ifdd.records import ParityRecord
 from tests.export.conftest import NAMES, PACKAGES, save_tiny
 from tests.helpers.faces import DiscDetector, disc_frames
@@ -283,6 +283,17 @@ def test_another_precision_is_refused(exported: dict[str, Path]) -> None:
     options = WindowOptions(precision="bf16-mixed")
     with pytest.raises(InputError, match=r"tiny.onnx has the precision that it was exported with, not bf16-mixed; "):
         Recognizer.from_checkpoint(exported["onnx"], DiscDetector(), windows=options)
+
+
+def test_a_document_that_is_nested_too_deeply_is_refused(exported: dict[str, Path], tmp_path: Path) -> None:
+    deep, path = b"[" * 100_000, tmp_path / "deep.pt2"
+    with zipfile.ZipFile(exported["pt2"]) as source, zipfile.ZipFile(path, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, deep if name.endswith("model_weights_config.json") else source.read(name))
+    with pytest.raises(InputError, match="nested too deeply; export the checkpoint again"):
+        load_model(path)
+    with pytest.raises(InputError, match="its entry ifdd cannot be read"):
+        read_document(deep.decode(), path)
 
 
 def test_pickles_in_a_program_are_refused(exported: dict[str, Path], tmp_path: Path) -> None:

@@ -61,11 +61,13 @@ def _built_for() -> str:
 def _device(name: str) -> Finding:
     import torch
 
-    described = torch.cuda.get_device_name(name) if name.startswith("cuda") else "works"
+    described = "works"
     try:
+        if name.startswith("cuda"):
+            described = torch.cuda.get_device_name(name)
         ones = torch.ones(64, 64, device=name)
         found = float((ones @ ones).sum())
-    except RuntimeError as error:
+    except RuntimeError as error:  # also for a driver that is too old: devices are counted without it
         reason = str(error).splitlines()[0]
         return Finding(GROUP, name, f"{described}: {reason}", "wrong", f"use --device cpu, or repair {name}")
     if found != 64.0**3:

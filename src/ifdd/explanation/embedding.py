@@ -26,6 +26,7 @@ from ifdd.names import printable
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from sklearn.manifold import TSNE
 
 LEAST_CLIPS = 10
 """Clips below which there is nothing to see."""
@@ -91,6 +92,7 @@ def embed(
     checkpoint, manifest, out = expand(checkpoint), expand(manifest), expand(out)
     picture, table = out / "embedding.png", out / "embedding.csv"
     check_writable(picture)
+    _tsne(), _figure()  # what is missing is said before the features are computed
     device = choose_device(device)
     loaded = load_checkpoint(checkpoint)
     samples = Manifest.read(manifest).select(subset, fold)
@@ -150,6 +152,32 @@ def emotion_features(
     return torch.cat(features).numpy(), torch.cat(predictions).numpy()
 
 
+def _tsne() -> type["TSNE"]:
+    """Return t-SNE.
+
+    Raises:
+        InputError: scikit-learn is not installed.
+    """
+    try:
+        from sklearn.manifold import TSNE
+    except ModuleNotFoundError as error:
+        raise InputError("t-SNE needs scikit-learn, which is not installed: pip install 'ifdd[train]'") from error
+    return TSNE
+
+
+def _figure() -> type["Figure"]:
+    """Return the class of figures.
+
+    Raises:
+        InputError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise InputError("a picture needs matplotlib, which is not installed: pip install 'ifdd[plot]'") from error
+    return Figure
+
+
 def embedding(
     features: Float[np.ndarray, "clips channels"],
     samples: Sequence[Sample],
@@ -161,12 +189,8 @@ def embedding(
     Raises:
         InputError: scikit-learn is not installed.
     """
-    try:
-        from sklearn.manifold import TSNE
-    except ModuleNotFoundError as error:
-        raise InputError("t-SNE needs scikit-learn, which is not installed: pip install 'ifdd[train]'") from error
     perplexity = min(LARGEST_PERPLEXITY, (len(features) - 1) / 3)
-    points = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(features)
+    points = _tsne()(perplexity=perplexity, init="pca", random_state=seed).fit_transform(features)
     people = [sample.subject for sample in samples]
     return Embedding(
         points=points.astype(np.float32),
@@ -199,11 +223,7 @@ def plot_embedding(found: Embedding, title: str) -> "Figure":
     Raises:
         InputError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise InputError("a picture needs matplotlib, which is not installed: pip install 'ifdd[plot]'") from error
-    figure = Figure(figsize=(12, 6.2), facecolor="white", layout="constrained")
+    figure = _figure()(figsize=(12, 6.2), facecolor="white", layout="constrained")
     emotion, person = figure.subplots(1, 2)
     figure.suptitle(printable(title), size=11, parse_math=False)
     _scatter(emotion, found, [sample.label for sample in found.samples], "emotion", found.by_emotion)

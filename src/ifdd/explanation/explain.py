@@ -48,7 +48,8 @@ def explain(
             which has neither ISSM nor LADM, or ifdd_tiny_synth, which has both and knows drawn faces.
         against: Another checkpoint, explained below the first for the same person and time; with --clip and --faces,
             each samples the frames of the clip as in its training.
-        at: Time in the video in seconds: explain the window whose middle is nearest to it.
+        at: Time in seconds from the first frame that is read, as in the JSON file: explain the window whose middle is
+            nearest to it.
         person: Number of the person, as 'ifdd recognize' counts them.
         clip: Name of the manifest's clip to explain, its clip_id; its frames are sampled as in training.
         faces: Take the frames as they are: they are faces already.

@@ -58,7 +58,8 @@ def explain(
     """Explain what a model makes of a clip: the frames it sampled, where it looked, and the class probabilities.
 
     Args:
-        model: a model, a loaded checkpoint, a .safetensors file, or the name of a bundled checkpoint.
+        model: a model, which is left in evaluation mode; a loaded checkpoint; a .safetensors file; or the name of a
+            bundled checkpoint.
         clip: RGB frames of a face, as many and as large as the model takes: 8 bits (time, height, width, 3), or
             values in [0, 1] (3, time, height, width).
         target: the class to explain, by name or index; by default the most probable one.

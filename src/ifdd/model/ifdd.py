@@ -117,6 +117,9 @@ class IFDD(nn.Module):
     Deviations: the normalisation of the clip is part of the model (``config.standardization``, ``config.mean``,
     ``config.std``); the official code uses none. With ``config.action_units`` a second head predicts action units.
 
+    Args:
+        config: architecture and input; see :class:`IFDDConfig`.
+
     Raises:
         InputError: the configuration names an unknown backbone, or its stages do not fit the pyramid.
 
@@ -261,7 +264,7 @@ def create_model(
             backbones ``vit_b`` and ``lgi_former``, "videomae_kinetics" or another name in
             ``ifdd.model.PUBLISHED``; a path names a copy of such a file; None initialises all weights at random.
             With public weights the model normalises clips as they expect, unless ``overrides`` has ``mean`` or
-            ``std``.
+            ``std``. For a checkpoint of ifdd use :func:`~ifdd.model.load_checkpoint` instead.
         **overrides: other fields of :class:`IFDDConfig`, for instance ``size=112``.
 
     Raises:

@@ -22,6 +22,10 @@ TOKEN_SIZE = 7
 def interpolate_frames(features: Features, position: Float[Tensor, "batch half"]) -> Group:
     """Sample ``features`` at real-valued frame positions: linear in time, clamped to the first and last frame.
 
+    Args:
+        features: maps of a batch.
+        position: in frames of the features, from 0.
+
     Gradients reach ``features`` and, between the first and the last frame, ``position``. A NaN position gives NaN.
     """
     last = features.shape[2] - 1
@@ -54,6 +58,11 @@ class ISSM(nn.Module):
 
     Z = tokenizer(X); R = Z Z^T / C. The static index is the even frames plus L tanh(W_s softmax(R)), the dynamic index
     the odd frames plus L tanh(W_d softmax(-R)), with the receptive field L in frames of the features.
+
+    Args:
+        shape: of the features X.
+        receptive_field: L, in frames of the features.
+        sampling: ``"exact"`` or ``"official"``.
 
     Deviation: ``sampling="exact"`` samples X at the index itself. The official code samples at another position
     (:func:`official_position`); ``sampling="official"`` reproduces it.

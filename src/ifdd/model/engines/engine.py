@@ -86,7 +86,14 @@ class TorchEngine:
         return next(self.model.parameters()).device
 
     def __call__(self, clips: Clips) -> EngineOutput:
-        """Run the model."""
+        """Run the model; a caller that needs no gradients turns them off.
+
+        Args:
+            clips: RGB in [0, 1], on the device of the weights.
+
+        Raises:
+            InputError: the shape, the dtype or, on the CPU, the values do not fit the model.
+        """
         if self.channels_last:
             clips = clips.contiguous(memory_format=torch.channels_last_3d)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16-mixed"):

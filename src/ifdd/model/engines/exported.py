@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ifdd.errors import InputError
+from ifdd.files import parse_json
 from ifdd.model.config import IFDDConfig
 from ifdd.model.engines import onnx_file, openvino_file, pt2_file
 from ifdd.model.engines.engine import Clips, EngineOutput, Precision
@@ -186,7 +187,7 @@ def read_document(text: str, path: Path) -> tuple[Description, ExportRecord]:
         InputError: it is damaged, or of another version.
     """
     try:
-        values: dict[str, Any] = json.loads(text)
+        values: dict[str, Any] = parse_json(text)
         stored = str(values["format"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged: its entry ifdd cannot be read; {AGAIN}") from error

@@ -1,7 +1,6 @@
 """Read and run .pt2 files, programs of torch.export."""
 
 import io
-import json
 import warnings
 import zipfile
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 
 from ifdd.errors import InputError
+from ifdd.files import parse_json
 from ifdd.model.engines.forms import Started
 
 DOCUMENT = "ifdd.json"
@@ -74,7 +74,7 @@ def _refuse_pickles(archive: zipfile.ZipFile, path: Path) -> None:
     """
     for name in archive.namelist():
         if name.endswith("_config.json"):
-            entries = json.loads(archive.read(name)).get("config", {})
+            entries = parse_json(archive.read(name)).get("config", {})
             unsafe = any(entry.get("use_pickle") for entry in entries.values())
         elif "/data/sample_inputs/" in name:
             unsafe = not _is_plain(archive.read(name))

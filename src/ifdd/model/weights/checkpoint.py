@@ -75,7 +75,10 @@ class Checkpoint(NamedTuple):
         return self.description.abstain_below
 
     def engine(self, device: str | torch.device, precision: Precision = "32-true") -> TorchEngine:
-        """Return what runs the model on a device, to which the weights are moved."""
+        """Return what runs the model on a device.
+
+        The weights themselves are moved there, so that all engines of one checkpoint share a device.
+        """
         return TorchEngine(self.model.to(device), precision)
 
 
