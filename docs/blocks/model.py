@@ -19,8 +19,8 @@ USES = {
     "ifdd_mvit_xs": ("MViTv2, {blocks} blocks", "the paper's model"),
     "ifdd_mvit_s": ("MViTv2, {blocks} blocks", "the larger transformer"),
     "ifdd_s3d": ("S3D, separable Inception", "the paper's CNN"),
-    "ifdd_vit_b": ("VideoMAE's ViT-B, {blocks} blocks", "a start learned without labels"),
-    "ifdd_mae_dfer": ("MAE-DFER's LGI-Former, {blocks} blocks", "a start learned without labels, on faces"),
+    "ifdd_vit_b": ("VideoMAE's ViT-B, {blocks} blocks", "self-supervised initial weights"),
+    "ifdd_mae_dfer": ("MAE-DFER's LGI-Former, {blocks} blocks", "self-supervised initial weights, of faces"),
     "ifdd_small": ("a residual CNN built from S3D's parts", "faces in real time on one CPU core"),
     "ifdd_tiny": ("a small CNN built from S3D's parts", "training from scratch on two CPU cores"),
 }

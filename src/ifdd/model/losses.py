@@ -73,6 +73,15 @@ class IFDDLoss(nn.Module):
     Models without LADM have no context to train, so the weight is 0, as in the official code. Deviation: the official
     code sums the lifting loss over the batch (``"sum"``), so that its weight grows with the batch size; the default
     here is the mean.
+
+    Example:
+        >>> import torch
+        >>> from ifdd.model import IFDDLoss, create_model
+        >>> model = create_model("ifdd_tiny")
+        >>> target = torch.tensor([[0.9, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0]])
+        >>> losses = IFDDLoss(model.config)(model(torch.rand(1, 3, 16, 64, 64)), target)
+        >>> losses.total.requires_grad
+        True
     """
 
     def __init__(self, config: IFDDConfig) -> None:
