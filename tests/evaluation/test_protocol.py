@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from ifdd.__main__ import main
-from ifdd.data.manifest import Manifest, dataset_hash, read_manifest, write_manifest
+from ifdd.data.manifest import Manifest, Sample, dataset_hash, read_manifest, write_manifest
 from ifdd.errors import InputError
-from ifdd.evaluation.protocol import describe_dataset, label_order, running_software, sampling_options
+from ifdd.evaluation.protocol import clips_used_for, describe_dataset, label_order, running_software, sampling_options
 from ifdd.evaluation.report import dataset_words
-from ifdd.records import DatasetRecord, PreparedRecord, SamplingOptions
+from ifdd.records import CheckpointRecord, DatasetRecord, PreparedRecord, SamplingOptions
 from tests.helpers.layouts import write_dfew
 
 
@@ -59,6 +59,19 @@ def test_another_manifest_next_to_the_record_counts_as_not_prepared(manifest: Pa
     assert found.rates is not None
     assert (found.rates.stated, found.rates.median) == (10, 25.0)
     assert "not prepared by 'ifdd prepare'" in dataset_words(found)
+
+
+def test_the_use_of_clips_is_not_known_after_a_training_on_other_labels_of_their_benchmark() -> None:
+    prepared = PreparedRecord("mafw", "clips", "mafw", None, None, "complete", 0, True)
+    single, compound = (DatasetRecord(sha256, False, prepared) for sha256 in ("ab", "cd"))
+    recipe = {"data": {"fold": 1}}
+    first = CheckpointRecord(dataset=single, recipe=recipe, chosen_on="validation")
+    second = CheckpointRecord(dataset=compound, recipe=recipe, chosen_on="validation", earlier=first.trainings)
+    clips = {subset: [Sample("1", Path("1"), 16, "sad", subset, fold=1)] for subset in ("train", "test")}
+    assert clips_used_for(first, "ab", clips["test"], "mafw") == "nothing"
+    assert clips_used_for(second, "cd", clips["test"], "mafw") == "not known"
+    assert clips_used_for(second, "cd", clips["train"], "mafw") == "training"
+    assert clips_used_for(second, "cd", clips["test"], None) == "nothing"
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"manifest": "manifest.csv"}'])

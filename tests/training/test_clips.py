@@ -88,6 +88,23 @@ def test_without_a_validation_subset_held_out_training_clips_select(
     assert set(module.absent) == set(module.validation.classes) - there
 
 
+def test_a_subject_filled_in_changes_the_hash_only_with_the_clips_held_out(
+    manifest: Path, without_validation: tuple[Path, list[Sample]]
+) -> None:
+    def hashes(path: Path, samples: list[Sample]) -> tuple[str, str | None]:
+        table = Manifest.read(path)
+        config = DataConfig(path, validation_fraction=0.25)
+        found = ClipDataModule(config, replace(table, samples=tuple(samples)), MODEL, seed=0)
+        return found.sha256, found.held_out
+
+    for path, fixed in ((manifest, True), (without_validation[0], False)):
+        samples = read_manifest(path)
+        renamed = [replace(sample, subject=f"person {number // 2}") for number, sample in enumerate(samples)]
+        before, after = hashes(path, samples), hashes(path, renamed)
+        assert (before == after) is fixed
+        assert (before[1] is None) is fixed
+
+
 def test_the_test_subset_selects_on_request(manifest: Path, without_validation: tuple[Path, list[Sample]]) -> None:
     for path, unused in ((manifest, len(of(read_manifest(manifest), "validation"))), (without_validation[0], 0)):
         samples = read_manifest(path)

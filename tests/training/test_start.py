@@ -12,15 +12,15 @@ import yaml
 from ifdd import load_checkpoint
 from ifdd.__main__ import main
 from ifdd.data.labels import LABEL_SETS
-from ifdd.data.manifest import Manifest, write_manifest
+from ifdd.data.manifest import Manifest, read_manifest, write_manifest
 from ifdd.errors import InputError
 from ifdd.evaluation.protocol import describe_dataset
 from ifdd.model import create_model, save_checkpoint
 from ifdd.model.weights.checkpoint import copy_weights
-from ifdd.records import CheckpointRecord, DatasetRecord
+from ifdd.records import CheckpointRecord, DatasetRecord, PastTraining, PreparedRecord
 from ifdd.records.licences import LICENCES
 from ifdd.training.config import ModelConfig
-from ifdd.training.start import build_network, check_start, start_line
+from ifdd.training.start import build_network, check_start, selection_note, start_line
 from tests.helpers.layouts import write_cremad
 
 CREMAD = Path(__file__).parents[2] / "configs" / "cremad.yaml"
@@ -127,6 +127,79 @@ def test_a_checkpoint_of_another_fold_of_the_same_dataset_is_refused(ravdess: Pa
     check_start(start._replace(earlier=went_on.trainings), dataset, 1)
     with pytest.raises(InputError, match="was trained on fold 1 of the same dataset"):
         check_start(start._replace(earlier=went_on.trainings), dataset, 2)
+
+
+def of_benchmark(name: str, dataset: str, synthetic: bool = False) -> DatasetRecord:
+    prepared = PreparedRecord(name, "clips", name, None, None, "complete", 0, True)
+    return DatasetRecord(dataset, synthetic, prepared)
+
+
+@pytest.mark.parametrize(("name", "equal_fold"), [("cremad", True), ("dfew", True), ("mafw", False)])
+def test_a_checkpoint_of_the_same_benchmark_with_other_labels_is_refused(
+    ravdess: Path, name: str, equal_fold: bool
+) -> None:
+    start = build_network(ModelConfig(weights=str(ravdess), overrides={"size": 32}), LABEL_SETS["ravdess"])
+    trained = CheckpointRecord(dataset=of_benchmark(name, "ab"), recipe={"data": {"fold": 1}})
+    went_on = CheckpointRecord(dataset=DatasetRecord("ef", False, None), earlier=trained.trainings)
+    start = start._replace(earlier=went_on.trainings)
+    remedy = ", or of fold 2" if equal_fold else ""
+    with pytest.raises(
+        InputError, match=f"was trained on {name} with other labels or clips.* another dataset{remedy}$"
+    ):
+        check_start(start, of_benchmark(name, "cd"), 2)
+    if equal_fold:  # its test clips or people are always the same
+        check_start(start, of_benchmark(name, "cd"), 1)
+    else:
+        with pytest.raises(InputError, match="with other labels or clips"):
+            check_start(start, of_benchmark(name, "cd"), 1)
+    check_start(start, of_benchmark("ravdess", "cd"), 2)
+    check_start(start, of_benchmark(name, "cd", synthetic=True), 2)  # of other people each time
+    old = PastTraining.read({"dataset": "ab", "fold": 1, "chosen_on": None}, "an earlier version")
+    check_start(start._replace(earlier=(old,)), of_benchmark(name, "cd"), 2)
+
+
+def test_the_only_fold_of_a_manifest_is_that_of_a_training_without_a_fold(ravdess: Path) -> None:
+    dataset = DatasetRecord("ab", False, None)
+    start = build_network(ModelConfig(weights=str(ravdess), overrides={"size": 32}), LABEL_SETS["ravdess"])
+    check_start(start._replace(earlier=CheckpointRecord(dataset=dataset).trainings), dataset, 1)
+
+
+def test_weights_that_may_know_the_validation_clips_are_reported(ravdess: Path) -> None:
+    start = build_network(ModelConfig(weights=str(ravdess), overrides={"size": 32}), LABEL_SETS["ravdess"])
+    dataset, same_benchmark = of_benchmark("cremad", "ab"), of_benchmark("cremad", "cd")
+    trained = start._replace(earlier=CheckpointRecord(dataset=dataset, held_out="12").trainings)
+    for found in (dataset, same_benchmark):
+        assert selection_note(trained, found, held_out="34").startswith(", but the initial weights may have")
+        assert selection_note(trained, found, held_out="12") == ""  # held out before, too
+        assert selection_note(trained, found, held_out=None) == ""  # a fixed subset
+    assert selection_note(trained, DatasetRecord("ef", False, None), held_out="34") == ""
+    assert selection_note(start._replace(earlier=None), dataset, held_out="34") == ""
+    old = start._replace(earlier=CheckpointRecord(dataset=dataset).trainings)
+    assert selection_note(old, dataset, held_out="12") != ""
+
+
+def test_a_training_records_its_fold_and_what_its_start_may_know(
+    ravdess: Path, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = tmp_path / "manifest.csv"
+    subsets = {"validation": "train"}
+    samples = [replace(each, fold=1, subset=subsets.get(each.subset, each.subset)) for each in read_manifest(manifest)]
+    write_manifest(few, samples)
+    earlier, start = load_checkpoint(ravdess), tmp_path / "start.safetensors"
+    record = CheckpointRecord(dataset=DatasetRecord(Manifest.read(few).dataset_hash, None, None), held_out="other")
+    save_checkpoint(start, earlier.model, earlier.classes, 1.0, record)
+    words = ["--model.weights", str(start), "--model.overrides", "{size: 32}", "--data.manifest", str(few)]
+    words += ["--data.train-sampling", "uniform_segments", "--data.workers", "0", "--run.device", "cpu"]
+    words += ["--data.validation-fraction", "0.25"]
+    words += ["--optimization.epochs", "1", "--optimization.warmup-epochs", "0", "--out", str(tmp_path / "run")]
+    main(["train", *words])
+    note = "clips, people not in training, but the initial weights may have been trained on some of them"
+    assert note in capsys.readouterr().out
+    found = load_checkpoint(tmp_path / "run" / "best.safetensors").record
+    assert found.selection == f"best WAR on validation {note}"
+    assert found.fold == 1
+    assert found.held_out not in (None, "other")
+    assert yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())["data"]["fold"] is None
 
 
 def test_the_recipe_of_cremad_starts_from_a_bundled_checkpoint(tmp_path: Path) -> None:

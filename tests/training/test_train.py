@@ -151,6 +151,18 @@ def test_a_folder_with_a_training_run_is_not_overwritten(
     assert "is finished already (3 epochs; a larger optimization.epochs trains further)" in capfd.readouterr().out
 
 
+@pytest.mark.parametrize("change", ["order", "times"])
+def test_a_run_is_not_resumed_with_other_batches(
+    recipe: Path, manifest: Path, trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], change: str
+) -> None:
+    samples, path = read_manifest(manifest), tmp_path / "manifest.csv"
+    samples = samples[::-1] if change == "order" else [replace(sample, fps=12.0) for sample in samples]
+    write_manifest(path, samples)
+    words = ("--data.manifest", path, "--resume", "--optimization.epochs", "4")
+    refused = refusal(capfd, "train", recipe, "--out", trained, *words)
+    assert f"the order of the clips in {path}, their subjects, votes or frame rates have changed" in refused
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -75,7 +75,7 @@ def describe_protocol(
         subset=dataset.samples[0].subset,
         fold=fold,
         clips=len(dataset),
-        clips_used_for=clips_used_for(record, described.hash, dataset.samples),
+        clips_used_for=clips_used_for(record, described.hash, dataset.samples, described.benchmark),
         sampling=SamplingRecord(
             **vars(options),
             meaning=describe_sampling(dataset.sampling, dataset.views, dataset.crops),
@@ -92,25 +92,29 @@ def describe_protocol(
     )
 
 
-def clips_used_for(record: CheckpointRecord, dataset: str, samples: Sequence[Sample]) -> str:
+def clips_used_for(
+    record: CheckpointRecord, dataset: str, samples: Sequence[Sample], benchmark: str | None = None
+) -> str:
     """Return what a checkpoint's training run, and those before it, used the evaluated clips for.
 
     Args:
         record: description of the checkpoint.
         dataset: hash of the dataset of the clips.
         samples: clips of one subset and one fold.
+        benchmark: published benchmark that the dataset comes from, or None.
 
     Returns:
         "training" (some of these clips may have been held out for validation), "choosing the checkpoint", "nothing", or
-        "not known" if neither the checkpoint nor those that it started from belong to the dataset, or none is recorded.
-        Test clips of another fold count as "training", because they are training clips of the checkpoint's fold.
+        "not known" if neither the checkpoint nor those that it started from belong to the dataset, none is recorded, or
+        one was trained on the same benchmark with other labels or clips. Test clips of another fold count as
+        "training", because they are training clips of the checkpoint's fold.
     """
     subset, fold = samples[0].subset, samples[0].fold
     trainings = record.trainings_on(dataset)
-    if not trainings:
-        return "not known"
-    if subset == "train" or any(training.fold not in (None, fold) for training in trainings):
+    if trainings and (subset == "train" or any(training.fold not in (None, fold) for training in trainings)):
         return "training"
+    if not trainings or any(training.may_know(dataset, benchmark, fold) for training in record.trainings):
+        return "not known"
     return "choosing the checkpoint" if subset in (training.chosen_on for training in trainings) else "nothing"
 
 

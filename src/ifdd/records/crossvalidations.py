@@ -1,7 +1,7 @@
 """Records of a cross-validation: ``crossval.json``."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from ifdd.records.datasets import DatasetRecord
 from ifdd.records.evaluations import ManifestRecord, SamplingRecord, ScoresRecord
@@ -119,6 +119,8 @@ class CrossvalProtocol(Record):
     """How the intervals are computed."""
     licences: tuple[LicenceRecord, ...] | None = None
     """Licences of the data that the models were trained on; None in files of earlier versions."""
+    resampled: Literal["subjects", "clips"] = "clips"
+    """What the bootstrap draws within each fold; clips in files of earlier versions."""
 
     @property
     def software(self) -> SoftwareRecord:

@@ -6,6 +6,9 @@ from typing import Any, ClassVar, Literal
 from ifdd.records.licences import LicenceRecord, data_licence
 from ifdd.records.record import FileRecord, Record
 
+BENCHMARKS = {"dfew": True, "ferv39k": False, "mafw": False, "cremad": True, "ravdess": True}
+"""Published benchmark -> whether a fold always has the same test clips or people, whatever labels are chosen."""
+
 
 @dataclass(frozen=True)
 class FacesRecord(Record):
@@ -247,6 +250,12 @@ class DatasetRecord(Record):
     """Licence of the dataset; None if unknown."""
     rates: RatesRecord | None = None
     """Frame rates of the clips; None in files of earlier versions."""
+
+    @property
+    def benchmark(self) -> str | None:
+        """The published benchmark that the clips come from; None for others, and for SynthDFER's in its layout."""
+        name = None if self.prepared is None or self.synthetic else self.prepared.dataset
+        return name if name in BENCHMARKS else None
 
     @property
     def alignment(self) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal
 
 from ifdd.errors import InputError
-from ifdd.records.datasets import DatasetRecord
+from ifdd.records.datasets import BENCHMARKS, DatasetRecord
 from ifdd.records.licences import LicenceRecord, data_licence
 from ifdd.records.record import FileRecord, Record, below, kinds_of, read_typed, read_value
 
@@ -64,6 +64,8 @@ class TrainingClips(Record):
     """Number of unused validation clips."""
     draws: dict[str, int]
     """Class -> number of draws per epoch."""
+    sha256: str | None = None
+    """Hash of the clips in their order, with their times and soft labels; None in files of earlier versions."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,23 @@ class PastTraining(Record):
     """Fold of the training clips; None if the dataset has no folds, or if not recorded."""
     chosen_on: str | None
     """Clips that selected the epoch: validation, test or none (the last epoch); None if not recorded."""
+    benchmark: str | None = None
+    """Published benchmark that the dataset comes from; None for other clips, and in files of earlier versions."""
+    held_out: str | None = None
+    """Hash of the training subset's clips that were held out for validation; None if none were, and in files of earlier
+    versions."""
+
+    def may_know(self, dataset: str, benchmark: str | None, fold: int | None) -> bool:
+        """Whether a fold of the same benchmark with other labels or clips may test clips that it was trained on.
+
+        Args:
+            dataset: hash of the tested dataset.
+            benchmark: published benchmark that this comes from, or None.
+            fold: number of the tested fold; None if there are no folds.
+        """
+        if self.benchmark is None or self.benchmark != benchmark or self.dataset == dataset:
+            return False
+        return not (BENCHMARKS.get(self.benchmark) and fold is not None and self.fold == fold)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,6 +244,9 @@ class CheckpointRecord(Record):
     """How the epoch was selected, in words."""
     chosen_on: str | None = None
     """Clips that selected the epoch: validation, test or none (the last epoch)."""
+    held_out: str | None = None
+    """Hash of the training subset's clips that were held out for validation; None if none were, and in checkpoints of
+    earlier versions."""
     measured: MeasuredRecord | None = None
     """What was measured on real people, of a checkpoint that was trained on computer-generated ones."""
     extra: dict[str, Any] = field(default_factory=dict)
@@ -265,7 +287,13 @@ class CheckpointRecord(Record):
         earlier = self.earlier or ()
         if self.dataset is None:
             return earlier
-        own = PastTraining(dataset=self.dataset.hash, fold=self.fold, chosen_on=self.chosen_on)
+        own = PastTraining(
+            dataset=self.dataset.hash,
+            fold=self.fold,
+            chosen_on=self.chosen_on,
+            benchmark=self.dataset.benchmark,
+            held_out=self.held_out,
+        )
         return tuple(dict.fromkeys((*earlier, own)))
 
     def trainings_on(self, dataset: str) -> tuple[PastTraining, ...]:

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ifdd.data.action_units import action_unit_targets, check_action_units
+from ifdd.data.clips import recipe_hash
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.labels import soft_label
 from ifdd.data.manifest import Manifest, Sample
@@ -132,14 +133,19 @@ class ClipDataModule(LightningDataModule):
                 f"{config.manifest} has the folds {', '.join(map(str, folds))}, which share clips; choose one with "
                 "--data.fold"
             )
+        self.fold = folds[0] or None
+        """Number of the fold; None if the manifest has none."""
         train = _of_subset(samples, "train", config)
         validation = [sample for sample in samples if sample.subset == "validation"]
         self.unused = 0
         """Number of validation clips that are not used."""
+        self.held_out: str | None = None
+        """Hash of the ids of the clips held out of the training subset; None if none are."""
         if selection == "test":
             self.unused, validation = len(validation), _of_subset(samples, "test", config)
         elif not validation:
             train, validation = hold_out(train, config.validation_fraction, seed)
+            self.held_out = recipe_hash(sorted(sample.clip_id for sample in validation))
         train = _where(train, config, manifest)
         check_trained(train, validation, manifest, config)
         self.train = self._dataset(train, model, seed, training=True)
@@ -177,6 +183,16 @@ class ClipDataModule(LightningDataModule):
         validated = {sample.subject for sample in self.validation.samples}
         apart = "people" if "" not in validated and not trained & validated else "clips"
         return f"validation clips, {apart} not in training"
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the clips in their order, with their times and, if these are trained on, votes: what batches hold."""
+        votes = self.config.soft_labels
+        rows = [
+            [[clip.clip_id, clip.fps, clip.durations, clip.votes if votes else ""] for clip in clips.samples]
+            for clips in (self.train, self.validation)
+        ]
+        return recipe_hash(rows)
 
     @property
     def absent(self) -> list[str]:

@@ -110,6 +110,26 @@ def _check_same_clips(before: DatasetRecord, now: DatasetRecord, manifest: Path,
     raise InputError(f"cannot resume the training in {out}: since its start, {changed}; choose another --out")
 
 
+def check_order(known: TrainingRecord | None, sha256: str, manifest: Path, out: Path) -> None:
+    """Check that a resumed run has its clips in the same order and subsets, with the same times and soft labels.
+
+    Args:
+        known: the record of the run; None for a new one.
+        sha256: ``ClipDataModule.sha256`` now.
+        manifest: path for the message.
+        out: folder of the run.
+
+    Raises:
+        InputError: they have changed.
+    """
+    if known is not None and known.clips.sha256 not in (None, sha256):
+        raise InputError(
+            f"cannot resume the training in {out}: since its start, the order of the clips in {manifest}, their "
+            "subjects, votes or frame rates have changed, and with them the batches or the validation clips; restore "
+            "the manifest, or choose another --out"
+        )
+
+
 def _frames(prepared: PreparedRecord | None) -> tuple[object, ...]:
     """Return the settings that decide the frames of a dataset; packing without resizing does not change them."""
     if prepared is None:

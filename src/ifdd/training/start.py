@@ -26,6 +26,7 @@ from ifdd.model.weights.checkpoint import copy_weights
 from ifdd.model.weights.foreign import is_safetensors
 from ifdd.model.weights.pretrained import takes_weights
 from ifdd.records import DatasetRecord, LicenceRecord, PastTraining, StartRecord
+from ifdd.records.datasets import BENCHMARKS
 from ifdd.records.licences import LICENCES
 from ifdd.remote.hub import is_hub_address
 from ifdd.training.config import ModelConfig
@@ -130,15 +131,46 @@ def _licence(weights: str, network: IFDD) -> LicenceRecord:
 def check_start(start: Start, dataset: DatasetRecord, fold: int | None) -> None:
     """Check that the start was not trained on clips that this fold tests.
 
+    Args:
+        start: the network and its earlier trainings.
+        dataset: the clips of all folds.
+        fold: number of the fold, also if the manifest has only one; None if it has no folds.
+
     Raises:
-        InputError: the checkpoint, or one that it started from, belongs to another fold of the same dataset.
+        InputError: the checkpoint, or one that it started from, belongs to another fold of the same dataset, or to the
+            same benchmark with other labels or clips, whose training clips may be test clips now.
     """
     for training in start.earlier or ():
-        if training.dataset == dataset.hash and training.fold != fold:
+        # without a fold, the dataset has none or only this one
+        if training.dataset == dataset.hash and training.fold and training.fold != fold:
             raise InputError(
                 f"{start.started_from} was trained on fold {training.fold} of the same dataset, whose training clips "
                 f"are test clips of fold {fold}; start from a checkpoint of another dataset"
             )
+        if training.may_know(dataset.hash, dataset.benchmark, fold):
+            remedy = f", or of fold {fold}" if BENCHMARKS.get(str(dataset.benchmark)) else ""
+            raise InputError(
+                f"{start.started_from} was trained on {dataset.benchmark} with other labels or clips, which may be "
+                f"test clips here; start from a checkpoint of another dataset{remedy}"
+            )
+
+
+def selection_note(start: Start, dataset: DatasetRecord, held_out: str | None) -> str:
+    """Return what reports must add to the words for the validation clips if the weights may know these; else "".
+
+    Args:
+        start: the network and its earlier trainings.
+        dataset: the clips of all folds.
+        held_out: hash of the clips held out for validation; None if none are.
+    """
+    of_these = [
+        training
+        for training in start.earlier or ()
+        if training.dataset == dataset.hash or (training.benchmark and training.benchmark == dataset.benchmark)
+    ]
+    if held_out is None or all(training.held_out == held_out for training in of_these):
+        return ""
+    return ", but the initial weights may have been trained on some of them"
 
 
 def start_line(start: Start) -> str:

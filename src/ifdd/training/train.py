@@ -41,8 +41,16 @@ from ifdd.training.engine.stopping import SaveState
 from ifdd.training.engine.unreadable import KeepUnreadable
 from ifdd.training.module import ClipClassifier
 from ifdd.training.recipe import EPOCHS, Recipe
-from ifdd.training.resuming import divide_steps, extended_after, is_finished, known_training, only_run, resume_line
-from ifdd.training.start import build_network, check_start, resumed_start, start_line
+from ifdd.training.resuming import (
+    check_order,
+    divide_steps,
+    extended_after,
+    is_finished,
+    known_training,
+    only_run,
+    resume_line,
+)
+from ifdd.training.start import build_network, check_start, resumed_start, selection_note, start_line
 
 
 def train(
@@ -124,7 +132,6 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
         start = resumed_start(known.start, out / TrainingRecord.FILE)
     else:
         start = build_network(model, classes)
-    check_start(start, dataset, data.fold)
     network = start.network
     check_alignment(network.config.alignment, dataset, data.manifest)
     if known is None and data.synthetic and dataset.synthetic is False:
@@ -133,6 +140,9 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
         )
     prepare_network(network, recipe.optimization)
     clips = ClipDataModule(data, manifest, network.config, run.seed, run.selection, share)
+    check_start(start, dataset, clips.fold)
+    check_order(known, clips.sha256, data.manifest, out)
+    selecting = clips.selection_clips + selection_note(start, dataset, clips.held_out)
     adjustment = logit_adjustment(clips.draws, recipe.optimization.logit_adjustment, classes)
     software = running_software("ifdd", "torch", "lightning", command=True)
     described = CheckpointRecord(
@@ -144,7 +154,8 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
         started_from=start.started_from,
         earlier=start.earlier,
         timing=_timing(clips),
-        recipe=recipe.plain(),
+        recipe=replace(recipe, data=replace(data, fold=clips.fold)).plain(),
+        held_out=clips.held_out,
         extended_after=extended,
         versions=software.versions,
         commit=software.commit,
@@ -171,7 +182,7 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
             clear_unfinished(out)
             if point is None:
                 recipe.write(out)
-                lines = [_clips_line(clips), _time_line(clips, dataset), start_line(start)]
+                lines = [_clips_line(clips, selecting), _time_line(clips, dataset), start_line(start)]
             else:
                 lines = [resume_line(point, share)]
             for line in filter(None, lines):
@@ -181,9 +192,7 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
                 recipe.write(out)
             else:
                 progress.update()
-        checkpoints = ValidationCheckpoints(
-            out, classes, run.select, run.selection, clips.selection_clips, save, progress.update
-        )
+        checkpoints = ValidationCheckpoints(out, classes, run.select, run.selection, selecting, save, progress.update)
         log = EpochLog(out)
         callbacks = (
             StopIfDiverged(),
@@ -258,17 +267,18 @@ def _clips_record(clips: ClipDataModule) -> TrainingClips:
         test=chosen if on_test else None,
         unused=clips.unused,
         draws=dict(zip(clips.train.classes, clips.draws.tolist(), strict=True)),
+        sha256=clips.sha256,
     )
 
 
-def _clips_line(clips: ClipDataModule) -> str:
+def _clips_line(clips: ClipDataModule, selecting: str) -> str:
     unused = f"; {clips.unused} validation clips are not used" if clips.unused else ""
     absent = f"; no {clips.selection} clips for: {', '.join(clips.absent)}" if clips.absent else ""
     never = [name for name, count in zip(clips.classes, clips.draws, strict=True) if not count]
     absent += f"; no training clips for: {', '.join(never)}" if never else ""
     return (
         f"training on {len(clips.train)} clips of {len(clips.classes) - len(never)} classes, selecting the epoch on "
-        f"{len(clips.validation)} ({clips.selection_clips}){absent}{unused}"
+        f"{len(clips.validation)} ({selecting}){absent}{unused}"
     )
 
 
