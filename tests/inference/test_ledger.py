@@ -3,17 +3,26 @@
 import fcntl
 import json
 import os
+import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ifdd.errors import InputError
+from ifdd.inference.batch.crew import Crew
 from ifdd.inference.batch.cutting import PARTS, _folder
 from ifdd.inference.batch.jobs import Job
 from ifdd.inference.batch.ledger import Ledger
 from ifdd.inference.batch.search import LEDGER
+from ifdd.inference.batch.worker import Outcome, Worker
+from ifdd.inference.outputs.write import FORMATS
+from ifdd.inference.results import Results
 from ifdd.names import Disk
-from tests.inference.test_batch import run, write_videos
+from tests.helpers.faces import disc_frames
+from tests.helpers.videos import write_video
+from tests.inference.test_batch import attempts, run, write_videos
 
 
 def assigned(ledger: Ledger, *videos: str, forms: tuple[str, ...] = ("json",)) -> list[str]:
@@ -148,3 +157,109 @@ def test_an_earlier_ledger_names_one_of_two_files(tmp_path: Path) -> None:
     Ledger(tmp_path, "a").add(Job("talk.mp4", "talk"), None, [tmp_path / "talk_events.tsv"])
     (tmp_path / "talk_events.json").touch()
     assert assigned(Ledger(tmp_path, "a"), "talk.mp4", forms=("bids",)) == ["talk"]
+
+
+def test_a_video_whose_results_another_run_began_to_replace_is_not_done(tmp_path: Path) -> None:
+    video, other = write_videos(tmp_path, "a.mp4", "b.mp4")
+    result, untouched = tmp_path / "a.json", tmp_path / "b.json"
+    for path in (result, untouched):
+        path.touch()
+    jobs = Job(str(video), "a"), Job(str(other), "b")
+    first = Ledger(tmp_path, "one")
+    for job, path in zip(jobs, (result, untouched), strict=True):
+        first.add(job, None, [path])
+    Ledger(tmp_path, "one").begin(jobs[0])  # of the same settings: its results would be the same
+    assert Ledger(tmp_path, "one").is_done(jobs[0], [result])
+    Ledger(tmp_path, "two").begin(jobs[0])
+    again = Ledger(tmp_path, "one")
+    assert not again.is_done(jobs[0], [result])
+    assert again.is_done(jobs[1], [untouched])
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2")])
+def test_an_interrupted_run_of_other_settings_leaves_nothing_that_passes_for_earlier_results(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    videos = write_videos(tmp_path, "a.mp4", "b.mp4")[: 2 if options else 1]
+    out = tmp_path / "out"
+    assert run(checkpoint, out, *videos, *options) == 0
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Worker, "__call__", interrupted)
+        patch.setattr(Crew, "outcomes", lambda self, settings, files, notify: map(interrupted, files))
+        assert run(checkpoint, out, *videos, *options, "--windows.stride-seconds", "0.2") == 130
+    before = attempts(out)
+    assert run(checkpoint, out, *videos, *options) == 0
+    assert attempts(out) == [*before, "a"], "the video that was begun is read again, the other one is not"
+
+
+def test_a_failed_format_leaves_the_others_done(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_videos(tmp_path / "in", "a.mp4", "b.mp4")
+    out = tmp_path / "out"
+
+    def broken(results: Results, path: Path) -> None:
+        raise InputError(f"cannot write captions to {path}")
+
+    monkeypatch.setitem(FORMATS, "vtt", broken)
+    assert run(checkpoint, out, tmp_path / "in", "--formats", "json,vtt,csv") == 2
+    assert f"b.mp4: failed: cannot write captions to {out / 'b.vtt'}" in capfd.readouterr().err
+    assert sorted(path.name for path in out.glob("a.*")) == ["a.csv", "a.json"]
+    for formats, code, shown in (
+        ("json,csv", 0, "0 read, 2 done before, 0 failed"),
+        ("json,srt", 0, "2 read, 0 done before, 0 failed"),
+        ("vtt", 2, "0 read, 0 done before, 2 failed"),
+        ("vtt", 2, "0 read, 0 done before, 2 failed"),
+    ):
+        assert run(checkpoint, out, tmp_path / "in", "--formats", formats) == code
+        assert shown in capfd.readouterr().out
+    assert len(attempts(out)) == 6, "the second failure is not tried again"
+    assert run(checkpoint, out, tmp_path / "in", "--formats", "json,csv,srt") == 0
+    assert "2 done before" in capfd.readouterr().out
+
+
+def test_a_pipe_that_fails_leaves_its_name_to_the_next_one(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = tmp_path / "bad.mkv"
+    bad.write_bytes(b"no video")
+    (good,) = write_videos(tmp_path, "a.mkv")
+    for video, code in ((bad, 2), (bad, 2), (good, 0)):
+        with video.open("rb") as file:
+            monkeypatch.setattr(sys, "stdin", type("Stdin", (), {"buffer": file}))
+            assert run(checkpoint, tmp_path / "out", "-") == code
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"stdin.json", "stdin.csv", LEDGER}
+
+
+def test_a_single_video_that_failed_before_is_tried_again(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (video,) = write_videos(tmp_path, "a.mp4")
+    out = tmp_path / "out"
+    assert run(checkpoint, out, video, "--source.start-seconds", "9") == 2
+    assert run(checkpoint, out, video, "--source.start-seconds", "9") == 2
+    assert attempts(out) == ["a", "a"]
+    assert "failed before" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("options", [(), ("--overwrite",)])
+def test_a_video_that_grows_while_it_is_read_is_not_done(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    (video,) = write_videos(tmp_path, "rec.mkv")
+    usual = Worker.__call__
+
+    def growing(self: Worker, *words: Any) -> Outcome:
+        outcome = usual(self, *words)
+        write_video(video, disc_frames(9, {}))
+        return outcome
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Worker, "__call__", growing)
+        assert run(checkpoint, tmp_path / "out", video, *options) == 0
+    assert run(checkpoint, tmp_path / "out", video) == 0
+    assert attempts(tmp_path / "out") == ["rec", "rec"]

@@ -249,7 +249,8 @@ def outcomes(checkpoint: Path, detector: DetectorChoice, out: Path, jobs: list[J
     settings = Settings(checkpoint, detector, "cpu", *options, out, ("json",), True)
     bar = video_bar()
     bar.disable = True
-    return list(_outcomes(Worker(settings, Recognizer.from_checkpoint(checkpoint, DiscDetector())), jobs, Crew(2), bar))
+    worker = Worker(settings, Recognizer.from_checkpoint(checkpoint, DiscDetector()))
+    return list(_outcomes(worker, jobs, Crew(2), bar, lambda job: None))
 
 
 class DeadlyDetector(DiscDetector):

@@ -54,6 +54,7 @@ class Engine:
             raise
         if named is not None:
             recognition = replace(recognition, video=replace(recognition.video, path=named))
+        ledger.begin(job)
         write_document(recognition, path)
         ledger.add(job, None, [path])
         return path

@@ -134,9 +134,12 @@ def _join(earlier: Part, later: Part, origin_seconds: float, overlap_seconds: fl
         other = known.get(same.get(track.id, 0))
         if other is not None:
             later_ids[other.id] = ids[track.id]
-        goes_on = other is not None and border.ends_after(other)
-        tracks.append(_continued(track, other, border.between(track, other)) if other is not None and goes_on else track)
-        turns.append(later.turns[other.id] if other is not None and goes_on else earlier.turns[track.id])
+        if other is None or not border.ends_after(other):
+            tracks.append(track)
+            turns.append(earlier.turns[track.id])
+        else:
+            tracks.append(_continued(track, other, border.between(track, other)))
+            turns.append(later.turns[other.id])
     for track in later.tracks:
         if track.id not in later_ids and border.ends_after(track):
             tracks.append(track)

@@ -1,6 +1,6 @@
 """``ifdd recognize``: recognise expressions in videos and write the results."""
 
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -203,7 +203,7 @@ class _Batch:
         todo = [job for job in jobs if self._is_needed(job, retry_failed, overwrite)]
         cutting = Cutting(self.worker, self.ledger)
         pieces = [piece for job in todo for piece in cutting.cut(job)]
-        with video_bar() as bar, closing(_outcomes(self.worker, pieces, crew, bar)) as outcomes:
+        with video_bar() as bar, closing(_outcomes(self.worker, pieces, crew, bar, self.ledger.begin)) as outcomes:
             what = "videos" if not cutting.parts else "videos and parts"
             total = len(jobs) - len(cutting.parts) + sum(cutting.parts.values())
             task = bar.add_task(what, total=total, completed=total - len(pieces))
@@ -222,8 +222,9 @@ class _Batch:
 
     def _is_needed(self, job: Job, retry_failed: bool, overwrite: bool) -> bool:
         """Whether to recognise a video; count and report it if not."""
-        error = self.ledger.error(job)
-        if not overwrite and self.ledger.is_done(job, self.worker.settings.results(job)):
+        results = self.worker.settings.results(job)
+        error = self.ledger.error(job, results)
+        if not overwrite and self.ledger.is_done(job, results):
             self.done_before += 1
             return False
         if error is not None and not retry_failed:
@@ -239,12 +240,7 @@ class _Batch:
             InputError: results cannot be written; those of finished videos are kept.
         """
         try:
-            if outcome.fatal:
-                raise InputError(outcome.fatal)
-            if outcome.error is None:
-                _keep(outcome, self.worker, self.ledger)
-            else:
-                self.ledger.add(outcome.job, outcome.error)
+            _keep(outcome, self.worker, self.ledger)
         except InputError as error:
             kept = "1 video is done" if self.done == 1 else f"{self.done} videos are done"
             raise InputError(f"{error}; {kept} and kept: the same command continues") from error
@@ -256,38 +252,63 @@ class _Batch:
 
 
 def _recognize_one(worker: Worker, job: Job, ledger: Ledger, overwrite: bool) -> None:
-    """Recognise the only video; its error is the command's error."""
-    if not overwrite and ledger.is_done(job, worker.settings.results(job)):
-        result = printable(str(worker.settings.results(job)[0]))
-        _print(f"{job.shown}: done before, see {result}; --overwrite recognises it again")
+    """Recognise the only video, even if it failed before; its error is the command's error."""
+    results = worker.settings.results(job)
+    done = ledger.is_done(job, results)  # asked in any case: it takes the stamp, before the video is read
+    if done and not overwrite:
+        _print(f"{job.shown}: done before, see {printable(str(results[0]))}; --overwrite recognises it again")
         return
+    ledger.begin(job)
     bar = video_bar()
     try:
-        outcome = worker.recognize(job, bar)
+        outcome = worker(job, bar)
     finally:
         if bar.live.is_started:  # stopping it earlier would print an empty line
             bar.stop()
-    if outcome.fatal:
-        raise InputError(outcome.fatal)
-    remove_parts(worker.settings.out, job)  # an earlier run may have cut it
     _keep(outcome, worker, ledger)
+    if outcome.error is not None:
+        raise InputError(outcome.error)
+    remove_parts(worker.settings.out, job)  # an earlier run may have cut it
     _print_notice(worker.recognizer)
 
 
-def _outcomes(worker: Worker, jobs: Sequence[Job], crew: Crew, bar: Bar) -> Generator[Outcome, None, None]:
-    """Recognise videos: files by the crew, everything else in this process."""
+class _Begun(list[Job]):
+    """Jobs that are begun as they are taken, not before."""
+
+    def __init__(self, jobs: Iterable[Job], begin: Callable[[Job], object]) -> None:
+        super().__init__(jobs)
+        self._begin = begin
+
+    def __iter__(self) -> Iterator[Job]:
+        for job in super().__iter__():
+            if job.part is None:  # parts are no results yet
+                self._begin(job)
+            yield job
+
+
+def _outcomes(
+    worker: Worker, jobs: Sequence[Job], crew: Crew, bar: Bar, begin: Callable[[Job], object]
+) -> Generator[Outcome, None, None]:
+    """Recognise videos: files by the crew, everything else in this process; ``begin`` is called for each before."""
     files = [job for job in jobs if not is_live_or_piped(job.video)]
     elsewhere = crew.takes(len(files))
     if elsewhere:
-        yield from crew.outcomes(worker.settings, files, _notify)
-    for job in jobs:
-        if not elsewhere or is_live_or_piped(job.video):
-            yield worker(job, bar)
+        yield from crew.outcomes(worker.settings, _Begun(files, begin), _notify)
+    for job in _Begun((job for job in jobs if not elsewhere or is_live_or_piped(job.video)), begin):
+        yield worker(job, bar)
 
 
 def _keep(outcome: Outcome, worker: Worker, ledger: Ledger) -> None:
-    """Record a finished video; report its results, and older results next to them."""
-    ledger.add(outcome.job, None, worker.settings.results(outcome.job))
+    """Record the outcome of a video; if it is done, report its results, and older results next to them.
+
+    Raises:
+        InputError: results cannot be written.
+    """
+    if outcome.fatal is not None:
+        raise InputError(outcome.fatal)
+    ledger.add(outcome.job, outcome.error, outcome.written, outcome.failed)
+    if outcome.error is not None:
+        return
     _print(outcome.text)
     places = [worker.settings.out / f"{outcome.job.name}{ending}" for ending in ledger.stale(outcome.job)]
     older = [printable(str(path)) for path in places if path.is_file()]

@@ -1,8 +1,8 @@
 """The ledger of the videos done, so that none is recognised twice.
 
 The file ``recognize.jsonl`` in the folder of the results has one line per attempt, after one that reserves the names of
-its files: several processes may write to one folder. A video is done if the ledger lists it as done, settings and video
-are unchanged, and its results exist.
+its files: several processes may write to one folder. A video is done if the ledger lists its results, settings and
+video are unchanged, and the results exist.
 """
 
 import fcntl
@@ -89,29 +89,42 @@ class Ledger:
         return jobs
 
     def is_done(self, job: Job, results: Iterable[Path]) -> bool:
-        """Whether a video was recognised with the same settings and its results exist."""
-        attempt = self._same_attempt(job)
-        if attempt is None or attempt.get("error") is not None:
-            return False
+        """Whether a video was recognised with the same settings and these results exist."""
+        attempt = self._same_attempt(job) or {}
         return all(job.ending(path) in _endings(attempt) and path.is_file() for path in results)
 
-    def error(self, job: Job) -> str | None:
-        """Return why a video failed with the same settings; None if it did not."""
-        attempt = self._same_attempt(job)
-        return None if attempt is None or attempt.get("error") is None else str(attempt["error"])
+    def error(self, job: Job, results: Iterable[Path]) -> str | None:
+        """Return why a video, or one of these results, failed with the same settings; None if it did not."""
+        attempt = self._same_attempt(job) or {}
+        failed = _endings(attempt, "failed")
+        if attempt.get("error") is None or (failed and failed.isdisjoint(map(job.ending, results))):
+            return None
+        return str(attempt["error"])
 
     def stale(self, job: Job) -> list[str]:
         """Return the endings of earlier results of a job that its newest attempt did not write."""
         newest = self._attempts.get(video_key(job.video), {})
         return sorted(self.kept.get(job.name, set()) - _endings(newest))
 
-    def add(self, job: Job, error: str | None, results: Iterable[Path] = ()) -> None:
+    def begin(self, job: Job) -> None:
+        """Record, before its results are written, that those of an attempt with other settings are no longer whole.
+
+        Raises:
+            InputError: the folder cannot be written to or the disk is full.
+        """
+        key = video_key(job.video)
+        if key in self._attempts and self._same_attempt(job) is None:
+            with self._locked() as file:
+                self._append(file, {"video": key, "name": job.name, "reserved": [], "settings": self.settings})
+
+    def add(self, job: Job, error: str | None, results: Iterable[Path] = (), failed: Iterable[Path] = ()) -> None:
         """Record an attempt.
 
         Args:
             job: the video.
             error: why it failed, or None.
             results: the files written; those of earlier attempts with the same settings stay valid.
+            failed: the files that could not be written although the video was read.
 
         Raises:
             InputError: the folder cannot be written to or the disk is full.
@@ -123,6 +136,7 @@ class Ledger:
             "stamp": self.stamp(job),
             "error": error,
             "endings": sorted({job.ending(path) for path in results} | _endings(self._same_attempt(job) or {})),
+            "failed": sorted(map(job.ending, failed)),
         }
         with self._locked() as file:
             self._append(file, attempt)
@@ -179,6 +193,8 @@ class Ledger:
                 self.kept.pop(name, None)  # reserved for an attempt that wrote nothing; the next one may have the name
         if reserved is None:
             self._attempts[video] = line
+        elif "settings" in line:
+            self._attempts.pop(video, None)
 
     def _same_attempt(self, job: Job) -> dict[str, object] | None:
         stamp = self.stamp(job)
@@ -200,7 +216,7 @@ def _stamp_of(video: str) -> str:
     return stored_stamp(video) if is_stored(video) else source_stamp(Path(video))
 
 
-def _endings(attempt: dict[str, object]) -> set[str]:
-    """Return the endings of the results that an attempt wrote."""
-    endings = attempt.get("endings")
+def _endings(attempt: dict[str, object], which: str = "endings") -> set[str]:
+    """Return the endings of the results that an attempt wrote, or that ``failed``, which earlier versions lack."""
+    endings = attempt.get(which)
     return set(map(str, endings)) if isinstance(endings, list) else set()

@@ -76,7 +76,11 @@ class Settings:
         """Return the files that a job writes."""
         if job.part is not None:
             return [job.part.file]
-        return [self.out / name for form in self.formats for name in file_names(job.name, form)]
+        return [path for form in self.formats for path in self.files(job, form)]
+
+    def files(self, job: Job, form: str) -> list[Path]:
+        """Return the files of a video's results in one format."""
+        return [self.out / name for name in file_names(job.name, form)]
 
     def digest(self, recognizer: Recognizer) -> str:
         """Return a hash of everything that determines the results.
@@ -101,7 +105,11 @@ class Outcome:
     text: str = ""
     """The report, if it succeeded."""
     error: str | None = None
-    """Why the video failed."""
+    """Why the video failed, or some of its results."""
+    written: tuple[Path, ...] = ()
+    """The results."""
+    failed: tuple[Path, ...] = ()
+    """Results that could not be written; empty if the video could not be read."""
     fatal: str | None = None
     """Why no results can be written, which also stops all other jobs."""
 
@@ -121,24 +129,20 @@ class Worker:
     """Run the stages in one thread: on one core, threads only wait for each other."""
 
     def __call__(self, job: Job, bar: Bar | None = None) -> Outcome:
-        """Recognise one of many videos; return its error as an outcome, so that the others continue."""
+        """Recognise a video and write its results; return its error as an outcome, so that others continue.
+
+        Args:
+            job: the video.
+            bar: shows the progress.
+        """
         try:
-            return self.recognize(job, bar)
+            return self._recognize(job, bar)
         except InputError as error:
             return Outcome(job, error=str(error))
         except Exception as error:
             return Outcome(job, error=unexpected(job.shown, error))
 
-    def recognize(self, job: Job, bar: Bar | None = None) -> Outcome:
-        """Recognise a video and write its results.
-
-        Args:
-            job: the video.
-            bar: shows the progress.
-
-        Raises:
-            InputError: the video is missing or unreadable.
-        """
+    def _recognize(self, job: Job, bar: Bar | None) -> Outcome:
         statistics = STATISTICS in self.settings.formats
         started = time.perf_counter()
         if job.part is not None:
@@ -172,30 +176,43 @@ class Worker:
                 )
             except VideoEndedError:  # its header promised more
                 found = Part(source.info(), ())
-        return self._unwritten(job, partial(write_part, found, part.file)) or Outcome(job)
+        return self._failure(job, partial(write_part, found, part.file)) or Outcome(job)
 
-    def _unwritten(self, job: Job, write: Callable[[], None]) -> Outcome | None:
-        """Write something; return an outcome if that fails because no result can be written."""
+    def _failure(self, job: Job, write: Callable[[], None]) -> Outcome | None:
+        """Write something; return an outcome if that fails, a fatal one if no result can be written."""
         try:
             write()
         except InputError as error:
             if _stops_all(error.__cause__, self.settings.out):
                 return Outcome(job, fatal=str(error))
-            raise
+            return Outcome(job, error=str(error))
+        except Exception as error:
+            return Outcome(job, error=unexpected(job.shown, error))
         return None
 
     def _write(self, job: Job, recognition: Recognition, remark: str) -> Outcome:
-        """Write the results of a video."""
+        """Write the results of a video; if one fails, the others nevertheless."""
+        errors: list[str] = []
+        failed: list[Path] = []
         for form in self.settings.formats:
             path = self.settings.out / file_name(job.name, form)
-            failed = self._unwritten(job, partial(write, recognition, path, form))
-            if failed is not None:
-                return failed
+            failure = self._failure(job, partial(write, recognition, path, form))
+            if failure is not None and failure.fatal is not None:
+                return failure
+            if failure is not None and failure.error is not None:
+                errors.append(failure.error)
+                failed += self.settings.files(job, form)
+        results = tuple(path for path in self.settings.results(job) if path not in failed)
+        if errors:
+            return Outcome(job, error="; ".join(errors), written=results, failed=tuple(failed))
+        return Outcome(job, self._report(job, recognition, remark), written=results)
+
+    def _report(self, job: Job, recognition: Recognition, remark: str) -> str:
         written = f"written: {printable(', '.join(map(str, self.settings.results(job))))}{remark}"
         if not self.settings.brief:
-            return Outcome(job, f"{recognition.summary()}\n  {written}")
+            return f"{recognition.summary()}\n  {written}"
         notices = "".join(f"; notice: {notice}" for notice in recognition.video.notices)
-        return Outcome(job, f"{job.shown}: {written}{notices}")
+        return f"{job.shown}: {written}{notices}"
 
 
 def recognize_in_process(settings: Settings, processes: int, job: Job) -> Outcome:
