@@ -156,7 +156,11 @@ def test_results_by_group_are_written_and_printed(
 ) -> None:
     samples = read_manifest(manifest)
     ages = ["young", "old", "old", "young", "", "old"]
-    aged = [replace(sample, attributes={"age": age}) for sample, age in zip(samples, ages, strict=True)]
+    people = ["anna", "bert", "", "carl", "anna", "bert"]
+    aged = [
+        replace(sample, attributes={"age": age}, subject=person)
+        for sample, age, person in zip(samples, ages, people, strict=True)
+    ]
     table = manifest.with_name("aged.csv")
     write_manifest(table, aged)
     main(["evaluate", str(checkpoint), str(table), "--workers", "0", "--by", "age, label", "--out", str(tmp_path)])
@@ -165,7 +169,9 @@ def test_results_by_group_are_written_and_printed(
     age, label = record.groups
     assert [(group.group, group.clips) for group in age.groups] == [("old", 3), ("young", 2), ("", 1)]
     with (tmp_path / "predictions.csv").open() as file:
-        right = [row["target"] == row["prediction"] for row in csv.DictReader(file)]
+        rows = list(csv.DictReader(file))
+    right = [row["target"] == row["prediction"] for row in rows]
+    assert [row["subject"] for row in rows] == people
     for group in age.groups:
         assert group.war.value == pytest.approx(
             np.mean([hit for hit, age in zip(right, ages, strict=True) if age == group.group])

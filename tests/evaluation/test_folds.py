@@ -21,9 +21,10 @@ from ifdd.evaluation.crossval_report import (
 )
 from ifdd.evaluation.folds import CrossValidation, FoldResult, cross_validation, crossval_record, read_fold
 from ifdd.evaluation.metrics import scores_from_confusion
-from ifdd.evaluation.report import CHOSEN_ON_TEST
+from ifdd.evaluation.report import CHOSEN_ON_TEST, write_evaluation
 from ifdd.records import CheckpointRecord, DatasetRecord, EvaluatedCheckpoint, Protocol, SamplingRecord
 from tests.helpers.records import PROTOCOL
+from tests.helpers.reports import evaluation_of
 
 CLASSES = ("happy", "sad", "fear")
 CONFUSIONS = (
@@ -158,6 +159,32 @@ def test_checkpoints_chosen_on_test_clips_are_labelled_in_every_table() -> None:
     assert all(" & test & " in row for row in rows)
     fair = cross_validation(folds(), (1, 2, 3))
     assert CHOSEN_ON_TEST not in crossval_markdown(fair) + crossval_latex(fair) + terminal(fair)
+
+
+def test_subjects_are_drawn_where_every_fold_knows_them(tmp_path: Path) -> None:
+    """Each fold tests 8 people with 6 clips each, which are all recognised, or none."""
+    clips = [(str(place), place % 3, (place % 3 + place // 6 % 2) % 3, 0.9) for place in range(48)]
+    subjects = tuple(f"person {place // 6}" for place in range(48))
+    for fold in (1, 2):
+        evaluation = replace(evaluation_of(clips, CLASSES), subjects=subjects)
+        write_evaluation(tmp_path / f"fold_{fold}", evaluation, replace(protocol(fold), clips=48))
+    known = [read_fold(fold, tmp_path / f"fold_{fold}") for fold in (1, 2)]
+    assert known[0].by_subject is not None
+    assert known[0].by_subject.shape == (8, 3, 3)
+    (tmp_path / "fold_2" / "predictions.csv").unlink()
+    found = [cross_validation(results, (1, 2)) for results in (known, [known[0], read_fold(2, tmp_path / "fold_2")])]
+    assert [each.protocol.resampled for each in found] == ["subjects", "clips"]
+    assert found[0].war.mean == found[1].war.mean == 0.5
+    widths = [each.war.interval[1] - each.war.interval[0] for each in found]
+    assert widths[0] > 2 * widths[1]
+    for each, drawn in zip(found, ("subjects", "clips"), strict=True):
+        assert f"resamples of the {drawn} within each fold" in crossval_markdown(each)
+
+
+def test_a_fold_of_one_subject_draws_clips(tmp_path: Path) -> None:
+    evaluation = replace(evaluation_of([("a", 0, 0, 0.9), ("b", 1, 0, 0.9)], CLASSES), subjects=("anna", "anna"))
+    write_evaluation(tmp_path, evaluation, protocol(1))
+    assert cross_validation([read_fold(1, tmp_path)], (1,)).protocol.resampled == "clips"
 
 
 def test_csv_can_be_parsed(result: CrossValidation) -> None:

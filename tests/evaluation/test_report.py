@@ -112,11 +112,13 @@ def test_the_document_is_plain_json() -> None:
 
 
 def test_predictions_by_hand() -> None:
-    lines = predictions_csv(evaluation_of("dfew"), PROTOCOL).splitlines()
+    evaluation = replace(evaluation_of("dfew"), subjects=("anna", "", "bert"))
+    lines = predictions_csv(evaluation, PROTOCOL).splitlines()
     classes = "happy,sad,neutral,angry,surprise,disgust,fear"
-    assert lines[0] == f"clip_id,target,prediction,{classes},checkpoint_chosen_on,clips_used_for"
+    assert lines[0] == f"clip_id,target,prediction,{classes},subject,checkpoint_chosen_on,clips_used_for"
     assert lines[1].startswith("a,happy,happy,0.900000,0.010000,")
     assert lines[2].startswith('"b ""quoted"", with comma",happy,sad,')
+    assert [line.rsplit(",", 3)[1] for line in lines[1:]] == ["anna", "", "bert"]
 
 
 def test_an_evaluation_is_there_when_everything_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,13 +15,15 @@ from ifdd.__main__ import main
 from ifdd.data.manifest import dataset_hash, read_manifest, write_manifest
 from ifdd.evaluation.crossval_report import write_crossval
 from ifdd.evaluation.folds import FoldResult, cross_validation
-from ifdd.evaluation.report import CHOSEN_ON_TEST
+from ifdd.evaluation.report import CHOSEN_ON_TEST, write_evaluation
 from ifdd.model import create_model, save_checkpoint
 from ifdd.records import CheckpointRecord, DatasetRecord
 from ifdd.reporting.clips import Clips, hardest
 from ifdd.reporting.gallery import Card, Gallery
 from ifdd.reporting.pairs import pair_runs
 from ifdd.reporting.reading import read_runs
+from ifdd.reporting.results import Run
+from ifdd.reporting.scores import run_scores
 from tests.helpers.html import Page, check_page, check_svg
 from tests.helpers.records import CALIBRATION, PROTOCOL, chosen_on
 from tests.helpers.reports import evaluation_of, write_test, write_training
@@ -145,6 +147,13 @@ FIRST = [("a", 0, 0, 0.9), ("b", 0, 1, 0.9), ("c", 1, 0, 0.9), ("d", 1, 1, 0.9)]
 BETTER = [("d", 1, 1, 0.8), ("c", 1, 1, 0.8), ("b", 0, 0, 0.8), ("a", 0, 0, 0.8)]
 
 
+def with_people(run: Run, people: dict[str, str]) -> Run:
+    (test,) = run.tests
+    assert test.predictions is not None
+    subjects = tuple(people[clip_id] for clip_id in test.predictions.clip_ids)
+    return replace(run, tests=(replace(test, predictions=replace(test.predictions, subjects=subjects)),))
+
+
 def test_runs_are_compared_on_the_same_clips(tmp_path: Path) -> None:
     other_data = replace(PROTOCOL, dataset=DatasetRecord("12" * 32, None, None))
     names = [
@@ -155,18 +164,19 @@ def test_runs_are_compared_on_the_same_clips(tmp_path: Path) -> None:
         str(write_training(tmp_path / "training")),
     ]
     runs = read_runs(names)
-    better, fewer, other, training = pair_runs(runs, {})
+    better, fewer, other, training = pair_runs(runs)
     assert better.found is not None
     assert better.found.difference == pytest.approx(0.5)
     assert (better.found.clips, better.found.people) == (4, 4)
     assert better.corrected == better.found.p
     assert fewer.reason == other.reason == "tested on other clips"
     assert training.reason == f"{names[4]} has no predictions of single clips"
-    grouped = pair_runs(runs[:2], {"a": "x", "b": "x", "c": "y", "d": "y"})[0]
+    grouped = pair_runs([with_people(runs[0], {"a": "x", "b": "x", "c": "y", "d": "y"}), runs[1]])[0]
     assert grouped.found is not None
     assert grouped.found.people == 2
     assert grouped.found.difference == pytest.approx(0.5)
-    assert pair_runs(runs[:2], dict.fromkeys("abcd", "x"))[0].reason == "the clips show one person"
+    alone = with_people(runs[1], dict.fromkeys("abcd", "x"))
+    assert pair_runs([runs[0], alone])[0].reason == "the clips show one person"
     page = report(names[0], names[1], names[2], names[4], "--hardest", "0", out=tmp_path / "report.html")
     assert page.texts_of("h2")[:3] == ["Scores", "Side by side", names[0]]
     cells = page.texts_of("td")
@@ -182,6 +192,65 @@ def test_scores_have_their_intervals(tmp_path: Path) -> None:
     assert any(re.fullmatch(r"50\.00 \(0\.0 to 100\.0\)", cell) for cell in page.texts_of("td"))
     alt = next(image["alt"] for image in page.all("img") if image["alt"].startswith("Confusion matrix"))
     assert "happy taken for sad in 1 of 2 clips; sad taken for happy in 1 of 2 clips" in alt
+
+
+def write_people(folder: Path, earlier: bool = False) -> Path:
+    """Write a test of 12 people with 10 clips each, all of which are recognised, or none; return the folder."""
+    clips = [(f"{place}", place // 5 % 2, place // 10 % 2 ^ place // 5 % 2, 0.9) for place in range(120)]
+    subjects = tuple(f"person {place // 10}" for place in range(120))
+    described = replace(PROTOCOL, clips=len(clips))
+    write_evaluation(folder, replace(evaluation_of(clips), subjects=subjects), described)
+    if earlier:
+        file = folder / "predictions.csv"
+        file.write_text(re.sub(r",(subject|person \d+),", ",", file.read_text()))
+    return folder
+
+
+def test_intervals_are_over_people_where_they_are_known(tmp_path: Path) -> None:
+    runs = read_runs([str(write_people(tmp_path / name, name == "earlier")) for name in ("new", "earlier")])
+    new, earlier = (run_scores(run) for run in runs)
+    assert new is not None
+    assert earlier is not None
+    assert (new.resampled, earlier.resampled) == ("subjects", "clips")
+    assert new.war.value == earlier.war.value == 0.5
+    assert new.war.interval is not None
+    assert earlier.war.interval is not None
+    assert new.war.interval.high - new.war.interval.low > 2.5 * (earlier.war.interval.high - earlier.war.interval.low)
+    page = report(tmp_path / "new", tmp_path / "earlier", "--hardest", "0", out=tmp_path / "report.html")
+    assert {"subjects", "clips"} <= set(page.texts_of("td"))
+    assert any("10,000 resamples of the subjects, each with all of their test clips" in p for p in page.texts_of("p"))
+
+
+def test_people_come_from_predictions_and_where_nothing_names_them_the_page_says_so(tmp_path: Path) -> None:
+    names = [str(write_people(tmp_path / name, "old" in name)) for name in ("first", "second", "old", "older")]
+    first, second, old, older = read_runs(names)
+    for runs in ((first, second), (first, old), (old, first)):
+        (pair,) = pair_runs(runs)
+        assert pair.found is not None
+        assert (pair.found.people, pair.people_unreadable) == (12, False)
+    (pair,) = pair_runs((old, older))
+    assert pair.found is not None
+    assert (pair.found.people, pair.people_unreadable) == (120, True)
+    page = report(*names[2:], "--hardest", "0", out=tmp_path / "report.html")
+    assert any(f"{names[3]}: every clip counts as a person, because" in text for text in page.texts_of("caption"))
+    page = report(*names[:2], "--hardest", "0", out=tmp_path / "report.html")
+    assert "every clip counts as a person, because" not in " ".join(page.texts_of("caption"))
+
+
+def test_people_of_an_earlier_version_come_from_the_manifest(tmp_path: Path) -> None:
+    samples = [replace(each, subject="anna") for each in read_manifest(write_clip_manifest(tmp_path, ["happy", "sad"]))]
+    write_manifest(tmp_path / "test.csv", samples)
+    data = replace(PROTOCOL.dataset, hash=dataset_hash(samples))
+    protocol = replace(PROTOCOL, dataset=data)
+    clips = [(sample.clip_id, place, 0, 0.9) for place, sample in enumerate(samples)]
+    folder = write_test(tmp_path / "test", clips, protocol=protocol)
+    file = folder / "predictions.csv"
+    file.write_text(file.read_text().replace(",subject,", ",").replace(",,", ","))
+    (run,) = read_runs([str(folder)])
+    assert run.people_unreadable
+    found = Clips(tmp_path / "test.csv").with_people(run).tests[0].predictions
+    assert found is not None
+    assert found.subjects == ("anna", "anna")
 
 
 def test_calibration_shows_the_checkpoints_temperature(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ import pytest
 
 from ifdd.__main__ import main
 from ifdd.errors import InputError
+from ifdd.evaluation.predictions_file import read_predictions
 from ifdd.files import file_sha256
 from ifdd.records import EvaluatedCheckpoint
-from ifdd.reporting.reading import read_predictions, read_runs, read_series
+from ifdd.reporting.reading import read_runs, read_series
 from tests.helpers.records import PROTOCOL
 from tests.helpers.reports import write_test, write_training
 
@@ -37,6 +38,18 @@ def test_classes_with_the_names_of_columns_are_read_back(tmp_path: Path) -> None
     folder = write_test(tmp_path / "test", CLIPS, ("target", "sad, or not"))
     found = read_predictions(folder / "predictions.csv", ("target", "sad, or not"))
     assert found.targets.tolist() == [0, 0, 1]
+
+
+def test_predictions_of_an_earlier_version_have_no_subjects(tmp_path: Path) -> None:
+    classes = ("happy", "subject")
+    file = write_test(tmp_path / "test", CLIPS, classes) / "predictions.csv"
+    assert read_predictions(file, classes).subjects == ("", "", "")
+    edit(file, ",subject,checkpoint_chosen_on", ",checkpoint_chosen_on")
+    edit(file, ",,validation", ",validation")
+    found = read_predictions(file, classes)
+    assert found.subjects is None
+    assert found.by_subject is None
+    assert found.right.tolist() == [True, False, True]
 
 
 def test_the_log_of_a_resumed_run_has_the_last_value_of_each_epoch(tmp_path: Path) -> None:
@@ -116,7 +129,7 @@ def no_number(folder: Path) -> None:
 
 
 def cut_line(folder: Path) -> None:
-    edit(folder / "predictions.csv", "c,sad,sad,0.300000,0.700000,validation,nothing", "c,sad,sad,0.3")
+    edit(folder / "predictions.csv", "c,sad,sad,0.300000,0.700000,,validation,nothing", "c,sad,sad,0.3")
 
 
 def cut_lines(folder: Path) -> None:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ifdd.data.labels import known_label
-from ifdd.evaluation.folds import DEVIATION, INTERVAL, CrossValidation, crossval_record
+from ifdd.evaluation.folds import CrossValidation, crossval_record
 from ifdd.evaluation.report import (
     chosen_on_test,
     class_rows,
@@ -181,8 +181,8 @@ def crossval_protocol_rows(protocol: CrossvalProtocol) -> Iterable[tuple[str, st
     yield "clips", f"{protocol.clips} of {protocol.subset}, {protocol.manifest.path}"
     yield from common_rows(protocol)
     yield "tested with", version_words(protocol.software)
-    yield "deviation", DEVIATION
-    yield "interval", INTERVAL
+    yield "deviation", protocol.deviation
+    yield "interval", protocol.interval
 
 
 def _range(interval: tuple[float, float]) -> str:

@@ -247,6 +247,7 @@ def evaluate_model(
         targets=found.targets,
         probabilities=found.probabilities,
         views=found.views,
+        subjects=tuple(sample.subject for sample in dataset.samples),
     )
 
 

@@ -3,13 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import Int64
 
 from ifdd.errors import InputError
 from ifdd.evaluation.bootstrap import CONFIDENCE, RESAMPLES, SEED, Interval, Intervals, bootstrap
 from ifdd.evaluation.metrics import Scores, scores_from_confusion
+from ifdd.evaluation.predictions_file import PREDICTIONS, read_predictions
 from ifdd.evaluation.report import scores_record
 from ifdd.records import (
     NOT_RECORDED,
@@ -27,21 +29,32 @@ from ifdd.records import (
 )
 from ifdd.records.licences import joined_licences
 
+Resampled = Literal["subjects", "clips"]
+
 DEVIATION = "sample standard deviation over the folds (n - 1)"
-INTERVAL = (
-    f"{CONFIDENCE:.0%} percentile bootstrap, {RESAMPLES} resamples of the clips within each fold, seed {SEED}; "
-    "covers the choice of test clips, not training"
-)
+INTERVAL: dict[Resampled, str] = {
+    "subjects": (
+        f"{CONFIDENCE:.0%} percentile bootstrap, {RESAMPLES} resamples of the subjects within each fold, each with all "
+        f"of their clips, seed {SEED}; covers the choice of test subjects, not training"
+    ),
+    "clips": (
+        f"{CONFIDENCE:.0%} percentile bootstrap, {RESAMPLES} resamples of the clips within each fold, seed {SEED}; "
+        "covers the choice of test clips, not training"
+    ),
+}
+"""What is resampled -> how the intervals are computed."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FoldResult:
-    """The evaluation of one fold, from its ``evaluation.json``."""
+    """The evaluation of one fold, from its ``evaluation.json`` and ``predictions.csv``."""
 
     fold: int
     """Number of the fold; 0 if the dataset has no folds."""
     scores: Scores
     protocol: Protocol
+    by_subject: Int64[np.ndarray, "subjects targets predictions"] | None = None
+    """Confusion matrix of each subject; None for fewer than two subjects, or if they are not recorded."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +93,16 @@ def read_fold(fold: int, folder: Path) -> FoldResult:
     file, remedy = folder / EvaluationRecord.FILE, "delete it and evaluate again"
     record = EvaluationRecord.load(file, remedy)
     try:
-        confusion = np.array(record.scores.confusion, np.int64)
-        return FoldResult(fold, scores_from_confusion(confusion, record.protocol.classes), record.protocol)
+        scores = scores_from_confusion(np.array(record.scores.confusion, np.int64), record.protocol.classes)
     except (ValueError, OverflowError) as error:
         raise InputError(f"{file} is damaged ({error}); {remedy}") from error
+    clips = folder / PREDICTIONS
+    by_subject = read_predictions(clips, record.protocol.classes).by_subject if clips.exists() else None
+    return FoldResult(fold, scores, record.protocol, by_subject)
 
 
 def cross_validation(folds: Sequence[FoldResult], expected: Iterable[int]) -> CrossValidation:
-    """Aggregate folds.
+    """Aggregate folds; the intervals are over subjects if every fold has at least two, and over clips otherwise.
 
     Args:
         folds: finished folds, at least one, all with the same classes.
@@ -95,7 +110,9 @@ def cross_validation(folds: Sequence[FoldResult], expected: Iterable[int]) -> Cr
     """
     results = tuple(sorted(folds, key=lambda result: result.fold))
     confusions = [result.scores.confusion for result in results]
-    intervals = bootstrap(confusions)
+    by_subject = [result.by_subject for result in results if result.by_subject is not None]
+    resampled: Resampled = "subjects" if len(by_subject) == len(results) else "clips"
+    intervals = bootstrap(by_subject if resampled == "subjects" else confusions)
     classes = results[0].scores.classes
     return CrossValidation(
         folds=results,
@@ -106,7 +123,7 @@ def cross_validation(folds: Sequence[FoldResult], expected: Iterable[int]) -> Cr
         pooled=scores_from_confusion(np.sum(confusions, axis=0), classes),
         intervals=intervals.folds,
         pooled_intervals=intervals.pooled,
-        protocol=crossval_protocol([result.protocol for result in results]),
+        protocol=crossval_protocol([result.protocol for result in results], resampled),
     )
 
 
@@ -131,7 +148,7 @@ def crossval_record(result: CrossValidation) -> CrossvalRecord:
     )
 
 
-def crossval_protocol(protocols: Sequence[Protocol]) -> CrossvalProtocol:
+def crossval_protocol(protocols: Sequence[Protocol], resampled: Resampled) -> CrossvalProtocol:
     """Return the common protocol of the evaluations of at least one fold."""
     first = protocols[0]
     records = [protocol.checkpoint.description for protocol in protocols]
@@ -159,7 +176,8 @@ def crossval_protocol(protocols: Sequence[Protocol]) -> CrossvalProtocol:
         commit=software.commit,
         recipe=records[0].recipe_of_all_folds,
         deviation=DEVIATION,
-        interval=INTERVAL,
+        interval=INTERVAL[resampled],
+        resampled=resampled,
         licences=joined_licences(*(record.known_licences for record in records)),
     )
 

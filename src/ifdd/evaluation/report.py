@@ -17,6 +17,7 @@ from rich.table import Table
 from ifdd.evaluation.calibration.reliability import reliability, reliability_markdown, reliability_words
 from ifdd.evaluation.groups.report import group_table, groups_markdown
 from ifdd.evaluation.metrics import Scores
+from ifdd.evaluation.predictions_file import PREDICTIONS, column_names
 from ifdd.evaluation.stress.report import pairs_markdown, pairs_table, stress_markdown, stress_table
 from ifdd.evaluation.tables import markdown_table, percent
 from ifdd.files import write_text
@@ -44,9 +45,6 @@ USED_FOR = {
 }
 """Use of the evaluated clips in training -> warning above every table."""
 
-_FIRST_COLUMNS = ("clip_id", "target", "prediction")
-"""Columns of predictions.csv before those of the classes."""
-
 _COLUMN_LETTERS = 4  # enough to distinguish the emotions; eleven columns fit a terminal
 
 
@@ -62,6 +60,8 @@ class Evaluation:
     """Mean probabilities over the views of each clip, 0 to 1."""
     views: Int64[np.ndarray, " clips"]
     """Number of views of each clip."""
+    subjects: tuple[str, ...] | None = None
+    """Subject of each clip, empty where it is unknown; None if all are."""
     groups: tuple[GroupsRecord, ...] = ()
     """Results by group, one per requested column of the manifest."""
     stress: StressRecord | None = None
@@ -75,7 +75,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation, protocol: Protocol) -
 
     The last one says that the others are there: an earlier one is removed first.
 
-    ``predictions.csv`` has the columns clip_id, target, prediction, one column of probabilities per class,
+    ``predictions.csv`` has the columns clip_id, target, prediction, one column of probabilities per class, subject,
     checkpoint_chosen_on and clips_used_for.
 
     Raises:
@@ -83,7 +83,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation, protocol: Protocol) -
     """
     with suppress(OSError):  # none yet, or what is written next says why not
         (folder / EvaluationRecord.FILE).unlink()
-    write_text(folder / "predictions.csv", predictions_csv(evaluation, protocol))
+    write_text(folder / PREDICTIONS, predictions_csv(evaluation, protocol))
     write_text(folder / "evaluation.md", evaluation_markdown(evaluation, protocol))
     evaluation_record(evaluation, protocol).write(folder / EvaluationRecord.FILE)
 
@@ -178,12 +178,12 @@ def predictions_csv(evaluation: Evaluation, protocol: Protocol) -> str:
     classes = evaluation.scores.classes
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    last = ("checkpoint_chosen_on", "clips_used_for")
-    named = [f"{name} (class)" if name in (*_FIRST_COLUMNS, *last) else name for name in classes]
-    writer.writerow([*_FIRST_COLUMNS, *named, *last])
-    for clip_id, target, row in zip(evaluation.clip_ids, evaluation.targets, evaluation.probabilities, strict=True):
+    writer.writerow(column_names(classes))
+    subjects = evaluation.subjects or ("",) * len(evaluation.clip_ids)
+    clips = zip(evaluation.clip_ids, evaluation.targets, evaluation.probabilities, subjects, strict=True)
+    for clip_id, target, row, subject in clips:
         shares = (f"{value:.6f}" for value in row)
-        writer.writerow([clip_id, classes[target], classes[row.argmax()], *shares, chosen_on, used_for])
+        writer.writerow([clip_id, classes[target], classes[row.argmax()], *shares, subject, chosen_on, used_for])
     return text.getvalue()
 
 

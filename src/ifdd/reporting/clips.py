@@ -1,7 +1,6 @@
-"""The hardest clips of a run as pictures, and the people of all clips, from the manifest of the test."""
+"""The hardest clips of a run as pictures, from the manifest of the test."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,16 +78,19 @@ class Clips:
         fits = (sample for sample in manifest.samples if sample.clip_id == clip_id and sample.subset == protocol.subset)
         return next(fits, f"{manifest.path} has no clip {clip_id}")
 
-    def people(self, runs: Sequence[Run]) -> dict[str, str]:
-        """Return clip -> person, where manifests know it."""
-        manifests = [self.of(test.record.protocol) for run in runs for test in run.tests]
-        return {
-            sample.clip_id: sample.subject
-            for manifest in manifests
-            if not isinstance(manifest, str)
-            for sample in manifest.samples
-            if sample.subject
-        }
+    def with_people(self, run: Run) -> Run:
+        """Return a run with the people of its manifests, where ``predictions.csv``, of an earlier version, has none."""
+        return replace(run, tests=tuple(map(self._with_people, run.tests)))
+
+    def _with_people(self, test: Tested) -> Tested:
+        found = test.predictions
+        if found is None or found.subjects is not None:
+            return test
+        manifest = self.of(test.record.protocol)
+        if isinstance(manifest, str):
+            return test
+        known = {sample.clip_id: sample.subject for sample in manifest.samples}
+        return replace(test, predictions=replace(found, subjects=tuple(known.get(each, "") for each in found.clip_ids)))
 
 
 def hardest(run: Run, count: int) -> list[Hard]:

@@ -47,7 +47,8 @@ def report(
     out = expand(out)
     check_writable(out)
     chosen = choose_device(device)  # refuses one that is not there before anything is read
-    runs = read_runs(results)
-    gallery = Gallery(Clips(manifest), hardest, not skip_heat_maps, chosen)
+    clips = Clips(manifest)
+    runs = [clips.with_people(run) for run in read_runs(results)]
+    gallery = Gallery(clips, hardest, not skip_heat_maps, chosen)
     write_text(out, report_page(runs, gallery), private=True)
     console.print(f"Written to {out}", highlight=False, markup=False, soft_wrap=True)

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 MOST_ERRORS = 3
 """Number of confusions that the text beside a matrix names."""
 
+_PEOPLE_UNREADABLE = (
+    "every clip counts as a person, because predictions.csv names no people and the manifest cannot be read (give "
+    "--manifest); if people have several clips, p is too small"
+)
+
 
 class Table(NamedTuple):
     """A table of texts; the first cell of a row names it."""
@@ -87,7 +92,7 @@ def report_page(runs: Sequence[Run], gallery: Gallery) -> str:
         InputError: Jinja2 or matplotlib is not installed.
     """
     several = len(runs) > 1
-    pairs = pair_runs(runs, gallery.clips.people(runs)) if several else []
+    pairs = pair_runs(runs) if several else []
     return render(
         "reporting/report.html",
         heading="Report on " + (f"{len(runs)} runs" if several else runs[0].name),
@@ -98,7 +103,8 @@ def report_page(runs: Sequence[Run], gallery: Gallery) -> str:
         stress=_stress_chart({run.name: run.stress for run in runs if run.stress is not None}) if several else None,
         pairs=_pairs_table(runs[0], pairs) if several else None,
         runs=[_section(run, gallery) for run in runs],
-        interval=f"{100 * CONFIDENCE:g} % percentile bootstrap, {RESAMPLES:,} resamples of the test clips",
+        interval=f"{100 * CONFIDENCE:g} % percentile bootstrap, {RESAMPLES:,} resamples of the subjects, each with all "
+        "of their test clips, or of the clips where subjects are not known",
     )
 
 
@@ -118,6 +124,7 @@ def _overview(runs: Sequence[Run]) -> Table:
         "UAR %",
         "clips",
         "tested on",
+        "intervals resample",
         "ECE %",
         "deviation over folds",
         "epoch selected on",
@@ -128,11 +135,11 @@ def _overview(runs: Sequence[Run]) -> Table:
         found, calibration = run_scores(run), run_reliability(run)
         ece = "-" if calibration is None else percent(calibration.ece)
         if found is None:
-            rows.append([run.name, *["-"] * 3, "no epoch is finished", *["-"] * 3, run.description])
+            rows.append([run.name, *["-"] * 3, "no epoch is finished", *["-"] * 4, run.description])
             continue
         clips = "-" if found.clips is None else f"{found.clips:,}"
         scores = (bar_words(found.war), bar_words(found.uar))
-        last = (ece, found.deviation or "-", _chosen_on(run), run.description)
+        last = (found.resampled or "-", ece, found.deviation or "-", _chosen_on(run), run.description)
         rows.append([run.name, *scores, clips, found.tested, *last])
     columns = len(header) if len(runs) > 1 else len(header) - 1  # the section of a single run says which model it is
     kept = [place for place in range(columns) if place < 5 or any(row[place] != "-" for row in rows)]
@@ -199,7 +206,9 @@ def _pairs_table(reference: Run, pairs: Sequence[Pair]) -> Table:
             ]
         )
     header = ["run", "difference of WAR, points", "effect size d_z", "p", "p, corrected (Holm)", "clips and people"]
-    return Table(f"Accuracy less that of {reference.name}, on the same clips", header, rows)
+    unreadable = [pair.run for pair in pairs if pair.people_unreadable]
+    note = f". {', '.join(unreadable)}: {_PEOPLE_UNREADABLE}" if unreadable else ""
+    return Table(f"Accuracy less that of {reference.name}, on the same clips{note}", header, rows)
 
 
 def _p_words(p: float) -> str:

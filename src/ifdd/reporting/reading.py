@@ -6,17 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from ifdd.errors import InputError
+from ifdd.evaluation.predictions_file import PREDICTIONS, read_predictions
 from ifdd.files import exists, expand, file_sha256
 from ifdd.records import CrossvalRecord, EvaluationRecord, TrainingRecord
-from ifdd.reporting.results import Predictions, Run, Series, Tested, Training
+from ifdd.reporting.results import Run, Series, Tested, Training
 
 BEST = "best.safetensors"
 EVALUATION = "evaluation"
 """Name of the folder of a fold's evaluation."""
-PREDICTIONS = "predictions.csv"
 
 MOST_CLIPS = 2**31
 """More clips than any dataset has: what a damaged file may hold."""
@@ -44,35 +42,6 @@ def read_runs(paths: Sequence[str]) -> list[Run]:
     joined = list(_join_trainings(runs, folders))
     _check_classes(joined)
     return joined
-
-
-def read_predictions(file: Path, classes: Sequence[str]) -> Predictions:
-    """Read ``predictions.csv``.
-
-    Raises:
-        InputError: it is damaged or has other classes.
-    """
-    ids, targets, shares = [], [], []
-    width = len(classes)
-    try:
-        with file.open(encoding="utf-8", errors="surrogateescape", newline="") as opened:
-            lines = csv.reader(opened)
-            header = next(lines, [])[3 : 3 + width]
-            if [name.removesuffix(" (class)") for name in header] != [
-                name.removesuffix(" (class)") for name in classes
-            ]:
-                raise ValueError(f"its columns of probabilities are {', '.join(header) or 'missing'}")
-            for line in lines:
-                ids.append(line[0])
-                targets.append(classes.index(line[1]))
-                shares.append([float(cell) for cell in line[3 : 3 + width]])
-                if len(shares[-1]) != width or not all(0 <= share <= 1 + 1e-6 for share in shares[-1]):
-                    raise ValueError(f"clip {line[0]!r} does not have a probability from 0 to 1 for each class")
-        if not ids:
-            raise ValueError("it has no clips")
-        return Predictions(tuple(ids), np.array(targets, np.int64), np.array(shares, np.float64).reshape(-1, width))
-    except (OSError, ValueError, IndexError, csv.Error) as error:
-        raise InputError(f"{file} is damaged ({error}); evaluate again") from error
 
 
 def read_series(folder: Path) -> tuple[Series, ...]:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Int64
 
+from ifdd.evaluation.predictions_file import ClipPredictions
 from ifdd.records import CrossvalRecord, EvaluationRecord, GroupsRecord, PairsRecord, StressRecord, TrainingRecord
 
 
@@ -32,26 +33,11 @@ class Training:
 
 
 @dataclass(frozen=True, eq=False)
-class Predictions:
-    """The content of ``predictions.csv``."""
-
-    clip_ids: tuple[str, ...]
-    targets: Int64[np.ndarray, " clips"]
-    """Index of each clip's class."""
-    probabilities: Float64[np.ndarray, "clips classes"]
-
-    @property
-    def right(self) -> Bool[np.ndarray, " clips"]:
-        """Whether each clip was recognised."""
-        return self.probabilities.argmax(axis=1) == self.targets
-
-
-@dataclass(frozen=True, eq=False)
 class Tested:
     """An evaluation."""
 
     record: EvaluationRecord
-    predictions: Predictions | None
+    predictions: ClipPredictions | None
     """None if there is no ``predictions.csv``."""
     fold: int | None = None
     """Number of the fold; None if the dataset has no folds."""
@@ -113,6 +99,11 @@ class Run:
         return self.tests[0].record if self.tests and self.crossval is None else None
 
     @property
+    def people_unreadable(self) -> bool:
+        """Whether neither ``predictions.csv``, of an earlier version, nor the manifest says who is in some clip."""
+        return any(test.predictions is not None and test.predictions.subjects is None for test in self.tests)
+
+    @property
     def missing_predictions(self) -> bool:
         """Whether predictions of single clips are lacking for something that was tested."""
         expected = len(self.crossval.folds) if self.crossval is not None else len(self.tests)
@@ -126,4 +117,15 @@ def outcomes(tests: Sequence[Tested]) -> dict[tuple[int | None, str], bool]:
         for test in tests
         if test.predictions is not None
         for clip_id, right in zip(test.predictions.clip_ids, test.predictions.right, strict=True)
+    }
+
+
+def people(tests: Sequence[Tested]) -> dict[tuple[int | None, str], str]:
+    """Return (fold, clip) -> person, for all clips whose person is known."""
+    return {
+        (test.fold, clip_id): subject
+        for test in tests
+        if test.predictions is not None
+        for clip_id, subject in zip(test.predictions.clip_ids, test.predictions.subjects or (), strict=False)
+        if subject
     }

@@ -25,6 +25,8 @@ class RunScores(NamedTuple):
     uar: Bar
     deviation: str
     """Standard deviations over the folds, in words; empty without folds."""
+    resampled: str
+    """What the intervals resample, subjects or clips; empty without intervals."""
 
 
 def run_scores(run: Run) -> RunScores | None:
@@ -33,11 +35,17 @@ def run_scores(run: Run) -> RunScores | None:
         return _folds_scores(run)
     if run.tests:
         record = run.tests[0].record
-        protocol, scores = record.protocol, record.scores
-        found = bootstrap([np.array(scores.confusion, np.int64)]).pooled
+        protocol, scores, predictions = record.protocol, record.scores, run.tests[0].predictions
+        by_subject = None if predictions is None else predictions.by_subject
+        found = bootstrap([np.array(scores.confusion, np.int64) if by_subject is None else by_subject]).pooled
         fold = "" if protocol.fold is None else f", fold {protocol.fold}"
         return RunScores(
-            f"{protocol.subset}{fold}", protocol.clips, Bar(scores.war, found.war), Bar(scores.uar, found.uar), ""
+            f"{protocol.subset}{fold}",
+            protocol.clips,
+            Bar(scores.war, found.war),
+            Bar(scores.uar, found.uar),
+            "",
+            "clips" if by_subject is None else "subjects",
         )
     training = run.trainings[0].record
     if training.best is None:
@@ -46,7 +54,9 @@ def run_scores(run: Run) -> RunScores | None:
     subset, clips = (
         ("test", training.clips.test) if best.test is not None else ("validation", training.clips.validation)
     )
-    return RunScores(f"{subset}, which selected the epoch", clips, Bar(reached.war, None), Bar(reached.uar, None), "")
+    return RunScores(
+        f"{subset}, which selected the epoch", clips, Bar(reached.war, None), Bar(reached.uar, None), "", ""
+    )
 
 
 def recalls(run: Run, classes: tuple[str, ...]) -> list[Bar | None]:
@@ -103,7 +113,7 @@ def _folds_scores(run: Run) -> RunScores:
     ]
     count = len(record.folds)
     tested = f"{record.protocol.subset}, mean of {count} folds" if count > 1 else f"{record.protocol.subset}, one fold"
-    return RunScores(tested, record.protocol.clips, war, uar, ", ".join(deviations))
+    return RunScores(tested, record.protocol.clips, war, uar, ", ".join(deviations), record.protocol.resampled)
 
 
 def _unfinished(run: Run) -> str:
