@@ -7,7 +7,7 @@ import torch
 
 from ifdd import create_model, load_checkpoint, load_official
 from ifdd.__main__ import main
-from ifdd.model import save_checkpoint
+from ifdd.model import class_probabilities, save_checkpoint
 from ifdd.records import CheckpointRecord
 from ifdd.records.licences import LICENCES
 from tests.helpers.official import official_state_dict
@@ -111,12 +111,57 @@ def test_half_precision_halves_an_ifdd_checkpoint(tmp_path: Path) -> None:
         assert torch.equal(weights[name], expected)
 
 
+def test_classes_are_weighted_in_the_checkpoint(tmp_path: Path) -> None:
+    plain, weighted, again = (tmp_path / f"{name}.safetensors" for name in ("plain", "weighted", "again"))
+    torch.manual_seed(0)
+    network = create_model("ifdd_tiny", size=32).eval()
+    save_checkpoint(plain, network, tuple("abcdefg"), 1.6, CheckpointRecord(epoch=3), calibration=CALIBRATION)
+    main(["convert", str(plain), str(weighted), "--class-weights", "{b: 2, g: 0.25}"])
+    main(["convert", str(weighted), str(again), "--class-weights", "{g: 4, c: 3}"])
+    clip = torch.rand(2, 3, 16, 32, 32)
+    read = {
+        path: class_probabilities(load_checkpoint(path).model(clip).logits, CALIBRATION.temperature)
+        for path in (plain, weighted, again)
+    }
+    for path, weights in ((weighted, (1, 2, 1, 1, 1, 1, 0.25)), (again, (1, 2, 3, 1, 1, 1, 1))):
+        expected = read[plain] * torch.tensor(weights)
+        torch.testing.assert_close(read[path], expected / expected.sum(1, keepdim=True))
+    assert load_checkpoint(weighted).record == CheckpointRecord(epoch=3, class_weights={"b": 2.0, "g": 0.25})
+    assert load_checkpoint(again).record.class_weights == {"b": 2.0, "c": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ("{x: 2}", "--class-weights names 'x', which is not a class; use a, b, c, d, e, f, g"),
+        ("{a: 0}", "--class-weights a is 0.0; it must be above 0"),
+    ],
+)
+def test_wrong_weights_of_classes_are_refused(
+    weights: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, out = tmp_path / "plain.safetensors", tmp_path / "out.safetensors"
+    save_checkpoint(plain, create_model("ifdd_tiny", size=32), tuple("abcdefg"), 1.6, CheckpointRecord())
+    with pytest.raises(SystemExit, match="2"):
+        main(["convert", str(plain), str(out), "--class-weights", weights])
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_classes_of_the_release_are_weighted_after_the_conversion(
+    release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["convert", str(release), str(tmp_path / "out.safetensors"), "--class-weights", "{happy: 2}"])
+    assert "convert the release's file first" in capsys.readouterr().err
+
+
 def test_options_of_the_release_are_refused_for_an_ifdd_checkpoint(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["convert", str(tmp_path / "ours.safetensors"), str(tmp_path / "out.safetensors"), "--classes", "dfew"])
-    assert "the only option is --half" in capsys.readouterr().err
+    assert "the only options are --half and --class-weights" in capsys.readouterr().err
 
 
 def test_a_checkpoint_is_never_replaced_by_its_conversion(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

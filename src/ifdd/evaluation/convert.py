@@ -1,17 +1,28 @@
-"""``ifdd convert``: convert a checkpoint of the official release, or halve the size of an ifdd checkpoint."""
+"""``ifdd convert``: convert a checkpoint of the official release; halve or weight one of ifdd."""
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import torch
 from rich.table import Table
 
 from ifdd.console import console
 from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError, check_range
 from ifdd.files import check_writable, expand
-from ifdd.model import IFDD, Conversion, convert_official, is_ours, load_checkpoint, save_checkpoint
+from ifdd.model import (
+    IFDD,
+    Checkpoint,
+    Conversion,
+    convert_official,
+    is_ours,
+    load_checkpoint,
+    save_checkpoint,
+    weight_of_each,
+)
 from ifdd.records import CheckpointRecord
 from ifdd.records.licences import data_licence
 
@@ -32,11 +43,13 @@ def convert(
     part: Literal["model", "ema"] | None = None,
     clip_seconds: float | None = None,
     half: bool = False,
+    class_weights: dict[str, float] | None = None,
 ) -> None:
     """Convert a checkpoint of the official IFDD release to a .safetensors file of ifdd.
 
     Backbone, splitting, lifting and the number of classes are inferred from the names and shapes of the weights. Every
-    unused entry is listed with the reason. To halve the size of a .safetensors file of ifdd, give it with --half.
+    unused entry is listed with the reason. A .safetensors file of ifdd is copied, with --half in half the size, with
+    --class-weights so that it expects classes as often as you say.
 
     Args:
         checkpoint: Checkpoint to convert: the release's .pth file, or one of a training with its code, also Lightning's
@@ -50,6 +63,9 @@ def convert(
         clip_seconds: Duration of a clip in seconds. Default: that of the release's recipes at 25 frames per second,
             0.64 for 16 frames.
         half: Store matrices and kernels as 16-bit floats, which halves the file and hardly changes the predictions.
+        class_weights: How often the classes occur where an ifdd checkpoint is used, relative to what it expects now,
+            such as '{neutral: 2}': its probabilities are multiplied by the weights and divided by their sum. Classes
+            that are not named have 1. The bias of the classifier holds the weights, so that exported files have them.
 
     Raises:
         InputError: the checkpoint cannot be read, the options do not fit it, or the file cannot be written.
@@ -63,12 +79,19 @@ def convert(
         raise InputError(f"{out} would replace the checkpoint that is converted; choose another file")
     if is_ours(checkpoint):
         if (classes, frames, order, part, clip_seconds) != (None, 16, "updater_first", None, None):
-            raise InputError(f"{checkpoint} is an ifdd checkpoint and already complete; the only option is --half")
+            raise InputError(
+                f"{checkpoint} is an ifdd checkpoint and already complete; the only options are --half and "
+                "--class-weights"
+            )
         ours = load_checkpoint(checkpoint)
-        described = (ours.classes, ours.clip_seconds, ours.record)
-        save_checkpoint(out, ours.model, *described, calibration=ours.calibration, half=half)
+        record = weight_classes(ours, class_weights or {})
+        save_checkpoint(
+            out, ours.model, ours.classes, ours.clip_seconds, record, calibration=ours.calibration, half=half
+        )
         console.print(f"Written to {out}", highlight=False, markup=False)
         return
+    if class_weights:
+        raise InputError("--class-weights is for a checkpoint of ifdd; convert the release's file first")
     conversion = convert_official(checkpoint, frames, len(LABEL_SETS[classes]) if classes else None, order, part)
     names = class_names_of(conversion.model, classes)
     seconds = frames * OFFICIAL_STRIDES[frames] / OFFICIAL_FPS if clip_seconds is None else clip_seconds
@@ -82,6 +105,33 @@ def convert(
     if "class0" in names:
         console.print("Add --classes dfew or --classes ferv39k to name them.", highlight=False)
     console.print(f"Written to {out}", highlight=False, markup=False)
+
+
+def weight_classes(checkpoint: Checkpoint, class_weights: Mapping[str, float]) -> CheckpointRecord:
+    """Let a checkpoint's model expect classes more or less often, and return the record that says so.
+
+    The weights' logarithms, times the temperature, are added to the bias of the classifier, because probabilities are
+    the softmax of logits over temperature. Every probability is multiplied by its weight, and all divided by their sum.
+
+    Args:
+        checkpoint: its model is changed in place.
+        class_weights: class -> weight, above 0; 1 for those that are not named.
+
+    Raises:
+        InputError: there is no such class, or a weight is not above 0.
+    """
+    for name, weight in class_weights.items():
+        check_range(f"--class-weights {name}", weight, above=0, below=math.inf)
+    weights = torch.tensor(weight_of_each(class_weights, checkpoint.classes, "--class-weights"))
+    with torch.no_grad():
+        checkpoint.model.head.classifier.bias.add_(weights.log() * checkpoint.temperature)
+    if not class_weights:
+        return checkpoint.record
+    earlier = checkpoint.record.class_weights or {}
+    weighted = {
+        name: earlier.get(name, 1.0) * weight for name, weight in zip(checkpoint.classes, weights.tolist(), strict=True)
+    }
+    return replace(checkpoint.record, class_weights={name: weight for name, weight in weighted.items() if weight != 1})
 
 
 def class_names_of(model: IFDD, classes: str | None) -> tuple[str, ...]:

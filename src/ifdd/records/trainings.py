@@ -247,6 +247,9 @@ class CheckpointRecord(Record):
     held_out: str | None = None
     """Hash of the training subset's clips that were held out for validation; None if none were, and in checkpoints of
     earlier versions."""
+    class_weights: dict[str, float] | None = None
+    """What the probabilities of classes were multiplied by after the training, in the classifier's bias: class ->
+    weight. None if by nothing."""
     measured: MeasuredRecord | None = None
     """What was measured on real people, of a checkpoint that was trained on computer-generated ones."""
     extra: dict[str, Any] = field(default_factory=dict)
