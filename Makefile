@@ -89,7 +89,7 @@ weights: files $(VENV)/.ready  ## make the bundled checkpoint ifdd_face in hours
 	$(BIN)/ifdd prepare manifest weights/others/manifest.csv $(WORK)/others_faces $(ALIGNED)
 	$(BIN)/ifdd calibrate $(WORK)/third/last.safetensors $(WORK)/others_faces/manifest.csv --subset test \
 		--out $(WORK)/calibrated.safetensors
-	$(BIN)/ifdd convert $(WORK)/calibrated.safetensors $(CHECKPOINT) --half
+	$(BIN)/ifdd convert $(WORK)/calibrated.safetensors $(CHECKPOINT) --half --class-weights '{sad: 2, surprise: 0.75, disgust: 0.6}'
 	$(BIN)/ifdd evaluate $(if $(LARGE),$(CHECKPOINT),ifdd_face) $(WORK)/faces/manifest.csv --by skin_tone,age,glasses,beard,hair --out $(WORK)/evaluation
 
 test: $(VENV)/.ready  ## run the tests, apart from the slow ones
