@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from ifdd.__main__ import main
+from ifdd.clusters import Cluster
 from ifdd.console import video_bar
 from ifdd.faces.boxes import FaceBox
 from ifdd.faces.detection import DetectorChoice
@@ -22,12 +23,13 @@ from ifdd.inference.batch.crew import Crew
 from ifdd.inference.batch.jobs import Job, refuse_unwritable
 from ifdd.inference.batch.worker import Outcome, Settings, Worker, build_worker, progress_of, share_cores
 from ifdd.inference.pipeline import Progress
-from ifdd.inference.recognize import _outcomes
+from ifdd.inference.recognize import _device_here, _outcomes
 from ifdd.model import DEFAULT
 from ifdd.processes import KILLED
 from ifdd.synth.config import PRESETS
 from ifdd.synth.videos.story import StoryConfig, render_story
 from ifdd.video.sources import SourceOptions, VideoSource
+from tests.export.conftest import save_tiny
 from tests.helpers.faces import DiscDetector, disc_frames
 from tests.helpers.videos import write_frame_folder, write_video
 
@@ -190,6 +192,27 @@ def test_the_help_on_videos_is_complete(capfd: pytest.CaptureFixture[str]) -> No
     assert "directories, patterns 'in/**/*.mp4', URLs, or - for standard input" in " ".join(
         capfd.readouterr().out.split()
     )
+
+
+def test_an_exported_model_runs_on_the_cpu_of_a_machine_with_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model, video = tmp_path / "tiny.pt2", write_video(tmp_path / "a.mkv", disc_frames(5, {}))
+    main(["export", str(save_tiny(tmp_path / "tiny.safetensors")), str(model)])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    main(["recognize", str(video), "--checkpoint", str(model), "--out", str(tmp_path / "out"), "--detector", "haar"])
+    assert (tmp_path / "out" / "a.json").is_file()
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    line = failure(capfd, str(video), "--checkpoint", str(model), "--device", "cuda")
+    assert "--device is cuda, but" in line
+
+
+@pytest.mark.parametrize(("given", "here"), [("auto", "auto"), ("cpu", "cpu"), ("cuda", "auto")])
+def test_the_device_of_a_cluster_is_not_that_of_this_machine(given: str, here: str) -> None:
+    assert _device_here(given, Cluster("ray")) == here
+    with pytest.raises(ValueError, match="Ray chooses the GPU of a worker"):
+        _device_here("cuda:1", Cluster("ray"))
 
 
 @pytest.fixture

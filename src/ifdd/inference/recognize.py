@@ -141,16 +141,17 @@ def recognize(
 
 
 def _device_here(device: str, place: Cluster) -> str:
-    """Return the device of this process, which on a cluster only reads streams; those of the workers differ.
+    """Return the device for this process, which on a cluster only reads streams; what auto is depends on the model.
 
     Raises:
         InputError: the device is unknown or missing.
     """
     if place.kind == "local":
-        return choose_device(device)
+        choose_device(device)
+        return device
     if check_device_name(device) not in ("auto", "cpu", "cuda"):
         raise InputError(f"--device is {device}, but Ray chooses the GPU of a worker; use auto, cpu or cuda")
-    return choose_device("cpu" if device == "cpu" else "auto")
+    return "cpu" if device == "cpu" else "auto"
 
 
 def _refuse_stored(out: Path) -> None:
