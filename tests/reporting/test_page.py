@@ -1,6 +1,7 @@
 """The page of a report: complete, escaped, self-contained; what is not there any more is named."""
 
 import base64
+import json
 import re
 import shutil
 from dataclasses import replace
@@ -279,6 +280,9 @@ def test_a_cross_validation_shows_its_folds_and_all_clips(subset: str, tmp_path:
     charts = [check_svg(picture.decode()) for picture in pictures(page, "svg+xml")]
     assert any("fold 1" in chart and "fold 2" in chart for chart in charts)
     shutil.rmtree(tmp_path / "fold_2")
+    document = json.loads((tmp_path / "crossval.json").read_text())
+    assert document["protocol"].pop("resampled") == "clips"  # files of earlier versions say nothing
+    (tmp_path / "crossval.json").write_text(json.dumps(document))
     page = report(tmp_path, out=tmp_path / "report.html")
     assert "Calibration" not in page.texts_of("h3")  # it needs the clips of all folds
     assert page.texts_of("tbody")

@@ -119,8 +119,8 @@ class CrossvalProtocol(Record):
     """How the intervals are computed."""
     licences: tuple[LicenceRecord, ...] | None = None
     """Licences of the data that the models were trained on; None in files of earlier versions."""
-    resampled: Literal["subjects", "clips"] = "clips"
-    """What the bootstrap draws within each fold; clips in files of earlier versions."""
+    resampled: Literal["subjects", "clips"] | None = None
+    """What the bootstrap draws within each fold; None in files of earlier versions, which is clips."""
 
     @property
     def software(self) -> SoftwareRecord:
