@@ -13,8 +13,9 @@ from ifdd.__main__ import main
 from ifdd.errors import InputError
 from ifdd.evaluation.predictions_file import read_predictions
 from ifdd.files import file_sha256
-from ifdd.records import EvaluatedCheckpoint
+from ifdd.records import EvaluatedCheckpoint, ExportRecord, ParityRecord
 from ifdd.reporting.reading import read_runs, read_series
+from ifdd.reporting.scores import warnings
 from tests.helpers.records import PROTOCOL
 from tests.helpers.reports import write_test, write_training
 
@@ -88,6 +89,38 @@ def test_a_training_run_may_hold_its_evaluation(tmp_path: Path) -> None:
     write_test(training / "evaluation", CLIPS)
     (run,) = read_runs([str(training)])
     assert (len(run.trainings), len(run.tests)) == (1, 1)
+
+
+def test_a_test_of_another_checkpoint_than_the_training_keeps_is_named(tmp_path: Path) -> None:
+    training = write_training(tmp_path / "training")
+    best = training / "best.safetensors"
+    best.write_bytes(b"weights of epoch 90")
+    checkpoint = replace(PROTOCOL.checkpoint, path=str(best), sha256=file_sha256(best))
+    write_test(training / "evaluation", CLIPS, protocol=replace(PROTOCOL, checkpoint=checkpoint))
+    (run,) = read_runs([str(training)])
+    assert warnings(run) == []
+    best.write_bytes(b"weights of epoch 180")
+    (run,) = read_runs([str(training)])
+    (words,) = warnings(run)
+    assert words == (
+        f"the test of fold 3 is of another checkpoint ({best}, sha256 {checkpoint.sha256[:12]}) than the "
+        "best.safetensors that the training keeps now; evaluate that one"
+    )
+    parity = ParityRecord(clips=8, dataset=None, largest_difference=0.0)
+    export = ExportRecord(
+        form="onnx",
+        precision="float32",
+        checkpoint="best",
+        checkpoint_sha256=file_sha256(best),
+        versions={},
+        input="a clip",
+        outputs=("logits",),
+        parity=parity,
+    )
+    exported = replace(checkpoint, sha256="cd" * 32, export=export)
+    write_test(training / "evaluation", CLIPS, protocol=replace(PROTOCOL, checkpoint=exported))
+    (run,) = read_runs([str(training)])
+    assert warnings(run) == []
 
 
 def edit(file: Path, old: str, new: str) -> None:

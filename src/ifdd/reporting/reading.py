@@ -9,7 +9,7 @@ from pathlib import Path
 from ifdd.errors import InputError
 from ifdd.evaluation.predictions_file import PREDICTIONS, read_predictions
 from ifdd.files import exists, expand, file_sha256
-from ifdd.records import CrossvalRecord, EvaluationRecord, TrainingRecord
+from ifdd.records import CrossvalRecord, EvaluatedCheckpoint, EvaluationRecord, TrainingRecord
 from ifdd.reporting.results import Run, Series, Tested, Training
 
 BEST = "best.safetensors"
@@ -83,7 +83,7 @@ def _read(path: str, folder: Path) -> Run:
         return _read_crossval(path, folder)
     trainings = [_read_training(folder)] if (folder / TrainingRecord.FILE).exists() else []
     places = [place for place in (folder, folder / EVALUATION) if (place / EvaluationRecord.FILE).exists()]
-    tests = [_read_test(place) for place in places[:1]]
+    tests = [_read_test(place, folder) for place in places[:1]]
     if tests and not trainings:
         trainings += _training_of(tests[0])
     return Run(path, tuple(trainings), tuple(tests))
@@ -100,7 +100,7 @@ def _read_crossval(path: str, folder: Path) -> Run:
         if (place / TrainingRecord.FILE).exists():
             trainings.append(replace(_read_training(place), fold=fold.fold))
         if (place / EVALUATION / EvaluationRecord.FILE).exists():
-            tests.append(replace(_read_test(place / EVALUATION), fold=fold.fold))
+            tests.append(replace(_read_test(place / EVALUATION, place), fold=fold.fold))
     return Run(path, tuple(trainings), tuple(tests), record)
 
 
@@ -109,14 +109,27 @@ def _read_training(folder: Path) -> Training:
     return Training(record, read_series(folder))
 
 
-def _read_test(folder: Path) -> Tested:
+def _read_test(folder: Path, training: Path) -> Tested:
+    """Read an evaluation.
+
+    Args:
+        folder: its folder.
+        training: folder of the training whose checkpoint it may have tested.
+    """
     file = folder / EvaluationRecord.FILE
     record = EvaluationRecord.load(file, _REMEDY)
     classes = record.protocol.classes
     _check_confusion(file, record.scores.confusion, classes)
     predictions = folder / PREDICTIONS
     found = read_predictions(predictions, classes) if predictions.exists() else None
-    return Tested(record, found, record.protocol.fold)
+    return Tested(record, found, record.protocol.fold, _superseded(record.protocol.checkpoint, training))
+
+
+def _superseded(tested: EvaluatedCheckpoint, training: Path) -> bool:
+    """Return whether a training keeps another checkpoint than the tested one; False if its file is gone."""
+    sha256 = tested.sha256 if tested.export is None else tested.export.checkpoint_sha256
+    best = training / BEST
+    return (training / TrainingRecord.FILE).exists() and best.is_file() and file_sha256(best) != sha256
 
 
 def _check_confusion(file: Path, confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> None:

@@ -41,6 +41,8 @@ class Tested:
     """None if there is no ``predictions.csv``."""
     fold: int | None = None
     """Number of the fold; None if the dataset has no folds."""
+    superseded: bool = False
+    """Whether the training in the same folder keeps another checkpoint than the tested one."""
 
 
 @dataclass(frozen=True, eq=False)

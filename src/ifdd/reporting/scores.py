@@ -11,7 +11,7 @@ from ifdd.evaluation.report import chosen_on_test, protocol_warning
 from ifdd.evaluation.tables import percent, percent_range
 from ifdd.records import ReliabilityRecord
 from ifdd.reporting.charts import Bar
-from ifdd.reporting.results import Run
+from ifdd.reporting.results import Run, Tested
 
 
 class RunScores(NamedTuple):
@@ -87,8 +87,9 @@ def run_reliability(run: Run) -> ReliabilityRecord | None:
 
 
 def warnings(run: Run) -> list[str]:
-    """Return what makes the scores of a run better than they are, each once."""
+    """Return why the scores of a run may not be what they seem, each reason once."""
     found = [protocol_warning(test.record.protocol) for test in run.tests]
+    found += [_superseded_words(test) for test in run.tests if test.superseded]
     if run.crossval is not None and not run.tests:
         found += [chosen_on_test(each) for each in run.crossval.protocol.chosen_on.split(" and ")]
     found += [f"{_unfinished(run)}; the scores may change"] if _unfinished(run) else []
@@ -113,7 +114,17 @@ def _folds_scores(run: Run) -> RunScores:
     ]
     count = len(record.folds)
     tested = f"{record.protocol.subset}, mean of {count} folds" if count > 1 else f"{record.protocol.subset}, one fold"
-    return RunScores(tested, record.protocol.clips, war, uar, ", ".join(deviations), record.protocol.resampled)
+    resampled = record.protocol.resampled or "clips"
+    return RunScores(tested, record.protocol.clips, war, uar, ", ".join(deviations), resampled)
+
+
+def _superseded_words(test: Tested) -> str:
+    checkpoint = test.record.protocol.checkpoint
+    fold = "" if test.fold is None else f" of fold {test.fold}"
+    return (
+        f"the test{fold} is of another checkpoint ({checkpoint.path}, sha256 {checkpoint.sha256[:12]}) than the "
+        "best.safetensors that the training keeps now; evaluate that one"
+    )
 
 
 def _unfinished(run: Run) -> str:
