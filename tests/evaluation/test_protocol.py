@@ -1,6 +1,7 @@
 """Descriptions of dataset, sampling and software, on a tiny DFEW prepared by ``ifdd prepare``."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from ifdd.errors import InputError
 from ifdd.evaluation.protocol import clips_used_for, describe_dataset, label_order, running_software, sampling_options
 from ifdd.evaluation.report import dataset_words
 from ifdd.records import CheckpointRecord, DatasetRecord, PreparedRecord, SamplingOptions
-from tests.helpers.layouts import write_dfew
+from ifdd.records.licences import LICENCES
+from tests.helpers.layouts import write_clip, write_dfew
 
 
 @pytest.fixture
@@ -50,15 +52,61 @@ def test_a_manifest_edited_after_the_checks_is_marked_as_changed(manifest: Path)
     assert "CHANGED after it was prepared" in dataset_words(after)
 
 
-def test_another_manifest_next_to_the_record_counts_as_not_prepared(manifest: Path) -> None:
-    other = manifest.with_name("mine.csv")
-    write_manifest(other, read_manifest(manifest))
+def test_a_manifest_of_other_clips_next_to_the_record_counts_as_not_prepared(
+    manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other, elsewhere = manifest.with_name("mine.csv"), manifest.parent.parent / "elsewhere"
+    elsewhere.mkdir()
+    write_manifest(other, [replace(sample, path=elsewhere, label="sad") for sample in read_manifest(manifest)])
     found = describe_dataset(Manifest.read(other))
-    hashed = describe_dataset(Manifest.read(manifest)).hash
+    hashed = dataset_hash(read_manifest(other))
     assert found == DatasetRecord(hashed, synthetic=None, prepared=None, rates=found.rates)
     assert found.rates is not None
     assert (found.rates.stated, found.rates.median) == (10, 25.0)
     assert "not prepared by 'ifdd prepare'" in dataset_words(found)
+    assert f"note: {other} has clips that the prepare.json beside it does not" in capsys.readouterr().err
+
+
+def test_a_renamed_or_filtered_manifest_keeps_its_licence_and_rates(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_dfew(tmp_path / "DFEW", frames=2, synthetic=False)
+    main(["prepare", "dfew", str(root), str(tmp_path / "out"), "--allow-incomplete"])
+    manifest = tmp_path / "out" / "manifest.csv"
+    capsys.readouterr()
+    other = manifest.with_name("three.csv")
+    for samples in (read_manifest(manifest), read_manifest(manifest)[1:]):
+        write_manifest(other, samples)
+        found = describe_dataset(Manifest.read(other))
+        assert (found.licence, found.synthetic) == (LICENCES["dfew"], False)
+        assert found.prepared is not None
+        assert (found.prepared.dataset, found.benchmark) == ("dfew", "dfew")
+        assert found.rates is not None
+        assert found.rates.assumed == found.rates.clips > 0
+    assert capsys.readouterr().err == ""
+    write_manifest(other, [replace(sample, fps=30.0) for sample in read_manifest(manifest)[1:]])
+    rates = describe_dataset(Manifest.read(other)).rates
+    assert rates is not None
+    assert rates.stated == rates.clips  # by whoever wrote the table
+
+
+def test_crops_and_packs_are_known_by_their_place(tmp_path: Path) -> None:
+    write_clip(tmp_path / "own/happy/a", 3)
+    write_clip(tmp_path / "own/sad/b", 3)
+    main(["prepare", "folder", str(tmp_path / "own"), str(tmp_path / "out"), "--detector", "haar", "--pack"])
+    manifest = tmp_path / "out" / "manifest.csv"
+    file = manifest.with_name("prepare.json")
+    record = json.loads(file.read_text())
+    record["faces"]["alignment"] = "landmarks"  # as with YuNet
+    file.write_text(json.dumps(record))
+    other, (packed, *_) = manifest.with_name("some.csv"), read_manifest(manifest)
+    cropped = replace(packed, path=tmp_path / "out/faces/happy/a")
+    raw = replace(packed, path=tmp_path / "own/happy/a")
+    for sample, alignment in ((packed, "landmarks"), (cropped, "landmarks"), (raw, "box")):
+        write_manifest(other, [sample])
+        found = describe_dataset(Manifest.read(other))
+        assert found.prepared is not None
+        assert (found.prepared.dataset, found.alignment) == ("folder", alignment)
 
 
 def test_the_use_of_clips_is_not_known_after_a_training_on_other_labels_of_their_benchmark() -> None:

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from ifdd.__main__ import main
+from ifdd.data.labels import LABEL_SETS
 from ifdd.data.manifest import Manifest, Sample, write_manifest
 from ifdd.errors import InputError
 from ifdd.model import create_model
 from ifdd.training.classes import training_classes
 from ifdd.training.clips import ClipDataModule, hold_out
 from ifdd.training.config import DataConfig
+from tests.helpers.layouts import write_ravdess
 
 LEVELS = ("0", "1", "sehr müde")
 
@@ -38,6 +41,16 @@ def test_the_recipe_orders_the_classes(tmp_path: Path) -> None:
     assert len(training_classes(DataConfig(manifest.path), emotions)) == 7
     assert training_classes(DataConfig(manifest.path), manifest_of(tmp_path, ["joy", "happy"])) == ("happy", "joy")
     assert training_classes(DataConfig(manifest.path, classes="manifest"), emotions) == ("joy", "sad")
+
+
+def test_classes_of_a_benchmark_are_those_that_occur_if_so_wanted(tmp_path: Path) -> None:
+    names = [f"02-02-{emotion:02}-01-01-01-{actor:02}" for emotion in (1, 2, 3) for actor in range(1, 11)]
+    root = write_ravdess(tmp_path / "RAVDESS", names)
+    main(["prepare", "ravdess", str(root), str(tmp_path / "out"), "--channel", "song", "--faces", "keep"])
+    manifest = Manifest.read(tmp_path / "out" / "manifest.csv")
+    assert training_classes(DataConfig(manifest.path), manifest) == LABEL_SETS["ravdess"]
+    of_manifest = training_classes(DataConfig(manifest.path, classes="manifest"), manifest)
+    assert of_manifest == tuple(name for name in LABEL_SETS["ravdess"] if name in ("neutral", "calm", "happy"))
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,11 @@ from ifdd import IFDDConfig
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.manifest import Manifest, Sample, read_manifest, write_manifest
 from ifdd.errors import InputError
+from ifdd.records import DatasetRecord, RatesRecord
 from ifdd.training.clips import REPEATED, ClipDataModule, hold_out
 from ifdd.training.config import DataConfig
 from ifdd.training.engine.batches import Share
+from ifdd.training.train import timing_record
 
 MODEL = IFDDConfig(backbone="s3d_tiny", size=32)
 
@@ -132,6 +134,18 @@ def test_clips_of_unknown_people_are_held_out_with_equal_class_shares() -> None:
     assert Counter(s.label for s in validation) == {"happy": 3, "sad": 3, "fear": 3}
     assert {s.clip_id for s in train} | {s.clip_id for s in validation} == {s.clip_id for s in samples}
     assert hold_out(samples, 0.1, seed=5) != (train, validation)
+
+
+def test_assumed_rates_are_not_known(manifest: Path) -> None:
+    rates = RatesRecord(25.0, 25.0, 25.0, uneven=0, from_files=0, stated=0, assumed=35)
+    for fps, found, known in (
+        (None, rates, False),
+        (None, replace(rates, assumed=34, stated=1), True),
+        (None, None, False),
+        (10.0, rates, True),
+    ):
+        clips = ClipDataModule(DataConfig(manifest, fps=fps), Manifest.read(manifest), MODEL, seed=0)
+        assert timing_record(clips, DatasetRecord("ab", None, None, rates=found)).known is known
 
 
 @pytest.mark.parametrize("processes", [1, 2, 4])

@@ -5,13 +5,17 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median_low
 
+from ifdd.console import error_console
 from ifdd.data.dataset import ClipDataset
+from ifdd.data.datasets.rates import rate_origin
 from ifdd.data.labels import LABEL_SETS
 from ifdd.data.manifest import Manifest, Sample
+from ifdd.data.prepared import prepare_record
 from ifdd.data.sampling import describe_sampling
 from ifdd.data.timing import ASSUMED_FPS
 from ifdd.evaluation.report import Evaluation
@@ -135,11 +139,12 @@ def describe_dataset(manifest: Manifest) -> DatasetRecord:
         InputError: prepare.json next to the manifest is damaged.
     """
     folder, found = manifest.path.parent, manifest.dataset_hash
-    file = folder / PrepareRecord.FILE
-    record = PrepareRecord.load(file, "prepare the dataset again") if file.exists() else None
-    if record is None or record.manifest not in (None, manifest.path.name):  # no record, or that of another manifest
+    record = prepare_record(manifest)
+    if record is None:
+        if (folder / PrepareRecord.FILE).exists():
+            _note_other_record(manifest)
         synthetic = True if (folder / "synth.json").exists() else None
-        return DatasetRecord(found, synthetic, None, data_licence(None, synthetic), _rates_of(manifest))
+        return DatasetRecord(found, synthetic, None, data_licence(None, synthetic), _rates_of(manifest, None))
     prepared = PreparedRecord(
         dataset=record.dataset,
         frames=record.frames,
@@ -151,19 +156,42 @@ def describe_dataset(manifest: Manifest) -> DatasetRecord:
         unchanged=record.manifest is not None and record.dataset_hash == found,
         labels=record.options.get("labels"),
     )
-    rates = record.rates if record.rates is not None and prepared.unchanged else _rates_of(manifest)
+    rates = record.rates if record.rates is not None and prepared.unchanged else _rates_of(manifest, record.rates)
     return DatasetRecord(found, record.synthetic, prepared, record.known_licence, rates)
 
 
-def _rates_of(manifest: Manifest) -> RatesRecord | None:
-    """Return the frame rates in a manifest without a record of their origin; None without clips."""
+def _note_other_record(manifest: Manifest) -> None:
+    line = (
+        f"note: {manifest.path} has clips that the {PrepareRecord.FILE} beside it does not describe; their licence and "
+        "alignment are not known: prepare it with 'ifdd prepare manifest'"
+    )
+    error_console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _rates_of(manifest: Manifest, earlier: RatesRecord | None) -> RatesRecord | None:
+    """Return the frame rates in a manifest whose clips are not those of a record; None without clips.
+
+    Args:
+        manifest: the table of clips.
+        earlier: rates of the preparation that the clips come from, which tell where theirs are from.
+    """
     clips = {sample.clip_id: sample for sample in manifest.samples}.values()
     known = sorted(sample.fps for sample in clips if sample.fps is not None)
     if not clips:
         return None
     least, median, most = (known[0], median_low(known), known[-1]) if known else (ASSUMED_FPS,) * 3
     uneven, unknown = sum(bool(sample.durations) for sample in clips), len(clips) - len(known)
-    return RatesRecord(least, median, most, uneven, from_files=0, stated=len(known), assumed=0, unknown=unknown)
+    origins = Counter(rate_origin(fps, earlier) for fps in known)
+    return RatesRecord(
+        least,
+        median,
+        most,
+        uneven,
+        from_files=origins["file"],
+        stated=origins["stated"],
+        assumed=origins["assumed"],
+        unknown=unknown,
+    )
 
 
 def label_order(classes: Sequence[str]) -> str:

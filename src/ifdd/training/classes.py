@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from ifdd.data.labels import LABEL_SETS, class_indices, class_names
 from ifdd.data.manifest import Manifest, Sample
+from ifdd.data.prepared import prepare_record
 from ifdd.errors import InputError
-from ifdd.records import PrepareRecord
 from ifdd.training.config import OF_MANIFEST, DataConfig
 
 DEFAULT_SET = "dfew"
@@ -25,20 +25,24 @@ def training_classes(config: DataConfig, manifest: Manifest) -> tuple[str, ...]:
         InputError: the label set is unknown, or names are repeated.
     """
     if config.classes is None or config.classes == OF_MANIFEST:
-        return _classes_of(manifest, config.synonyms, seven=config.classes is None)
+        return _classes_of(manifest, config.synonyms, only_present=config.classes == OF_MANIFEST)
     return class_names(config.classes if isinstance(config.classes, str) else [str(name) for name in config.classes])
 
 
-def _classes_of(manifest: Manifest, synonyms: bool, seven: bool) -> tuple[str, ...]:
-    file = manifest.path.with_name(PrepareRecord.FILE)
-    record = PrepareRecord.load(file, "prepare the dataset again") if file.exists() else None
-    if record is not None and record.manifest in (None, manifest.path.name):
+def _classes_of(manifest: Manifest, synonyms: bool, only_present: bool) -> tuple[str, ...]:
+    record = prepare_record(manifest)
+    if record is not None:
         of_record = LABEL_SETS.get(record.label_set, record.classes)
         if of_record and _fit(manifest.labels, of_record, synonyms):
-            return of_record
-    if seven and _fit(manifest.labels, LABEL_SETS[DEFAULT_SET], synonyms):
+            return _present(manifest.labels, of_record) if only_present and record.label_set != "own" else of_record
+    if not only_present and _fit(manifest.labels, LABEL_SETS[DEFAULT_SET], synonyms):
         return LABEL_SETS[DEFAULT_SET]
     return class_names(manifest.labels)
+
+
+def _present(labels: Sequence[str], classes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the classes of a label set that occur, in its order."""
+    return tuple(classes[index] for index in sorted(set(class_indices(labels, classes, synonyms=True))))
 
 
 def _fit(labels: Sequence[str], classes: Sequence[str], synonyms: bool) -> bool:

@@ -153,7 +153,7 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
         licences=joined_licences([dataset.licence or LicenceRecord(data.name, "", "")], start.licences),
         started_from=start.started_from,
         earlier=start.earlier,
-        timing=_timing(clips),
+        timing=timing_record(clips, dataset),
         recipe=replace(recipe, data=replace(data, fold=clips.fold)).plain(),
         held_out=clips.held_out,
         extended_after=extended,
@@ -295,10 +295,16 @@ def _time_line(clips: ClipDataModule, dataset: DatasetRecord) -> str:
     return f"time: {words}; a clip is {span}"
 
 
-def _timing(clips: ClipDataModule) -> TimingRecord:
-    config = clips.config
+def timing_record(clips: ClipDataModule, dataset: DatasetRecord) -> TimingRecord:
+    """Return how clips are sampled in time, and whether that is in known time.
+
+    Args:
+        clips: the clips.
+        dataset: result of ``describe_dataset`` for them.
+    """
+    config, rates = clips.config, dataset.rates
     uses_stride = config.train_sampling != "uniform_segments"
-    known = any(sample.fps is not None for sample in clips.train.samples)
+    known = rates is not None and rates.from_files + rates.stated > 0
     return TimingRecord(
         fps=clips.clock_fps,
         stride=config.stride if uses_stride else None,

@@ -14,7 +14,7 @@ from ifdd.evaluation.protocol import describe_dataset
 from ifdd.faces.detection import DetectorChoice
 from tests.data.preparation.test_prepare import fails, prepare, record_of
 from tests.helpers.faces import disc_frames
-from tests.helpers.layouts import write_clip
+from tests.helpers.layouts import CREMAD_CLIPS, write_clip, write_cremad
 from tests.helpers.videos import write_frame_folder
 
 
@@ -115,6 +115,34 @@ def test_kept_crops_stay_what_they_are(tmp_path: Path) -> None:
     (tmp_path / "crops/prepare.json").write_text(json.dumps(record))
     prepare("manifest", tmp_path / "crops/manifest.csv", tmp_path / "packed", "--faces", "keep", "--pack")
     assert describe_dataset(Manifest.read(tmp_path / "packed/manifest.csv")).alignment == "landmarks"
+
+
+def test_what_is_known_of_a_benchmark_is_kept(tmp_path: Path) -> None:
+    root = write_cremad(tmp_path / "CREMA-D", faces={CREMAD_CLIPS[0]: (0, 9, 0, 0, 0, 0)})
+    prepare("cremad", root, tmp_path / "votes", "--labels", "votes", "--faces", "keep", "--allow-incomplete")
+    prepare("manifest", tmp_path / "votes/manifest.csv", tmp_path / "again", "--faces", "keep")
+    before, after = (describe_dataset(Manifest.read(tmp_path / name / "manifest.csv")) for name in ("votes", "again"))
+    assert before.prepared is not None
+    assert after.prepared is not None
+    assert (after.prepared.dataset, after.prepared.labels) == ("cremad", "votes")
+    assert (after.rates, after.benchmark) == (before.rates, "cremad")
+    assert before.rates is not None
+    assert before.rates.from_files == before.rates.clips
+
+
+def test_an_assumed_rate_stays_assumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_clip(tmp_path / "own/happy/a", 3)
+    write_clip(tmp_path / "own/happy/b", 3)
+    prepare("folder", tmp_path / "own", tmp_path / "out", "--faces", "keep")
+    prepare("manifest", tmp_path / "out/manifest.csv", tmp_path / "again", "--faces", "keep")
+    assert "Frame rates: 25 frames a second, ASSUMED\n" in capsys.readouterr().out.rpartition("Written")[2]
+    prepare("manifest", tmp_path / "again/manifest.csv", tmp_path / "stated", "--faces", "keep", "--fps", "30")
+    assert "Frame rates: 30 frames a second, stated" in capsys.readouterr().out
+    samples = read_manifest(tmp_path / "again/manifest.csv")
+    write_manifest(tmp_path / "again/manifest.csv", samples[1:])
+    rates = describe_dataset(Manifest.read(tmp_path / "again/manifest.csv")).rates
+    assert rates is not None
+    assert (rates.assumed, rates.stated) == (1, 0)
 
 
 def test_a_pack_follows_its_clips(tmp_path: Path) -> None:

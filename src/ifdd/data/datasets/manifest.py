@@ -7,6 +7,7 @@ from ifdd.data.datasets.listing import Entry, Listing, Options
 from ifdd.data.labels import known_label
 from ifdd.data.manifest import Manifest, Sample
 from ifdd.data.packs.reader import is_pack
+from ifdd.data.prepared import prepare_record
 from ifdd.errors import InputError
 from ifdd.records import PrepareRecord
 
@@ -32,7 +33,7 @@ def read_manifest_listing(root: Path, options: Options) -> Listing:
         )
     listing = Listing("manifest", "own", (), "as listed", (), lists=[root.name])
     listing.entries = [_entry(sample, root.name, options.synonyms) for sample in manifest.samples]
-    listing.earlier = _record_of(root)
+    listing.earlier = _record_of(manifest)
     listing.classes = _classes(listing)
     note_synonyms(listing, listing.classes)
     return listing
@@ -45,11 +46,10 @@ def _classes(listing: Listing) -> tuple[str, ...]:
     return earlier.classes if earlier is not None and kept else present
 
 
-def _record_of(manifest: Path) -> PrepareRecord | None:
-    """Return the record next to a manifest that ``ifdd prepare`` wrote; it knows the licence."""
-    file = manifest.with_name(PrepareRecord.FILE)
-    record = PrepareRecord.load(file, "prepare the dataset again") if file.exists() else None
-    return record if record is not None and record.manifest == manifest.name else None
+def _record_of(manifest: Manifest) -> PrepareRecord | None:
+    """Return the record of an earlier preparation that wrote a manifest; it knows the licence."""
+    record = prepare_record(manifest)
+    return record if record is not None and record.manifest is not None else None
 
 
 def _entry(sample: Sample, where: str, synonyms: bool) -> Entry:

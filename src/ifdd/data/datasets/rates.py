@@ -23,11 +23,18 @@ def time_clips(
         stated_fps: frames a second of all folders of images; None if the user did not state it.
         usual_fps: frames a second of folders of images without a rate; None if nobody stated it.
     """
+    earlier = None if listing.earlier is None else listing.earlier.rates
     for entry in listing.entries:
-        states[entry.clip_id] = _timed(entry, states[entry.clip_id], stated_fps, usual_fps)
+        states[entry.clip_id] = _timed(entry, states[entry.clip_id], stated_fps, usual_fps, earlier)
 
 
-def _timed(entry: Entry, state: ClipState, stated_fps: float | None, usual_fps: float | None) -> ClipState:
+def _timed(
+    entry: Entry,
+    state: ClipState,
+    stated_fps: float | None,
+    usual_fps: float | None,
+    earlier: RatesRecord | None,
+) -> ClipState:
     if state.problem:
         return state
     if state.timing is None and stated_fps is not None:
@@ -36,11 +43,23 @@ def _timed(entry: Entry, state: ClipState, stated_fps: float | None, usual_fps: 
         stated = len(parse_durations(entry.durations))
         return ClipState(0, f"it has {state.frames} frames, but {entry.where} has the durations of {stated}")
     if entry.fps is not None:
-        return state._replace(timing=Timing(entry.fps, entry.durations), origin="stated")
+        return state._replace(timing=Timing(entry.fps, entry.durations), origin=rate_origin(entry.fps, earlier))
     if state.timing is None:  # a folder of images
         origin: Origin = "assumed" if usual_fps is None else "stated"
         return state._replace(timing=Timing(usual_fps or ASSUMED_FPS), origin=origin)
     return state
+
+
+def rate_origin(fps: float, earlier: RatesRecord | None) -> Origin:
+    """Return where a rate in a manifest comes from, as far as the rates of its preparation tell; stated without them.
+
+    Where several origins are mixed, a rate that may be assumed counts as assumed, the others as the most frequent one.
+    """
+    if earlier is None:
+        return "stated"
+    if earlier.assumed and same_rate(fps, ASSUMED_FPS):
+        return "assumed"
+    return "file" if earlier.from_files > earlier.stated else "stated"
 
 
 def check_rates(listing: Listing, states: Mapping[str, ClipState]) -> None:

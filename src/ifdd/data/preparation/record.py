@@ -24,14 +24,19 @@ def describe(
     options: dict[str, Any],
     faces: FacesRecord | None,
 ) -> PrepareRecord:
-    """Return the record of all checks, before a manifest or a pack is written; options are as in the record."""
+    """Return the record of all checks, before a manifest or a pack is written; options are as in the record.
+
+    Of clips that were prepared before, it has the dataset, its kind of labels and its licence.
+    """
+    earlier = listing.earlier
+    kept = {} if earlier is None else {name: value for name, value in earlier.options.items() if name == "labels"}
     outcomes = {check.verdict for check in checked}
     lengths = [states[clip_id].frames for clip_id in {sample.clip_id for sample in samples}]
     return PrepareRecord(
-        dataset=listing.dataset,
+        dataset=listing.dataset if earlier is None else earlier.dataset,
         synthetic=synthetic,
         root=root,
-        options=options,
+        options=options | kept,
         manifest=None,
         faces=faces,
         pack=None,
@@ -53,7 +58,7 @@ def describe(
         published=_by_fold(listing.published, listing.classes),
         checks=tuple(_check_record(check) for check in checked),
         excluded=tuple(ExcludedRecord(**excluded._asdict()) for excluded in listing.excluded),
-        licence=listing.earlier.known_licence if listing.earlier else data_licence(listing.dataset, synthetic),
+        licence=earlier.known_licence if earlier else data_licence(listing.dataset, synthetic),
         rates=rates_record(states[clip_id] for clip_id in {sample.clip_id for sample in samples}),
     )
 
