@@ -1,8 +1,9 @@
 """What keeps a checkpoint from reading real faces better: what it sees, or what it concludes from it.
 
-A logistic regression replaces the last step of the checkpoint and is fitted to the photographs themselves, in ten
-folds, so that each photograph is read by a regression that has not seen it: once on the checkpoint's class
-probabilities, once on the features that its classifier receives. What the regression gains over the checkpoint is lost
+The last step of the checkpoint is fitted to the photographs themselves, in ten folds, so that each photograph is read
+by a fit that has not seen it. First, only how often the classes are expected (as ``ifdd convert --class-weights``
+does); then, a logistic regression replaces the step, once on the checkpoint's class probabilities, once on the features
+that its classifier receives. What the regression gains over the checkpoint is lost
 in the conclusions, that is in how the classes of the training clips differ from those of the photographs; what it
 still misses is not in the features, or the labels are wrong. This is a diagnosis: nothing that is fitted here goes
 into a checkpoint. Where several photographs show one person, the folds are not independent, and the gain looks larger
@@ -22,6 +23,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
@@ -80,8 +83,10 @@ def run(options: argparse.Namespace) -> None:
     labels = [item.label for item in items]
     targets = np.array([classes.index(label) for label in labels])
     probabilities = reader.read_photographs(photographs)
+    columns = [reader.classes.index(name) for name in classes]
     inputs = {"probabilities": np.log(probabilities + 1e-6), "features": read_features(reader, photographs)}
     scores = {"checkpoint": score(probabilities, labels, reader.classes, classes)["restricted"]}
+    scores["class_weights"] = score_among(read_by_class_weights(probabilities, targets, columns), labels, classes)
     for name, values in inputs.items():
         scores[name] = score_among(read_by_regression(values, targets), labels, classes)
     report = {
@@ -128,10 +133,32 @@ def read_features(reader: Reader, photographs: list[Photograph]) -> Float[np.nda
     return torch.stack(rows).double().cpu().numpy()
 
 
+def read_by_class_weights(
+    probabilities: Float[np.ndarray, "photographs known"], targets: np.ndarray, columns: Sequence[int]
+) -> Float[np.ndarray, "photographs classes"]:
+    """Return the checkpoint's probabilities times weights of the classes, fitted to the photographs of other folds.
+
+    Args:
+        probabilities: of all classes of the checkpoint.
+        targets: indexes among the classes of the photographs.
+        columns: indexes of these classes among those of the checkpoint.
+    """
+    logarithms = np.log(probabilities[:, columns] + 1e-6)
+    found = np.empty_like(logarithms)
+    for others, these in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(logarithms, targets):
+
+        def loss(shift: Float[np.ndarray, " classes"], rows: np.ndarray = others) -> float:
+            return -float(log_softmax(logarithms[rows] + shift, axis=1)[np.arange(len(rows)), targets[rows]].sum())
+
+        shift = minimize(loss, np.zeros(len(columns))).x
+        found[these] = softmax(logarithms[these] + shift, axis=1)
+    return found
+
+
 def read_by_regression(
     values: Float[np.ndarray, "photographs values"], targets: np.ndarray
 ) -> Float[np.ndarray, "photographs classes"]:
-    """Return the probabilities by a logistic regression, of each photograph by one that was fitted to the others."""
+    """Return the probabilities by a logistic regression, of each photograph by one that was fitted to other folds."""
     regression = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=1000))
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
     return np.asarray(cross_val_predict(regression, values, targets, cv=folds, method="predict_proba"))

@@ -87,10 +87,11 @@ def ordered(rows: Mapping[str, Any], names: Collection[str]) -> list[Any]:
 
 
 def limits() -> str:
-    """List how well regressions read the photographs from what the checkpoint gives."""
+    """List how well photographs are read if the last step of the checkpoint is fitted to them."""
     found = result("face_limits")
     steps = {
         "checkpoint": f"`{found['checkpoint']}` itself",
+        "class_weights": "its probabilities times fitted weights of the classes",
         "probabilities": "a regression on its class probabilities",
         "features": "a regression on the features before its classifier",
     }
