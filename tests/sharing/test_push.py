@@ -10,12 +10,16 @@ import yaml
 
 from ifdd import InputError, Recognizer, load_checkpoint
 from ifdd.__main__ import main
+from ifdd.data.manifest import dataset_hash, read_manifest
+from ifdd.evaluation.report import evaluation_record
 from ifdd.inference import HaarDetector
 from ifdd.model import BUNDLED, create_model, find_checkpoint, save_checkpoint
-from ifdd.records import CheckpointRecord, PastTraining, SubsetScores
+from ifdd.records import CheckpointRecord, DatasetRecord, PastTraining, SubsetScores
 from ifdd.records.licences import LICENCES
 from ifdd.sharing.card import model_card
 from tests.helpers.hub import LocalHub, local_hub
+from tests.helpers.records import PROTOCOL
+from tests.helpers.reports import evaluation_of
 from tests.helpers.videos import write_clip_manifest
 
 pytest.importorskip("huggingface_hub")
@@ -121,12 +125,36 @@ def test_an_evaluation_adds_its_scores(hub: LocalHub, tmp_path: Path) -> None:
     main(["push", TINY, "ada/faces", "--evaluation", str(tmp_path / "evaluation"), "--card", str(tmp_path / "card.md")])
     assert hub.requests == []
     card = (tmp_path / "card.md").read_text()
-    assert "3 test clips (uniform_segments" in card
+    tested = dataset_hash(read_manifest(manifest))[:12]
+    assert f"3 test clips of test.csv, hash {tested} (uniform_segments" in card
     metrics = front_matter(card)["model-index"][0]["results"][0]["metrics"]  # type: ignore[index]
     assert [each["name"] for each in metrics] == ["WAR", "UAR"]
     other = write(tmp_path / "other.safetensors", CheckpointRecord())
     with pytest.raises(SystemExit):
         main(["push", str(other), "ada/faces", "--evaluation", str(tmp_path / "evaluation")])
+
+
+def test_scores_are_published_under_the_data_that_was_tested() -> None:
+    licences = (LICENCES["dfew"],)
+    own = DatasetRecord("12" * 32, False, None)
+    checkpoint = load_checkpoint(TINY)
+    checkpoint = checkpoint._replace(record=CheckpointRecord(data="DFEW", dataset=own, licences=licences))
+
+    def card(dataset: DatasetRecord, used_for: str = "nothing") -> str:
+        protocol = replace(PROTOCOL, dataset=dataset, clips_used_for=used_for)
+        evaluation = evaluation_record(evaluation_of([("a", 0, 0, 0.9), ("b", 0, 1, 0.9)]), protocol)
+        return model_card(checkpoint, "ada/faces", evaluation)
+
+    prepared = replace(PROTOCOL.dataset, synthetic=False)
+    unknown = DatasetRecord("34" * 32, None, None)
+    for dataset, name in ((prepared, "MAFW"), (own, "DFEW"), (unknown, "manifest.csv, hash 343434343434")):
+        found = card(dataset)
+        (result,) = front_matter(found)["model-index"][0]["results"]  # type: ignore[index]
+        assert result["dataset"] == {"name": name, "type": name.lower(), "split": "test"}
+        assert f"| 3 test clips of fold 3 of {name} (spaced_clips; nothing) | 50.00% |" in found
+    trained_on = card(own, "training")
+    assert "model-index" not in front_matter(trained_on)
+    assert "(spaced_clips; training) | 50.00% |" in trained_on
 
 
 def test_data_given_by_a_form_needs_consent(hub: LocalHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

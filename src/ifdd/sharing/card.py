@@ -1,12 +1,14 @@
 """The model card of a checkpoint, filled in from its record."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ifdd.model import Checkpoint
-from ifdd.records import CalibrationRecord, CheckpointRecord, EvaluationRecord, SubsetScores
+from ifdd.records import CalibrationRecord, CheckpointRecord, EvaluationRecord, Protocol, SubsetScores
+from ifdd.records.licences import data_licence
 from ifdd.records.trainings import NOT_RECORDED
 
 LIMITS = (
@@ -58,14 +60,14 @@ def _front_matter(checkpoint: Checkpoint, repository: str, evaluation: Evaluatio
     }
     if single == "other":
         values["license_name"] = " AND ".join(ids) or "unknown"
-    if evaluation is not None:
+    if evaluation is not None and evaluation.protocol.clips_used_for != "training":
         values["model-index"] = [_index(repository.partition("/")[2], checkpoint.record, evaluation)]
     return f"---\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=True)}---"
 
 
 def _index(name: str, record: CheckpointRecord, evaluation: EvaluationRecord) -> dict[str, Any]:
     """Return the scores in the form that the hub shows."""
-    data = record.data or NOT_RECORDED
+    data = _tested_data(record, evaluation.protocol)
     metrics = [
         {"type": kind, "name": label, "value": round(100 * value, 2)}
         for kind, label, value in (
@@ -76,6 +78,15 @@ def _index(name: str, record: CheckpointRecord, evaluation: EvaluationRecord) ->
     task = {"type": "video-classification", "name": "facial expression recognition"}
     dataset = {"name": data, "type": data.lower(), "split": evaluation.protocol.subset}
     return {"name": name, "results": [{"task": task, "dataset": dataset, "metrics": metrics}]}
+
+
+def _tested_data(record: CheckpointRecord, protocol: Protocol) -> str:
+    """Return the name of the dataset of an evaluation, which need not be that of the training."""
+    dataset = protocol.dataset
+    if record.data and record.dataset is not None and record.dataset.hash == dataset.hash:
+        return record.data
+    published = data_licence(dataset.prepared.dataset if dataset.prepared else None, dataset.synthetic)
+    return published.data if published else f"{Path(protocol.manifest.path).name}, hash {dataset.hash[:12]}"
 
 
 def _summary(checkpoint: Checkpoint, repository: str) -> str:
@@ -157,7 +168,8 @@ def _scores(checkpoint: Checkpoint, evaluation: EvaluationRecord | None) -> Iter
     if evaluation is not None:
         protocol = evaluation.protocol
         fold = "" if protocol.fold is None else f" of fold {protocol.fold}"
-        name = f"{protocol.clips} {protocol.subset} clips{fold} ({protocol.sampling.name}; {protocol.clips_used_for})"
+        name = f"{protocol.clips} {protocol.subset} clips{fold} of {_tested_data(record, protocol)}"
+        name += f" ({protocol.sampling.name}; {protocol.clips_used_for})"
         rows.append((name, f"{evaluation.scores.war:.2%}", f"{evaluation.scores.uar:.2%}"))
     yield _table(iter(rows), ("clips", "WAR", "UAR")) if rows else "No scores are recorded."
     if record.chosen_on == "test":
