@@ -82,6 +82,15 @@ def test_results_for_a_part_match_the_original_video(checkpoint: Path, tmp_path:
         assert heard / 16000 == pytest.approx(1.2, abs=0.2)
 
 
+@pytest.mark.parametrize(("seconds", "heard"), [(1.2, 1.2), (None, 3.6)])
+def test_the_sound_ends_with_the_part(checkpoint: Path, tmp_path: Path, seconds: float | None, heard: float) -> None:
+    path = with_sound(write_video(tmp_path / "silent.mp4", disc_frames(60)), tmp_path / "a.mkv")  # 2.4 of 3.6 s
+    result = recognizer(checkpoint).recognize(path, source=SourceOptions(maximum_seconds=seconds))
+    result.write(tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) / 16000 == pytest.approx(heard, abs=0.2)
+
+
 def test_saved_results_draw_the_same_frames(checkpoint: Path, tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", disc_frames(30), fps=30.0)
     # from the frame at 0.0667 s, as it is saved, which is 0.06666 s

@@ -18,7 +18,7 @@ from ifdd.inference.outputs.pictures.painter import Painter, load_font
 from ifdd.inference.results import Results
 from ifdd.remote.storage import fetch, is_stored
 from ifdd.video.encode import VideoWriter
-from ifdd.video.frames import Frame
+from ifdd.video.frames import Frame, VideoInfo
 from ifdd.video.mark import ANNOTATED
 from ifdd.video.sources import SourceOptions, open_video
 
@@ -83,17 +83,15 @@ def draw_frames(results: Results, source: Path) -> Iterator[Frame]:
 def _encode(results: Results, source: Path, target: Path) -> None:
     """Write the annotated frames and the sound; for a part of the video, only the sound of that part."""
     video = results.video
-    with closing(iter(open_video(source, SourceOptions(image_fps=video.fps)))) as frames:
-        is_later = next(frames).seconds < video.start_seconds - ROUNDING_SECONDS
-    part = (video.start_seconds, video.end_seconds) if is_later else (0.0, inf)
+    begin, end = _sound_of_part(video, source)
     try:
         with VideoWriter(
             target,
             video.fps,
             quality="good",
             sound_of=source,
-            begin_seconds=part[0],
-            end_seconds=part[1],
+            begin_seconds=begin,
+            end_seconds=end,
             comment=ANNOTATED,
         ) as writer:
             for frame in draw_frames(results, source):
@@ -102,3 +100,19 @@ def _encode(results: Results, source: Path, target: Path) -> None:
         raise InputError(
             f"cannot write an annotated video of {source}: {error.strerror}; free space or choose another folder"
         ) from error
+
+
+def _sound_of_part(video: VideoInfo, source: Path) -> tuple[float, float]:
+    """Return from when to when the sound belongs to the frames that were read: all of it, if no others are there."""
+    is_later = _next_frame(video, source, 0.0) < video.start_seconds - ROUNDING_SECONDS
+    is_part = is_later or _next_frame(video, source, video.end_seconds - ROUNDING_SECONDS) < inf
+    return video.start_seconds if is_later else 0.0, video.end_seconds if is_part else inf
+
+
+def _next_frame(video: VideoInfo, source: Path, seconds: float) -> float:
+    """Return the time of the first frame that begins at a time or later; infinity if there is none."""
+    with closing(iter(open_video(source, SourceOptions(image_fps=video.fps, start_seconds=seconds)))) as frames:
+        try:
+            return next(frames).seconds
+        except InputError:  # the end, or damage that hides the rest
+            return inf
