@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -120,6 +120,21 @@ def test_a_long_gap_in_a_video_of_even_rate_is_reported(tmp_path: Path) -> None:
     slides = open_video(write_video(tmp_path / "slides.mkv", moving_frames(60), times=[2 * t for t in range(60)]))
     assert len(list(slides)) == 60
     assert slides.info().notices == ()
+
+
+def test_notices_come_also_if_reading_ends_early(tmp_path: Path) -> None:
+    times = [index / 25 + 2 * (index >= 30) for index in range(60)]
+    path = write_video(tmp_path / "gap.mkv", moving_frames(60), times=times)
+    gap = ("there are no frames from 1.16 to 3.20 s, though the frame rate is even elsewhere",)
+    limited, stopped, closed = open_video(path, SourceOptions(maximum_seconds=4.0)), open_video(path), open_video(path)
+    assert len(list(limited)) < 60
+    for frame in stopped:
+        if frame.index == 50:
+            stopped.stop()
+    with closing(iter(closed)) as frames:
+        assert [next(frames).index for _ in range(50)][-1] == 49
+    for video in (limited, stopped, closed):
+        assert video.info().notices == gap
 
 
 def write_stamp(data: bytearray, place: int, ticks: int) -> None:
@@ -251,6 +266,23 @@ def test_a_real_missing_permission_is_named(tmp_path: Path) -> None:
     path.chmod(0)
     with pytest.raises(InputError, match="check its permissions"):
         open_video(path)
+
+
+def test_images_that_cannot_be_opened_are_passed_over(tmp_path: Path) -> None:
+    folder = write_frame_folder(tmp_path / "clip", moving_frames(6))
+    (folder / "3.png").unlink()
+    (folder / "3.png").symlink_to(tmp_path / "gone.png")
+    (folder / "5.png").unlink()
+    (folder / "5.png").mkdir()
+    video = open_video(folder)
+    assert [round(25 * frame.seconds) for frame in video] == [0, 1, 3, 5]
+    assert video.info().damaged == 2
+    with pytest.raises(InputError, match=r"cannot read the image .*3\.png: No such file or directory; check the file"):
+        read_frames(folder)
+    for path in folder.glob("[1246].png"):
+        path.unlink()
+    with pytest.raises(InputError, match="has no frames that can be decoded"):
+        list(open_video(folder))
 
 
 def test_images_have_the_requested_frame_rate_and_damaged_ones_leave_a_gap(tmp_path: Path) -> None:

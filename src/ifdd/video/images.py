@@ -58,9 +58,8 @@ class ImageReader(Reader):
             seconds, end_seconds = position / self.fps, (position + 1) / self.fps
             if self.is_skipped(seconds):
                 continue
-            data = read_image_bytes(file)
             try:
-                image = decode_image(data, str(file))
+                image = decode_image(read_image_bytes(file), str(file))
             except InputError as error:
                 self.pass_over(error)
                 failed = error

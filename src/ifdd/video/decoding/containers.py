@@ -84,24 +84,25 @@ class ContainerReader(Reader):
         frames = self._timed_frames()  # may open the file again, which frees the stream that was open before
         orientations, colours = Orientations(self._stream), ColourConverter()
         gaps, false_timestamps, left = Gaps(), 0, 0
-        for timed in frames:
-            orientation = orientations.of(timed.frame)
-            self._newest = timed
-            false_timestamps += timed.jumped
-            if not self.is_skipped(timed.seconds):
-                check_size(self.name, *orientation.size)
-                self.damaged += timed.jumped
-                gaps.add(timed.seconds)
-                left += 1
-                to_rgb = partial(orientation.to_image, timed.frame, colours)
-                yield RawFrame(timed.seconds, timed.end_seconds, orientation.size, to_rgb)
-            self._count += 1
+        try:
+            for timed in frames:
+                orientation = orientations.of(timed.frame)
+                self._newest = timed
+                false_timestamps += timed.jumped
+                if not self.is_skipped(timed.seconds):
+                    check_size(self.name, *orientation.size)
+                    self.damaged += timed.jumped
+                    gaps.add(timed.seconds)
+                    left += 1
+                    to_rgb = partial(orientation.to_image, timed.frame, colours)
+                    yield RawFrame(timed.seconds, timed.end_seconds, orientation.size, to_rgb)
+                self._count += 1
+        finally:  # also where reading stops early
+            self.notices += (*colours.notices(), *gaps.notices())
         if not left:
             if self._newest is None and not self._has_size():
                 raise InputError(f"the video {self.name} has no frames that can be decoded{_UNKNOWN_SIZE}; replace it")
             raise self.no_frames(0.0 if self._newest is None else self._newest.end_seconds)
-        self.notices += colours.notices()
-        self.notices += gaps.notices()
         if self.strict or not false_timestamps:  # false stamps make the declared duration doubtful too
             self._check_end()
 
