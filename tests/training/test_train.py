@@ -191,6 +191,9 @@ def test_a_run_is_not_resumed_with_other_batches(
         (["--optimization.weight-decay", ".inf"], "optimization.weight_decay is inf"),
         (["--mixup.mixup-alpha", ".nan"], "mixup.mixup_alpha is nan"),
         (["--model.overrides", '{"num_classes": 5}'], "choose the classes with data.classes"),
+        (["--model.overrides", "{ablation: even_odd}"], "cannot set ablation; give it as model.ablation"),
+        (["--model.overrides", "{preset: ifdd_small}"], "cannot set preset; give it as model.preset"),
+        (["--model.overrides", "{weights: kinetics400}"], "cannot set weights; give them as model.weights"),
         (["--augmentation.flip", "2"], "augmentation.flip"),
         (
             ["--model.overrides", '{"size": 32, "alignment": "landmarks"}'],

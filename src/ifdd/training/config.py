@@ -14,6 +14,15 @@ OF_MANIFEST = "manifest"
 """Value of ``data.classes`` that takes the names in the manifest."""
 
 
+NOT_OVERRIDES = {
+    "num_classes": "choose the classes with data.classes",
+    "preset": "give it as model.preset",
+    "ablation": "give it as model.ablation",
+    "weights": "give them as model.weights",
+}
+"""What ``model.overrides`` cannot set -> what to do instead."""
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """The model to train."""
@@ -32,9 +41,10 @@ class ModelConfig:
     """Other fields of the model's configuration to change, e.g. {size: 112, dropout: 0.2}."""
 
     def __post_init__(self) -> None:
-        """Check that the overrides leave the number of classes to the data."""
-        if "num_classes" in self.overrides:
-            raise InputError("model.overrides cannot set num_classes; choose the classes with data.classes")
+        """Check that the overrides are fields of the configuration that no other option sets."""
+        for name, remedy in NOT_OVERRIDES.items():
+            if name in self.overrides:
+                raise InputError(f"model.overrides cannot set {name}; {remedy}")
 
 
 @dataclass(frozen=True)

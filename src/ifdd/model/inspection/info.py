@@ -29,6 +29,13 @@ SCHEMA_VERSION = 1
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".tar", ".onnx")
 """Suffixes by which a word is a checkpoint of some kind, not a preset."""
 
+NOT_OVERRIDES = {
+    "preset": "give it as the model",
+    "ablation": "give it as --ablation",
+    "weights": "leave them out, because size and cost do not depend on them",
+}
+"""What ``--overrides`` cannot set -> what to do instead."""
+
 LINE = 58
 """Characters of a value that stand on one line."""
 
@@ -66,6 +73,9 @@ def info(
     """
     check_range("--batch-size", batch_size, at_least=1)
     check_range("--seconds", seconds, above=0)
+    for name, remedy in NOT_OVERRIDES.items():
+        if name in (overrides or {}):
+            raise InputError(f"--overrides cannot set {name}; {remedy}")
     if out is not None:
         out = expand(out)
         check_writable(out)
