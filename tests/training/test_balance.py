@@ -151,6 +151,15 @@ def test_soft_labels_need_votes() -> None:
         SoftLabels(clips(["happy", "fear"], ["", ""]))
 
 
+def test_a_vote_for_what_is_not_a_class_is_named_with_its_clip() -> None:
+    dataset = clips(["happy", "fear"], ["happy:9", "fear:5 tired:4"])
+    named = (
+        f"data.soft_labels: clip {dataset.samples[1].clip_id}, votes 'fear:5 tired:4': no class for the labels tired"
+    )
+    with pytest.raises(InputError, match=f"^{named}.*; or switch data.soft_labels off$"):
+        SoftLabels(dataset)
+
+
 @pytest.mark.parametrize("cutmix", [0.0, 1.0])
 def test_soft_labels_are_mixed_with_their_clips_and_smoothed(cutmix: float) -> None:
     smoothing = 0.1

@@ -336,7 +336,7 @@ class SoftLabels(Dataset[tuple[Tensor, Tensor]]):
         rows = torch.eye(len(clips.classes))[clips.targets]
         for index, sample in enumerate(clips.samples):
             if sample.votes:
-                rows[index] = torch.tensor(soft_label(sample.votes, clips.classes, clips.synonyms))
+                rows[index] = torch.tensor(_soft_label(sample, clips))
         self.targets: Float[Tensor, "clips classes"] = rows
 
     def __len__(self) -> int:
@@ -344,6 +344,14 @@ class SoftLabels(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, index: int) -> tuple[UInt8[Tensor, "3 time height width"], Float[Tensor, " classes"]]:
         return self.clips[index][0], self.targets[index]
+
+
+def _soft_label(sample: Sample, clips: ClipDataset) -> list[float]:
+    try:
+        return soft_label(sample.votes, clips.classes, clips.synonyms)
+    except InputError as error:
+        where = f"data.soft_labels: clip {sample.clip_id}, votes {sample.votes!r}"
+        raise InputError(f"{where}: {error}; or switch data.soft_labels off") from error
 
 
 class FilledUp(Dataset[tuple[Tensor, int]]):
