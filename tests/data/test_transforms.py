@@ -1,11 +1,14 @@
 import math
+import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 import kornia
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.requirements import Requirement
 
 from ifdd.data.transforms import AugmentationConfig, ClipAugmentation, Mixup, MixupConfig, rotate_hue
 from ifdd.errors import InputError
@@ -93,6 +96,13 @@ def test_the_crops_of_a_gpu_equal_those_of_a_cpu() -> None:
 def test_without_augmentation_the_clip_is_unchanged() -> None:
     clips = still_clips(2)
     assert torch.equal(ClipAugmentation(OFF)(clips), clips.float() / 255)
+
+
+def test_a_kornia_that_draws_rows_only_for_changed_clips_is_not_installed() -> None:
+    table = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    needed = {each.name: each.specifier for each in map(Requirement, table["optional-dependencies"]["train"])}
+    assert not needed["kornia"].contains("0.8.2")
+    assert needed["kornia"].contains(kornia.__version__)
 
 
 def test_the_seed_determines_the_result() -> None:

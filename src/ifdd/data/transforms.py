@@ -207,7 +207,8 @@ def _some_beyond_the_picture(
 
 
 _OF_ALL_CLIPS = ("order", "forward_input_shape")
-"""Entries that kornia has once per batch; the others have one row per frame of each clip."""
+"""Entries that kornia has once per batch; the others have one row per frame of each clip, since 0.9 of unchanged ones
+too."""
 
 
 def _parameters_of(drawn: Sequence[ParamItem], part: slice, time: int) -> list[ParamItem]:
