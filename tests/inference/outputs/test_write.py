@@ -29,6 +29,7 @@ from ifdd.inference.outputs.pictures.plot import plot_timeline
 from ifdd.inference.outputs.pictures.render import draw_frames
 from ifdd.inference.outputs.style import UNCERTAIN_COLOUR, assign_rows, class_colours
 from ifdd.inference.outputs.write import FORMATS, file_name, parse_formats
+from ifdd.inference.recognizer import UNALIGNED_NOTICE
 from ifdd.synth.config import PRESETS
 from ifdd.synth.videos.story import StoryConfig, render_story
 from ifdd.video.frames import iter_frames, probe
@@ -44,7 +45,7 @@ FPS = Fraction(30000, 1001)
 
 def recognition(path: Path, times: list[float], end: float, faces: bool = True, notice: bool = False) -> Recognition:
     """Return results with frames at the given times: one person throughout, one in the second half."""
-    model = make_model(CLASSES, NOTICE if notice else "")
+    model = replace(make_model(CLASSES, NOTICE if notice else ""), description={"synthetic": notice})
     video = make_video(str(path), end, len(times))
     if not faces:
         return Recognition(video, model, ())
@@ -248,6 +249,15 @@ def test_every_format_reports_synthetic_training(tmp_path: Path, form: str) -> N
         assert set(pandas.read_csv(path)["notice"]) == {"trained on synthetic faces"}
     if form == "parquet":
         assert pyarrow.parquet.read_table(path).schema.metadata[b"notice"].decode() == NOTICE
+
+
+@pytest.mark.parametrize("form", ["csv", "frames", "parquet"])
+def test_tables_give_the_notice_of_a_model_that_was_trained_on_real_faces(tmp_path: Path, form: str) -> None:
+    result = recognition(tmp_path / "a.mp4", [0.0, 0.25, 0.5, 0.75], 1.0)
+    path = tmp_path / file_name("a", form)
+    replace(result, model=replace(result.model, notice=UNALIGNED_NOTICE)).write(path)
+    table = pandas.read_parquet(path) if form == "parquet" else pandas.read_csv(path)
+    assert set(table["notice"]) == {UNALIGNED_NOTICE}
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")  # a font without Chinese signs

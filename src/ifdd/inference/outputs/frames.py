@@ -12,7 +12,7 @@ from jaxtyping import Float64
 
 from ifdd.files import write_pieces
 from ifdd.inference.outputs.style import name_of
-from ifdd.inference.outputs.tables import SYNTHETIC, class_columns, unit_columns
+from ifdd.inference.outputs.tables import class_columns, row_notice, unit_columns
 from ifdd.inference.results import RecognizedTrack, Results, Windows
 from ifdd.inference.segments import time_course
 from ifdd.video.timestamps import TIME_TOLERANCE
@@ -58,7 +58,7 @@ def frame_lines(results: Results) -> Iterator[str]:
     """
     values = [*class_columns(results), *unit_columns(results)]
     yield _line([*_FIRST, *values, "quality", "notice"])
-    notice = SYNTHETIC if results.model.notice else ""
+    notice = row_notice(results.model)
     for track in results.tracks:
         for row in frame_rows(results, track):
             corners = [round(edge, 2) for edge in row.box]

@@ -11,7 +11,7 @@ import numpy as np
 
 from ifdd.errors import InputError
 from ifdd.files import write_pieces
-from ifdd.inference.results import FrameStatistics, RecognizedTrack, Results
+from ifdd.inference.results import FrameStatistics, ModelInfo, RecognizedTrack, Results
 from ifdd.parquet import write_parquet
 from ifdd.video.timestamps import TIME_TOLERANCE
 
@@ -55,10 +55,15 @@ def unit_columns(results: Results) -> list[str]:
     return [f"AU{number:02d}" for number in results.model.action_units]
 
 
+def row_notice(model: ModelInfo) -> str:
+    """Return the notice in every row: short where it is that of synthetic training."""
+    return SYNTHETIC if model.description.get("synthetic") else model.notice
+
+
 def timeline_rows(results: Results) -> Iterator[Row]:
     """Yield one row per window, by time, then by track; see ``Recognition.timeline_rows``."""
     tracks = {track.id: track for track in results.tracks}
-    notice = SYNTHETIC if results.model.notice else ""
+    notice = row_notice(results.model)
     files = results.video.files
     named = class_columns(results)
     for entry in results.timeline:
