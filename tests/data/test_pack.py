@@ -8,7 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
+from ifdd.data.dataset import ClipDataset
 from ifdd.data.manifest import Sample, read_manifest, write_manifest
 from ifdd.data.packs import writer
 from ifdd.data.packs.reader import Pack, verify_pack
@@ -83,6 +85,18 @@ def test_larger_frames_are_reduced_and_smaller_ones_kept(tmp_path: Path, path: P
     assert np.abs(pack.read_frames("wide")[1].astype(int) - expected).mean() < 4
     assert pack.read_frames("small").shape == (2, 20, 20, 3)
     assert all(pack.read_bytes(sample.clip_id, 0).startswith(b"\xff\xd8") for sample in samples)
+
+
+def test_frames_of_several_sizes_are_the_same_clip_from_a_pack(tmp_path: Path, path: Path) -> None:
+    folder = write_frame_folder(tmp_path / "frames", moving_frames(2, 40, 64), ".png")
+    higher = write_frame_folder(tmp_path / "higher", moving_frames(4, 60, 48), ".png")
+    for number, file in enumerate(image_files(higher)[2:], start=3):
+        file.rename(folder / f"{number}.png")
+    sample = Sample("a", folder, 4, "happy", "test")
+    packed = write_pack(path, [sample], quality=None)
+    clips = [ClipDataset(each, "dfew", 4, 32, crops=2)[0][0] for each in ([sample], packed)]
+    assert torch.equal(*clips)
+    assert np.array_equal(Pack(path).read_frames("a"), read_frames(folder))
 
 
 def test_uncompressed_frames_are_exact_and_videos_are_packed_too(tmp_path: Path, path: Path) -> None:
@@ -311,9 +325,9 @@ def test_inconsistent_clips_are_refused(tmp_path: Path, path: Path) -> None:
     with pytest.raises(InputError, match=r"has 12 frames, but the sample of clip 'a' says 13"):
         write_pack(path, [replace(sample, frames=13)])
     cv2.imwrite(str(sample.path / "5.jpg"), np.zeros((40, 32, 3), np.uint8))
-    write_pack(path, [sample])  # fitted into the first, without distortion
-    frame = Pack(path).read_frames("a")[4]
-    assert frame.shape == (32, 32, 3)
+    write_pack(path, [sample])  # each frame in its own size
+    assert [image.shape for image in Pack(path).read_images("a", [3, 4])] == [(32, 32, 3), (40, 32, 3)]
+    assert np.array_equal(Pack(path).read_frames("a"), read_frames(sample.path))
     with pytest.raises(InputError, match="clip 'a' has 12 frames in one sample and 11 in another"):
         write_pack(path, [sample, replace(sample, fold=1, frames=11)])
     with pytest.raises(InputError, match="is in the pack"):

@@ -169,7 +169,7 @@ class ClipDataset(Dataset[tuple[Tensor, int]]):
         """Read frames of a sample, resized and cropped, as colour planes."""
         sample, fit = self.samples[index], (self.size, self.crops)
         if sample.path in self._packs:
-            return colour_planes(fit_frames(self._packs[sample.path].read_frames(sample.clip_id, positions), *fit))
+            return colour_planes(fit_frames(self._packs[sample.path].read_images(sample.clip_id, positions), *fit))
         return colour_planes(fit_frames(read_images(sample.path, positions), *fit))
 
 

@@ -37,6 +37,7 @@ from jaxtyping import UInt8
 
 from ifdd.errors import InputError
 from ifdd.files import parse_json
+from ifdd.video.fitting import letterbox
 from ifdd.video.images import decode_image
 
 PACK_SUFFIX = ".pack"
@@ -116,7 +117,7 @@ class Pack:
     def read_frames(
         self, clip_id: str, indices: Sequence[int] | np.ndarray | None = None
     ) -> UInt8[np.ndarray, "frames height width 3"]:
-        """Read all or some of a clip's frames, in RGB.
+        """Read all or some of a clip's frames, in RGB, in one canvas as ``ifdd.video.read_frames``.
 
         Args:
             clip_id: as in the manifest.
@@ -125,9 +126,14 @@ class Pack:
         Raises:
             InputError: the pack has no such clip or frame, or is damaged.
         """
-        wanted = range(self.frames(clip_id)) if indices is None else [int(index) for index in indices]
+        images = self.read_images(clip_id, range(self.frames(clip_id)) if indices is None else indices)
+        canvas = max(image.shape[1] for image in images), max(image.shape[0] for image in images)
+        return np.stack([letterbox(image, canvas) for image in images])
+
+    def read_images(self, clip_id: str, indices: Sequence[int] | np.ndarray) -> list[UInt8[np.ndarray, "_ _ 3"]]:
+        """Read chosen frames as ``read_frames``, each in its own size."""
         name = f"{self.path}, clip {clip_id!r}, frame"
-        return np.stack([_decode(self.read_bytes(clip_id, index), f"{name} {index}") for index in wanted])
+        return [_decode(self.read_bytes(clip_id, int(index)), f"{name} {index}") for index in indices]
 
     def _place(self, clip_id: str) -> tuple[int, int, int]:
         try:

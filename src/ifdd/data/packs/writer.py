@@ -23,7 +23,6 @@ from ifdd.files import PARTIAL, atomic_path, parse_json, write_text
 from ifdd.processes import in_processes
 from ifdd.video.encode import encode_image
 from ifdd.video.fingerprint import source_stamp
-from ifdd.video.fitting import Size, letterbox
 from ifdd.video.frames import iter_frames
 from ifdd.video.images import decode_image, image_files, read_image_bytes, resize_shorter_side
 
@@ -75,8 +74,8 @@ def write_pack(
         The samples with the pack as path.
 
     Raises:
-        InputError: a frame cannot be read; a clip has another number of frames than its sample says, or frames of
-            several sizes; one clip id stands for two paths or leads out of the folder; or the folder contains something
+        InputError: a frame cannot be read; a clip has another number of frames than its sample says; one clip id
+            stands for two paths or leads out of the folder; or the folder contains something
             else or cannot be written.
     """
     path = Path(path)
@@ -290,12 +289,8 @@ def _encode_batch(clips: Sequence[Sample], *, size: int | None, quality: int | N
 
 
 def _encoded_frames(clip: Sample, size: int | None, quality: int | None) -> Iterator[bytes]:
-    """Yield the frames of one clip as encoded images of one size: that of the first, into which others are fitted."""
-    canvas: Size | None = None
-    for source, original in _source_frames(clip.path):
-        canvas = canvas or (original.shape[1], original.shape[0])
-        image = letterbox(original, canvas)
-        source = source if image is original else b""
+    """Yield the frames of one clip as encoded images, each of its own shape, as a ``ClipDataset`` reads them."""
+    for source, image in _source_frames(clip.path):
         if size is not None and min(image.shape[:2]) > size:
             yield _encode(resize_shorter_side(image, size), quality)
         elif quality is not None and source.startswith(_JPEG_START):
