@@ -121,3 +121,4 @@ def test_the_page_shows_changed_clips_and_minimal_pairs(runs: int, tmp_path: Pat
     chart = check_svg(base64.b64decode(images[0]["src"].partition(",")[2]).decode())
     assert "<blur>" in chart
     assert "reversal" in chart
+    assert "none" in chart  # the unchanged clips, on the axis

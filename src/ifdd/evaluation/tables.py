@@ -1,6 +1,11 @@
-"""Cells and tables that all reports share."""
+"""Texts, cells and tables that all reports share."""
 
 from collections.abc import Iterable, Sequence
+
+from ifdd.names import printable
+
+LONGEST = 28
+"""Most characters of a name in a chart; the tables below have the whole name."""
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -18,3 +23,9 @@ def percent_range(interval: Sequence[float]) -> str:
     """Return an interval in percent; "to" keeps negative ends readable."""
     low, high = interval
     return f"{100 * low:.1f} to {100 * high:.1f}"
+
+
+def short_name(name: str) -> str:
+    """Return a name for a chart: what cannot be shown is spelt out, and a long one is shortened in the middle."""
+    shown = printable(name)
+    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST // 2 - 1]}...{shown[-(LONGEST // 2 - 2) :]}"

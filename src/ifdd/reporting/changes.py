@@ -1,45 +1,14 @@
 """Scores on changed clips and on minimal pairs: what the predictions depend on."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from ifdd.evaluation.bootstrap import Interval
 from ifdd.evaluation.stress.report import UNCHANGED
 from ifdd.evaluation.tables import percent, percent_range
-from ifdd.pages.pictures import CYCLE
 from ifdd.records import ChangeRecord, Estimate, PairsRecord, StressCurve, StressRecord
-from ifdd.reporting.charts import DASHES, MARKERS, panels_in_rows, short_name
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 HEADER = ("WAR %", "UAR %", "difference of WAR, points", "other prediction %")
 """Columns of a condition."""
-
-
-def draw_stress(runs: Mapping[str, StressRecord]) -> "Figure":
-    """Draw WAR over the strength of each change, with its interval; the dotted line is that of the unchanged clips.
-
-    Args:
-        runs: name of the run -> its result; at least one.
-    """
-    names = list(dict.fromkeys(curve.name for record in runs.values() for curve in record.curves))
-    figure, panels = panels_in_rows(len(names))
-    for axes, name in zip(panels, names, strict=True):
-        for number, record in enumerate(runs.values()):
-            for curve in record.curves:
-                if curve.name == name:
-                    _line(axes, curve, record, number)
-        axes.set_title(short_name(name), fontsize="medium")
-        axes.set_ylim(0, 102)
-        axes.grid()
-    for number, name in enumerate(runs):
-        style = (DASHES[number % len(DASHES)], MARKERS[number % len(MARKERS)])
-        panels[0].plot([], [], style[0], marker=style[1], color=CYCLE[number % len(CYCLE)], label=short_name(name))
-    if len(runs) > 1:
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
-    return figure
 
 
 def stress_rows(runs: Mapping[str, StressRecord]) -> tuple[list[str], list[list[str]]]:
@@ -76,22 +45,6 @@ def stress_words(runs: Mapping[str, StressRecord]) -> str:
                 f"{curve.name} ({_strength(curve, point.strength)})"
             )
     return "; ".join(words)
-
-
-def _line(axes: "Axes", curve: StressCurve, record: StressRecord, number: int) -> None:
-    colour = CYCLE[number % len(CYCLE)]
-    strengths = [point.strength for point in curve.points]
-    scores = [point.result.war for point in curve.points]
-    axes.axhline(100 * record.war.value, color=colour, ls=":", lw=1)
-    marker, dash = MARKERS[number % len(MARKERS)], DASHES[number % len(DASHES)]
-    values = [100 * score.value for score in scores]
-    axes.plot(strengths, values, color=colour, marker=marker, ls=dash, markersize=4)
-    for strength, score in zip(strengths, scores, strict=True):
-        if score.low is not None and score.high is not None:
-            axes.vlines(strength, 100 * score.low, 100 * score.high, color=colour, lw=1)
-    axes.set_xlabel(short_name(curve.unit), fontsize="small")
-    if len(strengths) == 1:
-        axes.set_xticks([])
 
 
 def _strength(curve: StressCurve, strength: float) -> str:

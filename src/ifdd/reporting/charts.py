@@ -1,6 +1,5 @@
 """The charts of a report, as matplotlib figures in the colours of the page, see ``ifdd.pages.themed``."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -8,7 +7,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from ifdd.evaluation.bootstrap import Interval
-from ifdd.names import printable
+from ifdd.evaluation.tables import short_name
 from ifdd.pages.pictures import CYCLE
 from ifdd.records import ReliabilityBin
 
@@ -24,9 +23,6 @@ WIDTH = 4.8
 
 STRONGEST = 130
 """Share in % that would get the full colour in a confusion matrix; below it, the numbers on it can be read."""
-
-LONGEST = 28
-"""Most characters of a name in a chart; the tables below have the whole name."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 """Markers of the runs, so that colour is not needed to tell them apart."""
@@ -163,20 +159,6 @@ def draw_lines(panels: Mapping[str, Sequence[Line]], best: int | None) -> "Figur
     return figure
 
 
-def panels_in_rows(count: int) -> tuple["Figure", list["Axes"]]:
-    """Return a figure with panels, two in a row, and the panels; all share the vertical axis."""
-    from matplotlib.figure import Figure
-
-    rows = math.ceil(count / 2)
-    figure = Figure(figsize=(WIDTH, 0.4 + 1.9 * rows), layout="constrained")
-    panels = list(figure.subplots(rows, 2, squeeze=False, sharey=True).flat)
-    for axes in panels[count:]:
-        axes.set_visible(False)
-    for axes in panels[::2]:
-        axes.set_ylabel("WAR in %")
-    return figure, panels[:count]
-
-
 def _figure(
     width: float, height: float, rows: int = 1, heights: Sequence[float] | None = None
 ) -> tuple["Figure", list["Axes"]]:
@@ -193,9 +175,3 @@ def _point(axes: "Axes", bar: Bar | None, place: float, marker: int, colour: str
     if bar.interval is not None:
         axes.hlines(place, 100 * bar.interval.low, 100 * bar.interval.high, color=colour, lw=2)
     axes.plot(100 * bar.value, place, MARKERS[marker % len(MARKERS)], color=colour)
-
-
-def short_name(name: str) -> str:
-    """Return a name for a chart: what cannot be shown is spelt out, and a long one is shortened in the middle."""
-    shown = printable(name)
-    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST // 2 - 1]}...{shown[-(LONGEST // 2 - 2) :]}"

@@ -11,12 +11,13 @@ from ifdd.evaluation.calibration.reliability import reliability_words
 from ifdd.evaluation.crossval_report import crossval_protocol_rows
 from ifdd.evaluation.groups.report import group_rows, method_words
 from ifdd.evaluation.report import protocol_rows
+from ifdd.evaluation.stress.picture import plot_curves
 from ifdd.evaluation.stress.report import pairs_notes, stress_notes
 from ifdd.evaluation.tables import percent, percent_range
 from ifdd.pages import Picture, render, themed
 from ifdd.records import NOT_RECORDED, StressRecord
-from ifdd.reporting.changes import draw_stress, pairs_rows, stress_rows, stress_words
-from ifdd.reporting.charts import draw_confusion, draw_recalls, draw_reliability, draw_scores
+from ifdd.reporting.changes import pairs_rows, stress_rows, stress_words
+from ifdd.reporting.charts import WIDTH, draw_confusion, draw_recalls, draw_reliability, draw_scores
 from ifdd.reporting.curves import draw_training, training_table
 from ifdd.reporting.gallery import Card, Gallery
 from ifdd.reporting.pairs import Pair, pair_runs
@@ -254,9 +255,9 @@ def _stress_chart(runs: Mapping[str, StressRecord]) -> Chart | None:
         return None
     words = stress_words(runs)
     return Chart(
-        _drawn(draw_stress, runs),
+        _drawn(plot_curves, runs, 2, (WIDTH / 2, 1.9)),
         f"Accuracy on changed clips. {words}.",
-        f"WAR on changed clips; lines are intervals, dotted are the unchanged clips. {words}.",
+        f"WAR on changed clips; vertical lines are intervals, none is the unchanged clip. {words}.",
         Table("Scores on changed clips", *stress_rows(runs)),
     )
 

@@ -3,8 +3,10 @@
 import io
 from dataclasses import replace
 
+import matplotlib
 import numpy as np
 import pytest
+from matplotlib.rcsetup import cycler
 
 from ifdd.evaluation.stress.picture import plot_curves
 from ifdd.records import ChangeRecord, Estimate, StressCurve, StressPoint, StressRecord
@@ -55,5 +57,15 @@ def test_each_model_has_a_line_in_each_panel_and_a_name() -> None:
     assert [area.get_title(loc="left") for area in shown] == ["gamma", "noise"]
     assert all(len(area.containers) == 2 for area in shown)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["_full $1$", "frames"]
+    with matplotlib.rc_context({"axes.prop_cycle": cycler(color=["#123456", "#654321"])}):
+        other = plot_curves({"a": record(0.8, "noise", (10.0, 20.0)), "b" * 40: two}, columns=1)
+    assert [area.get_title(loc="left") for area in other.axes] == ["noise", "gamma"]
+    assert [len(area.containers) for area in other.axes] == [2, 1], "the first model has no gamma"
+    assert [len(np.asarray(line.get_xdata())) for line in other.axes[0].lines if str(line.get_marker()) in "os"] == [
+        3,
+        2,
+    ]
+    assert [text.get_text() for text in other.legends[0].get_texts()] == ["a", "bbbbbbbbbbbbb...bbbbbbbbbbbb"]
+    assert other.axes[1].containers[0][0].get_color() == "#654321"
     figure.savefig(io.BytesIO(), format="png")
     assert not any(text.get_parse_math() for text in figure.legends[0].get_texts())
