@@ -16,10 +16,10 @@ from starlette.websockets import WebSocketDisconnect
 from ifdd.app.guard import Guard
 from ifdd.app.server import create_app
 from ifdd.app.session import Session
-from ifdd.inference import Recognition
+from ifdd.inference import Recognition, Segment, TimelineEntry
 from tests.app.conftest import session_of
 from tests.helpers.processes import wait_until
-from tests.helpers.results import make_model, make_video
+from tests.helpers.results import make_model, make_track, make_video
 
 PORT = 8765
 HERE = f"http://127.0.0.1:{PORT}"
@@ -240,6 +240,37 @@ def test_everything_of_a_session_is_deleted_at_its_end(drawn: Path) -> None:
         assert list(place.rglob("a.mp4"))
         assert place.stat().st_mode & 0o077 == 0
     assert not place.exists()
+
+
+def test_dropped_results_and_their_corrections_are_kept_with_the_others(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    segment = Segment(1, 0.0, 2.0, "happy", 0.8)
+    entries = [TimelineEntry(1, 0.0, 1.0, (1.0,)), TimelineEntry(1, 1.0, 2.0, (1.0,))]
+    tracks = (make_track(1, 0.0, 2.0, entries=entries, segments=[segment]),)
+    Recognition(make_video("party.mp4", 2.0, 50), make_model(("happy",)), tracks).write(tmp_path / "party.json")
+    content = (tmp_path / "party.json").read_bytes()
+    kept.mkdir()
+    (kept / "party.json").write_text("another file")
+    correction = {"track": 1, "start_seconds": 0.0, "end_seconds": 2.0, "label": "happy", "comment": "laughs"}
+    for end in (True, False):
+        with session_of(None, kept) as session:
+            client = new_client(session)
+            client.get(f"/?token={TOKEN}")
+            client.headers["origin"] = HERE
+            id = client.put("/api/uploads?name=party.json", content=content).json()["id"]
+            view = client.get(f"/api/results/{id}/view").json()
+            assert (view["name"], view["is_kept"], len(view["corrections"])) == ("party-2", True, int(not end))
+            assert client.put(f"/api/results/{id}/corrections", json=correction).json() == [correction]
+            assert not list(session.places.uploads.iterdir())
+    assert {path.name for path in kept.iterdir()} == {"party.json", "party-2.json", "party-2.corrections.json"}
+    assert (kept / "party-2.json").read_bytes() == content
+
+
+def test_the_page_says_which_corrections_are_not_kept(page: TestClient, session: Session, tmp_path: Path) -> None:
+    Recognition(make_video("sea.mp4", 2.0, 50), make_model(("happy",)), ()).write(tmp_path / "sea.json")
+    id = page.put("/api/uploads?name=sea.json", content=(tmp_path / "sea.json").read_bytes()).json()["id"]
+    assert page.get(f"/api/results/{id}/view").json()["is_kept"] is False
+    assert page.get(f"/api/results/{id}").json()["tracks"] == []
 
 
 # from a video to a table

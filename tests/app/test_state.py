@@ -14,6 +14,7 @@ import pytest
 
 from ifdd.app.corrections import Correction, load_corrections, save_correction
 from ifdd.app.frames import frame_jpeg
+from ifdd.app.library import Library
 from ifdd.app.live import LONGEST_MESSAGE, LiveSession
 from ifdd.app.places import Places, open_places
 from ifdd.app.queue import Queue, Task
@@ -21,6 +22,8 @@ from ifdd.app.uploads import clean_name
 from ifdd.errors import InputError
 from ifdd.faces.boxes import FaceBox
 from ifdd.files import file_sha256
+from ifdd.inference.batch.jobs import Job
+from ifdd.inference.batch.ledger import Ledger
 from ifdd.inference.pipeline import Progress
 from ifdd.inference.results import TimelineEntry
 from ifdd.inference.stream import Stream
@@ -201,6 +204,15 @@ def test_folders_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     for folder, results in ((tmp_path / "nowhere", None), (tmp_path / "file", None), (None, tmp_path / "file")):
         with pytest.raises(InputError, match="folder"), open_places(folder, results):
             pass
+
+
+def test_a_folder_of_images_is_a_video_and_a_folder_of_results_is_none(tmp_path: Path) -> None:
+    images, plots = write_frame_folder(tmp_path / "images", moving_frames(3)), tmp_path / "plots"
+    write_frame_folder(plots, moving_frames(1))
+    Ledger(plots, "").add(Job("1.mp4", "1"), None, [plots / "1.png"])
+    for folder, names in ((images, ["images"]), (plots, []), (tmp_path, ["images"])):
+        with open_places(folder, None) as places:
+            assert [entry.name for entry in Library(places).videos()] == names
 
 
 @pytest.mark.parametrize("name", ["", "..", "/", "a/..", ". .", "\\"])

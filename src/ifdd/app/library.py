@@ -5,14 +5,17 @@ import os
 import shutil
 import threading
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from ifdd.analysis.reading import find_results
-from ifdd.app.corrections import ENDING
+from ifdd.app.corrections import ENDING, corrections_path
 from ifdd.app.places import Places
 from ifdd.errors import InputError
-from ifdd.inference.batch.search import VideoSearch
+from ifdd.files import atomic_path, exists, file_sha256
+from ifdd.inference.batch.search import VideoSearch, is_folder_of_images
 from ifdd.inference.recognition import Recognition
+from ifdd.names import Disk
 from ifdd.video.paths import is_video_file
 
 
@@ -38,6 +41,7 @@ class Library:
         self._found: dict[str, Entry] = {}
         self._videos: dict[str, Path] = {}  # id of results -> the dropped video
         self._lock = threading.Lock()
+        self._opening = threading.Lock()
 
     def videos(self) -> list[Entry]:
         """Search the user's folder for videos; links that lead out of it are left out.
@@ -50,15 +54,16 @@ class Library:
             return []
         found = VideoSearch(self._places.results).find(str(folder))
         paths = [(Path(video), name) for video, name in found]
-        return [
-            self._keep(path, name) for path, name in paths if path != folder and self._places.confine(path) is not None
-        ]
+        if not is_folder_of_images(folder):  # the search gives back a folder without videos, too
+            paths = [(path, name) for path, name in paths if path != folder]
+        return [self._keep(path, name) for path, name in paths if self._places.confine(path) is not None]
 
     def results(self) -> list[Entry]:
         """Return the results of the session and those in the chosen folders, newest first."""
         entries = {}
         places = self._places
-        for folder in (places.results, places.opened, *([] if places.folder is None else [places.folder])):
+        folders = (places.results, places.opened, *([] if places.folder is None else [places.folder]))
+        for folder in dict.fromkeys(folders):
             for path in _results_in(folder):
                 if places.confine(path) is not None:
                     entry = self._keep(path, path.relative_to(folder).with_suffix("").as_posix())
@@ -66,20 +71,35 @@ class Library:
         return sorted(entries.values(), key=lambda entry: (-_modified(entry.path), entry.name))
 
     def open(self, path: Path, name: str) -> Entry:
-        """Take in results that were dropped on the page.
+        """Take in results that were dropped on the page, and delete the dropped file.
 
         Raises:
-            InputError: the file does not hold results.
+            InputError: the file does not hold results, or cannot be stored.
         """
-        target = self._places.opened / path.parent.name / name
-        target.parent.mkdir(exist_ok=True)
-        shutil.move(path, target)
         try:
-            Recognition.load(target)
+            Recognition.load(path)
+            with self._opening:
+                target = self._place_for(path, Path(name).stem)
+                if not exists(target):
+                    with atomic_path(target, private=True) as temporary:
+                        shutil.copyfile(path, temporary)
         except InputError as error:
-            shutil.rmtree(target.parent, ignore_errors=True)
-            raise InputError(str(error).replace(str(target), name)) from error
+            raise InputError(str(error).replace(str(path), name)) from error
+        finally:
+            shutil.rmtree(path.parent, ignore_errors=True)
         return self._keep(target, target.stem)
+
+    def _place_for(self, result: Path, name: str) -> Path:
+        """Return where dropped results go: to a free name, or to a file that holds the same."""
+        folder = self._places.opened
+        stem, content = Disk.of(folder).fit(name), file_sha256(result)
+        for number in count(1):
+            target = folder / f"{stem if number == 1 else f'{stem}-{number}'}.json"
+            if target.is_file() and file_sha256(target) == content:
+                break
+            if not (exists(target) or exists(corrections_path(target))):
+                break
+        return target
 
     def remember(self, result: Path, video: Path | None) -> Entry:
         """Take in new results.

@@ -35,8 +35,8 @@ class Places:
 
     @property
     def opened(self) -> Path:
-        """Where results go that were dropped on the page."""
-        return self.session / "opened"
+        """Where results go that were dropped on the page, and where their corrections lie."""
+        return self.kept_results or self.session / "opened"
 
     def confine(self, path: str | Path) -> Path | None:
         """Return where a path leads, links followed; None if that is outside of all folders.

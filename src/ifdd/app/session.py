@@ -78,6 +78,7 @@ class Session:
             "colours": _colours(recognition.classes),
             "corrections": [each.plain() for each in corrections],
             "corrections_file": corrections_path(entry.path).name,
+            "is_kept": not entry.path.is_relative_to(self.places.session),
             "corrections_trouble": trouble,
         }
 

@@ -18,8 +18,10 @@ export class CorrectionForm {
   load(result) {
     this.result = result;
     $("corrected").replaceChildren(...result.labels.map((label) => el("option", { value: label }, label)));
-    $("correction-place").textContent = `Corrections are saved beside the results, in ${result.view.corrections_file}; `
-      + "the results stay unchanged.";
+    const { corrections_file: file, is_kept: isKept } = result.view;
+    $("correction-place").textContent = isKept
+      ? `Corrections are saved beside the results, in ${file}; the results stay unchanged.`
+      : "The results and their corrections are deleted when the program ends; download the corrections.";
     this.choose(null);
   }
 

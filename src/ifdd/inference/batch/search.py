@@ -178,6 +178,11 @@ def attempts_in(folder: Path) -> Iterator[dict[str, object]]:
             yield attempt
 
 
+def is_folder_of_images(folder: Path) -> bool:
+    """Whether a folder contains images that are not results of earlier runs, and no videos."""
+    return _is_folder_of_images(folder, _results_in(folder, [LEDGER]))
+
+
 def _is_folder_of_images(folder: Path, results: Collection[str] = ()) -> bool:
     """Whether a folder contains images that are not results, and no videos."""
     try:
