@@ -148,6 +148,15 @@ def test_assumed_rates_are_not_known(manifest: Path) -> None:
         assert timing_record(clips, DatasetRecord("ab", None, None, rates=found)).known is known
 
 
+@pytest.mark.parametrize(("fraction", "parts"), [(0.1, 10), (0.3, 3), (0.35, 3), (0.4, 2), (0.5, 2)])
+def test_the_share_held_out_is_one_of_equal_parts(fraction: float, parts: int) -> None:
+    samples = [Sample(str(i), Path("x"), 16, "happy", "train") for i in range(60)]
+    assert len(hold_out(samples, fraction, seed=0)[1]) == 60 // parts
+    message = f"^cannot hold out 1/{parts} of the training clips by subject: there are only 1 subjects"
+    with pytest.raises(InputError, match=message):
+        hold_out(samples[:1], fraction, seed=0)
+
+
 @pytest.mark.parametrize("processes", [1, 2, 4])
 def test_several_processes_count_each_clip_once(manifest: Path, processes: int) -> None:
     loaded: Counter[int] = Counter()

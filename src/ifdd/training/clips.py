@@ -40,7 +40,7 @@ def hold_out(samples: Sequence[Sample], fraction: float, seed: int) -> tuple[lis
 
     Args:
         samples: the training subset.
-        fraction: approximate share of the clips to hold out.
+        fraction: share of the clips to hold out, to the nearest 1 / n, where n is at least 2.
         seed: seed of the shuffle.
 
     Returns:
@@ -53,7 +53,7 @@ def hold_out(samples: Sequence[Sample], fraction: float, seed: int) -> tuple[lis
     parts = max(2, round(1 / fraction))
     if len(set(subjects)) < parts:
         raise InputError(
-            f"cannot hold out {fraction:.0%} of the training clips by subject: there are only {len(set(subjects))} "
+            f"cannot hold out 1/{parts} of the training clips by subject: there are only {len(set(subjects))} "
             "subjects; raise data.validation_fraction or add a validation subset to the manifest"
         )
     # without shared subjects, groups would give the same result but take longer (16 s for FERV39k)
@@ -66,7 +66,7 @@ def hold_out(samples: Sequence[Sample], fraction: float, seed: int) -> tuple[lis
             train, validation = next(splitter.split(np.zeros(len(samples)), labels, None if alone else subjects))
     except ValueError as error:
         raise InputError(
-            f"cannot hold out {fraction:.0%} of {len(samples)} training clips by subject: every class is too small; "
+            f"cannot hold out 1/{parts} of {len(samples)} training clips by subject: every class is too small; "
             "raise data.validation_fraction or add a validation subset to the manifest"
         ) from error
     trained = {labels[index] for index in train}

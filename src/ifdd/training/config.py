@@ -79,7 +79,8 @@ class DataConfig:
     """Frames of a validation clip: uniform_segments takes the centre frame of each of equal segments of the video;
     random_clip takes the middle clip."""
     validation_fraction: float = 0.1
-    """Share of the training subset to hold out, by subject, if the manifest has no validation subset."""
+    """Share of the training subset to hold out, by subject, if the manifest has no validation subset: one of n equal
+    parts, where n is 1 / validation_fraction rounded. So 0.3 holds out a third, 0.4 half of the clips."""
     class_balance: float = 0.0
     """Strength of class-balanced sampling: 0 draws every clip once per epoch, 1 draws all classes equally often, 0.5
     draws in proportion to the square root of the class sizes."""
