@@ -53,6 +53,14 @@ def test_no_two_recipes_write_to_the_same_folder() -> None:
     assert {options_of(recipe).out for recipe in RECIPES} == {Path("runs", recipe.stem) for recipe in RECIPES}
 
 
+@pytest.mark.parametrize("name", ["dfew_vit", "dfew_mae"])
+def test_a_recipe_of_others_names_the_augmentation_that_it_leaves_off(name: str) -> None:
+    recipe = CONFIGS / f"{name}.yaml"
+    comment = " ".join(line.strip("# ") for line in recipe.read_text().splitlines() if line.startswith("#"))
+    assert "augmentation.erasing fills smaller ones with grey, and is off here" in comment
+    assert options_of(recipe).augmentation.erasing == 0
+
+
 def test_the_larger_face_model_differs_in_backbone_size_and_training() -> None:
     plain, large = options_of(CONFIGS / "face.yaml"), options_of(CONFIGS / "face.yaml", CONFIGS / "face_large.yaml")
     assert large.model == replace(plain.model, preset="ifdd_s3d", overrides=plain.model.overrides | {"size": 128})
