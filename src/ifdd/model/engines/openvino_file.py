@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -43,10 +44,12 @@ def start(path: Path, threads: int) -> Started:
     }
     model = _read(path)
     compiled = _core(path).compile_model(model, "CPU", settings)
+    free = Lock()
 
     def run(clips: np.ndarray) -> Sequence[np.ndarray]:
-        found = compiled(clips)
-        return [found[index] for index in range(len(found))]
+        with free:  # its only request refuses a second thread while it is busy
+            found = compiled(clips)
+            return [found[index] for index in range(len(found))]
 
     return Started(run, tuple(size.get_length() for size in list(model.input().partial_shape)[1:]))
 
