@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas
@@ -172,6 +173,17 @@ def test_results_of_two_models_give_a_warning(tmp_path: Path, capsys: pytest.Cap
     (tmp_path / "two.json").write_text(text.replace('"name": "ifdd_tiny"', '"name": "ifdd_small"'))
     summarize(tmp_path, tmp_path / "out.csv")
     assert "2 models (ifdd_small, ifdd_tiny)" in " ".join(capsys.readouterr().err.split())
+
+
+def test_results_of_other_class_weights_give_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, weights in (("one", {}), ("two", {"sad": 2.0, "happy": 0.5})):
+        model = replace(make_model(CLASSES), class_weights=weights)
+        Recognition(make_video(f"{name}.mp4", 10.0, 100), model, (person(1, SEGMENTS),)).write(
+            tmp_path / f"{name}.json"
+        )
+    summarize(tmp_path, tmp_path / "out.csv")
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "2 models (ifdd_tiny, ifdd_tiny with class weights happy 0.5, sad 2); compare people only within" in shown
 
 
 @pytest.mark.parametrize(

@@ -115,16 +115,17 @@ def _check_outputs(out: Path, plot: Path | None) -> None:
 
 
 def _warn_of_mixture(summaries: Sequence[Summary]) -> None:
-    """Warn if results come from several models: their numbers do not compare."""
-    models = {
-        each.results.model.checkpoint_sha256 or each.results.model.name: each.results.model.checkpoint
-        or each.results.model.name
-        for each in summaries
-    }
+    """Warn if results come from several models, or one with several class weights: their numbers do not compare."""
+    models = {}
+    for model in (each.results.model for each in summaries):
+        weights, name = tuple(sorted(model.class_weights.items())), model.checkpoint or model.name
+        words = ", ".join(f"{label} {weight:g}" for label, weight in weights)
+        key = (model.checkpoint_sha256 or model.name, weights)
+        models[key] = f"{name} with class weights {words}" if weights else name
     if len(models) > 1:
         error_console.print(
             f"warning: the results come from {len(models)} models ({listed(sorted(models.values()), 4)}); compare "
-            "people only within one of them, see the column checkpoint",
+            "people only within one of them, see the column checkpoint, and model.class_weights in the .json files",
             highlight=False,
             markup=False,
             soft_wrap=True,
