@@ -123,7 +123,7 @@ def estimate_of(actual: np.ndarray, resampled: np.ndarray, units: int) -> Estima
 
 
 def bootstrap(
-    folds: Sequence[Int64[np.ndarray, "*subjects targets predictions"]], resamples: int = RESAMPLES, seed: int = SEED
+    folds: Sequence[Int64[np.ndarray, "... targets predictions"]], resamples: int = RESAMPLES, seed: int = SEED
 ) -> Bootstrap:
     """Return the intervals of WAR and UAR for each fold, for the means over the folds, and for all clips together.
 
@@ -154,7 +154,7 @@ def bootstrap(
 
 
 def _resample_fold(
-    fold: Int64[np.ndarray, "*subjects targets predictions"], resamples: int, rng: np.random.Generator
+    fold: Int64[np.ndarray, "... targets predictions"], resamples: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the recognised clips and all clips (resamples, targets) of each class, for each resample."""
     right, total = fold.diagonal(axis1=-2, axis2=-1), fold.sum(axis=-1)
