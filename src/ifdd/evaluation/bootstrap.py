@@ -7,7 +7,7 @@ the unit is drawn. The intervals cover the random choice of the test clips; they
 seed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -85,20 +85,18 @@ def units_of(clip_ids: Sequence[str], subjects: Sequence[str]) -> Units:
     return Units(kind, np.array([places[name] for name in names], np.int64), len(places))
 
 
-def draw_weights(units: int, resamples: int, seed: int | np.random.Generator) -> list[np.ndarray]:
-    """Return how often each unit (column) is drawn in each resample (row), in parts of some resamples each."""
+def draw_weights(units: int, resamples: int, seed: int | np.random.Generator) -> Iterator[np.ndarray]:
+    """Yield how often each unit (column) is drawn in each resample (row), in parts of some resamples each."""
     rng = np.random.default_rng(seed)
     rows = max(1, _DRAWN_AT_ONCE // units)
-    parts = []
     for start in range(0, resamples, rows):
         count = min(rows, resamples - start)
         drawn = rng.integers(units, size=(count, units)) + units * np.arange(count)[:, None]
-        parts.append(np.bincount(drawn.ravel(), minlength=count * units).reshape(count, units).astype(np.uint16))
-    return parts
+        yield np.bincount(drawn.ravel(), minlength=count * units).reshape(count, units).astype(np.uint16)
 
 
 def resample(
-    weights: Sequence[np.ndarray], sums: Float64[np.ndarray, "units columns"]
+    weights: Iterable[np.ndarray], sums: Float64[np.ndarray, "units columns"]
 ) -> Float64[np.ndarray, "resamples columns"]:
     """Return the sums of each resample, from those of the units and the weights of ``draw_weights``."""
     return np.concatenate([part.astype(np.float64) @ sums for part in weights])

@@ -45,7 +45,7 @@ def slow_scores(unchanged: np.ndarray, changed: np.ndarray, targets: np.ndarray)
 
 def test_everything_agrees_with_scoring_resampled_lists_of_clips() -> None:
     unchanged, changed, targets, units = invented()
-    weights = draw_weights(12, 200, seed=3)
+    weights = list(draw_weights(12, 200, seed=3))
     found = compare(unchanged, changed, targets, Units("subjects", units, 12), weights)
     expected = slow_scores(unchanged, changed, targets)
     resampled = []
@@ -62,7 +62,7 @@ def test_everything_agrees_with_scoring_resampled_lists_of_clips() -> None:
 
 def test_equal_predictions_differ_by_nothing_for_certain() -> None:
     unchanged, _, targets, units = invented()
-    found = compare(unchanged, unchanged, targets, Units("subjects", units, 12), draw_weights(12, 50, seed=0))
+    found = compare(unchanged, unchanged, targets, Units("subjects", units, 12), list(draw_weights(12, 50, seed=0)))
     for estimate in (found.war_difference, found.uar_difference, found.changed, found.distance):
         assert estimate == Estimate(0.0, None, None)
     assert found.war.low is not None
@@ -76,7 +76,9 @@ def test_pairing_makes_the_interval_of_a_difference_narrow() -> None:
     unchanged = np.where(right[:, None], [0.9, 0.1], [0.1, 0.9])
     changed = unchanged.copy()
     changed[np.flatnonzero(right)[:6]] = [0.1, 0.9]
-    found = compare(unchanged, changed, targets, Units("clips", np.arange(200), 200), draw_weights(200, 400, seed=0))
+    found = compare(
+        unchanged, changed, targets, Units("clips", np.arange(200), 200), list(draw_weights(200, 400, seed=0))
+    )
 
     def width(estimate: Estimate) -> float:
         assert estimate.low is not None

@@ -72,7 +72,7 @@ def score_groups(
     subjects = ["" if grouping.column == "subject" else sample.subject for sample in samples]
     units = units_of([sample.clip_id for sample in samples], subjects)
     sums = _sums_of_clips(probabilities, targets)
-    weights = draw_weights(units.number, resamples, seed)
+    weights = list(draw_weights(units.number, resamples, seed))
     everywhere = np.ones(len(targets), bool)
     groups = [
         _group(name, grouping.of_clip == place, units, sums, weights, classes, probabilities)

@@ -83,7 +83,7 @@ def evaluate_pairs(
     owners = {sample.attributes[PAIR].strip(): sample.subject for sample in samples}
     places_of = {pair: place for place, pair in enumerate(owners)}
     units = units_of(list(owners), list(owners.values()))
-    weights = draw_weights(units.number, resamples, seed)
+    weights = list(draw_weights(units.number, resamples, seed))
     conditions = []
     for condition, places in members.items():
         shared = [pair for pair in places if pair in members[reference]]

@@ -115,7 +115,7 @@ def score_stressed(
         seed: seed of the resamples.
     """
     units = units_of([sample.clip_id for sample in samples], [sample.subject for sample in samples])
-    weights = draw_weights(units.number, resamples, seed)
+    weights = list(draw_weights(units.number, resamples, seed))
 
     def result(probabilities: np.ndarray) -> ChangeRecord:
         return compare(unchanged.probabilities, probabilities, unchanged.targets, units, weights)
