@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,10 @@ def test_a_run_resumes_without_the_file_of_its_initial_weights(
     begun = TrainingRecord.load(note, "").start
     assert begun is not None
     with pytest.raises(InputError, match=r"training\.json: the network's configuration is damaged"):
-        resumed_start(begun, note)
+        resumed_start(begun, 7, note)
+    intact = replace(begun, config=begun.config | {"frames": 16})
+    with pytest.raises(InputError, match=r"the run began with 7 classes, but data\.classes gives 6 now"):
+        resumed_start(intact, 6, note)
 
 
 def test_a_run_begun_before_an_option_existed_goes_on(recipe: Path, whole: Path, tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
     seed_everything(run.seed, verbose=False)
     classes = training_classes(data, manifest)
     if known is not None and known.start is not None and point is not None:
-        start = resumed_start(known.start, out / TrainingRecord.FILE)
+        start = resumed_start(known.start, len(classes), out / TrainingRecord.FILE)
     else:
         start = build_network(model, classes)
     network = start.network
