@@ -22,7 +22,7 @@ import pytest
 
 from ifdd.model import DEMONSTRATION
 from ifdd.synth import SynthConfig, render_clip
-from tests.helpers.processes import LIMIT_SECONDS, Running, started
+from tests.helpers.processes import LIMIT_SECONDS, Running, started, wait_until
 from tests.helpers.videos import write_video
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -40,6 +40,17 @@ DROP = """([name, content]) => {
     transfer.items.add(new File([bytes], name));
     document.getElementById("drop").dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true }));
 }"""
+
+HOLD_CAMERA = """() => {
+    const usual = navigator.mediaDevices.getUserMedia;
+    navigator.mediaDevices.getUserMedia = async (wish) => {
+        await new Promise((resolve) => { window.allowCamera = resolve; });
+        navigator.mediaDevices.getUserMedia = usual;
+        window.camera = await usual.call(navigator.mediaDevices, wish);
+        return window.camera;
+    };
+}"""
+"""Let the next camera wait for ``window.allowCamera()``, as for an answer of the user."""
 
 
 @dataclass
@@ -121,6 +132,8 @@ def test_the_whole_path_in_a_browser(drawn: Path, tmp_path: Path) -> None:
         other.close()
 
         watch_frames(page)
+        choose_two_results(page)
+        leave_before_the_camera_is_allowed(page)
         show_live(page)
         assert [each for each in browser.complaints if not any(part in each for part in EXPECTED)] == []
 
@@ -237,6 +250,35 @@ def watch_frames(page: Any) -> None:
     page.get_by_role("button", name="Play").click()
     page.get_by_role("button", name="Play").wait_for()  # it has ended
     assert page.evaluate("document.getElementById('still').naturalWidth") == 112
+
+
+def choose_two_results(page: Any) -> None:
+    """A result that arrives late does not replace the one that was chosen after it."""
+    ids = {name: page.locator("#results option", has_text=name).get_attribute("value") for name in ("party", "old")}
+    place, held = f"**/api/results/{ids['party']}", list[Any]()
+    page.route(place, lambda route: held.append(route))
+    with page.expect_request(place):
+        page.locator("#results").select_option("party")
+    page.locator("#results").select_option("old")
+    title = page.get_by_role("heading", level=2, name="old")
+    title.wait_for()
+    with page.expect_response(place):
+        held[0].continue_()
+    page.wait_for_timeout(300)
+    assert title.is_visible()
+    page.unroute(place)
+
+
+def leave_before_the_camera_is_allowed(page: Any) -> None:
+    """A camera that is allowed after the user went to another place is switched off."""
+    page.get_by_role("link", name="Live").click()
+    page.evaluate(HOLD_CAMERA)
+    page.get_by_role("button", name="Start the camera").click()
+    wait_until(lambda: page.evaluate("window.allowCamera !== undefined"), "the question for the camera")
+    page.get_by_role("link", name="Analyze").click()
+    page.evaluate("window.allowCamera()")
+    off = "window.camera?.getTracks().every((track) => track.readyState === 'ended')"
+    wait_until(lambda: page.evaluate(off), "the camera to be off")
 
 
 def show_live(page: Any) -> None:

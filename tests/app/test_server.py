@@ -6,6 +6,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -306,6 +307,31 @@ def test_a_video_of_the_folder_becomes_a_table(page: TestClient, session: Sessio
 
     [again] = page.post("/api/queue", json=[id]).json()
     assert recognized(page, again)["seconds"] == 0  # done before: not read again
+
+
+def test_results_are_parsed_once_for_many_pieces_of_their_video(
+    page: TestClient, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video, result = make_video("one.mp4", 1.6, 16), session.places.results / "pieces.json"
+    Recognition(video, make_model(("happy",)), ()).write(result)
+    id = next(each["id"] for each in page.get("/api/results").json() if each["name"] == "pieces")
+    (session.places.results / "one.mp4").write_bytes(bytes(500))
+    usual, read = Recognition.load, list[Path]()
+
+    def load(path: Path) -> Recognition:
+        read.append(path)
+        return usual(path)
+
+    monkeypatch.setattr(Recognition, "load", load)
+    for first in (0, 100, 200):
+        piece = page.get(f"/api/results/{id}/video", headers={"range": f"bytes={first}-{first + 99}"})
+        assert (piece.status_code, len(piece.content)) == (206, 100)
+    assert len(read) == 1
+    Recognition(replace(video, damaged=3), make_model(("happy",)), ()).write(result)
+    assert page.get(f"/api/results/{id}").json()["video"]["damaged"] == 3
+    assert len(read) == 2
+    for path in (result, session.places.results / "one.mp4"):
+        path.unlink()
 
 
 def test_a_segment_is_corrected_beside_the_result(page: TestClient, session: Session, drawn: Path) -> None:

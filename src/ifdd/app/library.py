@@ -40,6 +40,7 @@ class Library:
         self._places = places
         self._found: dict[str, Entry] = {}
         self._videos: dict[str, Path] = {}  # id of results -> the dropped video
+        self._newest: tuple[tuple[str, int, int], Recognition] | None = None
         self._lock = threading.Lock()
         self._opening = threading.Lock()
 
@@ -68,7 +69,7 @@ class Library:
                 if places.confine(path) is not None:
                     entry = self._keep(path, path.relative_to(folder).with_suffix("").as_posix())
                     entries[entry.id] = entry
-        return sorted(entries.values(), key=lambda entry: (-_modified(entry.path), entry.name))
+        return sorted(entries.values(), key=lambda entry: (-_stamp(entry.path)[0], entry.name))
 
     def open(self, path: Path, name: str) -> Entry:
         """Take in results that were dropped on the page, and delete the dropped file.
@@ -132,16 +133,21 @@ class Library:
         return self._entry(id, "result")
 
     def load(self, id: str) -> Recognition:
-        """Read results.
+        """Read results; the newest ones are kept, because a player asks for a video piece by piece.
 
         Raises:
             InputError: they are gone or damaged.
         """
         entry = self.result(id)
-        try:
-            return Recognition.load(entry.path)
-        except InputError as error:
-            raise InputError(str(error).replace(str(entry.path), entry.path.name)) from error
+        key = (id, *_stamp(entry.path))
+        newest = self._newest
+        if newest is None or newest[0] != key:
+            try:
+                newest = key, Recognition.load(entry.path)
+            except InputError as error:
+                raise InputError(str(error).replace(str(entry.path), entry.path.name)) from error
+            self._newest = newest
+        return newest[1]
 
     def video_of(self, id: str, recognition: Recognition) -> Path | None:
         """Return the video of results, if it is there and in a chosen folder; results may name any file."""
@@ -172,8 +178,10 @@ def _results_in(folder: Path) -> list[Path]:
         return []
 
 
-def _modified(path: Path) -> float:
+def _stamp(path: Path) -> tuple[int, int]:
+    """Return when a file was changed, in nanoseconds, and its size; zeros if it is gone."""
     try:
-        return path.stat().st_mtime
+        status = path.stat()
     except OSError:
-        return 0.0
+        return 0, 0
+    return status.st_mtime_ns, status.st_size

@@ -9,6 +9,7 @@ const SMOOTHING = 0.1;
 const SAID_MS = 4000; // at most one change of an expression is read out in this time
 let about = null;
 let session = null;
+let turn = 0; // changes with each start and stop, so that a camera that is allowed too late stays off
 
 export function begin(theAbout) {
   about = theAbout;
@@ -29,13 +30,19 @@ async function start() {
     return;
   }
   $("live-start").disabled = true;
+  const own = ++turn;
   let camera;
   try {
     camera = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: WIDTH } }, audio: false });
   } catch (error) {
+    if (own !== turn) return;
     const denied = error.name === "NotAllowedError";
     complain(denied ? "The browser was not allowed to use the camera." : "No camera was found, or another program uses it.");
     $("live-start").disabled = false;
+    return;
+  }
+  if (own !== turn) {
+    camera.getTracks().forEach((track) => track.stop());
     return;
   }
   session = new Session(camera);
@@ -44,6 +51,7 @@ async function start() {
 }
 
 function stop(text) {
+  turn += 1;
   session?.close();
   session = null;
   $("live-start").disabled = false;

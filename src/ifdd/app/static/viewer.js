@@ -11,6 +11,7 @@ import { Timeline } from "./timeline.js";
 let about = null;
 let result = null;
 let chosen = null;
+let entered = 0; // counts, so that a late answer does not replace what was chosen after it
 let player, timeline, list, filters, form;
 
 export function begin(theAbout) {
@@ -26,15 +27,17 @@ export function begin(theAbout) {
 }
 
 export async function enter(id) {
+  const turn = ++entered;
   await attempt(async () => {
     const results = await get("/api/results");
+    if (turn !== entered) return;
     $("results").replaceChildren(...results.map((each) => el("option", { value: each.id }, each.name)));
     $("viewer-empty").hidden = results.length > 0;
     $("results").parentElement.hidden = !results.length;
     const wanted = id ?? result?.view.id ?? results[0]?.id;
     if (!wanted) { $("viewing").hidden = true; return; }
     $("results").value = wanted;
-    await open(wanted);
+    await open(wanted, turn);
   });
 }
 
@@ -42,11 +45,12 @@ export function leave() {
   if (player.isPlaying) player.toggle();
 }
 
-async function open(id) {
+async function open(id, turn) {
   $("viewing").hidden = true;
   player.stop();
   result = null;
   const [view, document_] = await Promise.all([get(`/api/results/${id}/view`), get(`/api/results/${id}`)]);
+  if (turn !== entered) return;
   result = new Result(document_, view);
   chosen = null;
   $("viewer-title").textContent = view.name;
