@@ -150,8 +150,18 @@ def try_writing(folder: Path) -> None:
 
 
 def exists(path: Path) -> bool:
-    """Whether something is at a path; not at one that no disk takes, with a NUL or a name that is too long."""
-    return os.path.exists(path)  # noqa: PTH110 (Path.exists fails for a long name)
+    """Whether something is at a path that may be seen; not at one that no disk takes, with a NUL or too long a name."""
+    return os.path.exists(path)  # noqa: PTH110 (Path.exists fails for a long name, and in a folder not to be entered)
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is at a path that may be seen, see ``exists``."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is at a path that may be seen, see ``exists``."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def expand(path: str | Path) -> Path:

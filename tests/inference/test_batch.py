@@ -119,6 +119,26 @@ def test_unreadable_and_empty_directories_are_named(
     assert (tmp_path / "out" / "a.json").is_file()
 
 
+def test_a_video_in_a_folder_that_may_not_be_entered_fails_alone(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, locked = write_videos(tmp_path, "a.mp4", "locked/b.mp4")
+    usual = os.stat
+
+    def refusing(path: Any, **options: Any) -> os.stat_result:
+        if isinstance(path, str | Path) and Path(path).parent.name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return usual(path, **options)
+
+    monkeypatch.setattr(os, "stat", refusing)  # root may enter everything, so permissions do not help
+    reason = f"cannot read {locked}: Permission denied; check the path and the permissions of its folders"
+    assert run(checkpoint, tmp_path / "out", good, locked) == 2
+    assert f"b.mp4: failed: {reason}" in capfd.readouterr().err
+    assert (tmp_path / "out" / "a.json").is_file()
+    assert run(checkpoint, tmp_path / "out", locked) == 2
+    assert capfd.readouterr().err.strip().splitlines()[-1] == f"ifdd recognize: {reason}"
+
+
 def test_a_lost_file_of_two_is_written_again(
     checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

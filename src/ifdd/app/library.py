@@ -12,7 +12,7 @@ from ifdd.analysis.reading import find_results
 from ifdd.app.corrections import ENDING, corrections_path
 from ifdd.app.places import Places
 from ifdd.errors import InputError
-from ifdd.files import atomic_path, exists, file_sha256
+from ifdd.files import atomic_path, exists, file_sha256, is_file, is_folder
 from ifdd.inference.batch.search import VideoSearch, is_folder_of_images
 from ifdd.inference.recognition import Recognition
 from ifdd.names import Disk
@@ -96,7 +96,7 @@ class Library:
         stem, content = Disk.of(folder).fit(name), file_sha256(result)
         for number in count(1):
             target = folder / f"{stem if number == 1 else f'{stem}-{number}'}.json"
-            if target.is_file() and file_sha256(target) == content:
+            if is_file(target) and file_sha256(target) == content:
                 break
             if not (exists(target) or exists(corrections_path(target))):
                 break
@@ -155,13 +155,13 @@ class Library:
         beside = self.result(id).path.parent / named.name
         for path in (self._videos.get(id), named, beside):
             real = None if path is None else self._places.confine(path)
-            if real is not None and (real.is_dir() or (real.is_file() and is_video_file(real))):
+            if real is not None and (is_folder(real) or (is_file(real) and is_video_file(real))):
                 return real
         return None
 
     def _entry(self, id: str, what: str) -> Entry:
         entry = self._found.get(id)
-        if entry is None or self._places.confine(entry.path) is None or not entry.path.exists():
+        if entry is None or self._places.confine(entry.path) is None or not exists(entry.path):
             raise InputError(f"this {what} is not in the chosen folders, or no longer; go back to the list")
         return entry
 

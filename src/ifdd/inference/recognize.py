@@ -12,7 +12,7 @@ from ifdd.console import console, error_console, video_bar
 from ifdd.errors import InputError, check_range
 from ifdd.faces.detection import DetectorKind, choose_detector
 from ifdd.faces.tracking import TrackingOptions
-from ifdd.files import expand
+from ifdd.files import exists, expand, is_file, is_folder
 from ifdd.inference.batch.crew import Crew
 from ifdd.inference.batch.cutting import Cutting, remove_parts
 from ifdd.inference.batch.jobs import Job, find_videos, is_live_or_piped, refuse_unwritable
@@ -163,16 +163,16 @@ def _refuse_stored(out: Path) -> None:
 
 def _refuse_missing(videos: Collection[str]) -> None:
     """Refuse up front what does not exist at all, before anything is downloaded; of several, some may be missing."""
-    there = [video for video in videos if is_live_or_piped(video) or is_stored(video) or Path(video).exists()]
+    there = [video for video in videos if is_live_or_piped(video) or is_stored(video) or exists(Path(video))]
     if not there and not videos:
         raise InputError("no videos: all that was found is skipped; name a video itself to read it nevertheless")
     if not there:
-        raise InputError(f"no such video: {next(iter(videos))}; check the path")
+        open_video(next(iter(videos))).close()  # raises what is wrong with the first
 
 
 def _refuse_unreadable(video: str, options: SourceOptions) -> None:
     """Refuse the only video, before a folder is made for its results; a pipe can be opened only once."""
-    if not (is_live_or_piped(video) or is_stored(video)) and (Path(video).is_file() or Path(video).is_dir()):
+    if not (is_live_or_piped(video) or is_stored(video)) and (is_file(Path(video)) or is_folder(Path(video))):
         open_video(video, options).close()
 
 

@@ -1,6 +1,7 @@
 """Opens whatever a path leads to: a folder of images, a single image or a video file."""
 
 from pathlib import Path
+from stat import S_ISDIR
 
 from ifdd.errors import InputError
 from ifdd.video.decoding.animations import is_animated, open_animation
@@ -36,12 +37,10 @@ def open_path(
         strict: refuse damage.
 
     Raises:
-        InputError: the path does not exist or contains no video.
+        InputError: the path does not exist, may not be read, or contains no video.
     """
-    if path.is_dir():
+    if _is_folder(path):
         return ImageReader(str(path), image_files(path), image_fps, start_seconds, strict)
-    if not path.exists():
-        raise InputError(f"no such video: {path}; check the path")
     if path.suffix.lower() in ANIMATED_SUFFIXES and is_animated(path):
         return open_animation(path, start_seconds, strict) or open_file(
             path, start_seconds=start_seconds, strict=strict
@@ -49,3 +48,18 @@ def open_path(
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return ImageReader(str(path), [path], image_fps, start_seconds, strict)
     return open_file(path, start_seconds=start_seconds, strict=strict)
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a path leads to a folder, not to a file.
+
+    Raises:
+        InputError: it leads nowhere, or into a folder that may not be entered.
+    """
+    try:
+        return S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a NUL in it
+        raise InputError(f"no such video: {path}; check the path") from error
+    except OSError as error:
+        reason = f"{error.strerror}; check the path and the permissions of its folders"
+        raise InputError(f"cannot read {path}: {reason}") from error

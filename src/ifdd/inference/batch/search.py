@@ -7,7 +7,7 @@ from glob import glob, has_magic
 from pathlib import Path, PurePosixPath
 
 from ifdd.errors import InputError
-from ifdd.files import expand, parse_json
+from ifdd.files import exists, expand, is_file, is_folder, parse_json
 from ifdd.folders import Walk, is_system, some
 from ifdd.remote.storage import stored_files
 from ifdd.video.mark import is_annotated
@@ -87,7 +87,7 @@ class VideoSearch:
 
     def _matches(self, word: str) -> Iterator[Path]:
         """Yield the path itself, or what matches a pattern and is not hidden, a system's or a result."""
-        if not has_magic(word) or Path(word).exists():
+        if not has_magic(word) or exists(Path(word)):
             yield Path(word)
             return
         paths = list(map(Path, sorted(glob(word, recursive=True))))  # noqa: PTH207 (a pattern may be absolute)
@@ -103,7 +103,7 @@ class VideoSearch:
 
     def _videos_in(self, path: Path) -> Iterator[tuple[Path, str]]:
         """Yield videos and names: the path itself, or the videos in the directory."""
-        if not path.is_dir():
+        if not is_folder(path):
             yield path, path.stem
             return
         own_name = Path(os.path.realpath(path)).name
@@ -112,7 +112,7 @@ class VideoSearch:
             return
         for video in list(self._search(path)) or [path]:  # an empty folder is refused later
             place = Path(own_name) if video == path else video.relative_to(path)
-            yield video, (place if video.is_dir() else place.with_suffix("")).as_posix()
+            yield video, (place if is_folder(video) else place.with_suffix("")).as_posix()
 
     def _search(self, directory: Path) -> Iterator[Path]:
         """Yield the videos and the folders of images in a directory, in order."""
@@ -144,7 +144,7 @@ class VideoSearch:
 
     def _is_result(self, video: Path, results: set[str]) -> bool:
         """Whether a file is an annotated video; it is then noted."""
-        if os.path.realpath(video) in results or (video.is_file() and is_annotated(video)):
+        if os.path.realpath(video) in results or (is_file(video) and is_annotated(video)):
             self._results.append(str(video))
             return True
         return False
