@@ -47,7 +47,6 @@ class ImageReader(Reader):
         self.files = files
         self.positions, notices = number_positions(files)
         self.notices += notices
-        self.expected_frames = sum(not self.is_skipped(position / fps) for position in self.positions)
         self.expected_seconds = max(0.0, (self.positions[-1] + 1) / fps - start_seconds)
 
     def read(self) -> Iterator[RawFrame]:
@@ -69,7 +68,8 @@ class ImageReader(Reader):
         if failed is not None and len(self.files) == 1:
             raise failed
         if not found:
-            raise self.no_frames(0.0 if self.expected_frames else (self.positions[-1] + 1) / self.fps)
+            is_over = self.is_skipped(self.positions[-1] / self.fps)
+            raise self.no_frames((self.positions[-1] + 1) / self.fps if is_over else 0.0)
 
     def choose(self, indices: Sequence[int]) -> None:
         """Read only the files at these places in the list, in this order."""

@@ -48,7 +48,6 @@ class Reader(ABC):
     Attributes:
         damaged: packets, frames and images so far that could not be read properly.
         notices: anything else that was wrong, one line each.
-        expected_frames: approximate number of frames, if known.
         expected_seconds: approximate duration, if known.
         fps: frames per second where the source has a fixed rate that was chosen for it.
         live: whether the source ends only when it is stopped.
@@ -61,7 +60,6 @@ class Reader(ABC):
         self.strict = strict
         self.damaged = 0
         self.notices: list[str] = []
-        self.expected_frames: int | None = None
         self.expected_seconds: float | None = None
         self.fps: float | None = None
         self.live = False

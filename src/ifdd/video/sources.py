@@ -98,7 +98,6 @@ class VideoSource:
         reader: reads the frames; subclasses that override ``_read`` need none.
 
     Attributes:
-        expected_frames: approximate number of frames, if known.
         expected_seconds: approximate duration, if known.
         live: whether the source ends only when it is stopped.
         cut: the part of the video that is read, if others read the rest; set it before reading.
@@ -107,7 +106,6 @@ class VideoSource:
     def __init__(self, name: str, options: SourceOptions, reader: Reader | None = None) -> None:
         self.name = name
         self.options = options
-        self.expected_frames = None if reader is None else reader.expected_frames
         self.expected_seconds = None if reader is None else reader.expected_seconds
         self.live = reader is not None and reader.live
         self.cut: Cut | None = None

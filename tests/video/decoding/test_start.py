@@ -138,7 +138,6 @@ def test_images_are_skipped_by_their_time(tmp_path: Path) -> None:
     (folder / "2.png").write_bytes(b"damaged, but skipped")
     (folder / "7.png").write_bytes(b"damaged")
     video = open_video(folder, SourceOptions(image_fps=10.0, start_seconds=0.3))
-    assert video.expected_frames == 9
     assert video.expected_seconds == pytest.approx(0.9)
     frames = list(video)
     assert [frame.seconds for frame in frames] == pytest.approx([0.3, 0.4, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1])

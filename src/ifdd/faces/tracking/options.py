@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from ifdd.errors import InputError
+from ifdd.errors import check_range
 from ifdd.video.shots import SHOT_THRESHOLD
 from ifdd.video.timestamps import TIME_TOLERANCE
 
@@ -37,14 +37,11 @@ class TrackingOptions:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if self.detect_every is not None and self.detect_every < 1:
-            raise InputError(f"tracking.detect_every must be 1 or more, given {self.detect_every}")
+        check_range("tracking.detect_every", self.detect_every, at_least=1)
         for name in ("gap_seconds", "minimum_seconds", "smoothing_seconds", "shot_threshold"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"tracking.{name} must be 0 or more, given {getattr(self, name)}")
+            check_range(f"tracking.{name}", getattr(self, name), at_least=0)
         for name in ("start_score", "minimum_overlap", "minimum_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"tracking.{name} must be between 0 and 1, given {getattr(self, name)}")
+            check_range(f"tracking.{name}", getattr(self, name), at_least=0, at_most=1)
 
 
 SEARCH_SECONDS = 0.12

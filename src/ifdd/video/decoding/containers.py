@@ -121,14 +121,10 @@ class ContainerReader(Reader):
             raise
 
     def _expect(self) -> None:
-        """Take duration and number of frames from the header, as estimates."""
+        """Take the duration from the header, as an estimate."""
         duration = self._container.duration
         if duration is not None and duration > 0:
-            whole = duration / av.time_base
-            rate = self._stream.average_rate
-            frames = self._stream.frames or (round(whole * rate) if rate else None)
-            self.expected_seconds = max(0.0, whole - self.start_seconds)
-            self.expected_frames = None if frames is None else round(frames * self.expected_seconds / whole)
+            self.expected_seconds = max(0.0, duration / av.time_base - self.start_seconds)
 
     def _timed_frames(self) -> Iterator[TimedFrame]:
         """Yield frames from at least one before ``start_seconds`` on, unless they all come later."""
