@@ -111,7 +111,8 @@ def _sound_of_part(video: VideoInfo, source: Path) -> tuple[float, float]:
 
 def _next_frame(video: VideoInfo, source: Path, seconds: float) -> float:
     """Return the time of the first frame that begins at a time or later; infinity if there is none."""
-    with closing(iter(open_video(source, SourceOptions(image_fps=video.fps, start_seconds=seconds)))) as frames:
+    options = SourceOptions(image_fps=video.fps, start_seconds=max(0.0, seconds))
+    with closing(iter(open_video(source, options))) as frames:
         try:
             return next(frames).seconds
         except InputError:  # the end, or damage that hides the rest
