@@ -170,7 +170,9 @@ def _run(arguments: Sequence[str] | None) -> None:
         print(f"{about}: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)
     except PermissionError as error:  # even asking whether a path exists needs the permission to enter its folder
-        place = printable(f"{error.filename or error}")
+        if error.filename is None:
+            raise
+        place = printable(str(error.filename))
         print(
             f"ifdd {command}: permission denied: {place}; change its permissions or those of its folders",
             file=sys.stderr,

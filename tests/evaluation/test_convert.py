@@ -8,7 +8,7 @@ import torch
 from ifdd import create_model, load_checkpoint, load_official
 from ifdd.__main__ import main
 from ifdd.model import class_probabilities, save_checkpoint
-from ifdd.records import CheckpointRecord
+from ifdd.records import CheckpointRecord, SubsetScores
 from ifdd.records.licences import LICENCES
 from tests.helpers.official import official_state_dict
 from tests.helpers.records import CALIBRATION
@@ -115,19 +115,20 @@ def test_classes_are_weighted_in_the_checkpoint(tmp_path: Path) -> None:
     plain, weighted, again = (tmp_path / f"{name}.safetensors" for name in ("plain", "weighted", "again"))
     torch.manual_seed(0)
     network = create_model("ifdd_tiny", size=32).eval()
-    save_checkpoint(plain, network, tuple("abcdefg"), 1.6, CheckpointRecord(epoch=3), calibration=CALIBRATION)
-    main(["convert", str(plain), str(weighted), "--class-weights", "{b: 2, g: 0.25}"])
-    main(["convert", str(weighted), str(again), "--class-weights", "{g: 4, c: 3}"])
+    scored = CheckpointRecord(epoch=3, validation=SubsetScores(war=0.8, uar=0.7))
+    save_checkpoint(plain, network, tuple("abcdefg"), 1.6, scored, calibration=CALIBRATION)
+    main(["convert", str(plain), str(weighted), "--class-weights", "{b: 2, g: 0.6}"])
+    main(["convert", str(weighted), str(again), "--class-weights", "{b: 0.5, c: 3}"])
     clip = torch.rand(2, 3, 16, 32, 32)
     read = {
         path: class_probabilities(load_checkpoint(path).model(clip).logits, CALIBRATION.temperature)
         for path in (plain, weighted, again)
     }
-    for path, weights in ((weighted, (1, 2, 1, 1, 1, 1, 0.25)), (again, (1, 2, 3, 1, 1, 1, 1))):
+    for path, weights in ((weighted, (1, 2, 1, 1, 1, 1, 0.6)), (again, (1, 1, 3, 1, 1, 1, 0.6))):
         expected = read[plain] * torch.tensor(weights)
         torch.testing.assert_close(read[path], expected / expected.sum(1, keepdim=True))
-    assert load_checkpoint(weighted).record == CheckpointRecord(epoch=3, class_weights={"b": 2.0, "g": 0.25})
-    assert load_checkpoint(again).record.class_weights == {"b": 2.0, "c": 3.0}
+    assert load_checkpoint(weighted).record == CheckpointRecord(epoch=3, class_weights={"b": 2.0, "g": 0.6})
+    assert load_checkpoint(again).record.class_weights == {"c": 3.0, "g": 0.6}
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,9 @@ def test_a_test_of_another_checkpoint_than_the_training_keeps_is_named(tmp_path:
         f"the test of fold 3 is of another checkpoint ({best}, sha256 {checkpoint.sha256[:12]}) than the "
         "best.safetensors that the training keeps now; evaluate that one"
     )
+    last = replace(checkpoint, path=str(training / "calibrated.safetensors"), sha256="ab" * 32)
+    write_test(training / "evaluation", CLIPS, protocol=replace(PROTOCOL, checkpoint=last))
+    assert warnings(read_runs([str(training)])[0]) == []  # tested on purpose
     parity = ParityRecord(clips=8, dataset=None, largest_difference=0.0)
     export = ExportRecord(
         form="onnx",

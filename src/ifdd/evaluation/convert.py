@@ -110,6 +110,8 @@ def convert(
 def weight_classes(checkpoint: Checkpoint, class_weights: Mapping[str, float]) -> CheckpointRecord:
     """Let a checkpoint's model expect classes more or less often, and return the record that says so.
 
+    Scores in the record are left out, because they are those of other predictions.
+
     The weights' logarithms, times the temperature, are added to the bias of the classifier, because probabilities are
     the softmax of logits over temperature. Every probability is multiplied by its weight, and all divided by their sum.
 
@@ -122,16 +124,20 @@ def weight_classes(checkpoint: Checkpoint, class_weights: Mapping[str, float]) -
     """
     for name, weight in class_weights.items():
         check_range(f"--class-weights {name}", weight, above=0, below=math.inf)
-    weights = torch.tensor(weight_of_each(class_weights, checkpoint.classes, "--class-weights"))
-    with torch.no_grad():
-        checkpoint.model.head.classifier.bias.add_(weights.log() * checkpoint.temperature)
+    weights = weight_of_each(class_weights, checkpoint.classes, "--class-weights")
     if not class_weights:
         return checkpoint.record
+    with torch.no_grad():
+        checkpoint.model.head.classifier.bias.add_(torch.tensor(weights).log() * checkpoint.temperature)
     earlier = checkpoint.record.class_weights or {}
-    weighted = {
-        name: earlier.get(name, 1.0) * weight for name, weight in zip(checkpoint.classes, weights.tolist(), strict=True)
-    }
-    return replace(checkpoint.record, class_weights={name: weight for name, weight in weighted.items() if weight != 1})
+    products = {name: earlier.get(name, 1.0) * weight for name, weight in zip(checkpoint.classes, weights, strict=True)}
+    return replace(
+        checkpoint.record,
+        class_weights={name: product for name, product in products.items() if product != 1} or None,
+        validation=None,
+        test=None,
+        measured=None,
+    )
 
 
 def class_names_of(model: IFDD, classes: str | None) -> tuple[str, ...]:

@@ -126,10 +126,14 @@ def _read_test(folder: Path, training: Path) -> Tested:
 
 
 def _superseded(tested: EvaluatedCheckpoint, training: Path) -> bool:
-    """Return whether a training keeps another checkpoint than the tested one; False if its file is gone."""
-    sha256 = tested.sha256 if tested.export is None else tested.export.checkpoint_sha256
+    """Return whether the best checkpoint was tested that a training has replaced since; False if its file is gone."""
+    name, sha256 = tested.path, tested.sha256
+    if tested.export is not None:
+        name, sha256 = tested.export.checkpoint, tested.export.checkpoint_sha256
     best = training / BEST
-    return (training / TrainingRecord.FILE).exists() and best.is_file() and file_sha256(best) != sha256
+    if Path(name).stem != best.stem or not (training / TrainingRecord.FILE).exists() or not best.is_file():
+        return False
+    return file_sha256(best) != sha256
 
 
 def _check_confusion(file: Path, confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> None:

@@ -42,7 +42,7 @@ class Tested:
     fold: int | None = None
     """Number of the fold; None if the dataset has no folds."""
     superseded: bool = False
-    """Whether the training in the same folder keeps another checkpoint than the tested one."""
+    """Whether the training in the same folder has replaced the tested checkpoint, its best one, since."""
 
 
 @dataclass(frozen=True, eq=False)

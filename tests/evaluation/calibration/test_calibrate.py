@@ -130,3 +130,14 @@ def test_clips_of_the_training_are_refused(manifest: Path, tmp_path: Path, capsy
     error = capsys.readouterr().err
     assert "was trained on the train clips" in error
     assert "choose --subset validation or test" in error
+
+
+def test_a_checkpoint_with_weights_of_classes_is_refused(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "weighted.safetensors"
+    model = create_model("ifdd_tiny", 7, frames=8, size=32)
+    save_checkpoint(path, model, LABEL_SETS["dfew"], 0.8, CheckpointRecord(class_weights={"sad": 2.0}))
+    with pytest.raises(SystemExit, match="2"):
+        main(["calibrate", str(path), str(manifest), "--subset", "test", "--out", str(tmp_path / "out.safetensors")])
+    assert "calibrate the checkpoint that it was converted from" in capsys.readouterr().err

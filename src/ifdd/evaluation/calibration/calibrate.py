@@ -24,7 +24,7 @@ from ifdd.evaluation.report import Evaluation
 from ifdd.evaluation.sampling import training_sampling
 from ifdd.evaluation.tables import percent
 from ifdd.files import check_writable, expand
-from ifdd.model import choose_device, form_of, refuse_exported, save_calibration
+from ifdd.model import choose_device, form_of, load_checkpoint, refuse_exported, save_calibration
 from ifdd.records import CalibrationRecord, Protocol, ThresholdRecord
 
 
@@ -82,6 +82,11 @@ def calibrate(
     if out.suffix != ".safetensors":
         raise InputError(f"cannot write {out}: name it with the suffix .safetensors")
     check_writable(out)
+    if load_checkpoint(checkpoint).record.class_weights:
+        raise InputError(
+            f"{checkpoint} has weights of its classes, which would change with the temperature; calibrate the "
+            "checkpoint that it was converted from, then convert it again with --class-weights"
+        )
     evaluation, protocol = evaluate_checkpoint(
         checkpoint,
         Manifest.read(manifest),
