@@ -100,10 +100,13 @@ def extended_after(known: TrainingRecord | None, recipe: Recipe) -> tuple[int, .
 
 
 def _check_same_clips(before: DatasetRecord, now: DatasetRecord, manifest: Path, out: Path) -> None:
-    """Check that a resumed run uses the same clips, prepared in the same way."""
+    """Check that a resumed run uses the same clips, prepared in the same way, as far as its start recorded that.
+
+    Earlier versions recorded nothing of renamed and filtered manifests.
+    """
     if before.hash != now.hash:
         changed = f"clips, labels or folds of {manifest} have changed"
-    elif _frames(before.prepared) != _frames(now.prepared):
+    elif before.prepared is not None and _frames(before.prepared) != _frames(now.prepared):
         changed = f"the frames of {manifest} were prepared differently (kind of frames, faces or size)"
     else:
         return
@@ -130,11 +133,9 @@ def check_order(known: TrainingRecord | None, sha256: str, manifest: Path, out: 
         )
 
 
-def _frames(prepared: PreparedRecord | None) -> tuple[object, ...]:
+def _frames(prepared: PreparedRecord | None) -> tuple[object, ...] | None:
     """Return the settings that decide the frames of a dataset; packing without resizing does not change them."""
-    if prepared is None:
-        return (None,) * 4
-    return prepared.dataset, prepared.frames, prepared.faces, prepared.pack and prepared.pack.size
+    return prepared and (prepared.frames, prepared.faces, prepared.pack and prepared.pack.size)
 
 
 def divide_steps(recipe: Recipe, processes: int, rank: int, point: ResumePoint | None) -> Share:

@@ -1,0 +1,55 @@
+"""What a resumed run must share with its start, also where an earlier version of ifdd began it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ifdd.data.transforms import AugmentationConfig, MixupConfig
+from ifdd.errors import InputError
+from ifdd.evaluation.sampling import SamplingConfig
+from ifdd.records import BestEpoch, DatasetRecord, PreparedRecord, SubsetScores, TrainingClips, TrainingRecord
+from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
+from ifdd.training.recipe import Recipe
+from ifdd.training.resuming import known_training
+
+RECIPE = Recipe(
+    DataConfig(Path("manifest.csv")),
+    ModelConfig(),
+    OptimizationConfig(epochs=3, warmup_epochs=1.0),
+    AugmentationConfig(),
+    MixupConfig(),
+    RunConfig(),
+    SamplingConfig(),
+)
+BEST = BestEpoch(epoch=2, validation=SubsetScores(0.5, 0.25), selection="best WAR", chosen_on="validation")
+CLIPS = TrainingClips(train=8, validation=2, unused=0, draws={"happy": 8})
+PREPARED = PreparedRecord("dfew", "clip_224x224", "dfew", None, None, "complete", 0, unchanged=True)
+NOW = DatasetRecord("ab", False, PREPARED)
+
+
+def resumed(out: Path, before: DatasetRecord) -> None:
+    """Resume a run on the clips of ``NOW`` that had another description of them at its start."""
+    RECIPE.write(out)
+    begun = TrainingRecord("done", 3, 3, BEST, before, CLIPS)
+    begun.write(out / TrainingRecord.FILE)
+    assert known_training(RECIPE, out, NOW) == begun
+
+
+@pytest.mark.parametrize("prepared", [None, replace(PREPARED, dataset="manifest")])
+def test_a_run_goes_on_whatever_an_earlier_version_called_its_dataset(
+    tmp_path: Path, prepared: PreparedRecord | None
+) -> None:
+    resumed(tmp_path, replace(NOW, prepared=prepared))
+
+
+@pytest.mark.parametrize(
+    ("before", "message"),
+    [
+        (replace(NOW, hash="cd"), "clips, labels or folds of manifest.csv have changed"),
+        (replace(NOW, prepared=replace(PREPARED, frames="jpg_256")), "were prepared differently"),
+    ],
+)
+def test_a_run_does_not_go_on_with_other_clips_or_frames(tmp_path: Path, before: DatasetRecord, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        resumed(tmp_path, before)
