@@ -11,15 +11,19 @@ from typing import Any
 import pytest
 
 from ifdd.errors import InputError
+from ifdd.faces.detection import DetectorChoice
+from ifdd.faces.tracking import TrackingOptions
 from ifdd.inference.batch.crew import Crew
 from ifdd.inference.batch.cutting import PARTS, _folder
 from ifdd.inference.batch.jobs import Job
 from ifdd.inference.batch.ledger import Ledger
 from ifdd.inference.batch.search import LEDGER
-from ifdd.inference.batch.worker import Outcome, Worker
+from ifdd.inference.batch.worker import Outcome, Settings, Worker
 from ifdd.inference.outputs.write import FORMATS
 from ifdd.inference.results import Results
+from ifdd.inference.windows import WindowOptions
 from ifdd.names import Disk
+from ifdd.video.sources import SourceOptions
 from tests.helpers.faces import disc_frames
 from tests.helpers.videos import write_video
 from tests.inference.test_batch import attempts, run, write_videos
@@ -28,6 +32,10 @@ from tests.inference.test_batch import attempts, run, write_videos
 def assigned(ledger: Ledger, *videos: str, forms: tuple[str, ...] = ("json",)) -> list[str]:
     """Return the names that videos get, each called after its file."""
     return [job.name for job in ledger.assign({video: Path(video).stem for video in videos}, forms, Disk())]
+
+
+def interrupted(*_: object, **__: object) -> Any:
+    raise KeyboardInterrupt
 
 
 def test_files_that_are_not_results_are_not_replaced(
@@ -176,24 +184,61 @@ def test_a_video_whose_results_another_run_began_to_replace_is_not_done(tmp_path
     assert again.is_done(jobs[1], [untouched])
 
 
+def test_a_run_that_is_interrupted_between_two_formats_leaves_nothing_that_passes_for_earlier_results(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    videos, out = write_videos(tmp_path, "a.mp4", "b.mp4"), tmp_path / "out"
+    for count in (1, 2):
+        assert run(checkpoint, out, *videos[:count]) == 0
+        before = attempts(out)
+        with monkeypatch.context() as patch:
+            patch.setitem(FORMATS, "csv", interrupted)
+            assert run(checkpoint, out, *videos[:count], "--windows.stride-seconds", "0.2") == 130
+        assert run(checkpoint, out, *videos[:count]) == 0
+        assert attempts(out) == [*before, "a"], "the video whose results were begun is read again, the other one is not"
+
+
 @pytest.mark.parametrize("options", [(), ("--workers", "2")])
-def test_an_interrupted_run_of_other_settings_leaves_nothing_that_passes_for_earlier_results(
+def test_a_run_that_is_interrupted_before_it_writes_leaves_earlier_results_done(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:
     videos = write_videos(tmp_path, "a.mp4", "b.mp4")[: 2 if options else 1]
     out = tmp_path / "out"
     assert run(checkpoint, out, *videos, *options) == 0
-
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
+    before = attempts(out)
     with monkeypatch.context() as patch:
         patch.setattr(Worker, "__call__", interrupted)
-        patch.setattr(Crew, "outcomes", lambda self, settings, files, notify: map(interrupted, files))
+        patch.setattr(Crew, "outcomes", lambda self, settings, files, notify: interrupted(list(files)))
         assert run(checkpoint, out, *videos, *options, "--windows.stride-seconds", "0.2") == 130
-    before = attempts(out)
     assert run(checkpoint, out, *videos, *options) == 0
-    assert attempts(out) == [*before, "a"], "the video that was begun is read again, the other one is not"
+    assert attempts(out) == before
+
+
+def test_a_run_learns_what_another_one_has_done_meanwhile(checkpoint: Path, tmp_path: Path) -> None:
+    (video,) = write_videos(tmp_path, "a.mp4")
+    words = WindowOptions(), TrackingOptions(), SourceOptions(), tmp_path, ("json",), True
+    settings = Settings(checkpoint, DetectorChoice(), "cpu", *words)
+    worker = Worker(settings, settings.build())
+    (job,) = worker.ledger.assign({str(video): "a"}, ["json"], Disk())
+    other = Ledger(tmp_path, "other settings")
+    results = [tmp_path / "a.json", tmp_path / "a.csv"]
+    for path in results:
+        path.touch()
+    other.add(job, None, results)
+    assert worker(job).error is None
+    assert not Ledger(tmp_path, "other settings").is_done(job, results), "one of its results was replaced"
+    Ledger(tmp_path, worker.ledger.settings).add(job, None, results[1:])
+    worker.ledger.add(job, None, results[:1])
+    assert Ledger(tmp_path, worker.ledger.settings).is_done(job, results), "both results are of these settings"
+    other.add(job, None, results[:1])
+    assert not Ledger(tmp_path, "other settings").is_done(job, results), "the other result is not its own"
+
+
+def test_a_ledger_that_was_removed_is_forgotten(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, "a")
+    assert assigned(ledger, "v/talk.mp4") == ["talk"]
+    ledger.path.unlink()
+    assert assigned(ledger, "w/talk.mp4") == ["talk"]
 
 
 def test_a_failed_format_leaves_the_others_done(

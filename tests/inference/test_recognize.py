@@ -273,7 +273,7 @@ def outcomes(checkpoint: Path, detector: DetectorChoice, out: Path, jobs: list[J
     bar = video_bar()
     bar.disable = True
     worker = Worker(settings, Recognizer.from_checkpoint(checkpoint, DiscDetector()))
-    return list(_outcomes(worker, jobs, Crew(2), bar, lambda job: None))
+    return list(_outcomes(worker, jobs, Crew(2), bar))
 
 
 class DeadlyDetector(DiscDetector):

@@ -1,6 +1,6 @@
 """``ifdd recognize``: recognise expressions in videos and write the results."""
 
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +16,6 @@ from ifdd.files import exists, expand, is_file, is_folder
 from ifdd.inference.batch.crew import Crew
 from ifdd.inference.batch.cutting import Cutting, remove_parts
 from ifdd.inference.batch.jobs import Job, find_videos, is_live_or_piped, refuse_unwritable
-from ifdd.inference.batch.ledger import Ledger
 from ifdd.inference.batch.worker import Outcome, Settings, Worker, build_worker
 from ifdd.inference.outputs.write import STATISTICS, parse_formats
 from ifdd.inference.recognizer import Recognizer
@@ -132,12 +131,11 @@ def recognize(
     worker = build_worker(settings, loaded=loaded)
     if len(found) == 1:
         _refuse_unreadable(next(iter(found)), source)
-    ledger = Ledger(out, settings.digest(worker.recognizer))
-    jobs = ledger.assign(found, forms, Disk.of(out), _notify)
+    jobs = worker.ledger.assign(found, forms, Disk.of(out), _notify)
     if len(jobs) == 1 and (is_live_or_piped(jobs[0].video) or (place.kind == "local" and part_seconds is None)):
-        _recognize_one(worker, jobs[0], ledger, overwrite)
+        _recognize_one(worker, jobs[0], overwrite)
         return
-    _Batch(worker, ledger).run(jobs, Crew(workers, place, device), retry_failed, overwrite)
+    _Batch(worker).run(jobs, Crew(workers, place, device), retry_failed, overwrite)
 
 
 def _device_here(device: str, place: Cluster) -> str:
@@ -190,7 +188,6 @@ class _Batch:
     """Recognises many videos, records each, and counts the outcomes."""
 
     worker: Worker
-    ledger: Ledger
     done: int = 0
     done_before: int = 0
     failed: list[str] = field(default_factory=list)
@@ -202,9 +199,9 @@ class _Batch:
             InputError: a video failed, or results cannot be written.
         """
         todo = [job for job in jobs if self._is_needed(job, retry_failed, overwrite)]
-        cutting = Cutting(self.worker, self.ledger)
+        cutting = Cutting(self.worker, self.worker.ledger)
         pieces = [piece for job in todo for piece in cutting.cut(job)]
-        with video_bar() as bar, closing(_outcomes(self.worker, pieces, crew, bar, self.ledger.begin)) as outcomes:
+        with video_bar() as bar, closing(_outcomes(self.worker, pieces, crew, bar)) as outcomes:
             what = "videos" if not cutting.parts else "videos and parts"
             total = len(jobs) - len(cutting.parts) + sum(cutting.parts.values())
             task = bar.add_task(what, total=total, completed=total - len(pieces))
@@ -224,8 +221,8 @@ class _Batch:
     def _is_needed(self, job: Job, retry_failed: bool, overwrite: bool) -> bool:
         """Whether to recognise a video; count and report it if not."""
         results = self.worker.settings.results(job)
-        error = self.ledger.error(job, results)
-        if not overwrite and self.ledger.is_done(job, results):
+        error = self.worker.ledger.error(job, results)
+        if not overwrite and self.worker.ledger.is_done(job, results):
             self.done_before += 1
             return False
         if error is not None and not retry_failed:
@@ -241,7 +238,7 @@ class _Batch:
             InputError: results cannot be written; those of finished videos are kept.
         """
         try:
-            _keep(outcome, self.worker, self.ledger)
+            _keep(outcome, self.worker)
         except InputError as error:
             kept = "1 video is done" if self.done == 1 else f"{self.done} videos are done"
             raise InputError(f"{error}; {kept} and kept: the same command continues") from error
@@ -252,54 +249,38 @@ class _Batch:
             _print(f"{outcome.job.shown}: failed: {printable(outcome.error)}", error=True)
 
 
-def _recognize_one(worker: Worker, job: Job, ledger: Ledger, overwrite: bool) -> None:
+def _recognize_one(worker: Worker, job: Job, overwrite: bool) -> None:
     """Recognise the only video, even if it failed before; its error is the command's error."""
     results = worker.settings.results(job)
-    done = ledger.is_done(job, results)  # asked in any case: it takes the stamp, before the video is read
+    done = worker.ledger.is_done(job, results)  # asked in any case: it takes the stamp, before the video is read
     if done and not overwrite:
         _print(f"{job.shown}: done before, see {printable(str(results[0]))}; --overwrite recognises it again")
         return
-    ledger.begin(job)
     bar = video_bar()
     try:
         outcome = worker(job, bar)
     finally:
         if bar.live.is_started:  # stopping it earlier would print an empty line
             bar.stop()
-    _keep(outcome, worker, ledger)
+    _keep(outcome, worker)
     if outcome.error is not None:
         raise InputError(outcome.error)
     remove_parts(worker.settings.out, job)  # an earlier run may have cut it
     _print_notice(worker.recognizer)
 
 
-class _Begun(list[Job]):
-    """Jobs that are begun as they are taken, not before."""
-
-    def __init__(self, jobs: Iterable[Job], begin: Callable[[Job], object]) -> None:
-        super().__init__(jobs)
-        self._begin = begin
-
-    def __iter__(self) -> Iterator[Job]:
-        for job in super().__iter__():
-            if job.part is None:  # parts are no results yet
-                self._begin(job)
-            yield job
-
-
-def _outcomes(
-    worker: Worker, jobs: Sequence[Job], crew: Crew, bar: Bar, begin: Callable[[Job], object]
-) -> Generator[Outcome, None, None]:
-    """Recognise videos: files by the crew, everything else in this process; ``begin`` is called for each before."""
+def _outcomes(worker: Worker, jobs: Sequence[Job], crew: Crew, bar: Bar) -> Generator[Outcome, None, None]:
+    """Recognise videos: files by the crew, everything else in this process."""
     files = [job for job in jobs if not is_live_or_piped(job.video)]
     elsewhere = crew.takes(len(files))
     if elsewhere:
-        yield from crew.outcomes(worker.settings, _Begun(files, begin), _notify)
-    for job in _Begun((job for job in jobs if not elsewhere or is_live_or_piped(job.video)), begin):
-        yield worker(job, bar)
+        yield from crew.outcomes(worker.settings, files, _notify)
+    for job in jobs:
+        if not elsewhere or is_live_or_piped(job.video):
+            yield worker(job, bar)
 
 
-def _keep(outcome: Outcome, worker: Worker, ledger: Ledger) -> None:
+def _keep(outcome: Outcome, worker: Worker) -> None:
     """Record the outcome of a video; if it is done, report its results, and older results next to them.
 
     Raises:
@@ -307,11 +288,11 @@ def _keep(outcome: Outcome, worker: Worker, ledger: Ledger) -> None:
     """
     if outcome.fatal is not None:
         raise InputError(outcome.fatal)
-    ledger.add(outcome.job, outcome.error, outcome.written, outcome.failed)
+    worker.ledger.add(outcome.job, outcome.error, outcome.written, outcome.failed)
     if outcome.error is not None:
         return
     _print(outcome.text)
-    places = [worker.settings.out / f"{outcome.job.name}{ending}" for ending in ledger.stale(outcome.job)]
+    places = [worker.settings.out / f"{outcome.job.name}{ending}" for ending in worker.ledger.stale(outcome.job)]
     older = [printable(str(path)) for path in places if path.is_file()]
     if older:
         _print(f"  not updated: they belong to other settings or an earlier video: {', '.join(older)}")

@@ -110,7 +110,6 @@ class Cutting:
         found = [part for part in map(read_part, map(_file, video.parts)) if part is not None]
         if len(found) < len(video.parts):
             return Outcome(job, error=f"{job.shown}: {len(video.parts) - len(found)} of its parts are lost in {PARTS}")
-        self.ledger.begin(job)
         return self._cleaned(self.worker.join(job, found, self.overlap_seconds))
 
     def _cleaned(self, outcome: Outcome) -> Outcome:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from ifdd.errors import InputError
 from ifdd.files import escape_bytes, exists
 from ifdd.inference.batch.jobs import Job, is_live_or_piped, name_results, video_key
-from ifdd.inference.batch.search import LEDGER, attempts_in
+from ifdd.inference.batch.search import LEDGER, parse_attempts
 from ifdd.inference.outputs.bids import ENDING, SIDECAR
 from ifdd.inference.outputs.write import file_names
 from ifdd.names import Disk, listed
@@ -41,7 +41,9 @@ class Ledger:
         self._names: dict[str, str] = {}
         self._holders: dict[str, str] = {}
         self._stamps: dict[str, str] = {}
-        self._read()
+        self._read_bytes = 0
+        with suppress(OSError), self.path.open("rb") as file:
+            self._read(file)
 
     @property
     def names(self) -> dict[str, str]:
@@ -77,7 +79,6 @@ class Ledger:
             return bool(there)
 
         with self._locked() as file:
-            self._read()
             jobs = name_results(dict(found), self.names, self.kept, disk, blocked)
             for job in jobs:
                 self._stamps.pop(job.video, None)
@@ -107,14 +108,16 @@ class Ledger:
         return sorted(self.kept.get(job.name, set()) - _endings(newest))
 
     def begin(self, job: Job) -> None:
-        """Record, before its results are written, that those of an attempt with other settings are no longer whole.
+        """Record, just before results are written, that those of an attempt with other settings are no longer whole.
 
         Raises:
             InputError: the folder cannot be written to or the disk is full.
         """
+        if not exists(self.path):
+            return  # no attempt was made in this folder
         key = video_key(job.video)
-        if key in self._attempts and self._same_attempt(job) is None:
-            with self._locked() as file:
+        with self._locked() as file:
+            if key in self._attempts and self._same_attempt(job) is None:
                 self._append(file, {"video": key, "name": job.name, "reserved": [], "settings": self.settings})
 
     def add(self, job: Job, error: str | None, results: Iterable[Path] = (), failed: Iterable[Path] = ()) -> None:
@@ -129,21 +132,21 @@ class Ledger:
         Raises:
             InputError: the folder cannot be written to or the disk is full.
         """
-        attempt: dict[str, object] = {
-            "video": video_key(job.video),
-            "name": job.name,
-            "settings": self.settings,
-            "stamp": self.stamp(job),
-            "error": error,
-            "endings": sorted({job.ending(path) for path in results} | _endings(self._same_attempt(job) or {})),
-            "failed": sorted(map(job.ending, failed)),
-        }
         with self._locked() as file:
+            attempt: dict[str, object] = {
+                "video": video_key(job.video),
+                "name": job.name,
+                "settings": self.settings,
+                "stamp": self.stamp(job),
+                "error": error,
+                "endings": sorted({job.ending(path) for path in results} | _endings(self._same_attempt(job) or {})),
+                "failed": sorted(map(job.ending, failed)),
+            }
             self._append(file, attempt)
 
     @contextmanager
     def _locked(self) -> Iterator[BinaryIO]:
-        """Open the ledger to append to it, while no other process does.
+        """Open the ledger to append to it, while no other process does, and read what others have added.
 
         Raises:
             InputError: the folder cannot be written to or the disk is full.
@@ -153,6 +156,7 @@ class Ledger:
             with self.path.open("ab+") as file:
                 with suppress(OSError):  # some network disks lock nothing
                     fcntl.flock(file, fcntl.LOCK_EX)
+                self._read(file)
                 yield file
                 file.flush()
                 with suppress(OSError):  # processes that were forked meanwhile have the file open, too
@@ -169,13 +173,18 @@ class Ledger:
             file.seek(-1, os.SEEK_END)
             text = text if file.read(1) == b"\n" else "\n" + text
         file.write(text.encode())
-        self._remember(line)
+        self._read(file)
 
-    def _read(self) -> None:
-        """Read the file, to which other processes may have added."""
-        self.kept, self._attempts, self._names, self._holders = {}, {}, {}, {}
-        for line in attempts_in(self.path.parent):
+    def _read(self, file: BinaryIO) -> None:
+        """Read what was added to the file; all of it if somebody has replaced it by a shorter one."""
+        if file.seek(0, os.SEEK_END) < self._read_bytes:
+            self.kept, self._attempts, self._names, self._holders = {}, {}, {}, {}
+            self._read_bytes = 0
+        file.seek(self._read_bytes)
+        text = file.read()
+        for line in parse_attempts(text):
             self._remember(line)
+        self._read_bytes += text.rfind(b"\n") + 1  # an incomplete line is read again
 
     def _remember(self, line: dict[str, object]) -> None:
         """Include an attempt or a reservation."""

@@ -165,11 +165,14 @@ def _results_in(folder: Path, files: list[str]) -> set[str]:
 def attempts_in(folder: Path) -> Iterator[dict[str, object]]:
     """Yield the attempts in the ledger of a folder; nothing if it has none."""
     try:
-        # not splitlines: names may hold its other line ends
-        lines = (folder / LEDGER).read_text(encoding="utf-8", errors="replace").split("\n")
+        yield from parse_attempts((folder / LEDGER).read_bytes())
     except OSError:
         return
-    for line in lines:
+
+
+def parse_attempts(text: bytes) -> Iterator[dict[str, object]]:
+    """Yield the attempts in the text of a ledger, or of its end."""
+    for line in text.decode(errors="replace").split("\n"):  # not splitlines: names may hold its other line ends
         try:
             attempt = parse_json(line)
         except ValueError:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from ifdd.faces.detection import DetectorChoice
 from ifdd.faces.tracking import TrackingOptions
 from ifdd.files import file_sha256, try_writing
 from ifdd.inference.batch.jobs import Job, PartJob
+from ifdd.inference.batch.ledger import Ledger
 from ifdd.inference.batch.part_files import write_part
 from ifdd.inference.outputs.document import SCHEMA_VERSION
 from ifdd.inference.outputs.write import STATISTICS, file_name, file_names, write
@@ -128,6 +129,11 @@ class Worker:
     in_turns: bool = False
     """Run the stages in one thread: on one core, threads only wait for each other."""
 
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger in the folder of the results."""
+        return Ledger(self.settings.out, self.settings.digest(self.recognizer))
+
     def __call__(self, job: Job, bar: Bar | None = None) -> Outcome:
         """Recognise a video and write its results; return its error as an outcome, so that others continue.
 
@@ -192,6 +198,9 @@ class Worker:
 
     def _write(self, job: Job, recognition: Recognition, remark: str) -> Outcome:
         """Write the results of a video; if one fails, the others nevertheless."""
+        unrecorded = self._failure(job, partial(self.ledger.begin, job))
+        if unrecorded is not None:
+            return unrecorded
         errors: list[str] = []
         failed: list[Path] = []
         for form in self.settings.formats:
