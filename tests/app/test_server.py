@@ -18,6 +18,8 @@ from ifdd.app.guard import Guard
 from ifdd.app.server import create_app
 from ifdd.app.session import Session
 from ifdd.inference import Recognition, Segment, TimelineEntry
+from ifdd.inference.batch.search import LEDGER
+from ifdd.inference.pipeline import Progress
 from tests.app.conftest import session_of
 from tests.helpers.processes import wait_until
 from tests.helpers.results import make_model, make_track, make_video
@@ -263,8 +265,31 @@ def test_dropped_results_and_their_corrections_are_kept_with_the_others(tmp_path
             assert (view["name"], view["is_kept"], len(view["corrections"])) == ("party-2", True, int(not end))
             assert client.put(f"/api/results/{id}/corrections", json=correction).json() == [correction]
             assert not list(session.places.uploads.iterdir())
-    assert {path.name for path in kept.iterdir()} == {"party.json", "party-2.json", "party-2.corrections.json"}
+    names = {"party.json", "party-2.json", "party-2.corrections.json", LEDGER}
+    assert {path.name for path in kept.iterdir()} == names
     assert (kept / "party-2.json").read_bytes() == content
+
+
+def test_dropped_results_get_no_name_that_a_video_has_or_will_get(tmp_path: Path, drawn: Path) -> None:
+    kept, dropped = tmp_path / "kept", tmp_path / "dropped.json"
+    with session_of(None, kept) as session:
+
+        def opened(name: str, seconds: float) -> str:
+            Recognition(make_video("party.mp4", seconds, 50), make_model(("happy",)), ()).write(dropped)
+            (tmp_path / "upload").mkdir()
+            return session.library.open(dropped.replace(tmp_path / "upload" / name), name).name
+
+        def interrupted(_: Progress) -> None:
+            assert [opened(name, 2.0) for name in ("PARTY.json", "party.json")] == ["PARTY-2", "PARTY-2"]
+            assert opened("party.corrections.json", 3.0) == "party-3"
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            session.engine.recognize(drawn, "party", None, interrupted)
+        result = session.engine.recognize(drawn, "party", None, lambda _: None)
+        assert opened("copy.json", 3.0) == "party-3"
+    assert result == kept / "party.json"
+    assert {path.name for path in kept.iterdir()} == {"party.json", "PARTY-2.json", "party-3.json", LEDGER}
 
 
 def test_the_page_says_which_corrections_are_not_kept(page: TestClient, session: Session, tmp_path: Path) -> None:

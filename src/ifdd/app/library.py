@@ -4,15 +4,16 @@ import hashlib
 import os
 import shutil
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
 from ifdd.analysis.reading import find_results
-from ifdd.app.corrections import ENDING, corrections_path
+from ifdd.app.corrections import ENDING
 from ifdd.app.places import Places
 from ifdd.errors import InputError
 from ifdd.files import atomic_path, exists, file_sha256, is_file, is_folder
+from ifdd.inference.batch.ledger import Ledger
 from ifdd.inference.batch.search import VideoSearch, is_folder_of_images
 from ifdd.inference.recognition import Recognition
 from ifdd.names import Disk
@@ -65,14 +66,11 @@ class Library:
         places = self._places
         folders = (places.results, places.opened, *([] if places.folder is None else [places.folder]))
         for folder in dict.fromkeys(folders):
-            for path in _results_in(folder):
-                if places.confine(path) is not None:
-                    entry = self._keep(path, path.relative_to(folder).with_suffix("").as_posix())
-                    entries[entry.id] = entry
+            entries |= {entry.id: entry for entry in self._results_in(folder)}
         return sorted(entries.values(), key=lambda entry: (-_stamp(entry.path)[0], entry.name))
 
     def open(self, path: Path, name: str) -> Entry:
-        """Take in results that were dropped on the page, and delete the dropped file.
+        """Take in results that were dropped on the page, unless they are there already; delete the dropped file.
 
         Raises:
             InputError: the file does not hold results, or cannot be stored.
@@ -80,27 +78,27 @@ class Library:
         try:
             Recognition.load(path)
             with self._opening:
-                target = self._place_for(path, Path(name).stem)
-                if not exists(target):
-                    with atomic_path(target, private=True) as temporary:
-                        shutil.copyfile(path, temporary)
+                return self._same_as(path) or self._store(path, Path(name).stem)
         except InputError as error:
             raise InputError(str(error).replace(str(path), name)) from error
         finally:
             shutil.rmtree(path.parent, ignore_errors=True)
-        return self._keep(target, target.stem)
 
-    def _place_for(self, result: Path, name: str) -> Path:
-        """Return where dropped results go: to a free name, or to a file that holds the same."""
+    def _same_as(self, result: Path) -> Entry | None:
+        """Return the results in the folder of dropped ones that are the same as these."""
+        size, content = _stamp(result)[1], file_sha256(result)
+        alike = (entry for entry in self._results_in(self._places.opened) if _stamp(entry.path)[1] == size)
+        return next((entry for entry in alike if file_sha256(entry.path) == content), None)
+
+    def _store(self, result: Path, name: str) -> Entry:
+        """Copy dropped results to a name that no video has, nor will get; so their corrections are theirs alone."""
         folder = self._places.opened
-        stem, content = Disk.of(folder).fit(name), file_sha256(result)
-        for number in count(1):
-            target = folder / f"{stem if number == 1 else f'{stem}-{number}'}.json"
-            if is_file(target) and file_sha256(target) == content:
-                break
-            if not (exists(target) or exists(corrections_path(target))):
-                break
-        return target
+        found = {str(result): name.replace(ENDING.removesuffix(".json"), "")}  # which names corrections
+        (job,) = Ledger(folder, "").reserve(found, {".json", ENDING}, Disk.of(folder))
+        target = folder / f"{job.name}.json"
+        with atomic_path(target, private=True) as temporary:
+            shutil.copyfile(result, temporary)
+        return self._keep(target, job.name)
 
     def remember(self, result: Path, video: Path | None) -> Entry:
         """Take in new results.
@@ -170,12 +168,15 @@ class Library:
         with self._lock:
             return self._found.setdefault(id, Entry(id, name, path))
 
-
-def _results_in(folder: Path) -> list[Path]:
-    try:
-        return [path for path in find_results(folder).paths if not path.name.endswith(ENDING)]
-    except InputError:  # none yet
-        return []
+    def _results_in(self, folder: Path) -> Iterator[Entry]:
+        """Yield the results in a folder; links that lead out of the chosen folders are left out."""
+        try:
+            paths = find_results(folder).paths
+        except InputError:  # none yet
+            return
+        for path in paths:
+            if not path.name.endswith(ENDING) and self._places.confine(path) is not None:
+                yield self._keep(path, path.relative_to(folder).with_suffix("").as_posix())
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -8,7 +8,7 @@ video are unchanged, and the results exist.
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -57,20 +57,29 @@ class Ledger:
         disk: Disk,
         notify: Callable[[str], object] = lambda line: None,
     ) -> list[Job]:
+        """Name the results of videos in some formats, as ``reserve`` does."""
+        return self.reserve(found, {ending for form in forms for ending in file_names("", form)}, disk, notify)
+
+    def reserve(
+        self,
+        found: Mapping[str, str],
+        endings: Set[str],
+        disk: Disk,
+        notify: Callable[[str], object] = lambda line: None,
+    ) -> list[Job]:
         """Name the results of videos, and reserve the names of their files against other processes.
 
         A file that is there and that no attempt wrote is never replaced: the results get another name.
 
         Args:
-            found: video -> name for its results, if nothing else has it.
-            forms: the formats of the results.
+            found: video, or whatever else gives results -> name for them, if nothing else has it.
+            endings: the endings of their files after the name.
             disk: the names that the disk of the results takes.
             notify: called with a line that says which files were in the way.
 
         Raises:
             InputError: the folder cannot be written to.
         """
-        endings = {ending for form in forms for ending in file_names("", form)}
         others: list[str] = []
 
         def blocked(name: str) -> bool:
