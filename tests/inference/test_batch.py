@@ -446,6 +446,9 @@ def test_an_unexpected_error_in_one_video_does_not_stop_the_others(
     assert run(checkpoint, tmp_path / "out", tmp_path / "in") == 2
     assert "a.mp4: unexpected MemoryError: too large" in capfd.readouterr().err
     assert (tmp_path / "out" / "b.json").is_file()
+    with pytest.raises(MemoryError):  # of the only video, its traceback shows what is wrong
+        run(checkpoint, tmp_path / "alone", tmp_path / "in" / "a.mp4")
+    assert attempts(tmp_path / "alone") == []
 
 
 NASTY = [

@@ -207,7 +207,7 @@ def test_a_run_that_is_interrupted_before_it_writes_leaves_earlier_results_done(
     assert run(checkpoint, out, *videos, *options) == 0
     before = attempts(out)
     with monkeypatch.context() as patch:
-        patch.setattr(Worker, "__call__", interrupted)
+        patch.setattr(Worker, "recognize", interrupted)
         patch.setattr(Crew, "outcomes", lambda self, settings, files, notify: interrupted(list(files)))
         assert run(checkpoint, out, *videos, *options, "--windows.stride-seconds", "0.2") == 130
     assert run(checkpoint, out, *videos, *options) == 0
@@ -296,7 +296,7 @@ def test_a_video_that_grows_while_it_is_read_is_not_done(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:
     (video,) = write_videos(tmp_path, "rec.mkv")
-    usual = Worker.__call__
+    usual = Worker.recognize
 
     def growing(self: Worker, *words: Any) -> Outcome:
         outcome = usual(self, *words)
@@ -304,7 +304,7 @@ def test_a_video_that_grows_while_it_is_read_is_not_done(
         return outcome
 
     with monkeypatch.context() as patch:
-        patch.setattr(Worker, "__call__", growing)
+        patch.setattr(Worker, "recognize", growing)
         assert run(checkpoint, tmp_path / "out", video, *options) == 0
     assert run(checkpoint, tmp_path / "out", video) == 0
     assert attempts(tmp_path / "out") == ["rec", "rec"]

@@ -258,7 +258,9 @@ def _recognize_one(worker: Worker, job: Job, overwrite: bool) -> None:
         return
     bar = video_bar()
     try:
-        outcome = worker(job, bar)
+        outcome = worker.recognize(job, bar)
+    except InputError as error:
+        outcome = Outcome(job, error=str(error))
     finally:
         if bar.live.is_started:  # stopping it earlier would print an empty line
             bar.stop()

@@ -142,13 +142,18 @@ class Worker:
             bar: shows the progress.
         """
         try:
-            return self._recognize(job, bar)
+            return self.recognize(job, bar)
         except InputError as error:
             return Outcome(job, error=str(error))
         except Exception as error:
             return Outcome(job, error=unexpected(job.shown, error))
 
-    def _recognize(self, job: Job, bar: Bar | None) -> Outcome:
+    def recognize(self, job: Job, bar: Bar | None = None) -> Outcome:
+        """Recognise a video and write its results.
+
+        Raises:
+            InputError: the video cannot be read.
+        """
         statistics = STATISTICS in self.settings.formats
         started = time.perf_counter()
         if job.part is not None:
