@@ -252,7 +252,10 @@ def test_a_failed_format_leaves_the_others_done(
 
     monkeypatch.setitem(FORMATS, "vtt", broken)
     assert run(checkpoint, out, tmp_path / "in", "--formats", "json,vtt,csv") == 2
-    assert f"b.mp4: failed: cannot write captions to {out / 'b.vtt'}" in capfd.readouterr().err
+    written = f"written: {out / 'b.json'}, {out / 'b.csv'}"
+    assert f"b.mp4: failed: cannot write captions to {out / 'b.vtt'}; {written}\n" in capfd.readouterr().err
+    assert run(checkpoint, tmp_path / "one", tmp_path / "in" / "a.mp4", "--formats", "json,vtt") == 2
+    assert f"a.vtt; written: {tmp_path / 'one' / 'a.json'}\n" in capfd.readouterr().err
     assert sorted(path.name for path in out.glob("a.*")) == ["a.csv", "a.json"]
     for formats, code, shown in (
         ("json,csv", 0, "0 read, 2 done before, 0 failed"),
@@ -261,7 +264,9 @@ def test_a_failed_format_leaves_the_others_done(
         ("vtt", 2, "0 read, 0 done before, 2 failed"),
     ):
         assert run(checkpoint, out, tmp_path / "in", "--formats", formats) == code
-        assert shown in capfd.readouterr().out
+        printed = capfd.readouterr()
+        assert shown in printed.out
+        assert "written" not in printed.err
     assert len(attempts(out)) == 6, "the second failure is not tried again"
     assert run(checkpoint, out, tmp_path / "in", "--formats", "json,csv,srt") == 0
     assert "2 done before" in capfd.readouterr().out

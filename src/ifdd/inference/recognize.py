@@ -242,11 +242,11 @@ class _Batch:
         except InputError as error:
             kept = "1 video is done" if self.done == 1 else f"{self.done} videos are done"
             raise InputError(f"{error}; {kept} and kept: the same command continues") from error
-        if outcome.error is None:
+        if outcome.failure is None:
             self.done += 1
         else:
             self.failed.append(outcome.job.shown)
-            _print(f"{outcome.job.shown}: failed: {printable(outcome.error)}", error=True)
+            _print(f"{outcome.job.shown}: failed: {printable(outcome.failure)}", error=True)
 
 
 def _recognize_one(worker: Worker, job: Job, overwrite: bool) -> None:
@@ -265,8 +265,8 @@ def _recognize_one(worker: Worker, job: Job, overwrite: bool) -> None:
         if bar.live.is_started:  # stopping it earlier would print an empty line
             bar.stop()
     _keep(outcome, worker)
-    if outcome.error is not None:
-        raise InputError(outcome.error)
+    if outcome.failure is not None:
+        raise InputError(outcome.failure)
     remove_parts(worker.settings.out, job)  # an earlier run may have cut it
     _print_notice(worker.recognizer)
 

@@ -114,6 +114,13 @@ class Outcome:
     fatal: str | None = None
     """Why no results can be written, which also stops all other jobs."""
 
+    @property
+    def failure(self) -> str | None:
+        """Why it failed, for the user, with the results that were written nevertheless."""
+        if self.error is None or not self.written:
+            return self.error
+        return f"{self.error}; {_written(self.written)}"
+
     @classmethod
     def killed(cls, job: Job) -> "Outcome":
         """Return the outcome of a job whose process was killed."""
@@ -222,11 +229,15 @@ class Worker:
         return Outcome(job, self._report(job, recognition, remark), written=results)
 
     def _report(self, job: Job, recognition: Recognition, remark: str) -> str:
-        written = f"written: {printable(', '.join(map(str, self.settings.results(job))))}{remark}"
+        written = _written(self.settings.results(job)) + remark
         if not self.settings.brief:
             return f"{recognition.summary()}\n  {written}"
         notices = "".join(f"; notice: {notice}" for notice in recognition.video.notices)
         return f"{job.shown}: {written}{notices}"
+
+
+def _written(results: Sequence[Path]) -> str:
+    return f"written: {printable(', '.join(map(str, results)))}"
 
 
 def recognize_in_process(settings: Settings, processes: int, job: Job) -> Outcome:
