@@ -110,16 +110,22 @@ def test_crops_and_packs_are_known_by_their_place(tmp_path: Path) -> None:
 
 
 def test_the_use_of_clips_is_not_known_after_a_training_on_other_labels_of_their_benchmark() -> None:
-    prepared = PreparedRecord("mafw", "clips", "mafw", None, None, "complete", 0, True)
-    single, compound = (DatasetRecord(sha256, False, prepared) for sha256 in ("ab", "cd"))
+    single, compound, captioned = (
+        DatasetRecord(sha256, False, PreparedRecord("mafw", "clips", label_set, None, None, "complete", 0, True))
+        for sha256, label_set in (("ab", "mafw"), ("cd", "mafw_compound"), ("ef", "mafw"))
+    )
     recipe = {"data": {"fold": 1}}
     first = CheckpointRecord(dataset=single, recipe=recipe, chosen_on="validation")
     second = CheckpointRecord(dataset=compound, recipe=recipe, chosen_on="validation", earlier=first.trainings)
     clips = {subset: [Sample("1", Path("1"), 16, "sad", subset, fold=1)] for subset in ("train", "test")}
-    assert clips_used_for(first, "ab", clips["test"], "mafw") == "nothing"
-    assert clips_used_for(second, "cd", clips["test"], "mafw") == "not known"
-    assert clips_used_for(second, "cd", clips["train"], "mafw") == "training"
+    assert clips_used_for(first, "ab", clips["test"], single) == "nothing"
+    assert clips_used_for(second, "cd", clips["test"], compound) == "not known"
+    assert clips_used_for(second, "cd", clips["train"], compound) == "training"
     assert clips_used_for(second, "cd", clips["test"], None) == "nothing"
+    for chosen_on, used_for in (("validation", "nothing"), ("test", "choosing the checkpoint")):
+        first = CheckpointRecord(dataset=single, recipe=recipe, chosen_on=chosen_on)
+        second = CheckpointRecord(dataset=captioned, recipe=recipe, chosen_on="validation", earlier=first.trainings)
+        assert clips_used_for(second, "ef", clips["test"], captioned) == used_for
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"manifest": "manifest.csv"}'])

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ from ifdd.model.weights.checkpoint import copy_weights
 from ifdd.records import CheckpointRecord, DatasetRecord, PastTraining, PreparedRecord
 from ifdd.records.licences import LICENCES
 from ifdd.training.config import ModelConfig
-from ifdd.training.start import build_network, check_start, selection_note, start_line
+from ifdd.training.start import Start, build_network, check_start, selection_note, start_line
 from tests.helpers.layouts import write_cremad
 
 CREMAD = Path(__file__).parents[2] / "configs" / "cremad.yaml"
@@ -129,9 +130,13 @@ def test_a_checkpoint_of_another_fold_of_the_same_dataset_is_refused(ravdess: Pa
         check_start(start._replace(earlier=went_on.trainings), dataset, 2)
 
 
-def of_benchmark(name: str, dataset: str, synthetic: bool = False) -> DatasetRecord:
-    prepared = PreparedRecord(name, "clips", name, None, None, "complete", 0, True)
+def of_benchmark(name: str, dataset: str, synthetic: bool = False, label_set: str | None = None) -> DatasetRecord:
+    prepared = PreparedRecord(name, "clips", label_set or name, None, None, "complete", 0, True)
     return DatasetRecord(dataset, synthetic, prepared)
+
+
+def trained_on(start: Start, dataset: DatasetRecord, fold: int | None = 1) -> Start:
+    return start._replace(earlier=CheckpointRecord(dataset=dataset, recipe={"data": {"fold": fold}}).trainings)
 
 
 @pytest.mark.parametrize(("name", "equal_fold"), [("cremad", True), ("dfew", True), ("mafw", False)])
@@ -143,19 +148,44 @@ def test_a_checkpoint_of_the_same_benchmark_with_other_labels_is_refused(
     went_on = CheckpointRecord(dataset=DatasetRecord("ef", False, None), earlier=trained.trainings)
     start = start._replace(earlier=went_on.trainings)
     remedy = ", or of fold 2" if equal_fold else ""
+    other = of_benchmark(name, "cd", label_set="mafw_compound" if name == "mafw" else "votes")
     with pytest.raises(
-        InputError, match=f"was trained on {name} with other labels or clips.* another dataset{remedy}$"
+        InputError, match=f"was trained on {name} with other folds, labels or clips.* another dataset{remedy}$"
     ):
-        check_start(start, of_benchmark(name, "cd"), 2)
+        check_start(start, other, 2)
     if equal_fold:  # its test clips or people are always the same
-        check_start(start, of_benchmark(name, "cd"), 1)
+        check_start(start, other, 1)
     else:
-        with pytest.raises(InputError, match="with other labels or clips"):
-            check_start(start, of_benchmark(name, "cd"), 1)
+        with pytest.raises(InputError, match="with other folds, labels or clips"):
+            check_start(start, other, 1)
     check_start(start, of_benchmark("ravdess", "cd"), 2)
     check_start(start, of_benchmark(name, "cd", synthetic=True), 2)  # of other people each time
     old = PastTraining.read({"dataset": "ab", "fold": 1, "chosen_on": None}, "an earlier version")
     check_start(start._replace(earlier=(old,)), of_benchmark(name, "cd"), 2)
+
+
+def test_equal_folds_with_other_clips_are_a_start(ravdess: Path) -> None:
+    start = build_network(ModelConfig(weights=str(ravdess), overrides={"size": 32}), LABEL_SETS["ravdess"])
+    check_start(trained_on(start, of_benchmark("mafw", "ab")), of_benchmark("mafw", "cd"), 1)  # a clip is unreadable
+    scenes = trained_on(start, of_benchmark("ferv39k", "ab"), None)
+    check_start(scenes, of_benchmark("ferv39k", "cd"), None)  # a single scene
+    with pytest.raises(InputError, match="was trained on dfew with other folds, labels or clips"):
+        check_start(trained_on(start, of_benchmark("dfew", "ab"), None), of_benchmark("dfew", "cd"), 1)  # which fold?
+
+
+@pytest.mark.parametrize("change", [{"unchanged": False}, {"dataset": "manifest", "source": "cremad"}])
+def test_own_folds_of_a_benchmark_are_no_start_for_its_folds(ravdess: Path, change: dict[str, Any]) -> None:
+    start = build_network(ModelConfig(weights=str(ravdess), overrides={"size": 32}), LABEL_SETS["ravdess"])
+    official = of_benchmark("cremad", "ab")
+    assert official.prepared is not None
+    own = replace(official, hash="cd", prepared=replace(official.prepared, **change))
+    assert own.benchmark == "cremad"
+    for before, now in ((official, own), (own, official), (own, replace(own, hash="ef"))):
+        with pytest.raises(
+            InputError, match=r"was trained on cremad with other folds, labels or clips.* another dataset$"
+        ):
+            check_start(trained_on(start, before), now, 1)
+    check_start(trained_on(start, own), own, 1)
 
 
 def test_the_only_fold_of_a_manifest_is_that_of_a_training_without_a_fold(ravdess: Path) -> None:

@@ -79,7 +79,7 @@ def describe_protocol(
         subset=dataset.samples[0].subset,
         fold=fold,
         clips=len(dataset),
-        clips_used_for=clips_used_for(record, described.hash, dataset.samples, described.benchmark),
+        clips_used_for=clips_used_for(record, described.hash, dataset.samples, described),
         sampling=SamplingRecord(
             **vars(options),
             meaning=describe_sampling(dataset.sampling, dataset.views, dataset.crops),
@@ -97,7 +97,7 @@ def describe_protocol(
 
 
 def clips_used_for(
-    record: CheckpointRecord, dataset: str, samples: Sequence[Sample], benchmark: str | None = None
+    record: CheckpointRecord, dataset: str, samples: Sequence[Sample], described: DatasetRecord | None = None
 ) -> str:
     """Return what a checkpoint's training run, and those before it, used the evaluated clips for.
 
@@ -105,20 +105,24 @@ def clips_used_for(
         record: description of the checkpoint.
         dataset: hash of the dataset of the clips.
         samples: clips of one subset and one fold.
-        benchmark: published benchmark that the dataset comes from, or None.
+        described: description of the dataset, which tells trainings on the same benchmark; None to ignore them.
 
     Returns:
         "training" (some of these clips may have been held out for validation), "choosing the checkpoint", "nothing", or
         "not known" if neither the checkpoint nor those that it started from belong to the dataset, none is recorded, or
-        one was trained on the same benchmark with other labels or clips. Test clips of another fold count as
+        one was trained on the same benchmark with other folds, labels or clips. Test clips of another fold count as
         "training", because they are training clips of the checkpoint's fold.
     """
     subset, fold = samples[0].subset, samples[0].fold
     trainings = record.trainings_on(dataset)
     if trainings and (subset == "train" or any(training.fold not in (None, fold) for training in trainings)):
         return "training"
-    if not trainings or any(training.may_know(dataset, benchmark, fold) for training in record.trainings):
+    if not trainings:
         return "not known"
+    if described is not None:
+        if any(training.may_know(described, fold or None) for training in record.trainings):
+            return "not known"
+        trainings = tuple(training for training in record.trainings if training.shares_source(described))
     return "choosing the checkpoint" if subset in (training.chosen_on for training in trainings) else "nothing"
 
 
@@ -155,6 +159,7 @@ def describe_dataset(manifest: Manifest) -> DatasetRecord:
         excluded=len(record.excluded),
         unchanged=record.manifest is not None and record.dataset_hash == found,
         labels=record.options.get("labels"),
+        source=record.source,
     )
     rates = record.rates if record.rates is not None and prepared.unchanged else _rates_of(manifest, record.rates)
     return DatasetRecord(found, record.synthetic, prepared, record.known_licence, rates)

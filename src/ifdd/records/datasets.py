@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal
 from ifdd.records.licences import LicenceRecord, data_licence
 from ifdd.records.record import FileRecord, Record
 
-BENCHMARKS = {"dfew": True, "ferv39k": False, "mafw": False, "cremad": True, "ravdess": True}
-"""Published benchmark -> whether a fold always has the same test clips or people, whatever labels are chosen."""
+BENCHMARKS = ("dfew", "ferv39k", "mafw", "cremad", "ravdess")
+"""The published benchmarks."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +205,9 @@ class PrepareRecord(FileRecord):
     """Licence of the dataset; None if unknown, as for your own clips."""
     rates: RatesRecord | None = None
     """Frame rates of the clips; None without clips, and in files of earlier versions."""
+    source: str | None = None
+    """Dataset that the clips of a manifest were first prepared as; None for other datasets, and in files of earlier
+    versions."""
 
     @property
     def known_licence(self) -> LicenceRecord | None:
@@ -234,6 +237,8 @@ class PreparedRecord(Record):
     """Whether the manifest still has the hash in ``prepare.json``."""
     labels: str | None = None
     """CREMA-D: intended or votes; None for datasets with one kind of label."""
+    source: str | None = None
+    """As in ``prepare.json``: dataset that the clips of a manifest were first prepared as; its folds may be others."""
 
 
 @dataclass(frozen=True)
@@ -254,8 +259,20 @@ class DatasetRecord(Record):
     @property
     def benchmark(self) -> str | None:
         """The published benchmark that the clips come from; None for others, and for SynthDFER's in its layout."""
-        name = None if self.prepared is None or self.synthetic else self.prepared.dataset
+        name = None if self.prepared is None or self.synthetic else self.prepared.source or self.prepared.dataset
         return name if name in BENCHMARKS else None
+
+    @property
+    def partition(self) -> str | None:
+        """Name of a benchmark's folds, where these still are its own; None for other folds.
+
+        Two datasets with one partition have the same test clips, or people, in folds of the same number. Only MAFW's
+        label sets have separate folds.
+        """
+        prepared = self.prepared
+        if prepared is None or self.benchmark != prepared.dataset or not prepared.unchanged:
+            return None
+        return prepared.label_set if self.benchmark == "mafw" else self.benchmark
 
     @property
     def alignment(self) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal
 
 from ifdd.errors import InputError
-from ifdd.records.datasets import BENCHMARKS, DatasetRecord
+from ifdd.records.datasets import DatasetRecord
 from ifdd.records.licences import LicenceRecord, data_licence
 from ifdd.records.record import FileRecord, Record, below, kinds_of, read_typed, read_value
 
@@ -182,21 +182,28 @@ class PastTraining(Record):
     """Clips that selected the epoch: validation, test or none (the last epoch); None if not recorded."""
     benchmark: str | None = None
     """Published benchmark that the dataset comes from; None for other clips, and in files of earlier versions."""
+    partition: str | None = None
+    """Name of the benchmark's folds, see ``DatasetRecord.partition``; None for other folds, and in files of earlier
+    versions."""
     held_out: str | None = None
     """Hash of the training subset's clips that were held out for validation; None if none were, and in files of earlier
     versions."""
 
-    def may_know(self, dataset: str, benchmark: str | None, fold: int | None) -> bool:
-        """Whether a fold of the same benchmark with other labels or clips may test clips that it was trained on.
+    def shares_source(self, dataset: DatasetRecord) -> bool:
+        """Whether it was a training on a dataset, or on the same benchmark."""
+        same_benchmark = self.benchmark is not None and self.benchmark == dataset.benchmark
+        return self.dataset == dataset.hash or same_benchmark
+
+    def may_know(self, dataset: DatasetRecord, fold: int | None) -> bool:
+        """Whether a fold of the same benchmark with other labels, clips or folds may test clips of this training.
 
         Args:
-            dataset: hash of the tested dataset.
-            benchmark: published benchmark that this comes from, or None.
+            dataset: the tested dataset.
             fold: number of the tested fold; None if there are no folds.
         """
-        if self.benchmark is None or self.benchmark != benchmark or self.dataset == dataset:
+        if self.dataset == dataset.hash or not self.shares_source(dataset):
             return False
-        return not (BENCHMARKS.get(self.benchmark) and fold is not None and self.fold == fold)
+        return self.partition is None or (self.partition, self.fold) != (dataset.partition, fold)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,6 +302,7 @@ class CheckpointRecord(Record):
             fold=self.fold,
             chosen_on=self.chosen_on,
             benchmark=self.dataset.benchmark,
+            partition=self.dataset.partition,
             held_out=self.held_out,
         )
         return tuple(dict.fromkeys((*earlier, own)))

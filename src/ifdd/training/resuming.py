@@ -135,7 +135,7 @@ def check_order(known: TrainingRecord | None, sha256: str, manifest: Path, out: 
 
 def _frames(prepared: PreparedRecord | None) -> tuple[object, ...] | None:
     """Return the settings that decide the frames of a dataset; packing without resizing does not change them."""
-    return prepared and (prepared.frames, prepared.faces, prepared.pack and prepared.pack.size)
+    return None if prepared is None else (prepared.frames, prepared.faces, prepared.pack and prepared.pack.size)
 
 
 def divide_steps(recipe: Recipe, processes: int, rank: int, point: ResumePoint | None) -> Share:

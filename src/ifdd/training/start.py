@@ -26,7 +26,6 @@ from ifdd.model.weights.checkpoint import copy_weights
 from ifdd.model.weights.foreign import is_safetensors
 from ifdd.model.weights.pretrained import takes_weights
 from ifdd.records import DatasetRecord, LicenceRecord, PastTraining, StartRecord
-from ifdd.records.datasets import BENCHMARKS
 from ifdd.records.licences import LICENCES
 from ifdd.remote.hub import is_hub_address
 from ifdd.training.config import ModelConfig
@@ -145,7 +144,7 @@ def check_start(start: Start, dataset: DatasetRecord, fold: int | None) -> None:
 
     Raises:
         InputError: the checkpoint, or one that it started from, belongs to another fold of the same dataset, or to the
-            same benchmark with other labels or clips, whose training clips may be test clips now.
+            same benchmark with other folds, labels or clips, whose training clips may be test clips now.
     """
     for training in start.earlier or ():
         # without a fold, the dataset has none or only this one
@@ -154,11 +153,12 @@ def check_start(start: Start, dataset: DatasetRecord, fold: int | None) -> None:
                 f"{start.started_from} was trained on fold {training.fold} of the same dataset, whose training clips "
                 f"are test clips of fold {fold}; start from a checkpoint of another dataset"
             )
-        if training.may_know(dataset.hash, dataset.benchmark, fold):
-            remedy = f", or of fold {fold}" if BENCHMARKS.get(str(dataset.benchmark)) else ""
+        if training.may_know(dataset, fold):
+            same_folds = training.partition is not None and training.partition == dataset.partition
+            remedy = f", or of fold {fold}" if same_folds else ""
             raise InputError(
-                f"{start.started_from} was trained on {dataset.benchmark} with other labels or clips, which may be "
-                f"test clips here; start from a checkpoint of another dataset{remedy}"
+                f"{start.started_from} was trained on {dataset.benchmark} with other folds, labels or clips, which may "
+                f"be test clips here; start from a checkpoint of another dataset{remedy}"
             )
 
 
@@ -170,11 +170,7 @@ def selection_note(start: Start, dataset: DatasetRecord, held_out: str | None) -
         dataset: the clips of all folds.
         held_out: hash of the clips held out for validation; None if none are.
     """
-    of_these = [
-        training
-        for training in start.earlier or ()
-        if training.dataset == dataset.hash or (training.benchmark and training.benchmark == dataset.benchmark)
-    ]
+    of_these = [training for training in start.earlier or () if training.shares_source(dataset)]
     if held_out is None or all(training.held_out == held_out for training in of_these):
         return ""
     return ", but the initial weights may have been trained on some of them"

@@ -12,6 +12,8 @@ from ifdd.data.manifest import Manifest, Sample, read_manifest, write_manifest
 from ifdd.data.preparation import prepare as prepare_module
 from ifdd.evaluation.protocol import describe_dataset
 from ifdd.faces.detection import DetectorChoice
+from ifdd.records.licences import LICENCES
+from ifdd.training.crossval import expected_folds
 from tests.data.preparation.test_prepare import fails, prepare, record_of
 from tests.helpers.faces import disc_frames
 from tests.helpers.layouts import CREMAD_CLIPS, write_clip, write_cremad
@@ -124,8 +126,11 @@ def test_what_is_known_of_a_benchmark_is_kept(tmp_path: Path) -> None:
     before, after = (describe_dataset(Manifest.read(tmp_path / name / "manifest.csv")) for name in ("votes", "again"))
     assert before.prepared is not None
     assert after.prepared is not None
-    assert (after.prepared.dataset, after.prepared.labels) == ("cremad", "votes")
-    assert (after.rates, after.benchmark) == (before.rates, "cremad")
+    assert (after.prepared.source, after.prepared.labels) == ("cremad", "votes")
+    assert (after.rates, after.benchmark, after.licence) == (before.rates, "cremad", LICENCES["cremad"])
+    assert (before.partition, after.partition) == ("cremad", None)  # a manifest may have other folds
+    assert expected_folds(before, (1, 2, 3)) == (1, 2, 3, 4, 5)
+    assert expected_folds(after, (1, 2, 3)) == (1, 2, 3)
     assert before.rates is not None
     assert before.rates.from_files == before.rates.clips
 

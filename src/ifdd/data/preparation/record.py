@@ -26,14 +26,14 @@ def describe(
 ) -> PrepareRecord:
     """Return the record of all checks, before a manifest or a pack is written; options are as in the record.
 
-    Of clips that were prepared before, it has the dataset, its kind of labels and its licence.
+    Of clips that were prepared before, it has the first dataset, its kind of labels and its licence.
     """
     earlier = listing.earlier
     kept = {} if earlier is None else {name: value for name, value in earlier.options.items() if name == "labels"}
     outcomes = {check.verdict for check in checked}
     lengths = [states[clip_id].frames for clip_id in {sample.clip_id for sample in samples}]
     return PrepareRecord(
-        dataset=listing.dataset if earlier is None else earlier.dataset,
+        dataset=listing.dataset,
         synthetic=synthetic,
         root=root,
         options=options | kept,
@@ -60,6 +60,7 @@ def describe(
         excluded=tuple(ExcludedRecord(**excluded._asdict()) for excluded in listing.excluded),
         licence=earlier.known_licence if earlier else data_licence(listing.dataset, synthetic),
         rates=rates_record(states[clip_id] for clip_id in {sample.clip_id for sample in samples}),
+        source=None if earlier is None else earlier.source or earlier.dataset,
     )
 
 
