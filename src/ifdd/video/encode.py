@@ -51,7 +51,7 @@ class VideoWriter:
         threads: threads of the encoder; None lets it choose. With one, the bytes do not depend on the machine.
         sound_of: a video whose sound is copied; None writes a silent video.
         begin_seconds: time of the first moment of the file on the clock of the frames and the sound.
-        end_seconds: time on the same clock at which the sound ends; inf copies all of it.
+        end_seconds: time on the same clock at which the sound ends; inf copies all of it. May be set later, too.
         comment: a comment in the metadata of the file.
 
     Raises:
@@ -75,7 +75,7 @@ class VideoWriter:
         if threads is not None:
             self._options["threads"] = str(threads)
         self._sound_of = sound_of
-        self._begin, self._end = begin_seconds, end_seconds
+        self._begin, self.end_seconds = begin_seconds, end_seconds
         self._container = av.open(str(path), "w")
         if comment:
             self._container.metadata["comment"] = comment
@@ -114,7 +114,7 @@ class VideoWriter:
             frame.pts, frame.time_base = self._ticks, Fraction(1, TICKS)
         self._container.mux(self._stream.encode(frame))
         if self._sound is not None and seconds is not None:
-            self._sound.copy_until(min(seconds + AHEAD_SECONDS, self._end) - self._begin)
+            self._sound.copy_until(min(seconds + AHEAD_SECONDS, self.end_seconds) - self._begin)
 
     def _add_stream(self, shape: tuple[int, ...], time_base: Fraction | None) -> VideoStream:
         rate = Fraction(self._fps).limit_denominator(1001)
@@ -134,7 +134,7 @@ class VideoWriter:
         if self._stream is not None:
             self._container.mux(self._stream.encode(None))
         if self._sound is not None:
-            self._sound.copy_until(self._end - self._begin)
+            self._sound.copy_until(self.end_seconds - self._begin)
             self._sound.close()
 
 

@@ -1,5 +1,6 @@
 """A part of a video: times and boxes match the original file, and the annotated video shows that part."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import av
@@ -12,6 +13,7 @@ from ifdd.inference import Recognition, Recognizer, WindowOptions
 from ifdd.inference.outputs.pictures.render import draw_frames
 from ifdd.video.frames import iter_frames, read_frames
 from ifdd.video.sources import SourceOptions, open_video
+from ifdd.video.timestamps import Clock, TimedFrame
 from tests.helpers.faces import DiscDetector, disc_frames
 from tests.helpers.videos import write_frame_folder, write_video
 
@@ -82,11 +84,24 @@ def test_results_for_a_part_match_the_original_video(checkpoint: Path, tmp_path:
         assert heard / 16000 == pytest.approx(1.2, abs=0.2)
 
 
+@pytest.mark.parametrize("kind", ["a.mkv", "a.ts"])
 @pytest.mark.parametrize(("seconds", "heard"), [(1.2, 1.2), (None, 3.6)])
-def test_the_sound_ends_with_the_part(checkpoint: Path, tmp_path: Path, seconds: float | None, heard: float) -> None:
-    path = with_sound(write_video(tmp_path / "silent.mp4", disc_frames(60)), tmp_path / "a.mkv")  # 2.4 of 3.6 s
+def test_the_sound_ends_with_the_part(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, seconds: float | None, heard: float
+) -> None:
+    path = with_sound(write_video(tmp_path / "silent.mp4", disc_frames(60)), tmp_path / kind)  # 2.4 of 3.6 s
     result = recognizer(checkpoint).recognize(path, source=SourceOptions(maximum_seconds=seconds))
+    decoded: list[TimedFrame] = []
+    usual = Clock.time
+
+    def counted(self: Clock, frames: Iterable[av.VideoFrame]) -> Iterator[TimedFrame]:
+        for frame in usual(self, frames):
+            decoded.append(frame)
+            yield frame
+
+    monkeypatch.setattr(Clock, "time", counted)
     result.write(tmp_path / "out.mp4")
+    assert len(decoded) <= result.video.frames + 2, "the first one, and the one after the last one"
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert sum(frame.samples for frame in container.decode(audio=0)) / 16000 == pytest.approx(heard, abs=0.2)
 

@@ -4,7 +4,7 @@ Frames are processed one at a time.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from itertools import islice
 from math import inf
@@ -68,52 +68,49 @@ def draw_frames(results: Results, source: Path) -> Iterator[Frame]:
     Raises:
         InputError: the video cannot be decoded again.
     """
+    with closing(_frames_from(results.video.start_seconds, results.video, source)) as frames:
+        yield from _draw(results, frames)
+
+
+def _frames_from(seconds: float, video: VideoInfo, source: Path) -> Generator[Frame, None, None]:
+    options = SourceOptions(image_fps=video.fps, start_seconds=max(0.0, seconds - ROUNDING_SECONDS))
+    return iter(open_video(source, options))
+
+
+def _draw(results: Results, frames: Iterator[Frame]) -> Iterator[Frame]:
+    """Yield the annotated frames of the part that the results cover, the first frames of all."""
     painter: Painter | None = None
     zero = 0.0
-    video = results.video
-    options = SourceOptions(image_fps=video.fps, start_seconds=max(0.0, video.start_seconds - ROUNDING_SECONDS))
-    with closing(iter(open_video(source, options))) as frames:
-        for frame in islice(frames, video.frames):
-            if painter is None:
-                height, width = frame.image.shape[:2]
-                painter, zero = Painter(results, width, height), frame.seconds
-            yield frame._replace(image=painter.draw(frame.image, frame.index, frame.seconds - zero))
+    for frame in islice(frames, results.video.frames):
+        if painter is None:
+            height, width = frame.image.shape[:2]
+            painter, zero = Painter(results, width, height), frame.seconds
+        yield frame._replace(image=painter.draw(frame.image, frame.index, frame.seconds - zero))
 
 
 def _encode(results: Results, source: Path, target: Path) -> None:
     """Write the annotated frames and the sound; for a part of the video, only the sound of that part."""
     video = results.video
-    begin, end = _sound_of_part(video, source)
+    with closing(_frames_from(0.0, video, source)) as frames:
+        is_later = next(frames).seconds < video.start_seconds - ROUNDING_SECONDS
     try:
-        with VideoWriter(
-            target,
-            video.fps,
-            quality="good",
-            sound_of=source,
-            begin_seconds=begin,
-            end_seconds=end,
-            comment=ANNOTATED,
-        ) as writer:
-            for frame in draw_frames(results, source):
+        with (
+            closing(_frames_from(video.start_seconds, video, source)) as frames,
+            VideoWriter(
+                target,
+                video.fps,
+                quality="good",
+                sound_of=source,
+                begin_seconds=video.start_seconds if is_later else 0.0,
+                end_seconds=video.end_seconds,
+                comment=ANNOTATED,
+            ) as writer,
+        ):
+            for frame in _draw(results, frames):
                 writer.write(frame.image, frame.seconds)
+            if not is_later and next(frames, None) is None:  # the whole video, with all of its sound
+                writer.end_seconds = inf
     except av.error.FFmpegError as error:
         raise InputError(
             f"cannot write an annotated video of {source}: {error.strerror}; free space or choose another folder"
         ) from error
-
-
-def _sound_of_part(video: VideoInfo, source: Path) -> tuple[float, float]:
-    """Return from when to when the sound belongs to the frames that were read: all of it, if no others are there."""
-    is_later = _next_frame(video, source, 0.0) < video.start_seconds - ROUNDING_SECONDS
-    is_part = is_later or _next_frame(video, source, video.end_seconds - ROUNDING_SECONDS) < inf
-    return video.start_seconds if is_later else 0.0, video.end_seconds if is_part else inf
-
-
-def _next_frame(video: VideoInfo, source: Path, seconds: float) -> float:
-    """Return the time of the first frame that begins at a time or later; infinity if there is none."""
-    options = SourceOptions(image_fps=video.fps, start_seconds=max(0.0, seconds))
-    with closing(iter(open_video(source, options))) as frames:
-        try:
-            return next(frames).seconds
-        except InputError:  # the end, or damage that hides the rest
-            return inf
