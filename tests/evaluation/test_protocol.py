@@ -11,7 +11,7 @@ from ifdd.data.manifest import Manifest, Sample, dataset_hash, read_manifest, wr
 from ifdd.errors import InputError
 from ifdd.evaluation.protocol import clips_used_for, describe_dataset, label_order, running_software, sampling_options
 from ifdd.evaluation.report import dataset_words
-from ifdd.records import CheckpointRecord, DatasetRecord, PreparedRecord, SamplingOptions
+from ifdd.records import CheckpointRecord, DatasetRecord, LicenceRecord, PreparedRecord, SamplingOptions
 from ifdd.records.licences import LICENCES
 from tests.helpers.layouts import write_clip, write_dfew
 
@@ -88,6 +88,34 @@ def test_a_renamed_or_filtered_manifest_keeps_its_licence_and_rates(
     rates = describe_dataset(Manifest.read(other)).rates
     assert rates is not None
     assert rates.stated == rates.clips  # by whoever wrote the table
+
+
+def test_what_a_filtered_manifest_keeps_depends_on_no_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_dfew(tmp_path / "DFEW", frames=2, synthetic=False)
+    monkeypatch.chdir(tmp_path)
+    main(["prepare", "dfew", "DFEW", "out", "--allow-incomplete"])
+    file, filtered, others = (tmp_path / "out" / name for name in ("prepare.json", "filtered.csv", "others.csv"))
+    samples = read_manifest("out/manifest.csv")[1:]
+    write_manifest(filtered, samples)
+    write_clip(tmp_path / "own/a", 3)
+    write_manifest(others, [replace(samples[0], path=tmp_path / "own/a")])
+
+    def licences() -> list[LicenceRecord | None]:
+        return [describe_dataset(Manifest.read(path)).licence for path in (filtered, others)]
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for folder in (elsewhere, tmp_path):
+        monkeypatch.chdir(folder)
+        assert licences() == [LICENCES["dfew"], None]
+    old = json.loads(file.read_text())
+    del old["relative_root"]
+    file.write_text(json.dumps(old))
+    assert licences() == [LICENCES["dfew"], None]
+    file.write_text(json.dumps(old | {"root": "gone"}))
+    assert licences() == [None, None]
 
 
 def test_crops_and_packs_are_known_by_their_place(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median_low
 
@@ -153,7 +154,7 @@ def describe_dataset(manifest: Manifest) -> DatasetRecord:
         dataset=record.dataset,
         frames=record.frames,
         label_set=record.label_set,
-        faces=record.faces,
+        faces=record.faces and replace(record.faces, folder=Path(record.faces.folder).name),
         pack=record.pack,
         verdict=record.verdict,
         excluded=len(record.excluded),

@@ -15,7 +15,7 @@ class FacesRecord(Record):
     """How ``ifdd prepare`` cropped the faces of a dataset."""
 
     folder: str
-    """Name of the folder of the crops, next to the manifest."""
+    """Folder of the crops, relative to that of prepare.json; in results, its name."""
     size: int
     """Side of the crops in pixels."""
     detector: str
@@ -208,6 +208,8 @@ class PrepareRecord(FileRecord):
     source: str | None = None
     """Dataset that the clips of a manifest were first prepared as; None for other datasets, and in files of earlier
     versions."""
+    relative_root: str | None = None
+    """The root, relative to the folder of this file; None in files of earlier versions."""
 
     @property
     def known_licence(self) -> LicenceRecord | None:

@@ -117,6 +117,14 @@ def test_kept_crops_stay_what_they_are(tmp_path: Path) -> None:
     (tmp_path / "crops/prepare.json").write_text(json.dumps(record))
     prepare("manifest", tmp_path / "crops/manifest.csv", tmp_path / "packed", "--faces", "keep", "--pack")
     assert describe_dataset(Manifest.read(tmp_path / "packed/manifest.csv")).alignment == "landmarks"
+    prepare("manifest", tmp_path / "crops/manifest.csv", tmp_path / "again", "--faces", "keep")
+    prepare("manifest", tmp_path / "again/manifest.csv", tmp_path / "a/third", "--faces", "keep")
+    for folder in (tmp_path / "again", tmp_path / "a/third"):
+        (folder / "manifest.csv").rename(folder / "renamed.csv")
+        found = describe_dataset(Manifest.read(folder / "renamed.csv"))
+        assert found.prepared is not None
+        assert found.prepared.faces is not None
+        assert (found.alignment, found.prepared.faces.folder) == ("landmarks", "faces")
 
 
 def test_what_is_known_of_a_benchmark_is_kept(tmp_path: Path) -> None:

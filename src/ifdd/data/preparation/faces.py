@@ -1,5 +1,6 @@
 """Cropping as a step of ``ifdd prepare``: the crops replace the frames, and what was found is recorded."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from ifdd.faces.detection import DetectorChoice, finds_landmarks
 from ifdd.faces.main_face import DETECTION_SECONDS
 from ifdd.faces.similarity import Alignment
 from ifdd.names import Disk, same_file
-from ifdd.records import FacesRecord
+from ifdd.records import FacesRecord, PrepareRecord
 
 WHOLE_SCENES = ("mafw", "cremad", "ravdess", "folder", "annotations", "manifest")
 """Datasets of whole scenes, whose faces are cropped by default; the others ship crops."""
@@ -140,6 +141,13 @@ def crop(
         frames_left_out=sum(record.source_frames - record.frames for record in followed.values()),
         without_landmarks=None if alignment == "box" else len(cropped.without_landmarks),
     )
+
+
+def kept_crops(earlier: PrepareRecord | None, folder: Path, out: Path) -> FacesRecord | None:
+    """Return the record in ``out`` of the crops that an earlier preparation made in ``folder``; None without crops."""
+    if earlier is None or earlier.faces is None:
+        return None
+    return replace(earlier.faces, folder=os.path.relpath(folder / earlier.faces.folder, out))
 
 
 def faces_record(

@@ -16,7 +16,7 @@ from ifdd.data.datasets.rates import check_rates, synthetic_rate
 from ifdd.data.manifest import Sample, write_manifest
 from ifdd.data.packs.reader import verify_pack
 from ifdd.data.packs.writer import write_pack
-from ifdd.data.preparation.faces import check_landmarks, crop, crops_faces, faces_record, samples_of
+from ifdd.data.preparation.faces import check_landmarks, crop, crops_faces, faces_record, kept_crops, samples_of
 from ifdd.data.preparation.inspection import inspect, skipped_checks, stops
 from ifdd.data.preparation.output import FAILED, findings_file, refusal, refuse_to_replace, withdraw, withdraw_crops
 from ifdd.data.preparation.record import describe
@@ -192,7 +192,7 @@ def prepare(
         synthetic = synthetic or listing.earlier.synthetic
     states = inspect(listing, check_frames, threads, synthetic, fps, synthetic_rate(root))
     skipped = skipped_checks(listing, check_frames, synthetic)
-    crops = None if listing.earlier is None or crops_faces(dataset, faces) else listing.earlier.faces
+    crops = None
     if crops_faces(dataset, faces):
         if stops(listing, allow_incomplete):
             skipped["faces"] = "after the other checks"
@@ -214,6 +214,7 @@ def prepare(
             )
     else:
         skipped["faces"] = "frames as they are"
+        crops = kept_crops(listing.earlier, root.parent, out)
     check_lengths(listing, states)
     check_rates(listing, states)
     checked = verdicts(listing, skipped)
@@ -224,7 +225,7 @@ def prepare(
     chosen = {name: getattr(options, name) for name in CHOICES[dataset]} | {"check_frames": check_frames}
     chosen |= {} if fps is None else {"fps": fps}
     record = describe(
-        listing, states, samples, checked, synthetic=synthetic, root=str(given), options=chosen, faces=crops
+        listing, states, samples, checked, synthetic=synthetic, root=given, out=out, options=chosen, faces=crops
     )
     if stops(listing, allow_incomplete):
         findings = findings_file(out)

@@ -1,6 +1,8 @@
 """The record of a preparation: what is written to prepare.json."""
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -20,11 +22,12 @@ def describe(
     checked: Sequence[Checked],
     *,
     synthetic: bool,
-    root: str,
+    root: Path,
+    out: Path,
     options: dict[str, Any],
     faces: FacesRecord | None,
 ) -> PrepareRecord:
-    """Return the record of all checks, before a manifest or a pack is written; options are as in the record.
+    """Return the record of all checks, before a manifest or a pack is written to ``out``; options are as in the record.
 
     Of clips that were prepared before, it has the first dataset, its kind of labels and its licence.
     """
@@ -35,7 +38,7 @@ def describe(
     return PrepareRecord(
         dataset=listing.dataset,
         synthetic=synthetic,
-        root=root,
+        root=str(root),
         options=options | kept,
         manifest=None,
         faces=faces,
@@ -61,6 +64,7 @@ def describe(
         licence=earlier.known_licence if earlier else data_licence(listing.dataset, synthetic),
         rates=rates_record(states[clip_id] for clip_id in {sample.clip_id for sample in samples}),
         source=None if earlier is None else earlier.source or earlier.dataset,
+        relative_root=os.path.relpath(root, out),
     )
 
 
