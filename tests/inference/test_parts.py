@@ -23,7 +23,7 @@ from ifdd.inference.batch.part_files import read_part, write_part
 from ifdd.inference.batch.worker import Outcome, Settings, Worker
 from ifdd.inference.outputs.write import file_name
 from ifdd.inference.parts import Part, join_parts
-from ifdd.inference.results import Boxes, RecognizedTrack, Windows
+from ifdd.inference.results import Boxes, FrameStatistics, RecognizedTrack, Windows
 from ifdd.inference.segments import time_course
 from ifdd.video.frames import VideoInfo
 from ifdd.video.sources import Cut, SourceOptions, open_video
@@ -269,7 +269,18 @@ def track(number: int, first: int, last: int, x: float) -> RecognizedTrack:
 
 def part(start: float, frames: int, before: int, *tracks: RecognizedTrack) -> Part:
     info = VideoInfo("a.mp4", frames, FPS, frames / FPS, 64, 48, start_seconds=start)
-    return Part(info, tracks, turns={each.id: 0 for each in tracks}, frames_before_next=before)
+    turns = {each.id: 0 for each in tracks}
+    return Part(info, tracks, (), statistics(start, frames, tracks), turns, frames_before_next=before)
+
+
+def statistics(start: float, frames: int, tracks: Sequence[RecognizedTrack]) -> FrameStatistics:
+    """Return a row for each track in each frame, or for a frame without tracks."""
+    found = [(frame, each.id) for each in tracks for frame in each.boxes.frames.tolist()]
+    seen = {frame for frame, _ in found}
+    rows = np.array(sorted([*found, *((frame, 0) for frame in range(frames) if frame not in seen)]))
+    count, score = np.zeros(len(rows)), np.where(rows[:, 1], 0.9, np.nan)
+    seconds = start + rows[:, 0] / FPS
+    return FrameStatistics(rows[:, 0], seconds, count, count > 0, rows[:, 0], score, rows[:, 1], score, score)
 
 
 def test_people_are_matched_by_their_boxes_and_numbered_in_order() -> None:
@@ -292,7 +303,14 @@ def test_people_are_matched_by_their_boxes_and_numbered_in_order() -> None:
 def joined_tracks(earlier: Sequence[RecognizedTrack], later: Sequence[RecognizedTrack]) -> Sequence[RecognizedTrack]:
     """Return the tracks of two parts, 0 to 29 s and 20 to 40 s, that meet at 24.5 s; check that each is whole."""
     own = [replace(each, boxes=replace(each.boxes, frames=each.boxes.frames - 200)) for each in later]
-    tracks = join_parts([part(0.0, 290, 200, *earlier), part(20.0, 200, 200, *own)], 9.0).tracks
+    joined = join_parts([part(0.0, 290, 200, *earlier), part(20.0, 200, 200, *own)], 9.0)
+    tracks, measured = joined.tracks, joined.statistics
+    assert measured is not None
+    assert sorted(set(measured.frames.tolist())) == list(range(400))
+    assert (np.diff(measured.frames) >= 0).all()
+    people = [(frame, each.id) for each in tracks for frame in each.boxes.frames.tolist()]
+    nobody = [(frame, 0) for frame in range(400) if frame not in {seen for seen, _ in people}]
+    assert sorted(zip(measured.frames.tolist(), measured.tracks.tolist(), strict=True)) == sorted(people + nobody)
     for each in tracks:
         assert (np.diff(each.boxes.frames) == 1).all(), "a box in every frame"
         ends = np.maximum.accumulate(each.windows.end_seconds)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import reduce
 from itertools import accumulate, compress
+from math import inf
 from statistics import fmean
 from typing import Any, NamedTuple, TypeVar
 
@@ -127,6 +128,7 @@ def _join(earlier: Part, later: Part, origin_seconds: float, overlap_seconds: fl
     known = {track.id: track for track in later.tracks}
     tracks: list[RecognizedTrack] = []
     turns: list[int] = []
+    ends: list[float] = []  # until when the earlier part tells of a track
     ids: dict[int, int] = {}
     later_ids: dict[int, int] = {}
     for track in begun:
@@ -137,19 +139,25 @@ def _join(earlier: Part, later: Part, origin_seconds: float, overlap_seconds: fl
         if other is None or not border.ends_after(other):
             tracks.append(track)
             turns.append(earlier.turns[track.id])
+            ends.append(inf)
         else:
-            tracks.append(_continued(track, other, border.between(track, other)))
+            own_border = border.between(track, other)
+            tracks.append(_continued(track, other, own_border))
             turns.append(later.turns[other.id])
+            ends.append(own_border.seconds)
     for track in later.tracks:
         if track.id not in later_ids and border.ends_after(track):
             tracks.append(track)
             turns.append(later.turns[track.id])
+            ends.append(-inf)
             later_ids[track.id] = len(tracks)
     return Part(
         _joined_video(earlier, later),
         tuple(replace(track, id=number) for number, track in enumerate(tracks, 1)),
         _joined_times(earlier.shot_boundaries_seconds, later.shot_boundaries_seconds, border),
-        _joined_statistics(_renamed(earlier.statistics, ids), _renamed(later.statistics, later_ids), border),
+        _joined_statistics(
+            _renamed(earlier.statistics, ids), _renamed(later.statistics, later_ids), [border.seconds, *ends]
+        ),
         dict(enumerate(turns, 1)),
         earlier.frames_before_next + later.frames_before_next,
         earlier.damaged_before_next + later.damaged_before_next,
@@ -242,11 +250,24 @@ def _renamed(statistics: FrameStatistics | None, ids: Mapping[int, int]) -> Fram
 
 
 def _joined_statistics(
-    one: FrameStatistics | None, other: FrameStatistics | None, border: _Border
+    one: FrameStatistics | None, other: FrameStatistics | None, ends: Sequence[float]
 ) -> FrameStatistics | None:
+    """Return the statistics of two parts, the rows of each track from the parts that give its boxes.
+
+    Args:
+        one: those of the earlier part, with the ids of the joined tracks.
+        other: those of the later part.
+        ends: id of a track, 0 for none -> until when its rows are those of the earlier part.
+    """
     if one is None or other is None:
         return None
-    return _rows((one, border.is_before(one.seconds)), (other, ~border.is_before(other.seconds)))
+    is_before = [table.seconds < np.array(ends)[table.tracks] - TIME_TOLERANCE for table in (one, other)]
+    joined = _rows((one, is_before[0]), (other, ~is_before[1]))
+    is_empty = np.isnan(joined.scores)  # a frame in which one of the parts saw nobody
+    is_kept = ~is_empty | ~np.isin(joined.frames, joined.frames[~is_empty])
+    order = np.argsort(joined.frames, kind="stable")
+    order = order[is_kept[order]]
+    return FrameStatistics(**{column.name: getattr(joined, column.name)[order] for column in fields(joined)})
 
 
 def _joined_video(earlier: Part, later: Part) -> VideoInfo:
