@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from ifdd.__main__ import main
+from ifdd.data.labels import LABEL_SETS
 from ifdd.data.manifest import dataset_hash, read_manifest, write_manifest
 from ifdd.evaluation.report import CHOSEN_ON_TEST
 from ifdd.training import crossval as crossval_module
@@ -265,6 +266,17 @@ def test_a_recipe_that_trained_nothing_may_be_corrected(recipe: Path, tmp_path: 
         main(["crossval", str(recipe), "--out", str(out), "--folds", "1", "--data.validation-fraction", "0.01"])
     assert (out / "recipe.yaml").is_file()
     assert crossval(recipe, out, "--folds", "1")["missing"] == [2, 3, 4, 5]
+
+
+def test_new_folds_have_the_classes_of_those_of_an_earlier_version(recipe: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    crossval(recipe, out, "--folds", "1", "--data.classes", "ravdess")
+    for stored in out.rglob("recipe.yaml"):  # which read these from the manifest
+        known = yaml.safe_load(stored.read_text())
+        stored.write_text(yaml.safe_dump(known | {"data": known["data"] | {"classes": "manifest"}}))
+    document = crossval(recipe, out, "--folds", "1,2", "--data.classes", "manifest")
+    assert tuple(document["protocol"]["classes"]) == LABEL_SETS["ravdess"]
+    assert [len(fold["confusion"]) for fold in document["folds"]] == [8, 8]
 
 
 def test_another_recipe_is_refused(recipe: Path, done: Path, capfd: pytest.CaptureFixture[str]) -> None:

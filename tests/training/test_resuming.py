@@ -10,6 +10,7 @@ from ifdd.errors import InputError
 from ifdd.evaluation.sampling import SamplingConfig
 from ifdd.records import BestEpoch, DatasetRecord, PreparedRecord, SubsetScores, TrainingClips, TrainingRecord
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
+from ifdd.training.crossval import Fold, begun_classes
 from ifdd.training.recipe import Recipe
 from ifdd.training.resuming import known_training
 
@@ -53,3 +54,18 @@ def test_a_run_goes_on_whatever_an_earlier_version_called_its_dataset(
 def test_a_run_does_not_go_on_with_other_clips_or_frames(tmp_path: Path, before: DatasetRecord, message: str) -> None:
     with pytest.raises(InputError, match=message):
         resumed(tmp_path, before)
+
+
+def test_folds_share_the_classes_of_those_that_are_begun(tmp_path: Path) -> None:
+    folds = [Fold(number, RECIPE, tmp_path / f"fold_{number}") for number in (1, 2, 3)]
+    assert begun_classes(folds) is None
+    for number, classes in ((2, ("sad", "happy")), (3, ("sad", "happy", "calm"))):
+        clips = replace(CLIPS, draws=dict.fromkeys(classes, 4))
+        folds[number - 1].folder.mkdir()
+        TrainingRecord("done", 3, 3, BEST, NOW, clips).write(folds[number - 1].folder / TrainingRecord.FILE)
+        if number == 2:
+            assert begun_classes(folds) == classes
+    with pytest.raises(
+        InputError, match=r"different classes.*\(fold_2 with sad, happy; fold_3 with sad, happy, calm\)"
+    ):
+        begun_classes(folds)

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
 from ifdd.__main__ import main
+from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
 from ifdd.files import PARTIAL, file_sha256
 from ifdd.model import load_checkpoint
@@ -133,10 +133,20 @@ def test_a_run_resumes_without_the_file_of_its_initial_weights(
     begun = TrainingRecord.load(note, "").start
     assert begun is not None
     with pytest.raises(InputError, match=r"training\.json: the network's configuration is damaged"):
-        resumed_start(begun, 7, note)
-    intact = replace(begun, config=begun.config | {"frames": 16})
-    with pytest.raises(InputError, match=r"the run began with 7 classes, but data\.classes gives 6 now"):
-        resumed_start(intact, 6, note)
+        resumed_start(begun, note)
+
+
+def test_a_run_keeps_the_classes_that_an_earlier_version_read_from_the_manifest(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words, stored = ["train", str(recipe), "--out", str(tmp_path / "run")], tmp_path / "run" / "recipe.yaml"
+    classes = LABEL_SETS["ravdess"]
+    end_by(signal.SIGTERM, monkeypatch, [*words, "--data.classes", "ravdess"], epoch=0, batch=2)
+    known = yaml.safe_load(stored.read_text())
+    stored.write_text(yaml.safe_dump(known | {"data": known["data"] | {"classes": "manifest"}}))
+    main([*words, "--data.classes", "manifest", "--resume"])
+    trained = load_checkpoint(tmp_path / "run" / "best.safetensors")
+    assert (trained.classes, trained.record.recipe_option("data", "classes")) == (classes, "manifest")
 
 
 def test_a_run_begun_before_an_option_existed_goes_on(recipe: Path, whole: Path, tmp_path: Path) -> None:

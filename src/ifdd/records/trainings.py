@@ -63,9 +63,14 @@ class TrainingClips(Record):
     unused: int
     """Number of unused validation clips."""
     draws: dict[str, int]
-    """Class -> number of draws per epoch."""
+    """Class, in the order of the logits -> number of draws per epoch."""
     sha256: str | None = None
     """Hash of the clips in their order, with their times and soft labels; None in files of earlier versions."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the logits."""
+        return tuple(self.draws)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, Ru
 from ifdd.training.engine.processes import is_first_process, placement
 from ifdd.training.engine.state import has_state
 from ifdd.training.recipe import RECIPE_FILE, Recipe
-from ifdd.training.resuming import is_finished, known_training
+from ifdd.training.resuming import is_finished, known_training, read_training
 from ifdd.training.train import train_recipe
 
 LOG_FILE = "log.txt"
@@ -106,13 +106,14 @@ def crossval(
     _check_wanted(data.manifest, folds, wanted, there)
     _claim(out, recipe)
     every = [_fold(out, recipe, number, there) for number in there]
+    classes = begun_classes(every)
     done = {fold.number: result for fold in every if (result := finished(fold, found)) is not None}
     todo = [fold for fold in every if fold.number in wanted and fold.number not in done]
     for number in sorted(set(wanted) & set(done)):
         console.print(f"fold {number or 'all'} is already done: {_scores(done[number])}", highlight=False)
     # data-parallel training starts its processes by repeating the command, which must therefore run a single fold
     apart = bool(gpus) or (run.devices > 1 and len(todo) > 1)
-    with closing(_run_apart(todo, slots) if apart else _run_here(todo, manifest)) as runs:
+    with closing(_run_apart(todo, slots) if apart else _run_here(todo, manifest, classes)) as runs:
         for fold in runs:
             done[fold.number] = read_fold(fold.number, fold.evaluation)
             console.print(f"fold {fold.number or 'all'}: {_scores(done[fold.number])}", highlight=False)
@@ -182,17 +183,37 @@ def finished(fold: Fold, dataset: DatasetRecord) -> FoldResult | None:
     return result if same and of_this and protocol.dataset.hash == dataset.hash else None
 
 
-def run_fold(fold: Fold, manifest: Manifest) -> None:
+def begun_classes(folds: Sequence[Fold]) -> tuple[str, ...] | None:
+    """Return the classes of the folds that are begun, which the others must share; None if none is begun.
+
+    Raises:
+        InputError: they differ, because different versions of ifdd read them from the manifest; or a folder is damaged.
+    """
+    begun = {
+        fold.folder: training.clips.classes for fold in folds if (training := read_training(fold.folder)) is not None
+    }
+    listed = {folder: ", ".join(classes) for folder, classes in begun.items()}
+    if len(set(listed.values())) > 1:
+        each = "; ".join(f"{folder.name} with {classes}" for folder, classes in listed.items())
+        raise InputError(
+            f"the folds in {next(iter(listed)).parent} were trained with different classes, so they have no common "
+            f"result ({each}); delete the folders with the wrong ones to run these folds again"
+        )
+    return next(iter(begun.values()), None)
+
+
+def run_fold(fold: Fold, manifest: Manifest, classes: Sequence[str] | None = None) -> None:
     """Train one fold or resume it, and test its best checkpoint.
 
     Args:
         fold: the fold.
         manifest: the table of clips of all folds.
+        classes: classes of the folds that are begun. Default: those of the recipe.
 
     Raises:
         InputError: see ``train_recipe`` and ``evaluate_checkpoint``.
     """
-    train_recipe(fold.recipe, manifest, fold.folder, resume=True)
+    train_recipe(fold.recipe, manifest, fold.folder, resume=True, classes=classes)
     if not is_first_process():
         return
     data = fold.recipe.data
@@ -276,7 +297,7 @@ def _fold(out: Path, recipe: Recipe, number: int, expected: tuple[int, ...]) -> 
     return Fold(number, replace(recipe, data=replace(recipe.data, fold=fold)), out / f"fold_{number}")
 
 
-def _run_here(folds: Iterable[Fold], manifest: Manifest) -> Generator[Fold]:
+def _run_here(folds: Iterable[Fold], manifest: Manifest, classes: Sequence[str] | None) -> Generator[Fold]:
     """Run folds one after another in this process; yield each finished fold.
 
     Raises:
@@ -285,7 +306,7 @@ def _run_here(folds: Iterable[Fold], manifest: Manifest) -> Generator[Fold]:
     for fold in folds:
         console.print(f"fold {fold.number or 'all'} -> {fold.folder}", highlight=False)
         try:
-            run_fold(fold, manifest)
+            run_fold(fold, manifest, classes)
         except InputError as error:
             raise InputError(f"fold {fold.number or 'all'}: {error}; finished folds are kept") from error
         if is_first_process():

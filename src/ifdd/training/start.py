@@ -62,27 +62,20 @@ class Start(NamedTuple):
         )
 
 
-def resumed_start(record: StartRecord, classes: int, file: Path) -> Start:
+def resumed_start(record: StartRecord, file: Path) -> Start:
     """Return the network of a run that is resumed, without weights: these are in its state.
 
     Args:
         record: what the run began with.
-        classes: number of classes of the recipe now.
         file: the record's file, for messages.
 
     Raises:
-        InputError: the configuration is that of another version of ifdd, or damaged; or the classes have changed.
+        InputError: the configuration is that of another version of ifdd, or damaged.
     """
     try:
         network = IFDD(IFDDConfig(**from_plain(record.config)))
     except (InputError, TypeError, ValueError) as error:
         raise InputError(f"{file}: the network's configuration is damaged ({error}); choose another --out") from error
-    began_with = network.config.num_classes
-    if began_with != classes:
-        raise InputError(
-            f"{file}: the run began with {began_with} classes, but data.classes gives {classes} now; choose another "
-            "--out"
-        )
     return Start(network, record.licences, record.started_from, record.earlier)
 
 

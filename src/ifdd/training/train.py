@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,14 +96,17 @@ def train(
         sys.exit(2)  # a mistake that every process meets before the training begins; the first one reports it
 
 
-def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) -> None:
+def train_recipe(
+    recipe: Recipe, manifest: Manifest, out: Path, resume: bool, classes: Sequence[str] | None = None
+) -> None:
     """Train a recipe; a finished run is left unchanged, unless the recipe has more epochs now.
 
     Args:
         recipe: the recipe.
         manifest: the table of clips, ``recipe.data.manifest``.
         out: folder to write to.
-        resume: whether to resume a run that the folder holds.
+        resume: whether to resume a run that the folder holds, with the classes that it began with.
+        classes: classes of a new run. Default: those of the recipe.
 
     Raises:
         InputError: the training diverged, the recipe does not fit the data, the folder holds another or a damaged run,
@@ -127,9 +131,13 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
     for engine in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(engine).setLevel(logging.WARNING)
     seed_everything(run.seed, verbose=False)
+    if known is not None:  # an earlier version may have read other ones from the manifest
+        classes = known.clips.classes
+    if classes is not None:
+        data = replace(data, classes=classes)
     classes = training_classes(data, manifest)
     if known is not None and known.start is not None and point is not None:
-        start = resumed_start(known.start, len(classes), out / TrainingRecord.FILE)
+        start = resumed_start(known.start, out / TrainingRecord.FILE)
     else:
         start = build_network(model, classes)
     network = start.network
@@ -154,7 +162,7 @@ def train_recipe(recipe: Recipe, manifest: Manifest, out: Path, resume: bool) ->
         started_from=start.started_from,
         earlier=start.earlier,
         timing=timing_record(clips, dataset),
-        recipe=replace(recipe, data=replace(data, fold=clips.fold)).plain(),
+        recipe=replace(recipe, data=replace(recipe.data, fold=clips.fold)).plain(),
         held_out=clips.held_out,
         extended_after=extended,
         versions=software.versions,
