@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from statistics import median_low
 
@@ -137,8 +138,12 @@ def sampling_options(name: str, stride: int, views: int, crops: int) -> Sampling
     )
 
 
-def describe_dataset(manifest: Manifest) -> DatasetRecord:
+def describe_dataset(manifest: Manifest, *, notes: bool = True) -> DatasetRecord:
     """Return the description of the clips of a manifest, all folds together.
+
+    Args:
+        manifest: the table of clips.
+        notes: print a note, once for each manifest, if ``prepare.json`` beside it describes other clips.
 
     Raises:
         InputError: prepare.json next to the manifest is damaged.
@@ -146,8 +151,8 @@ def describe_dataset(manifest: Manifest) -> DatasetRecord:
     folder, found = manifest.path.parent, manifest.dataset_hash
     record = prepare_record(manifest)
     if record is None:
-        if (folder / PrepareRecord.FILE).exists():
-            _note_other_record(manifest)
+        if notes and (folder / PrepareRecord.FILE).exists():
+            _note_other_record(manifest.path)
         synthetic = True if (folder / "synth.json").exists() else None
         return DatasetRecord(found, synthetic, None, data_licence(None, synthetic), _rates_of(manifest, None))
     prepared = PreparedRecord(
@@ -166,9 +171,10 @@ def describe_dataset(manifest: Manifest) -> DatasetRecord:
     return DatasetRecord(found, record.synthetic, prepared, record.known_licence, rates)
 
 
-def _note_other_record(manifest: Manifest) -> None:
+@cache
+def _note_other_record(manifest: Path) -> None:
     line = (
-        f"note: {manifest.path} has clips that the {PrepareRecord.FILE} beside it does not describe; their licence and "
+        f"note: {manifest} has clips that the {PrepareRecord.FILE} beside it does not describe; their licence and "
         "alignment are not known: prepare it with 'ifdd prepare manifest'"
     )
     error_console.print(line, markup=False, highlight=False, soft_wrap=True)

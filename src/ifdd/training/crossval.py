@@ -99,7 +99,7 @@ def crossval(
     if gpus and run.device == "auto":
         recipe = replace(recipe, run=replace(run, device="cuda"))
     manifest = Manifest.read(data.manifest)
-    found = describe_dataset(manifest)
+    found = describe_dataset(manifest, notes=is_first_process())
     there = folds_of(manifest.path, manifest.samples)
     expected = expected_folds(found, there)
     wanted = _numbers("folds", folds) or expected

@@ -113,7 +113,7 @@ def train_recipe(
             or it holds a run and ``resume`` is False.
     """
     data, model, run = recipe.data, recipe.model, recipe.run
-    dataset = describe_dataset(manifest)
+    dataset = describe_dataset(manifest, notes=is_first_process())
     processes = placement(run).total  # refuses a device that is not there before anything is written
     known = known_training(recipe, out, dataset, resume)
     if known is not None and is_finished(known, recipe):
