@@ -1,6 +1,5 @@
 """What a study found: the scores of every cell, and how the variants compare."""
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from ifdd.errors import InputError
 from ifdd.evaluation.bootstrap import Interval
 from ifdd.evaluation.comparison import PairedComparison, compare, holm, mean_over_seeds
 from ifdd.evaluation.folds import FoldResult
+from ifdd.evaluation.predictions_file import PREDICTIONS, read_predictions
 from ifdd.training.study.config import Cell
 from ifdd.training.study.grid import Run
 
@@ -74,12 +74,11 @@ def read_result(run: Run, tested: FoldResult) -> RunResult:
     Raises:
         InputError: its predictions are missing or damaged.
     """
-    path = run.fold.evaluation / "predictions.csv"
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            right = {row["clip_id"]: row["target"] == row["prediction"] for row in csv.DictReader(file)}
-    except (OSError, ValueError, KeyError, csv.Error) as error:
-        raise InputError(f"{path} is damaged ({error}); delete {run.fold.evaluation} to test the run again") from error
+        found = read_predictions(run.fold.evaluation / PREDICTIONS, tested.protocol.classes)
+    except InputError as error:
+        raise InputError(f"{error}: delete {run.fold.evaluation} to test the run again") from error
+    right = dict(zip(found.clip_ids, found.right.tolist(), strict=True))
     epoch = tested.protocol.checkpoint.description.epoch
     return RunResult(run.cell, tested.scores.war, tested.scores.uar, epoch, right)
 
