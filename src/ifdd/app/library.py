@@ -62,7 +62,7 @@ class Library:
 
     def results(self) -> list[Entry]:
         """Return the results of the session and those in the chosen folders, newest first."""
-        entries = {}
+        entries: dict[str, Entry] = {}
         places = self._places
         folders = (places.results, places.opened, *([] if places.folder is None else [places.folder]))
         for folder in dict.fromkeys(folders):
