@@ -132,6 +132,20 @@ def read_parts(recognizer: Recognizer, video: Path, starts: list[float], overlap
     return found
 
 
+def test_gaps_are_listed_once(checkpoint: Path, tmp_path: Path) -> None:
+    lost = {index for gap in (50, 110, 220, 270, 310) for index in range(gap, gap + 15)}
+    times = [index / FPS for index in range(360) if index not in lost]
+    video = write_video(tmp_path / "long.mkv", long_frames(29)[: len(times)], times=times)
+    recognizer = Recognizer.from_checkpoint(checkpoint, DiscDetector(), device="cpu")
+    whole = recognizer.recognize(video).video
+    parts = read_parts(recognizer, video, [0.0, 10.0, 20.0], overlap=6.0)
+    assert parts[0].gaps[-1] == parts[1].gaps[0], "the gap in an overlap is found twice"
+    assert recognizer.join(parts, 6.0).video == whole
+    (notice,) = whole.notices
+    assert notice.startswith("there are no frames from 4.90 to 6.50 s, ")
+    assert " and 2 more times" in notice
+
+
 def test_windows_of_a_long_stride_leave_no_gap_at_a_border(checkpoint: Path, tmp_path: Path) -> None:
     video = write_video(tmp_path / "long.mkv", long_frames(20), FPS)
     windows = WindowOptions(stride_seconds=1.0)
@@ -344,7 +358,10 @@ def test_a_file_holds_a_part_exactly(checkpoint: Path, tmp_path: Path) -> None:
     bare = replace(found, tracks=tuple(replace(each, segments=()) for each in found.tracks))
     assert read == bare
     assert read.statistics == found.statistics
-    for damaged in (b"", b"{}", (tmp_path / "part.safetensors").read_bytes()[:200]):
+    content = (tmp_path / "part.safetensors").read_bytes()
+    earlier = content.replace(b'\\"gaps\\"', b'\\"gasp\\"')  # earlier versions wrote none
+    assert earlier != content
+    for damaged in (b"", b"{}", content[:200], earlier):
         (tmp_path / "other.safetensors").write_bytes(damaged)
         assert read_part(tmp_path / "other.safetensors") is None
     assert read_part(tmp_path / "missing.safetensors") is None

@@ -45,6 +45,8 @@ class Part:
     """Frames before the next part begins."""
     damaged_before_next: int = 0
     """Damaged packets, frames and images before the next part begins."""
+    gaps: tuple[tuple[float, float], ...] = ()
+    """Start and end of each stretch in which frames are missing, on the clock of a player."""
 
 
 class _Border(NamedTuple):
@@ -92,7 +94,7 @@ def join_parts(parts: Sequence[Part], overlap_seconds: float) -> Part:
 def describe_video(part: Part) -> VideoInfo:
     """Return the description of a whole video, with everything that was noticed."""
     info = part.video
-    notices = describe(info.damaged, info.notices, info.sizes)
+    notices = describe(info.damaged, info.notices, part.gaps, info.sizes)
     return replace(info, notices=(*notices, *_turn_notices(part.turns)))
 
 
@@ -161,6 +163,7 @@ def _join(earlier: Part, later: Part, origin_seconds: float, overlap_seconds: fl
         dict(enumerate(turns, 1)),
         earlier.frames_before_next + later.frames_before_next,
         earlier.damaged_before_next + later.damaged_before_next,
+        tuple(sorted({*earlier.gaps, *later.gaps})),  # both find those in their overlap
     )
 
 

@@ -218,6 +218,7 @@ class Recognizer:
             None if recorder is None else recorder.statistics(),
             stream.turns,
             *video.before_next,
+            gaps=video.gaps,
         )
 
     def join(self, parts: Sequence[Part], overlap_seconds: float = 0.0) -> Recognition:

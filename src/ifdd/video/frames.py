@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ifdd.errors import InputError
+from ifdd.video.decoding.damage import gap_notices
 from ifdd.video.fitting import PictureSize, SizeLog, letterbox
 from ifdd.video.images import ImageReader
 from ifdd.video.paths import open_path
@@ -98,7 +99,7 @@ def measure(path: str | Path, folder_fps: float = DEFAULT_FPS) -> tuple[VideoInf
             log.add(len(times), frame.seconds - first.seconds, frame.size)
             times.append(frame.seconds)
             last = frame
-        notices = (*reader.notices, *log.notices())
+        notices = (*reader.notices, *gap_notices(reader.gaps), *log.notices())
     duration = last.end_seconds - first.seconds
     info = VideoInfo(
         Path(path), len(times), len(times) / duration, duration, *first.size,

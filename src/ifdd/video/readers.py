@@ -47,6 +47,7 @@ class Reader(ABC):
 
     Attributes:
         damaged: packets, frames and images so far that could not be read properly.
+        gaps: start and end of each stretch in which frames are missing, once the reading has ended.
         notices: anything else that was wrong, one line each.
         expected_seconds: approximate duration, if known.
         fps: frames per second where the source has a fixed rate that was chosen for it.
@@ -59,6 +60,7 @@ class Reader(ABC):
         self.start_seconds = start_seconds
         self.strict = strict
         self.damaged = 0
+        self.gaps: tuple[tuple[float, float], ...] = ()
         self.notices: list[str] = []
         self.expected_seconds: float | None = None
         self.fps: float | None = None

@@ -20,6 +20,7 @@ from ifdd.files import expand
 from ifdd.remote.storage import fetch, is_stored
 from ifdd.video.decoding.cameras import CameraReader, Capture, open_camera
 from ifdd.video.decoding.containers import ContainerReader
+from ifdd.video.decoding.damage import gap_notices
 from ifdd.video.fitting import PictureSize, SizeLog, size_notice
 from ifdd.video.frames import Frame, VideoInfo
 from ifdd.video.paths import open_path
@@ -190,7 +191,7 @@ class VideoSource:
         fps = self._frames / duration if self._reader is None or self._reader.fps is None else self._reader.fps
         start = 0.0 if self.live else self._start  # no player shows a live source again
         sizes, files = self._sizes.sizes, tuple(self._files[: self._frames])
-        notices = describe(self.damaged, self.notices, sizes)
+        notices = describe(self.damaged, self.notices, self.gaps, sizes)
         return VideoInfo(
             self.name, self._frames, fps, duration, *self._size, self.damaged, notices, start, sizes, files
         )
@@ -199,6 +200,11 @@ class VideoSource:
     def damaged(self) -> int:
         """Packets, images and frames so far that could not be read properly."""
         return 0 if self._reader is None else self._reader.damaged
+
+    @property
+    def gaps(self) -> tuple[tuple[float, float], ...]:
+        """Start and end of each stretch in which frames are missing, once the reading has ended."""
+        return () if self._reader is None else self._reader.gaps
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -284,16 +290,19 @@ def open_video(
     return VideoSource(str(path), options, open_path(path, options.image_fps, start_seconds=options.start_seconds))
 
 
-def describe(damaged: int, notices: Sequence[str], sizes: Sequence[PictureSize]) -> tuple[str, ...]:
+def describe(
+    damaged: int, notices: Sequence[str], gaps: Sequence[tuple[float, float]], sizes: Sequence[PictureSize]
+) -> tuple[str, ...]:
     """Return everything that was wrong with a video, one line each.
 
     Args:
         damaged: number of packets, images and frames that could not be read properly.
         notices: anything else.
+        gaps: start and end of each stretch in which frames are missing.
         sizes: the sizes of the picture, if it changes.
     """
     count = [f"{damaged} damaged packets, frames or images were skipped or repaired"] if damaged else []
-    return (*count, *notices, *([size_notice(sizes)] if sizes else []))
+    return (*count, *notices, *gap_notices(gaps), *([size_notice(sizes)] if sizes else []))
 
 
 def is_address(source: str) -> bool:

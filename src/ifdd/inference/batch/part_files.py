@@ -33,6 +33,7 @@ def write_part(part: Part, path: Path) -> None:
         "shot_boundaries_seconds": part.shot_boundaries_seconds,
         "turns": list(part.turns.items()),
         "before_next": [part.frames_before_next, part.damaged_before_next],
+        "gaps": part.gaps,
     }
     for track in part.tracks:
         arrays |= _arrays(f"boxes.{track.id}", track.boxes) | _arrays(f"windows.{track.id}", track.windows)
@@ -63,13 +64,16 @@ def _part(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Part:
     video |= {name: tuple(video[name]) for name in ("notices", "files")}
     video["sizes"] = tuple(PictureSize(*size) for size in video["sizes"])
     statistics = _columns("statistics", arrays)
+    frames, damaged = record["before_next"]
     return Part(
         VideoInfo(**video),
         tuple(tracks),
         tuple(record["shot_boundaries_seconds"]),
         FrameStatistics(**statistics) if statistics else None,
         dict(record["turns"]),
-        *record["before_next"],
+        frames,
+        damaged,
+        tuple((start, end) for start, end in record["gaps"]),
     )
 
 

@@ -98,7 +98,8 @@ class ContainerReader(Reader):
                     yield RawFrame(timed.seconds, timed.end_seconds, orientation.size, to_rgb)
                 self._count += 1
         finally:  # also where reading stops early
-            self.notices += (*colours.notices(), *gaps.notices())
+            self.notices += colours.notices()
+            self.gaps = gaps.found()
         if not left:
             if self._newest is None and not self._has_size():
                 raise InputError(f"the video {self.name} has no frames that can be decoded{_UNKNOWN_SIZE}; replace it")

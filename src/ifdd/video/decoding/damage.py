@@ -1,6 +1,7 @@
 """Damage in a video that can still be read: damaged packets are counted, gaps are reported."""
 
 from collections import Counter, deque
+from collections.abc import Sequence
 
 import av
 from av.video.stream import VideoStream
@@ -83,7 +84,6 @@ class Gaps:
         self._seconds: float | None = None
         self._steps: Counter[int] = Counter()  # milliseconds; shorter than a gap, so there are few
         self._gaps: list[tuple[float, float]] = []
-        self._count = 0
 
     def add(self, seconds: float) -> None:
         """Add the start of the next frame."""
@@ -93,16 +93,20 @@ class Gaps:
         if seconds - before < GAP_SECONDS:
             self._steps[round(1000 * (seconds - before))] += 1
             return
-        self._count += 1
-        if len(self._gaps) < MOST_GAPS:
-            self._gaps.append((before, seconds))
+        self._gaps.append((before, seconds))
 
-    def notices(self) -> list[str]:
-        """Return one line that lists the gaps; none if there are no gaps or the rate is uneven."""
+    def found(self) -> tuple[tuple[float, float], ...]:
+        """Return the start and the end of each gap; none if the rate is uneven."""
         usual = max(self._steps, key=lambda step: self._steps[step], default=0)
         even = sum(count for step, count in self._steps.items() if abs(step - usual) <= ROUNDING_MS)
-        if not self._count or even < EVEN_SHARE * (self._steps.total() + self._count):
-            return []
-        shown = ", ".join(f"{start:.2f} to {end:.2f} s" for start, end in self._gaps)
-        more = f" and {self._count - len(self._gaps)} more times" if self._count > len(self._gaps) else ""
-        return [f"there are no frames from {shown}{more}, though the frame rate is even elsewhere"]
+        is_even = even >= EVEN_SHARE * (self._steps.total() + len(self._gaps))
+        return tuple(self._gaps) if is_even else ()
+
+
+def gap_notices(gaps: Sequence[tuple[float, float]]) -> list[str]:
+    """Return one line that lists gaps; none if there are none."""
+    if not gaps:
+        return []
+    shown = ", ".join(f"{start:.2f} to {end:.2f} s" for start, end in gaps[:MOST_GAPS])
+    more = f" and {len(gaps) - MOST_GAPS} more times" if len(gaps) > MOST_GAPS else ""
+    return [f"there are no frames from {shown}{more}, though the frame rate is even elsewhere"]
