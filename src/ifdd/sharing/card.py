@@ -146,7 +146,10 @@ def _training_rows(record: CheckpointRecord) -> Iterator[tuple[str, str]]:
     weights = record.recipe_option("model", "weights")
     yield "initial weights", str(weights or "random") if record.recipe else NOT_RECORDED
     if record.class_weights:
-        yield "weights of classes after training", ", ".join(f"{name} {weight:g}" for name, weight in record.class_weights.items())
+        yield (
+            "weights of classes after training",
+            ", ".join(f"{name} {weight:g}" for name, weight in record.class_weights.items()),
+        )
     yield "epoch", NOT_RECORDED if record.epoch is None else str(record.epoch)
     yield "selected", record.selection or NOT_RECORDED
     yield "fold", str(record.fold or ("none" if record.recipe else NOT_RECORDED))
