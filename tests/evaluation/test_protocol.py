@@ -150,14 +150,15 @@ def test_the_use_of_clips_is_not_known_after_a_training_on_other_labels_of_their
     first = CheckpointRecord(dataset=single, recipe=recipe, chosen_on="validation")
     second = CheckpointRecord(dataset=compound, recipe=recipe, chosen_on="validation", earlier=first.trainings)
     clips = {subset: [Sample("1", Path("1"), 16, "sad", subset, fold=1)] for subset in ("train", "test")}
-    assert clips_used_for(first, "ab", clips["test"], single) == "nothing"
-    assert clips_used_for(second, "cd", clips["test"], compound) == "not known"
-    assert clips_used_for(second, "cd", clips["train"], compound) == "training"
-    assert clips_used_for(second, "cd", clips["test"], None) == "nothing"
+    assert clips_used_for(first, single, clips["test"]) == "nothing"
+    assert clips_used_for(second, compound, clips["test"]) == "not known"
+    assert clips_used_for(second, compound, clips["train"]) == "training"
+    unprepared = DatasetRecord("cd", False, None)  # nothing tells where its clips come from
+    assert clips_used_for(second, unprepared, clips["test"]) == "nothing"
     for chosen_on, used_for in (("validation", "nothing"), ("test", "choosing the checkpoint")):
         first = CheckpointRecord(dataset=single, recipe=recipe, chosen_on=chosen_on)
         second = CheckpointRecord(dataset=captioned, recipe=recipe, chosen_on="validation", earlier=first.trainings)
-        assert clips_used_for(second, "ef", clips["test"], captioned) == used_for
+        assert clips_used_for(second, captioned, clips["test"]) == used_for
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"manifest": "manifest.csv"}'])

@@ -27,7 +27,7 @@ from ifdd.evaluation.stress.stress import check_stresses, predict_stressed, scor
 from ifdd.evaluation.stress.transforms import chosen_stresses, conditions_of
 from ifdd.files import check_writable, expand
 from ifdd.model import IFDD, Engine, Precision, choose_device, device_for, load_model
-from ifdd.records import CheckpointRecord, Protocol
+from ifdd.records import CheckpointRecord, DatasetRecord, Protocol
 
 
 def evaluate(
@@ -177,7 +177,7 @@ def evaluate_checkpoint(
     _check_folds(manifest.path, samples)
     _check_classes(checkpoint, loaded.classes, manifest.path, samples, synonyms)
     described = describe_dataset(manifest)
-    _check_not_trained_on(checkpoint, loaded.record, described.hash, samples)
+    _check_not_trained_on(checkpoint, loaded.record, described, samples)
     config = loaded.config
     if described.alignment != config.alignment:
         error_console.print(
@@ -260,10 +260,12 @@ def _check_folds(manifest: Path, samples: Sequence[Sample]) -> None:
         )
 
 
-def _check_not_trained_on(checkpoint: Path, record: CheckpointRecord, dataset: str, samples: Sequence[Sample]) -> None:
+def _check_not_trained_on(
+    checkpoint: Path, record: CheckpointRecord, dataset: DatasetRecord, samples: Sequence[Sample]
+) -> None:
     subset, fold = samples[0].subset, samples[0].fold
     if subset == "test" and clips_used_for(record, dataset, samples) == "training":
-        folds = (training.fold for training in record.trainings_on(dataset))
+        folds = (training.fold for training in record.trainings_on(dataset.hash))
         theirs = next(other for other in folds if other not in (None, fold))
         raise InputError(
             f"{checkpoint} was trained on fold {theirs}, where the test clips of fold {fold} are training clips; "

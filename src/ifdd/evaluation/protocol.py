@@ -81,7 +81,7 @@ def describe_protocol(
         subset=dataset.samples[0].subset,
         fold=fold,
         clips=len(dataset),
-        clips_used_for=clips_used_for(record, described.hash, dataset.samples, described),
+        clips_used_for=clips_used_for(record, described, dataset.samples),
         sampling=SamplingRecord(
             **vars(options),
             meaning=describe_sampling(dataset.sampling, dataset.views, dataset.crops),
@@ -98,16 +98,13 @@ def describe_protocol(
     )
 
 
-def clips_used_for(
-    record: CheckpointRecord, dataset: str, samples: Sequence[Sample], described: DatasetRecord | None = None
-) -> str:
+def clips_used_for(record: CheckpointRecord, dataset: DatasetRecord, samples: Sequence[Sample]) -> str:
     """Return what a checkpoint's training run, and those before it, used the evaluated clips for.
 
     Args:
         record: description of the checkpoint.
-        dataset: hash of the dataset of the clips.
+        dataset: description of the dataset of the clips.
         samples: clips of one subset and one fold.
-        described: description of the dataset, which tells trainings on the same benchmark; None to ignore them.
 
     Returns:
         "training" (some of these clips may have been held out for validation), "choosing the checkpoint", "nothing", or
@@ -116,16 +113,13 @@ def clips_used_for(
         "training", because they are training clips of the checkpoint's fold.
     """
     subset, fold = samples[0].subset, samples[0].fold
-    trainings = record.trainings_on(dataset)
+    trainings = record.trainings_on(dataset.hash)
     if trainings and (subset == "train" or any(training.fold not in (None, fold) for training in trainings)):
         return "training"
-    if not trainings:
+    if not trainings or any(training.may_know(dataset, fold or None) for training in record.trainings):
         return "not known"
-    if described is not None:
-        if any(training.may_know(described, fold or None) for training in record.trainings):
-            return "not known"
-        trainings = tuple(training for training in record.trainings if training.shares_source(described))
-    return "choosing the checkpoint" if subset in (training.chosen_on for training in trainings) else "nothing"
+    chosen_on = [training.chosen_on for training in record.trainings if training.shares_source(dataset)]
+    return "choosing the checkpoint" if subset in chosen_on else "nothing"
 
 
 def sampling_options(name: str, stride: int, views: int, crops: int) -> SamplingOptions:
