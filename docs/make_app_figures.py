@@ -65,9 +65,8 @@ def take_pictures(browser: Any, address: str) -> None:
     page.get_by_role("button", name="Add the chosen videos").click()
     page.get_by_role("button", name="Open person_01").wait_for()
     page.get_by_text("real time, 1 face").first.wait_for()
-    page.get_by_text("person_01: done.").wait_for(state="detached")
     save(page, "app_analyze.jpg")
-    for name, width, height in (("app_viewer.jpg", 1200, 940), ("app_phone.jpg", 390, 800)):
+    for name, width, height in (("app_viewer.jpg", 1200, 970), ("app_phone.jpg", 390, 800)):
         page = open_page(browser, address, width, height, "light")
         page.get_by_role("link", name="Viewer").click()
         page.locator("#plot .main-svg").first.wait_for()
