@@ -82,6 +82,7 @@ def calibrate(
     if out.suffix != ".safetensors":
         raise InputError(f"cannot write {out}: name it with the suffix .safetensors")
     check_writable(out)
+    clips = Manifest.read(manifest)
     if load_checkpoint(checkpoint).record.class_weights:
         raise InputError(
             f"{checkpoint} has weights of its classes, which would change with the temperature; calibrate the "
@@ -89,7 +90,7 @@ def calibrate(
         )
     evaluation, protocol = evaluate_checkpoint(
         checkpoint,
-        Manifest.read(manifest),
+        clips,
         training_sampling,
         subset=subset,
         fold=fold,
