@@ -131,6 +131,11 @@ def test_classes_are_weighted_in_the_checkpoint(tmp_path: Path) -> None:
     assert load_checkpoint(again).record.class_weights == {"c": 3.0, "g": 0.6}
 
 
+def test_a_bundled_checkpoint_is_weighted_by_its_name(tmp_path: Path) -> None:
+    main(["convert", "ifdd_tiny_synth", str(tmp_path / "mine.safetensors"), "--class-weights", "{neutral: 2}"])
+    assert load_checkpoint(tmp_path / "mine.safetensors").record.class_weights == {"neutral": 2.0}
+
+
 @pytest.mark.parametrize(
     ("weights", "message"),
     [

@@ -18,6 +18,7 @@ from ifdd.model import (
     Checkpoint,
     Conversion,
     convert_official,
+    find_checkpoint,
     is_ours,
     load_checkpoint,
     save_checkpoint,
@@ -53,7 +54,7 @@ def convert(
 
     Args:
         checkpoint: Checkpoint to convert: the release's .pth file, or one of a training with its code, also Lightning's
-            .ckpt, read without running any code in it; or a .safetensors file of ifdd.
+            .ckpt, read without running any code in it; or a .safetensors file of ifdd, or a bundled one's name.
         out: File to write, with the suffix .safetensors.
         classes: Label set, which gives names and order of the classes. Default: MAFW's names for 11 classes, numbers
             for 7, because DFEW and FERV39k order theirs differently.
@@ -71,7 +72,7 @@ def convert(
         InputError: the checkpoint cannot be read, the options do not fit it, or the file cannot be written.
     """
     check_range("--clip-seconds", clip_seconds, above=0, below=math.inf)
-    checkpoint, out = expand(checkpoint), expand(out)
+    checkpoint, out = find_checkpoint(checkpoint), expand(out)
     if out.suffix != ".safetensors":
         raise InputError(f"cannot write {out}: name it with the suffix .safetensors")
     check_writable(out)
