@@ -154,7 +154,9 @@ def test_the_template_for_slurm_runs(recipe: Path, tmp_path: Path) -> None:
     }.items():
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
-    job = template.replace("configs/dfew.yaml --data.fold 1", str(recipe)).replace("runs/dfew_fold_1", str(tmp_path / "run"))
+    job = template.replace("configs/dfew.yaml --data.fold 1", str(recipe)).replace(
+        "runs/dfew_fold_1", str(tmp_path / "run")
+    )
     assert str(recipe) in job
     (tmp_path / "job.sh").write_text(job)
     slurm = {"JOB_ID": random.randrange(1000, 9999), "NTASKS": 2, "NTASKS_PER_NODE": 2, "NNODES": 1, "NODEID": 0}
