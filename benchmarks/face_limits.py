@@ -3,11 +3,10 @@
 The last step of the checkpoint is fitted to the photographs themselves, in ten folds, so that each photograph is read
 by a fit that has not seen it. First, only how often the classes are expected (as ``ifdd convert --class-weights``
 does); then, a logistic regression replaces the step, once on the checkpoint's class probabilities, once on the features
-that its classifier receives. What the regression gains over the checkpoint is lost
-in the conclusions, that is in how the classes of the training clips differ from those of the photographs; what it
-still misses is not in the features, or the labels are wrong. This is a diagnosis: nothing that is fitted here goes
-into a checkpoint. Where several photographs show one person, the folds are not independent, and the gain looks larger
-than it is.
+that its classifier receives. What the regression gains over the checkpoint is lost in the conclusions, that is in how
+the classes of the training clips differ from those of the photographs; what it still misses is not in the features, or
+the labels are wrong. This is a diagnosis: nothing that is fitted here goes into a checkpoint. Where several photographs
+show one person, the folds are not independent, and the gain looks larger than it is.
 
     python benchmarks/face_limits.py FOLDER --checkpoint ifdd_face --detector-model yunet_n_640_640.onnx
 """

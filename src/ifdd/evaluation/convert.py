@@ -121,7 +121,7 @@ def weight_classes(checkpoint: Checkpoint, class_weights: Mapping[str, float]) -
         class_weights: class -> weight, above 0; 1 for those that are not named.
 
     Raises:
-        InputError: there is no such class, or a weight is not above 0.
+        InputError: a class is unknown, or a weight is not above 0.
     """
     for name, weight in class_weights.items():
         check_range(f"--class-weights {name}", weight, above=0, below=math.inf)

@@ -92,7 +92,7 @@ def embed(
     checkpoint, manifest, out = expand(checkpoint), expand(manifest), expand(out)
     picture, table = out / "embedding.png", out / "embedding.csv"
     check_writable(picture)
-    _tsne(), _figure()  # what is missing is said before the features are computed
+    _tsne(), _figure()  # report a missing library before computing the features
     device = choose_device(device)
     loaded = load_checkpoint(checkpoint)
     samples = Manifest.read(manifest).select(subset, fold)

@@ -75,8 +75,7 @@ def write_pack(
 
     Raises:
         InputError: a frame cannot be read; a clip has another number of frames than its sample says; one clip id
-            stands for two paths or leads out of the folder; or the folder contains something
-            else or cannot be written.
+            stands for two paths or leads out of the folder; or the folder contains something else or cannot be written.
     """
     path = Path(path)
     _check_settings(path, size, quality, workers)
