@@ -29,7 +29,7 @@ COMMANDS = {
         "evaluate a checkpoint: WAR, UAR, recalls, confusion matrix",
     ),
     "crossval": (
-        "ifdd.training.crossval:crossval",
+        "ifdd.training.crossval.crossval:crossval",
         "train and test a recipe on every fold: mean, deviation, intervals",
     ),
     "study": (

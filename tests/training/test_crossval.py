@@ -18,7 +18,7 @@ from ifdd.__main__ import main
 from ifdd.data.labels import LABEL_SETS
 from ifdd.data.manifest import dataset_hash, read_manifest, write_manifest
 from ifdd.evaluation.report import CHOSEN_ON_TEST
-from ifdd.training import crossval as crossval_module
+from ifdd.training.crossval import processes as fold_processes
 from tests.helpers.processes import LIMIT_SECONDS, Leftovers, started
 
 pytestmark = pytest.mark.slow
@@ -173,7 +173,7 @@ def test_interrupted_parallel_folds_resume_to_the_same_result(
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(crossval_module, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+        patch.setattr(fold_processes, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
         with pytest.raises(SystemExit) as stop:
             main(["crossval", str(recipe), "--out", str(out), "--folds", "1,2", "--gpus", "0,1"])
     assert not Leftovers().find()
@@ -201,7 +201,7 @@ def test_a_second_interruption_kills_folds_that_do_not_stop(tmp_path: Path, monk
 
         monkeypatch.setattr(process.popen, "wait", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            crossval_module._stop([process.popen])
+            fold_processes._stop([process.popen])
         assert process.popen.returncode == -signal.SIGKILL
 
 

@@ -10,7 +10,7 @@ from ifdd.errors import InputError
 from ifdd.evaluation.sampling import SamplingConfig
 from ifdd.records import BestEpoch, DatasetRecord, PreparedRecord, SubsetScores, TrainingClips, TrainingRecord
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
-from ifdd.training.crossval import Fold, begun_classes
+from ifdd.training.crossval.folds import Fold, begun_classes
 from ifdd.training.recipe import Recipe
 from ifdd.training.resuming import known_training
 

@@ -13,7 +13,7 @@ from ifdd.data.preparation import prepare as prepare_module
 from ifdd.evaluation.protocol import describe_dataset
 from ifdd.faces.detection import DetectorChoice
 from ifdd.records.licences import LICENCES
-from ifdd.training.crossval import expected_folds
+from ifdd.training.crossval.folds import expected_folds
 from tests.data.preparation.test_prepare import fails, prepare, record_of
 from tests.helpers.faces import disc_frames
 from tests.helpers.layouts import CREMAD_CLIPS, write_clip, write_cremad

@@ -8,7 +8,7 @@ import pytest
 from ifdd.errors import InputError
 from ifdd.evaluation.folds import FoldResult
 from ifdd.evaluation.metrics import scores_from_confusion
-from ifdd.training.crossval import Fold
+from ifdd.training.crossval.folds import Fold
 from ifdd.training.study.config import Cell
 from ifdd.training.study.grid import Run
 from ifdd.training.study.results import read_result

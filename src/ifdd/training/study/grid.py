@@ -11,7 +11,7 @@ from ifdd.command_line.parser import parse
 from ifdd.errors import InputError
 from ifdd.evaluation.sampling import SamplingConfig
 from ifdd.model import IFDDConfig, create_model
-from ifdd.training.crossval import Fold
+from ifdd.training.crossval.folds import Fold
 from ifdd.training.recipe import Recipe, listed
 from ifdd.training.resuming import read_training
 from ifdd.training.study.config import Cell, Chain

@@ -14,7 +14,8 @@ from ifdd.evaluation.folds import FoldResult
 from ifdd.evaluation.protocol import describe_dataset
 from ifdd.processes import available_cores, in_processes
 from ifdd.records import EvaluationRecord
-from ifdd.training.crossval import LOG_FILE, finished, run_fold
+from ifdd.training.crossval.folds import finished, run_fold
+from ifdd.training.crossval.processes import LOG_FILE
 from ifdd.training.engine.state import remove_state
 from ifdd.training.resuming import read_training
 from ifdd.training.study.baselines import register_baselines

@@ -1,0 +1,1 @@
+"""``ifdd crossval``: train and test a recipe on every fold of its dataset."""
