@@ -149,9 +149,9 @@ def test_the_map_of_a_model_that_looks_at_one_block_lies_there(frame: int, row: 
     assert found.dynamic[box[0]].sum() == pytest.approx(1, abs=1e-3)
 
 
-def test_both_pretrained_architectures_take_the_mean_of_pairs_of_32_frames() -> None:
-    first = [origin(BACKBONES[name](32, 64, 0.0)) for name in ("s3d", "mvit_tiny")]
-    assert [frame for frame, _, _ in first] == [1, 1]  # of frames 0 and 2, on which the stem's are centred
+def test_convolutional_stems_take_the_mean_of_pairs_of_32_frames() -> None:
+    first = [origin(BACKBONES[name](32, 64, 0.0)) for name in ("s3d", "mvit_tiny", "s3d_tiny", "s3d_small")]
+    assert [frame for frame, _, _ in first] == [1, 1, 1, 1]  # of frames 0 and 2, on which the stem's are centred
 
 
 def test_a_map_lies_where_the_backbone_says_that_its_first_cell_is() -> None:

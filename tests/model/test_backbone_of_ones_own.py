@@ -55,6 +55,15 @@ def test_pyramid_issm_and_ladm_do_not_know_it(ablation: str) -> None:
         assert other(torch.rand(2, 3, other.config.frames, size, size)).logits.shape == (2, 7)
 
 
+@pytest.mark.parametrize("frames", [8, 16, 32])
+def test_it_sees_every_frame(frames: int) -> None:
+    clip = torch.rand(1, 3, frames, 64, 64, requires_grad=True)
+    maps = BACKBONES["mine"](frames, 64, 0.0)(clip)[-1]
+    assert maps.shape == (1, 128, 8, 2, 2)
+    (gradient,) = torch.autograd.grad(maps.sum(), clip)
+    assert gradient.abs().sum((0, 1, 3, 4)).gt(0).all()
+
+
 def test_it_learns_and_a_gradient_reaches_all_of_it() -> None:
     torch.manual_seed(0)
     model = create_model("ifdd_tiny", backbone="mine", dropout=0.0, drop_path=0.0)

@@ -1,11 +1,17 @@
 """S3D as a backbone: time is kept behind the stem, everything else is the published network."""
 
+from collections.abc import Callable
+from typing import cast
+
 import pytest
 import torch
 from torch import nn
 
 from ifdd.model import IFDD, IFDDConfig
+from ifdd.model.backbones import BACKBONES
 from ifdd.model.backbones.s3d import BLOCKS_STRIDE_8, NORM_EPS, Inception, S3DClassifier, SeparableConv, s3d
+from ifdd.model.backbones.s3d_small import s3d_small
+from ifdd.model.backbones.s3d_tiny import S3DTiny, s3d_tiny
 
 
 def random_norms(network: nn.Module) -> None:
@@ -50,6 +56,19 @@ def test_the_stem_of_32_frames_averages_pairs() -> None:
     torch.testing.assert_close(backbone.stem_pool(stem), pairs)
 
 
+@pytest.mark.parametrize("build", [s3d_tiny, s3d_small])
+def test_the_stem_of_a_small_network_averages_pairs_of_32_frames_too(
+    build: Callable[[int, int, float], S3DTiny],
+) -> None:
+    torch.manual_seed(0)
+    backbone = build(32, 32, 0.0).eval()
+    clip = torch.rand(1, 3, 32, 32, 32)
+    space, time, _ = cast(nn.Sequential, backbone.stem)
+    found = time(space(clip))
+    torch.testing.assert_close(backbone.stem(clip), (found[:, :, 0::2] + found[:, :, 1::2]) / 2)
+    assert backbone.state_dict().keys() == build(16, 32, 0.0).state_dict().keys()
+
+
 def test_a_separable_convolution_is_the_full_one_with_the_product_of_the_kernels() -> None:
     torch.manual_seed(0)
     layer = SeparableConv(1, 1).eval()
@@ -74,6 +93,17 @@ def test_inception_branches_do_not_see_each_other() -> None:
     assert changed[start : start + widths.narrow].any()
     assert not changed[:start].any()
     assert not changed[start + widths.narrow :].any()
+
+
+@pytest.mark.parametrize("frames", [8, 16, 32])
+@pytest.mark.parametrize("name", ["s3d_tiny", "s3d_small", "s3d", "mvit_tiny", "vit_tiny", "lgi_former_tiny"])
+def test_every_frame_is_seen(name: str, frames: int) -> None:
+    torch.manual_seed(0)
+    backbone = BACKBONES[name](frames, 32, 0.0)
+    clip = torch.rand(1, 3, frames, 32, 32, requires_grad=True)
+    for maps in backbone(clip)[-2:]:
+        (gradient,) = torch.autograd.grad((maps * torch.randn(maps.shape)).sum(), clip, retain_graph=True)
+        assert gradient.abs().sum((0, 1, 3, 4)).gt(0).all()
 
 
 @pytest.mark.parametrize("frames", [8, 16, 32])

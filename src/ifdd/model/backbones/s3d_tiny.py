@@ -7,6 +7,7 @@ from torch import nn
 
 from ifdd.model.backbones.s3d import FRAMES, SeparableConv
 from ifdd.model.backbones.staged import StagedCNN
+from ifdd.model.layers import FrameMean
 
 STEM_CHANNELS = 24
 STAGE_CHANNELS = (32, 64, 128, 256)
@@ -16,7 +17,8 @@ NORM_EPS = 1e-5
 class S3DTiny(StagedCNN):
     """A stem and four stages of one separable convolution each, at strides 4, 8, 16 and 32.
 
-    Deviation from S3D: no Inception branches, and only the stem reduces time, so that ISSM sees 8 frames.
+    Deviation from S3D: no Inception branches, and only the stem reduces time, so that ISSM sees 8 frames: by stride 1
+    for 8 frames, 2 for 16, 2 and the mean of each pair for 32.
     """
 
     stem_channels = STEM_CHANNELS
@@ -24,13 +26,17 @@ class S3DTiny(StagedCNN):
 
     def __init__(self, frames: int, size: int) -> None:
         widths = (self.stem_channels, *self.stage_channels)
+        time_stride = 2 if frames > FRAMES else 1
+        pool = FrameMean(frames // (time_stride * FRAMES))
+        stem = SeparableConv(3, self.stem_channels, stride=2, time_stride=time_stride, eps=NORM_EPS)
         super().__init__(
-            SeparableConv(3, self.stem_channels, stride=2, time_stride=frames // FRAMES, eps=NORM_EPS),
+            stem.append(pool),
             (self.make_stage(*pair) for pair in zip(widths, self.stage_channels, strict=False)),
             self.stage_channels,
             FRAMES,
             size,
         )
+        self.origin = (pool.origin(time_stride), 0.0, 0.0)
 
     def make_stage(self, channels_in: int, channels_out: int) -> nn.Module:
         """Return a stage, which halves height and width."""
