@@ -145,6 +145,20 @@ def test_a_model_that_differs_is_refused_and_not_left_behind(
     assert (tmp_path / "old.pt2").read_text() == "before"
 
 
+def test_the_comparison_is_with_the_model_as_it_was_trained(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def wrong(model: IFDD) -> IFDD:
+        form = copy.deepcopy(model)
+        with torch.no_grad():
+            form.head.classifier.bias.add_(0.002)
+        return form
+
+    for place in ("ifdd.export.command", "ifdd.model.engines.engine"):
+        monkeypatch.setattr(f"{place}.inference_form", wrong)
+    assert "differs from PyTorch by up to 0.002" in fails(capsys, "export", tiny, tmp_path / "a.pt2")
+
+
 def test_a_difference_of_nan_is_refused() -> None:
     with pytest.raises(InputError, match="differs from PyTorch by up to nan"):
         check_parity(ParityRecord(clips=1, dataset=None, largest_difference=float("nan")), "onnx")

@@ -1,5 +1,7 @@
 """The form for inference: the same outputs, fewer operations, the given model untouched."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -32,6 +34,40 @@ def test_outputs_are_the_same_and_no_batch_norm_is_left(preset: str, size: int) 
     assert not any(isinstance(module, nn.BatchNorm3d) for module in form.modules())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert any(isinstance(module, nn.BatchNorm3d) for module in model.modules())
+
+
+class Residual(nn.Sequential):
+    """A convolution and a batch norm with something between them."""
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        convolution, norm = self
+        return norm(maps + convolution(maps))
+
+
+class DoubledConv(nn.Conv3d):
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return 2 * super().forward(input)
+
+
+def hooked() -> nn.Conv3d:
+    convolution = nn.Conv3d(4, 4, 1)
+    convolution.register_forward_hook(lambda module, given, maps: maps.relu())
+    return convolution
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: Residual(nn.Conv3d(4, 4, 1), nn.BatchNorm3d(4)),
+        lambda: nn.Sequential(DoubledConv(4, 4, 1), nn.BatchNorm3d(4)),
+        lambda: nn.Sequential(hooked(), nn.BatchNorm3d(4)),
+    ],
+)
+def test_what_lies_between_convolution_and_norm_is_kept(build: Callable[[], nn.Module]) -> None:
+    torch.manual_seed(0)
+    layers, maps = unlike_new(build()), torch.randn(2, 4, 3, 3, 3)
+    with torch.inference_mode():
+        torch.testing.assert_close(inference_form(layers)(maps), layers(maps))
 
 
 def test_a_model_in_training_is_refused() -> None:

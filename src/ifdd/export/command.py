@@ -191,7 +191,7 @@ class Export:
         self._write(artifact, record, draft)
         config = self.loaded.config
         compared = drawn_clips(config) if self.clips is None else manifest_clips(self.clips, self.loaded)
-        return compare(self.loaded.engine("cpu"), load_exported(draft).engine("cpu"), compared)
+        return compare(self.loaded.model, load_exported(draft).engine("cpu"), compared)
 
     def _quantize(self, source: Artifact) -> Artifact:
         wanted = self.quantization

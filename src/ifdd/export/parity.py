@@ -11,7 +11,7 @@ from ifdd.data.manifest import Manifest, Sample
 from ifdd.errors import InputError
 from ifdd.evaluation.protocol import describe_dataset
 from ifdd.evaluation.sampling import dataset_for, training_sampling
-from ifdd.model import Engine, IFDDConfig, Model
+from ifdd.model import IFDD, Engine, EngineOutput, IFDDConfig, Model
 from ifdd.records import ParityRecord
 from ifdd.synth import PRESETS, SynthConfig, render_clip
 
@@ -72,11 +72,11 @@ def spread(samples: Sequence[Sample], count: int) -> list[Sample]:
 
 
 @torch.inference_mode()
-def compare(reference: Engine, exported: Engine, compared: ComparedClips) -> ParityRecord:
-    """Return the largest difference between the outputs of two engines, over batches of several sizes.
+def compare(reference: IFDD, exported: Engine, compared: ComparedClips) -> ParityRecord:
+    """Return the largest difference of an exported model's outputs from the model's, over batches of several sizes.
 
     Args:
-        reference: PyTorch.
+        reference: the model as it was trained, not its form for inference, which is exported.
         exported: the exported model.
         compared: the clips.
     """
@@ -86,7 +86,9 @@ def compare(reference: Engine, exported: Engine, compared: ComparedClips) -> Par
     while len(rest):
         batch, rest = rest[: sizes[0]], rest[sizes[0] :]
         sizes = sizes[1:]
-        pairs = zip(reference(batch), exported(batch), strict=True)
+        output = reference(batch)
+        expected = EngineOutput(output.logits, output.emotion, output.action_unit_logits)
+        pairs = zip(expected, exported(batch), strict=True)
         differences += [_difference(one, other) for one, other in pairs if one is not None]
     return ParityRecord(clips=len(compared.clips), dataset=compared.dataset, largest_difference=max(differences))
 

@@ -13,7 +13,8 @@ def inference_form(model: Network) -> Network:
     """Return a copy whose batch norms are part of the convolutions before them; without batch norms, the model itself.
 
     In evaluation a batch norm is a fixed scale and shift of each channel. The outputs agree up to rounding. The copy is
-    for inference alone: its weights have other names and values, so do not train it or save it as a checkpoint.
+    for inference alone: its weights have other names and values, so do not train it or save it as a checkpoint. Batch
+    norms stay where a class of layers has a forward of its own, or a layer has hooks.
 
     Args:
         model: a model in evaluation mode; it is left as it is.
@@ -42,13 +43,21 @@ def inference_form(model: Network) -> Network:
 
 
 def _sequences(model: nn.Module) -> list[nn.Sequential]:
-    return [module for module in model.modules() if isinstance(module, nn.Sequential)]
+    """Return the sequences that do nothing but call one layer after the other."""
+    return [
+        module
+        for module in model.modules()
+        if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
+    ]
 
 
 def _foldable(layers: nn.Sequential, index: int) -> bool:
-    """Return whether a convolution is followed by a batch norm with statistics of its training."""
+    """Return whether a convolution is followed by a batch norm with statistics of its training, and by nothing else."""
     convolution, norm = layers[index], layers[index + 1]
-    pairs = ((nn.Conv3d, nn.BatchNorm3d), (nn.Conv2d, nn.BatchNorm2d))
-    return any(isinstance(convolution, kind) and isinstance(norm, its_norm) for kind, its_norm in pairs) and bool(
-        norm.track_running_stats
-    )
+    if (type(convolution), type(norm)) not in ((nn.Conv3d, nn.BatchNorm3d), (nn.Conv2d, nn.BatchNorm2d)):
+        return False  # a subclass may compute something else
+    return bool(norm.track_running_stats) and not any(map(_has_hooks, (layers, convolution, norm)))
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    return bool(module._forward_hooks or module._forward_pre_hooks)
