@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from ifdd.errors import InputError
-from ifdd.files import PARTIAL, absolute, atomic_folder, atomic_path, check_writable, make_folder, write_text
+from ifdd.files import (
+    PARTIAL,
+    absolute,
+    atomic_folder,
+    atomic_path,
+    check_writable,
+    make_folder,
+    refuse_replacing,
+    write_text,
+)
 
 
 def test_a_failed_block_leaves_the_target_as_it_was(tmp_path: Path) -> None:
@@ -140,3 +149,12 @@ def test_what_cannot_be_written_is_found_out_without_a_trace(tmp_path: Path) -> 
 def test_names_that_are_not_utf8_keep_their_bytes(tmp_path: Path) -> None:
     write_text(tmp_path / "out.txt", "caf\udce9")
     assert (tmp_path / "out.txt").read_bytes() == b"caf\xe9"
+
+
+def test_a_file_that_is_read_is_not_replaced_under_any_of_its_names(tmp_path: Path) -> None:
+    (read := tmp_path / "codes.csv").write_text("a")
+    (linked := tmp_path / "also.csv").hardlink_to(read)
+    for target in (read, linked, tmp_path / "." / "codes.csv"):
+        with pytest.raises(InputError, match="would replace the codes; choose another file"):
+            refuse_replacing(target, "the codes", tmp_path / "nowhere.csv", read)
+    refuse_replacing(tmp_path / "new.csv", "the codes", read)

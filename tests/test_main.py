@@ -71,12 +71,14 @@ MISTAKES: list[tuple[str, list[str], str]] = [
     ("disentangle", ["a.safetensors", "m.csv", "--folds", "1"], "--folds is 1; it must be at least 2"),
     ("push", ["ifdd_tiny_synth"], "MODEL is missing: Name on the hub"),
     ("push", ["ifdd_tiny_synth", "faces"], "'faces' is not a name on the hub; write USER/MODEL"),
+    ("push", ["ifdd_tiny_synth", "a/b", "--card", "a.safetensors"], "a.safetensors: name it with the suffix .md"),
     ("convert", ["a.pth"], "OUT is missing: File to write"),
     ("export", ["a.safetensors"], "OUT is missing: File to write"),
     ("export", ["a.safetensors", "b.bin"], "cannot write b.bin: name it with the suffix .onnx (onnx) or .xml"),
     ("report", [], "name at least one folder that 'ifdd train'"),
     ("report", ["nowhere"], "nowhere does not exist; give the folder of ifdd train"),
     ("report", ["."], ". has no results (crossval.json, training.json, evaluation.json)"),
+    ("report", [".", "--out", "predictions.csv"], "cannot write predictions.csv: name it with the suffix .html"),
     ("report", [".", "--hardest", "-1"], "--hardest is -1; it must be at least 0"),
     ("recognize", [], "no video given"),
     ("synth", ["out", "--clips"], "--clips needs a value: Number of clips"),
@@ -245,6 +247,28 @@ def test_a_mistake_in_a_file_is_reported_with_file_and_line(
     if message.startswith((",", " ")):
         message = f"{file}{message}"
     assert message in error
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("calibrate", ["a.safetensors", "m.csv", "--out", "a.safetensors"]),
+        ("convert", ["a.safetensors", "a.safetensors"]),
+        ("disentangle", ["a.safetensors", "m.csv", "--out", "m.csv"]),
+        ("info", ["a.safetensors", "--out", "a.safetensors"]),
+        ("study", [*STUDY[2:], "--recipe", "m.csv", "--out", "m.csv"]),
+    ],
+)
+def test_no_command_replaces_what_it_reads(
+    command: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.safetensors", "m.csv"):
+        Path(name).write_text("as it was")
+    with pytest.raises(SystemExit, match="2"):
+        main([command, *words])
+    assert f"{words[-1]} would replace the " in capsys.readouterr().err
+    assert Path(words[-1]).read_text() == "as it was"
 
 
 def test_mistakes_cover_every_command() -> None:

@@ -126,6 +126,21 @@ def check_writable(target: Path) -> None:
         ) from error
 
 
+def refuse_replacing(target: Path, what: str, *inputs: Path) -> None:
+    """Check up front that a file to be written is none of those that are read, under whatever name.
+
+    Args:
+        target: the file to be written.
+        what: what the others are, for the message.
+        inputs: files that are read.
+
+    Raises:
+        InputError: it is one of them.
+    """
+    if exists(target) and any(exists(path) and target.samefile(path) for path in inputs):
+        raise InputError(f"{target} would replace {what}; choose another file")
+
+
 def try_writing(folder: Path) -> None:
     """Write a file to a folder as ``atomic_path`` does, and remove everything that this made.
 

@@ -1,6 +1,7 @@
 """Tables of what people showed, against sums by pandas and numbers known in advance."""
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -246,3 +247,34 @@ def refused(words: Sequence[str | Path], message: str, capsys: pytest.CaptureFix
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_the_events_are_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_results(tmp_path, "party", person(1, SEGMENTS))
+    (trials := tmp_path / "trials.tsv").write_text("onset\tduration\n0\t4\n")
+    with pytest.raises(SystemExit, match="2"):
+        summarize(tmp_path, trials, "--events", trials)
+    assert "trials.tsv would replace the events that are read; choose another file" in capsys.readouterr().err
+    assert trials.read_text().startswith("onset")
+
+
+def test_a_table_is_reported_also_where_there_is_nothing_to_plot(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_results(tmp_path, "empty")
+    with pytest.raises(SystemExit, match="2"):
+        summarize(tmp_path, tmp_path / "out.csv", "--plot", tmp_path / "out.png")
+    said = capsys.readouterr()
+    assert "out.csv: rows 1, videos 1, periods 1, people 0" in said.out
+    assert "nothing to plot" in said.err
+
+
+def test_a_missing_library_of_the_plot_is_named_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_results(tmp_path, "party", person(1, SEGMENTS))
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(SystemExit, match="2"):
+        summarize(tmp_path, tmp_path / "out.csv", "--plot", tmp_path / "out.png")
+    assert "a plot needs matplotlib" in capsys.readouterr().err
+    assert not (tmp_path / "out.csv").exists()

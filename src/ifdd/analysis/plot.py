@@ -81,11 +81,25 @@ def check_picture(path: Path) -> None:
     """Check up front that a picture can be written.
 
     Raises:
-        InputError: the suffix is not in ``PICTURES``, or the file cannot be written.
+        InputError: the suffix is not in ``PICTURES``, matplotlib is not installed, or the file cannot be written.
     """
     if path.suffix.lower() not in PICTURES:
         raise InputError(f"--plot {path}: unknown kind of picture '{path.suffix}'; use {', '.join(PICTURES)}")
+    figure_class()
     check_writable(path)
+
+
+def figure_class() -> "type[matplotlib.figure.Figure]":
+    """Return matplotlib's figure.
+
+    Raises:
+        InputError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise InputError("a plot needs matplotlib, which is not installed: pip install 'ifdd[plot]'") from error
+    return Figure
 
 
 def plot_group(summaries: Sequence[Summary]) -> "matplotlib.figure.Figure":
@@ -94,17 +108,13 @@ def plot_group(summaries: Sequence[Summary]) -> "matplotlib.figure.Figure":
     Raises:
         InputError: matplotlib is not installed, or nobody is in sight.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise InputError("a plot needs matplotlib, which is not installed: pip install 'ifdd[plot]'") from error
     shares = group_shares(summaries)
     if not shares:
         raise InputError("there is nothing to plot: no person was recognised in these videos and periods")
     classes = list(dict.fromkeys(name for each in summaries for name in each.results.classes))
     colours = class_colours(classes) | {UNCERTAIN: UNCERTAIN_COLOUR}
     shown = list(shares.items())[: LARGEST_ROWS + 1]
-    figure = Figure(figsize=(10, 1.6 + 0.32 * len(shown)), facecolor="white", layout="constrained")
+    figure = figure_class()(figsize=(10, 1.6 + 0.32 * len(shown)), facecolor="white", layout="constrained")
     axes = figure.subplots()
     places = [0.0, *(number + 0.4 for number in range(1, len(shown)))]
     lefts = [0.0] * len(shown)

@@ -13,7 +13,7 @@ from ifdd.analysis.reading import find_results, read_all
 from ifdd.analysis.rows import Summary, SummaryTable, make_table
 from ifdd.console import console, error_console
 from ifdd.errors import InputError, check_range
-from ifdd.files import check_writable, expand, write_pieces
+from ifdd.files import check_writable, expand, refuse_replacing, write_pieces
 from ifdd.inference.results import Results
 from ifdd.names import listed
 from ifdd.parquet import pyarrow, write_parquet
@@ -55,7 +55,11 @@ def summarize(
     out, plot = expand(out), None if plot is None else expand(plot)
     _check_outputs(out, plot)
     place = expand(results)
-    given = None if events is None else read_events(expand(events))
+    given = None
+    if events is not None:
+        events = expand(events)
+        refuse_replacing(out, "the events that are read", events)
+        given = read_events(events)
     found = find_results(place)
     if found.others:
         error_console.print(f"{found.others} other JSON files were skipped", highlight=False, markup=False)
@@ -63,8 +67,6 @@ def summarize(
     _warn_of_mixture(summaries)
     table = make_table(summaries, per)
     _write(out, table)
-    if plot is not None:
-        write_group_plot(summaries, plot)
     people = len({(each.result, person.track) for each in summaries for person in each.people})
     console.print(
         f"{out}: rows {len(table.rows)}, videos {len(found.paths)}, periods {len(summaries)}, people {people}",
@@ -72,6 +74,8 @@ def summarize(
         markup=False,
         soft_wrap=True,
     )
+    if plot is not None:
+        write_group_plot(summaries, plot)
 
 
 def _summarize(

@@ -12,7 +12,7 @@ from rich.table import Table
 from ifdd.console import console
 from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError, check_range
-from ifdd.files import check_writable, expand
+from ifdd.files import check_writable, expand, refuse_replacing
 from ifdd.model import (
     IFDD,
     Checkpoint,
@@ -76,8 +76,7 @@ def convert(
     if out.suffix != ".safetensors":
         raise InputError(f"cannot write {out}: name it with the suffix .safetensors")
     check_writable(out)
-    if out.exists() and checkpoint.exists() and out.samefile(checkpoint):
-        raise InputError(f"{out} would replace the checkpoint that is converted; choose another file")
+    refuse_replacing(out, "the checkpoint that is converted", checkpoint)
     if is_ours(checkpoint):
         if (classes, frames, order, part, clip_seconds) != (None, 16, "updater_first", None, None):
             raise InputError(

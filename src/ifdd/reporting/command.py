@@ -30,7 +30,7 @@ def report(
     Args:
         results: Folders that 'ifdd train', 'ifdd evaluate --out' or 'ifdd crossval' wrote. The first one is the
             reference of comparisons.
-        out: File to write.
+        out: File to write, with the suffix .html.
         hardest: Number of clips of each run to show: those with the lowest probability of their true class.
         manifest: Manifest of the dataset, CSV or Parquet, as 'ifdd prepare' or 'ifdd synth' writes it, to read these
             clips from. Default: the one of the evaluation.
@@ -45,6 +45,8 @@ def report(
     if not results:
         raise InputError("name at least one folder that 'ifdd train', 'ifdd evaluate --out' or 'ifdd crossval' wrote")
     out = expand(out)
+    if out.suffix.lower() not in (".html", ".htm"):  # which no result has
+        raise InputError(f"cannot write {out}: name it with the suffix .html")
     check_writable(out)
     chosen = choose_device(device)  # refuses one that is not there before anything is read
     clips = Clips(manifest)

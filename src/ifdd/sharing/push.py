@@ -33,7 +33,7 @@ def push(
         model: Name on the hub, USER/MODEL; made if it does not exist.
         private: Make a new model private; an existing one stays as it is.
         evaluation: Folder that 'ifdd evaluate --out' wrote for this checkpoint; its scores go on the card.
-        card: File to write the card to, such as card.md; nothing is uploaded.
+        card: File to write the card to, with the suffix .md; nothing is uploaded.
         consent: The owners of the training data allow the publication; needed for data given by a signed form.
 
     Raises:
@@ -42,6 +42,8 @@ def push(
     """
     if model.count("/") != 1 or is_hub_address(model) or not all(model.split("/")):
         raise InputError(f"{model!r} is not a name on the hub; write USER/MODEL")
+    if card is not None and card.suffix.lower() != ".md":
+        raise InputError(f"cannot write {card}: name it with the suffix .md")
     loaded = load_checkpoint(checkpoint)
     file = find_checkpoint(checkpoint)
     text = model_card(loaded, model, None if evaluation is None else _evaluation(expand(evaluation), file))

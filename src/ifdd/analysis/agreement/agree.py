@@ -12,7 +12,7 @@ from ifdd.annotations.reading import READERS, read_annotations
 from ifdd.annotations.renaming import parse_choices
 from ifdd.console import console, error_console
 from ifdd.errors import InputError, check_range
-from ifdd.files import check_writable, expand
+from ifdd.files import check_writable, expand, refuse_replacing
 from ifdd.names import listed
 from ifdd.records import AgreementPair
 
@@ -45,7 +45,7 @@ def agree(
         gaps: Class that the coder means where nothing is annotated, such as neutral. Default: such time is not
             compared.
         bin_seconds: Length of the bins of time in seconds.
-        out: JSON file to write the scores to. Default: nothing is written.
+        out: File to write the scores to, with the suffix .json. Default: nothing is written.
         plot: Picture to write, .png, .svg or .pdf: timelines of both, and the confusion matrix.
 
     Raises:
@@ -58,6 +58,8 @@ def agree(
     )
     out, plot = (None if path is None else expand(path) for path in (out, plot))
     if out is not None:
+        if out.suffix.lower() != ".json":
+            raise InputError(f"cannot write {out}: name it with the suffix .json")
         check_writable(out)
     if plot is not None:
         check_picture(plot)
@@ -65,6 +67,8 @@ def agree(
     pairs: list[AgreementPair] = []
     classes: tuple[str, ...] = ()
     files = _pair_files(expand(result), expand(annotation))
+    if out is not None:
+        refuse_replacing(out, "a result that is compared", *(path for path, _ in files))
     for results, (path, coding) in zip(read_all(tuple(path for path, _ in files)), files, strict=True):
         if classes and results.classes != classes:
             raise InputError(f"{path} has other classes than {files[0][0]}; compare results of one model")

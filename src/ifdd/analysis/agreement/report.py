@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ifdd.analysis.agreement.agreement import Person
-from ifdd.errors import InputError
+from ifdd.analysis.plot import figure_class
 from ifdd.files import atomic_path
 from ifdd.inference.outputs.style import UNCERTAIN_COLOUR, class_colours
 from ifdd.inference.results import UNCERTAIN
@@ -84,14 +84,12 @@ def plot_agreement(people: Sequence[Person], record: AgreementRecord) -> "matplo
     Raises:
         InputError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.patches import Patch
-    except ModuleNotFoundError as error:
-        raise InputError("a plot needs matplotlib, which is not installed: pip install 'ifdd[plot]'") from error
+    new_figure = figure_class()
+    from matplotlib.patches import Patch
+
     shown = people[:LARGEST_ROWS]
     heights = [*([0.55] * len(shown)), 0.6 + 0.42 * sum(map(any, record.confusion))]
-    figure = Figure(figsize=(11, sum(heights) + 1.5), facecolor="white", layout="constrained")
+    figure = new_figure(figsize=(11, sum(heights) + 1.5), facecolor="white", layout="constrained")
     *lines, below = figure.subplots(len(heights), gridspec_kw={"height_ratios": heights}, squeeze=False)[:, 0]
     labels = (*record.classes, UNCERTAIN)
     rgb = class_colours(record.classes) | {UNCERTAIN: UNCERTAIN_COLOUR}

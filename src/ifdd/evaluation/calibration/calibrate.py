@@ -23,7 +23,7 @@ from ifdd.evaluation.evaluate import evaluate_checkpoint
 from ifdd.evaluation.report import Evaluation
 from ifdd.evaluation.sampling import training_sampling
 from ifdd.evaluation.tables import percent
-from ifdd.files import check_writable, expand
+from ifdd.files import check_writable, expand, refuse_replacing
 from ifdd.model import choose_device, form_of, load_checkpoint, refuse_exported, save_calibration
 from ifdd.records import CalibrationRecord, Protocol, ThresholdRecord
 
@@ -82,6 +82,7 @@ def calibrate(
     if out.suffix != ".safetensors":
         raise InputError(f"cannot write {out}: name it with the suffix .safetensors")
     check_writable(out)
+    refuse_replacing(out, "the checkpoint that is calibrated", checkpoint)
     clips = Manifest.read(manifest)
     if load_checkpoint(checkpoint).record.class_weights:
         raise InputError(

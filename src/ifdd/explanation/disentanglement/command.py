@@ -32,7 +32,7 @@ from ifdd.explanation.disentanglement.plot import check_plot, write_plot
 from ifdd.explanation.disentanglement.resampling import LEVEL, draw_people
 from ifdd.explanation.disentanglement.tables import disentanglement_tables
 from ifdd.explanation.disentanglement.truth import ClipTruth, find_truth, read_truth
-from ifdd.files import check_writable, expand, file_sha256
+from ifdd.files import check_writable, expand, file_sha256, refuse_replacing
 from ifdd.model import Checkpoint, choose_device, find_checkpoint, load_checkpoint
 from ifdd.model.inspection.measuring import device_name
 from ifdd.records import NOT_RECORDED, DisentanglementRecord, ManifestRecord, ProbedCheckpoint
@@ -93,6 +93,7 @@ def disentangle(
     out, plot = (None if path is None else expand(path) for path in (out, plot))
     if out is not None:
         check_writable(out)
+        refuse_replacing(out, "the checkpoint or the manifest that is read", checkpoint, manifest)
     if plot is not None:
         check_plot(plot)
     chosen = choose_device(device)

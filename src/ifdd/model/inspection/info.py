@@ -15,7 +15,7 @@ from rich.table import Table
 
 from ifdd.console import console, error_console
 from ifdd.errors import InputError, check_range
-from ifdd.files import check_writable, expand, write_text
+from ifdd.files import check_writable, expand, refuse_replacing, write_text
 from ifdd.model.config import PRESETS
 from ifdd.model.device import choose_device
 from ifdd.model.ifdd import IFDD, create_model
@@ -79,6 +79,8 @@ def info(
     if out is not None:
         out = expand(out)
         check_writable(out)
+        if model is not None:
+            refuse_replacing(out, "the checkpoint that is described", expand(model))
     if model is None:
         document = describe_presets(ablation, overrides or {})
         console.print(preset_table(document))

@@ -16,7 +16,7 @@ from ifdd.console import SafeConsole, console, progress_bar
 from ifdd.data.manifest import Manifest
 from ifdd.errors import InputError, check_range
 from ifdd.evaluation.tables import percent
-from ifdd.files import check_writable
+from ifdd.files import check_writable, refuse_replacing
 from ifdd.model import choose_device
 from ifdd.model.inspection.counting import count_parts
 from ifdd.processes import available_cores
@@ -102,6 +102,7 @@ def study(
     check_range("--jobs", jobs, at_least=1)
     chosen = choose_device(device, "--device")
     check_writable(out)
+    refuse_replacing(out, "the recipe that is read", recipe)
     settings = Settings(recipe, variants, sets, options, continued, curriculum, baselines, reference, seeds)
     register_baselines(baselines)
     recipes = _recipes(settings, work)

@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 
 from ifdd.errors import InputError
-from ifdd.files import atomic_path
+from ifdd.files import atomic_path, refuse_replacing
 from ifdd.inference.outputs.pictures.painter import Painter, load_font
 from ifdd.inference.results import Results
 from ifdd.remote.storage import fetch, is_stored
@@ -39,8 +39,7 @@ def render_video(results: Results, path: Path) -> None:
     with _file_of(str(results.video.path)) as source:
         if not source.exists():
             raise InputError(f"an annotated video needs the video itself, and {source} is not a file; give a file")
-        if path.exists() and path.samefile(source):
-            raise InputError(f"the annotated video would replace the video itself, {source}; choose another folder")
+        refuse_replacing(path, f"the video itself, {source}", source)
         with atomic_path(path, private=True) as temporary:
             _encode(results, source, temporary)
 
