@@ -98,6 +98,30 @@ def test_a_single_tier_is_a_track_or_the_code_of_a_person(tmp_path: Path, tier: 
     assert pair_tiers(coding, results, {}) == {tier: tuple(tracks)}
 
 
+def test_codes_of_several_people_are_no_tracks(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "start,end,label,subject\n0,2,happy,P02\n5,9,sad,P01\n"
+    write_results(folder, "a", person(1, SEGMENTS[:1]), person(2, SEGMENTS[3:]))
+    (folder / "a.csv").write_text(rows)
+    with pytest.raises(SystemExit, match="2"):
+        agree(folder)
+    assert "has the tiers 'P02', 'P01', and the result the tracks 1, 2; say which" in capsys.readouterr().err
+    assert agree(folder, "--people", "P02=1,P01=2")["kappa"]["value"] == 1
+    (folder / "a.csv").write_text(rows.replace("P02", "track 1").replace("P01", "track 7"))
+    assert agree(folder)["covered"] == pytest.approx(2 / 6)
+    assert (
+        "note: " + str(folder / "a.csv") + ": the result has no track for the tier 'track 7'" in capsys.readouterr().err
+    )
+
+
+def test_only_time_that_was_read_is_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_results(tmp_path, "a", person(1, SEGMENTS), start=2.0)  # 2 to 12 s of the video
+    (tmp_path / "a.csv").write_text("start,end,label\n0,4,happy\n7,11,sad\n12.3,12.6,happy\n13,20,sad\n")
+    found = agree(tmp_path)
+    assert found["coded_seconds"] == 6
+    assert found["covered"] == found["agreement"]["value"] == found["segments"][-1]["f1"] == 1
+    assert "9.3 s are not compared: the result holds 2 to 12 s of films/a.mp4" in capsys.readouterr().err
+
+
 def test_a_coding_that_fits_two_results_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("one", "two"):
         (folder / "results" / name).mkdir(parents=True)
@@ -228,7 +252,7 @@ def test_the_picture_is_written(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words", "message"),
     [
-        (CODED + "11.5,12,sad\n", [], "'sad' ends at 12 s, but films/a.mp4 ends at 10 s"),
+        ("start,end,label\n11.5,12,sad\n", [], "no coded time is left to compare"),
         ("start,end,label\n0,2,smile\n", [], "has the labels smile, which are no classes of the result (happy, sad)"),
         ("start,end,label,person\n0,2,sad,A\n0,2,sad,B\n", [], "has the tiers 'A', 'B', and the result the tracks 1"),
         (CODED, ["--people", "A=1"], "has no tier 'A'; it has ''"),
@@ -253,3 +277,20 @@ def test_what_does_not_fit_is_refused(
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err
     assert not (folder / "out.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.csv", "a.csv: name it with the suffix .json"),
+        ("a.json", "a.json would replace a result that is compared; choose another file"),
+    ],
+)
+def test_what_is_compared_is_not_replaced(
+    folder: Path, capsys: pytest.CaptureFixture[str], name: str, message: str
+) -> None:
+    before = (folder / name).read_bytes()
+    with pytest.raises(SystemExit, match="2"):
+        main(["agree", str(folder / "a.json"), str(folder / "a.csv"), "--out", str(folder / name)])
+    assert message in capsys.readouterr().err
+    assert (folder / name).read_bytes() == before

@@ -1,6 +1,6 @@
 """How far results agree with a person's coding, from bins of time and from segments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -18,16 +18,20 @@ from ifdd.analysis.agreement.kappa import (
     label_bins,
     observed_agreement,
 )
-from ifdd.analysis.agreement.pairing import check_times, main_last, match_labels, pair_tiers
+from ifdd.analysis.agreement.pairing import main_last, match_labels, pair_tiers
 from ifdd.analysis.agreement.segments import Stretch, match_segments, onset_errors, score_segments
 from ifdd.annotations.annotation import Annotations
 from ifdd.errors import InputError
 from ifdd.inference.results import RecognizedTrack, Results
 from ifdd.records import AgreementPair, AgreementRecord, OnsetAgreement, SegmentAgreement
+from ifdd.video.frames import VideoInfo
 
 OVERLAPS = (0.1, 0.25, 0.5)
 REMAINDER_SECONDS = 0.1
 """Shorter ends of segments in coded time are taken for inexact borders."""
+
+UNREAD_SECONDS = 1.0
+"""Less coded time outside the part that was read is taken for inexact borders."""
 
 ONSET_OVERLAP = 0.25
 """Overlap from which segments count as the same for differences of onset."""
@@ -78,7 +82,6 @@ def compare_people(coded: Coded, options: AgreementOptions) -> tuple[list[Person
     """
     results, annotations = coded.results, coded.annotations
     classes = results.classes
-    check_times(annotations, results)
     pairs = pair_tiers(annotations, results, options.people)
     used = [each for tier in pairs for each in annotations.of(tier)]
     labels = list(dict.fromkeys(each.label for each in used))
@@ -87,14 +90,15 @@ def compare_people(coded: Coded, options: AgreementOptions) -> tuple[list[Person
     shift, end = results.video.start_seconds, results.video.end_seconds
     tracks = {track.id: track for track in results.tracks}
     people = []
+    unread = 0.0
     for tier, numbers in pairs.items():
-        spans = [
-            (each.start_seconds, min(each.end_seconds, end), places[each.label], each.label)
-            for each in annotations.of(tier)
-        ]
-        coder = [(first, last, place) for first, last, place, _ in spans if place is not None]
+        whole = [(each.start_seconds, each.end_seconds, places[each.label]) for each in annotations.of(tier)]
+        spans = [(max(first, shift), min(last, end), place) for first, last, place in whole]
+        spans = [(first, last, place) for first, last, place in spans if last > first]
+        unread += _length(whole) - _length(spans)
+        coder = [(first, last, place) for first, last, place in spans if place is not None]
         if gap is not None:
-            taken = [(first, last) for first, last, _, _ in spans]
+            taken = [(first, last) for first, last, _ in spans]
             coder += [(first, last, gap) for first, last in free(taken, shift, end)]
         found = _main_segments([tracks[number] for number in numbers], classes, shift)
         people.append(Person(str(results.video.path), tier, tuple(sorted(coder)), tuple(found), end))
@@ -106,9 +110,23 @@ def compare_people(coded: Coded, options: AgreementOptions) -> tuple[list[Person
         notes=(
             *annotations.notes,
             *(f"the tier {tier!r} was left out" for tier in annotations.tiers if tier not in pairs),
+            *(f"the result has no track for the tier {tier!r}" for tier, numbers in pairs.items() if not numbers),
+            *_note_unread(unread, results.video),
         ),
     )
     return people, pair
+
+
+def _length(spans: Iterable[tuple[float, float, int | None]]) -> float:
+    return sum((last - first for first, last, place in spans if place is not None), 0.0)
+
+
+def _note_unread(seconds: float, video: VideoInfo) -> tuple[str, ...]:
+    """Return a note on coded time before or after the part of a video that was read, unless it is short."""
+    if seconds <= UNREAD_SECONDS:
+        return ()
+    part = f"{video.start_seconds:g} to {video.end_seconds:g} s of {video.path}"
+    return (f"{seconds:.1f} s are not compared: the result holds {part}",)
 
 
 def _gap_class(name: str, classes: Sequence[str]) -> int | None:
@@ -153,7 +171,9 @@ def measure_agreement(
     coder, result, blocks = _binned(people, bin_seconds)
     coded = coder != NOTHING
     if not coded.any():
-        raise InputError("no coded time is left to compare; give labels that are classes, or --gaps CLASS")
+        raise InputError(
+            "no coded time is left to compare; give labels that are classes, in time that was read, or --gaps CLASS"
+        )
     uncertain = len(classes)
     answered = np.where(result == uncertain, NOTHING, result)
     with_uncertain = block_confusions(coder, result, blocks, uncertain + 1)

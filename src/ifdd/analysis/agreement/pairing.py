@@ -1,7 +1,7 @@
 """Which tier of the annotations belongs to which tracks of the result, and which label to which class."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ifdd.annotations.annotation import Annotations
@@ -10,31 +10,16 @@ from ifdd.errors import InputError
 from ifdd.inference.results import UNCERTAIN, RecognizedTrack, Results
 from ifdd.names import listed
 
-LATEST = 1.0
-"""Seconds by which annotations may last beyond the video."""
-
-_NUMBERED = re.compile(r"(track|person|face|p|#)?\s*([0-9]+)", re.IGNORECASE)
-
-
-def check_times(annotations: Annotations, results: Results) -> None:
-    """Check that annotations are about a video of this length.
-
-    Raises:
-        InputError: one ends after the video.
-    """
-    last = max(annotations.annotations, key=lambda each: each.end_seconds)
-    if last.end_seconds > results.video.end_seconds + LATEST:
-        raise InputError(
-            f"{annotations.path}: {last.label!r} ends at {last.end_seconds:g} s, but {results.video.path} ends at "
-            f"{results.video.end_seconds:g} s; give the annotations of this video"
-        )
+_NUMBERED = re.compile(r"(track|person|face|#)?\s*([1-9][0-9]*)", re.IGNORECASE)
+"""The number of a track; P07 and 07 are codes of people."""
 
 
 def pair_tiers(annotations: Annotations, results: Results, people: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
     """Return tier -> tracks.
 
     Chosen tiers come first. Otherwise tiers that are called after the number of a track, as in the files that ifdd
-    writes, belong to that track, and others are left out; a single tier that is not belongs to all tracks together.
+    writes, belong to that track, or to none if the result lacks it, and others are left out; a single tier that is not
+    belongs to all tracks together.
 
     Args:
         annotations: those of the video.
@@ -48,21 +33,15 @@ def pair_tiers(annotations: Annotations, results: Results, people: Mapping[str, 
     if people:
         return {tier: _chosen(tier, tracks, annotations, numbers) for tier, tracks in people.items()}
     named = {tier: match for tier in annotations.tiers if (match := _NUMBERED.fullmatch(tier.strip()))}
-    if len(annotations.tiers) == 1 and not any(_is_track(match, numbers) for match in named.values()):
-        return {annotations.tiers[0]: tuple(sorted(numbers))}
-    if named:
+    if any(match[1] or int(match[2]) in numbers for match in named.values()):  # else they number people
         return {tier: (int(match[2]),) if int(match[2]) in numbers else () for tier, match in named.items()}
+    if len(annotations.tiers) == 1:
+        return {annotations.tiers[0]: tuple(sorted(numbers))}
     tiers, tracks = ", ".join(map(repr, annotations.tiers)), listed(list(map(str, sorted(numbers))), 9)
     raise InputError(
         f"{annotations.path} has the tiers {tiers}, and the result the tracks {tracks or 'none'}; say which "
         "belong together with --people 'TIER=1,OTHER=2+3'"
     )
-
-
-def _is_track(match: re.Match[str], numbers: Collection[int]) -> bool:
-    """Whether the name of a single tier is the number of a track, and not the code of a person, such as P07."""
-    prefix, number = (match[1] or "").lower(), match[2]
-    return prefix != "p" and not number.startswith("0") and (bool(prefix) or int(number) in numbers)
 
 
 def _chosen(tier: str, words: str, annotations: Annotations, numbers: set[int]) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """Agreement of segments: F1 at a minimum overlap in time, as in temporal segmentation (Lea et al., CVPR 2017)."""
 
+from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from statistics import median
 from typing import NamedTuple
@@ -57,14 +58,12 @@ def score_segments(truth: Sequence[Stretch], found: Sequence[Stretch], minimum_o
 
 def match_segments(truth: Sequence[Stretch], found: Sequence[Stretch], minimum_overlap: float) -> dict[int, int]:
     """Return place of a true segment -> place of the segment that it is matched with; see ``score_segments``."""
+    alike = _by_person_and_label(found)
     candidates = sorted(
-        (
-            (-shared, i, j)
-            for i, true in enumerate(truth)
-            for j, other in enumerate(found)
-            if (true.person, true.label) == (other.person, other.label)
-            and (shared := _overlap_in_time(true, other)) >= minimum_overlap
-        ),
+        (-shared, i, j)
+        for i, true in enumerate(truth)
+        for j in alike[true.person, true.label]
+        if (shared := _overlap_in_time(true, found[j])) >= minimum_overlap
     )
     matches: dict[int, int] = {}
     taken: set[int] = set()
@@ -102,13 +101,17 @@ def score_time(truth: Sequence[Stretch], found: Sequence[Stretch]) -> float:
         truth: what each person shows.
         found: segments that do not overlap each other within a person.
     """
-    right = sum(
-        _shared_time(true, other)
-        for true in truth
-        for other in found
-        if (true.person, true.label) == (other.person, other.label)
-    )
+    alike = _by_person_and_label(found)
+    right = sum(_shared_time(true, found[j]) for true in truth for j in alike[true.person, true.label])
     return _share(right, sum(stretch.end_seconds - stretch.start_seconds for stretch in truth))
+
+
+def _by_person_and_label(found: Sequence[Stretch]) -> defaultdict[tuple[Hashable, str], list[int]]:
+    """Return person and label -> places of their segments; many videos have many people."""
+    places: defaultdict[tuple[Hashable, str], list[int]] = defaultdict(list)
+    for place, stretch in enumerate(found):
+        places[stretch.person, stretch.label].append(place)
+    return places
 
 
 def _overlap_in_time(a: Stretch, b: Stretch) -> float:
