@@ -1,5 +1,6 @@
 """Annotations as ELAN, Praat, BORIS and people write them, made by the libraries that define the formats."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from ifdd.errors import InputError
 HAPPY, SAD = Annotation("Anna", 0.5, 2.0, "happy"), Annotation("Anna", 2.0, 3.25, "sad & <tired>")
 
 
-def write_eaf(path: Path) -> None:
+def write_eaf(path: Path, linked: Sequence[tuple[str, str, int | None]] = ()) -> None:
     file = Eaf()
+    for name, kind, offset in linked:
+        file.add_linked_file(name, mimetype=kind, time_origin=offset)
     file.add_tier("Anna")
     file.add_tier("Ben")
     for each in (SAD, HAPPY):
@@ -63,6 +66,28 @@ def test_dependent_tiers_of_elan_have_the_times_of_their_parents(tmp_path: Path)
 BORIS = "Observation id,Media file,FPS,Subject,Behavior,Modifiers,Behavior type,Start (s),Stop (s),Duration (s)\n"
 
 
+@pytest.mark.parametrize(
+    ("linked", "expected"),
+    [
+        ([("a.mp4", "video/mp4", None)], 0.5),
+        ([("a.mp4", "video/mp4", 1200), ("a.wav", "audio/x-wav", 0)], 1.7),
+        ([("a.wav", "audio/x-wav", 300)], 0.8),
+        ([], 0.5),
+    ],
+)
+def test_times_of_elan_are_those_of_its_video(
+    tmp_path: Path, linked: list[tuple[str, str, int | None]], expected: float
+) -> None:
+    write_eaf(tmp_path / "a.eaf", linked)
+    assert read_annotations(tmp_path / "a.eaf").annotations[0].start_seconds == pytest.approx(expected)
+
+
+def test_videos_of_elan_with_different_offsets_are_refused(tmp_path: Path) -> None:
+    write_eaf(tmp_path / "a.eaf", [("a.mp4", "video/mp4", 0), ("b.mp4", "video/mp4", 900)])
+    with pytest.raises(InputError, match=r"different offsets \(0, 900 ms\)"):
+        read_annotations(tmp_path / "a.eaf")
+
+
 def test_aggregated_events_of_boris(tmp_path: Path) -> None:
     rows = "1,a.mp4,25,Anna,happy,,STATE,0.5,2.0,1.5\n1,a.mp4,25,Anna,click,,POINT,1.0,1.0,NA\n"
     (tmp_path / "a.csv").write_text(BORIS + rows)
@@ -89,6 +114,13 @@ def test_tabular_events_of_boris_are_paired(tmp_path: Path) -> None:
 def test_tables_of_other_kinds(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.csv").write_text(text)
     assert read_annotations(tmp_path / "a.csv").annotations == (HAPPY,)
+
+
+def test_what_lies_in_a_small_overlap_is_left_out_with_a_note(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("start,end,label\n0,2.03,happy\n2,2.02,sad\n2.01,3,sad\n")
+    found = read_annotations(tmp_path / "a.csv")
+    assert [(each.start_seconds, each.end_seconds) for each in found.annotations] == [(0, 2.03), (2.03, 3)]
+    assert found.notes == ("annotations within the end of another one of their tier were left out: 1",)
 
 
 def test_small_overlaps_are_cut(tmp_path: Path) -> None:

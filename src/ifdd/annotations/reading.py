@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from ifdd.annotations.annotation import Annotation, Annotations
@@ -48,6 +48,8 @@ def read_annotations(path: Path) -> Annotations:
     notes = [f"{len(named) - len(lasting)} points in time were left out"] if len(lasting) < len(named) else []
     tiers = dict.fromkeys(each.tier for each in lasting)
     ordered = [each for tier in tiers for each in _apart(path, [one for one in lasting if one.tier == tier])]
+    if hidden := len(lasting) - len(ordered):
+        notes.append(f"annotations within the end of another one of their tier were left out: {hidden}")
     return Annotations(path, tuple(ordered), tuple(notes))
 
 
@@ -71,7 +73,7 @@ def _apart(path: Path, tier: list[Annotation]) -> list[Annotation]:
                 + (f" in the tier {before.tier!r}" if before.tier else "")
                 + "; a person can have one label at a time: give each person a tier, or correct the times"
             )
-    ends = [0.0, *(each.end_seconds for each in ordered)]
+    ends = accumulate((each.end_seconds for each in ordered), max, initial=0.0)
     moved = (
         each._replace(start_seconds=max(each.start_seconds, end)) for each, end in zip(ordered, ends, strict=False)
     )
