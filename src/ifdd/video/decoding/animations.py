@@ -20,6 +20,7 @@ CHUNK_BYTES = 100_000_000
 
 _PNG, _ANIMATED_WEBP = b"\x89PNG\r\n\x1a\n", 0x02
 _WEBP_CANVAS = 24, 27  # places of width and height, each less 1
+_WEBP_HEADER = 12  # bytes before the first chunk
 _MOST_CHUNKS = 100  # colour profiles and metadata come before what marks an animation
 
 
@@ -78,7 +79,7 @@ class WebPReader(Reader):
     Args:
         path: the file.
         start_seconds: skip the frames that begin before this time.
-        strict: refuse a damaged file; otherwise what can be decoded is read.
+        strict: refuse a file of which not every frame can be decoded; otherwise what comes before is read.
 
     Raises:
         InputError: the file cannot be read.
@@ -107,9 +108,22 @@ class WebPReader(Reader):
             count = max(1, CHUNK_BYTES // frames[0].nbytes)
         if not found:
             raise self.no_frames(seconds)
+        if not self.stopped:
+            self._check_count(start + len(frames), seconds)
 
     def close(self) -> None:
         """Do nothing: no file stays open."""
+
+    def _check_count(self, count: int, seconds: float) -> None:
+        """Report an animation of which fewer frames were decoded than its file holds: OpenCV stops at a damaged one."""
+        stored = _count_frames(self._data.tobytes())
+        if count >= stored:
+            return
+        reason = f"{count} of {stored} frames can be decoded, up to {seconds:.2f} s"
+        if self.strict:
+            raise InputError(f"{self.name} is a damaged animation: {reason}; replace it or convert it to mp4")
+        self.damaged += stored - count
+        self.notices.append(f"the animation is damaged: {reason}")
 
     def _chunk(self, start: int, count: int) -> tuple[list[np.ndarray], list[int]]:
         """Return up to ``count`` frames and their durations in milliseconds; fewer at the end."""
@@ -122,6 +136,16 @@ class WebPReader(Reader):
         if not good and not start:
             raise InputError(f"{self.name} is a damaged animation; replace it or convert it to mp4")
         return frames, [int(duration) for duration in animation.durations][: len(frames)]
+
+
+def _count_frames(data: bytes) -> int:
+    """Count the frames of an animated WebP by its chunks, without decoding them."""
+    count, place = 0, _WEBP_HEADER
+    while place + 8 <= len(data):
+        count += data[place : place + 4] == b"ANMF"
+        length = int.from_bytes(data[place + 4 : place + 8], "little")
+        place += 8 + length + length % 2
+    return count
 
 
 def _to_rgb(image: np.ndarray) -> np.ndarray:
