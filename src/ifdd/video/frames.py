@@ -1,6 +1,7 @@
 """The frames of dataset videos: files of any kind that FFmpeg reads, or folders of numbered images.
 
-Damage is refused. Videos are decoded one frame at a time, so memory does not grow with their length.
+Damage that changes which frames or pixels come is refused; wrong time stamps are corrected, with a notice. Videos are
+decoded one frame at a time, so memory does not grow with their length.
 """
 
 from collections.abc import Iterator, Sequence
@@ -75,7 +76,7 @@ def probe(path: str | Path, folder_fps: float = DEFAULT_FPS) -> VideoInfo:
         folder_fps: frames per second of a folder of images.
 
     Raises:
-        InputError: the video does not exist, or is unreadable, empty or truncated.
+        InputError: the video does not exist, or is unreadable, empty, damaged or truncated.
     """
     return measure(path, folder_fps)[0]
 
@@ -116,8 +117,8 @@ def iter_frames(path: str | Path, folder_fps: float = DEFAULT_FPS) -> Iterator[F
         folder_fps: frames per second of a folder of images; the first is at 0 seconds.
 
     Raises:
-        InputError: the video does not exist, or is unreadable, empty or truncated (raised after its last good frame),
-            or an image of a folder is unreadable.
+        InputError: the video does not exist, or is unreadable, empty, damaged or truncated (raised after its last good
+            frame), or an image of a folder is unreadable.
 
     Example:
         >>> from pathlib import Path

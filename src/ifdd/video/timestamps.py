@@ -1,7 +1,9 @@
 """The clock of a video: times that never decrease, from time stamps that may be missing or wrong."""
 
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import av
@@ -27,6 +29,10 @@ BACK_SECONDS = 1.0
 """A time stamp this far before the previous one is wrong rather than rounded."""
 
 
+STUCK_FRAMES = 8
+"""A clock that shows the same time for so many frames from the first on stands still."""
+
+
 class TimedFrame(NamedTuple):
     """A decoded frame and its time."""
 
@@ -45,17 +51,23 @@ class Clock:
 
     A stamp that jumps is false if the next one continues from before the jump, if it jumps back, if it lies beyond the
     end that the container declares, or if it skips more than the longest pause. Where later frames continue from a
-    false stamp, time continues as if there had been no jump.
+    false stamp, time continues as if there had been no jump. Where the stamps stand still, frames are evenly spaced.
 
     Args:
         container: the opened video.
         stream: its video stream.
         begin_seconds: no frame begins after this by more than a jump; 0 unless reading starts in the middle.
+
+    Attributes:
+        fps: the rate that the video declares.
+        is_stuck: whether the stamps stand still.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream, begin_seconds: float = 0.0) -> None:
         self._start = start_seconds(container)
-        self._interval = float(1 / (stream.average_rate or stream.guessed_rate or DEFAULT_FPS))
+        self.fps = float(stream.average_rate or stream.guessed_rate or DEFAULT_FPS)
+        self.is_stuck = False
+        self._interval = 1 / self.fps
         self._latest = (
             math.inf if not container.duration else container.duration / av.time_base + TIMESTAMP_JUMP_SECONDS
         )
@@ -70,7 +82,7 @@ class Clock:
 
     def time(self, frames: Iterable[av.VideoFrame]) -> Iterator[TimedFrame]:
         """Yield frames with their times in seconds since the start of the container."""
-        source = iter(frames)
+        source = self._unless_stuck(iter(frames))
         frame = next(source, None)
         while frame is not None:
             stamp, following, jumped = self._stamp(frame), None, False
@@ -82,12 +94,27 @@ class Clock:
             yield TimedFrame(frame, *self._span(frame), jumped)
             frame = following or next(source, None)
 
+    def _unless_stuck(self, frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+        """Yield the frames once it is known whether their clock stands still; a second stamp usually shows that."""
+        head: deque[av.VideoFrame] = deque()
+        for frame in islice(frames, STUCK_FRAMES):
+            head.append(frame)
+            if self._by_decoding or frame.time is None or frame.time != head[0].time:
+                break
+        else:
+            self.is_stuck = len(head) == STUCK_FRAMES
+        while head:  # none is kept longer than it is needed
+            yield head.popleft()
+        yield from frames
+
     def _stamp(self, frame: av.VideoFrame) -> float:
         """Return the time that the stamp of a frame gives; a frame without one follows the previous frame."""
         stamp: float | None = frame.time
         if self._delay is None:
             self._delay = self._decoding_delay(frame)
-        if self._by_decoding:
+        if self.is_stuck:
+            stamp = None
+        elif self._by_decoding:
             stamp = None
             if frame.dts is not None and frame.time_base is not None:
                 stamp = float(frame.dts * frame.time_base) - self._delay
@@ -127,7 +154,7 @@ class Clock:
     def _span(self, frame: av.VideoFrame) -> tuple[float, float]:
         """Return the start and the end of the newest frame."""
         length = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else self._interval
-        is_true = length <= LONGEST_PAUSE and self._seconds + length <= self._latest
+        is_true = 0 < length <= LONGEST_PAUSE and self._seconds + length <= self._latest
         self._end = self._seconds + (length if is_true else self._interval)
         self._longest = LONGEST_PAUSE
         return self._seconds, self._end

@@ -1,5 +1,6 @@
 """Time stamps that repeat, that are missing or that are finer than a container's clock."""
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
 from ifdd.video.encode import VideoWriter
+from ifdd.video.frames import Frame, iter_frames, probe
 from ifdd.video.sources import open_video
+from ifdd.video.timestamps import Clock
 from tests.helpers.videos import frame_number, moving_frames, write_video
 
 
@@ -46,6 +49,38 @@ def _mp4_at(path: Path, fps: int) -> Path:
         for index, image in enumerate(moving_frames(20)):
             writer.write(image, index / fps)
     return path
+
+
+@pytest.mark.parametrize("read", [lambda path: [*open_video(path)], lambda path: [*iter_frames(path)]])
+def test_a_clock_that_stands_still_is_replaced_by_the_declared_rate(
+    tmp_path: Path, read: Callable[[Path], list[Frame]]
+) -> None:
+    path = tmp_path / "stuck.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for image in moving_frames(50):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
+                packet.pts = packet.dts = 0
+                container.mux(packet)
+    frames = read(path)
+    assert [frame_number(frame.image) for frame in frames] == [index % 31 for index in range(50)]
+    assert [frame.seconds for frame in frames] == pytest.approx([index / 10 for index in range(50)])
+    info = probe(path)
+    assert info.duration_seconds == pytest.approx(5)
+    assert info.notices == ("the time stamps stand still; the frames were read at 10 per second",)
+
+
+@pytest.mark.parametrize("duration", [0, -4000, 40])
+def test_frames_last_a_positive_time(tmp_path: Path, duration: int) -> None:
+    path = write_video(tmp_path / "video.mkv", moving_frames(3), fps=25)
+    with av.open(str(path)) as container:
+        frames = list(container.decode(video=0))
+        for frame in frames:
+            frame.duration = duration
+        timed = list(Clock(container, container.streams.video[0]).time(frames))
+    assert [one.end_seconds - one.seconds for one in timed] == pytest.approx([0.04] * 3)
 
 
 def test_frames_with_equal_times_are_written_one_tick_apart(tmp_path: Path) -> None:

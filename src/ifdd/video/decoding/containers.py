@@ -1,7 +1,8 @@
 """Videos that FFmpeg decodes: files, standard input and addresses."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from io import BufferedIOBase
 from itertools import chain
@@ -45,7 +46,8 @@ class ContainerReader(Reader):
         place: the path of a file, an address, or an opened file such as standard input.
         start_seconds: skip the frames that begin before this time: files with a reliable index from the keyframe
             before it, everything else by decoding.
-        strict: raise at the first damaged packet, and at the end of a truncated video.
+        strict: raise at the first damaged packet, repaired frame or frame that never arrives, and at the end of a
+            truncated video. Wrong time stamps, which change no picture, are a notice.
         timeout_seconds: longest silence of an address; None marks a file.
         settings: options of FFmpeg for opening.
 
@@ -91,7 +93,7 @@ class ContainerReader(Reader):
                 false_timestamps += timed.jumped
                 if not self.is_skipped(timed.seconds):
                     check_size(self.name, *orientation.size)
-                    self.damaged += timed.jumped
+                    self.damaged += timed.jumped and not self.strict
                     gaps.add(timed.seconds)
                     left += 1
                     to_rgb = partial(orientation.to_image, timed.frame, colours)
@@ -99,12 +101,13 @@ class ContainerReader(Reader):
                 self._count += 1
         finally:  # also where reading stops early
             self.notices += colours.notices()
+            self.notices += self._clock_notices(false_timestamps)
             self.gaps = gaps.found()
         if not left:
             if self._newest is None and not self._has_size():
                 raise InputError(f"the video {self.name} has no frames that can be decoded{_UNKNOWN_SIZE}; replace it")
             raise self.no_frames(0.0 if self._newest is None else self._newest.end_seconds)
-        if self.strict or not false_timestamps:  # false stamps make the declared duration doubtful too
+        if not false_timestamps:  # they make the declared duration doubtful too
             self._check_end()
 
     def _open(self) -> None:
@@ -130,15 +133,16 @@ class ContainerReader(Reader):
     def _timed_frames(self) -> Iterator[TimedFrame]:
         """Yield frames from at least one before ``start_seconds`` on, unless they all come later."""
         if self._seek():
-            clock = Clock(self._container, self._stream, self.start_seconds)
-            frames = clock.time(self._decode())
+            self._clock = Clock(self._container, self._stream, self.start_seconds)
+            frames = self._clock.time(self._decode())
             first = next(frames, None)
             if first is not None and self._is_sound_start(first):
                 return chain([first], frames)
             self._container.close()  # the index is wrong: decode from the beginning
             self.damaged = 0
             self._open()
-        return Clock(self._container, self._stream).time(self._decode())
+        self._clock = Clock(self._container, self._stream)
+        return self._clock.time(self._decode())
 
     def _seek(self) -> bool:
         """Go to a keyframe before ``start_seconds``; return whether that was possible.
@@ -174,16 +178,16 @@ class ContainerReader(Reader):
                 for packet in self._container.demux(self._stream):
                     failures = 0
                     yield from self._decode_packet(packet, counter)
-                self.damaged += counter.at_end()
+                self._count_damage(counter.at_end())
                 return
             except av.error.InvalidDataError as error:
                 self.pass_over(self._error(error))
                 failures += 1
                 if failures >= MOST_FAILURES:
-                    self._break_off(error)
+                    yield from self._break_off(error, counter)
                     return
             except av.error.FFmpegError as error:
-                self._break_off(error)
+                yield from self._break_off(error, counter)
                 return
 
     def _decode_packet(self, packet: "av.Packet[VideoStream]", counter: DamageCounter) -> Iterator[av.VideoFrame]:
@@ -196,11 +200,24 @@ class ContainerReader(Reader):
                 self.pass_over(self._error(error))
             return
         if is_read:
-            self.damaged += counter.of_packet(packet)
+            self._count_damage(counter.of_packet(packet))
+        yield from self._counted(frames, counter)
+
+    def _counted(self, frames: Iterable[av.VideoFrame], counter: DamageCounter) -> Iterator[av.VideoFrame]:
+        """Yield frames; count the damaged ones unless they belong to the skipped part."""
         for frame in frames:
             damage = counter.of_frame(frame)
-            self.damaged += 0 if self._is_skipped_stamp(frame.pts) else damage
+            self._count_damage(0 if self._is_skipped_stamp(frame.pts) else damage)
             yield frame
+
+    def _count_damage(self, damage: int) -> None:
+        """Count damaged packets, repaired frames and frames that never arrive or, with ``strict``, refuse them."""
+        if damage and self.strict:
+            raise InputError(
+                f"the video {self.name} is damaged{self._place_of_newest()}: packets are corrupt or frames missing; "
+                "replace it, or convert it to mp4 again to keep what can be decoded"
+            )
+        self.damaged += damage
 
     def _is_skipped_stamp(self, stamp: int | None) -> bool:
         """Whether a time stamp lies before the part to be read, as far as stamps can be trusted."""
@@ -208,8 +225,14 @@ class ContainerReader(Reader):
             return False
         return self.is_skipped(float(stamp * self._stream.time_base) - start_seconds(self._container))
 
-    def _break_off(self, error: av.error.FFmpegError) -> None:
-        """Keep what was read, unless nothing was or the video must be perfect."""
+    def _break_off(self, error: av.error.FFmpegError, counter: DamageCounter) -> Iterator[av.VideoFrame]:
+        """Yield the frames that the decoder still holds, unless nothing was read or the video must be perfect."""
+        if not self.strict:
+            flush: av.Packet[VideoStream] = av.Packet()
+            flush.stream, flush.time_base = self._stream, self._stream.time_base
+            with suppress(av.error.FFmpegError):
+                yield from self._counted(flush.decode(), counter)
+            self._count_damage(counter.at_end())
         if self.strict or self._newest is None:
             self._refuse(error)
         is_silent = isinstance(error, av.error.ExitError)  # FFmpeg's name for a timeout
@@ -233,6 +256,16 @@ class ContainerReader(Reader):
             )
         self.notices.append(f"the video is truncated: it ends at {end:.2f} of {declared:.2f} s; what is left was read")
 
+    def _clock_notices(self, false_timestamps: int) -> list[str]:
+        """Return what was wrong with the time stamps and is not counted as damage."""
+        notices = []
+        if self._clock.is_stuck:
+            notices.append(f"the time stamps stand still; the frames were read at {self._clock.fps:g} per second")
+        if self.strict and false_timestamps:
+            what = "1 time stamp was" if false_timestamps == 1 else f"{false_timestamps} time stamps were"
+            notices.append(f"{what} wrong and corrected")
+        return notices
+
     def _has_size(self) -> bool:
         """Whether FFmpeg knows the size of the picture; it forgets one that is too large."""
         stream = getattr(self, "_stream", None)  # missing until the file is open
@@ -245,7 +278,6 @@ class ContainerReader(Reader):
         """Return what stopped FFmpeg, where, and what to do about it."""
         newest = self._newest
         why = error.strerror if newest is not None or self._has_size() else f"{error.strerror}{_UNKNOWN_SIZE}"
-        where = "" if newest is None else f" after frame {self._count - 1} ({newest.seconds:.2f} s)"
         if isinstance(error, PermissionError):
             remedy = "check its permissions"
         elif isinstance(error, av.error.ProtocolNotFoundError):
@@ -258,7 +290,10 @@ class ContainerReader(Reader):
             if time.monotonic() - self._asked >= (self._timeout_seconds or 0):  # FFmpeg gives other reasons
                 why = f"no answer within {self._timeout_seconds:g} s"
             remedy = "check the address and the connection"
-        return InputError(f"cannot read the video {self.name}{where}: {why}; {remedy}")
+        return InputError(f"cannot read the video {self.name}{self._place_of_newest()}: {why}; {remedy}")
+
+    def _place_of_newest(self) -> str:
+        return "" if self._newest is None else f" after frame {self._count - 1} ({self._newest.seconds:.2f} s)"
 
 
 def open_file(path: Path, *, start_seconds: float = 0.0, strict: bool = False) -> ContainerReader:
