@@ -107,6 +107,15 @@ def test_what_answers_is_not_remembered_as_silent(url: str, tmp_path: Path, monk
     assert fetch_file(url, SHA256, lambda line: None, optional=True).is_file()
 
 
+@pytest.mark.parametrize(
+    "proxy", ["http://..:80", f"http://{'a' * 64}:80", "http://:99999", "http://[:80", "//", "ftp://x"]
+)
+def test_a_malformed_proxy_is_one_line(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    with pytest.raises(InputError, match=r"cannot download http://host\.invalid/model\.onnx: .*give the path"):
+        fetch_file("http://host.invalid/model.onnx", SHA256, lambda line: None, "give the path")
+
+
 def test_one_limit_holds_for_all_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "ANSWER_SECONDS", 0.2)
     wait, answered = threading.Event(), threading.Event()

@@ -113,6 +113,11 @@ def download(url: str, path: Path, remedy: str, sha256: str | None = None, *, pr
             torch.hub.download_url_to_file(url, str(path), sha256, progress=progress)
     except (URLError, HTTPException, ConnectionError, TimeoutError, RuntimeError) as error:  # RuntimeError: wrong hash
         raise InputError(f"cannot download {url}: {error}; {remedy}") from error
+    except UnicodeError as error:  # the name of a host with an empty part, or one of over 63 letters
+        raise InputError(
+            f"cannot download {url}: the name of its server, or of the proxy in https_proxy or http_proxy, is "
+            f"malformed; correct it, or {remedy}"
+        ) from error
     except OSError as error:
         raise InputError(
             f"cannot store {path.name} in {path.parent}: {error.strerror or error}; "
