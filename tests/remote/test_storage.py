@@ -15,7 +15,7 @@ from ifdd.__main__ import main
 from ifdd.inference.batch.jobs import find_videos
 from ifdd.inference.batch.ledger import Ledger
 from ifdd.remote.storage import fetch, is_stored, stored_files, stored_stamp
-from ifdd.video import open_video
+from ifdd.video import SourceOptions, open_video
 from tests.helpers.faces import disc_frames
 from tests.helpers.processes import run
 from tests.helpers.videos import write_video
@@ -74,6 +74,15 @@ def test_what_is_no_video_is_named_by_its_address(store: Any, tmp_path: Path) ->
     assert copies(tmp_path) == []
 
 
+def test_what_goes_wrong_while_reading_is_named_by_the_address(store: Any, tmp_path: Path) -> None:
+    store.pipe("/lab/in/bad.png", b"no image")
+    for address, start in (("memory://lab/in/b.mkv", 40.0), ("memory://lab/in/bad.png", 0.0)):
+        with pytest.raises(ValueError, match=f"{address} (ends at|is not a readable image)") as error:
+            list(open_video(address, SourceOptions(start_seconds=start)))
+        assert str(tmp_path) not in str(error.value)
+    assert copies(tmp_path) == []
+
+
 @pytest.mark.parametrize(
     ("error", "message"),
     [
@@ -103,9 +112,10 @@ def test_errors_of_a_storage_are_one_line_without_secrets(
 
 def test_keys_in_addresses_are_not_shown() -> None:
     pytest.importorskip("fsspec")
-    with pytest.raises(ValueError, match="no such video: memory://") as error:
-        fetch(f"memory://key:{SECRET}@lab/none.mkv")
-    assert SECRET not in str(error.value)
+    for secret in (SECRET, f"sla/sh-{SECRET}"):
+        with pytest.raises(ValueError, match="no such video: memory://") as error:
+            fetch(f"memory://key:{secret}@lab/none.mkv")
+        assert SECRET not in str(error.value)
 
 
 def test_a_changed_file_has_another_stamp(store: Any) -> None:

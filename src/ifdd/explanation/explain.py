@@ -16,7 +16,8 @@ from ifdd.faces.tracking import TrackingOptions
 from ifdd.files import expand, make_folder, try_writing, write_text
 from ifdd.model import DEFAULT, Checkpoint, choose_device, load_checkpoint
 from ifdd.names import Disk, printable
-from ifdd.video.sources import CAMERA, STDIN, SourceOptions, hide_password, is_address
+from ifdd.remote.addresses import hide_password, is_address
+from ifdd.video.sources import CAMERA, STDIN, SourceOptions
 
 
 def explain(

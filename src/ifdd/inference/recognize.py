@@ -23,8 +23,9 @@ from ifdd.inference.windows import WindowOptions
 from ifdd.model import DEFAULT, Checkpoint, choose_device, device_for, load_model
 from ifdd.model.device import check_device_name
 from ifdd.names import Disk, counted, listed, printable
+from ifdd.remote.addresses import hide_password
 from ifdd.remote.storage import is_stored
-from ifdd.video.sources import CAMERA, SourceOptions, hide_password, open_video
+from ifdd.video.sources import CAMERA, SourceOptions, open_video
 
 ONE_LINE_FROM_VIDEOS = 10
 """From this number of videos on, each is reported in one line."""

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ifdd.errors import InputError
+from ifdd.remote.addresses import hide_password
 
 PACKAGES = {
     "s3": "s3fs",
@@ -112,7 +113,7 @@ def _open(address: str) -> tuple[Any, str]:
             system, place = url_to_fs(address)
     except ImportError as error:
         extra = "ifdd[storage]" if package in ("s3fs", "fsspec") else f"ifdd[storage]' '{package}"
-        raise InputError(f"{_shown(address)} needs {package}; install it with: pip install '{extra}'") from error
+        raise InputError(f"{hide_password(address)} needs {package}; install it with: pip install '{extra}'") from error
     return system, place
 
 
@@ -125,7 +126,7 @@ def _errors(address: str) -> Iterator[None]:
     Raises:
         InputError: an error occurred.
     """
-    shown = _shown(address)
+    shown = hide_password(address)
     try:
         yield
     except (ImportError, InputError):
@@ -146,10 +147,3 @@ def _errors(address: str) -> Iterator[None]:
 
 def _unreadable(shown: str, error: Exception) -> str:
     return f"cannot read {shown}: {type(error).__name__}; check the address, the credentials and the network"
-
-
-def _shown(address: str) -> str:
-    """Return an address without what may be a password in it."""
-    scheme, _, rest = address.partition("://")
-    place, at, path = rest.partition("@")
-    return f"{scheme}://***@{path}" if at and "/" not in place else address

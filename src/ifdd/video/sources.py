@@ -10,6 +10,7 @@ import shutil
 import sys
 import weakref
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import cast
 
 from ifdd.errors import InputError, check_range
 from ifdd.files import expand
+from ifdd.remote.addresses import ADDRESS, hide_password, is_address
 from ifdd.remote.storage import fetch, is_stored
 from ifdd.video.decoding.cameras import CameraReader, Capture, open_camera
 from ifdd.video.decoding.containers import ContainerReader
@@ -33,17 +35,11 @@ STDIN = "-"
 CAMERA = "camera:"
 """Prefix of a source that is a camera; its number follows."""
 
+LATEST_SECONDS = 10**9
+"""Latest time at which reading may begin; later ones overflow the clocks of containers."""
+
 SCHEMES = ("http", "https", "rtsp", "rtsps", "rtmp", "rtmps", "srt", "tcp", "udp", "rtp")
 """Schemes of the addresses that can be read."""
-
-_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
-_PASSWORD = re.compile(r"//[^/]*@")
-_SECRET = re.compile(
-    r"([?&;#](?:[^=&;#]*[-_.])?(?:user(?:name)?|usr|login|pass(?:word|wd|phrase)?|pwd|pw|token|secret|signature|sig|"
-    r"auth(?:orization)?|credentials?|jwt|(?:\w*access|api)?key(?:id)?)=)[^&;#]*",
-    re.IGNORECASE,
-)
-"""A parameter of an address whose name sounds like a credential."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ class SourceOptions:
         """Check the ranges."""
         for name in ("image_fps", "timeout_seconds", "maximum_seconds"):
             check_range(f"source.{name}", getattr(self, name), above=0)
-        check_range("source.start_seconds", self.start_seconds, at_least=0)
+        check_range("source.start_seconds", self.start_seconds, at_least=0, at_most=LATEST_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -232,19 +228,34 @@ class StoredSource(VideoSource):
     """
 
     def __init__(self, address: str, options: SourceOptions) -> None:
-        copy = fetch(address)
+        self._copy = copy = fetch(address)
         self._delete_copy = weakref.finalize(self, shutil.rmtree, copy.parent, ignore_errors=True)  # at exit, too
+        name = hide_password(address)
         try:
-            reader = open_path(copy, options.image_fps, start_seconds=options.start_seconds)
-        except InputError as error:
+            with _renamed(copy, name):
+                reader = open_path(copy, options.image_fps, start_seconds=options.start_seconds)
+        except InputError:
             self._delete_copy()
-            raise InputError(str(error).replace(str(copy), hide_password(address))) from error
-        super().__init__(hide_password(address), options, reader)
+            raise
+        super().__init__(name, options, reader)
+
+    def _read(self) -> Iterator[tuple[Frame, float]]:
+        with _renamed(self._copy, self.name):
+            yield from super()._read()
 
     def close(self) -> None:
         """Delete the copy as well."""
         super().close()
         self._delete_copy()
+
+
+@contextmanager
+def _renamed(copy: Path, name: str) -> Iterator[None]:
+    """Name the video, not its copy, in errors."""
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(str(error).replace(str(copy), name)) from error
 
 
 def open_video(
@@ -305,22 +316,6 @@ def describe(
     return (*count, *notices, *gap_notices(gaps), *([size_notice(sizes)] if sizes else []))
 
 
-def is_address(source: str) -> bool:
-    """Whether a source is an address rather than a path."""
-    return _ADDRESS.match(source) is not None
-
-
-def hide_password(source: str) -> str:
-    """Return an address without the user and the password in it.
-
-    Example:
-        >>> from ifdd.video.sources import hide_password
-        >>> hide_password("rtsp://me:p@ss@camera/stream"), hide_password("http://camera/video?user=me&pwd=p&id=2")
-        ('rtsp://***@camera/stream', 'http://camera/video?user=***&pwd=***&id=2')
-    """
-    return _SECRET.sub(r"\1***", _PASSWORD.sub("//***@", source, count=1)) if is_address(source) else source
-
-
 def _open_stdin(options: SourceOptions, stdin: BufferedIOBase | None) -> Reader:
     if stdin is None and sys.stdin is None:
         raise InputError("standard input is closed; pipe a video into it")
@@ -336,7 +331,7 @@ def _open_camera(name: str, options: SourceOptions, capture: Capture | None) -> 
 
 
 def _open_address(address: str, options: SourceOptions) -> Reader:
-    match = _ADDRESS.match(address)
+    match = ADDRESS.match(address)
     scheme = match.group(1).lower() if match else ""
     if scheme not in SCHEMES:
         raise InputError(

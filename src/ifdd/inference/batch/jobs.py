@@ -10,9 +10,10 @@ from ifdd.errors import InputError
 from ifdd.files import absolute, try_writing
 from ifdd.inference.batch.search import LEDGER, VideoSearch
 from ifdd.names import Disk, printable, same_file
+from ifdd.remote.addresses import hide_password, is_address
 from ifdd.remote.storage import is_stored
 from ifdd.video.fitting import Size
-from ifdd.video.sources import CAMERA, STDIN, Cut, hide_password, is_address
+from ifdd.video.sources import CAMERA, STDIN, Cut
 
 FURTHER = (".statistics", ".frames", "_events", ".corrections")
 """What names of results, and of their corrections, have besides the video's name and the suffix."""

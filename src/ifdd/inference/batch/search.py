@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 from ifdd.errors import InputError
 from ifdd.files import exists, expand, is_file, is_folder, parse_json
 from ifdd.folders import Walk, is_system, some
+from ifdd.remote.addresses import hide_password
 from ifdd.remote.storage import stored_files
 from ifdd.video.mark import is_annotated
 from ifdd.video.paths import is_video_file
-from ifdd.video.sources import hide_password
 from ifdd.video.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 LEDGER = "recognize.jsonl"

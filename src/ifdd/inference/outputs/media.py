@@ -6,8 +6,8 @@ from pathlib import Path
 
 import av
 
+from ifdd.remote.addresses import is_address
 from ifdd.video.decoding.opening import open_input
-from ifdd.video.sources import is_address
 from ifdd.video.suffixes import VIDEO_SUFFIXES
 
 MIME_TYPES = {
@@ -61,7 +61,7 @@ def media_links(video: str, result: Path) -> dict[str, str]:
 
     Args:
         video: path of the video, as results name it; a relative one that is not there is looked for next to the
-            result.
+            result, and taken to come there if it is nowhere.
         result: path of ELAN's file.
     """
     if is_address(video) or _NOT_XML.search(video):  # XML cannot hold such names
@@ -75,6 +75,9 @@ def media_links(video: str, result: Path) -> dict[str, str]:
         path = folder / path
     if path.is_dir() or (not path.is_file() and path.suffix.lower() not in VIDEO_SUFFIXES):
         return {}
+    if not path.is_absolute() and not path.exists():
+        link = f"./{path.name}"  # where ELAN looks for it, too
+        return {"MEDIA_URL": link, "MIME_TYPE": _mime_type(path), "RELATIVE_MEDIA_URL": link}
     place = os.path.normpath(path.absolute())
     links = {"MEDIA_URL": f"file:///{Path(place).as_posix().lstrip('/')}", "MIME_TYPE": _mime_type(Path(place))}
     if place.startswith("\\\\"):
