@@ -120,3 +120,22 @@ def test_the_part_of_an_image_that_is_cut_out_gives_the_same_crop(
     difference = crop_square(part, inside, 32).astype(int) - crop_square(image, square, 32)
     assert np.abs(difference).max() <= 16, "OpenCV rounds places to 1/32 pixel"
     assert np.abs(difference).mean() < 0.5
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_faces_are_cropped_from_pictures_wider_or_higher_than_opencv_warps(turned: bool) -> None:
+    small = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    large = np.zeros((40, 40_000, 3), np.uint8)
+    large[:, 33_000:33_040] = small
+    place = (20.0, 33_020.0) if turned else (33_020.0, 20.0)
+    image = np.ascontiguousarray(large.swapaxes(0, 1)) if turned else large
+    expected = crop_square(small.swapaxes(0, 1) if turned else small, CropSquare(20, 20, 30), 24)
+    assert np.abs(crop_square(image, CropSquare(*place, 30), 24).astype(int) - expected).max() <= 16
+
+
+def test_a_square_larger_than_opencv_warps_is_cropped() -> None:
+    image = np.zeros((50_000, 2, 3), np.uint8)
+    image[20_000:30_000] = 200
+    crop = crop_square(image, CropSquare(1, 25_000, 40_000), 32)
+    assert crop[:11].max() == crop[21:].max() == 0
+    assert crop[13:19].min() == 200

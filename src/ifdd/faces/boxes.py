@@ -17,6 +17,10 @@ CROP_FACTOR = 1.35
 """Side of the square crop for the model, in multiples of the longer side of the face box."""
 
 
+LARGEST_SIDE = 32766
+"""Pixels of a side of the pictures that OpenCV warps from and to: it counts them with 16 bits."""
+
+
 class Landmarks(NamedTuple):
     """Five points of a face as (x, y) in pixels; right and left as seen by the person."""
 
@@ -185,8 +189,14 @@ def crop_square(
         square: the square, in pixels of the image.
         size: side of the result in pixels.
     """
+    if max(image.shape[:2]) > LARGEST_SIDE:
+        image, square = cut_square(image, square)
+        shrink = math.ceil(max(image.shape[:2]) / LARGEST_SIDE)
+        if shrink > 1:  # of a face of over 20 000 pixels
+            image = image[::shrink, ::shrink]
+            square = square._replace(x=square.x / shrink, y=square.y / shrink, side=square.side / shrink)
     x, y, side, roll = square
-    reduction = max(1, math.ceil(side / size))
+    reduction = max(1, min(math.ceil(side / size), LARGEST_SIDE // size))
     scale = side / (size * reduction)
     # warpAffine maps pixel centres: destination 0 is the centre of the crop's first pixel.
     across, down = scale * math.cos(math.radians(roll)), scale * math.sin(math.radians(roll))
