@@ -143,6 +143,15 @@ def test_private_folders_and_strict_umasks(tmp_path: Path, usual_umask: None) ->
     assert mode(tmp_path / "a.txt") == 0o600
 
 
+def test_no_thread_sees_another_umask_while_a_file_is_written(
+    tmp_path: Path, usual_umask: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.delattr("os.umask")  # it tells the umask only by changing it
+        write_text(tmp_path / "a.txt", "text", private=True)
+    assert mode(tmp_path / "a.txt") == 0o640
+
+
 def test_private_files_stay_private_where_a_disk_does_not_rename(
     tmp_path: Path, usual_umask: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -316,9 +316,13 @@ def _move_folder(temporary: Path, target: Path) -> None:
 
 
 def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
+    try:
+        status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
+        return int(status.partition("\nUmask:")[2].split(maxsplit=1)[0], 8)
+    except (OSError, IndexError):  # macOS tells it only by changing it
+        current = os.umask(0o077)  # files that another thread makes meanwhile are private
+        os.umask(current)
+        return current
 
 
 def parse_json(text: str | bytes) -> Any:
