@@ -14,6 +14,8 @@ from ifdd.analysis.measures import measure
 from ifdd.analysis.periods import Period
 from ifdd.analysis.plot import group_shares
 from ifdd.analysis.rows import Summary
+from ifdd.faces.boxes import FaceBox
+from ifdd.faces.tracking import TrackPoint
 from ifdd.inference import Recognition, RecognizedTrack, Segment, TimelineEntry
 from tests.helpers.results import make_model, make_track, make_video
 
@@ -26,7 +28,8 @@ def person(id: int, segments: Sequence[tuple[float, float, str]]) -> RecognizedT
     start, end = segments[0][0], segments[-1][1]
     chances = [(second, 0.9 if second < 5 else 0.3) for second in range(int(start), int(end))]
     entries = [TimelineEntry(id, second, second + 1.0, (happy, 1 - happy), 0.5) for second, happy in chances]
-    return make_track(id, start, end, entries=entries, segments=[Segment(id, *each, 0.8) for each in segments])
+    points = [TrackPoint(second, float(second), FaceBox(1.0, 1.0, 9.0, 9.0, 0.9)) for second, _ in chances]
+    return make_track(id, start, end, points, entries, [Segment(id, *each, 0.8) for each in segments])
 
 
 def write_results(folder: Path, name: str, *people: RecognizedTrack, seconds: float = 10.0, start: float = 0.0) -> None:

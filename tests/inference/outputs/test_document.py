@@ -1,6 +1,7 @@
 """The JSON format, read back in its current and earlier versions."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,51 @@ def test_columns_of_different_lengths_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(document), "utf-8")
     with pytest.raises(InputError, match=r"damaged \(boxes of track 1 differ in length: frames has 3, seconds has 4"):
         Recognition.load(tmp_path / "a.json")
+
+
+def test_numbers_that_need_rounding_are_stable(tmp_path: Path) -> None:
+    track = two_tracks().tracks[0]
+    segments = (track.segments[0]._replace(probability=0.6543219, quality=0.123456),)
+    results = replace(two_tracks(), tracks=(replace(track, segments=segments),))
+    results.write(tmp_path / "a.json")
+    assert Recognition.load(tmp_path / "a.json").to_json() == (tmp_path / "a.json").read_text("utf-8")
+
+
+def test_fields_that_a_later_version_adds_are_passed_over(tmp_path: Path) -> None:
+    results = two_tracks()
+    document = results.to_dict() | {"schema_version": "2.1", "more": 1}
+    track = document["tracks"][0]
+    for value in (document["video"], document["model"], track, track["segments"][0], track["windows"][0]):
+        value["more"] = [1]
+    (tmp_path / "a.json").write_text(json.dumps(document), "utf-8")
+    assert Recognition.load(tmp_path / "a.json") == results
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (("video", "duration_seconds"), 0, "video.duration_seconds is 0.0"),
+        (("video", "fps"), -1, "video.fps is -1.0"),
+        (("video", "files"), ["a.png"], "video.files has 1 names for 4 frames"),
+        (("tracks", 0, "windows"), [], "track 1 has segments, but no windows"),
+        (("tracks", 0, "boxes"), {"frames": [], "seconds": [], "xyxy": [], "scores": []}, "track 1 has no boxes"),
+        (("tracks", 0, "boxes", "frames"), [0, 1, 2, 3.5], "boxes of track 1 have fractions of frames"),
+        (("tracks", 0, "boxes", "seconds"), [0, "1", 2, 3], "a number is missing, not finite, or too large"),
+        (("tracks", 0, "windows", 0, "quality"), None, "a number is missing, not finite, or too large"),
+    ],
+)
+def test_values_that_no_results_have_are_refused(
+    tmp_path: Path, place: tuple[str | int, ...], value: object, message: str
+) -> None:
+    document: Any = two_tracks().to_dict()
+    inner = document
+    for name in place[:-1]:
+        inner = inner[name]
+    inner[place[-1]] = value
+    (tmp_path / "a.json").write_text(json.dumps(document), "utf-8")
+    with pytest.raises(InputError) as caught:
+        Recognition.load(tmp_path / "a.json")
+    assert f"is damaged ({message}); recognize the video again" in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -62,3 +62,11 @@ def test_bids_events_are_on_the_clock_of_a_player(result: Recognition, tmp_path:
 def test_names_of_formats_are_no_endings(result: Recognition, tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="unknown format"):
         result.write(tmp_path / name)
+
+
+def test_classes_called_like_columns_are_marked(result: Recognition, tmp_path: Path) -> None:
+    named = replace(result, model=replace(result.model, classes=("left", "label")))
+    named.write(tmp_path / "a.frames.csv")
+    columns = (tmp_path / "a.frames.csv").read_text().splitlines()[0].split(",")
+    assert len(set(columns)) == len(columns)
+    assert columns[9:11] == ["left (class)", "label (class)"]

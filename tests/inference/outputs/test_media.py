@@ -64,6 +64,8 @@ def test_a_video_is_searched_next_to_the_result(tmp_path: Path) -> None:
     write(tmp_path / "moved" / "a.mp4")
     links = media_links("a.mp4", tmp_path / "moved" / "a.eaf")
     assert links["MEDIA_URL"] == f"file://{tmp_path.as_posix()}/moved/a.mp4"
+    nowhere = {"MEDIA_URL": "./b.mp4", "MIME_TYPE": "video/mp4", "RELATIVE_MEDIA_URL": "./b.mp4"}
+    assert media_links("in/b.mp4", tmp_path / "a.eaf") == nowhere
     gone = media_links(str(tmp_path / "gone.mkv"), tmp_path / "a.eaf")  # ELAN asks where it is
     assert gone["RELATIVE_MEDIA_URL"] == "./gone.mkv"
     assert gone["MIME_TYPE"] == "video/x-matroska"

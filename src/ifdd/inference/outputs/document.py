@@ -92,7 +92,7 @@ def _head(results: Results) -> dict[str, Any]:
         "video": {
             "path": str(video.path),
             "start_seconds": round(video.start_seconds, SECONDS),
-            "duration_seconds": round(video.duration_seconds, SECONDS),
+            "duration_seconds": max(round(video.duration_seconds, SECONDS), 10**-SECONDS),
             "frames": video.frames,
             "fps": round(video.fps, 4),
             "width": video.width,
@@ -158,14 +158,15 @@ def _track_head(track: RecognizedTrack) -> dict[str, int | float]:
 
 
 def _segment(segment: Segment) -> dict[str, Any]:
+    probability, quality = round(segment.probability, SHARES), round(segment.quality, QUALITY)
     return {
         "start_seconds": round(segment.start_seconds, SECONDS),
         "end_seconds": round(segment.end_seconds, SECONDS),
         "label": segment.label,
-        "probability": round(segment.probability, SHARES),
+        "probability": probability,
         "peak_seconds": None if segment.peak_seconds is None else round(segment.peak_seconds, SECONDS),
-        "quality": round(segment.quality, QUALITY),
-        "confidence": round(segment.confidence, SHARES),
+        "quality": quality,
+        "confidence": round(probability * quality, SHARES),  # of the rounded ones, as after reading them
         "flaw": segment.flaw,
     }
 
@@ -245,15 +246,12 @@ _SEGMENT: dict[str, Any] = {
 
 
 def _checked(values: dict[str, Any], kinds: dict[str, Any], where: str) -> dict[str, Any]:
-    """Return the values of an object after checking their types; those of other names are left to whoever takes them.
+    """Return the known values of an object after checking their types; later versions may have added others.
 
     Raises:
         InputError: a value has another type, or is a number that is not finite.
     """
-    return {
-        name: read_value(kinds[name], value, f"{where}.{name}") if name in kinds else value
-        for name, value in values.items()
-    }
+    return {name: read_value(kinds[name], value, f"{where}.{name}") for name, value in values.items() if name in kinds}
 
 
 def _finite(values: Any) -> np.ndarray:
@@ -262,9 +260,9 @@ def _finite(values: Any) -> np.ndarray:
     Raises:
         ValueError: they are not numbers, not finite, too large, or rows differ in length.
     """
-    array = np.array(values, np.float64)
-    if not (np.abs(array) < LARGEST).all():
-        raise ValueError("a number is not finite, or too large")
+    array = np.array(values)
+    if array.dtype.kind not in "iuf" or not (np.abs(array := array.astype(np.float64)) < LARGEST).all():
+        raise ValueError("a number is missing, not finite, or too large")
     return array
 
 
@@ -272,11 +270,14 @@ def _read(document: dict[str, Any], kind: type[R]) -> R:
     model = _checked({"action_units": [], **document["model"]}, _MODEL, "model")
     widths = len(model["classes"]), len(model["action_units"])
     video = _checked({"files": [], **document["video"]}, _VIDEO, "video")
-    video["sizes"] = tuple(PictureSize(**_checked(size, _SIZE, "video.sizes")) for size in video.get("sizes", ()))
-    if video["frames"] < 1:
-        raise ValueError(f"video.frames is {video['frames']}")
+    sizes = [_checked(size, _SIZE, "video.sizes") for size in document["video"].get("sizes", ())]
+    for name in ("frames", "fps", "duration_seconds"):
+        if video[name] <= 0:
+            raise ValueError(f"video.{name} is {video[name]}")
+    if video["files"] and len(video["files"]) != video["frames"]:
+        raise ValueError(f"video.files has {len(video['files'])} names for {video['frames']} frames")
     return kind(
-        video=VideoInfo(**video),
+        video=VideoInfo(**video, sizes=tuple(PictureSize(**size) for size in sizes)),
         model=ModelInfo(**model),
         tracks=tuple(_read_track(track, *widths) for track in document["tracks"]),
         shot_boundaries_seconds=tuple(_finite(document["shot_boundaries_seconds"]).reshape(-1).tolist()),
@@ -284,38 +285,44 @@ def _read(document: dict[str, Any], kind: type[R]) -> R:
 
 
 def _read_track(track: dict[str, Any], classes: int, units: int) -> RecognizedTrack:
-    windows, boxes = track["windows"], track["boxes"]
     head = _checked({name: track[name] for name in _TRACK}, _TRACK, "tracks")
-    lengths = {name: len(boxes[name]) for name in ("frames", "seconds", "xyxy", "scores")}
-    if len(set(lengths.values())) > 1:
-        listed = ", ".join(f"{name} has {length}" for name, length in lengths.items())
-        raise ValueError(f"boxes of track {track['id']} differ in length: {listed}")
+    found = RecognizedTrack(
+        **head,
+        boxes=_read_boxes(track["boxes"], head["id"]),
+        windows=_read_windows(track["windows"], classes, units),
+        segments=tuple(_read_segment(head["id"], segment) for segment in track["segments"]),
+    )
+    if not len(found.boxes):
+        raise ValueError(f"track {found.id} has no boxes")
+    if found.segments and not len(found.windows):
+        raise ValueError(f"track {found.id} has segments, but no windows")
+    return found
 
+
+def _read_boxes(boxes: dict[str, Any], track: int) -> Boxes:
+    columns = {name: _finite(boxes[name]) for name in ("frames", "seconds", "xyxy", "scores")}
+    if len({len(column) for column in columns.values()}) > 1:
+        listed = ", ".join(f"{name} has {len(column)}" for name, column in columns.items())
+        raise ValueError(f"boxes of track {track} differ in length: {listed}")
+    frames = columns["frames"].astype(np.int64)
+    if (frames != columns["frames"]).any():
+        raise ValueError(f"boxes of track {track} have fractions of frames")
+    return Boxes(frames, columns["seconds"], columns["xyxy"].reshape(-1, 4), columns["scores"])
+
+
+def _read_windows(windows: list[dict[str, Any]], classes: int, units: int) -> Windows:
     def column(name: str) -> np.ndarray:
         return _finite([window[name] for window in windows])
 
-    return RecognizedTrack(
-        id=head["id"],
-        start_seconds=head["start_seconds"],
-        end_seconds=head["end_seconds"],
-        boxes=Boxes(
-            frames=np.array(boxes["frames"], np.int64),
-            seconds=_finite(boxes["seconds"]),
-            xyxy=_finite(boxes["xyxy"]).reshape(-1, 4),
-            scores=_finite(boxes["scores"]),
-        ),
-        windows=Windows(
-            column("start_seconds"),
-            column("end_seconds"),
-            column("probabilities").reshape(-1, classes),
-            column("quality"),
-            tuple(read_value(str, window["flaw"], "windows.flaw") for window in windows),
-            column("action_units").reshape(-1, units) if units and windows else None,
-        ),
-        segments=tuple(_read_segment(track["id"], segment) for segment in track["segments"]),
+    return Windows(
+        column("start_seconds"),
+        column("end_seconds"),
+        column("probabilities").reshape(-1, classes),
+        column("quality"),
+        tuple(read_value(str, window["flaw"], "windows.flaw") for window in windows),
+        column("action_units").reshape(-1, units) if units and windows else None,
     )
 
 
 def _read_segment(track: int, segment: dict[str, Any]) -> Segment:
-    values = {name: value for name, value in segment.items() if name != "confidence"}
-    return Segment(track=track, **_checked(values, _SEGMENT, "segments"))
+    return Segment(track=track, **_checked(segment, _SEGMENT, "segments"))

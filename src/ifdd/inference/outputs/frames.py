@@ -20,6 +20,8 @@ from ifdd.video.timestamps import TIME_TOLERANCE
 ENDING = ".frames.csv"
 
 _FIRST = ("frame", "seconds", "track", "left", "top", "right", "bottom", "score", "label")
+_LAST = ("quality", "notice")
+"""Columns besides those of classes and action units."""
 
 
 def write_frames(results: Results, path: Path) -> None:
@@ -56,8 +58,8 @@ def frame_lines(results: Results) -> Iterator[str]:
 
     Probabilities, quality and action units are those of the moment; cells are empty where the person has no window.
     """
-    values = [*class_columns(results), *unit_columns(results)]
-    yield _line([*_FIRST, *values, "quality", "notice"])
+    values = [*class_columns(results, (*_FIRST, *_LAST)), *unit_columns(results)]
+    yield _line([*_FIRST, *values, *_LAST])
     notice = row_notice(results.model)
     for track in results.tracks:
         for row in frame_rows(results, track):

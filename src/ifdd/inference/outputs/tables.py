@@ -44,9 +44,9 @@ def timeline_columns(results: Results) -> dict[str, type]:
     return {**_FIRST, **(_FILES if results.video.files else {}), **dict.fromkeys(values, float), **_LAST}
 
 
-def class_columns(results: Results) -> list[str]:
-    """Return the columns of the classes: their names, marked where another column has the name."""
-    others = {*_FIRST, *_FILES, *_LAST, *unit_columns(results)}
+def class_columns(results: Results, others: Iterable[str] = (*_FIRST, *_FILES, *_LAST)) -> list[str]:
+    """Return the columns of the classes: their names, marked where another column or an action unit has the name."""
+    others = {*others, *unit_columns(results)}
     return [f"{name} (class)" if name in others else name for name in results.classes]
 
 
