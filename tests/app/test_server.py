@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import zipfile
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from starlette.websockets import WebSocketDisconnect
 from ifdd.app.guard import Guard
 from ifdd.app.server import create_app
 from ifdd.app.session import Session
+from ifdd.faces.boxes import FaceBox
+from ifdd.faces.tracking import TrackPoint
 from ifdd.inference import Recognition, Segment, TimelineEntry
 from ifdd.inference.batch.search import LEDGER
 from ifdd.inference.pipeline import Progress
@@ -249,7 +252,8 @@ def test_dropped_results_and_their_corrections_are_kept_with_the_others(tmp_path
     kept = tmp_path / "kept"
     segment = Segment(1, 0.0, 2.0, "happy", 0.8)
     entries = [TimelineEntry(1, 0.0, 1.0, (1.0,)), TimelineEntry(1, 1.0, 2.0, (1.0,))]
-    tracks = (make_track(1, 0.0, 2.0, entries=entries, segments=[segment]),)
+    points = [TrackPoint(0, 0.0, FaceBox(1.0, 1.0, 9.0, 9.0, 0.9))]
+    tracks = (make_track(1, 0.0, 2.0, points, entries, [segment]),)
     Recognition(make_video("party.mp4", 2.0, 50), make_model(("happy",)), tracks).write(tmp_path / "party.json")
     content = (tmp_path / "party.json").read_bytes()
     kept.mkdir()
@@ -327,7 +331,10 @@ def test_a_video_of_the_folder_becomes_a_table(page: TestClient, session: Sessio
     with zipfile.ZipFile(io.BytesIO(page.get(f"/api/results/{result}/files/bids").content)) as archive:
         assert archive.namelist() == ["one_events.json", "one_events.tsv"]
     assert page.get(f"/api/results/{result}/files/mp4").content[4:8] == b"ftyp"
-    assert "unknown format" in message(page.get(f"/api/results/{result}/files/exe"))
+    for unknown in ("exe", "CSV", ".csv", "csv,bids"):
+        assert "unknown format" in message(page.get(f"/api/results/{result}/files/{unknown}"))
+    for seconds in ("inf", "nan", "1e18"):
+        assert page.get(f"/api/results/{result}/frame?seconds={seconds}").status_code == 422
     assert not list(session.places.session.glob("file-*"))
 
     [again] = page.post("/api/queue", json=[id]).json()
@@ -359,6 +366,17 @@ def test_results_are_parsed_once_for_many_pieces_of_their_video(
         path.unlink()
 
 
+def test_names_that_are_not_utf_8_are_shown_and_downloaded(page: TestClient, session: Session) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    result = session.places.results / f"{name}.json"
+    Recognition(make_video(f"{name}.mp4", 1.6, 16), make_model(("happy",)), ()).write(result)
+    id = next(each["id"] for each in page.get("/api/results").json() if each["name"] == name)
+    assert page.get(f"/api/results/{id}/view").json()["video_name"] == f"{name}.mp4"
+    for form in ("json", "csv"):
+        assert page.get(f"/api/results/{id}/files/{form}").status_code == 200
+    result.unlink()
+
+
 def test_a_segment_is_corrected_beside_the_result(page: TestClient, session: Session, drawn: Path) -> None:
     task = page.put("/api/uploads?name=mine.mp4", content=drawn.read_bytes()).json()["id"]
     result = recognized(page, task)["result"]
@@ -381,8 +399,18 @@ def test_a_segment_is_corrected_beside_the_result(page: TestClient, session: Ses
     assert "no such segment" in message(page.put(url, json=correction | {"start_seconds": 0.1234}))
     assert "missing" in message(page.put(url, json={"track": 1}))
 
+    assert page.get(f"/api/results/{result}/files/json").content == before  # whose hash the corrections name
+
     path.write_bytes(before + b"\n")
     assert "earlier results" in page.get(f"/api/results/{result}/view").json()["corrections_trouble"]
+    page.put(url, json=correction)
+    assert page.get(f"/api/results/{result}/view").json()["corrections_trouble"] == ""
+    [lost] = json.loads(saved.read_text())["corrections"]
+    content = json.loads(saved.read_text()) | {"result_sha256": "", "corrections": [lost, lost | {"track": 99}]}
+    saved.write_text(json.dumps(content))
+    view = page.get(f"/api/results/{result}/view").json()
+    assert view["corrections"] == [correction]
+    assert "1 of 2 fit no segment any more; mine.corrections.json keeps them" in view["corrections_trouble"]
     saved.write_text("{")
     assert "mine.corrections.json is damaged" in page.get(f"/api/results/{result}/view").json()["corrections_trouble"]
 

@@ -4,6 +4,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -25,12 +26,13 @@ from ifdd.files import file_sha256
 from ifdd.inference.batch.jobs import Job
 from ifdd.inference.batch.ledger import Ledger
 from ifdd.inference.pipeline import Progress
-from ifdd.inference.results import TimelineEntry
+from ifdd.inference.results import Results, Segment, TimelineEntry
 from ifdd.inference.stream import Stream
 from ifdd.names import LONGEST_ENDING, LONGEST_NAME
 from ifdd.video.encode import VideoWriter
 from ifdd.video.images import decode_image
 from tests.helpers.processes import wait_until
+from tests.helpers.results import make_model, make_track, make_video
 from tests.helpers.videos import frame_number, moving_frames, write_frame_folder, write_video
 
 
@@ -145,19 +147,26 @@ def test_closing_ends_the_running_video() -> None:
     assert recognize.ended == ["one"]
 
 
+def results_of(*segments: Segment) -> Results:
+    """Return results with these segments, each of a track of its own."""
+    tracks = [make_track(each.track, each.start_seconds, each.end_seconds, segments=[each]) for each in segments]
+    return Results(make_video("sea.mp4", 4.0, 40), make_model(("happy", "sad", "surprise")), tuple(tracks))
+
+
 def test_corrections_of_two_tabs_both_stay(tmp_path: Path) -> None:
     result = tmp_path / "sea.json"
     result.write_text("{}")
+    results = results_of(Segment(1, 0.0, 1.0, "sad", 0.8), Segment(2, 1.0, 2.0, "happy", 0.8))
     assert load_corrections(result).corrections == ()
     first = Correction(2, 1.0, 2.0, "happy", corrected="surprise")
     second = Correction(1, 0.0, 1.0, "sad", comment="looks down")
-    threads = [threading.Thread(target=save_correction, args=(result, each)) for each in (first, second)]
+    threads = [threading.Thread(target=save_correction, args=(result, results, each)) for each in (first, second)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert load_corrections(result).corrections == (second, first)
-    save_correction(result, Correction(2, 1.0, 2.0, "happy"))  # nothing to say any more
+    save_correction(result, results, Correction(2, 1.0, 2.0, "happy"))  # nothing to say any more
     assert load_corrections(result).corrections == (second,)
     assert result.read_text() == "{}"
 
@@ -165,15 +174,46 @@ def test_corrections_of_two_tabs_both_stay(tmp_path: Path) -> None:
 def test_corrections_of_earlier_results_are_not_taken_for_those_of_newer_ones(tmp_path: Path) -> None:
     result = tmp_path / f"{'x' * (LONGEST_NAME - LONGEST_ENDING)}.json"
     result.write_text("{}")
-    save_correction(result, Correction(1, 0.0, 1.0, "sad", comment="old"))
+    gone, stays = Segment(1, 0.0, 1.0, "sad", 0.8), Segment(2, 0.0, 1.0, "sad", 0.8)
+    for each in (gone, stays):
+        save_correction(result, results_of(gone, stays), Correction(each.track, 0.0, 1.0, "sad", comment="old"))
     earlier = load_corrections(result).result_sha256
     result.write_text('{"other": "settings"}')
-    save_correction(result, Correction(2, 0.0, 1.0, "sad", comment="new"))
+    newer = results_of(gone._replace(label="happy"), stays)
     assert load_corrections(result).result_sha256 == earlier != file_sha256(result)
-    save_correction(result, Correction(1, 0.0, 1.0, "sad"))
-    save_correction(result, Correction(2, 0.0, 1.0, "sad"))
-    save_correction(result, Correction(2, 0.0, 1.0, "sad", comment="new"))
-    assert load_corrections(result).result_sha256 == file_sha256(result)
+    save_correction(result, newer, Correction(2, 0.0, 1.0, "sad", comment="new"))
+    saved = load_corrections(result)
+    assert saved.result_sha256 == file_sha256(result)
+    assert saved.corrections == (Correction(2, 0.0, 1.0, "sad", comment="new"),)
+    assert saved.earlier == (Correction(1, 0.0, 1.0, "sad", comment="old"),)
+    save_correction(result, newer, Correction(2, 0.0, 1.0, "sad"))
+    assert load_corrections(result) == replace(saved, corrections=())
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"end_seconds": 2.0}, "no such segment"),
+        ({"corrected": ""}, "not another one of these results"),
+        ({"corrected": "sad"}, "not another one of these results"),
+        ({"corrected": "unknown"}, "not another one of these results"),
+        ({"comment": "\ud83d"}, "holds half a character"),
+        ({"comment": "x" * 10_001}, "shorten it"),
+    ],
+)
+def test_corrections_that_no_page_can_show_are_refused(tmp_path: Path, values: dict[str, Any], message: str) -> None:
+    (result := tmp_path / "sea.json").write_text("{}")
+    sent = replace(Correction(1, 0.0, 1.0, "anything", corrected="uncertain"), **values)
+    with pytest.raises(InputError, match=message):
+        save_correction(result, results_of(Segment(1, 0.0, 1.0, "sad", 0.8)), sent)
+    assert not (tmp_path / "sea.corrections.json").exists()
+
+
+def test_the_label_of_a_correction_is_that_of_its_segment(tmp_path: Path) -> None:
+    (result := tmp_path / "sea.json").write_text("{}")
+    sent = Correction(1, 0.0, 1.0, "anything", corrected="uncertain")
+    saved = save_correction(result, results_of(Segment(1, 0.0, 1.0, "sad", 0.8)), sent)
+    assert saved.corrections == (replace(sent, label="sad"),)
 
 
 def test_damaged_corrections_are_not_overwritten(tmp_path: Path) -> None:
@@ -181,10 +221,10 @@ def test_damaged_corrections_are_not_overwritten(tmp_path: Path) -> None:
     result.write_text("{}")
     saved.write_text("[1")
     with pytest.raises(InputError, match=r"sea\.corrections\.json is damaged"):
-        save_correction(result, Correction(1, 0.0, 1.0, "sad", comment="x"))
+        save_correction(
+            result, results_of(Segment(1, 0.0, 1.0, "sad", 0.8)), Correction(1, 0.0, 1.0, "sad", comment="x")
+        )
     assert saved.read_text() == "[1"
-    with pytest.raises(InputError, match="shorten"):
-        save_correction(result, Correction(1, 0.0, 1.0, "sad", comment="x" * 10_001))
 
 
 def test_places_end_at_their_folders(tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """What a person says about segments: another label, a comment. Kept beside the results, which stay unchanged."""
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 from ifdd.errors import InputError
 from ifdd.files import file_sha256
+from ifdd.inference.results import UNCERTAIN, Results
 from ifdd.records.record import FileRecord, Record
 
 ENDING = ".corrections.json"
@@ -49,9 +50,11 @@ class Corrections(FileRecord):
     result: str
     """Name of the file of results."""
     result_sha256: str
-    """SHA-256 of that file when the oldest of these corrections was made."""
+    """SHA-256 of that file when the newest of these corrections was made."""
     corrections: tuple[Correction, ...] = ()
     """One for each segment that was corrected or commented, by track, then by time."""
+    earlier: tuple[Correction, ...] | None = None
+    """Those of earlier results whose segments there are no longer."""
 
     def with_correction(self, new: Correction) -> "Corrections":
         """Return the corrections with another one, in place of an earlier one of the segment; an empty one removes it.
@@ -68,7 +71,25 @@ class Corrections(FileRecord):
         others = [each for each in self.corrections if each.segment != new.segment]
         if new.corrected is not None or new.comment is not None:
             others.append(new)
-        return Corrections(self.result, self.result_sha256, tuple(sorted(others, key=lambda each: each.segment)))
+        return replace(self, corrections=tuple(sorted(others, key=lambda each: each.segment)))
+
+    def fitted(self, results: Results) -> "Corrections":
+        """Return the corrections for results that may have been written again since: what fits no segment is earlier.
+
+        Example:
+            >>> from ifdd.app.corrections import Correction, Corrections
+            >>> from ifdd.inference import ModelInfo, Recognition, VideoInfo
+            >>> video = VideoInfo("sea.mp4", frames=50, fps=25.0, duration_seconds=2.0, width=640, height=360)
+            >>> model = ModelInfo("ifdd_tiny", 16, 96, 1.6, classes=("happy", "sad"), face_detector="haar")
+            >>> none = Recognition(video, model, tracks=())
+            >>> old = Corrections("sea.json", "", (Correction(1, 0.0, 2.5, "happy", corrected="sad"),)).fitted(none)
+            >>> len(old.corrections), len(old.earlier)
+            (0, 1)
+        """
+        labels = {(each.track, each.start_seconds, each.end_seconds): each.label for each in results.segments}
+        fitting = tuple(each for each in self.corrections if labels.get(each.segment) == each.label)
+        others = tuple(each for each in self.corrections if labels.get(each.segment) != each.label)
+        return replace(self, corrections=fitting, earlier=(*(self.earlier or ()), *others) or None)
 
 
 def corrections_path(result: Path) -> Path:
@@ -98,19 +119,48 @@ def load_corrections(result: Path) -> Corrections:
     return Corrections.load(path, "repair it, or move it away")
 
 
-def save_correction(result: Path, correction: Correction) -> Corrections:
+def save_correction(result: Path, results: Results, correction: Correction) -> Corrections:
     """Add a correction to those of results, and save them beside the results.
 
     Corrections are saved one by one, so those that another tab made in the meantime stay.
 
+    Args:
+        result: the file of results.
+        results: its content.
+        correction: what the page sent; its label is replaced by that of its segment.
+
     Raises:
-        InputError: the comment is too long, the file is damaged, or the folder cannot be written to.
+        InputError: the correction does not fit the results, the file of corrections is damaged, or the folder cannot be
+            written to.
     """
-    if len(correction.comment or "") > LONGEST_COMMENT:
-        raise InputError(f"the comment is longer than {LONGEST_COMMENT} characters; shorten it")
+    new = _checked(correction, results)
     with _saving:
-        old = load_corrections(result)
-        made_for = old.result_sha256 if old.corrections else file_sha256(result)
-        new = Corrections(result.name, made_for, old.corrections).with_correction(correction)
-        new.write(corrections_path(result), private=True)
-    return new
+        fitted = replace(
+            load_corrections(result).fitted(results), result=result.name, result_sha256=file_sha256(result)
+        )
+        saved = fitted.with_correction(new)
+        saved.write(corrections_path(result), private=True)
+    return saved
+
+
+def _checked(sent: Correction, results: Results) -> Correction:
+    """Return a correction as it is saved.
+
+    Raises:
+        InputError: there is no such segment, the corrected label is none that the page offers, or the comment is too
+            long or holds half a character.
+    """
+    segments = {(each.track, each.start_seconds, each.end_seconds): each for each in results.segments}
+    segment = segments.get(sent.segment)
+    if segment is None:
+        raise InputError("these results have no such segment; reload the page")
+    if sent.corrected is not None and sent.corrected not in {*results.classes, UNCERTAIN} - {segment.label}:
+        raise InputError("the corrected label is not another one of these results; reload the page")
+    comment = sent.comment or ""
+    if len(comment) > LONGEST_COMMENT:
+        raise InputError(f"the comment is longer than {LONGEST_COMMENT} characters; shorten it")
+    try:
+        comment.encode()
+    except UnicodeEncodeError as error:
+        raise InputError("the comment holds half a character; delete what looks damaged") from error
+    return replace(sent, label=segment.label, comment=comment or None)

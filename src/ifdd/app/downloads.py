@@ -61,6 +61,8 @@ def make_file(recognition: Recognition, video: Path | None, name: str, form: str
     Raises:
         InputError: the format is unknown, needs a library that is not installed, or the video, which is not there.
     """
+    if form not in FORMATS:
+        raise InputError(f"unknown format {form[:20]!r}; reload the page")
     parse_formats(form)
     if form == "mp4" and video is None:
         raise InputError("the annotated video needs the video itself, which is not in the chosen folders")

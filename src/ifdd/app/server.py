@@ -1,12 +1,13 @@
 """The server of the page: a route for each thing that the page does."""
 
+import json
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
+from fastapi import FastAPI, Query, Request, WebSocket, WebSocketDisconnect
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
@@ -22,7 +23,10 @@ from ifdd.app.live import LONGEST_MESSAGE, LiveSession
 from ifdd.app.session import Session
 from ifdd.app.uploads import TooLargeError
 from ifdd.errors import InputError
+from ifdd.files import escape_bytes
 from ifdd.inference.outputs.document import document_pieces
+from ifdd.names import printable
+from ifdd.video.sources import LATEST_SECONDS
 
 STATIC = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 """Suffix of the page's own files -> type."""
@@ -37,6 +41,14 @@ PIECE = 65_536
 """Characters of a document that are sent together."""
 
 
+class EscapedJSONResponse(JSONResponse):
+    """JSON in which bytes of names that are not UTF-8 are escaped, as in files of results."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the bytes of the answer."""
+        return escape_bytes(json.dumps(content, ensure_ascii=False, allow_nan=False)).encode()
+
+
 def create_app(session: Session, token: str, host: str, port: int) -> AsgiApp:
     """Return the server.
 
@@ -46,7 +58,7 @@ def create_app(session: Session, token: str, host: str, port: int) -> AsgiApp:
         host: the address that it listens at.
         port: its port.
     """
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, default_response_class=EscapedJSONResponse)
     _add_errors(app)
     _add_page(app)
     _add_queue(app, session)
@@ -60,7 +72,7 @@ def _add_errors(app: FastAPI) -> None:
     """Answer every error with one sentence."""
 
     def answer(message: str, status: int) -> JSONResponse:
-        return JSONResponse({"message": message}, status)
+        return EscapedJSONResponse({"message": message}, status)
 
     @app.exception_handler(InputError)
     async def mistake(_: Request, error: InputError) -> JSONResponse:
@@ -159,10 +171,8 @@ def _add_results(app: FastAPI, session: Session) -> None:
     @app.put("/api/results/{id}/corrections")
     def correct(id: str, values: dict[str, Any]) -> list[dict[str, Any]]:
         correction = Correction.read(values, "the correction")
-        known = {(each.track, each.start_seconds, each.end_seconds) for each in library.load(id).segments}
-        if correction.segment not in known:
-            raise InputError("these results have no such segment; reload the page")
-        return [each.plain() for each in save_correction(library.result(id).path, correction).corrections]
+        saved = save_correction(library.result(id).path, library.load(id), correction)
+        return [each.plain() for each in saved.corrections]
 
     @app.get("/api/results/{id}/corrections")
     def corrections(id: str) -> Response:
@@ -173,10 +183,13 @@ def _add_results(app: FastAPI, session: Session) -> None:
 
     @app.get("/api/results/{id}/files/{form}")
     def download(id: str, form: str) -> Response:
+        result = library.result(id)
+        if form == "json":  # byte for byte, as corrections name its hash
+            return _download(result.path)
         recognition, video = session.loaded_with_video(id)
         folder = session.temporary_folder()
         try:
-            path = make_file(recognition, video, library.result(id).name, form, folder)
+            path = make_file(recognition, video, result.name, form, folder)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -192,7 +205,7 @@ def _add_media(app: FastAPI, session: Session) -> None:
         return FileResponse(path, media_type=VIDEO_TYPES.get(path.suffix.lower(), "application/octet-stream"))
 
     @app.get("/api/results/{id}/frame")
-    def frame(id: str, seconds: float) -> Response:
+    def frame(id: str, seconds: Annotated[float, Query(allow_inf_nan=False, le=LATEST_SECONDS)]) -> Response:
         recognition, path = session.loaded_with_video(id)
         if path is None:
             raise InputError("the video is not in the chosen folders")
@@ -222,7 +235,9 @@ def _add_live(app: FastAPI, session: Session) -> None:
 
 
 def _download(path: Path, background: BackgroundTask | None = None) -> FileResponse:
-    return FileResponse(path, filename=path.name, media_type="application/octet-stream", background=background)
+    return FileResponse(
+        path, filename=printable(path.name), media_type="application/octet-stream", background=background
+    )
 
 
 def _joined(pieces: Iterator[str]) -> Iterator[bytes]:

@@ -68,7 +68,7 @@ class Session:
         """
         entry, recognition = self.library.result(id), self.library.load(id)
         video = self.library.video_of(id, recognition)
-        corrections, trouble = _corrections_of(entry.path)
+        corrections, trouble = _corrections_of(entry.path, recognition)
         return {
             "id": id,
             "name": entry.name,
@@ -111,18 +111,20 @@ def open_session(places: Places, engine: Engine, most_upload_bytes: int) -> Iter
         queue.close()
 
 
-def _corrections_of(result: Path) -> tuple[tuple[Correction, ...], str]:
+def _corrections_of(result: Path, recognition: Recognition) -> tuple[tuple[Correction, ...], str]:
     """Return the corrections of results, and what is wrong with them."""
     path = corrections_path(result)
     try:
         saved = load_corrections(result)
     except InputError as error:
         return (), str(error).replace(str(path), path.name)
-    is_old = bool(saved.corrections) and saved.result_sha256 != file_sha256(result)
-    return (
-        saved.corrections,
-        "The corrections were made for earlier results of this video; check them." if is_old else "",
-    )
+    if not saved.corrections or saved.result_sha256 == file_sha256(result):
+        return saved.corrections, ""
+    fitting = saved.fitted(recognition).corrections
+    trouble = "The corrections were made for earlier results of this video; check them."
+    if lost := len(saved.corrections) - len(fitting):
+        trouble += f" {lost} of {len(saved.corrections)} fit no segment any more; {path.name} keeps them."
+    return fitting, trouble
 
 
 def _colours(classes: tuple[str, ...]) -> dict[str, str]:
