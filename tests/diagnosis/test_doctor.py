@@ -54,6 +54,13 @@ def test_the_document_holds_nothing_private(
         assert private not in text
 
 
+def test_a_remedy_keeps_its_words_whatever_the_name_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/app")
+    remedy = "pip install 'ifdd[app]', then chmod o-w /home/app/x /disks/app/y"
+    found = without_names(Finding("a", "[app]", "not installed", "note", remedy))
+    assert found.remedy == "pip install 'ifdd[app]', then chmod o-w ~/x /disks/USER/y"
+
+
 def test_a_fault_gives_exit_code_1_and_a_remedy(
     few: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,6 +165,15 @@ def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["temporary files"][0] == "note"
     monkeypatch.setattr(places, "FEW_BYTES", 1e18)
     assert states(places.folders())["temporary files"][0] == "wrong"
+
+
+def test_a_working_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (gone := tmp_path / "gone").mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    found = states(places.folders())
+    assert found["working folder"] == ("note", "is gone (No such file or directory)", "change to another folder")
+    assert "temporary files" in found
 
 
 def test_a_folder_that_is_not_writable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,15 +58,18 @@ def shown(path: Path) -> str:
 
 
 def without_names(finding: Finding) -> Finding:
-    """Return a finding in which the home folder and the name of the user do not occur, as messages may hold them."""
+    """Return a finding in which the home folder and the name of the user do not occur, as messages may hold them.
+
+    Remedies are texts of ifdd, in which a word may happen to be the name of the user: there, only paths hold it.
+    """
     home = os.path.expanduser("~").rstrip(os.sep)  # noqa: PTH111
     user = os.path.basename(home)  # noqa: PTH119
 
-    def replaced(text: str) -> str:
+    def replaced(text: str, before: str) -> str:
         text = text.replace(home, "~") if home else text
-        return re.sub(rf"\b{re.escape(user)}\b", "USER", text) if len(user) > 2 and user != "root" else text
+        return re.sub(rf"{before}{re.escape(user)}\b", "USER", text) if len(user) > 2 and user != "root" else text
 
-    return finding._replace(value=replaced(finding.value), remedy=replaced(finding.remedy))
+    return finding._replace(value=replaced(finding.value, r"\b"), remedy=replaced(finding.remedy, r"(?<=[/\\])"))
 
 
 def size_words(count: int | float) -> str:

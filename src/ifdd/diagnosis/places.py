@@ -31,10 +31,18 @@ def folders() -> Iterator[Finding]:
 
     cache = Path(torch.hub.get_dir()) / "checkpoints"
     temporary = Path(tempfile.gettempdir())
-    yield _folder("working folder", Path.cwd(), needed=False)
+    yield _working_folder()
     yield _folder("temporary files", temporary, needed=True)
     yield _folder("cache of models", cache, needed=False)
     yield from _cached(cache)
+
+
+def _working_folder() -> Finding:
+    try:
+        folder = Path.cwd()
+    except OSError as error:
+        return Finding(GROUP, "working folder", f"is gone ({error.strerror})", "note", "change to another folder")
+    return _folder("working folder", folder, needed=False)
 
 
 def settings() -> Iterator[Finding]:
