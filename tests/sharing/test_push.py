@@ -147,7 +147,13 @@ def test_scores_are_published_under_the_data_that_was_tested() -> None:
 
     prepared = replace(PROTOCOL.dataset, synthetic=False)
     unknown = DatasetRecord("34" * 32, None, None)
-    for dataset, name in ((prepared, "MAFW"), (own, "DFEW"), (unknown, "manifest.csv, hash 343434343434")):
+    drawn = DatasetRecord("56" * 32, True, None)
+    for dataset, name in (
+        (prepared, "MAFW"),
+        (own, "DFEW"),
+        (unknown, "manifest.csv, hash 343434343434"),
+        (drawn, "SynthDFER, hash 565656565656"),
+    ):
         found = card(dataset)
         (result,) = front_matter(found)["model-index"][0]["results"]  # type: ignore[index]
         assert result["dataset"] == {"name": name, "type": name.lower(), "split": "test"}

@@ -86,7 +86,10 @@ def _tested_data(record: CheckpointRecord, protocol: Protocol) -> str:
     if record.data and record.dataset is not None and record.dataset.hash == dataset.hash:
         return record.data
     published = data_licence(dataset.prepared.dataset if dataset.prepared else None, dataset.synthetic)
-    return published.data if published else f"{Path(protocol.manifest.path).name}, hash {dataset.hash[:12]}"
+    if published and not dataset.synthetic:
+        return published.data
+    name = published.data if published else Path(protocol.manifest.path).name  # anybody may generate another SynthDFER
+    return f"{name}, hash {dataset.hash[:12]}"
 
 
 def _summary(checkpoint: Checkpoint, repository: str) -> str:
