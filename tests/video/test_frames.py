@@ -129,6 +129,26 @@ def test_several_and_padded_numbers_in_names_are_compared_by_value(tmp_path: Pat
     assert [frame_number(frame.image) for frame in iter_frames(tmp_path)] == [0, 1, 2]
 
 
+def test_numbers_that_jump_far_are_not_times(tmp_path: Path) -> None:
+    for name, image in zip(("f1", "f2", "f3", "f20240"), moving_frames(4), strict=True):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), image)
+    info = probe(tmp_path)
+    assert info.duration_seconds == pytest.approx(4 / 25)
+    assert info.notices == (
+        "the numbers in the names of the images jump by 20237 after f3.png; all were read at an even rate",
+    )
+    (tmp_path / "f20240.png").rename(tmp_path / "f400.png")
+    assert probe(tmp_path).duration_seconds == pytest.approx(400 / 25)
+
+
+def test_images_in_two_formats_are_refused(tmp_path: Path) -> None:
+    folder = write_frame_folder(tmp_path / "clip", moving_frames(3))
+    cv2.imwrite(str(folder / "2.jpg"), moving_frames(1)[0])
+    for read in (probe, open_video):
+        with pytest.raises(InputError, match=r"clip holds images twice, .* \(2\.jpg, 2\.png\); move those of one kind"):
+            read(folder)
+
+
 def test_leaving_a_video_early_closes_it(tmp_path: Path) -> None:
     path = write_video(tmp_path / "video.mp4", moving_frames(30))
     frames = iter_frames(path)

@@ -1,9 +1,10 @@
 """Image files, and folders of numbered images as videos."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,9 +14,13 @@ from jaxtyping import UInt8
 
 from ifdd.errors import InputError
 from ifdd.limits import check_size, too_large
+from ifdd.video.decoding.stills import finish_picture
 from ifdd.video.readers import RawFrame, Reader
 from ifdd.video.suffixes import IMAGE_SUFFIXES
 from ifdd.video.timestamps import DEFAULT_FPS
+
+LONGEST_GAP = 500
+"""Missing images, at one place, from which on numbers are not those of frames: dates, for example."""
 
 _LAST_NUMBER = re.compile(r"(.*?)([0-9]+)([^0-9]*)", re.DOTALL)
 
@@ -46,7 +51,7 @@ class ImageReader(Reader):
         self.fps = fps
         self.files = files
         self.positions, notices = number_positions(files)
-        self.notices += notices
+        self.notices += notices + _page_notices(files)
         self.expected_seconds = max(0.0, (self.positions[-1] + 1) / fps - start_seconds)
 
     def read(self) -> Iterator[RawFrame]:
@@ -80,27 +85,42 @@ class ImageReader(Reader):
         """Do nothing: no file stays open."""
 
 
+def is_frame(entry: "os.DirEntry[str]") -> bool:
+    """Whether what lies in a folder of images is one of its frames, by its name."""
+    name = entry.name.lower()
+    return name.endswith(IMAGE_SUFFIXES) and not name.startswith(".") and not entry.is_dir()
+
+
 def image_files(folder: Path) -> list[Path]:
     """Return the images of a folder in the order of the numbers in their names ("2.jpg" before "10.jpg").
 
     Raises:
-        InputError: the folder contains no images or cannot be read.
+        InputError: the folder contains no images, or the same ones in several formats, or cannot be read.
     """
     try:
-        files = [f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith(".")]
+        with os.scandir(folder) as entries:
+            files = [folder / entry.name for entry in entries if is_frame(entry)]
     except OSError as error:
         raise InputError(f"cannot read the folder {folder}: {error.strerror}; check its permissions") from error
     if not files:
         endings = ", ".join(IMAGE_SUFFIXES)
         raise InputError(f"the folder {folder} holds no frames; put images in it ({endings}), or name one with videos")
-    return sorted(files, key=lambda file: (_natural_key(file.stem), file.name))
+    files.sort(key=lambda file: (_natural_key(file.stem), file.name))
+    twice = next(((one.name, other.name) for one, other in pairwise(files) if one.stem == other.stem), None)
+    if twice:
+        raise InputError(
+            f"the folder {folder} holds images twice, with different endings ({twice[0]}, {twice[1]}); "
+            "move those of one kind to another folder"
+        )
+    return files
 
 
 def number_positions(files: Sequence[Path]) -> tuple[list[int], list[str]]:
     """Return the place in time of each file of a folder, and what was noticed, one line each.
 
     The files follow the last number in their names, if only that differs: a missing number leaves a gap. Most steps
-    must be equal and all a multiple of that one; otherwise the numbers are no frame numbers, and there are no gaps.
+    must be equal, all a multiple of that one, and none more than ``LONGEST_GAP`` times as long; otherwise the numbers
+    are no frame numbers, and there are no gaps.
 
     >>> from pathlib import Path
     >>> from ifdd.video.images import number_positions
@@ -117,6 +137,12 @@ def number_positions(files: Sequence[Path]) -> tuple[list[int], list[str]]:
     step, count = Counter(steps).most_common(1)[0]
     if step <= 0 or 2 * count < len(steps) or any(one <= 0 or one % step for one in steps):
         return even, ["the numbers in the names of the images are not evenly spaced; they were read at an even rate"]
+    longest = max(range(len(steps)), key=steps.__getitem__)
+    if steps[longest] > LONGEST_GAP * step:
+        return even, [
+            f"the numbers in the names of the images jump by {steps[longest]} after {files[longest].name}; "
+            "all were read at an even rate"
+        ]
     positions = [(number - numbers[0]) // step for number in numbers]
     missing = positions[-1] + 1 - len(files)
     if not missing:
@@ -125,6 +151,17 @@ def number_positions(files: Sequence[Path]) -> tuple[list[int], list[str]]:
     what = "1 image is missing" if missing == 1 else f"{missing} images are missing"
     gap = "it leaves a gap" if missing == 1 else "they leave gaps"
     return positions, [f"{what} in the numbering (after {files[place].name}); {gap} in time"]
+
+
+def _page_notices(files: Sequence[Path]) -> list[str]:
+    """Return a line if a file that is read alone has several pages; none otherwise."""
+    if len(files) > 1 or files[0].suffix.lower() not in (".tif", ".tiff"):
+        return []
+    with quiet_opencv(), suppress(cv2.error):
+        pages = cv2.imcount(str(files[0]))
+        if pages > 1:
+            return [f"the file holds {pages} pages, and only the first was read; save each as a file of a folder"]
+    return []
 
 
 def read_image_bytes(file: Path) -> bytes:
@@ -140,7 +177,7 @@ def read_image_bytes(file: Path) -> bytes:
 
 
 def decode_image(data: bytes, name: str) -> UInt8[np.ndarray, "height width 3"]:
-    """Decode the bytes of an image file to RGB.
+    """Decode the bytes of an image file to RGB, upright, with transparent parts black.
 
     From memory, OpenCV refuses truncated files; from disk, it would fill the missing part with grey.
 
@@ -151,6 +188,18 @@ def decode_image(data: bytes, name: str) -> UInt8[np.ndarray, "height width 3"]:
     Raises:
         InputError: the data is not an image, is damaged, truncated or empty, or too large: see ``ifdd.limits``.
     """
+    image = _decode(data, name)
+    check_size(name, image.shape[1], image.shape[0])
+    with quiet_opencv():
+        return finish_picture(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), data)
+
+
+def _decode(data: bytes, name: str) -> UInt8[np.ndarray, "height width 3"]:
+    """Decode the bytes of an image file to BGR, as OpenCV does.
+
+    Raises:
+        InputError: as ``decode_image``.
+    """
     try:
         with quiet_opencv():
             image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
@@ -160,8 +209,7 @@ def decode_image(data: bytes, name: str) -> UInt8[np.ndarray, "height width 3"]:
         image = None
     if image is None:
         raise InputError(f"{name} is not a readable image (damaged, truncated or empty); replace or remove it")
-    check_size(name, image.shape[1], image.shape[0])
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return np.asarray(image, np.uint8)
 
 
 def resize_shorter_side(image: UInt8[np.ndarray, "height width 3"], size: int) -> UInt8[np.ndarray, "_ _ 3"]:
@@ -182,7 +230,7 @@ def resize_shorter_side(image: UInt8[np.ndarray, "height width 3"], size: int) -
 
 @contextmanager
 def quiet_opencv() -> Iterator[None]:
-    """Silence OpenCV's log: a faulty image is reported once, by ifdd."""
+    """Silence OpenCV's log: ifdd reports a faulty image. Libraries behind OpenCV, such as libpng, still write lines."""
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         yield

@@ -9,8 +9,7 @@ from typing import Literal, NamedTuple
 from ifdd.data.timing import Timing, timing_of
 from ifdd.errors import InputError
 from ifdd.video.frames import iter_frames, measure, read_frames
-from ifdd.video.images import quiet_opencv
-from ifdd.video.suffixes import IMAGE_SUFFIXES
+from ifdd.video.images import is_frame, quiet_opencv
 
 Thoroughness = Literal["none", "first", "all"]
 """Which frames of a clip are decoded to check that they are readable."""
@@ -100,4 +99,4 @@ def _checked(source: Path, frames: int, decode: Thoroughness) -> ClipState:
 def _count_images(folder: Path) -> int:
     """Count the files that ``image_files`` would list, without sorting them."""
     with os.scandir(folder) as entries:
-        return sum(entry.name.lower().endswith(IMAGE_SUFFIXES) and entry.name[0] != "." for entry in entries)
+        return sum(map(is_frame, entries))

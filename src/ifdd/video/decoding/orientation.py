@@ -40,7 +40,10 @@ class Orientation(NamedTuple):
             frame: as decoded.
             colours: converts the frames of this video.
         """
-        image = colours.to_rgb(frame, self.width, self.height)
+        return self.apply(colours.to_rgb(frame, self.width, self.height))
+
+    def apply(self, image: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "_ _ 3"]:
+        """Return an image as stored, in square pixels, upright."""
         image = image.swapaxes(0, 1) if self.transposed else image
         return np.ascontiguousarray(
             image[:: -1 if self.flipped_vertically else 1, :: -1 if self.flipped_horizontally else 1]
