@@ -57,7 +57,7 @@ def score_among(
     return {
         "classes": list(classes),
         "accuracy": _share(int(right.sum()), len(right)),
-        "uar": {"value": scores.uar, "interval": list(bootstrap([confusion]).folds[0].uar)},
+        "uar": {"value": scores.uar, "interval": bootstrap([confusion]).folds[0].uar},
         "recalls": recalls,
         "confusion": confusion.tolist(),
         "confidence": float(confidence.mean()),

@@ -65,7 +65,7 @@ def differences(name: str = "study") -> str:
             _title(study, each["variant"]),
             f"{100 * each['visible']:g} %",
             len(each["seeds"]),
-            f"{_points(each['difference'])} ({_points(each['interval'][0])} to {_points(each['interval'][1])})",
+            f"{_points(each['difference'])} ({' to '.join(map(_points, each['interval'] or ()))})",
             "" if each["effect_size"] is None else f"{each['effect_size']:+.2f}",
             _p(each["p"]),
             _p(each["p_holm"]),

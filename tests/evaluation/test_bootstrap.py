@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ifdd.evaluation.bootstrap import Interval, bootstrap, units_of
+from ifdd.evaluation.bootstrap import bootstrap, units_of
 
 FIRST = np.array([[40, 5, 5], [6, 20, 4], [2, 3, 14]])
 SECOND = np.array([[30, 10, 10], [1, 25, 4], [0, 2, 18]])
@@ -85,9 +85,10 @@ def test_clips_are_drawn_only_where_no_subject_is_known() -> None:
     assert (found.kind, found.number, found.of_clip.tolist()) == ("subjects", 3, [0, 1, 0, 2])
 
 
-def test_a_perfect_model_has_intervals_of_width_zero() -> None:
+def test_resamples_that_do_not_differ_give_no_interval() -> None:
     perfect = bootstrap([np.diag([3, 0, 1])])
-    assert perfect.folds[0].war == perfect.pooled.uar == Interval(1.0, 1.0)
+    assert perfect.folds[0].war is perfect.mean.uar is perfect.pooled.uar is None
+    assert bootstrap([FIRST[None]]).pooled == (None, None)  # a single subject
 
 
 def test_the_seed_decides_the_draws() -> None:

@@ -117,6 +117,17 @@ def test_identical_models() -> None:
     assert (found.difference, found.p, tuple(found.interval)) == (0, 1, (0, 0))
 
 
+@pytest.mark.parametrize(("seeds", "people", "p"), [(1, 2, 0.5), (3, 2, 0.5), (1, 6, 0.03125)])
+def test_an_equal_difference_of_all_people_is_not_certain(seeds: int, people: int, p: float) -> None:
+    right = np.ones((seeds, people), bool)
+    found = compare(right, ~right, [str(index) for index in range(people)])
+    assert (found.difference, found.interval, found.effect_size, found.p) == (1, None, None, p)
+
+
+def test_seeds_of_one_score_have_no_interval() -> None:
+    assert mean_over_seeds([0.7, 0.7, 0.7])[1:] == (0, None)
+
+
 def test_holm_by_hand() -> None:
     # 4 * 0.005, 3 * 0.01, then 2 * 0.03, and 0.04, which may not fall below the one before
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])

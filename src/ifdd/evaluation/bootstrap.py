@@ -34,10 +34,10 @@ class Interval(NamedTuple):
 
 
 class Intervals(NamedTuple):
-    """The intervals of WAR and UAR."""
+    """The intervals of WAR and UAR; None where the resamples do not differ, as those of a single unit."""
 
-    war: Interval
-    uar: Interval
+    war: Interval | None
+    uar: Interval | None
 
 
 class Bootstrap(NamedTuple):
@@ -113,11 +113,8 @@ def estimate_of(actual: np.ndarray, resampled: np.ndarray, units: int) -> Estima
         resampled: the score of each resample; NaN for one without clips.
         units: number of units with clips.
     """
-    value, known = float(actual[0]), resampled[~np.isnan(resampled)]
-    if units < 2 or np.ptp(known) == 0:
-        return Estimate(value, None, None)
-    low, high = map(float, np.quantile(known, _TAILS))
-    return Estimate(value, low, high)
+    found = None if units < 2 else _interval(resampled[~np.isnan(resampled)])
+    return Estimate(float(actual[0]), *(found or (None, None)))
 
 
 def bootstrap(
@@ -169,4 +166,8 @@ def _resample_fold(
 
 def _intervals(war: Float64[np.ndarray, " resamples"], uar: Float64[np.ndarray, " resamples"]) -> Intervals:
     """Return the central intervals of the resampled scores."""
-    return Intervals(*(Interval(*map(float, np.quantile(scores, _TAILS))) for scores in (war, uar)))
+    return Intervals(_interval(war), _interval(uar))
+
+
+def _interval(scores: Float64[np.ndarray, " resamples"]) -> Interval | None:
+    return Interval(*map(float, np.quantile(scores, _TAILS))) if np.ptp(scores) > 0 else None

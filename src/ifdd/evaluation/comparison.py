@@ -34,19 +34,22 @@ class SeedMean(NamedTuple):
     deviation: float | None
     """Sample standard deviation over the seeds (n - 1); None for a single seed."""
     interval: Interval | None
-    """Interval of the mean (Student's t over the seeds) at the level ``CONFIDENCE``; None for a single seed."""
+    """Interval of the mean (Student's t over the seeds) at the level ``CONFIDENCE``; None for a single seed, and if all
+    seeds have one score, which does not mean that another one would have it."""
 
 
 class PairedComparison(NamedTuple):
     """The accuracy of a model less that of the reference, on the same seeds and clips."""
 
     difference: float
-    interval: Interval
-    """Interval of the difference over training runs and people, at the level ``CONFIDENCE``."""
+    interval: Interval | None
+    """Interval of the difference over training runs and people, at the level ``CONFIDENCE``; None if the models differ,
+    and with all seeds and people equally: that gives no variance to judge by."""
     effect_size: float | None
     """Cohen's d_z over people; None if all people differ equally."""
     p: float
-    """Two-sided probability of such a difference between equal models, not corrected for other comparisons."""
+    """Two-sided probability of such a difference between equal models, not corrected for other comparisons; without an
+    interval, that of the sign test over people."""
     seeds: int
     people: int
     clips: int
@@ -71,6 +74,8 @@ def mean_over_seeds(scores: Sequence[float]) -> SeedMean:
     if len(values) < 2:
         return SeedMean(mean, None, None)
     deviation = float(values.std(ddof=1))
+    if np.ptp(values) == 0:
+        return SeedMean(mean, 0.0, None)
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * deviation / math.sqrt(len(values))
     return SeedMean(mean, deviation, Interval(mean - reach, mean + reach))
 
@@ -95,12 +100,10 @@ def compare(
     table = differences_by_person(right, reference, people)
     seeds, count = table.shape
     difference = float(table.mean())
-    error, freedom = _standard_error(table)
-    reach, p = _interval_and_p(difference, error, freedom)
+    interval, p = _interval_and_p(table, difference)
     of_people = table.mean(axis=0)
     spread = float(of_people.std(ddof=1))
     effect = difference / spread if spread > 0 else None
-    interval = Interval(difference - reach, difference + reach)
     return PairedComparison(difference, interval, effect, p, seeds, count, right.shape[1])
 
 
@@ -153,11 +156,12 @@ def _standard_error(table: Float64[np.ndarray, "seeds people"]) -> tuple[float, 
     return math.sqrt(total / (seeds * people)), freedom
 
 
-def _interval_and_p(difference: float, error: float, freedom: float) -> tuple[float, float]:
-    """Return half the width of the interval, and the two-sided p-value."""
+def _interval_and_p(table: Float64[np.ndarray, "seeds people"], difference: float) -> tuple[Interval | None, float]:
+    """Return the interval of the mean of a table, and its two-sided p-value."""
     from scipy import stats
 
-    if error == 0:
-        return 0.0, 1.0 if difference == 0 else 0.0
+    if np.ptp(table) == 0:
+        return (Interval(0.0, 0.0), 1.0) if difference == 0 else (None, 2.0 ** (1 - table.shape[1]))
+    error, freedom = _standard_error(table)
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
-    return reach, float(2 * stats.t.sf(abs(difference) / error, freedom))
+    return Interval(difference - reach, difference + reach), float(2 * stats.t.sf(abs(difference) / error, freedom))

@@ -90,13 +90,13 @@ def crossval_csv(result: CrossValidation) -> str:
         writer.writerow([name, clips, *shares, chosen_on])
 
     for each, found in zip(result.folds, result.intervals, strict=True):
-        values = (each.scores.war, *found.war, each.scores.uar, *found.uar)
+        values = (each.scores.war, *_ends(found.war), each.scores.uar, *_ends(found.uar))
         line(each.fold or "all", sum(each.scores.support), values, each.scores.recalls.values())
     war, uar = result.war, result.uar
-    line("mean", "", (war.mean, *war.interval, uar.mean, *uar.interval), result.recalls.values())
+    line("mean", "", (war.mean, *_ends(war.interval), uar.mean, *_ends(uar.interval)), result.recalls.values())
     line("deviation", "", (war.deviation, None, None, uar.deviation, None, None), [None] * len(classes))
     pooled, found = result.pooled, result.pooled_intervals
-    values = (pooled.war, *found.war, pooled.uar, *found.uar)
+    values = (pooled.war, *_ends(found.war), pooled.uar, *_ends(found.uar))
     line("pooled", sum(pooled.support), values, pooled.recalls.values())
     return text.getvalue()
 
@@ -185,7 +185,13 @@ def crossval_protocol_rows(protocol: CrossvalProtocol) -> Iterable[tuple[str, st
     yield "interval", protocol.interval
 
 
-def _range(interval: tuple[float, float]) -> str:
+def _ends(interval: tuple[float, float] | None) -> tuple[float | None, float | None]:
+    return interval or (None, None)
+
+
+def _range(interval: tuple[float, float] | None) -> str:
+    if interval is None:
+        return "-"
     low, high = interval
     return f"{100 * low:.1f}-{100 * high:.1f}"
 

@@ -188,7 +188,7 @@ def _scores(scores: Scores, intervals: Intervals) -> dict[str, Any]:
     return vars(scores_record(scores)) | found
 
 
-def _spread(values: Sequence[float], interval: Interval) -> SpreadRecord:
+def _spread(values: Sequence[float], interval: Interval | None) -> SpreadRecord:
     deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
     return SpreadRecord(float(np.mean(values)), deviation, interval)
 

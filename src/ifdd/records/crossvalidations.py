@@ -17,8 +17,8 @@ class SpreadRecord(Record):
     mean: float
     deviation: float | None
     """Sample standard deviation (n - 1); None for a single fold."""
-    interval: tuple[float, float]
-    """Confidence interval of the mean."""
+    interval: tuple[float, float] | None
+    """Confidence interval of the mean; None if resampling does not change it."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class FoldsScores(Record):
 class PooledScores(ScoresRecord):
     """Scores with their confidence intervals."""
 
-    war_interval: tuple[float, float]
-    """Confidence interval of the accuracy."""
-    uar_interval: tuple[float, float]
-    """Confidence interval of the mean of the recalls."""
+    war_interval: tuple[float, float] | None
+    """Confidence interval of the accuracy; None if resampling does not change it."""
+    uar_interval: tuple[float, float] | None
+    """Confidence interval of the mean of the recalls, likewise."""
 
 
 @dataclass(frozen=True)

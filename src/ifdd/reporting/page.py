@@ -22,7 +22,7 @@ from ifdd.reporting.curves import draw_training, training_table
 from ifdd.reporting.gallery import Card, Gallery
 from ifdd.reporting.pairs import Pair, pair_runs
 from ifdd.reporting.results import Run
-from ifdd.reporting.scores import bar_words, recalls, run_reliability, run_scores, warnings
+from ifdd.reporting.scores import bar_of, bar_words, recalls, run_reliability, run_scores, warnings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -199,7 +199,7 @@ def _pairs_table(reference: Run, pairs: Sequence[Pair]) -> Table:
         rows.append(
             [
                 pair.run,
-                f"{100 * found.difference:+.2f} ({percent_range(found.interval)})",
+                f"{100 * found.difference:+.2f} ({percent_range(found.interval) if found.interval else '-'})",
                 effect,
                 _p_words(found.p),
                 _p_words(pair.corrected or 0.0),
@@ -339,8 +339,8 @@ def _folds_table(run: Run) -> Table | None:
         [
             "all" if fold.fold is None else str(fold.fold),
             f"{fold.clips:,}",
-            f"{percent(fold.war)} ({percent_range(fold.war_interval)})",
-            f"{percent(fold.uar)} ({percent_range(fold.uar_interval)})",
+            bar_words(bar_of(fold.war, fold.war_interval)),
+            bar_words(bar_of(fold.uar, fold.uar_interval)),
             "-" if fold.epoch is None else str(fold.epoch),
         ]
         for fold in run.crossval.folds

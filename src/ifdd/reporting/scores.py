@@ -96,6 +96,11 @@ def warnings(run: Run) -> list[str]:
     return list(dict.fromkeys(filter(None, found)))
 
 
+def bar_of(value: float, interval: tuple[float, float] | None) -> Bar:
+    """Return a score of a record with its interval."""
+    return Bar(value, None if interval is None else Interval(*interval))
+
+
 def bar_words(bar: Bar | None) -> str:
     """Return a score and its interval in percent."""
     if bar is None:
@@ -106,7 +111,7 @@ def bar_words(bar: Bar | None) -> str:
 def _folds_scores(run: Run) -> RunScores:
     record = run.crossval
     assert record is not None
-    war, uar = (Bar(spread.mean, Interval(*spread.interval)) for spread in (record.scores.war, record.scores.uar))
+    war, uar = (bar_of(spread.mean, spread.interval) for spread in (record.scores.war, record.scores.uar))
     deviations = [
         f"{name} {percent(spread.deviation)}"
         for name, spread in (("WAR", record.scores.war), ("UAR", record.scores.uar))

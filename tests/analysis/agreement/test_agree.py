@@ -58,6 +58,12 @@ def test_few_blocks_give_no_interval() -> None:
     assert (found.value, found.low) == (0, None)
 
 
+def test_blocks_that_all_agree_give_no_interval() -> None:
+    found = estimate(cohen_kappa, np.tile(np.diag([5, 5]), (6, 1, 1)))
+    assert found is not None
+    assert (found.value, found.low) == (1, None)
+
+
 def test_bins_have_the_label_around_their_middle() -> None:
     middles = np.array([0.5, 1.5, 2.5, 3.5])
     assert label_bins([(0.0, 1.4, 0), (2.5, 3.5, 1)], middles).tolist() == [0, NOTHING, 1, NOTHING]

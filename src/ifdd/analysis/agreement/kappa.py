@@ -105,6 +105,6 @@ def estimate(statistic: Statistic, blocks: Int64[np.ndarray, "blocks labels labe
         draws = np.random.default_rng(seed).multinomial(len(filled), [1 / len(filled)] * len(filled), RESAMPLES)
         replicates = statistic(np.tensordot(draws.astype(np.float64), filled, 1))
         replicates = replicates[np.isfinite(replicates)]
-        if len(replicates):
+        if len(replicates) and np.ptp(replicates) > 0:  # else nothing is known of how far other videos would differ
             low, high = (float(bound) for bound in np.quantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
     return Estimate(value, low, high)
