@@ -124,6 +124,12 @@ def test_wrong_options_are_refused(
     assert message in capsys.readouterr().err
 
 
+def test_a_table_of_annotations_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "clips.csv").write_text("video,annotation,subject\n")
+    with pytest.raises(InputError, match=r"clips\.csv would replace the table of annotations"):
+        cut(tmp_path / "clips.csv", tmp_path)
+
+
 def test_a_folder_without_pairs_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("start,end,label\n0,1,happy\n")
     with pytest.raises(InputError, match="has no video with annotations beside it"):

@@ -18,7 +18,7 @@ from jaxtyping import UInt8
 from ifdd.console import error_console, progress_bar
 from ifdd.data.annotated.videos import AnnotatedVideo, assign_subsets, find_annotated
 from ifdd.errors import InputError
-from ifdd.files import atomic_path, make_folder, write_text
+from ifdd.files import atomic_path, make_folder, refuse_replacing, write_text
 from ifdd.processes import in_processes
 from ifdd.video.encode import VideoWriter
 from ifdd.video.frames import Frame, VideoInfo, iter_frames, probe
@@ -70,6 +70,7 @@ def cut_annotated(
     Raises:
         InputError: a file cannot be read, an annotation does not fit its video, or there are too few people.
     """
+    refuse_replacing(out / "clips.csv", "the table of annotations", root)
     videos, notes = find_annotated(root, tier, renamed, synonyms)
     jobs = [_plan(video, clip_seconds) for video in videos]
     short = sum(_is_short(each.end_seconds - each.start_seconds) for video in videos for each in video.labels)
