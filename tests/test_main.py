@@ -45,6 +45,7 @@ MISTAKES: list[tuple[str, list[str], str]] = [
     ("synth", [], "OUT is missing: Folder to write to"),
     ("prepare", ["dfew"], "ROOT is missing: "),
     ("train", [], "--data.manifest is missing: Manifest of the dataset"),
+    ("train", ["--print-config", "--data.workers", "two", *DATA], "--data.workers is 'two'; it must be an integer"),
     ("evaluate", ["model.safetensors"], "MANIFEST is missing: Manifest of the dataset"),
     ("crossval", [], "--data.manifest is missing: Manifest of the dataset"),
     ("study", [], "--recipe is missing: YAML file of options of 'ifdd train'"),
@@ -81,6 +82,7 @@ MISTAKES: list[tuple[str, list[str], str]] = [
     ("report", [".", "--out", "predictions.csv"], "cannot write predictions.csv: name it with the suffix .html"),
     ("report", [".", "--hardest", "-1"], "--hardest is -1; it must be at least 0"),
     ("recognize", [], "no video given"),
+    ("recognize", ["a.mp4", "--source.start-seconds", "1e18"], "at least 0 and at most 1000000000"),
     ("synth", ["out", "--clips"], "--clips needs a value: Number of clips"),
     ("train", [*DATA, "--out", "--resume"], "--out needs a value: Folder to write to"),
     # unknown options and words
@@ -619,6 +621,12 @@ def test_a_closed_terminal_leaves_nothing_unfinished(tmp_path: Path) -> None:
         terminal.wait_until(lambda: any(tmp_path.glob("set/clips/*.mp4")), "a clip is written")
         assert terminal.close() == 129
     assert not list(tmp_path.rglob(".partial-*"))
+
+
+def test_windows_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(SystemExit, match=r"^ifdd: Windows is not supported; use Linux, such as"):
+        main(["--help"])
 
 
 def test_a_signal_that_is_ignored_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:

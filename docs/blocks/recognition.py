@@ -12,7 +12,7 @@ from ifdd.inference.outputs.write import FORMATS
 FORMS = {
     "json": ("all results", ""),
     "csv": ("the timeline, one window of one person a row", ""),
-    "parquet": ("the same with types; path and notice in the metadata", "`ifdd[parquet]`"),
+    "parquet": ("the timeline, as in `csv`, with types; path and notice in the metadata", "`ifdd[parquet]`"),
     "frames": ("a row for each person and frame: box, label, probabilities, action units (`NAME.frames.csv`)", ""),
     "bids": ("the segments as events of BIDS (`NAME_events.tsv`), and what its columns mean (`NAME_events.json`)", ""),
     "vtt": ("captions (WebVTT), a cue for each segment, such as `#2 happy 83%`", ""),
