@@ -57,6 +57,60 @@ def test_a_video_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
+@pytest.mark.parametrize("fps", [0.0, 1e-6, -1.0, float("nan"), float("inf")])
+def test_a_rate_that_no_file_can_hold_is_refused(tmp_path: Path, fps: float) -> None:
+    with pytest.raises(InputError, match=r"fps is .*; it must be at least 0\.001"):
+        write_video(tmp_path / "a.mp4", moving_frames(3), fps)
+    write_video(tmp_path / "slow.mp4", moving_frames(3), 0.001)
+    assert probe(tmp_path / "slow.mp4").duration_seconds == pytest.approx(3000)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ([], r"there are no frames; give at least one"),
+        ([(48, 63)], r"a frame has 63 x 48 pixels, but all need one size, with even"),
+        ([(48, 64), (46, 64)], r"a frame has 64 x 46 pixels, .*the first has 64 x 48\); crop or resize them"),
+    ],
+)
+def test_frames_that_no_video_can_hold_leave_an_earlier_file(
+    tmp_path: Path, sizes: list[tuple[int, int]], message: str
+) -> None:
+    path = tmp_path / "a.mp4"
+    write_video(path, moving_frames(3), 25.0)
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=message):
+        write_video(path, [np.zeros((*size, 3), np.uint8) for size in sizes], 25.0)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["a.mp4"]
+
+
+@pytest.mark.parametrize("rate", [192_000, 176_400, 12_345])
+@pytest.mark.parametrize("begin", [0.0, 1.0])
+def test_sound_at_a_rate_that_aac_lacks_is_resampled(tmp_path: Path, rate: int, begin: float) -> None:
+    source, count = tmp_path / "tone.mkv", rate // 25
+    with av.open(str(source), "w") as container:
+        tone = container.add_stream("pcm_s16le", rate=rate)
+        assert isinstance(tone, av.AudioStream)
+        tone.layout = "mono"
+        for start in range(0, 50 * count, count):
+            wave = 20_000 * np.sin(2 * np.pi * 800 * np.arange(start, start + count) / rate)
+            frame = av.AudioFrame.from_ndarray(wave.astype(np.int16)[None], format="s16", layout="mono")
+            frame.sample_rate, frame.pts = rate, start
+            container.mux(tone.encode(frame))
+        container.mux(tone.encode(None))
+    with VideoWriter(tmp_path / "out.mp4", 25.0, sound_of=source, begin_seconds=begin) as writer:
+        for index, image in enumerate(moving_frames(50)):
+            if index / 25 >= begin:
+                writer.write(image, index / 25)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.streams.audio[0].rate == 48_000
+        heard = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
+    assert len(heard) / 48_000 == pytest.approx(2 - begin, abs=0.03)
+    middle = heard[12_000:36_000]
+    assert np.abs(np.fft.rfft(middle)).argmax() * 48_000 / len(middle) == pytest.approx(800, abs=5)
+
+
 def write_with_tone(path: Path) -> None:
     """Write 4 s of pictures, and a tone that rises by 200 Hz each second."""
     with av.open(str(path), "w") as container:

@@ -15,7 +15,7 @@ from av.video.reformatter import Colorspace
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
-from ifdd.errors import check_range
+from ifdd.errors import InputError, check_range
 from ifdd.files import atomic_folder, atomic_path
 from ifdd.video.decoding.colour import is_high_definition
 from ifdd.video.sound import AHEAD_SECONDS, SoundCopier
@@ -30,6 +30,9 @@ QUALITIES: dict[Quality, dict[str, dict[str, str]]] = {
 
 TICKS = 90_000
 """Ticks per second for frames with explicit times, as in MPEG."""
+
+SLOWEST_FPS = 0.001
+"""The lowest frame rate of a video without explicit times: FFmpeg replaces lower ones."""
 
 JPEG_QUALITY = 95
 """Quality of JPEG images unless another one is asked for."""
@@ -143,19 +146,38 @@ def write_video(target: Path, pictures: Iterable[UInt8[np.ndarray, "height width
 
     Args:
         target: the file.
-        pictures: RGB frames.
-        fps: frames per second.
+        pictures: RGB frames, at least one; all of one size, with an even number of pixels each way.
+        fps: frames per second, at least 0.001.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: there are no frames, their sizes or the rate cannot be written, or the file cannot.
     """
+    check_range("fps", fps, at_least=SLOWEST_FPS, below=inf)
+    first: tuple[int, ...] | None = None
     with atomic_path(target) as temporary:
         try:
             with VideoWriter(temporary, fps, threads=1) as writer:
                 for picture in pictures:
+                    first = first or picture.shape
+                    _check_size(picture.shape, first, target)
                     writer.write(picture)
         except av.FFmpegError as error:
             raise OSError(error.errno, error.strerror or str(error)) from error
+        if first is None:
+            raise InputError(f"cannot write {target}: there are no frames; give at least one")
+
+
+def _check_size(shape: tuple[int, ...], first: tuple[int, ...], target: Path) -> None:
+    """Refuse a frame that the video which begins with another one cannot hold.
+
+    Raises:
+        InputError: its size is odd or another one.
+    """
+    if shape != first or shape[0] % 2 or shape[1] % 2:
+        raise InputError(
+            f"cannot write {target}: a frame has {shape[1]} x {shape[0]} pixels, but all need one size, with even "
+            f"numbers (the first has {first[1]} x {first[0]}); crop or resize them"
+        )
 
 
 def encode_image(
