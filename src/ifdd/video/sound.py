@@ -1,5 +1,6 @@
 """The sound of a video, carried over to another one."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from ifdd.video.timestamps import start_seconds
 
 COPIED_CODECS = ("aac", "mp3", "ac3", "eac3", "alac", "opus")
 """Codecs that an mp4 can hold; any other sound is converted to AAC."""
+
+OTHER_RATE = 48_000
+"""Samples per second that sound is resampled to if AAC lacks its rate, such as 192 000 or 12 345."""
 
 AHEAD_SECONDS = 0.5
 """Players read sound ahead of the picture, so it is written ahead by this much."""
@@ -46,7 +50,7 @@ class SoundCopier:
         if self._copied:
             self._target = output.add_stream_from_template(origin)
         else:
-            stream = output.add_stream("aac", rate=origin.rate)
+            stream = output.add_stream("aac", rate=origin.rate if origin.rate in _aac_rates() else OTHER_RATE)
             assert isinstance(stream, AudioStream)
             stream.layout = "mono" if origin.channels == 1 else "stereo"  # a source may leave its layout open
             self._target = stream
@@ -98,3 +102,7 @@ class SoundCopier:
                 frame.pts = frame.pts - shift if self._encoded is None else max(frame.pts - shift, self._encoded + 1)
                 self._encoded = frame.pts
             self._output.mux(self._target.encode(frame))
+
+
+def _aac_rates() -> Sequence[int]:
+    return av.Codec("aac", "w").audio_rates or ()
