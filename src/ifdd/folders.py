@@ -29,7 +29,7 @@ SYSTEM_NAMES = frozenset(
 )
 """Folders of network disks, Windows and macOS, in lower case; they hold thumbnails, copies and deleted files."""
 
-SHOWN = 5
+LISTED_NAMES = 5
 """Names that a report lists."""
 
 
@@ -116,4 +116,4 @@ def some(names: Iterable[str]) -> str:
         >>> some("gfedcba")
         'a, b, c, d, e and 2 more'
     """
-    return listed(sorted(set(names)), SHOWN)
+    return listed(sorted(set(names)), LISTED_NAMES)

@@ -16,7 +16,7 @@ from ifdd.files import expand
 from ifdd.records import Protocol
 from ifdd.reporting.results import Run, Tested
 
-SHOWN = 8
+FRAMES_SHOWN = 8
 """Most frames of a clip that are shown."""
 
 
@@ -41,14 +41,14 @@ class Shown(NamedTuple):
 
     @property
     def frames(self) -> UInt8[np.ndarray, "shown height width 3"]:
-        """At most ``SHOWN`` frames, evenly spaced."""
+        """At most ``FRAMES_SHOWN`` frames, evenly spaced."""
         return self.clip[:, self.chosen].permute(1, 2, 3, 0).numpy()
 
     @property
     def chosen(self) -> list[int]:
         """Numbers of the shown frames, from 0."""
         length = self.clip.shape[1]
-        return np.linspace(0, length - 1, min(SHOWN, length)).round().astype(int).tolist()
+        return np.linspace(0, length - 1, min(FRAMES_SHOWN, length)).round().astype(int).tolist()
 
 
 @dataclass

@@ -20,7 +20,7 @@ from ifdd.explanation.disentanglement.truth import UNITS, ClipTruth
 SPOKEN = 0.1
 """Strength of speech from which a clip counts as spoken in."""
 
-SHOWN = 0.03
+LEAST_UNIT_DEVIATION = 0.03
 """Standard deviation over the clips from which an action unit is probed; the others hardly occur."""
 
 FEWEST = 6
@@ -136,12 +136,16 @@ class _Builder:
 
     def add_units(self, numbers: Sequence[int], values: Float[np.ndarray, "clips units"]) -> None:
         rows = np.flatnonzero(np.isfinite(values).all(1))
-        shown = [column for column in range(len(numbers)) if len(rows) > 1 and values[rows, column].std() >= SHOWN]
-        if not shown:
+        varied = [
+            column
+            for column in range(len(numbers))
+            if len(rows) > 1 and values[rows, column].std() >= LEAST_UNIT_DEVIATION
+        ]
+        if not varied:
             self.notes.append("action units: no intensities that vary")
             return
-        names = tuple(f"AU{numbers[column]}" for column in shown)
-        self._add("action units", "emotion", names, values[rows][:, shown], rows)
+        names = tuple(f"AU{numbers[column]}" for column in varied)
+        self._add("action units", "emotion", names, values[rows][:, varied], rows)
 
     def add_identity(self, subjects: Sequence[str], folds: int) -> None:
         """Add the identity of the people with enough clips."""
