@@ -10,7 +10,7 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser
 
 from ifdd.command_line.documents import Setting
-from ifdd.command_line.options import REQUIRED, Command, wrong_value
+from ifdd.command_line.options import CONFIG, PRINT_CONFIG, REQUIRED, Command, wrong_value
 from ifdd.errors import InputError
 
 _ABOUT = re.compile(r"(?:--)?([\w.-]+)(?=:? )")
@@ -21,7 +21,9 @@ def explain(command: Command, settings: Sequence[Setting]) -> InputError:
     """Return the error that explains why the parser failed."""
     for setting in settings:
         option = command.by_name.get(setting.name)
-        if option is not None and not option.is_word_list and not _fits(option.annotation, setting.value):
+        if option is None or option.is_word_list or option.name in (CONFIG, PRINT_CONFIG):
+            continue
+        if not _fits(option.annotation, setting.value):
             return wrong_value(setting.written, setting.value, option)
     for option in command.options:
         if option.default is REQUIRED and option.name not in {setting.name for setting in settings}:
