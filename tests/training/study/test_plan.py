@@ -12,6 +12,7 @@ from ifdd.errors import InputError
 from ifdd.evaluation.sampling import SamplingConfig
 from ifdd.training.study.config import Cell, SetsConfig, plan_chains
 from ifdd.training.study.grid import plan_runs, read_recipe
+from ifdd.training.study.runner import watching
 from ifdd.training.study.sets import set_config
 from ifdd.training.study.study import study
 
@@ -31,6 +32,16 @@ def test_seeds_follow_each_other_within_a_variant_and_shares_within_a_seed() -> 
         ["full/visible_100/seed_5", "full/visible_25/seed_5"],
     ]
     assert [chain.variant for chain in chains] == ["full", "full", "other", "other"]
+
+
+def test_what_ends_the_runs_is_reported_whatever_the_last_look_meets() -> None:
+    def look() -> None:
+        raise InputError("a folder is damaged")
+
+    with pytest.raises(ZeroDivisionError), watching(look):
+        raise ZeroDivisionError
+    with pytest.raises(InputError, match="a folder is damaged"), watching(look):
+        pass
 
 
 @pytest.mark.parametrize(

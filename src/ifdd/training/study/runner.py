@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence, Set
-from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -138,6 +138,10 @@ def watching(look: Callable[[], object]) -> Iterator[None]:
     """Call a function every second from another thread, and once more at the end, also after an error."""
     stop = threading.Event()
 
+    def end() -> None:
+        stop.set()
+        thread.join()
+
     def watch() -> None:
         while not stop.wait(SECONDS_BETWEEN_LOOKS):
             try:
@@ -149,7 +153,10 @@ def watching(look: Callable[[], object]) -> Iterator[None]:
     thread.start()
     try:
         yield
-    finally:
-        stop.set()
-        thread.join()
-        look()
+    except BaseException:
+        end()
+        with suppress(InputError):  # the runs have ended for another reason, which must be the one that is reported
+            look()
+        raise
+    end()
+    look()
