@@ -18,7 +18,7 @@ from typing import Literal, NoReturn
 from ifdd.errors import InputError
 from ifdd.limits import limit_opencv
 from ifdd.names import printable
-from ifdd.signals import ending_signals, hang_up, restore_handlers
+from ifdd.signals import Ended, ending_signals, hang_up, restore_handlers
 
 COMMANDS = {
     "synth": ("ifdd.synth.command:synth", "generate SynthDFER, the built-in benchmark of computer-generated faces"),
@@ -117,23 +117,11 @@ STDOUT = 1
 """File descriptor of the standard output."""
 
 
-class Ended(KeyboardInterrupt):
-    """A signal other than Ctrl-C's ended the command: what is unfinished is cleaned up in the same way.
-
-    Args:
-        number: the signal.
-    """
-
-    def __init__(self, number: int) -> None:
-        super().__init__(f"ended by {signal.Signals(number).name}")
-        self.number = number
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run ``ifdd COMMAND ...``.
 
     The exit code is 0 on success, 2 for a mistake in the input, 130 if interrupted, 143 after SIGTERM, 129 after
-    SIGHUP, 141 if nobody reads the output.
+    SIGHUP, 138 after SIGUSR1 in a job of SLURM, 141 if nobody reads the output.
     """
     try:
         with _ended_by_signals():

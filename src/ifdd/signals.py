@@ -8,10 +8,29 @@ from contextlib import suppress
 from typing import Any
 
 
+class Ended(KeyboardInterrupt):
+    """A signal other than Ctrl-C's ended the command: what is unfinished is cleaned up in the same way.
+
+    Args:
+        number: the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"ended by {signal.Signals(number).name}")
+        self.number = number
+
+
 def ending_signals() -> tuple[signal.Signals, ...]:
-    """Return SIGINT, SIGTERM and, unless it is ignored as under nohup, SIGHUP."""
-    usual = (signal.SIGINT, signal.SIGTERM)
-    return usual if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (*usual, signal.SIGHUP)
+    """Return SIGINT, SIGTERM, SIGHUP unless it is ignored as under nohup, and SIGUSR1 in a job of SLURM.
+
+    SLURM sends SIGUSR1 some time before it ends a job that was submitted with ``--signal=USR1``.
+    """
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    if "SLURM_JOB_ID" in os.environ:
+        numbers.append(signal.SIGUSR1)
+    return tuple(numbers)
 
 
 def hang_up(number: int) -> None:

@@ -19,7 +19,7 @@ from ifdd.data.labels import LABEL_SETS
 from ifdd.data.manifest import dataset_hash, read_manifest, write_manifest
 from ifdd.evaluation.report import CHOSEN_ON_TEST
 from ifdd.training.crossval import processes as fold_processes
-from tests.helpers.processes import LIMIT_SECONDS, Leftovers, started
+from tests.helpers.processes import LIMIT_SECONDS, Leftovers, run, started
 
 pytestmark = pytest.mark.slow
 
@@ -185,6 +185,25 @@ def test_interrupted_parallel_folds_resume_to_the_same_result(
     document = crossval(recipe, out, "--folds", "1,2")
     expected = json.loads((done / "crossval.json").read_text())
     assert [fold["confusion"] for fold in document["folds"]] == [fold["confusion"] for fold in expected["folds"]]
+
+
+def test_processes_of_a_launcher_train_every_fold_together(recipe: Path, tmp_path: Path) -> None:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "ifdd"]
+    words = ["crossval", recipe, "--out", tmp_path / "out", "--folds", "1,2", "--run.devices", "2"]
+    shown = run([*launcher, *words], env={"OMP_NUM_THREADS": "1"}).stdout
+    assert [shown.count(f"fold {fold} -> ") for fold in (1, 2)] == [1, 1]
+    assert json.loads((tmp_path / "out" / "crossval.json").read_text())["missing"] == [3, 4, 5]
+    again = run([*launcher, *words], env={"OMP_NUM_THREADS": "1"}).stdout
+    assert [again.count(f"fold {fold} is already done") for fold in (1, 2)] == [1, 1]
+    done = run([*launcher, *words[:-2], "--gpus", "0,1"], env={"OMP_NUM_THREADS": "1"}, code=None)
+    assert done.stderr.count("--gpus assigns a GPU to each fold, but torchrun started processes") == 1
+
+
+def test_the_warning_of_slurm_reaches_folds_as_an_interruption_only() -> None:
+    with fold_processes._interruptible():
+        code = "import signal; print(signal.pthread_sigmask(signal.SIG_BLOCK, []) == {signal.SIGUSR1})"
+        assert run([sys.executable, "-c", code]).stdout == "True\n"
+    assert signal.SIGUSR1 not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 def test_a_second_interruption_kills_folds_that_do_not_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from ifdd.errors import InputError
 from ifdd.evaluation.sampling import SamplingConfig
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 from ifdd.training.engine.batches import Share
+from ifdd.training.engine.fitting import build_trainer
 from ifdd.training.engine.processes import is_first_process, placement
 from ifdd.training.engine.state import Position, ResumePoint
 from ifdd.training.engine.stopping import SaveState
@@ -49,9 +50,12 @@ main(sys.argv[1:])
 
 SRUN = """#!{python}
 import os, subprocess, sys
+command = [word for word in sys.argv[1:] if not word.startswith("--cpus-per-task=")]
 tasks = int(os.environ["SLURM_NTASKS_PER_NODE"])
 every = [
-    subprocess.Popen(sys.argv[1:], env=os.environ | {{"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)}})
+    subprocess.Popen(
+        command, env=os.environ | {{"SLURM_STEP_ID": "0", "SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)}}
+    )
     for rank in range(tasks)
 ]
 sys.exit(max(each.wait() for each in every))
@@ -140,6 +144,49 @@ def test_torchrun_says_how_many_processes_there_are(monkeypatch: pytest.MonkeyPa
     assert not is_first_process()
     with pytest.raises(InputError, match=r"torchrun started 2 processes on this machine, but run\.devices is 3"):
         placement(RunConfig(device="cpu", devices=3))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")
+    with pytest.raises(InputError, match=r"torchrun started 1 process on this machine, but run\.devices is 3"):
+        placement(RunConfig(device="cpu", devices=3))
+
+
+def in_slurm(monkeypatch: pytest.MonkeyPatch, **variables: int) -> None:
+    """Set what SLURM sets in a batch script and, with STEP_ID, in a task that srun has started."""
+    for name, value in ({"JOB_ID": 7, "NNODES": 1, "NODEID": 0, "PROCID": 0, "LOCALID": 0} | variables).items():
+        monkeypatch.setenv(f"SLURM_{name}", str(value))
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"NTASKS": 1},
+        {"NTASKS": 4, "NTASKS_PER_NODE": 4},
+        {"NTASKS": 8, "NTASKS_PER_NODE": 4, "NNODES": 2},
+        {"NTASKS": 4},
+        {"STEP_ID": 0, "NTASKS": 1, "NTASKS_PER_NODE": 4},
+    ],
+)
+def test_a_batch_script_and_a_step_of_one_task_are_one_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, int]
+) -> None:
+    in_slurm(monkeypatch, **variables)
+    assert placement(RunConfig(device="cpu")) == ("cpu", 1, 1, 1)
+    assert placement(RunConfig(device="cpu", devices=2)) == ("cpu", 2, 1, 2)
+    trainer = build_trainer(tmp_path, OptimizationConfig(), RunConfig(device="cpu", devices=2), 1, ())
+    assert trainer.world_size == 2
+
+
+def test_srun_says_how_many_processes_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_slurm(monkeypatch, STEP_ID=0, NTASKS=4, NTASKS_PER_NODE=2, NNODES=2, PROCID=3)
+    assert placement(RunConfig(device="cpu")) == ("cpu", 2, 2, 4)
+    assert not is_first_process()
+    in_slurm(monkeypatch, STEP_ID=1, NTASKS=2, NTASKS_PER_NODE=4)
+    with pytest.raises(
+        InputError, match=r"started 2 processes on 1 machine, but --ntasks-per-node is 4; give srun the"
+    ):
+        placement(RunConfig(device="cpu"))
+    monkeypatch.delenv("SLURM_NTASKS_PER_NODE")
+    with pytest.raises(InputError, match="give --nodes and --ntasks-per-node instead"):
+        placement(RunConfig(device="cpu"))
 
 
 def test_the_template_for_slurm_runs(recipe: Path, tmp_path: Path) -> None:
@@ -160,6 +207,7 @@ def test_the_template_for_slurm_runs(recipe: Path, tmp_path: Path) -> None:
     assert str(recipe) in job
     (tmp_path / "job.sh").write_text(job)
     slurm = {"JOB_ID": random.randrange(1000, 9999), "NTASKS": 2, "NTASKS_PER_NODE": 2, "NNODES": 1, "NODEID": 0}
+    slurm |= {"CPUS_PER_TASK": 9}
     env = {f"SLURM_{name}": str(value) for name, value in slurm.items()}
     done = run(["bash", tmp_path / "job.sh"], env=env | {"PATH": f"{programs}:{os.environ['PATH']}"})
     assert done.stdout.count("training on 24 clips") == done.stdout.count("best WAR on") == 1

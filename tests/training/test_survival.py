@@ -1,5 +1,6 @@
 """Trainings that are ended in the middle, and go on as if they had not been."""
 
+import importlib
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ import yaml
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
-from ifdd.__main__ import main
+from ifdd.__main__ import load, main
 from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
 from ifdd.files import PARTIAL, file_sha256
@@ -241,6 +242,24 @@ def test_a_job_of_slurm_goes_back_into_the_queue(
     (programs / "scontrol").write_text("#!/bin/sh\necho no such job >&2; exit 1\n")
     assert end_by(signal.SIGUSR1, monkeypatch, [*words, "--resume"], epoch=1, batch=0) == 128 + signal.SIGUSR1
     assert "scontrol requeue 42 failed (no such job)" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["train", "crossval"])
+def test_a_job_of_slurm_goes_back_into_the_queue_before_a_training_begins(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], command: str
+) -> None:
+    (tmp_path / "scontrol").write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n')
+    (tmp_path / "scontrol").chmod(0o755)
+    monkeypatch.setenv("SLURM_JOB_ID", "42")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    module = importlib.import_module(load(command).__module__)
+    monkeypatch.setattr(module, "describe_dataset", lambda *_, **__: signal.raise_signal(signal.SIGUSR1))
+    with pytest.raises(SystemExit) as stop:
+        main([command, str(recipe), "--out", str(tmp_path / "run")])
+    assert stop.value.code == 128 + signal.SIGUSR1
+    assert (tmp_path / "asked").read_text() == "requeue 42\n"
+    assert "SIGUSR1: job 42 is in the queue again" in capfd.readouterr().err
+    assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
 
 
 @pytest.mark.slow

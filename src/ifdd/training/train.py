@@ -1,13 +1,11 @@
 """``ifdd train``: train a model from a recipe."""
 
 import logging
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch import seed_everything
 
 from ifdd.console import console
@@ -36,9 +34,9 @@ from ifdd.training.engine.divergence import StopIfDiverged
 from ifdd.training.engine.fitting import build_trainer, fit
 from ifdd.training.engine.log import EpochLog
 from ifdd.training.engine.network import prepare_network
-from ifdd.training.engine.processes import is_first_process, placement, process_rank
+from ifdd.training.engine.processes import is_first_process, placement, process_rank, reported_once
 from ifdd.training.engine.state import clear_unfinished, has_state, resume_point
-from ifdd.training.engine.stopping import SaveState
+from ifdd.training.engine.stopping import SaveState, requeued
 from ifdd.training.engine.unreadable import KeepUnreadable
 from ifdd.training.module import ClipClassifier
 from ifdd.training.recipe import EPOCHS, Recipe
@@ -54,6 +52,8 @@ from ifdd.training.resuming import (
 from ifdd.training.start import build_network, check_start, resumed_start, selection_note, start_line
 
 
+@requeued()
+@reported_once()
 def train(
     *,
     data: DataConfig,
@@ -88,12 +88,7 @@ def train(
         console.print(
             f"nothing to resume in {out}: training from the beginning", highlight=False, markup=False, soft_wrap=True
         )
-    try:
-        train_recipe(recipe, Manifest.read(data.manifest), out, resume)
-    except InputError:
-        if is_first_process() or torch.distributed.is_initialized():
-            raise
-        sys.exit(2)  # a mistake that every process meets before the training begins; the first one reports it
+    train_recipe(recipe, Manifest.read(data.manifest), out, resume)
 
 
 def train_recipe(

@@ -22,11 +22,14 @@ from ifdd.records import CrossvalRecord, TrainingRecord
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 from ifdd.training.crossval.folds import Fold, begun_classes, expected_folds, finished, folds_of, run_fold
 from ifdd.training.crossval.processes import run_apart
-from ifdd.training.engine.processes import is_first_process, placement
+from ifdd.training.engine.processes import is_first_process, launched, placement, reported_once
 from ifdd.training.engine.state import has_state
+from ifdd.training.engine.stopping import requeued
 from ifdd.training.recipe import RECIPE_FILE, Recipe
 
 
+@requeued()
+@reported_once()
 def crossval(
     *,
     data: DataConfig,
@@ -79,13 +82,13 @@ def crossval(
     done = {fold.number: result for fold in every if (result := finished(fold, found)) is not None}
     todo = [fold for fold in every if fold.number in wanted and fold.number not in done]
     for number in sorted(set(wanted) & set(done)):
-        console.print(f"fold {number or 'all'} is already done: {_scores(done[number])}", highlight=False)
-    # data-parallel training starts its processes by repeating the command, which must therefore run a single fold
-    apart = bool(gpus) or (run.devices > 1 and len(todo) > 1)
+        _say(f"fold {number or 'all'} is already done: {_scores(done[number])}")
+    # without a launcher, a data-parallel training repeats the command for its other processes: one fold at a time
+    apart = bool(gpus) or (launched()[2] is None and run.devices > 1 and len(todo) > 1)
     with closing(run_apart(todo, slots) if apart else _run_here(todo, manifest, classes)) as runs:
         for fold in runs:
             done[fold.number] = read_fold(fold.number, fold.evaluation)
-            console.print(f"fold {fold.number or 'all'}: {_scores(done[fold.number])}", highlight=False)
+            _say(f"fold {fold.number or 'all'}: {_scores(done[fold.number])}")
             write_crossval(out, cross_validation(list(done.values()), expected))
     if not is_first_process():
         return
@@ -105,6 +108,12 @@ def _check_options(recipe: Recipe, gpus: str) -> None:
     if gpus and recipe.run.devices > 1:
         raise InputError(
             f"--gpus assigns one GPU to each fold, but run.devices is {recipe.run.devices}; use one of the two"
+        )
+    launcher = launched()[2]
+    if gpus and launcher is not None:
+        raise InputError(
+            f"--gpus assigns a GPU to each fold, but {launcher} started processes that train every fold together; use "
+            "one of the two"
         )
     if gpus and (":" in recipe.run.device or recipe.run.device == "mps"):
         raise InputError(
@@ -171,13 +180,19 @@ def _run_here(folds: Iterable[Fold], manifest: Manifest, classes: Sequence[str] 
         InputError: a fold failed; the others, which have the same recipe, are not run.
     """
     for fold in folds:
-        console.print(f"fold {fold.number or 'all'} -> {fold.folder}", highlight=False)
+        _say(f"fold {fold.number or 'all'} -> {fold.folder}")
         try:
             run_fold(fold, manifest, classes)
         except InputError as error:
             raise InputError(f"fold {fold.number or 'all'}: {error}; finished folds are kept") from error
         if is_first_process():
             yield fold
+
+
+def _say(line: str) -> None:
+    """Print a line, in the first of several processes."""
+    if is_first_process():
+        console.print(line, highlight=False)
 
 
 def _scores(result: FoldResult) -> str:

@@ -15,7 +15,11 @@ from ifdd.training.crossval.folds import Fold
 from ifdd.training.recipe import RECIPE_FILE
 
 LOG_FILE = "log.txt"
+"""Output of a fold's process, in the folder of the fold."""
+
 POLL_SECONDS = 0.2
+"""Time between two looks at the running folds."""
+
 STOP_SECONDS = 600.0
 """Time that interrupted folds have to stop before they are killed; far longer than a busy machine needs."""
 
@@ -109,9 +113,15 @@ def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let child processes receive interruptions, even if this process runs in the background and ignores them."""
+    """Let child processes receive interruptions, even if this process runs in the background and ignores them.
+
+    SIGUSR1, which SLURM sends to all processes of a job, is blocked in them: this process interrupts them, and puts the
+    job into the queue again once they have stopped.
+    """
+    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)

@@ -20,7 +20,7 @@ from ifdd.errors import InputError
 from ifdd.training.clips import ClipDataModule
 from ifdd.training.config import OptimizationConfig, RunConfig
 from ifdd.training.engine.averaging import AveragedWeights
-from ifdd.training.engine.processes import cluster, is_first_process, placement, under_slurm
+from ifdd.training.engine.processes import cluster, is_first_process, placement
 from ifdd.training.engine.state import WholeCheckpointIO
 from ifdd.training.engine.stopping import SaveState, Stopped, requeue
 from ifdd.training.module import ClipClassifier
@@ -31,7 +31,6 @@ NOISE = (
     ".*treespec.*is deprecated.*",  # Lightning's use of torch
     ".*persistent_workers.*",
     ".*dataloader is not resumable.*",  # the data module skips what is done
-    ".*srun.*command is available.*",  # one process needs no srun
 )
 """Warnings of the engine that are irrelevant to users."""
 
@@ -139,7 +138,7 @@ def _stop(stop: Stopped) -> NoReturn:
     """End this process after a signal; the first one says so for all."""
     if not is_first_process():
         sys.exit(0)
-    queued = requeue() if under_slurm() and stop.number == signal.SIGUSR1 else ""
+    queued = f"; {requeue()}" if stop.number == signal.SIGUSR1 else ""
     error_console.print(f"{stop}; add --resume to go on{queued}", highlight=False, soft_wrap=True)
     if stop.number == signal.SIGINT:
         raise KeyboardInterrupt from None

@@ -1,14 +1,18 @@
 """The processes of a training: one, those that Lightning starts, or those of torchrun and SLURM."""
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
-from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments import ClusterEnvironment, LightningEnvironment, SLURMEnvironment
 from lightning.pytorch import Trainer
 
 from ifdd.errors import InputError
 from ifdd.model import choose_device
+from ifdd.names import counted
 from ifdd.training.config import RunConfig
 
 
@@ -35,6 +39,17 @@ def is_first_process() -> bool:
     return process_rank() == 0
 
 
+@contextmanager
+def reported_once() -> Iterator[None]:
+    """Let only the first process report a mistake that every process meets before the training begins."""
+    try:
+        yield
+    except InputError:
+        if is_first_process() or torch.distributed.is_initialized():
+            raise
+        sys.exit(2)
+
+
 def placement(run: RunConfig) -> Processes:
     """Return accelerator, devices and processes of a training.
 
@@ -46,8 +61,9 @@ def placement(run: RunConfig) -> Processes:
     local, count, launcher = launched()
     devices = run.devices if launcher is None else local
     if launcher is not None and run.devices not in (1, local):
+        started = "1 process" if local == 1 else f"{local} processes"
         raise InputError(
-            f"{launcher} started {local} processes on this machine, but run.devices is {run.devices}; leave it out"
+            f"{launcher} started {started} on this machine, but run.devices is {run.devices}; leave it out"
         )
     if number and devices > 1:
         raise InputError(
@@ -62,16 +78,22 @@ def launched() -> tuple[int, int, str | None]:
     """Return the processes of this machine and of all machines, and what has started them; (1, 1, None) if nothing.
 
     Raises:
-        InputError: SLURM's variables do not say it.
+        InputError: SLURM's variables do not say it, or contradict each other.
     """
     if under_torchrun():
         count = int(os.environ["WORLD_SIZE"])
         return int(os.environ.get("LOCAL_WORLD_SIZE", count)), count, "torchrun"
     if under_slurm():
         count, nodes = (int(os.environ.get(name, "1")) for name in ("SLURM_NTASKS", "SLURM_NNODES"))
-        if count > 1 and "SLURM_NTASKS_PER_NODE" not in os.environ:
+        if "SLURM_NTASKS_PER_NODE" not in os.environ:
             raise InputError(f"the SLURM job has --ntasks={count}; give --nodes and --ntasks-per-node instead")
-        return int(os.environ.get("SLURM_NTASKS_PER_NODE", count // nodes)), count, "srun"
+        local = int(os.environ["SLURM_NTASKS_PER_NODE"])
+        if count != local * nodes:  # a step of fewer tasks than the job's
+            raise InputError(
+                f"srun started {count} processes on {counted(nodes, 'machine')}, but --ntasks-per-node is {local}; "
+                "give srun the right --ntasks-per-node"
+            )
+        return local, count, "srun"
     return 1, 1, None
 
 
@@ -81,13 +103,21 @@ def under_torchrun() -> bool:
 
 
 def under_slurm() -> bool:
-    """Whether srun or a SLURM job that is not interactive has started this process."""
-    return "SLURM_NTASKS" in os.environ and os.environ.get("SLURM_JOB_NAME") not in ("bash", "interactive")
+    """Whether srun has started this process as one of several.
+
+    A batch script has the number of the job's tasks, too, but it is a single process, and in no step of the job.
+    """
+    return "SLURM_STEP_ID" in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1
 
 
-def cluster() -> list[SLURMEnvironment]:
-    """Return the plugins for the cluster: SLURM without Lightning's signals, which ``stopping`` replaces."""
-    return [SLURMEnvironment(auto_requeue=False)] if under_slurm() and not under_torchrun() else []
+def cluster() -> list[ClusterEnvironment]:
+    """Return the plugins that tell the engine what has started the processes; it finds torchrun by itself.
+
+    It would take any SLURM job for srun. Its SLURM has no signals, which ``stopping`` replaces.
+    """
+    if under_torchrun():
+        return []
+    return [SLURMEnvironment(auto_requeue=False) if under_slurm() else LightningEnvironment()]
 
 
 def agree(trainer: Trainer, *numbers: int) -> list[int]:

@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
@@ -12,8 +13,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from ifdd.console import error_console
-from ifdd.signals import ending_signals, hang_up, restore_handlers
-from ifdd.training.engine.processes import agree, is_first_process, under_slurm
+from ifdd.signals import Ended, ending_signals, hang_up, restore_handlers
+from ifdd.training.engine.processes import agree, is_first_process
 from ifdd.training.engine.state import POSITION, RESUME_FILE, Position
 
 MINUTES_BEFORE_SCORING = 1.0
@@ -32,12 +33,6 @@ class Stopped(BaseException):
     def __init__(self, number: int, where: str) -> None:
         super().__init__(f"{signal.Signals(number).name}: the training stops {where}")
         self.number = number
-
-
-def stop_signals() -> tuple[signal.Signals, ...]:
-    """Return the signals that end a training; under SLURM, SIGUSR1 is one of them."""
-    usual = ending_signals()
-    return (*usual, signal.SIGUSR1) if under_slurm() else usual
 
 
 class SaveState(Checkpoint):
@@ -67,7 +62,7 @@ class SaveState(Checkpoint):
         """Replace the signal handlers; those of the engine lose the unfinished epoch."""
         self._saved = monotonic()
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in stop_signals()}
+            self._before = {number: signal.signal(number, self._note) for number in ending_signals()}
         # the engine would exchange its own note of a signal at every step, and a GPU would wait for it
         trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
 
@@ -170,17 +165,26 @@ class SaveState(Checkpoint):
         self._before = {}
 
 
+@contextmanager
+def requeued() -> Iterator[None]:
+    """Put this job of SLURM into the queue again if SIGUSR1 comes while no training runs, which would do it itself."""
+    try:
+        yield
+    except Ended as ended:
+        if ended.number == signal.SIGUSR1 and is_first_process():
+            error_console.print(f"{signal.SIGUSR1.name}: {requeue()}", highlight=False, soft_wrap=True)
+        raise
+
+
 def requeue() -> str:
-    """Put this job of SLURM into the queue again, if it is one; return what happened, for a message."""
-    job, array = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_ARRAY_JOB_ID")
+    """Put this job of SLURM into the queue again; return what happened, for a message."""
+    job, array = os.environ["SLURM_JOB_ID"], os.environ.get("SLURM_ARRAY_JOB_ID")
     if array is not None:
         job = f"{array}_{os.environ.get('SLURM_ARRAY_TASK_ID', '')}"
-    if job is None:
-        return ""
     try:
         done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return f"; scontrol requeue {job} failed ({error})"
+        return f"scontrol requeue {job} failed ({error})"
     if done.returncode:
-        return f"; scontrol requeue {job} failed ({done.stderr.strip() or f'exit code {done.returncode}'})"
-    return f"; job {job} is in the queue again"
+        return f"scontrol requeue {job} failed ({done.stderr.strip() or f'exit code {done.returncode}'})"
+    return f"job {job} is in the queue again"
