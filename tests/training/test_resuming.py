@@ -2,17 +2,20 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import pytest
+import yaml
 
 from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
 from ifdd.evaluation.sampling import SamplingConfig
 from ifdd.records import BestEpoch, DatasetRecord, PreparedRecord, SubsetScores, TrainingClips, TrainingRecord
+from ifdd.training import resuming
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 from ifdd.training.crossval.folds import Fold, begun_classes
-from ifdd.training.recipe import Recipe
-from ifdd.training.resuming import known_training
+from ifdd.training.recipe import RECIPE_FILE, Recipe
+from ifdd.training.resuming import RUNNING, known_training, only_run
 
 RECIPE = Recipe(
     DataConfig(Path("manifest.csv")),
@@ -54,6 +57,44 @@ def test_a_run_goes_on_whatever_an_earlier_version_called_its_dataset(
 def test_a_run_does_not_go_on_with_other_clips_or_frames(tmp_path: Path, before: DatasetRecord, message: str) -> None:
     with pytest.raises(InputError, match=message):
         resumed(tmp_path, before)
+
+
+def test_a_recipe_of_ifdd_is_replaced_and_one_of_a_person_is_not(tmp_path: Path) -> None:
+    file = tmp_path / RECIPE_FILE
+    RECIPE.write(tmp_path)
+    assert known_training(RECIPE, tmp_path, NOW) is None
+    plain = RECIPE.plain()
+    del plain["mixup"], plain["evaluation"], plain["data"]["cache"]  # as earlier versions wrote it
+    file.write_text(yaml.safe_dump(plain))
+    assert known_training(RECIPE, tmp_path, NOW) is None
+    for own in (
+        file.read_text() + "# smaller steps diverge less\n",
+        yaml.safe_dump(RECIPE.plain() | {"out": "exp"}, sort_keys=False),
+        "data: {manifest: manifest.csv}\n",
+        "data:\n  manifest: manifest.csv\n",
+        "- 1\n",
+        "data: [",
+    ):
+        file.write_text(own)
+        with pytest.raises(InputError, match=r"recipe\.yaml was not written by ifdd and would be replaced; move it"):
+            known_training(RECIPE, tmp_path, NOW)
+        assert file.read_text() == own
+
+
+def test_a_lock_that_its_holder_removes_meanwhile_is_taken_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = resuming._lock
+
+    def late(file: IO[str], out: Path) -> None:
+        monkeypatch.undo()
+        (tmp_path / RUNNING).unlink()
+        usual(file, out)
+
+    monkeypatch.setattr(resuming, "_lock", late)
+    with only_run(tmp_path):
+        assert (tmp_path / RUNNING).exists()
+    assert not list(tmp_path.iterdir())
 
 
 def test_folds_share_the_classes_of_those_that_are_begun(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from ifdd.errors import InputError
 from ifdd.files import PARTIAL, file_sha256
 from ifdd.model import load_checkpoint
 from ifdd.records import TrainingRecord
+from ifdd.training import train as training
 from ifdd.training.engine.state import PREVIOUS_FILE, RESUME_FILE, resume_point
 from ifdd.training.module import ClipClassifier
 from ifdd.training.start import resumed_start
@@ -260,6 +261,17 @@ def test_a_job_of_slurm_goes_back_into_the_queue_before_a_training_begins(
     assert (tmp_path / "asked").read_text() == "requeue 42\n"
     assert "SIGUSR1: job 42 is in the queue again" in capfd.readouterr().err
     assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
+
+
+def test_a_run_that_another_one_has_finished_meanwhile_is_kept(
+    recipe: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    monkeypatch.setattr(training, "check_order", lambda *_: shutil.copytree(whole, out))  # before this one locks it
+    assert "already holds a training run" in refusal(capfd, "train", recipe, "--out", out)
+    shutil.rmtree(out)
+    assert f"another training has changed {out} just now" in refusal(capfd, "train", recipe, "--out", out, "--resume")
+    is_the_same(out, whole)
 
 
 @pytest.mark.slow

@@ -20,6 +20,9 @@ EPOCHS = "optimization.epochs"
 
 WEIGHTS = "model.weights"
 
+FIRST_GROUPS = {"data", "model", "optimization", "augmentation", "run"}
+"""Groups that ``recipe.yaml`` has had since the first version of ifdd."""
+
 MAY_CHANGE_ON_RESUME = (
     "data.manifest",
     "data.workers",
@@ -110,6 +113,29 @@ class Recipe:
         if _are_one_file(*changes.get(WEIGHTS, (None, None))):
             del changes[WEIGHTS]
         return changes
+
+
+def refuse_foreign_recipe(folder: Path) -> None:
+    """Check that a new run replaces no ``recipe.yaml`` that a person wrote.
+
+    What ifdd has written, also an earlier version, is every group of a recipe in the form in which YAML is dumped, and
+    nothing else.
+
+    Raises:
+        InputError: the folder has such a file.
+    """
+    file = folder / RECIPE_FILE
+    if not file.exists():
+        return
+    try:
+        text = file.read_text(encoding="utf-8")
+        stored = yaml.safe_load(text)
+        groups = {each.name for each in fields(Recipe)}
+        if groups >= set(stored) >= FIRST_GROUPS and yaml.safe_dump(stored, sort_keys=False) == text:
+            return
+    except (OSError, TypeError, ValueError, RecursionError, yaml.YAMLError):
+        pass
+    raise InputError(f"{file} was not written by ifdd and would be replaced; move it, or choose another --out")
 
 
 def _are_one_file(one: object, other: object) -> bool:

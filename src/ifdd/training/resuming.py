@@ -1,9 +1,11 @@
 """What an interrupted or finished run leaves for ``--resume``, and what must be the same to resume it."""
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from ifdd.errors import InputError
 from ifdd.files import make_folder
@@ -12,7 +14,7 @@ from ifdd.records import CrossvalRecord, DatasetRecord, PreparedRecord, Training
 from ifdd.training.engine.batches import Share
 from ifdd.training.engine.processes import is_first_process
 from ifdd.training.engine.state import RESUME_FILE, ResumePoint, has_state
-from ifdd.training.recipe import Recipe
+from ifdd.training.recipe import Recipe, refuse_foreign_recipe
 
 RUNNING = ".running"
 """File that a running training locks."""
@@ -40,13 +42,14 @@ def known_training(recipe: Recipe, out: Path, dataset: DatasetRecord, resume: bo
         resume: whether the user asked to resume.
 
     Raises:
-        InputError: the run may not be resumed.
+        InputError: the run may not be resumed, or the folder has a recipe that ifdd did not write.
     """
     other = next(iter((*out.glob(CrossvalRecord.FILE), *out.glob("fold_[0-9]*"))), None)
     if other is not None:
         raise InputError(f"{out} holds a cross-validation ({other.name}); choose another --out")
     known = read_training(out)
     if not (has_state(out) or (known is not None and known.state == "done")):
+        refuse_foreign_recipe(out)
         return None
     if not resume:
         raise InputError(f"{out} already holds a training run; add --resume to resume it, or choose another --out")
@@ -73,17 +76,48 @@ def only_run(out: Path) -> Iterator[None]:
         return
     make_folder(out)
     lock = out / RUNNING
-    with lock.open("a") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock, no worker inherits it
-        except (BlockingIOError, PermissionError) as error:
-            raise InputError(f"another training is running in {out}; wait for it, or choose another --out") from error
-        except OSError:  # some network disks lock nothing
-            pass
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+    while True:
+        with lock.open("a") as file:
+            _lock(file, out)
+            if not _is_at(lock, file):  # the training that held it has ended meanwhile and removed it
+                continue
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
+            return
+
+
+def _lock(file: IO[str], out: Path) -> None:
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock, no worker inherits it
+    except (BlockingIOError, PermissionError) as error:
+        raise InputError(f"another training is running in {out}; wait for it, or choose another --out") from error
+    except OSError:  # some network disks lock nothing
+        pass
+
+
+def _is_at(path: Path, file: IO[str]) -> bool:
+    """Whether an open file is the one at a path."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def check_unchanged(known: TrainingRecord | None, now: TrainingRecord | None, out: Path) -> None:
+    """Check that no other training wrote to a folder between reading it and keeping others out.
+
+    Args:
+        known: result of ``known_training`` before.
+        now: its result within ``only_run``.
+        out: folder of the run.
+
+    Raises:
+        InputError: another one did.
+    """
+    if now != known:
+        raise InputError(f"another training has changed {out} just now; give the command again")
 
 
 def is_finished(training: TrainingRecord, recipe: Recipe) -> bool:

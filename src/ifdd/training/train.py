@@ -42,6 +42,7 @@ from ifdd.training.module import ClipClassifier
 from ifdd.training.recipe import EPOCHS, Recipe
 from ifdd.training.resuming import (
     check_order,
+    check_unchanged,
     divide_steps,
     extended_after,
     is_finished,
@@ -182,6 +183,7 @@ def train_recipe(
         progress = TrainingFile(out, begun)
         clips.unreadable.changed = lambda: progress.update(unreadable=clips.unreadable.plain or None)
         if is_first_process():
+            check_unchanged(known, known_training(recipe, out, dataset, resume), out)
             clear_unfinished(out)
             if point is None:
                 recipe.write(out)

@@ -25,7 +25,7 @@ from ifdd.training.crossval.processes import run_apart
 from ifdd.training.engine.processes import is_first_process, launched, placement, reported_once
 from ifdd.training.engine.state import has_state
 from ifdd.training.engine.stopping import requeued
-from ifdd.training.recipe import RECIPE_FILE, Recipe
+from ifdd.training.recipe import RECIPE_FILE, Recipe, refuse_foreign_recipe
 
 
 @requeued()
@@ -164,6 +164,8 @@ def _claim(out: Path, recipe: Recipe) -> None:
     begun = any(has_state(fold) or (fold / TrainingRecord.FILE).exists() for fold in out.glob("fold_[0-9]*"))
     if (out / RECIPE_FILE).exists() and (begun or (out / CrossvalRecord.FILE).exists()):
         recipe.check_same(out)
+    else:
+        refuse_foreign_recipe(out)
     if is_first_process():
         recipe.write(out)
 
