@@ -174,6 +174,7 @@ def test_a_run_is_not_resumed_with_other_batches(
             "data.classes is 'affectnet'; use one of dfew, ferv39k, mafw, cremad, ravdess, mafw_compound",
         ),
         (["--optimization.epochs", "0"], "optimization.epochs is 0; it must be at least 1"),
+        (["--data.fold", "0"], "data.fold is 0; it must be at least 1"),
         (["--optimization.epochs", "many"], "optimization.epochs"),
         (["--speed", "11"], "--speed"),
         (["--run.seed", "-1"], "run.seed is -1; it must be at least 0"),
@@ -248,6 +249,10 @@ def test_several_folds_at_once_are_refused(
     words = ["--data.manifest", tmp_path / "manifest.csv"]
     said = refusal(capfd, "train", recipe, "--out", tmp_path / "run", *words)
     assert "which share clips; choose one with --data.fold" in said
+    without = [row.replace(",train,2,", ",validation,2,") for row in folds]
+    (tmp_path / "manifest.csv").write_text("\n".join([rows[0], *without]) + "\n")
+    said = refusal(capfd, "train", recipe, "--out", tmp_path / "run", *words, "--data.fold", "2")
+    assert "has no train clips in fold 2; choose a data.fold that has them: 1" in said
 
 
 def test_two_trainings_do_not_share_a_folder(recipe: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -135,14 +135,14 @@ class ClipDataModule(LightningDataModule):
             )
         self.fold = folds[0] or None
         """Number of the fold; None if the manifest has none."""
-        train = _of_subset(samples, "train", config)
+        train = _of_subset(samples, "train", config, manifest)
         validation = [sample for sample in samples if sample.subset == "validation"]
         self.unused = 0
         """Number of validation clips that are not used."""
         self.held_out: str | None = None
         """Hash of the ids of the clips held out of the training subset; None if none are."""
         if selection == "test":
-            self.unused, validation = len(validation), _of_subset(samples, "test", config)
+            self.unused, validation = len(validation), _of_subset(samples, "test", config, manifest)
         elif not validation:
             train, validation = hold_out(train, config.validation_fraction, seed)
             self.held_out = recipe_hash(sorted(sample.clip_id for sample in validation))
@@ -284,12 +284,17 @@ class ClipDataModule(LightningDataModule):
         )
 
 
-def _of_subset(samples: Sequence[Sample], subset: str, config: DataConfig) -> list[Sample]:
+def _of_subset(samples: Sequence[Sample], subset: str, config: DataConfig, manifest: Manifest) -> list[Sample]:
     chosen = [sample for sample in samples if sample.subset == subset]
     if not chosen:
-        fold = "" if config.fold is None else f" in fold {config.fold}"
+        folds = sorted({sample.fold for sample in manifest.samples if sample.subset == subset})
+        if folds:
+            raise InputError(
+                f"{config.manifest} has no {subset} clips in fold {config.fold}; choose a data.fold that has them: "
+                f"{', '.join(map(str, folds))}"
+            )
         raise InputError(
-            f"{config.manifest} has no {subset} clips{fold}; give a manifest that has them: of your own clips, in "
+            f"{config.manifest} has no {subset} clips; give a manifest that has them: of your own clips, in "
             f"folders {subset}/happy, {subset}/sad, ... or with a column subset"
         )
     return chosen

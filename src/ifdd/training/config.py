@@ -103,6 +103,7 @@ class DataConfig:
     def __post_init__(self) -> None:
         """Check the ranges."""
         object.__setattr__(self, "classes", _checked_classes(self.classes))
+        check_range("data.fold", self.fold, at_least=1)
         check_range("data.fps", self.fps, above=0, below=math.inf)
         check_range("data.stride", self.stride, at_least=1)
         check_range("data.validation_fraction", self.validation_fraction, above=0, at_most=0.5)
