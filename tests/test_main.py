@@ -623,6 +623,12 @@ def test_a_closed_terminal_leaves_nothing_unfinished(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob(".partial-*"))
 
 
+def test_windows_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(SystemExit, match=r"^ifdd: Windows is not supported; use Linux, such as"):
+        main(["--help"])
+
+
 def test_a_signal_that_is_ignored_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:

@@ -123,6 +123,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     The exit code is 0 on success, 2 for a mistake in the input, 130 if interrupted, 143 after SIGTERM, 129 after
     SIGHUP, 138 after SIGUSR1 in a job of SLURM, 141 if nobody reads the output.
     """
+    if sys.platform == "win32":
+        sys.exit("ifdd: Windows is not supported; use Linux, such as in the Windows Subsystem for Linux (WSL)")
     try:
         with _ended_by_signals():
             _run(arguments)

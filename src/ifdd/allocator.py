@@ -17,7 +17,7 @@ def keep_freed_memory() -> bool:
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):  # not glibc; Windows
+    except (AttributeError, OSError, TypeError):  # not glibc
         return False
     settings = ((_TRIM_THRESHOLD, _MOST), (_TOP_PAD, _PAD), (_MAPPINGS, 0))
     accepted = [mallopt(parameter, value) for parameter, value in settings]

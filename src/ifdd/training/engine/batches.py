@@ -137,8 +137,8 @@ def _collate(items: Sequence[tuple[Any, ...]]) -> tuple[list[Tensor], list[tuple
 
 def _ignore_interruptions(_: int) -> None:
     """Leave signals that go to all processes to the first one, which stops the others once its step is done."""
-    for name in {"SIGINT", "SIGHUP", "SIGUSR1"} & {each.name for each in signal.Signals}:  # Windows has only the first
-        signal.signal(signal.Signals[name], signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
 
 
 class ClipLoader(DataLoader[Any]):
