@@ -40,7 +40,7 @@ def test_the_interval_over_seeds_is_that_of_scipy() -> None:
     found = mean_over_seeds(scores)
     expected = stats.t.interval(0.95, 3, loc=np.mean(scores), scale=stats.sem(scores))
     assert found.interval is not None
-    assert list(found.interval or ()) == pytest.approx(list(expected))
+    assert list(found.interval) == pytest.approx(list(expected))
     assert found.deviation == pytest.approx(np.std(scores, ddof=1))
 
 
