@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 
 from ifdd.__main__ import main
+from ifdd.inference import Recognition
 from ifdd.inference.batch.jobs import find_videos
 from ifdd.inference.batch.ledger import Ledger
 from ifdd.remote.storage import fetch, is_stored, stored_files, stored_stamp
 from ifdd.video import SourceOptions, open_video
 from tests.helpers.faces import disc_frames
 from tests.helpers.processes import run
+from tests.helpers.results import make_model, make_video
 from tests.helpers.videos import write_video
 
 SECRET = "hush-hush-secret"
@@ -146,6 +148,15 @@ def test_a_stored_video_is_annotated(store: Any, checkpoint: Path, tmp_path: Pat
     main(["recognize", "memory://lab/in/b.mkv", "--out", str(tmp_path / "out"), *words])
     assert len(list(open_video(tmp_path / "out" / "b.mp4"))) == 20
     assert copies(tmp_path) == []
+
+
+def test_a_stored_video_that_can_no_longer_be_annotated_is_named_by_its_address(store: Any, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    recognition = Recognition(make_video("memory://lab/in/b.mkv", 0.8, 20), make_model(("happy", "sad")), ())
+    store.pipe("/lab/in/b.mkv", b"nothing")
+    with pytest.raises(ValueError, match=r"cannot read the video memory://lab/in/b.mkv") as error:
+        recognition.write(tmp_path / "b.mp4")
+    assert str(tmp_path / "copies") not in str(error.value)
 
 
 def test_results_cannot_be_written_to_a_storage(capsys: pytest.CaptureFixture[str]) -> None:

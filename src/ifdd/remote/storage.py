@@ -99,6 +99,19 @@ def fetch(address: str) -> Path:
     return copy
 
 
+@contextmanager
+def named_by_address(copy: Path, address: str) -> Iterator[None]:
+    """Name the file in the storage, not its copy, in errors.
+
+    Raises:
+        InputError: one was raised.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(str(error).replace(str(copy), hide_password(address))) from error
+
+
 def _open(address: str) -> tuple[Any, str]:
     """Return the storage of an address and the path in it.
 

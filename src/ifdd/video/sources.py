@@ -10,7 +10,6 @@ import shutil
 import sys
 import weakref
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import cast
 from ifdd.errors import InputError, check_range
 from ifdd.files import expand
 from ifdd.remote.addresses import ADDRESS, hide_password, is_address
-from ifdd.remote.storage import fetch, is_stored
+from ifdd.remote.storage import fetch, is_stored, named_by_address
 from ifdd.video.decoding.cameras import CameraReader, Capture, open_camera
 from ifdd.video.decoding.containers import ContainerReader
 from ifdd.video.decoding.damage import gap_notices
@@ -232,7 +231,7 @@ class StoredSource(VideoSource):
         self._delete_copy = weakref.finalize(self, shutil.rmtree, copy.parent, ignore_errors=True)  # at exit, too
         name = hide_password(address)
         try:
-            with _renamed(copy, name):
+            with named_by_address(copy, name):
                 reader = open_path(copy, options.image_fps, start_seconds=options.start_seconds)
         except InputError:
             self._delete_copy()
@@ -240,22 +239,13 @@ class StoredSource(VideoSource):
         super().__init__(name, options, reader)
 
     def _read(self) -> Iterator[tuple[Frame, float]]:
-        with _renamed(self._copy, self.name):
+        with named_by_address(self._copy, self.name):
             yield from super()._read()
 
     def close(self) -> None:
         """Delete the copy as well."""
         super().close()
         self._delete_copy()
-
-
-@contextmanager
-def _renamed(copy: Path, name: str) -> Iterator[None]:
-    """Name the video, not its copy, in errors."""
-    try:
-        yield
-    except InputError as error:
-        raise type(error)(str(error).replace(str(copy), name)) from error
 
 
 def open_video(

@@ -7,7 +7,7 @@ from functools import partial
 from io import BufferedIOBase
 from itertools import chain
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import av
 from av.video.stream import VideoStream
@@ -228,7 +228,7 @@ class ContainerReader(Reader):
     def _break_off(self, error: av.error.FFmpegError, counter: DamageCounter) -> Iterator[av.VideoFrame]:
         """Yield the frames that the decoder still holds, unless nothing was read or the video must be perfect."""
         if not self.strict:
-            flush: av.Packet[VideoStream] = av.Packet()
+            flush: Any = av.Packet()  # PyAV's stubs let none be attached to a stream
             flush.stream, flush.time_base = self._stream, self._stream.time_base
             with suppress(av.error.FFmpegError):
                 yield from self._counted(flush.decode(), counter)

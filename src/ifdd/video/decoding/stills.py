@@ -42,10 +42,11 @@ def _without_transparency(image: RGB, data: bytes) -> RGB:
     whole = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
     if whole is None or whole.ndim < 3 or whole.shape[2] < 4:
         return image
-    alpha = (whole[..., 3] >> 8).astype(np.uint8) if whole.dtype == np.uint16 else whole[..., 3]
+    alpha = np.asarray(whole[..., 3] // (257 if whole.dtype == np.uint16 else 1), np.uint8)
     if alpha.min() == 255:
         return image
     stored = cv2.imdecode(buffer, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    assert stored is not None  # it was decoded before
     rgba = np.dstack([cv2.cvtColor(stored, cv2.COLOR_BGR2RGB), alpha])
     turned = (np.rot90(flipped, turns) for flipped in (rgba, rgba[:, ::-1]) for turns in range(4))
     upright = next((one for one in turned if np.array_equal(one[..., :3], image)), None)

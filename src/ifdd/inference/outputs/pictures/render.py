@@ -16,7 +16,7 @@ from ifdd.errors import InputError
 from ifdd.files import atomic_path, refuse_replacing
 from ifdd.inference.outputs.pictures.painter import Painter, load_font
 from ifdd.inference.results import Results
-from ifdd.remote.storage import fetch, is_stored
+from ifdd.remote.storage import fetch, is_stored, named_by_address
 from ifdd.video.encode import VideoWriter
 from ifdd.video.frames import Frame, VideoInfo
 from ifdd.video.mark import ANNOTATED
@@ -56,7 +56,8 @@ def _file_of(video: str) -> Iterator[Path]:
         return
     copy = fetch(video)
     try:
-        yield copy
+        with named_by_address(copy, video):
+            yield copy
     finally:
         shutil.rmtree(copy.parent, ignore_errors=True)
 
