@@ -127,6 +127,8 @@ def test_without_a_model_the_presets_are_listed(tmp_path: Path, capsys: pytest.C
     [
         (["ifdd_tinny"], "unknown preset 'ifdd_tinny'; choose one of ifdd_mvit_xs"),
         (["ifdd_tinny"], "did you mean 'ifdd_tiny'?"),
+        (["x" * 300], f"unknown preset '{'x' * 300}'"),
+        (["none.xml"], "no checkpoint at none.xml"),
         (["ifdd_tiny", "--ablation", "even"], "unknown ablation 'even'"),
         (["ifdd_tiny", "--overrides", '{"spilt": "none"}'], "did you mean 'split'"),
         (["ifdd_tiny", "--overrides", "{ablation: even_odd}"], "cannot set ablation; give it as --ablation"),

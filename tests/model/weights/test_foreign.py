@@ -16,9 +16,18 @@ from safetensors.torch import save_file
 from ifdd.__main__ import main
 from ifdd.errors import InputError
 from ifdd.file_kinds import file_kind
-from ifdd.model import convert_official, kinetics_classifier, load_checkpoint, load_official
+from ifdd.model import (
+    convert_official,
+    create_model,
+    kinetics_classifier,
+    load_checkpoint,
+    load_official,
+    save_checkpoint,
+)
 from ifdd.model.backbones.s3d import S3DClassifier
+from ifdd.model.weights.foreign import read_weights
 from ifdd.model.weights.pickles import read_pickle
+from ifdd.records import CheckpointRecord
 from tests.helpers.official import StateDict, official_state_dict
 
 LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 151234567\n"
@@ -91,6 +100,30 @@ def test_the_release_s_weights_are_no_kinetics_weights(release: StateDict, tmp_p
     torch.save(release, tmp_path / "own.pth")
     with pytest.raises(InputError, match="weights of the official IFDD release; convert it with 'ifdd convert'"):
         kinetics_classifier("s3d", tmp_path / "own.pth")
+
+
+def test_a_missing_file_and_one_of_ifdd_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "own.safetensors"
+    for read in (load_official, read_weights):
+        with pytest.raises(InputError, match=r"no checkpoint at .*own\.safetensors; check the path"):
+            read(path)
+    save_checkpoint(path, create_model("ifdd_tiny", 2), ("happy", "sad"), 1.6, CheckpointRecord())
+    with pytest.raises(InputError, match="is a checkpoint of ifdd, not weights of another program; read ifdd's"):
+        kinetics_classifier("s3d", path)
+
+
+@pytest.mark.parametrize("suffix", ["onnx", "xml", "pt2"])
+def test_an_exported_model_is_no_source_of_weights(
+    tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"own.{suffix}"
+    path.write_text("<?xml version='1.0'?><net/>")
+    for read in (load_official, read_weights, lambda path: kinetics_classifier("s3d", path)):
+        with pytest.raises(InputError, match="is an exported model, which only 'ifdd recognize'"):
+            read(path)
+    with pytest.raises(SystemExit, match="2"):
+        main(["convert", str(path), str(tmp_path / "ours.safetensors")])
+    assert "is an exported model" in capsys.readouterr().err
 
 
 class Settings:

@@ -189,6 +189,16 @@ def test_a_damaged_file_is_one_line(damage: str, zipped: bool, values: Values, t
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_a_tilde_stands_for_a_home_folder_that_exists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, Path]
+) -> None:
+    with pytest.raises(InputError, match=r"no weights at ~nosuchuser/x\.pth; give 'kinetics400'"):
+        kinetics_classifier("s3d", "~nosuchuser/x.pth")
+    monkeypatch.chdir(tmp_path)
+    Path("~backup.pth").symlink_to(files["s3d"])
+    assert kinetics_classifier("s3d", "~backup.pth").training is False
+
+
 @pytest.mark.parametrize("source", ["missing.pth", "kinetics", "."])
 def test_a_path_without_a_file_says_what_to_give(source: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no weights at .*; give 'kinetics400', or the path of a copy of https://"):

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from ifdd.errors import InputError
 from ifdd.file_kinds import AGAIN, file_kind
+from ifdd.files import exists, is_file
+from ifdd.model.engines.forms import form_of, refuse_exported
 from ifdd.model.weights.pickles import keys_of, read_pickle
 from ifdd.model.weights.state_dicts import is_training_state, prefixes_of, state_dicts_in
 from ifdd.names import listed, printable
@@ -53,7 +55,7 @@ def refuse_training_state(path: str | Path) -> InputError:
 
 def is_safetensors(path: Path) -> bool:
     """Return whether a file has this format, whatever its name is."""
-    kind = file_kind(path) if path.is_file() else None
+    kind = file_kind(path) if is_file(path) else None
     return kind is not None and kind.name == "safetensors"
 
 
@@ -64,19 +66,32 @@ def is_ours(path: Path) -> bool:
         InputError: it is a damaged .safetensors file.
     """
     if not is_safetensors(path):
-        return path.suffix == ".safetensors" and not path.exists()
+        return path.suffix == ".safetensors" and not exists(path)
     with opened(path) as file:
         return str((file.metadata() or {}).get("format", "")).startswith(FORMAT_NAME)
 
 
-def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """Return the weights of a .safetensors file that another program wrote.
+def read_weights(path: Path) -> Any:
+    """Return what a file of another program holds: the weights of a .safetensors file, or the content of a pickle.
 
     Raises:
-        InputError: it is a checkpoint of ifdd, or damaged.
+        InputError: the file is missing, damaged or of another format, is of ifdd, or holds the state of a training or
+            objects that are not plain.
     """
+    if form_of(path) is not None and is_file(path):
+        raise refuse_exported(path)
+    content = _read_safetensors(path) if is_safetensors(path) else read_pickle(path)
+    if is_training_state(content):
+        raise refuse_training_state(path)
+    return content
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
     if is_ours(path):
-        raise InputError(f"{path} is not a file of the release; read ifdd's checkpoints with load_checkpoint")
+        raise InputError(
+            f"{path} is a checkpoint of ifdd, not weights of another program; read ifdd's checkpoints with "
+            "load_checkpoint"
+        )
     with opened(path) as file:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
 

@@ -10,12 +10,12 @@ from torch.nn import functional as F
 from ifdd.console import error_console
 from ifdd.errors import InputError
 from ifdd.file_kinds import file_kind
-from ifdd.files import file_sha256
+from ifdd.files import expand, file_sha256, is_file, is_folder
 from ifdd.model.backbones.mvit import MVIT_S, MViTClassifier
 from ifdd.model.backbones.s3d import S3DClassifier
-from ifdd.model.weights.foreign import RELEASE_STEM, is_safetensors, read_safetensors, refuse_training_state
-from ifdd.model.weights.pickles import keys_of, read_pickle
-from ifdd.model.weights.state_dicts import is_training_state, load_strictly, prefixes_of, state_dicts_in
+from ifdd.model.weights.foreign import RELEASE_STEM, read_weights
+from ifdd.model.weights.pickles import keys_of
+from ifdd.model.weights.state_dicts import load_strictly, prefixes_of, state_dicts_in
 from ifdd.remote.downloads import fetch_file
 
 PUBLIC = "kinetics400"
@@ -114,7 +114,7 @@ def kinetics_classifier(name: str, source: str | Path = PUBLIC) -> nn.Module:
         InputError: as in :func:`load_kinetics`.
     """
     weights = _weights_for(name)
-    path = _fetch(weights) if source == PUBLIC else _copy(Path(source).expanduser(), weights)
+    path = _fetch(weights) if source == PUBLIC else _copy(expand(source), weights)
     network = weights.plain()
     load_strictly(network, _read(path, weights, next(iter(network.state_dict()))), str(path))
     return network.eval()
@@ -138,9 +138,9 @@ def _fetch(weights: KineticsWeights) -> Path:
 
 def _copy(path: Path, weights: KineticsWeights) -> Path:
     """Return the path of a user's file; a file with the public file's name must be the public file."""
-    if path.is_dir() and (kind := file_kind(path)) is not None and "did you mean" in kind.text:
+    if is_folder(path) and (kind := file_kind(path)) is not None and "did you mean" in kind.text:
         raise InputError(f"no weights at {path}: {kind.text}")
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"no weights at {path}; give {PUBLIC!r}, or the path of a copy of {weights.url}")
     kind = file_kind(path)
     if path.name == weights.file_name and (kind is None or kind.name == "torch"):  # others have a line of their own
@@ -156,9 +156,7 @@ def _read(path: Path, weights: KineticsWeights, stem: str) -> Mapping[str, Tenso
         weights: the public file, for messages.
         stem: a name of the classifier's parameters.
     """
-    content = read_safetensors(path) if is_safetensors(path) else read_pickle(path)
-    if is_training_state(content):
-        raise refuse_training_state(path)
+    content = read_weights(path)
     values = next(iter(state_dicts_in(content).values()), None)
     if values is None:
         raise InputError(f"{path} holds no state dict, but {keys_of(content)}; expected the contents of {weights.url}")

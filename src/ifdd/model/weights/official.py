@@ -11,8 +11,8 @@ from ifdd.errors import InputError
 from ifdd.files import expand
 from ifdd.model.config import IFDDConfig, lookup
 from ifdd.model.ifdd import IFDD
-from ifdd.model.weights.foreign import RELEASE_STEM, is_ours, is_safetensors, read_safetensors, refuse_training_state
-from ifdd.model.weights.pickles import keys_of, read_pickle
+from ifdd.model.weights.foreign import RELEASE_STEM, read_weights, refuse_training_state
+from ifdd.model.weights.pickles import keys_of
 from ifdd.model.weights.state_dicts import (
     is_averaged,
     is_training_state,
@@ -188,11 +188,9 @@ def _read(given: str | Path | Mapping[str, Any], part: Part | None) -> tuple[dic
     """Return the state dict, and what messages call its source."""
     origin = "the state dict"
     if isinstance(given, (str, Path)):
-        origin, path = str(given), expand(given)
-        if is_ours(path):
-            raise InputError(f"{origin} is not a file of the release; read ifdd's checkpoints with load_checkpoint")
-        given = read_safetensors(path) if is_safetensors(path) else read_pickle(path)
-    if is_training_state(given):
+        origin = str(given)
+        given = read_weights(expand(given))
+    elif is_training_state(given):
         raise refuse_training_state(origin)
     found = state_dicts_in(given)
     chosen = [path for path in found if part is None or (path and is_averaged(path) == (part == "ema"))]

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from ifdd.errors import InputError
-from ifdd.files import expand, file_sha256
+from ifdd.files import expand, file_sha256, is_file
 from ifdd.model.backbones.lgi_former import LGIFormer
 from ifdd.model.backbones.vit import TUBELET, VideoViT
-from ifdd.model.weights.foreign import NAMES_LISTED, is_safetensors, read_safetensors, refuse_training_state
+from ifdd.model.weights.foreign import NAMES_LISTED, read_weights
 from ifdd.model.weights.kinetics import load_kinetics
-from ifdd.model.weights.pickles import keys_of, read_pickle
-from ifdd.model.weights.state_dicts import is_training_state, load_strictly, prefixes_of, state_dicts_in
+from ifdd.model.weights.pickles import keys_of
+from ifdd.model.weights.state_dicts import load_strictly, prefixes_of, state_dicts_in
 from ifdd.names import listed
 from ifdd.remote.hub import HubAddress, fetch_from_hub
 
@@ -153,7 +153,7 @@ def find_weights(source: str | Path, backbone: str) -> Path:
     published = PUBLISHED.get(str(source))
     if published is None:
         path = expand(source)
-        if not path.is_file():
+        if not is_file(path):
             names = [name for name, each in PUBLISHED.items() if each.backbone == backbone]
             raise InputError(f"no weights at {path}; give {' or '.join([*names, 'the path of a file'])}")
         return path
@@ -219,9 +219,7 @@ def _patterns(names: Iterable[str]) -> list[str]:
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
-    content = read_safetensors(path) if is_safetensors(path) else read_pickle(path)
-    if is_training_state(content):
-        raise refuse_training_state(path)
+    content = read_weights(path)
     values = next(iter(state_dicts_in(content).values()), None)
     if values is None:
         raise InputError(f"{path} holds no state dict, but {keys_of(content)}; give a file of VideoMAE or MAE-DFER")
