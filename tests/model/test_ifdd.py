@@ -9,7 +9,7 @@ import torch
 from ifdd import create_model
 from ifdd.errors import InputError
 from ifdd.model import ABLATIONS, IFDDLoss, IFDDOutput, StageShape, check_values
-from ifdd.model.ifdd import check_stages, standardize_clip, standardize_grey, standardize_local
+from ifdd.model.ifdd import check_clip, check_stages, standardize_clip, standardize_grey, standardize_local
 from ifdd.model.issm import ISSM, EvenOddSplit, NoSplit
 from ifdd.model.ladm import LADM, NoLifting, PredictorFirstLADM, Refinement
 from tests.helpers.processes import run
@@ -157,7 +157,7 @@ def test_a_configuration_that_cannot_be_built_says_why(preset: str, overrides: d
 @pytest.mark.parametrize("shape", [(1, 3, 8, 64, 64), (1, 3, 16, 96, 96), (1, 1, 16, 64, 64)])
 def test_a_clip_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match=r"takes clips of shape \(batch, 3, 16, 64, 64\), given \(1, "):
-        create_model("ifdd_tiny", size=64)._check(torch.rand(shape))
+        check_clip(torch.rand(shape), (3, 16, 64, 64))
 
 
 # written out once more, so that the table cannot change unnoticed: split, lifting, L, sampling, lifting weight
@@ -193,6 +193,13 @@ def test_every_ablation_is_the_row_of_the_paper(name: str) -> None:
     assert config.backbone == (name if name in ("mvit_xs", "mvit_s", "s3d") else "s3d_tiny")
 
 
+@pytest.mark.parametrize(("name", "wanted"), [("receptive_field_t4", "1"), ("receptive_field_t2", "2")])
+def test_a_share_of_the_frames_is_refused_for_other_frames(name: str, wanted: str) -> None:
+    assert create_model("ifdd_tiny", ablation=name, backbone="vit_tiny", size=64).config.backbone == "vit_tiny"
+    with pytest.raises(InputError, match=f"this model has 4; take the ablation 'full' with receptive_field {wanted}$"):
+        create_model("ifdd_tiny", ablation=name, backbone="vit_tiny", size=64, frames=8)
+
+
 def test_an_override_must_not_contradict_the_ablation() -> None:
     assert create_model("ifdd_tiny", ablation="frames_32", frames=32, size=64).config.frames == 32
     with pytest.raises(InputError, match="ablation 'frames_32' sets frames to 32, but frames 8 is requested"):
@@ -209,7 +216,8 @@ def test_types_are_checked() -> None:
     script = """
 from ifdd import InputError, create_model
 units = ({"action_units": 12}, {"action_units": [1.0]})
-for wrong in ({"mean": "abc"}, {"std": ("a", 1, 1)}, {"num_classes": True}, {"size": 64.0}, *units):
+large = ({"dropout": 10**400}, {"receptive_field": -(10**400)}, {"mean": [10**400, 0, 0]})
+for wrong in ({"mean": "abc"}, {"std": ("a", 1, 1)}, {"num_classes": True}, {"size": 64.0}, *units, *large):
     try:
         create_model("ifdd_tiny", **wrong)
     except InputError as error:
@@ -223,6 +231,9 @@ for wrong in ({"mean": "abc"}, {"std": ("a", 1, 1)}, {"num_classes": True}, {"si
         "size is 64.0; it must be of type int",
         "action_units is 12; it must be a list of FACS numbers, such as [1, 2, 4, 12]",
         "action_units is (1.0,); it must be a list of FACS numbers, such as [1, 2, 4, 12]",
+        "dropout is 100000000000000000...0000000000000000000; it must be a finite number",
+        "receptive_field is -10000000000000000...0000000000000000000; it must be a finite number",
+        "mean is 100000000000000000...0000000000000000000; it must be a finite number",
     ]
 
 
@@ -323,7 +334,7 @@ def test_forward_does_not_synchronise_on_a_gpu() -> None:
 
 def test_whole_numbers_are_refused() -> None:
     with pytest.raises(InputError, match=r"floating-point values in \[0, 1\], given torch.uint8"):
-        create_model("ifdd_tiny", size=64)._check(torch.zeros(1, 3, 16, 64, 64, dtype=torch.uint8))
+        check_clip(torch.zeros(1, 3, 16, 64, 64, dtype=torch.uint8), (3, 16, 64, 64))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
@@ -119,8 +120,16 @@ def _check_type(name: str, given: Any, default: Any) -> None:
     if isinstance(given, bool) or not isinstance(given, wanted):
         kind = f"{len(default)} numbers" if isinstance(default, tuple) else f"of type {type(default).__name__}"
         raise InputError(f"{name} is {given!r}; it must be {kind}")
-    if isinstance(given, (int, float)) and not math.isfinite(given):
-        raise InputError(f"{name} is {given!r}; it must be a finite number")
+    if isinstance(given, (int, float)) and not _is_finite(given):
+        raise InputError(f"{name} is {reprlib.repr(given)}; it must be a finite number")
+
+
+def _is_finite(number: int | float) -> bool:
+    """Return whether a number is finite as a floating-point number, too: an integer may be too large for that."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
 
 
 def _check_action_units(given: Any) -> None:
@@ -150,7 +159,7 @@ def from_plain(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _as_float(value: Any) -> Any:
-    return float(value) if type(value) is int else value
+    return float(value) if type(value) is int and _is_finite(value) else value
 
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -196,8 +205,12 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 """Rows of the paper's ablations: name -> fields that differ from the preset (T / 4 and T / 2 with T = 8).
 
-``receptive_field_2`` and ``receptive_field_t4`` are therefore both the full model.
+``receptive_field_2`` and ``receptive_field_t4`` are therefore both the full model. ``create_model`` refuses the rows of
+``SHARES_OF_FRAMES`` for another T.
 """
+
+SHARES_OF_FRAMES = {"receptive_field_t4": 4, "receptive_field_t2": 2}
+"""Ablation -> the divisor of T that its receptive field stands for."""
 
 
 def lookup(table: Mapping[str, Value], name: str, kind: str) -> Value:

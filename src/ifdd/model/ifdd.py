@@ -12,7 +12,16 @@ from torch.nn import functional as F
 
 from ifdd.errors import InputError
 from ifdd.model.backbones import BACKBONES, Backbone
-from ifdd.model.config import ABLATIONS, IMAGENET_MEAN, IMAGENET_STD, PRESETS, IFDDConfig, from_plain, lookup
+from ifdd.model.config import (
+    ABLATIONS,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    PRESETS,
+    SHARES_OF_FRAMES,
+    IFDDConfig,
+    from_plain,
+    lookup,
+)
 from ifdd.model.head import ActionUnitHead, Head
 from ifdd.model.issm import ISSM, EvenOddSplit, NoSplit
 from ifdd.model.ladm import (
@@ -170,7 +179,7 @@ class IFDD(nn.Module):
         Raises:
             InputError: the clip has the wrong shape or an integer dtype, or, on the CPU, values outside [0, 1].
         """
-        self._check(clip)
+        check_clip(clip, (3, self.config.frames, self.config.size, self.config.size))
         standard = STANDARDIZATIONS[self.config.standardization](clip.to(self.mean.dtype))
         features = self.pyramid(self.backbone((standard - self.mean) / self.std))
         static, dynamic, split = self.split(features)
@@ -180,19 +189,27 @@ class IFDD(nn.Module):
         units = None if self.action_units is None else self.action_units(emotion)
         return IFDDOutput(self.head(emotion), emotion, residual, split, units)
 
-    def _check(self, clip: Tensor) -> None:
-        expected = (3, self.config.frames, self.config.size, self.config.size)
-        if tuple(clip.shape[1:]) != expected:
-            raise InputError(
-                f"this model takes clips of shape (batch, {', '.join(map(str, expected))}), given {tuple(clip.shape)}"
-            )
-        if not clip.is_floating_point():
-            raise InputError(
-                f"this model takes clips of floating-point values in [0, 1], given {clip.dtype}; "
-                "divide 8-bit values by 255"
-            )
-        if clip.is_cpu and not torch.compiler.is_compiling():
-            check_values(clip)
+
+def check_clip(clip: Tensor, shape: tuple[int, ...]) -> None:
+    """Check shape and type of a batch of clips, and on the CPU its values.
+
+    Args:
+        clip: the batch.
+        shape: channels, frames, height and width that the model takes.
+
+    Raises:
+        InputError: one of them does not fit.
+    """
+    if tuple(clip.shape[1:]) != shape:
+        raise InputError(
+            f"this model takes clips of shape (batch, {', '.join(map(str, shape))}), given {tuple(clip.shape)}"
+        )
+    if not clip.is_floating_point():
+        raise InputError(
+            f"this model takes clips of floating-point values in [0, 1], given {clip.dtype}; divide 8-bit values by 255"
+        )
+    if clip.is_cpu and not torch.compiler.is_compiling():
+        check_values(clip)
 
 
 def check_values(clip: Tensor) -> None:
@@ -269,7 +286,8 @@ def create_model(
 
     Raises:
         InputError: the preset, the ablation or a field is unknown, a value is outside its range, an override
-            contradicts the ablation, or the weights cannot be downloaded or read.
+            contradicts the ablation, the ablation's receptive field is that of another number of feature frames, or the
+            weights cannot be downloaded or read.
 
     Example:
         >>> from ifdd.model import create_model
@@ -291,6 +309,18 @@ def create_model(
     if weights is not None:
         chosen = _normalization(chosen.get("backbone", base.backbone)) | chosen
     model = IFDD(replace(base, num_classes=num_classes, **chosen))
+    if ablation in SHARES_OF_FRAMES:
+        _check_receptive_field(model, ablation)
     if weights is not None:
         load_backbone(model.get_submodule("backbone"), model.config.backbone, weights)
     return model
+
+
+def _check_receptive_field(model: IFDD, ablation: str) -> None:
+    """Check that a receptive field given as a share of T is that share of the model's feature frames."""
+    divisor, frames = SHARES_OF_FRAMES[ablation], model.backbone.stages[-1].frames
+    if frames != divisor * model.config.receptive_field:
+        raise InputError(
+            f"ablation {ablation!r} stands for L = T / {divisor} with T = 8 feature frames, but this model has "
+            f"{frames}; take the ablation 'full' with receptive_field {frames / divisor:g}"
+        )

@@ -55,7 +55,7 @@ class TorchEngine:
     """Runs a model in PyTorch, in its form for inference, on the device where it is.
 
     Args:
-        model: the model.
+        model: the model; it is put into evaluation mode.
         precision: 32-true, or bf16-mixed, which is faster on processors with instructions for bfloat16 and on GPUs, and
             slower elsewhere. What is returned is 32-bit in any case.
 

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from ifdd.errors import InputError
-from ifdd.files import parse_json
+from ifdd.files import is_file, parse_json
 from ifdd.model.config import IFDDConfig
 from ifdd.model.engines import onnx_file, openvino_file, pt2_file
 from ifdd.model.engines.engine import Clips, EngineOutput, Precision
 from ifdd.model.engines.forms import Form, Started, form_of
-from ifdd.model.ifdd import check_values
+from ifdd.model.ifdd import check_clip
 from ifdd.model.weights.description import Description, read_description
 from ifdd.records import CalibrationRecord, CheckpointRecord, ExportRecord
 
@@ -66,14 +66,12 @@ class ExportedEngine:
         """Run the model.
 
         Raises:
-            InputError: the clips have the wrong shape or values outside [0, 1], or the file is damaged.
+            InputError: the clips have the wrong shape, an integer dtype or values outside [0, 1], or the file is
+                damaged.
         """
-        if tuple(clips.shape[1:]) != self._started.shape:
-            raise InputError(
-                f"this model takes clips of shape {_batch(self._started.shape)}, given {tuple(clips.shape)}"
-            )
-        check_values(clips)
-        values = np.ascontiguousarray(clips.detach().cpu().float().numpy())
+        clips = clips.detach().cpu()
+        check_clip(clips, self._started.shape)
+        values = np.ascontiguousarray(clips.float().numpy())
         try:
             found = self._started.run(values)
         except Exception as error:  # those of the engines have no common class
@@ -164,7 +162,7 @@ def load_exported(path: Path) -> ExportedModel:
     form = form_of(path)
     if form is None:
         raise InputError(f"{path} is not an exported model; its suffix must be .onnx, .xml or .pt2")
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"no exported model at {path}; write one with 'ifdd export'")
     text = FORMS[form].read_document(path)
     if text is None:
