@@ -16,6 +16,7 @@ from ifdd.data.labels import LABEL_SETS
 from ifdd.data.manifest import Manifest, read_manifest, write_manifest
 from ifdd.errors import InputError
 from ifdd.evaluation.protocol import describe_dataset
+from ifdd.files import file_sha256
 from ifdd.model import create_model, save_checkpoint
 from ifdd.model.weights.checkpoint import copy_weights
 from ifdd.records import CheckpointRecord, DatasetRecord, PastTraining, PreparedRecord
@@ -88,6 +89,45 @@ def test_another_architecture_is_refused(ravdess: Path) -> None:
         build_network(ModelConfig(weights=str(ravdess), overrides={"size": 64}), LABEL_SETS["cremad"])
     with pytest.raises(InputError, match=r"no checkpoint at none\.safetensors"):
         build_network(ModelConfig(weights="none.safetensors"), LABEL_SETS["cremad"])
+
+
+def test_issm_reads_where_the_weights_learnt_to_read(tmp_path: Path) -> None:
+    path = tmp_path / "official.safetensors"
+    trained = create_model("ifdd_tiny", 7, size=32, sampling="official", receptive_field=1.5)
+    save_checkpoint(path, trained, LABEL_SETS["dfew"], 1.0, CheckpointRecord())
+
+    def reads(ablation: str = "full", **overrides: object) -> tuple[str, float]:
+        model = ModelConfig(ablation=ablation, weights=str(path), overrides=overrides)
+        config = build_network(model, LABEL_SETS["dfew"]).network.config
+        return config.sampling, config.receptive_field
+
+    assert reads() == ("official", 1.5)
+    assert reads(sampling="exact", receptive_field=2.0) == ("exact", 2.0)
+    assert reads("receptive_field_1") == ("official", 1.0)
+    alone = create_model("ifdd_tiny", 7, "backbone_only", size=32, sampling="official", receptive_field=1.5)
+    save_checkpoint(path, alone, LABEL_SETS["dfew"], 1.0, CheckpointRecord())
+    assert reads() == ("exact", 2.0)  # it has no ISSM
+
+
+@pytest.mark.parametrize("name", ["own.xml", "own.onnx", "own.pt2"])
+def test_an_exported_model_is_refused_as_what_it_is(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("<?xml version='1.0'?><net/>")
+    for preset in ("ifdd_tiny", "ifdd_s3d", "ifdd_vit_b"):
+        with pytest.raises(InputError, match="is an exported model, which only"):
+            build_network(ModelConfig(preset=preset, weights=str(tmp_path / name)), LABEL_SETS["dfew"])
+
+
+def test_an_address_on_the_hub_is_resolved_once(ravdess: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def fetch(address: object) -> Path:
+        asked.append(address)
+        return ravdess
+
+    monkeypatch.setattr("ifdd.model.weights.checkpoint.fetch_from_hub", fetch)
+    start = build_network(ModelConfig(weights="hf://ada/faces"), LABEL_SETS["ravdess"])
+    assert start.started_from == f"hf://ada/faces (sha256 {file_sha256(ravdess)[:12]})"
+    assert len(asked) == 1
 
 
 def test_an_ablation_of_frames_starts_from_a_checkpoint() -> None:

@@ -17,6 +17,7 @@ from ifdd.model import (
     IFDDConfig,
     create_model,
     find_checkpoint,
+    form_of,
     is_ours,
     load_checkpoint,
     lookup,
@@ -36,6 +37,9 @@ split and lifting, starts every variant."""
 
 INPUT = ("frames", "size", "mean", "std", "alignment", "standardization")
 """Fields that describe the clips which the weights expect: taken from the checkpoint unless the recipe sets them."""
+
+ISSM = ("sampling", "receptive_field")
+"""Fields that say where ISSM reads the features; likewise, from a checkpoint that has ISSM."""
 
 
 class Start(NamedTuple):
@@ -88,12 +92,14 @@ def build_network(model: ModelConfig, classes: Sequence[str]) -> Start:
     if model.weights is None or not _is_checkpoint(model):
         network = create_model(model.preset, len(classes), model.ablation, model.weights, **model.overrides)
         return Start(network, () if model.weights is None else (_licence(model.weights, network),))
-    checkpoint = load_checkpoint(model.weights)
+    file = find_checkpoint(model.weights)
+    checkpoint = load_checkpoint(file)
     changed = lookup(ABLATIONS, model.ablation, "ablation")
-    kept = {name: getattr(checkpoint.model.config, name) for name in INPUT if name not in changed} | model.overrides
+    taken = (*INPUT, *(ISSM if checkpoint.config.split == "issm" else ()))
+    kept = {name: getattr(checkpoint.config, name) for name in taken if name not in changed} | model.overrides
     network = create_model(model.preset, len(classes), model.ablation, **kept)
     _check_architecture(checkpoint, network.config, model)
-    digest = file_sha256(find_checkpoint(model.weights))
+    digest = file_sha256(file)
     return Start(
         network,
         licences=checkpoint.record.known_licences,
@@ -109,6 +115,8 @@ def _is_checkpoint(model: ModelConfig) -> bool:
     if weights in BUNDLED or is_hub_address(weights):
         return True
     path = expand(weights)
+    if form_of(path) is not None:  # refused as what it is
+        return True
     return is_ours(path) or (is_safetensors(path) and not takes_weights(_backbone(model)))
 
 

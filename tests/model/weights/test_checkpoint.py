@@ -12,9 +12,10 @@ from safetensors.torch import save_file
 
 from ifdd import create_model, load_checkpoint, load_official
 from ifdd.errors import InputError
-from ifdd.model import save_calibration, save_checkpoint, save_measurement
+from ifdd.model import load_model, save_calibration, save_checkpoint, save_measurement
 from ifdd.model.weights.checksums import CHECKSUM
 from ifdd.records import CheckpointRecord, MeasuredRecord
+from ifdd.remote.hub import HubAddress
 from tests.helpers.records import CALIBRATION
 
 CLASSES = ("happy", "sad", "neutral", "angry", "surprise", "disgust", "fear")
@@ -99,6 +100,42 @@ def test_class_names_must_fit_the_model(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_no_two_classes_share_a_name(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the class 'happy' is named twice; every class needs its own name"):
+        save_checkpoint(
+            tmp_path / "model.safetensors", create_model("ifdd_tiny", 2), ("happy", "happy"), 1.0, CheckpointRecord()
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_integers_are_not_rounded_to_16_bits(tmp_path: Path) -> None:
+    path, numbers = tmp_path / "model.safetensors", torch.tensor([[100_001, 3]])
+    model = create_model("ifdd_tiny", size=32)
+    model.head.register_buffer("counts", numbers)
+    save_checkpoint(path, model, CLASSES, 1.6, CheckpointRecord(), half=True)
+    with safe_open(path, "pt") as file:
+        assert torch.equal(file.get_tensor("head.counts"), numbers)
+        assert file.get_tensor("head.classifier.weight").dtype == torch.float16
+
+
+def test_an_address_on_the_hub_is_resolved_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, asked = tmp_path / "model.safetensors", []
+    save_checkpoint(path, create_model("ifdd_tiny", size=32), CLASSES, 1.6, CheckpointRecord())
+
+    def fetch(address: HubAddress) -> Path:
+        asked.append(address)
+        return path
+
+    monkeypatch.setattr("ifdd.model.weights.checkpoint.fetch_from_hub", fetch)
+    for read in (load_checkpoint, load_model):
+        asked.clear()
+        assert read("hf://ada/faces").classes == CLASSES
+        assert len(asked) == 1
+    asked.clear()
+    save_calibration("hf://ada/faces", tmp_path / "calibrated.safetensors", CALIBRATION)
+    assert len(asked) == 1
+
+
 def test_a_damaged_or_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     with pytest.raises(InputError, match="no checkpoint at"):
@@ -138,7 +175,9 @@ def stored(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
         ("classes", None, "its classes is missing"),
         ("classes", "3", "its classes is 3"),
         ("classes", '["a"]', "the model has 7 classes, given 1 names"),
-        ("classes", "[1, 2, 3, 4, 5, 6, 7]", "the model has 7 classes, given 7 names"),
+        ("classes", "[1, 2, 3, 4, 5, 6, 7]", "class names must be text, given 1"),
+        ("classes", '["a", [], "c", "d", "e", "f", "g"]', r"class names must be text, given \[\]"),
+        ("classes", '["a", "b", "c", "b", "e", "f", "g"]', "the class 'b' is named twice"),
         ("clip_seconds", '"x"', "its clip_seconds is 'x'"),
         ("clip_seconds", "-1", "clip_seconds is -1.0; it must be a positive number of seconds"),
         ("clip_seconds", "NaN", "clip_seconds is nan; it must be a positive number of seconds"),

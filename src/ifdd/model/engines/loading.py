@@ -18,7 +18,8 @@ def load_model(path: str | Path) -> Model:
     """Read a checkpoint or an exported model.
 
     Args:
-        path: a .safetensors file, the name of a bundled checkpoint, or a file that 'ifdd export' wrote.
+        path: a .safetensors file, the name of a bundled checkpoint, ``hf://USER/MODEL``, or a file that 'ifdd export'
+            wrote.
 
     Raises:
         InputError: the file is missing, unreadable or not of ifdd, or its engine is not installed.
@@ -28,7 +29,8 @@ def load_model(path: str | Path) -> Model:
         >>> load_model("ifdd_tiny_synth").engine("cpu").config.frames
         16
     """
-    return load_checkpoint(path) if form_of(find_checkpoint(path)) is None else load_exported(find_checkpoint(path))
+    file = find_checkpoint(path)
+    return load_checkpoint(file) if form_of(file) is None else load_exported(file)
 
 
 def device_for(model: Model, name: str | torch.device, option: str = "--device") -> str:

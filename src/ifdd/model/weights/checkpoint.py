@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ifdd.errors import InputError
-from ifdd.files import atomic_path, expand
+from ifdd.files import atomic_path, exists, expand, is_file
 from ifdd.model.config import PRESETS, IFDDConfig
 from ifdd.model.engines.engine import Precision, TorchEngine
 from ifdd.model.engines.forms import form_of, refuse_exported
@@ -77,7 +77,8 @@ class Checkpoint(NamedTuple):
     def engine(self, device: str | torch.device, precision: Precision = "32-true") -> TorchEngine:
         """Return what runs the model on a device.
 
-        The weights themselves are moved there, so that all engines of one checkpoint share a device.
+        ``model`` itself is moved there. Engines share its weights, so ask for one device at a time; those of a CNN have
+        a copy of their own (``ifdd.model.inference_form``), which stays where it is.
         """
         return TorchEngine(self.model.to(device), precision)
 
@@ -102,7 +103,7 @@ def save_checkpoint(
         record: where the weights come from: training data, settings, scores.
         calibration: temperature and threshold for abstaining, if they were fitted.
         half: store matrices and kernels as 16-bit floats, which halves the file. One-dimensional values (biases,
-            norms and their statistics) stay exact. Once loaded, all are 32-bit again.
+            norms and their statistics) and integers stay exact. Once loaded, all are of the model's types again.
 
     Raises:
         InputError: the number of classes is not the model's, the time is not positive, a weight is not finite, also
@@ -123,7 +124,10 @@ def save_checkpoint(
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     check_finite(weights, f"cannot write {path}: the model")
     if half:
-        weights = {name: value.half() if value.ndim > 1 else value for name, value in weights.items()}
+        weights = {
+            name: value.half() if value.ndim > 1 and value.is_floating_point() else value
+            for name, value in weights.items()
+        }
         if too_large := not_finite(weights):
             raise InputError(
                 f"cannot write {path}: {len(too_large)} tensors, the first {too_large[0]}, hold weights too large for "
@@ -143,7 +147,7 @@ def save_calibration(checkpoint: str | Path, path: Path, calibration: Calibratio
     Raises:
         InputError: a file cannot be read or written.
     """
-    metadata, weights = _read(checkpoint)
+    metadata, weights = _read(find_checkpoint(checkpoint))
     check_finite(weights, str(checkpoint))
     _write(path, weights, {**metadata, "calibration": dump(calibration.plain())})
 
@@ -159,9 +163,10 @@ def save_measurement(checkpoint: str | Path, path: Path, measured: MeasuredRecor
     Raises:
         InputError: a file cannot be read or written.
     """
-    metadata, weights = _read(checkpoint)
+    file = find_checkpoint(checkpoint)
+    metadata, weights = _read(file)
     check_finite(weights, str(checkpoint))
-    record = replace(read_description(metadata, find_checkpoint(checkpoint)).record, measured=measured)
+    record = replace(read_description(metadata, file).record, measured=measured)
     _write(path, weights, {**metadata, "description": dump(record.plain())})
 
 
@@ -193,7 +198,7 @@ def load_checkpoint(checkpoint: str | Path) -> Checkpoint:
         (('happy', 'sad', 'neutral'), 1.6)
     """
     path = find_checkpoint(checkpoint)
-    metadata, weights = _read(checkpoint)
+    metadata, weights = _read(path)
     described = read_description(metadata, path)
     _check_fits(described, weights, path)
     model = IFDD(described.config)
@@ -215,18 +220,17 @@ def _write(path: Path, weights: dict[str, Tensor], metadata: dict[str, str]) -> 
         raise InputError(f"cannot write {path}: {error}; free space or choose another folder") from error
 
 
-def _read(checkpoint: str | Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Return metadata and weights of a file.
 
     Raises:
         InputError: it is missing, unreadable or not an ifdd checkpoint.
     """
-    path = find_checkpoint(checkpoint)
-    if not path.exists():
-        if str(checkpoint) in PRESETS:
-            raise InputError(f"{checkpoint} is a preset, which has no trained weights; did you mean {DEFAULT}?")
+    if not exists(path):
+        if str(path) in PRESETS:
+            raise InputError(f"{path} is a preset, which has no trained weights; did you mean {DEFAULT}?")
         raise InputError(f"no checkpoint at {path}; train one with 'ifdd train', or use the bundled {DEFAULT}")
-    if form_of(path) is not None and path.is_file():
+    if form_of(path) is not None and is_file(path):
         raise refuse_exported(path)
     if not is_safetensors(path):
         raise refuse_foreign(path)

@@ -3,6 +3,7 @@
 import json
 import math
 import reprlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -41,11 +42,16 @@ class Description(NamedTuple):
         """Check the class names and the clip's time span.
 
         Raises:
-            InputError: the number of names is not the model's, or the time is not positive.
+            InputError: the number of names is not the model's, a name is not text or occurs twice, or the time is not
+                positive.
         """
         names, expected = list(self.classes), self.config.num_classes
-        if len(names) != expected or not all(isinstance(name, str) for name in names):
+        if len(names) != expected:
             raise InputError(f"the model has {expected} classes, given {len(names)} names: {names}")
+        if others := [name for name in names if not isinstance(name, str)]:
+            raise InputError(f"class names must be text, given {reprlib.repr(others[0])}")
+        if repeated := [name for name, count in Counter(names).items() if count > 1]:
+            raise InputError(f"the class {reprlib.repr(repeated[0])} is named twice; every class needs its own name")
         if not (math.isfinite(self.clip_seconds) and self.clip_seconds > 0):
             raise InputError(f"clip_seconds is {self.clip_seconds}; it must be a positive number of seconds")
 
