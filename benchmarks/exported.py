@@ -95,7 +95,7 @@ def accuracy(checkpoint: Path, path: Path) -> dict[str, Any]:
     wanted = Quantization(manifest, "test", None, max_drop=100, clips=200, batch_size=16, workers=2, synonyms=False)
     with tempfile.TemporaryDirectory() as folder:
         for form, name in FILES.items():
-            record = Export(checkpoint, loaded, form, None, wanted).write(Path(folder) / name)
+            record = Export(find_checkpoint(checkpoint), loaded, form, None, wanted).write(Path(folder) / name)
             found[form] = record.plain()["quantization"] | {"largest_difference": record.parity.largest_difference}
     return found
 

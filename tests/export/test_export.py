@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import json
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from ifdd.model.engines.exported import FORMAT, OUTPUTS, read_document
 from ifdd.records import ParityRecord
 from tests.export.conftest import NAMES, PACKAGES, save_tiny
 from tests.helpers.faces import DiscDetector, disc_frames
+from tests.helpers.processes import run
 from tests.helpers.videos import write_clip_manifest, write_video
 
 FORMS = list(NAMES)
@@ -164,6 +166,58 @@ def test_a_difference_of_nan_is_refused() -> None:
         check_parity(ParityRecord(clips=1, dataset=None, largest_difference=float("nan")), "onnx")
 
 
+def test_files_that_nobody_named_are_not_replaced(
+    tiny: Path, exported: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint, out = tmp_path / "best.bin", tmp_path / "best.xml"
+    shutil.copy(tiny, checkpoint)
+    line = fails(capsys, "export", checkpoint, out)
+    assert f"{checkpoint} would replace the checkpoint that is exported; choose another file" in line
+    assert checkpoint.read_bytes() == tiny.read_bytes()
+    (tmp_path / "a.onnx").symlink_to(tiny)
+    assert "would replace the checkpoint" in fails(capsys, "export", tiny, tmp_path / "a.onnx")
+    line = fails(capsys, "export", tiny, out)
+    assert f"{checkpoint} exists and does not belong to an export" in line
+    shutil.copy(exported["openvino"], out)
+    assert "does not belong to an export" in fails(capsys, "export", tiny, out)  # of this .xml
+    assert checkpoint.read_bytes() == tiny.read_bytes()
+
+
+def test_an_earlier_export_is_replaced(tiny: Path, exported: dict[str, Path], tmp_path: Path) -> None:
+    for suffix in (".xml", ".bin"):
+        shutil.copy(exported["openvino"].with_suffix(suffix), tmp_path / f"a{suffix}")
+    other = save_tiny(tmp_path / "other.safetensors")
+    main(["export", str(other), str(tmp_path / "a.xml")])
+    assert load_exported(tmp_path / "a.xml").export.checkpoint == "other.safetensors"
+
+
+def test_only_errors_of_writing_blame_the_disk(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise RuntimeError("PytorchStreamWriter failed writing file: file write failed\nat inline_container.cc")
+
+    def unreadable(*arguments: object) -> None:
+        raise PermissionError(13, "Permission denied", "/elsewhere/clip.mp4")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("torch.export.save", full)
+        line = fails(capsys, "export", tiny, tmp_path / "a.pt2")
+    assert "a.pt2: PytorchStreamWriter failed writing file: file write failed; free space or choose another" in line
+    monkeypatch.setattr("ifdd.export.command.drawn_clips", unreadable)
+    with pytest.raises(PermissionError, match="elsewhere"):
+        command.export(tiny, tmp_path / "a.pt2")
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_too_large_for_onnx(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ifdd.export.artifacts.LARGEST_ONNX", 1_000_000)
+    for name in ("a.onnx", "a.xml"):
+        assert "GB of weights, but an ONNX file, from which" in fails(capsys, "export", tiny, tmp_path / name)
+
+
 def test_wrong_names_of_the_output(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ".onnx (onnx) or .xml (openvino) or .pt2 (pt2)" in fails(capsys, "export", tiny, tmp_path / "a.bin")
     line = fails(capsys, "export", tiny, tmp_path / "a.onnx", "--format", "pt2")
@@ -286,6 +340,23 @@ def test_clips_of_another_size_or_range(exported: dict[str, Path]) -> None:
         engine(torch.rand(1, 3, 8, 64, 64))
     with pytest.raises(InputError, match="divide 8-bit values by 255"):
         engine(clips(1) * 255)
+
+
+def test_whole_numbers_are_refused_as_by_the_checkpoint(exported: dict[str, Path]) -> None:
+    """In a process of its own: here the tests' own type checks would come first."""
+    script = """
+import sys, torch
+from ifdd import InputError
+from ifdd.model import load_model
+try:
+    load_model(sys.argv[1]).engine("cpu")(torch.zeros(1, 3, 8, 32, 32, dtype=torch.uint8))
+except InputError as error:
+    print(error)
+"""
+    done = run([sys.executable, "-c", script, str(exported["onnx"])])
+    assert (
+        "takes clips of floating-point values in [0, 1], given torch.uint8; divide 8-bit values by 255" in done.stdout
+    )
 
 
 def test_a_gpu_is_refused(exported: dict[str, Path]) -> None:

@@ -24,6 +24,9 @@ from ifdd.model.engines.pt2_file import DOCUMENT
 PURPOSE = "this export"
 """What needs a package, in messages."""
 
+LARGEST_ONNX = 2**31
+"""Bytes that an ONNX file, which is one message of protobuf, cannot reach."""
+
 INPUT = "clip"
 """Name of the input."""
 
@@ -66,10 +69,17 @@ class OnnxArtifact:
             names: names of the outputs.
 
         Raises:
-            InputError: the exporter's packages are not installed, or an operation has no equivalent in ONNX.
+            InputError: the exporter's packages are not installed, the weights are too large for one file, or an
+                operation has no equivalent in ONNX.
         """
         for package in ("onnx", "onnxscript"):
             needed(package, PURPOSE)
+        size = sum(value.nbytes for value in program.state_dict.values())
+        if size >= LARGEST_ONNX:
+            raise InputError(
+                f"this model has {size / 1e9:.1f} GB of weights, but an ONNX file, from which OpenVINO's is made, "
+                "holds at most 2.1 GB; try --format pt2"
+            )
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, which nothing here needs
         quiet = io.StringIO()
         try:
@@ -84,11 +94,7 @@ class OnnxArtifact:
         return cls(converted.model_proto)
 
     def write(self, path: Path, document: Document) -> None:
-        """Write the file.
-
-        Raises:
-            InputError: the model is too large for one file.
-        """
+        """Write the file."""
         onnx = needed("onnx", PURPOSE)
         del self.proto.metadata_props[:]
         onnx.helper.set_model_props(self.proto, {ONNX_KEY: document(None)})

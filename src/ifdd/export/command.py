@@ -18,9 +18,9 @@ from ifdd.evaluation.report import Evaluation
 from ifdd.evaluation.sampling import recipe_sampling
 from ifdd.export.artifacts import Artifact, OnnxArtifact, OpenVinoArtifact, check_packages, convert, move
 from ifdd.export.parity import check_parity, compare, drawn_clips, manifest_clips, spread
-from ifdd.export.program import output_names, trace
+from ifdd.export.program import first_line, output_names, trace
 from ifdd.export.quantization import calibration_clips, quantize
-from ifdd.files import PARTIAL, check_writable, expand, file_sha256
+from ifdd.files import PARTIAL, check_writable, exists, expand, file_sha256, refuse_replacing
 from ifdd.model import Checkpoint, find_checkpoint, inference_form, load_checkpoint, load_exported
 from ifdd.model.engines.exported import write_document
 from ifdd.model.engines.forms import SUFFIXES, Form, form_of
@@ -112,16 +112,16 @@ def export(
     checkpoint, out = expand(checkpoint), expand(out)
     form = _form(out, format)
     check_packages(form, int8 is not None)
-    for file in (out, *((weights_of(out),) if form == "openvino" else ())):
-        check_writable(file)
-    loaded = load_checkpoint(checkpoint)
+    file = find_checkpoint(checkpoint)
+    _check_targets(out, form, file)
+    loaded = load_checkpoint(file)
     wanted = None
     if int8 is not None:
         _check_backbone(loaded, form, checkpoint)
         options = (subset, fold, max_drop, calibration_clips, batch_size, workers, synonyms)
         wanted = Quantization(Manifest.read(expand(int8)), *options)
     compared = None if clips is None else Manifest.read(expand(clips))
-    written = Export(checkpoint, loaded, form, compared, wanted).write(out)
+    written = Export(file, loaded, form, compared, wanted, checkpoint.name).write(out)
     console.print(export_table(written, out), highlight=False)
     console.print(f"Written to {out}", highlight=False, markup=False)
 
@@ -131,13 +131,15 @@ class Export:
     """Exports one checkpoint."""
 
     checkpoint: Path
-    """Its file, or the name of a bundled one."""
+    """Its file."""
     loaded: Checkpoint
     form: Form
     clips: Manifest | None = None
     """Clips to compare on; None draws them."""
     quantization: Quantization | None = None
     """How to quantise; None keeps 32-bit floats."""
+    name: str | None = None
+    """What the record calls the checkpoint; None for the file's name."""
 
     def write(self, out: Path) -> ExportRecord:
         """Write the file, whole or not at all.
@@ -147,22 +149,26 @@ class Export:
         """
         wanted = self.quantization
         before = None if wanted is None else wanted.evaluate(self.checkpoint)  # its errors come first
-        _note(f"exporting {self.checkpoint} to {self.form}; large models take minutes")
+        _note(f"exporting {self.name or self.checkpoint} to {self.form}; large models take minutes")
         program, names = trace(inference_form(self.loaded.model)), output_names(self.loaded.model)
         with _folder_beside(out) as folder:
             # each stage has a file of its own, because an engine may have the former one mapped
             plain, small, final = (folder / f"{stage}{out.suffix.lower()}" for stage in ("plain", "small", "final"))
             artifact = convert(program, self.form, names)
             record = self._record(artifact, names)
-            record = replace(record, parity=self._compare(artifact, record, plain))
+            with _writing(out):
+                self._write(artifact, record, plain)
+            record = replace(record, parity=self._compare(plain))
             check_parity(record.parity, self.form)
             if wanted is not None and before is not None:
                 artifact = self._quantize(artifact if self.form == "onnx" else OnnxArtifact.convert(program, names))
                 record = replace(record, precision="int8")
-                self._write(artifact, record, small)
+                with _writing(out):
+                    self._write(artifact, record, small)
                 record = replace(record, quantization=quantization_record(wanted, before, wanted.evaluate(small)))
-            self._write(artifact, record, final)
-            move(final, out, self.form)
+            with _writing(out):
+                self._write(artifact, record, final)
+                move(final, out, self.form)
         return record
 
     def _record(self, artifact: Artifact, names: tuple[str, ...]) -> ExportRecord:
@@ -171,8 +177,8 @@ class Export:
         return ExportRecord(
             form=self.form,
             precision="float32",
-            checkpoint=self.checkpoint.name,
-            checkpoint_sha256=file_sha256(find_checkpoint(self.checkpoint)),
+            checkpoint=self.name or self.checkpoint.name,
+            checkpoint_sha256=file_sha256(self.checkpoint),
             versions=running_software("ifdd", *artifact.packages).versions,
             input=f"clip: float32 (batch, 3, {config.frames}, {config.size}, {config.size}), RGB in [0, 1], faces "
             f"cropped by {config.alignment}; the normalisation is part of the model",
@@ -186,9 +192,8 @@ class Export:
 
         artifact.write(path, document)
 
-    def _compare(self, artifact: Artifact, record: ExportRecord, draft: Path) -> ParityRecord:
-        """Write a draft and compare what comes out of it."""
-        self._write(artifact, record, draft)
+    def _compare(self, draft: Path) -> ParityRecord:
+        """Compare what comes out of a file with what comes out of the checkpoint."""
         config = self.loaded.config
         compared = drawn_clips(config) if self.clips is None else manifest_clips(self.clips, self.loaded)
         return compare(self.loaded.model, load_exported(draft).engine("cpu"), compared)
@@ -280,6 +285,32 @@ def _check_backbone(loaded: Checkpoint, form: Form, checkpoint: Path) -> None:
         )
 
 
+def _check_targets(out: Path, form: Form, checkpoint: Path) -> None:
+    """Check up front that the files can be written, and that none is there that must not be replaced.
+
+    Raises:
+        InputError: a file cannot be written, is the checkpoint, or is a .bin of something else than an earlier export:
+            nobody named it.
+    """
+    weights = weights_of(out)
+    for file in (out, *((weights,) if form == "openvino" else ())):
+        check_writable(file)
+        refuse_replacing(file, "the checkpoint that is exported", checkpoint)
+    if form == "openvino" and exists(weights) and not _is_export(out):
+        raise InputError(
+            f"{weights} exists and does not belong to an export, but the weights would be written there; choose "
+            "another name, or delete it"
+        )
+
+
+def _is_export(path: Path) -> bool:
+    try:
+        load_exported(path)
+    except InputError:
+        return False
+    return True
+
+
 @contextmanager
 def _folder_beside(out: Path) -> Iterator[Path]:
     """Yield a temporary folder on the disk of a file.
@@ -287,14 +318,25 @@ def _folder_beside(out: Path) -> Iterator[Path]:
     Raises:
         InputError: the disk is full or not writable.
     """
-    try:
+    with _writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=PARTIAL) as folder:
-            yield Path(folder)
-    except OSError as error:
-        raise InputError(
-            f"cannot write {out}: {error.strerror or error}; free space or choose another folder"
-        ) from error
+        folder = tempfile.TemporaryDirectory(dir=out.parent, prefix=PARTIAL, ignore_cleanup_errors=True)
+    with folder as path:
+        yield Path(path)
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """Turn the errors of writing into one line; the engines' have no common class.
+
+    Raises:
+        InputError: one occurred.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or first_line(error)
+        raise InputError(f"cannot write {out}: {reason}; free space or choose another folder") from error
 
 
 def _note(line: str) -> None:
