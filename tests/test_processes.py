@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_info
 from ifdd.errors import InputError
 from ifdd.files import atomic_path
 from ifdd.processes import available_cores, in_processes
+from ifdd.signals import ending_signals
 from tests.helpers.processes import LIMIT_SECONDS, running_processes, started, wait_until
 
 
@@ -165,3 +166,15 @@ def test_workers_share_the_cores_in_numpy_too() -> None:
     workers = 2
     most = blas_threads(0)  # OpenBLAS has a limit of its own, on machines with many cores
     assert set(in_processes(blas_threads, range(6), workers)) == {min(most, max(1, available_cores() // workers))}
+
+
+def is_ending(number: signal.Signals) -> bool:
+    return number in ending_signals()
+
+
+def test_the_signal_that_ends_a_job_of_the_pool_is_not_taken_for_a_warning_of_slurm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "1")
+    assert is_ending(signal.SIGUSR1)
+    assert list(in_processes(is_ending, [signal.SIGUSR1, signal.SIGTERM], 2)) == [False, True]

@@ -1,5 +1,6 @@
 """The signals that end a command, which keeps what is finished."""
 
+import multiprocessing
 import os
 import signal
 import stat
@@ -23,12 +24,13 @@ class Ended(KeyboardInterrupt):
 def ending_signals() -> tuple[signal.Signals, ...]:
     """Return SIGINT, SIGTERM, SIGHUP unless it is ignored as under nohup, and SIGUSR1 in a job of SLURM.
 
-    SLURM sends SIGUSR1 some time before it ends a job that was submitted with ``--signal=USR1``.
+    SLURM sends SIGUSR1 some time before it ends a job that was submitted with ``--signal=USR1``. In a worker of a pool,
+    it has another meaning (``ifdd.processes``).
     """
     numbers = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
-    if "SLURM_JOB_ID" in os.environ:
+    if "SLURM_JOB_ID" in os.environ and multiprocessing.parent_process() is None:
         numbers.append(signal.SIGUSR1)
     return tuple(numbers)
 

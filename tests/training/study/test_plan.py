@@ -34,6 +34,13 @@ def test_seeds_follow_each_other_within_a_variant_and_shares_within_a_seed() -> 
     assert [chain.variant for chain in chains] == ["full", "full", "other", "other"]
 
 
+def test_a_study_is_refused_in_the_processes_of_a_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"STEP_ID": 0, "NTASKS": 2, "NTASKS_PER_NODE": 2, "PROCID": 0}.items():
+        monkeypatch.setenv(f"SLURM_{name}", str(value))
+    with pytest.raises(InputError, match="srun started several processes, but a study starts its own"):
+        study(recipe=RECIPE, variants={"full": {}})
+
+
 def test_what_ends_the_runs_is_reported_whatever_the_last_look_meets() -> None:
     def look() -> None:
         raise InputError("a folder is damaged")

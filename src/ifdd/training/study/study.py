@@ -21,6 +21,8 @@ from ifdd.model import choose_device
 from ifdd.model.inspection.counting import count_parts
 from ifdd.processes import available_cores
 from ifdd.training.classes import training_classes
+from ifdd.training.engine.processes import launched, reported_once
+from ifdd.training.engine.stopping import requeued
 from ifdd.training.recipe import Recipe
 from ifdd.training.study.baselines import register_baselines
 from ifdd.training.study.config import SetsConfig, plan_chains
@@ -54,6 +56,8 @@ class Settings(NamedTuple):
         return plain
 
 
+@requeued()
+@reported_once()
 def study(
     *,
     recipe: Path,
@@ -100,6 +104,11 @@ def study(
             are done too. OUT has all finished runs.
     """
     check_range("--jobs", jobs, at_least=1)
+    launcher = launched()[2]
+    if launcher is not None:
+        raise InputError(
+            f"{launcher} started several processes, but a study starts its own; run it in one process, with --jobs"
+        )
     chosen = choose_device(device, "--device")
     check_writable(out)
     refuse_replacing(out, "the recipe that is read", recipe)
