@@ -105,18 +105,17 @@ def _is_at(path: Path, file: IO[str]) -> bool:
         return False
 
 
-def check_unchanged(known: TrainingRecord | None, now: TrainingRecord | None, out: Path) -> None:
+def check_unchanged(before: TrainingRecord | None, out: Path) -> None:
     """Check that no other training wrote to a folder between reading it and keeping others out.
 
     Args:
-        known: result of ``known_training`` before.
-        now: its result within ``only_run``.
+        before: result of ``read_training`` before.
         out: folder of the run.
 
     Raises:
         InputError: another one did.
     """
-    if now != known:
+    if read_training(out) != before:
         raise InputError(f"another training has changed {out} just now; give the command again")
 
 

@@ -48,6 +48,7 @@ from ifdd.training.resuming import (
     is_finished,
     known_training,
     only_run,
+    read_training,
     resume_line,
 )
 from ifdd.training.start import build_network, check_start, resumed_start, selection_note, start_line
@@ -111,6 +112,7 @@ def train_recipe(
     data, model, run = recipe.data, recipe.model, recipe.run
     dataset = describe_dataset(manifest, notes=is_first_process())
     processes = placement(run).total  # refuses a device that is not there before anything is written
+    before = read_training(out)
     known = known_training(recipe, out, dataset, resume)
     if known is not None and is_finished(known, recipe):
         if is_first_process():
@@ -183,7 +185,7 @@ def train_recipe(
         progress = TrainingFile(out, begun)
         clips.unreadable.changed = lambda: progress.update(unreadable=clips.unreadable.plain or None)
         if is_first_process():
-            check_unchanged(known, known_training(recipe, out, dataset, resume), out)
+            check_unchanged(before, out)
             clear_unfinished(out)
             if point is None:
                 recipe.write(out)
