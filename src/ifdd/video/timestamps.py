@@ -30,7 +30,7 @@ BACK_SECONDS = 1.0
 
 
 STUCK_FRAMES = 8
-"""A clock that shows the same time for so many frames from the first on stands still."""
+"""A clock that shows the same time for the first frames, so many or all, stands still."""
 
 
 class TimedFrame(NamedTuple):
@@ -102,7 +102,7 @@ class Clock:
             if self._by_decoding or frame.time is None or frame.time != head[0].time:
                 break
         else:
-            self.is_stuck = len(head) == STUCK_FRAMES
+            self.is_stuck = len(head) > 1
         while head:  # none is kept longer than it is needed
             yield head.popleft()
         yield from frames

@@ -12,7 +12,7 @@ from av.video.stream import VideoStream
 
 from ifdd.video.encode import VideoWriter
 from ifdd.video.frames import Frame, iter_frames, probe
-from ifdd.video.sources import open_video
+from ifdd.video.sources import SourceOptions, open_video
 from ifdd.video.timestamps import Clock
 from tests.helpers.videos import frame_number, moving_frames, write_video
 
@@ -67,6 +67,8 @@ def test_a_clock_that_stands_still_is_replaced_by_the_declared_rate(
     frames = read(path)
     assert [frame_number(frame.image) for frame in frames] == [index % 31 for index in range(50)]
     assert [frame.seconds for frame in frames] == pytest.approx([index / 10 for index in range(50)])
+    rest = [frame_number(frame.image) for frame in open_video(path, SourceOptions(start_seconds=3.5))]
+    assert rest == [index % 31 for index in range(35, 50)]
     info = probe(path)
     assert info.duration_seconds == pytest.approx(5)
     assert info.notices == ("the time stamps stand still; the frames were read at 10 per second",)

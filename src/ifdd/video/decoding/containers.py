@@ -167,7 +167,7 @@ class ContainerReader(Reader):
     def _is_sound_start(self, first: TimedFrame) -> bool:
         """Whether decoding that began with this frame gives every frame from ``start_seconds`` on, unharmed."""
         is_certain = first.frame.pts is not None and first.frame.key_frame and not first.jumped
-        return is_certain and first.seconds <= self.start_seconds
+        return is_certain and not self._clock.is_stuck and first.seconds <= self.start_seconds
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         """Yield all frames that can be decoded, including those that the decoder had to repair."""
