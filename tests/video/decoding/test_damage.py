@@ -41,7 +41,9 @@ def test_strict_reading_refuses_what_lenient_reading_counts(tmp_path: Path) -> N
     video = open_video(path)
     assert (len(list(video)), video.damaged) == (37, 3)
     for read in (probe, read_frames):
-        with pytest.raises(InputError, match=r"video\.mkv is damaged after frame \d+ .*; replace it, or convert it"):
+        with pytest.raises(
+            InputError, match=r"video\.mkv is damaged, as found after frame \d+ .*; replace it, or convert it"
+        ):
             read(path)
 
 
@@ -55,7 +57,7 @@ def test_strict_reading_refuses_packets_of_which_bytes_were_lost(tmp_path: Path)
     video = open_video(path)
     assert len(list(video)) < 72
     assert video.damaged > 0
-    with pytest.raises(InputError, match=r"video\.ts is damaged after frame \d+"):
+    with pytest.raises(InputError, match=r"video\.ts is damaged, as found after frame \d+"):
         probe(path)
 
 

@@ -214,8 +214,8 @@ class ContainerReader(Reader):
         """Count damaged packets, repaired frames and frames that never arrive or, with ``strict``, refuse them."""
         if damage and self.strict:
             raise InputError(
-                f"the video {self.name} is damaged{self._place_of_newest()}: packets are corrupt or frames missing; "
-                "replace it, or convert it to mp4 again to keep what can be decoded"
+                f"the video {self.name} is damaged, as found{self._place_of_newest()}: packets are corrupt or frames "
+                "missing; replace it, or convert it to mp4 again to keep what can be decoded"
             )
         self.damaged += damage
 
