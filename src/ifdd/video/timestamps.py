@@ -28,9 +28,8 @@ LONGEST_PAUSE = 3600.0
 BACK_SECONDS = 1.0
 """A time stamp this far before the previous one is wrong rather than rounded."""
 
-
 STUCK_FRAMES = 8
-"""A clock that shows the same time for the first frames, so many or all, stands still."""
+"""A clock that shows one time for this many frames at the start, or for all of a shorter video, stands still."""
 
 
 class TimedFrame(NamedTuple):
@@ -51,7 +50,8 @@ class Clock:
 
     A stamp that jumps is false if the next one continues from before the jump, if it jumps back, if it lies beyond the
     end that the container declares, or if it skips more than the longest pause. Where later frames continue from a
-    false stamp, time continues as if there had been no jump. Where the stamps stand still, frames are evenly spaced.
+    false stamp, time continues as if there had been no jump. While the stamps stand still from the start, frames are
+    evenly spaced; once they move on, time waits for them.
 
     Args:
         container: the opened video.
@@ -60,13 +60,15 @@ class Clock:
 
     Attributes:
         fps: the rate that the video declares.
-        is_stuck: whether the stamps stand still.
+        latest_stamp: the latest time that a stamp gave, even if it was false.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream, begin_seconds: float = 0.0) -> None:
         self._start = start_seconds(container)
         self.fps = float(stream.average_rate or stream.guessed_rate or DEFAULT_FPS)
-        self.is_stuck = False
+        self.latest_stamp = -math.inf
+        self._stuck: float | None = None  # what a clock shows that stands still
+        self._is_ahead = False  # of stamps that move again
         self._interval = 1 / self.fps
         self._latest = (
             math.inf if not container.duration else container.duration / av.time_base + TIMESTAMP_JUMP_SECONDS
@@ -79,6 +81,11 @@ class Clock:
         self._codec = stream.codec_context
         self._delay: float | None = None  # from decoding to showing a frame
         self._seconds = 0.0  # start of the newest frame
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the stamps have stood still up to now."""
+        return self._stuck is not None
 
     def time(self, frames: Iterable[av.VideoFrame]) -> Iterator[TimedFrame]:
         """Yield frames with their times in seconds since the start of the container."""
@@ -102,7 +109,7 @@ class Clock:
             if self._by_decoding or frame.time is None or frame.time != head[0].time:
                 break
         else:
-            self.is_stuck = len(head) > 1
+            self._stuck = head[0].time if len(head) > 1 else None
         while head:  # none is kept longer than it is needed
             yield head.popleft()
         yield from frames
@@ -112,7 +119,9 @@ class Clock:
         stamp: float | None = frame.time
         if self._delay is None:
             self._delay = self._decoding_delay(frame)
-        if self.is_stuck:
+        if stamp is not None:
+            self.latest_stamp = max(self.latest_stamp, stamp - self._start)
+        if self._is_stuck_at(stamp):
             stamp = None
         elif self._by_decoding:
             stamp = None
@@ -121,10 +130,19 @@ class Clock:
         if stamp is None:
             return self._end
         stamp += self._offset - self._start
+        if self._is_ahead and stamp < self._seconds:
+            return self._seconds
+        self._is_ahead = False
         if self._offset and self._jumps(stamp) and not self._jumps(stamp - self._offset):
             stamp, self._offset = stamp - self._offset, 0.0  # back from a false jump
         self._by_decoding = self._by_decoding or self._seconds - BACK_SECONDS < stamp < self._seconds
         return stamp
+
+    def _is_stuck_at(self, stamp: float | None) -> bool:
+        """Whether a clock that stood still shows the same as before; if it does not, it never stands still again."""
+        if self._stuck is not None and stamp is not None and stamp != self._stuck:
+            self._stuck, self._is_ahead = None, True
+        return self._stuck is not None
 
     def _decoding_delay(self, first: av.VideoFrame) -> float:
         """Return by how much the decoding time of a frame, which is that of the newest packet, lies after its own."""

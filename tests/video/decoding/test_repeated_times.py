@@ -1,6 +1,6 @@
 """Time stamps that repeat, that are missing or that are finer than a container's clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pytest
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
+from ifdd.errors import InputError
 from ifdd.video.encode import VideoWriter
 from ifdd.video.frames import Frame, iter_frames, probe
 from ifdd.video.sources import SourceOptions, open_video
@@ -72,6 +73,50 @@ def test_a_clock_that_stands_still_is_replaced_by_the_declared_rate(
     info = probe(path)
     assert info.duration_seconds == pytest.approx(5)
     assert info.notices == ("the time stamps stand still; the frames were read at 10 per second",)
+
+
+def write_stamped(path: Path, times: Sequence[float], rate: int) -> Path:
+    """Write frames with these time stamps, in seconds."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=rate)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        usual = 0
+        for image, seconds in zip(moving_frames(len(times)), times, strict=True):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
+                packet.time_base, packet.pts = Fraction(1, 1000), round(1000 * seconds)
+                packet.dts = usual = min(packet.pts, usual + 1000 // rate)
+                container.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("rate", [5, 25])
+@pytest.mark.parametrize("burst", [8, 30])
+def test_a_clock_that_stands_still_at_first_counts_once_it_moves(tmp_path: Path, burst: int, rate: int) -> None:
+    times = [*[0.0] * burst, *(0.2 * (1 + index) for index in range(60))]
+    path = write_stamped(tmp_path / "burst.mkv", times, rate)
+    frames = list(iter_frames(path))
+    assert [frame_number(frame.image) for frame in frames] == [index % 31 for index in range(burst + 60)]
+    even = [index / rate for index in range(burst)]  # time never decreases, so it waits for the stamps
+    assert [frame.seconds for frame in frames] == pytest.approx([*even, *np.maximum(even[-1], times[burst:])])
+    assert probe(path).notices == ()
+
+
+def test_a_false_time_stamp_does_not_hide_that_a_video_is_truncated(tmp_path: Path) -> None:
+    times = [index / 25 for index in range(1000)]
+    times[20] += 35
+    path = write_stamped(tmp_path / "video.mkv", times, 25)
+    assert probe(path).notices == ("1 time stamp was wrong and corrected",)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(InputError, match=r"video\.mkv is truncated: it ends at \d+\.\d+ of 40\.00 s"):
+        probe(path)
+
+
+def test_a_false_time_stamp_beyond_the_end_does_not_make_a_video_truncated(tmp_path: Path) -> None:
+    times = [index / 25 for index in range(100)]
+    times[50] += 3600
+    info = probe(write_stamped(tmp_path / "video.mkv", times, 25))
+    assert (info.frames, info.duration_seconds) == (100, pytest.approx(4))
 
 
 @pytest.mark.parametrize("duration", [0, -4000, 40])

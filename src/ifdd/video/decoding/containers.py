@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from ifdd.errors import InputError
 from ifdd.limits import VARIABLE, check_size
 from ifdd.video.decoding.colour import ColourConverter
-from ifdd.video.decoding.damage import DamageCounter, Gaps
+from ifdd.video.decoding.damage import REORDERED_FRAMES, DamageCounter, Gaps
 from ifdd.video.decoding.opening import open_input
 from ifdd.video.decoding.orientation import Orientations
 from ifdd.video.decoding.pipes import stoppable
@@ -28,9 +28,6 @@ MISSING_SECONDS = 0.5
 
 MOST_FAILURES = 100
 """Unreadable packets in a row after which the rest of a video is given up."""
-
-REORDERED_FRAMES = 16
-"""H.264 and H.265 reorder frames by at most this many."""
 
 _UNKNOWN_SIZE = f" (damaged, or a picture of more megapixels than {VARIABLE} allows)"
 
@@ -47,7 +44,8 @@ class ContainerReader(Reader):
         start_seconds: skip the frames that begin before this time: files with a reliable index from the keyframe
             before it, everything else by decoding.
         strict: raise at the first damaged packet, repaired frame or frame that never arrives, and at the end of a
-            truncated video. Wrong time stamps, which change no picture, are a notice.
+            truncated video. Wrong time stamps, which change no picture, and damage of the last packets only, which are
+            left out, are notices.
         timeout_seconds: longest silence of an address; None marks a file.
         settings: options of FFmpeg for opening.
 
@@ -72,6 +70,9 @@ class ContainerReader(Reader):
         self._is_file = isinstance(place, str) and timeout_seconds is None
         self._newest: TimedFrame | None = None
         self._count = 0
+        self._last_stamp: int | None = None  # of the packets
+        self._is_cut = False
+        self._beyond_cut = 0  # sound packets after that
         self._open()
         self.notices += self._stream_notices
         self._declared_end = declared_end(self._container, self._stream)
@@ -107,7 +108,9 @@ class ContainerReader(Reader):
             if self._newest is None and not self._has_size():
                 raise InputError(f"the video {self.name} has no frames that can be decoded{_UNKNOWN_SIZE}; replace it")
             raise self.no_frames(0.0 if self._newest is None else self._newest.end_seconds)
-        if not false_timestamps:  # they make the declared duration doubtful too
+        if self._is_cut:
+            self.notices.append("the last pictures are damaged, as in a file that was cut; they were left out")
+        if not self._clock.is_stuck:  # nor does the declared duration count then
             self._check_end()
 
     def _open(self) -> None:
@@ -171,13 +174,14 @@ class ContainerReader(Reader):
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         """Yield all frames that can be decoded, including those that the decoder had to repair."""
-        failures = 0
+        failures, self._is_cut, self._beyond_cut = 0, False, 0
         counter = DamageCounter(self._stream.codec_context.name)
         while True:
             try:
                 for packet in self._container.demux(self._stream):
                     failures = 0
-                    yield from self._decode_packet(packet, counter)
+                    if not self._is_held_back(packet):
+                        yield from self._decode_packet(packet, counter)
                 self._count_damage(counter.at_end())
                 return
             except av.error.InvalidDataError as error:
@@ -189,6 +193,22 @@ class ContainerReader(Reader):
             except av.error.FFmpegError as error:
                 yield from self._break_off(error, counter)
                 return
+
+    def _is_held_back(self, packet: "av.Packet[VideoStream]") -> bool:
+        """Whether, with ``strict``, a packet is left out because the file may have been cut there.
+
+        Files that were cut end with corrupt packets, and with the rest of a picture, which passes for a sound one.
+        What follows that shows damage.
+        """
+        if not self.strict or not packet.size or self._is_skipped_stamp(packet.pts):
+            return False
+        self._last_stamp = packet.pts
+        if packet.is_corrupt:
+            self._is_cut = True
+        elif self._is_cut:
+            self._beyond_cut += 1
+            self._count_damage(self._beyond_cut > 1)
+        return self._is_cut
 
     def _decode_packet(self, packet: "av.Packet[VideoStream]", counter: DamageCounter) -> Iterator[av.VideoFrame]:
         """Yield the frames of a packet; count damage unless it belongs to the skipped part."""
@@ -207,7 +227,12 @@ class ContainerReader(Reader):
         """Yield frames; count the damaged ones unless they belong to the skipped part."""
         for frame in frames:
             damage = counter.of_frame(frame)
-            self._count_damage(0 if self._is_skipped_stamp(frame.pts) else damage)
+            if self._is_skipped_stamp(frame.pts):
+                damage = 0
+            if damage and self.strict and frame.pts == self._last_stamp:  # of the last packet, up to now
+                self._is_cut = True
+                continue
+            self._count_damage(damage)
             yield frame
 
     def _count_damage(self, damage: int) -> None:
@@ -247,7 +272,8 @@ class ContainerReader(Reader):
         declared = self._declared_end
         assert self._newest is not None  # a video without frames is refused
         end = self._newest.end_seconds
-        if declared is None or end >= declared - max(MISSING_SECONDS, 0.05 * declared):
+        latest = max(end, self._clock.latest_stamp)  # false time stamps count in the declared duration too
+        if declared is None or latest >= declared - max(MISSING_SECONDS, 0.05 * declared):
             return
         if self.strict:
             raise InputError(

@@ -9,6 +9,9 @@ from av.video.stream import VideoStream
 ONE_PICTURE_A_PACKET = ("av1", "h264", "hevc", "mjpeg", "mpeg2video", "vp9")
 """Codecs in which each packet yields one frame, unless the video is interlaced."""
 
+REORDERED_FRAMES = 16
+"""H.264 and H.265 reorder frames by at most this many."""
+
 LONGEST_DELAY = 64
 """Packets after which a decoder has returned the frame of a packet, or never will."""
 
@@ -29,7 +32,8 @@ class DamageCounter:
     """Counts damaged packets and frames, each once, and frames that never arrive.
 
     Decoders drop damaged packets silently. Only certain losses count: frames between others that arrived, of codecs
-    with one frame per packet. Interlaced video is left out, because a packet may hold half a frame.
+    with one frame per packet. Interlaced video is left out, because a packet may hold half a frame, and so are frames
+    lost directly after the first keyframe: in a video that was cut out of a longer one, those need frames before it.
 
     Args:
         codec: FFmpeg's name of the codec.
@@ -37,7 +41,9 @@ class DamageCounter:
 
     def __init__(self, codec: str) -> None:
         self._expects = codec in ONE_PICTURE_A_PACKET
-        self._waiting: dict[int, None] = {}
+        self._waiting: dict[int, int] = {}  # time stamp -> number of the packet
+        self._packets = 0
+        self._leading: range | None = None  # numbers of packets that may need what came before the video
         self._corrupt: deque[int | None] = deque(maxlen=LONGEST_DELAY)
         self._first: int | None = None
         self._newest = 0
@@ -51,7 +57,12 @@ class DamageCounter:
         if packet.is_corrupt:
             self._corrupt.append(packet.pts)
         elif self._expects and packet.size and packet.pts is not None and not packet.is_discard:
-            self._waiting[packet.pts] = None
+            self._packets += 1
+            self._waiting[packet.pts] = self._packets
+            if packet.is_keyframe:  # the first one begins what may be lost, the second ends it
+                following = range(self._packets + 1, self._packets + 1 + REORDERED_FRAMES)
+                known = self._leading
+                self._leading = following if known is None else range(known.start, min(known.stop, self._packets))
         return packet.is_corrupt + self._give_up(LONGEST_DELAY)
 
     def of_frame(self, frame: av.VideoFrame) -> int:
@@ -72,9 +83,14 @@ class DamageCounter:
     def _give_up(self, left: int) -> int:
         """Forget all but the newest packets; return how many of them lack a frame between others."""
         late = [pts for pts, _ in zip(self._waiting, range(len(self._waiting) - left), strict=False)]
-        for pts in late:
-            del self._waiting[pts]
-        return sum(self._first is not None and self._first < pts < self._newest for pts in late)
+        return sum(self._is_loss(pts, self._waiting.pop(pts)) for pts in late)
+
+    def _is_loss(self, pts: int, number: int) -> bool:
+        """Whether a frame that never arrived lies between others and was part of the video."""
+        if self._leading and number == self._leading.start:
+            self._leading = self._leading[1:]
+            return False
+        return self._first is not None and self._first < pts < self._newest
 
 
 class Gaps:
