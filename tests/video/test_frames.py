@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from ifdd.data.datasets.inventory import scan_clips
 from ifdd.errors import InputError
 from ifdd.video.frames import iter_frames, probe, read_frames
+from ifdd.video.images import number_positions
 from ifdd.video.sources import open_video
 from tests.helpers.videos import (
     damage_packets,
@@ -139,6 +141,26 @@ def test_numbers_that_jump_far_are_not_times(tmp_path: Path) -> None:
     )
     (tmp_path / "f20240.png").rename(tmp_path / "f400.png")
     assert probe(tmp_path).duration_seconds == pytest.approx(400 / 25)
+
+
+def test_a_long_folder_may_miss_many_images(tmp_path: Path) -> None:
+    files = [Path(f"f{number}.png") for number in (*range(1, 701), *range(1301, 1401))]
+    positions, notices = number_positions(files)
+    assert positions[-1] == 1399
+    assert notices == ["600 images are missing in the numbering (after f700.png); they leave gaps in time"]
+    positions, _ = number_positions(files[650:])
+    assert positions == list(range(150))
+
+
+def test_a_link_that_leads_nowhere_is_a_damaged_image(tmp_path: Path) -> None:
+    folder = write_frame_folder(tmp_path / "clip", moving_frames(3))
+    (folder / "4.png").symlink_to("4.png")
+    video = open_video(folder)
+    assert [frame_number(frame.image) for frame in video] == [0, 1, 2]
+    assert video.damaged == 1
+    with pytest.raises(InputError, match=r"cannot read the image .*4\.png: Too many levels of symbolic links"):
+        list(iter_frames(folder))
+    assert scan_clips({"clip": folder}, "none", 1)["clip"].frames == 4
 
 
 def test_images_in_two_formats_are_refused(tmp_path: Path) -> None:

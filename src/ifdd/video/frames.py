@@ -117,8 +117,8 @@ def iter_frames(path: str | Path, folder_fps: float = DEFAULT_FPS) -> Iterator[F
         folder_fps: frames per second of a folder of images; the first is at 0 seconds.
 
     Raises:
-        InputError: the video does not exist, or is unreadable, empty, damaged or truncated (raised after its last good
-            frame), or an image of a folder is unreadable.
+        InputError: the video does not exist, or is unreadable, empty, damaged or truncated, or an image of a folder is
+            unreadable. Damage may be found only some frames later.
 
     Example:
         >>> from pathlib import Path

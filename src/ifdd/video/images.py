@@ -20,7 +20,7 @@ from ifdd.video.suffixes import IMAGE_SUFFIXES
 from ifdd.video.timestamps import DEFAULT_FPS
 
 LONGEST_GAP = 500
-"""Missing images, at one place, from which on numbers are not those of frames: dates, for example."""
+"""Images that may be missing at one place, or as many as there are; where more are, the numbers may be dates."""
 
 _LAST_NUMBER = re.compile(r"(.*?)([0-9]+)([^0-9]*)", re.DOTALL)
 
@@ -88,7 +88,12 @@ class ImageReader(Reader):
 def is_frame(entry: "os.DirEntry[str]") -> bool:
     """Whether what lies in a folder of images is one of its frames, by its name."""
     name = entry.name.lower()
-    return name.endswith(IMAGE_SUFFIXES) and not name.startswith(".") and not entry.is_dir()
+    if not name.endswith(IMAGE_SUFFIXES) or name.startswith("."):
+        return False
+    try:
+        return not entry.is_dir()
+    except OSError:  # a link that leads nowhere: reading it shows why
+        return True
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -119,8 +124,8 @@ def number_positions(files: Sequence[Path]) -> tuple[list[int], list[str]]:
     """Return the place in time of each file of a folder, and what was noticed, one line each.
 
     The files follow the last number in their names, if only that differs: a missing number leaves a gap. Most steps
-    must be equal, all a multiple of that one, and none more than ``LONGEST_GAP`` times as long; otherwise the numbers
-    are no frame numbers, and there are no gaps.
+    must be equal, all a multiple of that one, and none more than ``LONGEST_GAP`` times as long, or as many times as
+    there are files; otherwise the numbers are no frame numbers, and there are no gaps.
 
     >>> from pathlib import Path
     >>> from ifdd.video.images import number_positions
@@ -138,7 +143,7 @@ def number_positions(files: Sequence[Path]) -> tuple[list[int], list[str]]:
     if step <= 0 or 2 * count < len(steps) or any(one <= 0 or one % step for one in steps):
         return even, ["the numbers in the names of the images are not evenly spaced; they were read at an even rate"]
     longest = max(range(len(steps)), key=steps.__getitem__)
-    if steps[longest] > LONGEST_GAP * step:
+    if steps[longest] > max(LONGEST_GAP, len(files)) * step:
         return even, [
             f"the numbers in the names of the images jump by {steps[longest]} after {files[longest].name}; "
             "all were read at an even rate"

@@ -97,6 +97,6 @@ def _checked(source: Path, frames: int, decode: Thoroughness) -> ClipState:
 
 
 def _count_images(folder: Path) -> int:
-    """Count the files that ``image_files`` would list, without sorting them."""
+    """Count the files that ``image_files`` would list, without sorting or comparing them."""
     with os.scandir(folder) as entries:
         return sum(map(is_frame, entries))
