@@ -1,7 +1,10 @@
 """What is shown of addresses: no users, passwords and tokens."""
 
+import re
+
 import pytest
 
+from ifdd.inference.batch.jobs import video_key
 from ifdd.remote.addresses import hide_password, is_address
 
 
@@ -43,6 +46,26 @@ def test_parameters_that_sound_like_credentials_are_hidden(name: str) -> None:
     for start in ("?", "?id=2&", ";", "#"):
         begin = f"http://camera/a.mp4{start}{name}"
         assert hide_password(f"{begin}=SECRET&t=1") == f"{begin}=***&t=1"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("s3://arn:aws:s3:us-west-2:123456789012:accesspoint/lab/p1/cam@front.mp4", "/p2/"),
+        ("s3://lab/p1;session=1.mp4", "session=2"),
+        ("gs://lab/p1#key=1.mp4", "key=2"),
+        ("S3://lab/p1&user=1.mp4", "user=2"),
+    ],
+)
+def test_names_in_a_storage_stay_distinct(one: str, other: str) -> None:
+    assert video_key(one) == one
+    assert hide_password(one) == one
+    changed = re.sub(other.replace("2", "1"), other, one)
+    assert video_key(changed) == changed != one
+
+
+def test_parameters_of_stored_addresses_are_hidden() -> None:
+    assert hide_password("az://lab/a.mp4?sv=1&sig=SECRET") == "az://lab/a.mp4?sv=1&sig=***"
 
 
 @pytest.mark.parametrize("name", ["id", "v", "design", "start", "passage", "keyframe", "channel", "inside"])

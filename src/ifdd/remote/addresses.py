@@ -5,8 +5,17 @@ import re
 ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 """The beginning of an address, with its scheme."""
 
-# The second form is a password with a slash: a user and a colon that no port follows.
-_PASSWORD = re.compile(r"//(?:[^/]*@|[^/@:\[]*:(?![0-9]{1,5}(?:[/?#]|$)).*@)")
+PACKAGES = {
+    "s3": "s3fs",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "az": "adlfs",
+    "memory": "fsspec",  # within this process: for tests
+}
+"""Scheme of an address in a storage -> the package that reads it."""
+
+# The second form is a password with a slash: a user and a colon that no port follows. Names of access points have colons.
+_PASSWORD = re.compile(r"//(?:[^/]*@|(?!arn:aws)[^/@:\[]*:(?![0-9]{1,5}(?:[/?#]|$)).*@)")
 _SECRET = re.compile(
     r"([?&;#](?:"
     r"[^=&;#]*(?:token|secret|passw|passphrase|credential|signature|session|authori[sz]ation)[^=&;#]*"
@@ -30,4 +39,10 @@ def hide_password(source: str) -> str:
         >>> hide_password("rtsp://me:p@ss@camera/stream"), hide_password("http://camera/video?user=me&pwd=p&id=2")
         ('rtsp://***@camera/stream', 'http://camera/video?user=***&pwd=***&id=2')
     """
-    return _SECRET.sub(r"\1***", _PASSWORD.sub("//***@", source, count=1)) if is_address(source) else source
+    scheme = ADDRESS.match(source)
+    if scheme is None:
+        return source
+    shown = _PASSWORD.sub("//***@", source, count=1)
+    if scheme[1].lower() in PACKAGES and "?" not in shown:  # names of objects may hold what separates parameters
+        return shown
+    return _SECRET.sub(r"\1***", shown)

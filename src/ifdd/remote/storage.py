@@ -12,16 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ifdd.errors import InputError
-from ifdd.remote.addresses import hide_password
-
-PACKAGES = {
-    "s3": "s3fs",
-    "gs": "gcsfs",
-    "gcs": "gcsfs",
-    "az": "adlfs",
-    "memory": "fsspec",  # within this process: for tests
-}
-"""Scheme of an address in a storage -> the package that reads it."""
+from ifdd.remote.addresses import PACKAGES, hide_password
 
 
 def is_stored(source: str) -> bool:
