@@ -82,10 +82,12 @@ def test_times_of_elan_are_those_of_its_video(
     assert read_annotations(tmp_path / "a.eaf").annotations[0].start_seconds == pytest.approx(expected)
 
 
-def test_videos_of_elan_with_different_offsets_are_refused(tmp_path: Path) -> None:
-    write_eaf(tmp_path / "a.eaf", [("a.mp4", "video/mp4", 0), ("b.mp4", "video/mp4", 900)])
-    with pytest.raises(InputError, match=r"different offsets \(0, 900 ms\)"):
-        read_annotations(tmp_path / "a.eaf")
+def test_times_of_elan_are_those_of_the_first_of_several_cameras(tmp_path: Path) -> None:
+    linked = [("a.wav", "audio/x-wav", 0), ("a.mp4", "video/mp4", 200), ("b.mp4", "video/mp4", 900)]
+    write_eaf(tmp_path / "a.eaf", [*linked, ("c.mp4", "video/mp4", 200)])
+    found = read_annotations(tmp_path / "a.eaf")
+    assert found.annotations[0].start_seconds == pytest.approx(0.7)
+    assert found.notes == ("times are those of a.mp4; other videos have another offset: b.mp4",)
 
 
 def test_aggregated_events_of_boris(tmp_path: Path) -> None:

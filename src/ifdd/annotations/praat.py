@@ -1,9 +1,8 @@
 """Praat's .TextGrid files, parsed by pympi."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-from ifdd.annotations.annotation import Annotation
+from ifdd.annotations.annotation import Annotation, Annotations
 from ifdd.annotations.elan import pympi
 from ifdd.errors import InputError
 
@@ -11,8 +10,8 @@ ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf
 """First bytes -> encoding; Praat writes UTF-16 where a label is not ASCII, unless told otherwise."""
 
 
-def read_textgrid(path: Path) -> Iterator[Annotation]:
-    """Yield the intervals of every interval tier, in the long, short or binary form.
+def read_textgrid(path: Path) -> Annotations:
+    """Return the intervals of every interval tier, in the long, short or binary form.
 
     Raises:
         InputError: pympi is not installed, or the file is not Praat's or damaged.
@@ -28,6 +27,5 @@ def read_textgrid(path: Path) -> Iterator[Annotation]:
         ]
     except (Exception, SystemExit) as error:  # whatever a damaged file makes of the parser
         raise InputError(f"{path} is not a TextGrid of Praat, or damaged; save it again as a text file") from error
-    for name, intervals in tiers:
-        for start, end, label in intervals:
-            yield Annotation(name, float(start), float(end), label)
+    found = [Annotation(name, float(start), float(end), label) for name, rows in tiers for start, end, label in rows]
+    return Annotations(path, tuple(found))

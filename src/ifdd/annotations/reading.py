@@ -1,7 +1,7 @@
 """The readers by file suffix, and the checks that all of them share."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import accumulate, pairwise
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from ifdd.annotations.praat import read_textgrid
 from ifdd.annotations.tabular import read_tabular
 from ifdd.errors import InputError
 
-READERS: dict[str, Callable[[Path], Iterable[Annotation]]] = {
+READERS: dict[str, Callable[[Path], Annotations]] = {
     ".eaf": read_eaf,
     ".textgrid": read_textgrid,
     ".csv": read_tabular,
@@ -38,14 +38,16 @@ def read_annotations(path: Path) -> Annotations:
         raise InputError(f"{path}: unknown kind of annotations '{path.suffix}'; use one of {', '.join(READERS)}")
     if not path.is_file():
         raise InputError(f"{path} does not exist; give a file of annotations ({', '.join(READERS)})")
-    found = list(reader(path))
-    for each in found:
+    found = reader(path)
+    for each in found.annotations:
         _check_times(path, each)
-    named = [each for each in found if each.label.strip()]
+    named = [each for each in found.annotations if each.label.strip()]
     lasting = [each for each in named if each.end_seconds > each.start_seconds]
     if not lasting:
         raise InputError(f"{path} has no annotations that last; give intervals with labels")
-    notes = [f"{len(named) - len(lasting)} points in time were left out"] if len(lasting) < len(named) else []
+    notes = list(found.notes)
+    if points := len(named) - len(lasting):
+        notes.append(f"{points} points in time were left out")
     tiers = dict.fromkeys(each.tier for each in lasting)
     ordered = [each for tier in tiers for each in _apart(path, [one for one in lasting if one.tier == tier])]
     if hidden := len(lasting) - len(ordered):

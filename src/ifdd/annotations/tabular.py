@@ -7,7 +7,7 @@ rows for an interval instead: START and STOP.
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ifdd.annotations.annotation import Annotation
+from ifdd.annotations.annotation import Annotation, Annotations
 from ifdd.errors import InputError
 from ifdd.tables import Table, parse_seconds, read_table
 
@@ -24,8 +24,8 @@ MEDIA = ("observation id", "media file", "media file name", "source", "video")
 """Columns that tell one video from another in BORIS's exports of several observations."""
 
 
-def read_tabular(path: Path) -> Iterator[Annotation]:
-    """Yield the annotations of a table.
+def read_tabular(path: Path) -> Annotations:
+    """Return the annotations of a table.
 
     Raises:
         InputError: the file cannot be read, lacks a column, is about several videos, or a time is not a number.
@@ -43,9 +43,13 @@ def read_tabular(path: Path) -> Iterator[Annotation]:
     _check_one_video(path, rows)
     states = {_cell(row, STATE).upper() for _, row in rows}
     if states & {"START", "STOP"}:
-        yield from _pair_up(path, rows)
-        return
+        return Annotations(path, tuple(_pair_up(path, rows)))
     _check_columns(path, table)
+    return Annotations(path, tuple(_intervals(path, rows)))
+
+
+def _intervals(path: Path, rows: list[tuple[int, dict[str, str]]]) -> Iterator[Annotation]:
+    """Yield the annotation of each row."""
     for line, row in rows:
         start = _seconds(path, line, row, START)
         is_long = any(_cell(row, (name,)) for name in END)

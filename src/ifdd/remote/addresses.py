@@ -14,7 +14,8 @@ PACKAGES = {
 }
 """Scheme of an address in a storage -> the package that reads it."""
 
-# The second form is a password with a slash: a user and a colon that no port follows. Names of access points have colons.
+# The second form is a password with a slash: a user and a colon that no port follows. Access points (arn:aws:...) have
+# colons, too.
 _PASSWORD = re.compile(r"//(?:[^/]*@|(?!arn:aws)[^/@:\[]*:(?![0-9]{1,5}(?:[/?#]|$)).*@)")
 _SECRET = re.compile(
     r"([?&;#](?:"
