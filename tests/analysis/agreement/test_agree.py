@@ -128,6 +128,17 @@ def test_only_time_that_was_read_is_compared(tmp_path: Path, capsys: pytest.Capt
     assert "9.3 s are not compared: the result holds 2 to 12 s of films/a.mp4" in capsys.readouterr().err
 
 
+def test_a_longer_coding_may_be_of_another_video(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "a.csv").write_text(CODED + "20,50,bored\n")  # a label that is no class, where nothing is compared
+    assert agree(folder)["coded_seconds"] == 8
+    said = " ".join(capsys.readouterr().err.split())
+    assert "30.0 s are not compared: the result holds 0 to 10 s of films/a.mp4; unless only a part was read, " in said
+    assert "check that the annotations are of this video" in said
+    with pytest.raises(SystemExit):
+        agree(folder, "--rename", "happy=bored")
+    assert "which are no classes of the result" in capsys.readouterr().err
+
+
 def test_a_coding_that_fits_two_results_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("one", "two"):
         (folder / "results" / name).mkdir(parents=True)

@@ -20,7 +20,7 @@ from ifdd.analysis.agreement.kappa import (
 )
 from ifdd.analysis.agreement.pairing import main_last, match_labels, pair_tiers
 from ifdd.analysis.agreement.segments import Stretch, match_segments, onset_errors, score_segments
-from ifdd.annotations.annotation import Annotations
+from ifdd.annotations.annotation import Annotation, Annotations
 from ifdd.errors import InputError
 from ifdd.inference.results import RecognizedTrack, Results
 from ifdd.records import AgreementPair, AgreementRecord, OnsetAgreement, SegmentAgreement
@@ -83,19 +83,17 @@ def compare_people(coded: Coded, options: AgreementOptions) -> tuple[list[Person
     results, annotations = coded.results, coded.annotations
     classes = results.classes
     pairs = pair_tiers(annotations, results, options.people)
-    used = [each for tier in pairs for each in annotations.of(tier)]
-    labels = list(dict.fromkeys(each.label for each in used))
+    shift, end = results.video.start_seconds, results.video.end_seconds
+    read = {tier: _cut(annotations.of(tier), shift, end) for tier in pairs}
+    labels = list(dict.fromkeys(each.label for spans in read.values() for each in spans))
     places = match_labels(annotations.path, labels, classes, options.renamed, options.synonyms)
     gap = _gap_class(options.gaps, classes)
-    shift, end = results.video.start_seconds, results.video.end_seconds
     tracks = {track.id: track for track in results.tracks}
     people = []
     unread = 0.0
     for tier, numbers in pairs.items():
-        whole = [(each.start_seconds, each.end_seconds, places[each.label]) for each in annotations.of(tier)]
-        spans = [(max(first, shift), min(last, end), place) for first, last, place in whole]
-        spans = [(first, last, place) for first, last, place in spans if last > first]
-        unread += _length(whole) - _length(spans)
+        spans = [(each.start_seconds, each.end_seconds, places[each.label]) for each in read[tier]]
+        unread += _coded_seconds(annotations.of(tier), places) - _coded_seconds(read[tier], places)
         coder = [(first, last, place) for first, last, place in spans if place is not None]
         if gap is not None:
             taken = [(first, last) for first, last, _ in spans]
@@ -117,8 +115,19 @@ def compare_people(coded: Coded, options: AgreementOptions) -> tuple[list[Person
     return people, pair
 
 
-def _length(spans: Iterable[tuple[float, float, int | None]]) -> float:
-    return sum((last - first for first, last, place in spans if place is not None), 0.0)
+def _cut(spans: Iterable[Annotation], start: float, end: float) -> list[Annotation]:
+    """Return what lies between two times."""
+    cut = [
+        each._replace(start_seconds=max(each.start_seconds, start), end_seconds=min(each.end_seconds, end))
+        for each in spans
+    ]
+    return [each for each in cut if each.end_seconds > each.start_seconds]
+
+
+def _coded_seconds(spans: Iterable[Annotation], places: Mapping[str, int | None]) -> float:
+    """Return how long annotations last, except those whose label is left out."""
+    kept = (each for each in spans if places.get(each.label, 0) is not None)
+    return sum((each.end_seconds - each.start_seconds for each in kept), 0.0)
 
 
 def _note_unread(seconds: float, video: VideoInfo) -> tuple[str, ...]:
@@ -126,7 +135,8 @@ def _note_unread(seconds: float, video: VideoInfo) -> tuple[str, ...]:
     if seconds <= UNREAD_SECONDS:
         return ()
     part = f"{video.start_seconds:g} to {video.end_seconds:g} s of {video.path}"
-    return (f"{seconds:.1f} s are not compared: the result holds {part}",)
+    check = "unless only a part was read, check that the annotations are of this video"
+    return (f"{seconds:.1f} s are not compared: the result holds {part}; {check}",)
 
 
 def _gap_class(name: str, classes: Sequence[str]) -> int | None:
