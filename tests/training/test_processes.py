@@ -12,6 +12,7 @@ import pytest
 import torch
 import yaml
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.strategies import DDPStrategy
 from safetensors.torch import load_file
 
 from ifdd.__main__ import main
@@ -21,7 +22,7 @@ from ifdd.evaluation.sampling import SamplingConfig
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 from ifdd.training.engine.batches import Share
 from ifdd.training.engine.fitting import build_trainer
-from ifdd.training.engine.processes import is_first_process, placement
+from ifdd.training.engine.processes import LONGEST_WAIT, is_first_process, placement
 from ifdd.training.engine.state import Position, ResumePoint
 from ifdd.training.engine.stopping import SaveState
 from ifdd.training.recipe import Recipe
@@ -50,11 +51,13 @@ main(sys.argv[1:])
 
 SRUN = """#!{python}
 import os, subprocess, sys
-command = [word for word in sys.argv[1:] if not word.startswith("--cpus-per-task=")]
+command = [word for word in sys.argv[1:] if not word.startswith(("--cpus-per-task=", "--kill-on-bad-exit="))]
 tasks = int(os.environ["SLURM_NTASKS_PER_NODE"])
 every = [
     subprocess.Popen(
-        command, env=os.environ | {{"SLURM_STEP_ID": "0", "SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)}}
+        command,
+        env=os.environ
+        | {{"SLURM_STEP_NUM_TASKS": str(tasks), "SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)}},
     )
     for rank in range(tasks)
 ]
@@ -150,7 +153,9 @@ def test_torchrun_says_how_many_processes_there_are(monkeypatch: pytest.MonkeyPa
 
 
 def in_slurm(monkeypatch: pytest.MonkeyPatch, **variables: int) -> None:
-    """Set what SLURM sets in a batch script and, with STEP_ID, in a task that srun has started."""
+    """Set what SLURM sets in a batch script and, with STEP_NUM_TASKS, in a task of a step."""
+    for name in [name for name in os.environ if name.startswith("SLURM_STEP_")]:
+        monkeypatch.delenv(name)
     for name, value in ({"JOB_ID": 7, "NNODES": 1, "NODEID": 0, "PROCID": 0, "LOCALID": 0} | variables).items():
         monkeypatch.setenv(f"SLURM_{name}", str(value))
 
@@ -162,7 +167,9 @@ def in_slurm(monkeypatch: pytest.MonkeyPatch, **variables: int) -> None:
         {"NTASKS": 4, "NTASKS_PER_NODE": 4},
         {"NTASKS": 8, "NTASKS_PER_NODE": 4, "NNODES": 2},
         {"NTASKS": 4},
-        {"STEP_ID": 0, "NTASKS": 1, "NTASKS_PER_NODE": 4},
+        {"STEP_ID": 0, "STEP_NUM_TASKS": 1, "NTASKS": 1, "NTASKS_PER_NODE": 4},
+        {"STEP_ID": 4294967290, "STEP_NUM_TASKS": 1, "NTASKS": 8},  # the shell of salloc
+        {"STEP_ID": 4294967290, "STEP_NUM_TASKS": 1, "NTASKS": 8, "NTASKS_PER_NODE": 8},
     ],
 )
 def test_a_batch_script_and_a_step_of_one_task_are_one_process(
@@ -175,11 +182,17 @@ def test_a_batch_script_and_a_step_of_one_task_are_one_process(
     assert trainer.world_size == 2
 
 
+def test_processes_wait_longer_than_a_test_lasts(tmp_path: Path) -> None:
+    trainer = build_trainer(tmp_path, OptimizationConfig(), RunConfig(device="cpu", devices=2), 1, ())
+    assert isinstance(trainer.strategy, DDPStrategy)
+    assert trainer.strategy._timeout == LONGEST_WAIT
+
+
 def test_srun_says_how_many_processes_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    in_slurm(monkeypatch, STEP_ID=0, NTASKS=4, NTASKS_PER_NODE=2, NNODES=2, PROCID=3)
+    in_slurm(monkeypatch, STEP_NUM_TASKS=4, NTASKS=4, NTASKS_PER_NODE=2, NNODES=2, PROCID=3)
     assert placement(RunConfig(device="cpu")) == ("cpu", 2, 2, 4)
     assert not is_first_process()
-    in_slurm(monkeypatch, STEP_ID=1, NTASKS=2, NTASKS_PER_NODE=4)
+    in_slurm(monkeypatch, STEP_NUM_TASKS=2, NTASKS=2, NTASKS_PER_NODE=4)
     with pytest.raises(
         InputError, match=r"started 2 processes on 1 machine, but --ntasks-per-node is 4; give srun the"
     ):

@@ -35,7 +35,7 @@ def test_seeds_follow_each_other_within_a_variant_and_shares_within_a_seed() -> 
 
 
 def test_a_study_is_refused_in_the_processes_of_a_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"STEP_ID": 0, "NTASKS": 2, "NTASKS_PER_NODE": 2, "PROCID": 0}.items():
+    for name, value in {"STEP_NUM_TASKS": 2, "NTASKS": 2, "NTASKS_PER_NODE": 2, "PROCID": 0}.items():
         monkeypatch.setenv(f"SLURM_{name}", str(value))
     with pytest.raises(InputError, match="srun started several processes, but a study starts its own"):
         study(recipe=RECIPE, variants={"full": {}})

@@ -11,6 +11,7 @@ from typing import NoReturn
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.strategies import DDPStrategy
 from torch._dynamo.exc import TorchDynamoException
 
 from ifdd.allocator import keep_freed_memory
@@ -20,7 +21,7 @@ from ifdd.errors import InputError
 from ifdd.training.clips import ClipDataModule
 from ifdd.training.config import OptimizationConfig, RunConfig
 from ifdd.training.engine.averaging import AveragedWeights
-from ifdd.training.engine.processes import cluster, is_first_process, placement
+from ifdd.training.engine.processes import LONGEST_WAIT, cluster, is_first_process, placement
 from ifdd.training.engine.state import WholeCheckpointIO
 from ifdd.training.engine.stopping import SaveState, Stopped, requeue
 from ifdd.training.module import ClipClassifier
@@ -57,7 +58,7 @@ def build_trainer(
     Raises:
         InputError: the hardware is not there.
     """
-    accelerator, devices, nodes, _ = placement(run)
+    accelerator, devices, nodes, total = placement(run)
     if accelerator == "cpu":
         keep_freed_memory()
     averaging = [] if optimization.ema_decay is None else [AveragedWeights(optimization.ema_decay)]
@@ -65,6 +66,7 @@ def build_trainer(
         return Trainer(
             accelerator=accelerator,
             devices=devices,
+            strategy=DDPStrategy(timeout=LONGEST_WAIT) if total > 1 else "auto",
             num_nodes=nodes,
             default_root_dir=out,
             precision=optimization.precision,

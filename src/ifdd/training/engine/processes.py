@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import NamedTuple
 
 import torch
@@ -16,6 +17,9 @@ from ifdd.errors import InputError
 from ifdd.model import choose_device
 from ifdd.names import counted
 from ifdd.training.config import RunConfig
+
+LONGEST_WAIT = timedelta(days=1)
+"""Time that processes wait for another one, such as the first, which alone tests a fold of a cross-validation."""
 
 
 class Processes(NamedTuple):
@@ -86,7 +90,7 @@ def launched() -> tuple[int, int, str | None]:
         count = int(os.environ["WORLD_SIZE"])
         return int(os.environ.get("LOCAL_WORLD_SIZE", count)), count, "torchrun"
     if under_slurm():
-        count, nodes = (int(os.environ.get(name, "1")) for name in ("SLURM_NTASKS", "SLURM_NNODES"))
+        count, nodes = (int(os.environ.get(name, "1")) for name in ("SLURM_STEP_NUM_TASKS", "SLURM_NNODES"))
         if "SLURM_NTASKS_PER_NODE" not in os.environ:
             raise InputError(f"the SLURM job has --ntasks={count}; give --nodes and --ntasks-per-node instead")
         local = int(os.environ["SLURM_NTASKS_PER_NODE"])
@@ -107,9 +111,10 @@ def under_torchrun() -> bool:
 def under_slurm() -> bool:
     """Whether srun has started this process as one of several.
 
-    A batch script has the number of the job's tasks, too, but it is a single process, and in no step of the job.
+    A batch script and the shell of salloc have the number of the job's tasks, too, but are a single process: the script
+    in no step of the job, the shell in a step of one task.
     """
-    return "SLURM_STEP_ID" in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1
+    return int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1
 
 
 def cluster() -> list[ClusterEnvironment]:
@@ -142,5 +147,5 @@ def _group() -> torch.distributed.ProcessGroup | None:
     if torch.distributed.get_backend() == "gloo":
         return None
     if not _groups:
-        _groups.append(torch.distributed.new_group(backend="gloo"))
+        _groups.append(torch.distributed.new_group(backend="gloo", timeout=LONGEST_WAIT))
     return _groups[0]
