@@ -1,8 +1,10 @@
 """What a resumed run must share with its start, also where an earlier version of ifdd began it."""
 
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 import pytest
 import yaml
@@ -81,7 +83,7 @@ def test_a_recipe_of_ifdd_is_replaced_and_one_of_a_person_is_not(tmp_path: Path)
         assert file.read_text() == own
 
 
-def test_a_lock_that_its_holder_removes_meanwhile_is_taken_anew(
+def test_a_lock_that_its_holder_removes_meanwhile_is_taken_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usual = resuming._lock
@@ -92,6 +94,16 @@ def test_a_lock_that_its_holder_removes_meanwhile_is_taken_anew(
         usual(file, out)
 
     monkeypatch.setattr(resuming, "_lock", late)
+    with only_run(tmp_path):
+        assert (tmp_path / RUNNING).exists()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_does_not_show_open_files_locks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(one: os.stat_result, other: os.stat_result) -> NoReturn:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    monkeypatch.setattr(os.path, "samestat", fails)
     with only_run(tmp_path):
         assert (tmp_path / RUNNING).exists()
     assert not list(tmp_path.iterdir())

@@ -19,6 +19,9 @@ from ifdd.training.recipe import Recipe, refuse_foreign_recipe
 RUNNING = ".running"
 """File that a running training locks."""
 
+LOCK_ATTEMPTS = 10
+"""Files in a row that may vanish before their lock is held; then the disk is taken for one that locks nothing."""
+
 
 def read_training(folder: Path) -> TrainingRecord | None:
     """Return the content of ``training.json`` in a folder; None if the file does not exist.
@@ -76,10 +79,11 @@ def only_run(out: Path) -> Iterator[None]:
         return
     make_folder(out)
     lock = out / RUNNING
-    while True:
+    for attempt in range(1, LOCK_ATTEMPTS + 1):
         with lock.open("a") as file:
             _lock(file, out)
-            if not _is_at(lock, file):  # the training that held it has ended meanwhile and removed it
+            # the training that held it has ended meanwhile and removed it, or the disk does not show open files
+            if not _is_at(lock, file) and attempt < LOCK_ATTEMPTS:
                 continue
             try:
                 yield
@@ -101,7 +105,7 @@ def _is_at(path: Path, file: IO[str]) -> bool:
     """Whether an open file is the one at a path."""
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
-    except FileNotFoundError:
+    except OSError:  # removed; on a network disk, the open file may fail, too
         return False
 
 
