@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Literal, NoReturn
 
 from ifdd.errors import InputError
@@ -124,7 +125,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     SIGHUP, 138 after SIGUSR1 in a job of SLURM, 141 if nobody reads the output.
     """
     if sys.platform == "win32":
-        sys.exit("ifdd: Windows is not supported; use Linux, such as in the Windows Subsystem for Linux (WSL)")
+        print(
+            "ifdd: Windows is not supported; use Linux, such as in the Windows Subsystem for Linux (WSL)",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     try:
         with _ended_by_signals():
             _run(arguments)
@@ -208,7 +213,8 @@ def run_command(name: str, words: Sequence[str]) -> None:
     """Parse ``words`` for a command and call its function, or print its help.
 
     Raises:
-        InputError: the command, an option or a configuration key is unknown, missing or of the wrong kind.
+        InputError: the command, an option or a configuration key is unknown, missing or of the wrong kind, or the
+            output would replace a file of options.
     """
     if name not in COMMANDS:
         raise _unknown_command(name)
@@ -217,6 +223,7 @@ def run_command(name: str, words: Sequence[str]) -> None:
     from ifdd.command_line.mistakes import locate
     from ifdd.command_line.options import describe
     from ifdd.command_line.parser import arguments_of, read_settings
+    from ifdd.files import refuse_replacing
 
     command = describe(name, load(name))
     if any(word in HELP for word in words):
@@ -224,7 +231,10 @@ def run_command(name: str, words: Sequence[str]) -> None:
         return
     settings = read_settings(command, words)
     try:
-        command.function(**arguments_of(command, settings))
+        arguments = arguments_of(command, settings)
+        if isinstance(out := arguments.get("out"), Path):
+            refuse_replacing(out, "the options that are read", *(each.file for each in settings if each.file))
+        command.function(**arguments)
     except InputError as error:
         raise locate(error, settings) from error
 

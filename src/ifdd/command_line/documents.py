@@ -47,6 +47,12 @@ class Setting(NamedTuple):
     place: str = ""
     """File and line; empty for the command line."""
 
+    @property
+    def file(self) -> Path | None:
+        """The file; None for the command line."""
+        file, found, _ = self.place.rpartition(", line ")
+        return Path(file) if found else None
+
 
 def read_documents(command: Command, given: Sequence[Given]) -> list[Setting]:
     """Return the settings of a command line, with those of its YAML files and documents in their places.
