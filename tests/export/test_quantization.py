@@ -1,17 +1,24 @@
 """``ifdd export --int8``: accuracy before and after, and the budget."""
 
-from collections.abc import Sequence
+import errno
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
 from ifdd.__main__ import main
 from ifdd.data.labels import LABEL_SETS
+from ifdd.errors import InputError
 from ifdd.evaluation.report import Evaluation
+from ifdd.export.artifacts import OnnxArtifact
 from ifdd.export.command import Quantization, quantization_record
+from ifdd.export.quantization import quantize
 from ifdd.model import create_model, load_checkpoint, load_exported, load_model, save_checkpoint
 from ifdd.records import CheckpointRecord
 from tests.export.test_export import clips, fails
@@ -50,6 +57,31 @@ def test_a_quantised_model_is_near_the_checkpoint_and_records_what_it_cost(
     assert 0 < (logits - expected).square().mean().sqrt() < 0.25 * expected.std()
     weights = tmp_path / name if name.endswith(".onnx") else (tmp_path / name).with_suffix(".bin")
     assert weights.stat().st_size < 0.4 * 4 * sum(p.numel() for p in load_checkpoint(tiny).model.parameters())
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_full_disk_is_reported_in_one_line_and_a_clip_is_not_blamed_on_it(
+    exported: dict[str, Path], monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    def write_half(source: str, target: str, *options: object) -> None:
+        Path(target).write_bytes(Path(source).read_bytes()[:-9])
+
+    def write_nothing(*arguments: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def unreadable() -> Iterator[np.ndarray]:
+        yield from clips(1)[None].numpy()
+        raise PermissionError(13, "Permission denied", "/elsewhere/clip.mp4")
+
+    artifact = OnnxArtifact(onnx.load(str(exported["onnx"])))
+    with pytest.raises(PermissionError, match="elsewhere"):
+        quantize(artifact, unreadable())
+    if whole:
+        monkeypatch.setattr("onnx.save", write_nothing)
+    else:
+        monkeypatch.setattr("onnx.shape_inference.infer_shapes_path", write_half)
+    with pytest.raises(InputError, match=r"the disk of the temporary folder /\S+ is full; free space there, or set"):
+        quantize(artifact, unreadable())
 
 
 def evaluation(right: int, wrong: int) -> Evaluation:

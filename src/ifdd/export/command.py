@@ -289,8 +289,7 @@ def _check_targets(out: Path, form: Form, checkpoint: Path) -> None:
     """Check up front that the files can be written, and that none is there that must not be replaced.
 
     Raises:
-        InputError: a file cannot be written, is the checkpoint, or is a .bin of something else than an earlier export:
-            nobody named it.
+        InputError: a file cannot be written, is the checkpoint, or is a .bin that does not belong to an earlier export.
     """
     weights = weights_of(out)
     for file in (out, *((weights,) if form == "openvino" else ())):

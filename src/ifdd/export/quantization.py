@@ -1,14 +1,17 @@
 """Quantise an exported model to 8-bit integers with ranges from clips."""
 
+import errno
 import logging
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from ifdd.data.manifest import Sample
+from ifdd.errors import InputError
 from ifdd.evaluation.sampling import dataset_for, training_sampling
 from ifdd.export.artifacts import INPUT, PURPOSE, OnnxArtifact
 from ifdd.model import Model
@@ -30,7 +33,7 @@ def quantize(source: OnnxArtifact, clips: Iterator[np.ndarray]) -> OnnxArtifact:
         clips: batches of one clip, RGB in [0, 1].
 
     Raises:
-        InputError: ONNX Runtime is not installed.
+        InputError: ONNX Runtime is not installed, a clip cannot be read, or the disk of the temporary folder is full.
     """
     onnx = needed("onnx", PURPOSE)
     needed("onnxruntime", PURPOSE)
@@ -42,8 +45,8 @@ def quantize(source: OnnxArtifact, clips: Iterator[np.ndarray]) -> OnnxArtifact:
             clip = next(clips, None)
             return None if clip is None else {INPUT: clip}
 
-    logging.getLogger("onnxruntime").setLevel(logging.ERROR)
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    logging.getLogger("onnxruntime").setLevel(logging.CRITICAL)  # it logs the traceback of what a full disk raises
+    with _free_space(), tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about its own code
         plain, prepared, quantized = (Path(folder) / f"{name}.onnx" for name in ("plain", "prepared", "quantized"))
         onnx.save(source.proto, str(plain))
@@ -60,6 +63,26 @@ def quantize(source: OnnxArtifact, clips: Iterator[np.ndarray]) -> OnnxArtifact:
             weight_type=quantization.QuantType.QInt8,
         )
         return OnnxArtifact(onnx.load(str(quantized)))
+
+
+@contextmanager
+def _free_space() -> Iterator[None]:
+    """Turn what a full disk raises into one line; ONNX Runtime has temporary files besides those that it is given.
+
+    Raises:
+        InputError: the disk is full.
+    """
+    from google.protobuf.message import DecodeError
+
+    try:
+        yield
+    except (OSError, DecodeError) as error:  # ONNX Runtime writes half a file without a word, and cannot read it then
+        if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise InputError(
+            f"the disk of the temporary folder {tempfile.gettempdir()} is full; free space there, or set the "
+            "environment variable TMPDIR to another folder"
+        ) from error
 
 
 def calibration_clips(
