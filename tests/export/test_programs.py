@@ -12,9 +12,12 @@ import pytest
 import torch
 from torch._export.serde.schema import SCHEMA_VERSION
 from torch._export.serde.serialize import serialize
+from torch.torch_version import TorchVersion
 
 from ifdd.errors import InputError
 from ifdd.model import load_model
+from ifdd.model.engines.pt2_file import check_torch
+from tests.export.test_export import fails
 
 Record = tuple[str, bytes]
 
@@ -89,6 +92,18 @@ def test_a_program_in_the_layout_of_an_earlier_torch_is_refused(
     with pytest.raises(InputError, match="holds version, which 'ifdd export' does not write and which could run code"):
         load_model(path).engine("cpu")
     assert not marker.exists()
+
+
+def test_an_earlier_torch_is_refused_before_anything_is_done(
+    exported: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for version in ("2.8.0", "2.10.1+cpu"):
+        monkeypatch.setattr(torch, "__version__", TorchVersion(version))
+        check_torch()
+    monkeypatch.setattr(torch, "__version__", TorchVersion("2.7.1+cpu"))
+    with pytest.raises(InputError, match=r"need torch 2\.8 or later, and 2\.7\.1\+cpu is installed; update torch"):
+        load_model(exported["pt2"]).engine("cpu")
+    assert "need torch 2.8 or later" in fails(capsys, "export", tmp_path / "no.safetensors", tmp_path / "a.pt2")
 
 
 @pytest.mark.parametrize("harmless_first", [True, False])

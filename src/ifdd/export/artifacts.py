@@ -19,7 +19,7 @@ from ifdd.model.engines.forms import Form, needed
 from ifdd.model.engines.onnx_file import KEY as ONNX_KEY
 from ifdd.model.engines.openvino_file import KEY as OPENVINO_KEY
 from ifdd.model.engines.openvino_file import weights_of
-from ifdd.model.engines.pt2_file import DOCUMENT
+from ifdd.model.engines.pt2_file import DOCUMENT, check_torch
 
 PURPOSE = "this export"
 """What needs a package, in messages."""
@@ -157,8 +157,10 @@ def check_packages(form: Form, int8: bool) -> None:
     """Check up front that the packages of a form are installed.
 
     Raises:
-        InputError: one is missing.
+        InputError: one is missing or too old.
     """
+    if form == "pt2":
+        check_torch()
     packages = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "openvino": ("onnx", "onnxscript", "openvino")}
     for package in (*packages.get(form, ()), *(("onnxruntime",) if int8 else ())):
         needed(package, PURPOSE)

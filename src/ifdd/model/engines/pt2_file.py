@@ -16,6 +16,9 @@ from ifdd.files import parse_json
 from ifdd.model.engines.forms import Started
 from ifdd.names import printable
 
+FIRST_TORCH = "2.8"
+"""First version of torch that writes and reads the records below; earlier ones wrote others."""
+
 DOCUMENT = "ifdd.json"
 """Name of the document among the extra files of an archive."""
 
@@ -26,6 +29,19 @@ RECORD = re.compile(
     rf"|data/sample_inputs/model\.pt|extra/{re.escape(DOCUMENT)}"
 )
 """What torch.export.save writes of a program without objects; everything else is something that torch might run."""
+
+
+def check_torch() -> None:
+    """Check that torch writes and reads these files.
+
+    Raises:
+        InputError: it is too old.
+    """
+    if torch.__version__ < FIRST_TORCH:
+        raise InputError(
+            f".pt2 files need torch {FIRST_TORCH} or later, and {torch.__version__} is installed; update torch, or use "
+            "another format"
+        )
 
 
 def read_document(path: Path) -> str | None:
@@ -50,7 +66,11 @@ def start(path: Path, threads: int) -> Started:
     Args:
         path: the file.
         threads: not used.
+
+    Raises:
+        InputError: torch is too old, or the file is damaged or holds what could run code.
     """
+    check_torch()
     checked = io.BytesIO()
     with zipfile.ZipFile(checked, "w") as archive:
         for name, content in _read(path).items():
