@@ -178,3 +178,15 @@ def test_the_signal_that_ends_a_job_of_the_pool_is_not_taken_for_a_warning_of_sl
     monkeypatch.setenv("SLURM_JOB_ID", "1")
     assert is_ending(signal.SIGUSR1)
     assert list(in_processes(is_ending, [signal.SIGUSR1, signal.SIGTERM], 2)) == [False, True]
+
+
+def is_blocked(number: signal.Signals) -> bool:
+    return number in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_the_signal_that_ends_a_job_reaches_it_where_this_process_blocks_it() -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    try:
+        assert list(in_processes(is_blocked, [signal.SIGUSR1] * 2, 2)) == [False, False]
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -224,6 +224,8 @@ def _limit_threads(count: int) -> None:
 def _start(listening: Connection, threads: int) -> None:
     _limit_threads(threads)
     signal.signal(signal.SIGUSR1, _leave_job)
+    # the process of a fold blocks it, and what it starts inherits that
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
     signal.signal(signal.SIGTERM, _leave_process)
     threading.Thread(target=_listen, args=(listening,), daemon=True).start()
 
