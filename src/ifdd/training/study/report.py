@@ -27,7 +27,8 @@ METHODS = {
     "difference_interval": "95 % interval over training runs and people (two-way random effects: Dorfman, Berbaum and "
     "Metz 1992, Hillis 2007)",
     "effect_size": "Cohen's d_z over people",
-    "p": "two-sided, of the same model as the interval of the difference",
+    "p": "two-sided, of the same model as the interval of the difference; without an interval, that of the sign test "
+    "over people",
     "p_holm": "corrected by Holm's method for the number of comparisons in this file",
 }
 """Key in the comparisons and cells of study.json -> what it is."""

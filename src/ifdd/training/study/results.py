@@ -46,7 +46,7 @@ class CellResult:
     deviation: float | None
     """Its sample standard deviation; None for a single seed."""
     interval: Interval | None
-    """95 % interval of the mean over the seeds (Student's t); None for a single seed."""
+    """95 % interval of the mean over the seeds (Student's t); None for a single seed or for equal scores."""
 
 
 @dataclass(frozen=True)
