@@ -319,7 +319,7 @@ def _umask() -> int:
     try:
         status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
         return int(status.partition("\nUmask:")[2].split(maxsplit=1)[0], 8)
-    except (OSError, IndexError):  # macOS tells it only by changing it
+    except (OSError, IndexError):  # macOS returns it only when it is set
         current = os.umask(0o077)  # files that another thread makes meanwhile are private
         os.umask(current)
         return current
