@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from ifdd.app import corrections
 from ifdd.app.corrections import Correction, load_corrections, save_correction
 from ifdd.app.frames import frame_jpeg
 from ifdd.app.library import Library
@@ -158,15 +159,20 @@ def test_corrections_of_two_tabs_both_stay(tmp_path: Path) -> None:
     result.write_text("{}")
     results = results_of(Segment(1, 0.0, 1.0, "sad", 0.8), Segment(2, 1.0, 2.0, "happy", 0.8))
     assert load_corrections(result).corrections == ()
+
+    def load() -> Results:
+        assert corrections._saving.locked()  # so no tab saves with what it loaded before another one did
+        return results
+
     first = Correction(2, 1.0, 2.0, "happy", corrected="surprise")
     second = Correction(1, 0.0, 1.0, "sad", comment="looks down")
-    threads = [threading.Thread(target=save_correction, args=(result, results, each)) for each in (first, second)]
+    threads = [threading.Thread(target=save_correction, args=(result, load, each)) for each in (first, second)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert load_corrections(result).corrections == (second, first)
-    save_correction(result, results, Correction(2, 1.0, 2.0, "happy"))  # nothing to say any more
+    save_correction(result, load, Correction(2, 1.0, 2.0, "happy"))  # nothing to say any more
     assert load_corrections(result).corrections == (second,)
     assert result.read_text() == "{}"
 
@@ -176,17 +182,17 @@ def test_corrections_of_earlier_results_are_not_taken_for_those_of_newer_ones(tm
     result.write_text("{}")
     gone, stays = Segment(1, 0.0, 1.0, "sad", 0.8), Segment(2, 0.0, 1.0, "sad", 0.8)
     for each in (gone, stays):
-        save_correction(result, results_of(gone, stays), Correction(each.track, 0.0, 1.0, "sad", comment="old"))
+        save_correction(result, lambda: results_of(gone, stays), Correction(each.track, 0.0, 1.0, "sad", comment="old"))
     earlier = load_corrections(result).result_sha256
     result.write_text('{"other": "settings"}')
     newer = results_of(gone._replace(label="happy"), stays)
     assert load_corrections(result).result_sha256 == earlier != file_sha256(result)
-    save_correction(result, newer, Correction(2, 0.0, 1.0, "sad", comment="new"))
+    save_correction(result, lambda: newer, Correction(2, 0.0, 1.0, "sad", comment="new"))
     saved = load_corrections(result)
     assert saved.result_sha256 == file_sha256(result)
     assert saved.corrections == (Correction(2, 0.0, 1.0, "sad", comment="new"),)
     assert saved.earlier == (Correction(1, 0.0, 1.0, "sad", comment="old"),)
-    save_correction(result, newer, Correction(2, 0.0, 1.0, "sad"))
+    save_correction(result, lambda: newer, Correction(2, 0.0, 1.0, "sad"))
     assert load_corrections(result) == replace(saved, corrections=())
 
 
@@ -194,9 +200,9 @@ def test_corrections_of_earlier_results_are_not_taken_for_those_of_newer_ones(tm
     ("values", "message"),
     [
         ({"end_seconds": 2.0}, "no such segment"),
-        ({"corrected": ""}, "not another one of these results"),
-        ({"corrected": "sad"}, "not another one of these results"),
-        ({"corrected": "unknown"}, "not another one of these results"),
+        ({"corrected": ""}, "must be another label of these results"),
+        ({"corrected": "sad"}, "must be another label of these results"),
+        ({"corrected": "unknown"}, "must be another label of these results"),
         ({"comment": "\ud83d"}, "holds half a character"),
         ({"comment": "x" * 10_001}, "shorten it"),
     ],
@@ -205,14 +211,14 @@ def test_corrections_that_no_page_can_show_are_refused(tmp_path: Path, values: d
     (result := tmp_path / "sea.json").write_text("{}")
     sent = replace(Correction(1, 0.0, 1.0, "anything", corrected="uncertain"), **values)
     with pytest.raises(InputError, match=message):
-        save_correction(result, results_of(Segment(1, 0.0, 1.0, "sad", 0.8)), sent)
+        save_correction(result, lambda: results_of(Segment(1, 0.0, 1.0, "sad", 0.8)), sent)
     assert not (tmp_path / "sea.corrections.json").exists()
 
 
 def test_the_label_of_a_correction_is_that_of_its_segment(tmp_path: Path) -> None:
     (result := tmp_path / "sea.json").write_text("{}")
     sent = Correction(1, 0.0, 1.0, "anything", corrected="uncertain")
-    saved = save_correction(result, results_of(Segment(1, 0.0, 1.0, "sad", 0.8)), sent)
+    saved = save_correction(result, lambda: results_of(Segment(1, 0.0, 1.0, "sad", 0.8)), sent)
     assert saved.corrections == (replace(sent, label="sad"),)
 
 
@@ -222,7 +228,7 @@ def test_damaged_corrections_are_not_overwritten(tmp_path: Path) -> None:
     saved.write_text("[1")
     with pytest.raises(InputError, match=r"sea\.corrections\.json is damaged"):
         save_correction(
-            result, results_of(Segment(1, 0.0, 1.0, "sad", 0.8)), Correction(1, 0.0, 1.0, "sad", comment="x")
+            result, lambda: results_of(Segment(1, 0.0, 1.0, "sad", 0.8)), Correction(1, 0.0, 1.0, "sad", comment="x")
         )
     assert saved.read_text() == "[1"
 

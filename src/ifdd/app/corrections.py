@@ -1,6 +1,7 @@
 """What a person says about segments: another label, a comment. Kept beside the results, which stay unchanged."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -54,7 +55,7 @@ class Corrections(FileRecord):
     corrections: tuple[Correction, ...] = ()
     """One for each segment that was corrected or commented, by track, then by time."""
     earlier: tuple[Correction, ...] | None = None
-    """Those of earlier results whose segments there are no longer."""
+    """Those of earlier results whose segments no longer exist."""
 
     def with_correction(self, new: Correction) -> "Corrections":
         """Return the corrections with another one, in place of an earlier one of the segment; an empty one removes it.
@@ -119,25 +120,24 @@ def load_corrections(result: Path) -> Corrections:
     return Corrections.load(path, "repair it, or move it away")
 
 
-def save_correction(result: Path, results: Results, correction: Correction) -> Corrections:
+def save_correction(result: Path, load: Callable[[], Results], correction: Correction) -> Corrections:
     """Add a correction to those of results, and save them beside the results.
 
     Corrections are saved one by one, so those that another tab made in the meantime stay.
 
     Args:
         result: the file of results.
-        results: its content.
+        load: reads it; called while no other correction is saved, so that its hash is that of what was read.
         correction: what the page sent; its label is replaced by that of its segment.
 
     Raises:
         InputError: the correction does not fit the results, the file of corrections is damaged, or the folder cannot be
             written to.
     """
-    new = _checked(correction, results)
     with _saving:
-        fitted = replace(
-            load_corrections(result).fitted(results), result=result.name, result_sha256=file_sha256(result)
-        )
+        sha256, results = file_sha256(result), load()
+        new = _checked(correction, results)
+        fitted = replace(load_corrections(result).fitted(results), result=result.name, result_sha256=sha256)
         saved = fitted.with_correction(new)
         saved.write(corrections_path(result), private=True)
     return saved
@@ -147,7 +147,7 @@ def _checked(sent: Correction, results: Results) -> Correction:
     """Return a correction as it is saved.
 
     Raises:
-        InputError: there is no such segment, the corrected label is none that the page offers, or the comment is too
+        InputError: there is no such segment, the corrected label is not one that the page offers, or the comment is too
             long or holds half a character.
     """
     segments = {(each.track, each.start_seconds, each.end_seconds): each for each in results.segments}
@@ -155,7 +155,7 @@ def _checked(sent: Correction, results: Results) -> Correction:
     if segment is None:
         raise InputError("these results have no such segment; reload the page")
     if sent.corrected is not None and sent.corrected not in {*results.classes, UNCERTAIN} - {segment.label}:
-        raise InputError("the corrected label is not another one of these results; reload the page")
+        raise InputError("the corrected label must be another label of these results; reload the page")
     comment = sent.comment or ""
     if len(comment) > LONGEST_COMMENT:
         raise InputError(f"the comment is longer than {LONGEST_COMMENT} characters; shorten it")

@@ -171,7 +171,7 @@ def _add_results(app: FastAPI, session: Session) -> None:
     @app.put("/api/results/{id}/corrections")
     def correct(id: str, values: dict[str, Any]) -> list[dict[str, Any]]:
         correction = Correction.read(values, "the correction")
-        saved = save_correction(library.result(id).path, library.load(id), correction)
+        saved = save_correction(library.result(id).path, lambda: library.load(id), correction)
         return [each.plain() for each in saved.corrections]
 
     @app.get("/api/results/{id}/corrections")

@@ -176,7 +176,7 @@ def test_fields_that_a_later_version_adds_are_passed_over(tmp_path: Path) -> Non
         (("video", "fps"), -1, "video.fps is -1.0"),
         (("video", "files"), ["a.png"], "video.files has 1 names for 4 frames"),
         (("tracks", 0, "windows"), [], "track 1 has segments, but no windows"),
-        (("tracks", 0, "windows", 0, "end_seconds"), 0.0, "a window of track 1 ends before it begins"),
+        (("tracks", 0, "windows", 0, "end_seconds"), 0.0, "a window of track 1 does not end after it begins"),
         (("tracks", 0, "segments", 0, "start_seconds"), 1.5, "a segment of track 1 ends before it begins"),
         (("tracks", 0, "boxes"), {"frames": [], "seconds": [], "xyxy": [], "scores": []}, "track 1 has no boxes"),
         (("tracks", 0, "boxes", "frames"), [0, 1, 2, 3.5], "boxes of track 1 have fractions of frames"),

@@ -297,7 +297,7 @@ def _read_track(track: dict[str, Any], classes: int, units: int) -> RecognizedTr
     if found.segments and not len(found.windows):
         raise ValueError(f"track {found.id} has segments, but no windows")
     if (found.windows.end_seconds <= found.windows.start_seconds).any():
-        raise ValueError(f"a window of track {found.id} ends before it begins")
+        raise ValueError(f"a window of track {found.id} does not end after it begins")
     if any(segment.end_seconds < segment.start_seconds for segment in found.segments):
         raise ValueError(f"a segment of track {found.id} ends before it begins")
     return found
