@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -19,12 +20,19 @@ from ifdd.__main__ import main
 from ifdd.data.transforms import AugmentationConfig, MixupConfig
 from ifdd.errors import InputError
 from ifdd.evaluation.sampling import SamplingConfig
+from ifdd.signals import Ended
 from ifdd.training.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 from ifdd.training.engine.batches import Share
 from ifdd.training.engine.fitting import build_trainer
-from ifdd.training.engine.processes import LONGEST_WAIT, is_first_process, placement
+from ifdd.training.engine.processes import (
+    LONGEST_WAIT,
+    SECONDS_TO_REPORT,
+    is_first_process,
+    placement,
+    reported_once,
+)
 from ifdd.training.engine.state import Position, ResumePoint
-from ifdd.training.engine.stopping import SaveState
+from ifdd.training.engine.stopping import SaveState, requeued
 from ifdd.training.recipe import Recipe
 from ifdd.training.resuming import divide_steps
 from tests.helpers.processes import run
@@ -150,6 +158,36 @@ def test_torchrun_says_how_many_processes_there_are(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")
     with pytest.raises(InputError, match=r"torchrun started 1 process on this machine, but run\.devices is 3"):
         placement(RunConfig(device="cpu", devices=3))
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_the_first_process_has_time_to_report_what_all_meet(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], interrupted: bool
+) -> None:
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        if interrupted:  # by the launcher, because the first process has ended
+            raise Ended(signal.SIGTERM)
+
+    in_slurm(monkeypatch, STEP_NUM_TASKS=2, NTASKS=2, NTASKS_PER_NODE=2, PROCID=1)
+    monkeypatch.setattr("time.sleep", wait)
+    with pytest.raises(SystemExit) as stop, reported_once():
+        raise InputError("no such device")
+    assert stop.value.code == 2
+    assert waited == [SECONDS_TO_REPORT]
+    assert capfd.readouterr().err == ""
+
+
+def test_only_the_first_process_puts_the_job_into_the_queue(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    in_slurm(monkeypatch, STEP_NUM_TASKS=2, NTASKS=2, NTASKS_PER_NODE=2, PROCID=1)
+    with pytest.raises(SystemExit) as stop, requeued():
+        raise Ended(signal.SIGUSR1)
+    assert not stop.value.code  # srun would end the first process
+    assert capfd.readouterr().err == ""
 
 
 def in_slurm(monkeypatch: pytest.MonkeyPatch, **variables: int) -> None:

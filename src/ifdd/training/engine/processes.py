@@ -2,8 +2,9 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -20,6 +21,9 @@ from ifdd.training.config import RunConfig
 
 LONGEST_WAIT = timedelta(days=1)
 """Time that processes wait for another one, such as the first, which alone tests a fold of a cross-validation."""
+
+SECONDS_TO_REPORT = 10.0
+"""Time that the first process has to report a mistake after another one has met it, too."""
 
 
 class Processes(NamedTuple):
@@ -53,6 +57,9 @@ def reported_once() -> Iterator[None]:
     except InputError:
         if is_first_process() or torch.distributed.is_initialized():
             raise
+        # an exit with an error makes torchrun and srun end the first process, perhaps before it has reported
+        with suppress(KeyboardInterrupt):
+            time.sleep(SECONDS_TO_REPORT)
         sys.exit(2)
 
 

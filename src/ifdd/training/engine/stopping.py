@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -171,7 +172,9 @@ def requeued() -> Iterator[None]:
     try:
         yield
     except Ended as ended:
-        if ended.number == signal.SIGUSR1 and is_first_process():
+        if ended.number == signal.SIGUSR1:
+            if not is_first_process():
+                sys.exit(0)  # an exit with an error makes srun end the first process, perhaps before it has asked
             error_console.print(f"{signal.SIGUSR1.name}: {requeue()}", highlight=False, soft_wrap=True)
         raise
 
