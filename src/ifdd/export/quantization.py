@@ -72,7 +72,7 @@ def _free_space() -> Iterator[None]:
     Raises:
         InputError: the disk is full.
     """
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped, unused-ignore]
 
     try:
         yield
