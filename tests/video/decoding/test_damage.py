@@ -65,19 +65,19 @@ def test_strict_reading_refuses_packets_of_which_bytes_were_lost(tmp_path: Path,
         probe(path)
 
 
-@pytest.mark.parametrize("cut", [0, 100, 940, 3000])
+@pytest.mark.parametrize("cut", [0, 100, 940, 2000])
 @pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
 @pytest.mark.parametrize("suffix", [".ts", ".mpg"])
 def test_strict_reading_leaves_out_the_pictures_where_a_recording_was_cut(
     tmp_path: Path, suffix: str, codec: Literal["libx264", "mpeg2video"], cut: int
 ) -> None:
     path = write_video(tmp_path / f"video{suffix}", moving_frames(120, 120, 160), codec=codec)
-    whole = [frame.image for frame in open_video(path)]
+    whole = iter([frame.image for frame in open_video(path)])
     path.write_bytes(path.read_bytes()[: -cut or None])
     images = read_frames(path)
-    assert 100 <= len(images) <= 120
+    assert 105 <= len(images) <= 120
     assert len(images) == 120 or cut
-    assert all(np.array_equal(image, other) for image, other in zip(images, whole, strict=False))
+    assert all(any(np.array_equal(image, other) for other in whole) for image in images), "in order, none damaged"
     assert probe(path).notices in (
         (),
         ("the last pictures are damaged, as in a file that was cut; they were left out",),
