@@ -113,7 +113,7 @@ def test_a_missing_file_and_one_of_ifdd_are_told_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["onnx", "xml", "pt2"])
-def test_an_exported_model_is_no_source_of_weights(
+def test_an_exported_model_is_not_a_source_of_weights(
     tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / f"own.{suffix}"
