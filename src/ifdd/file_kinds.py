@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from ifdd.files import is_file, is_folder, parse_json
+from ifdd.files import parse_json
 from ifdd.names import listed
 
 HEAD_BYTES = 4096
@@ -68,8 +68,8 @@ def file_kind(path: Path) -> FileKind | None:
         >>> file_kind(Path("best.pth")).text
         "it is a Git LFS pointer to a file of 9.6 MB; run 'git lfs pull' in its repository, or download the file itself"
     """
-    if is_folder(path):
-        inside = next((path / name for name in CHECKPOINT_NAMES if is_file(path / name)), None)
+    if path.is_dir():
+        inside = next((path / name for name in CHECKPOINT_NAMES if (path / name).is_file()), None)
         return _other(f"a folder; {f'did you mean {inside}?' if inside else 'give a file in it'}")
     try:
         size = path.stat().st_size

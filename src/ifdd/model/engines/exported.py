@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ifdd.errors import InputError
-from ifdd.files import is_file, parse_json
+from ifdd.files import parse_json
 from ifdd.model.config import IFDDConfig
 from ifdd.model.engines import onnx_file, openvino_file, pt2_file
 from ifdd.model.engines.engine import Clips, EngineOutput, Precision
@@ -162,7 +162,7 @@ def load_exported(path: Path) -> ExportedModel:
     form = form_of(path)
     if form is None:
         raise InputError(f"{path} is not an exported model; its suffix must be .onnx, .xml or .pt2")
-    if not is_file(path):
+    if not path.is_file():
         raise InputError(f"no exported model at {path}; write one with 'ifdd export'")
     text = FORMS[form].read_document(path)
     if text is None:

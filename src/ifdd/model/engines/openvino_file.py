@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ifdd.errors import InputError
-from ifdd.files import file_sha256, is_file
+from ifdd.files import file_sha256
 from ifdd.model.engines.forms import Started, needed
 
 KEY = "ifdd"
@@ -74,7 +74,7 @@ def check_weights(path: Path, sha256: str) -> None:
 
 def _read(path: Path) -> Any:
     core = _core(path)
-    if not is_file(weights_of(path)):
+    if not weights_of(path).is_file():
         raise InputError(f"{path} needs {weights_of(path)}, which is missing; copy both files together")
     try:
         return core.read_model(str(path))

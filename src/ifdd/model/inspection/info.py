@@ -15,7 +15,7 @@ from rich.table import Table
 
 from ifdd.console import console, error_console
 from ifdd.errors import InputError, check_range
-from ifdd.files import check_writable, exists, expand, refuse_replacing, write_text
+from ifdd.files import check_writable, expand, refuse_replacing, write_text
 from ifdd.model.config import PRESETS
 from ifdd.model.device import choose_device
 from ifdd.model.ifdd import IFDD, create_model
@@ -177,7 +177,7 @@ def describe_model(
 
 def _load(model: str, ablation: str, overrides: dict[str, Any]) -> tuple[IFDD, Checkpoint | None]:
     """Return the model in evaluation mode, and its checkpoint if it comes from one."""
-    file = model in BUNDLED or is_hub_address(model) or Path(model).suffix in SUFFIXES or exists(Path(model))
+    file = model in BUNDLED or is_hub_address(model) or Path(model).suffix in SUFFIXES or expand(model).exists()
     if model in PRESETS or not file:
         return create_model(model, ablation=ablation, **overrides).eval(), None
     if ablation != "full" or overrides:

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ifdd.errors import InputError
-from ifdd.files import atomic_path, exists, expand, is_file
+from ifdd.files import atomic_path, expand
 from ifdd.model.config import PRESETS, IFDDConfig
 from ifdd.model.engines.engine import Precision, TorchEngine
 from ifdd.model.engines.forms import form_of, refuse_exported
@@ -226,11 +226,11 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     Raises:
         InputError: it is missing, unreadable or not an ifdd checkpoint.
     """
-    if not exists(path):
+    if not path.exists():
         if str(path) in PRESETS:
             raise InputError(f"{path} is a preset, which has no trained weights; did you mean {DEFAULT}?")
         raise InputError(f"no checkpoint at {path}; train one with 'ifdd train', or use the bundled {DEFAULT}")
-    if form_of(path) is not None and is_file(path):
+    if form_of(path) is not None and path.is_file():
         raise refuse_exported(path)
     if not is_safetensors(path):
         raise refuse_foreign(path)

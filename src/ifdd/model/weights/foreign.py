@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ifdd.errors import InputError
 from ifdd.file_kinds import AGAIN, file_kind
-from ifdd.files import exists, is_file
 from ifdd.model.engines.forms import form_of, refuse_exported
 from ifdd.model.weights.pickles import keys_of, read_pickle
 from ifdd.model.weights.state_dicts import is_training_state, prefixes_of, state_dicts_in
@@ -55,7 +54,7 @@ def refuse_training_state(path: str | Path) -> InputError:
 
 def is_safetensors(path: Path) -> bool:
     """Return whether a file has this format, whatever its name is."""
-    kind = file_kind(path) if is_file(path) else None
+    kind = file_kind(path) if path.is_file() else None
     return kind is not None and kind.name == "safetensors"
 
 
@@ -66,7 +65,7 @@ def is_ours(path: Path) -> bool:
         InputError: it is a damaged .safetensors file.
     """
     if not is_safetensors(path):
-        return path.suffix == ".safetensors" and not exists(path)
+        return path.suffix == ".safetensors" and not path.exists()
     with opened(path) as file:
         return str((file.metadata() or {}).get("format", "")).startswith(FORMAT_NAME)
 
@@ -78,7 +77,7 @@ def read_weights(path: Path) -> Any:
         InputError: the file is missing, damaged or of another format, is of ifdd, or holds the state of a training or
             objects that are not plain.
     """
-    if form_of(path) is not None and is_file(path):
+    if form_of(path) is not None and path.is_file():
         raise refuse_exported(path)
     content = _read_safetensors(path) if is_safetensors(path) else read_pickle(path)
     if is_training_state(content):

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from ifdd.console import error_console
 from ifdd.errors import InputError
 from ifdd.file_kinds import file_kind
-from ifdd.files import expand, file_sha256, is_file, is_folder
+from ifdd.files import expand, file_sha256
 from ifdd.model.backbones.mvit import MVIT_S, MViTClassifier
 from ifdd.model.backbones.s3d import S3DClassifier
 from ifdd.model.weights.foreign import RELEASE_STEM, read_weights
@@ -138,9 +138,9 @@ def _fetch(weights: KineticsWeights) -> Path:
 
 def _copy(path: Path, weights: KineticsWeights) -> Path:
     """Return the path of a user's file; a file with the public file's name must be the public file."""
-    if is_folder(path) and (kind := file_kind(path)) is not None and "did you mean" in kind.text:
+    if path.is_dir() and (kind := file_kind(path)) is not None and "did you mean" in kind.text:
         raise InputError(f"no weights at {path}: {kind.text}")
-    if not is_file(path):
+    if not path.is_file():
         raise InputError(f"no weights at {path}; give {PUBLIC!r}, or the path of a copy of {weights.url}")
     kind = file_kind(path)
     if path.name == weights.file_name and (kind is None or kind.name == "torch"):  # others have a line of their own

@@ -11,7 +11,6 @@ import torch
 
 from ifdd.errors import InputError
 from ifdd.file_kinds import SAVE_WEIGHTS, WEIGHTS_ALONE, file_kind
-from ifdd.files import exists
 from ifdd.names import listed
 
 HARMLESS_ROOTS = (
@@ -76,7 +75,7 @@ def read_pickle(path: str | Path) -> Any:
         InputError: the file is missing, is damaged or of another format, or holds other objects.
     """
     path = Path(path)
-    if not exists(path):
+    if not path.exists():
         raise InputError(f"no checkpoint at {path}; check the path")
     kind = file_kind(path)
     if kind is not None and kind.name != "torch":

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ifdd.errors import InputError
-from ifdd.files import expand, file_sha256, is_file
+from ifdd.files import expand, file_sha256
 from ifdd.model.backbones.lgi_former import LGIFormer
 from ifdd.model.backbones.vit import TUBELET, VideoViT
 from ifdd.model.weights.foreign import NAMES_LISTED, read_weights
@@ -153,7 +153,7 @@ def find_weights(source: str | Path, backbone: str) -> Path:
     published = PUBLISHED.get(str(source))
     if published is None:
         path = expand(source)
-        if not is_file(path):
+        if not path.is_file():
             names = [name for name, each in PUBLISHED.items() if each.backbone == backbone]
             raise InputError(f"no weights at {path}; give {' or '.join([*names, 'the path of a file'])}")
         return path
