@@ -155,7 +155,8 @@ def _share(part: int, whole: int) -> dict[str, Any]:
 
 
 def _with_interval(value: dict[str, Any]) -> str:
-    return f"{_percent(value['value'])} ({percent_range(value['interval'])})"
+    reach = "" if value["interval"] is None else f" ({percent_range(value['interval'])})"
+    return f"{_percent(value['value'])}{reach}"
 
 
 def _percent(share: float) -> str:

@@ -32,7 +32,8 @@ def real_faces() -> str:
 
 
 def _with_interval(value: dict[str, Any]) -> str:
-    return f"{percent(value['value'])} ({percent_range(value['interval'])})"
+    reach = "" if value["interval"] is None else f" ({percent_range(value['interval'])})"
+    return f"{percent(value['value'])}{reach}"
 
 
 def recalls() -> str:

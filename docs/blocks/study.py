@@ -1,6 +1,6 @@
 """What the study found: results/study.json and results/study_gpu.json."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from docs.blocks.markdown import ROOT, Makers, percent, result, table
@@ -65,7 +65,7 @@ def differences(name: str = "study") -> str:
             _title(study, each["variant"]),
             f"{100 * each['visible']:g} %",
             len(each["seeds"]),
-            f"{_points(each['difference'])} ({' to '.join(map(_points, each['interval'] or ()))})",
+            _points(each["difference"]) + _reach(each["interval"]),
             "" if each["effect_size"] is None else f"{each['effect_size']:+.2f}",
             _p(each["p"]),
             _p(each["p_holm"]),
@@ -73,6 +73,10 @@ def differences(name: str = "study") -> str:
         for each in study["comparisons"]
     ]
     return table(("model", "visible", "seeds", "points more than the full model", "d_z", "p", "p, Holm"), rows)
+
+
+def _reach(interval: Sequence[float] | None) -> str:
+    return "" if interval is None else f" ({' to '.join(map(_points, interval))})"
 
 
 def _points(share: float) -> str:
