@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from ifdd.errors import InputError
 from ifdd.files import file_sha256
-from ifdd.inference.results import UNCERTAIN, Results
+from ifdd.inference.results import UNCERTAIN, Results, Segment
 from ifdd.records.record import FileRecord, Record
 
 ENDING = ".corrections.json"
@@ -87,7 +87,7 @@ class Corrections(FileRecord):
             >>> len(old.corrections), len(old.earlier)
             (0, 1)
         """
-        labels = {(each.track, each.start_seconds, each.end_seconds): each.label for each in results.segments}
+        labels = {place: segment.label for place, segment in _segments_of(results).items()}
         fitting = tuple(each for each in self.corrections if labels.get(each.segment) == each.label)
         others = tuple(each for each in self.corrections if labels.get(each.segment) != each.label)
         return replace(self, corrections=fitting, earlier=(*(self.earlier or ()), *others) or None)
@@ -147,11 +147,10 @@ def _checked(sent: Correction, results: Results) -> Correction:
     """Return a correction as it is saved.
 
     Raises:
-        InputError: there is no such segment, the corrected label is not one that the page offers, or the comment is too
+        InputError: the results lack the segment, the page does not offer the corrected label, or the comment is too
             long or holds half a character.
     """
-    segments = {(each.track, each.start_seconds, each.end_seconds): each for each in results.segments}
-    segment = segments.get(sent.segment)
+    segment = _segments_of(results).get(sent.segment)
     if segment is None:
         raise InputError("these results have no such segment; reload the page")
     if sent.corrected is not None and sent.corrected not in {*results.classes, UNCERTAIN} - {segment.label}:
@@ -164,3 +163,8 @@ def _checked(sent: Correction, results: Results) -> Correction:
     except UnicodeEncodeError as error:
         raise InputError("the comment holds half a character; delete what looks damaged") from error
     return replace(sent, label=segment.label, comment=comment or None)
+
+
+def _segments_of(results: Results) -> dict[tuple[int, float, float], Segment]:
+    """Return track, start and end, which a correction names -> segment."""
+    return {(each.track, each.start_seconds, each.end_seconds): each for each in results.segments}

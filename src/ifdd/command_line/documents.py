@@ -46,12 +46,8 @@ class Setting(NamedTuple):
     """The items, for a list of positional words."""
     place: str = ""
     """File and line; empty for the command line."""
-
-    @property
-    def file(self) -> Path | None:
-        """The file; None for the command line."""
-        file, found, _ = self.place.rpartition(", line ")
-        return Path(file) if found else None
+    file: Path | None = None
+    """The file; None for the command line."""
 
 
 def read_documents(command: Command, given: Sequence[Given]) -> list[Setting]:
@@ -80,7 +76,8 @@ def _of_value(command: Command, given: Given, prefix: str) -> list[Setting]:
 def _of_file(command: Command, file: Path, prefix: str) -> list[Setting]:
     remedy = InputError(f"{file} has no options; write them as 'name: value'")
     document = _Document(command, file.parent, lambda line: f"{file}, line {line}")
-    return document.settings(_read_text(file), prefix, remedy)
+    settings = document.settings(_read_text(file), prefix, remedy)
+    return [each if each.file else each._replace(file=file) for each in settings]  # others are of files that it names
 
 
 def _read_text(file: Path) -> str:

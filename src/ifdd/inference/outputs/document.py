@@ -158,15 +158,15 @@ def _track_head(track: RecognizedTrack) -> dict[str, int | float]:
 
 
 def _segment(segment: Segment) -> dict[str, Any]:
-    probability, quality = round(segment.probability, SHARES), round(segment.quality, QUALITY)
+    rounded = segment._replace(probability=round(segment.probability, SHARES), quality=round(segment.quality, QUALITY))
     return {
         "start_seconds": round(segment.start_seconds, SECONDS),
         "end_seconds": round(segment.end_seconds, SECONDS),
         "label": segment.label,
-        "probability": probability,
+        "probability": rounded.probability,
         "peak_seconds": None if segment.peak_seconds is None else round(segment.peak_seconds, SECONDS),
-        "quality": quality,
-        "confidence": round(probability * quality, SHARES),  # of the rounded ones, as after reading them
+        "quality": rounded.quality,
+        "confidence": round(rounded.confidence, SHARES),  # as after reading them
         "flaw": segment.flaw,
     }
 
