@@ -11,7 +11,7 @@ from ifdd.evaluation.bootstrap import bootstrap
 from ifdd.evaluation.calibration.confidence import negative_log_likelihood, risk_coverage, wilson_interval
 from ifdd.evaluation.calibration.reliability import expected_calibration_error
 from ifdd.evaluation.metrics import scores_from_confusion
-from ifdd.evaluation.tables import markdown_table, percent_range
+from ifdd.evaluation.tables import markdown_table, with_interval
 
 COVERAGES = tuple(round(0.1 * tenth, 1) for tenth in range(1, 11))
 
@@ -155,8 +155,7 @@ def _share(part: int, whole: int) -> dict[str, Any]:
 
 
 def _with_interval(value: dict[str, Any]) -> str:
-    reach = "" if value["interval"] is None else f" ({percent_range(value['interval'])})"
-    return f"{_percent(value['value'])}{reach}"
+    return with_interval(_percent(value["value"]), value["interval"])
 
 
 def _percent(share: float) -> str:

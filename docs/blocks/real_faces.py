@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from docs.blocks.markdown import ROOT, Makers, percent, result, table
-from ifdd.evaluation.tables import percent_range
+from ifdd.evaluation.tables import with_interval
 
 SCOPES = {"restricted": "the folder's", "all": "all"}
 """Key in the result file -> the classes among which predictions are scored."""
@@ -32,8 +32,7 @@ def real_faces() -> str:
 
 
 def _with_interval(value: dict[str, Any]) -> str:
-    reach = "" if value["interval"] is None else f" ({percent_range(value['interval'])})"
-    return f"{percent(value['value'])}{reach}"
+    return with_interval(percent(value["value"]), value["interval"])
 
 
 def recalls() -> str:

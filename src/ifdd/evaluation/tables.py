@@ -25,6 +25,11 @@ def percent_range(interval: Sequence[float]) -> str:
     return f"{100 * low:.1f} to {100 * high:.1f}"
 
 
+def with_interval(score: str, interval: Sequence[float] | None) -> str:
+    """Return the text of a score, followed by its interval in percent if it has one."""
+    return score if interval is None else f"{score} ({percent_range(interval)})"
+
+
 def short_name(name: str) -> str:
     """Return a name for a chart: what cannot be shown is spelt out, and a long one is shortened in the middle."""
     shown = printable(name)

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from ifdd.evaluation.bootstrap import Interval
 from ifdd.evaluation.stress.report import UNCHANGED
-from ifdd.evaluation.tables import percent, percent_range
+from ifdd.evaluation.tables import percent, with_interval
 from ifdd.records import ChangeRecord, Estimate, PairsRecord, StressCurve, StressRecord
 
 HEADER = ("WAR %", "UAR %", "difference of WAR, points", "other prediction %")
@@ -56,6 +55,4 @@ def _cells(result: ChangeRecord) -> Sequence[str]:
 
 
 def _words(estimate: Estimate) -> str:
-    if estimate.low is None or estimate.high is None:
-        return percent(estimate.value)
-    return f"{percent(estimate.value)} ({percent_range(Interval(estimate.low, estimate.high))})"
+    return with_interval(percent(estimate.value), estimate.interval)

@@ -8,7 +8,7 @@ from ifdd.evaluation.bootstrap import Interval, bootstrap
 from ifdd.evaluation.calibration.confidence import wilson_interval
 from ifdd.evaluation.calibration.reliability import reliability
 from ifdd.evaluation.report import chosen_on_test, protocol_warning
-from ifdd.evaluation.tables import percent, percent_range
+from ifdd.evaluation.tables import percent, with_interval
 from ifdd.records import ReliabilityRecord
 from ifdd.reporting.charts import Bar
 from ifdd.reporting.results import Run, Tested
@@ -103,9 +103,7 @@ def bar_of(value: float, interval: tuple[float, float] | None) -> Bar:
 
 def bar_words(bar: Bar | None) -> str:
     """Return a score and its interval in percent."""
-    if bar is None:
-        return "-"
-    return percent(bar.value) + (f" ({percent_range(bar.interval)})" if bar.interval is not None else "")
+    return "-" if bar is None else with_interval(percent(bar.value), bar.interval)
 
 
 def _folds_scores(run: Run) -> RunScores:

@@ -3,7 +3,7 @@
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from ifdd.evaluation.tables import markdown_table, percent, percent_range
+from ifdd.evaluation.tables import markdown_table, percent, with_interval
 from ifdd.records import Estimate, GapRecord, GroupRecord, GroupsRecord
 
 NOT_STATED = "not stated"
@@ -98,14 +98,7 @@ def _group(name: str) -> str:
 
 def _words(estimate: Estimate | None) -> str:
     """Return a score and its interval in percent."""
-    if estimate is None:
-        return "-"
-    value = percent(estimate.value)
-    return (
-        value
-        if estimate.low is None or estimate.high is None
-        else f"{value} ({percent_range((estimate.low, estimate.high))})"
-    )
+    return "-" if estimate is None else with_interval(percent(estimate.value), estimate.interval)
 
 
 def _short_words(estimate: Estimate) -> str:

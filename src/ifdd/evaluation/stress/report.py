@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from ifdd.evaluation.tables import markdown_table, percent
+from ifdd.evaluation.tables import markdown_table, percent, with_interval
 from ifdd.records import ChangeRecord, Estimate, PairsRecord, StressRecord
 
 UNCHANGED = "unchanged"
@@ -116,7 +116,7 @@ def _short(estimate: Estimate) -> str:
 
 
 def _words(estimate: Estimate) -> str:
-    return percent(estimate.value) + (f" ({_range(estimate, '.1f')})" if estimate.low is not None else "")
+    return with_interval(percent(estimate.value), estimate.interval)
 
 
 def _range(estimate: Estimate, form: str) -> str:
