@@ -1,4 +1,4 @@
-"""Recognition of videos: speed, tracking, timelines, the JSON form, the other forms."""
+"""Recognition of videos: speed, tracking, timelines, the JSON format, the other formats."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from docs.blocks.markdown import Makers, code, percent, result, sentence, table
 from ifdd.faces.quality import FLAWS, STILL, TOO_FEW
 from ifdd.inference.outputs.write import FORMATS
 
-FORMS = {
+CONTENTS = {
     "json": ("all results", ""),
     "csv": ("the timeline, one window of one person a row", ""),
     "parquet": ("the timeline, as in `csv`, with types; path and notice in the metadata", "`ifdd[parquet]`"),
@@ -23,7 +23,7 @@ FORMS = {
     "svg": ("the plot as vector graphics", "`ifdd[plot]`"),
     "mp4": ("the annotated video", "`ifdd[plot]`"),
 }
-"""Form -> what it holds, and the extra that it needs."""
+"""Format -> what it holds, and the extra that it needs."""
 
 SEARCHED = {1: "every frame", None: "8 times a second"}
 """``detect_every`` -> how often faces were searched for."""
@@ -144,7 +144,7 @@ def still() -> str:
 
 
 def json_fields() -> str:
-    """List the fields of the JSON form, from its schema."""
+    """List the fields of the JSON format, from its schema."""
     schema = json.loads((files("ifdd.inference.outputs") / "recognition.schema.json").read_text("utf-8"))
     rows = ((code(path), sentence(text)) for path, text in schema_fields(schema, schema))
     return table(("field", "meaning"), rows)
@@ -170,14 +170,14 @@ def _resolved(field: Any, whole: dict[str, Any]) -> dict[str, Any]:
 
 
 def schema_version() -> str:
-    """Return the version of the JSON form."""
+    """Return the version of the JSON format."""
     schema = json.loads((files("ifdd.inference.outputs") / "recognition.schema.json").read_text("utf-8"))
     return str(schema["properties"]["schema_version"]["const"])
 
 
-def forms() -> str:
-    """List the forms in which results are written."""
-    return table(("form", "holds", "needs"), ((code(form), *FORMS[form]) for form in FORMATS))
+def formats() -> str:
+    """List the formats in which results are written."""
+    return table(("format", "holds", "needs"), ((code(name), *CONTENTS[name]) for name in FORMATS))
 
 
 def whole_video() -> Any:
@@ -195,7 +195,7 @@ BLOCKS: Makers = {
     "turned": turned,
     "still": still,
     "json fields": json_fields,
-    "forms": forms,
+    "formats": formats,
 }
 FIGURES: Makers = {
     "video minutes": lambda: f"{whole_video()['wall_seconds'] / 60:.0f}",
