@@ -109,7 +109,7 @@ def windows_of(results: Results, seconds: float) -> list[Period]:
 
 
 def read_events(path: Path) -> Events:
-    """Read an events file: CSV or TSV with the columns onset and duration in seconds, trial_type and video if wanted.
+    """Read an events file: CSV or TSV with the columns onset and duration in seconds, optionally trial_type and video.
 
     Raises:
         InputError: the file cannot be read, lacks a column, or a number is not valid.

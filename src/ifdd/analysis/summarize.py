@@ -42,7 +42,7 @@ def summarize(
         per: What a row stands for: a person in a video, with columns for each class; a label (long form): a class, or
             uncertain, of a person; or a transition: a label that followed another one.
         period_seconds: Divide every video into periods of this length, with rows for each. Default: whole videos.
-        events: CSV or TSV file with the columns onset and duration in seconds of player time, and if wanted trial_type
+        events: CSV or TSV file with the columns onset and duration in seconds of player time, and optionally trial_type
             and video (BIDS): rows for each event instead of whole videos.
         plot: Picture of the shares of time to write, .png, .svg or .pdf: a bar for each video, or for each trial_type.
 

@@ -1,6 +1,6 @@
 """Tables of annotations: BORIS's aggregated and tabular events, BIDS events, and custom tables.
 
-A row is an interval with start and end (or duration), a label, and if wanted a person. BORIS's tabular events have two
+A row is an interval with start and end (or duration), a label, and optionally a person. BORIS's tabular events have two
 rows for an interval instead: START and STOP.
 """
 

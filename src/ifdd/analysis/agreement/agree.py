@@ -32,7 +32,7 @@ def agree(
     """Compare results with a person's coding: Cohen's kappa in time bins, segment F1, onset differences, confusion.
 
     The same video must have been coded by hand, in ELAN (.eaf), Praat (.TextGrid), BORIS (aggregated or tabular events)
-    or a table with start_seconds, end_seconds, label and, if wanted, person. docs/annotations.md defines every score.
+    or a table with start_seconds, end_seconds, label and, optionally, person. docs/annotations.md defines every score.
 
     Args:
         result: Result of 'ifdd recognize' (.json), or a folder of them.
