@@ -61,12 +61,12 @@ def cluster_cost() -> str:
     machine_hours = 1000 / speed
     alone = f"{video['whole']['x_real_time']} x real time"
     rows = [
-        (f"one machine of {cores} cores, a video of an hour ([recognize.md](recognize.md))", alone),
+        (f"a machine of {cores} cores, an hour of video ([measured](recognition-accuracy.md#speed-and-memory))", alone),
         ("the same with Ray (least ratio above, at most 1)", f"{speed:.2f} x real time"),
         ("1,000 hours", f"{machine_hours:.0f} machine hours, {machine_hours * cores:.0f} core hours"),
         ("on 100 machines", f"{machine_hours / 100:.1f} hours, and the start"),
         ("read from storage", f"{gigabytes:,.0f} GB, {gigabytes * 8 / (machine_hours * 36):.2f} Gbit/s on average"),
-        ("price at 0.05 per core hour (assumed)", f"{machine_hours * cores * 0.05:.0f}"),
+        ("price at 0.05 US dollars per core hour (assumed)", f"{machine_hours * cores * 0.05:.0f} US dollars"),
     ]
     return table(("", ""), rows)
 
