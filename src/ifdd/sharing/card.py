@@ -113,7 +113,7 @@ def _summary(checkpoint: Checkpoint, repository: str) -> str:
 
 def _use(repository: str) -> str:
     return (
-        "```\npip install 'ifdd[hub]'\n"
+        "Install ifdd in a checkout of its repository:\n\n```\npip install '.[hub]'\n"
         f"ifdd recognize film.mp4 --checkpoint hf://{repository}\n```\n\n"
         f'```python\nfrom ifdd import Recognizer\n\nrecognizer = Recognizer.from_pretrained("{repository}")\n'
         'recognition = recognizer.recognize("film.mp4")\n```'
