@@ -91,6 +91,7 @@ class Setup:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", default=DEFAULT, help="the one that 'ifdd recognize' reads with by default")
+    parser.add_argument("--small", default="ifdd_tiny_synth", help="a smaller one, whose speed is measured on the part")
     parser.add_argument("--detector-model", type=Path, help="YuNet's .onnx file")
     parser.add_argument("--minutes", type=float, default=60.0, help="length of the video")
     parser.add_argument("--part-seconds", type=float, default=60.0, help="of it read for shares and the comparison")
@@ -99,6 +100,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/video.json"))
     options = parser.parse_args()
     setup = Setup(options.checkpoint, options.detector_model)
+    small = Setup(options.small, options.detector_model)
     other = Setup(options.checkpoint, options.detector_model, options.preset)
     with tempfile.TemporaryDirectory() as folder:
         video = make_video(options.keep or Path(folder), options.minutes)
@@ -112,6 +114,11 @@ def main() -> None:
             "video": {"minutes": options.minutes, "megabytes": round(video.stat().st_size / 1e6, 1)},
             **parts,
             "pipeline_to_turns": round(parts["side_by_side"]["x_real_time"] / parts["in_turns"]["x_real_time"], 2),
+            "small_model": {
+                "checkpoint": options.small,
+                "side_by_side": in_process(partial(time_pipeline, small, video, options.part_seconds)),
+                "two_workers": in_process(partial(time_workers, small, video, options.part_seconds)),
+            },
             "other_model": {
                 "preset": options.preset,
                 **in_process(partial(measure_shares, other, video, min(2.0, options.part_seconds))),

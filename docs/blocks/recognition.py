@@ -36,7 +36,7 @@ DETECTED = {"full": "as a whole", "small": "reduced, where the faces are known"}
 def speed() -> str:
     """List what an hour of video takes."""
     report = result("video")
-    whole, minutes = report["whole"], report["video"]["minutes"]
+    whole, small, minutes = report["whole"], report["small_model"], report["video"]["minutes"]
     memory = ", ".join(str(whole["memory_megabytes"][mark]) for mark in ("10%", "50%", "100%"))
     rows = (
         ("length of the video", f"{minutes:g} min"),
@@ -44,6 +44,8 @@ def speed() -> str:
         ("CPU time per second of video", f"{whole['cpu_seconds'] / minutes / 60:.2f} s"),
         ("speed compared with stages that take turns", f"{report['pipeline_to_turns']:.2f} x"),
         ("speed of two workers that read a part each", f"{report['two_workers']['x_real_time']:.1f} x real time"),
+        ("speed with `ifdd_tiny_synth`", f"{small['side_by_side']['x_real_time']:.1f} x real time"),
+        ("speed of two workers with it", f"{small['two_workers']['x_real_time']:.1f} x real time"),
         ("memory after 10 %, 50 %, 100 %", f"{memory} MB"),
         ("peak memory", f"{whole['peak_megabytes']} MB"),
         ("JSON file", f"{whole['json_megabytes']:.0f} MB"),
