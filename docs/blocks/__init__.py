@@ -56,6 +56,7 @@ FIGURES: Makers = {
     **model.FIGURES,
     **package.FIGURES,
     **quality.FIGURES,
+    **real_faces.FIGURES,
     **recognition.FIGURES,
     **scaling.FIGURES,
     **scores.FIGURES,

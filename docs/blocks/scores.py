@@ -1,10 +1,11 @@
 """Scores of the models trained on SynthDFER."""
 
+from itertools import takewhile
 from typing import Any
 
 from docs.blocks.markdown import ROOT, Makers, percent, result, table
 from ifdd.evaluation.groups.report import groups_markdown
-from ifdd.records import EvaluationRecord
+from ifdd.records import EvaluationRecord, GroupsRecord
 
 TRAINED = {"demo": "synth_tiny", "bundled": "ifdd_tiny_synth", "face": "ifdd_face"}
 """What a page calls a model -> its result file."""
@@ -27,14 +28,31 @@ def recalls(which: str) -> str:
 
 
 def groups(which: str) -> str:
-    """List the results by skin tone and age of rendered people."""
+    """List the results by skin tone and age of rendered people, without the gaps."""
+    return "\n".join(line for found in _shown_groups(which) for line in _before_gaps(found))
+
+
+def gaps(which: str) -> str:
+    """List the largest gaps between those groups."""
+    rows = [
+        f"| {found.column} {line}"
+        for found in _shown_groups(which)
+        for line in groups_markdown(found, 3)[len(_before_gaps(found)) + 2 :]
+        if line
+    ]
+    return "\n".join(("| by | largest gap in | highest | lowest | difference % |", "|---|---|---|---|---|", *rows))
+
+
+def _shown_groups(which: str) -> list[GroupsRecord]:
     record = EvaluationRecord.load(ROOT / "results" / f"{TRAINED[which]}.json", "run make weights")
-    return "\n".join(
-        line for found in record.groups or () if found.column in SHOWN for line in groups_markdown(found, 4)
-    )
+    return [found for found in record.groups or () if found.column in SHOWN]
 
 
-BLOCKS: Makers = {"recalls": recalls, "groups": groups}
+def _before_gaps(found: GroupsRecord) -> list[str]:
+    return list(takewhile(lambda line: not line.startswith("| largest gap"), groups_markdown(found, 3)))
+
+
+BLOCKS: Makers = {"recalls": recalls, "groups": groups, "group gaps": gaps}
 FIGURES: Makers = {
     "score": lambda which, kind: percent(scores(which)[kind]),
     "test clips": lambda which: str(result(TRAINED[which])["protocol"]["clips"]),

@@ -159,9 +159,15 @@ def test_a_row_names_what_was_scored(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_the_page_shows_the_order_of_the_study() -> None:
     rows = {"lost": 1, "c": 2, "old": 3, "a": 4, "b": 5}
     assert ordered(rows, ["a", "b", "planned", "c"]) == [1, 4, 3, 5, 2]
-    shown = real_faces.study("face_study").splitlines()
-    (same,) = (number for number, row in enumerate(shown) if row.startswith("| the same, photographs from the middle"))
-    assert shown[same - 1].startswith("| the whole seventh set, 14,400 clips, 12 epochs in one stage |")
+    shown = [name for name, _ in real_faces.runs("face_study")]
+    assert shown.index("seventh_middle") == shown.index("seventh_whole") + 1
+
+
+def test_the_page_describes_runs_that_exist() -> None:
+    """A run that the page does not describe shows the words of its result."""
+    assert set(real_faces.STUDY) <= {name for name, _ in real_faces.runs("face_study")}
+    assert set(real_faces.FACTORS) <= set(yaml.safe_load(FACTORS.read_text())["runs"])
+    assert "| half of the clips, as many steps |" in real_faces.factors()
 
 
 def test_a_share_of_the_training_clips_keeps_the_others(tmp_path: Path) -> None:
