@@ -11,7 +11,7 @@ def agreement() -> str:
     people = sum(len(pair.people) for pair in record.pairs)
     return (
         f"The truth of {len(record.pairs)} drawn crowds with {people} people, exported as ELAN and compared with what "
-        "the drawn demonstration read (`benchmarks/agreement.py`):\n\n" + table(("score", "found"), score_rows(record))
+        "`ifdd_tiny_synth` read (`benchmarks/agreement.py`):\n\n" + table(("score", "found"), score_rows(record))
     )
 
 
