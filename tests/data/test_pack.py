@@ -229,6 +229,16 @@ def test_only_changed_or_damaged_shards_are_written_again(tmp_path: Path, path: 
     assert np.array_equal(Pack(path).read_frames("clip1"), read_frames(samples[1].path))
 
 
+def test_an_index_that_a_killed_run_left_unfinished_is_written_again(samples: list[Sample], path: Path) -> None:
+    write_pack(path, samples)
+    expected = Pack(path).sha256
+    (path / "pack.json").unlink()
+    (path / "00000.jsonl").rename(path / ".partial-0123456789abcdef.jsonl")
+    write_pack(path, samples)
+    assert Pack(path).sha256 == expected
+    assert {file.name for file in path.iterdir()} == {"00000.jsonl", "00000.zip", "pack.json"}
+
+
 @pytest.mark.usefixtures("small_shards")
 def test_shortened_clips_leave_no_old_frames(tmp_path: Path, path: Path) -> None:
     samples = [folder_sample(tmp_path, f"clip{index}", 20) for index in range(3)]

@@ -1,4 +1,4 @@
-"""Packs: the frames of many clips in a few large files, for fast training. ``pack_writer`` writes them.
+"""Packs: the frames of many clips in a few large files, for fast training. ``writer`` writes them.
 
 A pack is a folder whose name ends in ``.pack``::
 

@@ -1,4 +1,4 @@
-"""Writing packs, the files that ``pack`` reads: in parallel processes, shard by shard, resuming interrupted runs."""
+"""Writing packs, the files that ``reader`` reads: in parallel processes, shard by shard, resuming interrupted runs."""
 
 import hashlib
 import json
@@ -144,7 +144,7 @@ def _divide(clips: Sequence[Sample], frames: int) -> list[list[Sample]]:
 
 
 def _purpose(clips: Sequence[Sample], size: int | None, quality: int | None) -> str:
-    """Return a hash of what a pack is to contain; a pack with another purpose is never overwritten."""
+    """Return a hash of what a pack is to contain; a pack with another purpose is only replaced if the caller agrees."""
     places = [[clip.clip_id, str(clip.path.absolute())] for clip in clips]
     return recipe_hash([VERSION, size, quality, places])
 
@@ -165,7 +165,8 @@ def _finished_shards(
     foreign = [file for file in files if file.name != "pack.json" and not _is_part(file)]
     if foreign:
         raise InputError(f"{path} contains {foreign[0].name}, which is not part of a pack; choose another name")
-    settings = {int(file.stem): _read_settings(file) for file in files if file.suffix == ".jsonl"}
+    indices = [file for file in files if file.suffix == ".jsonl" and not file.name.startswith(PARTIAL)]
+    settings = {int(file.stem): _read_settings(file) for file in indices}
     others = any(
         of_shard.get("purpose", purpose if not of_shard else None) != purpose for of_shard in settings.values()
     )
