@@ -130,7 +130,7 @@ def write_cremad(
     frames: int = 18,
     synthetic: bool = False,
 ) -> Path:
-    """Write CREMA-D with 36 clips of six actors.
+    """Write CREMA-D with 36 clips of six actors; the table has all 91, the others behind these in the deal to folds.
 
     Args:
         root: the folder to write to.
@@ -146,7 +146,8 @@ def write_cremad(
     for clip_id in CREMAD_CLIPS:
         path = folder / f"{clip_id}.flv"
         path.write_bytes(_video(frames, ".flv")) if video else path.write_text(LFS_POINTER)
-    actors = [f'{actor},{20 + actor % 50},"{sex}","Asian","Not Hispanic"' for actor, sex in CREMAD_ACTORS.items()]
+    sexes = dict.fromkeys(range(1001, 1092), "Male") | CREMAD_ACTORS
+    actors = [f'{actor},{20 + actor % 50},"{sex}","Asian","Not Hispanic"' for actor, sex in sexes.items()]
     write_list(root / "VideoDemographics.csv", ['"ActorID","Age","Sex","Race","Ethnicity"', *actors])
     if votes:
         lines = ['"","A","D","F","H","N","S","fileName","numResponses"']

@@ -131,6 +131,20 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     assert "readme.flv is not named like" in messages(listing, "unlisted")[0]
 
 
+def test_a_table_without_all_actors_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_cremad(tmp_path / "CREMA-D")
+    edit(root / "VideoDemographics.csv", '1003,23,"Female"', '1092,23,"Female"')
+    assert messages(read_cremad(root, Options()), "partition") == [
+        f"VideoDemographics.csv {words}; the folds are made from its 91 actors and would be others, so copy it from "
+        "the dataset again"
+        for words in ("lacks actors: 1003", "also has actors: 1092")
+    ]
+    words = ("prepare", "cremad", root, tmp_path / "out", "--faces", "keep", "--allow-incomplete")
+    assert "refused: partition: no manifest was written" in last_error(capsys, *words)
+    (root / "synth.json").write_text("{}")  # SynthDFER has other actors
+    assert not messages(read_cremad(root, Options()), "partition")
+
+
 def test_a_clone_becomes_a_manifest_that_can_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root, out = write_cremad(tmp_path / "CREMA-D"), tmp_path / "out"
     words = ("prepare", "cremad", root, out, "--faces", "keep", "--labels", "votes")

@@ -30,6 +30,7 @@ from ifdd.data.datasets.listing import (
 )
 from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
+from ifdd.folders import some
 
 CLASSES = LABEL_SETS["cremad"]
 
@@ -49,6 +50,8 @@ FACE_ROWS = "2"
 """First digit of the rows with votes on the face alone."""
 
 CLIP_NAME = re.compile(rf"(1[0-9]{{3}})_([A-Z]{{3}})_({'|'.join(EMOTIONS)})_(LO|MD|HI|XX)")
+
+ACTORS = frozenset(str(number) for number in range(1001, 1092))
 
 DEMOGRAPHICS = "VideoDemographics.csv"
 VOTES = "tabulatedVotes.csv"
@@ -84,6 +87,8 @@ def read_cremad(root: Path, options: Options) -> Listing:
     report_skipped(listing, tree)
     listing.put_on_disk(_named_clips(listing, frames))
     actors = _read_actors(listing, tree, root)
+    if not (root / "synth.json").exists():  # a tree of SynthDFER has other actors
+        _check_actors(listing, set(actors))
     ballots = _read_votes(listing, tree, root, needed=options.labels == "votes")
     clips = list(_clips(listing, frames, actors, ballots, options.labels))
     add_clips(listing, clips, {actor: facts["sex"] for actor, facts in actors.items()})
@@ -161,6 +166,17 @@ def _read_actors(listing: Listing, tree: list[Folder], root: Path) -> dict[str, 
             "ethnicity": row["Ethnicity"],
         }
     return actors
+
+
+def _check_actors(listing: Listing, actors: set[str]) -> None:
+    """Refuse other actors than those of the dataset: the folds are dealt from all of them, and would be others."""
+    for words, names in (("lacks", ACTORS - actors), ("also has", actors - ACTORS)):
+        if names:
+            message = (
+                f"{DEMOGRAPHICS} {words} actors: {some(names)}; the folds are made from its {len(ACTORS)} actors and "
+                "would be others, so copy it from the dataset again"
+            )
+            listing.report("partition", "refused", message)
 
 
 def _read_votes(listing: Listing, tree: list[Folder], root: Path, *, needed: bool) -> dict[str, Ballot]:

@@ -22,7 +22,8 @@ from ifdd.video.suffixes import VIDEO_SUFFIXES
 
 Key = TypeVar("Key")
 Severity = Literal["note", "wrong", "refused"]
-"""note: harmless; reported only. wrong: scores would be wrong. refused: labels would be wrong; always stops."""
+"""note: harmless; reported only. wrong: scores would be wrong. refused: labels or folds would be wrong; always
+stops."""
 
 
 class Finding(NamedTuple):
