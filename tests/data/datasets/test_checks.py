@@ -176,6 +176,22 @@ def test_equal_lines_leave_one_and_contradicting_ones_none(tmp_path: Path) -> No
     assert [e.clip_id for e in listing.excluded] == ["00003", "00005", "00005"]
 
 
+def test_one_id_for_two_files_is_reported(tmp_path: Path) -> None:
+    write_clip(tmp_path / "a", 16)
+    write_clip(tmp_path / "b", 18)
+    (tmp_path / "list.csv").write_text(
+        "clip_id,path,label,subset,fold\nx,a,happy,test,1\nx,b,sad,train,2\nx,a,happy,test,2\n"
+    )
+    listing = read_folder(tmp_path / "list.csv", Options())
+    found = outcome(listing)
+    assert {name for name, check in found.items() if check.verdict == "wrong"} == {"ids"}
+    assert messages(found["ids"]) == [
+        f"clip x is {tmp_path / 'a'} in list.csv, line 2 and {tmp_path / 'b'} in list.csv, line 3; give different "
+        "clips different ids"
+    ]
+    assert [(entry.fold, entry.source) for entry in listing.entries] == [(1, tmp_path / "a"), (2, tmp_path / "a")]
+
+
 def test_folds_of_ones_own_may_be_no_partition(tmp_path: Path) -> None:
     write_clip(tmp_path / "a", 16)
     (tmp_path / "list.csv").write_text("path,label,subset,fold\na,happy,test,1\na,happy,test,2\n")

@@ -51,6 +51,7 @@ class Checked(NamedTuple):
 def check_lists(listing: Listing) -> None:
     """Check the lists on their own; lines that contradict others are removed from ``listing.entries``."""
     _drop_duplicates(listing)
+    _drop_second_sources(listing)
     _check_agreement(listing)
     _drop_second_subsets(listing, lambda entry: entry.clip_id, "clip {}")
     if listing.is_own:
@@ -133,6 +134,21 @@ def _drop_duplicates(listing: Listing) -> None:
         remedy = "keep one of them, or rename one" if listing.is_own else "keep one line"
         listing.report("duplicates", "wrong", f"clip {clip_id} is {reason} ({places}); {remedy}", clip_id)
     listing.entries = [entry for entry in listing.entries if entry not in dropped]
+
+
+def _drop_second_sources(listing: Listing) -> None:
+    """Keep the lines of one of several files that have the same id, because frames and times are known by the id."""
+    first: dict[str, Entry] = {}
+    kept = []
+    for entry in listing.entries:
+        other = first.setdefault(entry.clip_id, entry)
+        if other.source == entry.source:
+            kept.append(entry)
+            continue
+        message = f"clip {entry.clip_id} is {other.source} in {other.where} and {entry.source} in {entry.where}"
+        listing.report("ids", "wrong", f"{message}; give different clips different ids", entry.clip_id)
+        listing.exclude(entry, f"another file with the id of {other.source}")
+    listing.entries = kept
 
 
 def _check_agreement(listing: Listing) -> None:
