@@ -1,7 +1,9 @@
 """Annotated videos become labelled clips, and subsets share nobody."""
 
+import os
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -134,6 +136,52 @@ def test_a_folder_without_pairs_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("start,end,label\n0,1,happy\n")
     with pytest.raises(InputError, match="has no video with annotations beside it"):
         find_annotated(tmp_path)
+
+
+def test_an_unreadable_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_lab(tmp_path / "lab")
+    write_lab(tmp_path / "lab" / "locked")
+    scandir = os.scandir
+
+    def refuse(path: str | Path) -> Any:
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)  # root may read everything, so permissions do not help
+    with pytest.raises(InputError, match=r"cannot read the folder .*locked; check its permissions"):
+        find_annotated(tmp_path / "lab")
+
+
+def test_two_videos_of_one_name_are_refused(tmp_path: Path) -> None:
+    write_lab(tmp_path)
+    (tmp_path / "p1.mp4").rename(tmp_path / "p1.mkv")
+    (tmp_path / "p1.avi").write_bytes((tmp_path / "p0.mp4").read_bytes())
+    with pytest.raises(InputError, match=r"p1\.csv lies beside the videos p1\.avi and p1\.mkv; keep one of them"):
+        find_annotated(tmp_path)
+    (tmp_path / "p1.csv").unlink()
+    videos, _ = find_annotated(tmp_path)
+    assert [video.subject for video in videos] == ["p0", "p2"]
+
+
+def test_a_label_that_no_class_may_have_is_named_with_its_file(tmp_path: Path) -> None:
+    lab = write_lab(tmp_path / "lab", text="start,end,label\n0,2,Uncertain\n2,4,happy\n")
+    with pytest.raises(InputError, match=r"p0\.csv: .*'Uncertain'.*; --rename 'Uncertain=' leaves its annotations out"):
+        find_annotated(lab)
+    videos, _ = find_annotated(lab, renamed={"Uncertain": ""})
+    assert [[each.label for each in video.labels] for video in videos] == [["happy"]] * 3
+
+
+def test_long_names_in_any_script_fit_the_disk(tmp_path: Path) -> None:
+    lab = write_lab(tmp_path / "lab")
+    for name in ("\N{CJK UNIFIED IDEOGRAPH-9762}" * 80, "\N{GRINNING FACE}" * 60, "a" * 200):
+        for suffix in (".mp4", ".csv"):
+            (lab / f"p0{suffix}").rename(lab / f"{name}{suffix}")
+        rows = cut(lab, tmp_path / "clips")
+        assert all((tmp_path / "clips" / row[0]).is_file() for row in rows)
+        assert any(row[0].startswith(name[:40]) for row in rows)
+        for suffix in (".mp4", ".csv"):
+            (lab / f"{name}{suffix}").rename(lab / f"p0{suffix}")
 
 
 def test_spaces_around_labels_do_not_matter() -> None:

@@ -19,12 +19,16 @@ from ifdd.console import error_console, progress_bar
 from ifdd.data.annotated.videos import AnnotatedVideo, assign_subsets, find_annotated
 from ifdd.errors import InputError
 from ifdd.files import atomic_path, make_folder, refuse_replacing, write_text
+from ifdd.names import LONGEST_NAME, Disk
 from ifdd.processes import in_processes
 from ifdd.video.encode import VideoWriter
 from ifdd.video.frames import Frame, VideoInfo, iter_frames, probe
 
 SHORTEST_SECONDS = 0.4
 """Shorter annotations are left out: an expression takes about half a second to show."""
+
+SHORT_NAMES = Disk(longest=LONGEST_NAME - 30)
+"""Leaves bytes for the time, the hash and the ending that follow a video's name."""
 
 
 class Piece(NamedTuple):
@@ -127,7 +131,7 @@ def plan_pieces(video: AnnotatedVideo, info: VideoInfo, clip_seconds: float) -> 
             end = each.start_seconds + (number + 1) * length / count
             made_of = f"{video.path.resolve()} {status.st_size} {status.st_mtime_ns} {start:.6f} {end:.6f}"
             digest = hashlib.sha256(made_of.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-            stem = video.path.stem.encode("utf-8", "replace").decode()[:80]
+            stem = SHORT_NAMES.fit(video.path.stem.encode("utf-8", "replace").decode()[:80])
             yield Piece(f"{stem}_{start:08.2f}_{digest}.mp4", each.label, start, end)
 
 

@@ -1,7 +1,7 @@
 """Which annotations belong to which video, whose face it shows, and which people go to which subset."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,12 +66,24 @@ def find_annotated(
             tiers = ", ".join(map(repr, found.tiers))
             raise InputError(f"{annotation} has the tiers {tiers}; choose that of the person in sight with --tier")
         used = found.of(tier or found.tiers[0])
-        labels = (each._replace(label=_class_of(each.label, renamed, synonyms)) for each in used)
+        labels = _labelled(used, renamed, synonyms, annotation)
         videos.append(AnnotatedVideo(video, subject, tuple(each for each in labels if each.label)))
     unused = set(renamed) - labels_found
     if unused:
         raise InputError(f"--rename: no annotation has the label {sorted(unused)[0]!r}; correct the name")
     return videos, notes
+
+
+def _labelled(
+    used: Iterable[Annotation], renamed: Mapping[str, str], synonyms: bool, file: Path
+) -> Iterator[Annotation]:
+    """Yield annotations with their class, which is empty if they are left out."""
+    for each in used:
+        try:
+            yield each._replace(label=_class_of(each.label, renamed, synonyms))
+        except InputError as error:
+            remedy = f"; --rename '{each.label.strip()}=' leaves its annotations out"
+            raise InputError(f"{file}: {error}{remedy}") from None
 
 
 def _class_of(label: str, renamed: Mapping[str, str], synonyms: bool) -> str:
@@ -82,17 +94,25 @@ def _class_of(label: str, renamed: Mapping[str, str], synonyms: bool) -> str:
 
 
 def _from_folder(root: Path, notes: list[str]) -> list[tuple[Path, Path, str]]:
-    triples, alone = [], []
-    for folder in Walk().through(root):
+    triples, alone, walk = [], [], Walk()
+    for folder in walk.through(root):
         paths = [folder.path / name for name in folder.files]
-        videos = {path.stem: path for path in paths if is_video_file(path)}
+        videos: dict[str, list[Path]] = {}
+        for path in filter(is_video_file, paths):
+            videos.setdefault(path.stem, []).append(path)
         for path in paths:
             if path.suffix.lower() not in READERS:
                 continue
-            if path.stem in videos:
-                triples.append((videos[path.stem], path, path.relative_to(root).with_suffix("").as_posix()))
+            beside = videos.get(path.stem, [])
+            if len(beside) > 1:
+                names = " and ".join(video.name for video in beside)
+                raise InputError(f"{path} lies beside the videos {names}; keep one of them, or give a table")
+            if beside:
+                triples.append((beside[0], path, path.relative_to(root).with_suffix("").as_posix()))
             else:
                 alone.append(path.name)
+    if walk.unreadable:
+        raise InputError(f"cannot read the folder {walk.unreadable[0]}; check its permissions")
     if not triples:
         raise InputError(
             f"{root} has no video with annotations beside it; put {', '.join(READERS)} files of the same name beside "
