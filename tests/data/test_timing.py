@@ -101,6 +101,11 @@ def test_frames_left_out_take_their_time_with_them() -> None:
     assert timing_of([0.0]) == Timing(25.0)
 
 
+def test_the_last_frame_lasts_to_the_end_if_that_is_known() -> None:
+    assert timing_of([0.0, 0.04], end=1.0) == Timing(2.0, "40 960")
+    assert timing_of([0.0, 0.04, 0.08], [0, 1], end=9.0) == Timing(25.0)
+
+
 def test_durations_survive_as_text() -> None:
     text = durations_text([0.04, 0.04, 0.4215, 0.04])
     assert text == "40*2 421.5 40"

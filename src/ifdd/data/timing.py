@@ -49,12 +49,13 @@ class Timing(NamedTuple):
     """Time that each frame is shown, as in the manifest; empty if the frames are evenly spaced."""
 
 
-def timing_of(seconds: Sequence[float], kept: Sequence[int] | None = None) -> Timing:
+def timing_of(seconds: Sequence[float], kept: Sequence[int] | None = None, end: float | None = None) -> Timing:
     """Return the timing of a clip.
 
     Args:
         seconds: start of every frame of the source; at least one, never decreasing.
         kept: positions of the frames that the clip has, in order; all when None.
+        end: end of the last frame of the source; when None, it is shown as long as most frames.
 
     Example:
         >>> from ifdd.data.timing import timing_of
@@ -65,7 +66,8 @@ def timing_of(seconds: Sequence[float], kept: Sequence[int] | None = None) -> Ti
     """
     intervals = np.diff(np.asarray(seconds, np.float64))
     usual = float(np.median(intervals)) if len(intervals) else 0.0
-    shown = np.append(intervals, usual if usual > 0 else 1 / ASSUMED_FPS)
+    last = (usual if usual > 0 else 1 / ASSUMED_FPS) if end is None else end - seconds[-1]
+    shown = np.append(intervals, last)
     if kept is not None:
         shown = shown[list(kept)]
     total = float(shown.sum()) or len(shown) / ASSUMED_FPS

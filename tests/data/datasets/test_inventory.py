@@ -1,10 +1,12 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from ifdd.data.datasets.inventory import ClipState, Thoroughness, scan_clips
 from ifdd.data.timing import Timing
 from tests.helpers.layouts import write_clip
+from tests.helpers.videos import moving_frames
 
 
 def stock_of(path: Path, decode: Thoroughness = "first") -> ClipState:
@@ -42,6 +44,22 @@ def test_a_bad_last_image_is_found_when_all_are_decoded(tmp_path: Path) -> None:
     (tmp_path / "a/11.jpg").write_bytes((tmp_path / "a/1.jpg").read_bytes()[:-40])
     assert stock_of(tmp_path / "a") == ClipState(11)
     assert "11.jpg is not a readable image" in stock_of(tmp_path / "a", "all").problem
+
+
+@pytest.mark.parametrize("decode", ["none", "first", "all"])
+def test_missing_numbers_of_images_are_reported(tmp_path: Path, decode: Thoroughness) -> None:
+    write_clip(tmp_path / "a", 6)
+    (tmp_path / "a/3.jpg").unlink()
+    notice = "1 image is missing in the numbering (after 2.jpg); it leaves a gap in time"
+    assert stock_of(tmp_path / "a", decode) == ClipState(5, notices=(notice,), positions=(0, 1, 3, 4, 5))
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+def test_the_last_picture_of_an_animation_keeps_its_time(tmp_path: Path, suffix: str) -> None:
+    pictures = [Image.fromarray(frame) for frame in moving_frames(6)]
+    path = tmp_path / f"a{suffix}"
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=[40] * 5 + [1000])
+    assert stock_of(path).timing == Timing(5.0, "40*5 1000")
 
 
 def test_a_bad_video_is_found(tmp_path: Path) -> None:

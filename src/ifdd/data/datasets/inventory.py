@@ -9,11 +9,15 @@ from typing import Literal, NamedTuple
 from ifdd.data.timing import Timing, timing_of
 from ifdd.errors import InputError
 from ifdd.video.frames import iter_frames, measure, read_frames
-from ifdd.video.images import is_frame, quiet_opencv
+from ifdd.video.images import image_files, is_frame, number_positions, quiet_opencv
+from ifdd.video.suffixes import ANIMATED_SUFFIXES
 
 Thoroughness = Literal["none", "first", "all"]
 """Which frames of a clip are decoded to check that they are readable."""
 
+
+_ANIMATED = (*ANIMATED_SUFFIXES, ".apng", ".avifs", ".gif")
+"""Endings of files that state how long each picture stays; in others, the last duration is often a mistake."""
 
 Origin = Literal["file", "stated", "assumed"]
 """Where the times of frames come from: the video file, a statement of user or dataset, or nowhere."""
@@ -34,6 +38,8 @@ class ClipState(NamedTuple):
     """When the frames are shown; None for folders of images until ``rates`` finds out."""
     origin: Origin = "assumed"
     """Where the timing comes from."""
+    positions: tuple[int, ...] = ()
+    """Place in time of each image, from 0, where numbers are missing in their names; empty elsewhere."""
 
 
 def scan_clips(
@@ -62,7 +68,7 @@ def scan_clips(
 def _scan_clip(source: Path, decode: Thoroughness) -> ClipState:
     """Count and check the frames of one clip."""
     try:
-        frames = _count_images(source)
+        empty = not _has_images(source)
     except NotADirectoryError:
         return _scan_video(source)
     except FileNotFoundError:
@@ -71,9 +77,9 @@ def _scan_clip(source: Path, decode: Thoroughness) -> ClipState:
         return ClipState(0, f"path is not a name of a file ({error})", missing=True)
     except OSError as error:
         return ClipState(0, f"the folder is unreadable ({error.strerror})")
-    if not frames:
+    if empty:
         return ClipState(0, "the folder contains no frames", missing=True)
-    return _checked(source, frames, decode)
+    return _checked(source, decode)
 
 
 def _scan_video(source: Path) -> ClipState:
@@ -81,22 +87,26 @@ def _scan_video(source: Path) -> ClipState:
         info, seconds = measure(source)
     except InputError as error:
         return ClipState(0, str(error))
-    return ClipState(info.frames, notices=info.notices, timing=timing_of(seconds), origin="file")
+    end = info.end_seconds if source.name.lower().endswith(_ANIMATED) else None
+    return ClipState(info.frames, notices=info.notices, timing=timing_of(seconds, end=end), origin="file")
 
 
-def _checked(source: Path, frames: int, decode: Thoroughness) -> ClipState:
-    """Decode the requested images of a folder; if those are all, they determine the number of frames."""
+def _checked(source: Path, decode: Thoroughness) -> ClipState:
+    """Find the images of a folder and their places in time, and decode the requested ones."""
     try:
+        positions, notices = number_positions(image_files(source))
         if decode == "first":
             read_frames(source, [0])
         elif decode == "all":
-            frames = sum(1 for _ in iter_frames(source))
+            for _ in iter_frames(source):
+                pass
     except InputError as error:
         return ClipState(0, str(error))
-    return ClipState(frames)
+    has_gaps = positions[-1] >= len(positions)
+    return ClipState(len(positions), notices=tuple(notices), positions=tuple(positions) if has_gaps else ())
 
 
-def _count_images(folder: Path) -> int:
-    """Count the files that ``image_files`` would list, without sorting or comparing them."""
+def _has_images(folder: Path) -> bool:
+    """Return whether ``image_files`` would list any file."""
     with os.scandir(folder) as entries:
-        return sum(map(is_frame, entries))
+        return any(map(is_frame, entries))

@@ -7,7 +7,7 @@ from statistics import median_low
 
 from ifdd.data.datasets.inventory import ClipState, Origin
 from ifdd.data.datasets.listing import Entry, Listing
-from ifdd.data.timing import ASSUMED_FPS, Timing, parse_durations, same_rate
+from ifdd.data.timing import ASSUMED_FPS, Timing, parse_durations, same_rate, timing_of
 from ifdd.files import parse_json
 from ifdd.records import RatesRecord
 
@@ -24,8 +24,11 @@ def time_clips(
         usual_fps: frames a second of folders of images without a rate; None if nobody stated it.
     """
     earlier = None if listing.earlier is None else listing.earlier.rates
+    first: dict[str, Entry] = {}  # folds repeat clips
     for entry in listing.entries:
-        states[entry.clip_id] = _timed(entry, states[entry.clip_id], stated_fps, usual_fps, earlier)
+        first.setdefault(entry.clip_id, entry)
+    for clip_id, entry in first.items():
+        states[clip_id] = _timed(entry, states[clip_id], stated_fps, usual_fps, earlier)
 
 
 def _timed(
@@ -38,16 +41,24 @@ def _timed(
     if state.problem:
         return state
     if state.timing is None and stated_fps is not None:
-        return state._replace(timing=Timing(stated_fps), origin="stated")
+        return state._replace(timing=_images_at(stated_fps, state), origin="stated")
     if entry.durations and len(parse_durations(entry.durations)) != state.frames:
         stated = len(parse_durations(entry.durations))
         return ClipState(0, f"it has {state.frames} frames, but {entry.where} has the durations of {stated}")
     if entry.fps is not None:
-        return state._replace(timing=Timing(entry.fps, entry.durations), origin=rate_origin(entry.fps, earlier))
+        timing = Timing(entry.fps, entry.durations) if entry.durations else _images_at(entry.fps, state)
+        return state._replace(timing=timing, origin=rate_origin(entry.fps, earlier))
     if state.timing is None:  # a folder of images
         origin: Origin = "assumed" if usual_fps is None else "stated"
-        return state._replace(timing=Timing(usual_fps or ASSUMED_FPS), origin=origin)
+        return state._replace(timing=_images_at(usual_fps or ASSUMED_FPS, state), origin=origin)
     return state
+
+
+def _images_at(fps: float, state: ClipState) -> Timing:
+    """Return the timing of images at a rate, in which missing ones leave gaps."""
+    if not state.positions:
+        return Timing(fps)
+    return timing_of([place / fps for place in state.positions], end=(state.positions[-1] + 1) / fps)
 
 
 def rate_origin(fps: float, earlier: RatesRecord | None) -> Origin:
