@@ -167,6 +167,8 @@ class Manifest:
     """All samples in the order of the file, with absolute paths."""
     notes: tuple[str, ...] = ()
     """What was unusual about the file, in a few words each; it was read anyway."""
+    lines: tuple[int, ...] = ()
+    """Line of each sample in the file."""
 
     @classmethod
     def read(cls, path: str | Path) -> "Manifest":
@@ -196,7 +198,7 @@ class Manifest:
         if notes:
             remark = f"note: {path}: {', '.join(notes)}; read anyway"
             error_console.print(remark, markup=False, highlight=False, soft_wrap=True)
-        return cls(path, hashlib.sha256(content).hexdigest(), tuple(samples), notes)
+        return cls(path, hashlib.sha256(content).hexdigest(), tuple(samples), notes, tuple(seen.values()))
 
     @cached_property
     def dataset_hash(self) -> str:

@@ -32,7 +32,10 @@ def read_manifest_listing(root: Path, options: Options) -> Listing:
             f"{root}: clip {packed.clip_id} is in {packed.path.name}; give a manifest of videos or folders of frames"
         )
     listing = Listing("manifest", "own", (), "as listed", (), lists=[root.name])
-    listing.entries = [_entry(sample, root.name, options.synonyms) for sample in manifest.samples]
+    listing.entries = [
+        _entry(sample, f"{root.name}, line {line}", options.synonyms)
+        for line, sample in zip(manifest.lines, manifest.samples, strict=True)
+    ]
     listing.earlier = _record_of(manifest)
     listing.classes = _classes(listing)
     note_synonyms(listing, listing.classes)
