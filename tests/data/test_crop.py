@@ -10,7 +10,7 @@ from ifdd.data.crop import Cropped, crop_faces
 from ifdd.data.manifest import Sample
 from ifdd.errors import InputError
 from ifdd.faces.boxes import CROP_FACTOR, FaceBox, overlap
-from ifdd.faces.detection import DetectorChoice, YuNetDetector
+from ifdd.faces.detection import YUNET_SHA256, DetectorChoice, YuNetDetector
 from ifdd.faces.similarity import DEFAULT_SIDE
 from ifdd.synth.command import synth
 from ifdd.video.frames import read_frames
@@ -151,6 +151,23 @@ def test_another_detector_crops_again(videos: list[Sample], tmp_path: Path) -> N
     assert not after.items() & before.items()
     crop_faces(videos[:1], tmp_path / "faces", size=32, detector=OtherDetector)
     assert stamps(tmp_path / "faces") == after
+
+
+class OwnModelDetector(DiscDetector):
+    sha256 = "ab" * 32
+
+
+class PublicModelDetector(DiscDetector):
+    sha256 = YUNET_SHA256
+
+
+def test_another_model_file_crops_again(videos: list[Sample], tmp_path: Path) -> None:
+    crop(videos[:1], tmp_path / "faces")
+    before = stamps(tmp_path / "faces")
+    crop_faces(videos[:1], tmp_path / "faces", size=32, detector=PublicModelDetector)
+    assert stamps(tmp_path / "faces") == before
+    crop_faces(videos[:1], tmp_path / "faces", size=32, detector=OwnModelDetector)
+    assert not stamps(tmp_path / "faces").items() & before.items()
 
 
 def test_a_clip_of_several_folds_is_cropped_once(videos: list[Sample], tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,15 @@ from hypothesis import strategies as st
 from ifdd.errors import InputError
 from ifdd.faces import detection as faces
 from ifdd.faces.boxes import CROP_FACTOR, FaceBox, Landmarks, crop_face, intersection, overlap
-from ifdd.faces.detection import YUNET_FILE, HaarDetector, YuNetDetector, choose_detector, fetch_yunet
+from ifdd.faces.detection import (
+    YUNET_FILE,
+    YUNET_SHA256,
+    HaarDetector,
+    YuNetDetector,
+    choose_detector,
+    fetch_yunet,
+    own_model,
+)
 from ifdd.synth.config import PRESETS
 from ifdd.synth.videos.story import StoryConfig, render_story
 from ifdd.video.fitting import Fit
@@ -47,6 +56,14 @@ def test_overlap_agrees_with_counted_pixels() -> None:
         shared, union = np.logical_and(*masks).sum(), np.logical_or(*masks).sum()
         assert intersection(tuple(a), tuple(b)) == shared
         assert overlap(FaceBox(a[0], a[1], a[2], a[3], 1.0), tuple(b)) == pytest.approx(shared / max(union, 1))
+
+
+def test_a_detector_knows_its_model_file(yunet: YuNetDetector) -> None:
+    assert yunet.sha256 == YUNET_SHA256
+    assert [own_model(detector) for detector in (yunet, HaarDetector())] == [None, None]
+    yunet_of_ones_own = copy(yunet)
+    yunet_of_ones_own.sha256 = "ab" * 32
+    assert own_model(yunet_of_ones_own) == "ab" * 32
 
 
 def test_haar_finds_the_drawn_face(portrait: tuple[np.ndarray, FaceBox]) -> None:

@@ -27,7 +27,7 @@ from ifdd.data.manifest import Sample
 from ifdd.data.timing import durations_text, parse_durations, same_rate, timing_of
 from ifdd.errors import InputError
 from ifdd.faces.boxes import CropSquare, FaceBox, crop_square
-from ifdd.faces.detection import FaceDetector, HaarDetector
+from ifdd.faces.detection import FaceDetector, HaarDetector, own_model
 from ifdd.faces.main_face import (
     DETECTION_SECONDS,
     Search,
@@ -149,6 +149,12 @@ class _Clip(NamedTuple):
         """Frames a second of a folder of images; videos have their own times."""
         return self.fps if self.fps is not None and self.path.is_dir() else DEFAULT_FPS
 
+    def end(self, seconds: Sequence[float]) -> float | None:
+        """Return the end of the last of the frames that begin at ``seconds``, if it is stated; else None."""
+        if self.durations:
+            return seconds[-1] + parse_durations(self.durations)[-1]
+        return seconds[-1] + 1 / self.folder_fps if self.path.is_dir() else None
+
     def frames(self) -> Iterator[Frame]:
         """Yield the frames with their times; those of images are stated, or assumed.
 
@@ -177,9 +183,11 @@ class _Settings:
 
     def recipe(self, clip: "_Clip") -> str:
         """Return the hash of everything that determines the crops and is known without decoding the clip."""
-        how = [self.size, self.alignment, self.interval_seconds, _build(self.detector).name, clip.folder_fps]
+        detector = _build(self.detector)
+        how = [self.size, self.alignment, self.interval_seconds, detector.name, clip.folder_fps]
         times = [clip.durations] if clip.durations and clip.path.is_dir() else []
-        return recipe_hash([VERSION, source_stamp(clip.path), *how, *times])
+        model = own_model(detector)
+        return recipe_hash([VERSION, source_stamp(clip.path), *how, *times, *([model] if model else [])])
 
 
 def crop_faces(
@@ -209,7 +217,7 @@ def crop_faces(
         workers: number of processes; None for one per core, or as many as a cluster has room for.
         cluster: where they run; all its machines must share the clips and the folder.
         advance: called with the number of finished clips, for a progress bar; clips of earlier runs count too.
-        replacing: called once before any clip is cropped, if one has to be.
+        replacing: called once before any clip is cropped, if that replaces crops of other clips or settings.
 
     Raises:
         InputError: one clip id stands for two videos or is not a valid folder name; the crops would replace the clips
@@ -221,14 +229,15 @@ def crop_faces(
     settings = _Settings(size, alignment, interval_seconds, detector)
     records: dict[str, FaceRecord] = {}
     unreadable: dict[str, str] = {}
-    for clip_id, clip in clips.items():
-        record = _finished(folder / clip_id, settings.recipe(clip))
+    recipes = {clip_id: settings.recipe(clip) for clip_id, clip in clips.items()}
+    for clip_id, recipe in recipes.items():
+        record = _finished(folder / clip_id, recipe)
         if record is not None:
             records[clip_id] = record
     advance(len(records))
     missing = [clip for clip_id, clip in clips.items() if clip_id not in records]
     _refuse_to_replace(missing, folder)
-    if missing:
+    if any(_is_other(folder / clip.clip_id, recipes[clip.clip_id]) for clip in missing):
         replacing()
     # Closing stops the workers at once when the loop is interrupted.
     with closing(on_cluster(partial(_crop_clip, folder, settings), missing, workers, cluster)) as done:
@@ -290,7 +299,7 @@ def _refuse_to_replace(clips: Sequence[_Clip], folder: Path) -> None:
 def _finished(target: Path, recipe: str) -> FaceRecord | None:
     """Return the record of a clip cropped with the same recipe; None if the record, times or frames are missing."""
     try:
-        content = parse_json((target / RECORD).read_text(encoding="utf-8"))
+        content = _read_record(target)
         if content.pop("recipe") != recipe:
             return None
         faces = tuple(FollowedFace(**{**face, "box": tuple(face["box"])}) for face in content.pop("faces"))
@@ -299,6 +308,18 @@ def _finished(target: Path, recipe: str) -> FaceRecord | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return record if sum(1 for _ in target.glob("*.jpg")) == record.frames else None
+
+
+def _is_other(target: Path, recipe: str) -> bool:
+    """Whether a folder has crops of another recipe."""
+    try:
+        return bool(_read_record(target)["recipe"] != recipe)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _read_record(target: Path) -> Any:
+    return parse_json((target / RECORD).read_text(encoding="utf-8"))
 
 
 @lru_cache(maxsize=1)
@@ -315,7 +336,7 @@ def _crop_clip(folder: Path, settings: _Settings, clip: _Clip) -> tuple[str, Fac
     except InputError as error:
         return clip_id, str(error)
     places = follow_face(search, settings.alignment)
-    record = _make_record(clip_id, search, places, settings.alignment)
+    record = _make_record(clip, search, places, settings.alignment)
     content: dict[str, Any] = {"recipe": settings.recipe(clip), **asdict(record)}
     crops = _cropped_frames(path, places or _centre_squares(search), (search.width, search.height), settings.size)
     with atomic_folder(folder / clip_id, private=True) as temporary:
@@ -344,7 +365,7 @@ def _centre_squares(search: Search) -> list[Place]:
     return [Place(frame, box, square) for frame in range(len(search.seconds))]
 
 
-def _make_record(clip_id: str, search: Search, places: Sequence[Place], alignment: Alignment) -> FaceRecord:
+def _make_record(clip: _Clip, search: Search, places: Sequence[Place], alignment: Alignment) -> FaceRecord:
     tracks = [track for shot in choose_tracks(search) for track in shot]
     points = [point for track in tracks for point in detected_points(track)]
     detected = {point.frame for point in points}
@@ -355,9 +376,10 @@ def _make_record(clip_id: str, search: Search, places: Sequence[Place], alignmen
         boxes = np.array([point.box[:4] for point in detected_points(track)])
         left, top, width, height = (round(float(value), 1) for value in np.median(boxes, axis=0))
         faces.append(FollowedFace(track.points[0].frame, track.points[-1].frame, (left, top, width, height)))
-    kept = timing_of(search.seconds, [place.frame for place in places] or None)
+    end = clip.end(search.seconds)
+    kept = timing_of(search.seconds, [place.frame for place in places] or None, end)
     return FaceRecord(
-        clip_id,
+        clip.clip_id,
         source_frames=len(search.seconds),
         frames=len(places) or len(search.seconds),
         face_share=round(len(detected) / len(search.searched), 4),
@@ -367,7 +389,7 @@ def _make_record(clip_id: str, search: Search, places: Sequence[Place], alignmen
         faces=tuple(faces),
         alignment=alignment,
         landmark_share=None if alignment == "box" else round(aligned / max(len(points), 1), 4),
-        source_fps=timing_of(search.seconds).fps,
+        source_fps=timing_of(search.seconds, end=end).fps,
         fps=kept.fps,
         durations=kept.durations,
         turns=tuple(sorted({round(detected_points(track)[-1].box.turn / 90) % 4 * 90 for track in tracks} - {0})),

@@ -15,7 +15,7 @@ from ifdd.errors import InputError
 from ifdd.faces.boxes import FaceBox, Landmarks
 from ifdd.faces.yunet import Rows, YuNetSession, has_onnx_runtime
 from ifdd.file_kinds import file_kind
-from ifdd.files import expand
+from ifdd.files import expand, file_sha256
 from ifdd.remote.downloads import fetch_file
 from ifdd.video.images import quiet_opencv
 
@@ -72,6 +72,7 @@ class YuNetDetector:
 
     Attributes:
         engine: what runs it.
+        sha256: SHA-256 of the model file.
     """
 
     name = "yunet"
@@ -97,6 +98,7 @@ class YuNetDetector:
         if runtime and has_onnx_runtime():
             self._session = YuNetSession(model_path, score_threshold, max(1, cv2.getNumThreads()))
         self.engine = self._session.engine
+        self.sha256 = file_sha256(model_path)
 
     def detect(self, image: UInt8[np.ndarray, "height width 3"]) -> list[FaceBox]:
         """Return the faces in an RGB image, with landmarks."""
@@ -171,6 +173,12 @@ class HaarDetector:
 def finds_landmarks(detector: FaceDetector) -> bool:
     """Return whether a detector finds landmarks: unless its attribute ``finds_landmarks`` is False."""
     return bool(getattr(detector, "finds_landmarks", True))
+
+
+def own_model(detector: FaceDetector) -> str | None:
+    """Return the SHA-256 of a detector's model file, unless it is YuNet's public one or there is none."""
+    sha256: str | None = getattr(detector, "sha256", None)
+    return None if sha256 == YUNET_SHA256 else sha256
 
 
 @dataclass(frozen=True)

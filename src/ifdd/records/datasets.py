@@ -34,13 +34,8 @@ class FacesRecord(Record):
     """Time from one search for faces to the next, if it was chosen."""
     without_landmarks: int | None = None
     """Number of clips whose face should be aligned by landmarks, but has none; the crops follow its box."""
-
-    def same_crops(self, other: "FacesRecord") -> bool:
-        """Whether the crops of a clip are the same by two records."""
-        return all(getattr(self, name) == getattr(other, name) for name in _CROP_SETTINGS)
-
-
-_CROP_SETTINGS = ("folder", "size", "detector", "alignment", "interval_seconds")
+    detector_sha256: str | None = None
+    """SHA-256 of the detector's model file, if it is not the public one."""
 
 
 @dataclass(frozen=True)
@@ -210,6 +205,8 @@ class PrepareRecord(FileRecord):
     versions."""
     relative_root: str | None = None
     """The root, relative to the folder of this file; None in files of earlier versions."""
+    manifest_sha256: str | None = None
+    """SHA-256 of the manifest as it was written; None without one, and in files of earlier versions."""
 
     @property
     def known_licence(self) -> LicenceRecord | None:

@@ -409,6 +409,43 @@ def test_alignment_by_landmarks_needs_a_detector_that_finds_them(
     assert "--alignment needs cropped faces; add --faces crop" in fails(capsys, *words, "--faces", "keep")
 
 
+def test_a_detector_is_checked_before_anything_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "own").mkdir()
+    words = ("folder", tmp_path / "own", tmp_path / "out")
+    message = fails(capsys, *words, "--detector-model", tmp_path / "absent.onnx")
+    assert "absent.onnx does not exist; give the path to YuNet's .onnx file" in message
+    message = fails(capsys, *words, "--alignment", "landmarks", "--detector", "haar")
+    assert "--alignment landmarks needs YuNet" in message
+    assert "contains no clips" in fails(capsys, *words, "--detector", "haar")
+
+
+class OwnModelDetector(LandmarkDiscDetector):
+    sha256 = "ab" * 32
+
+
+class OwnModelChoice(DetectorChoice):
+    def __call__(self) -> FaceDetector:
+        return OwnModelDetector()
+
+
+def test_a_detector_of_ones_own_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_frame_folder(tmp_path / "own" / "happy" / "a", disc_frames(4))
+    chosen: list[DetectorChoice] = []
+    monkeypatch.setattr("ifdd.data.preparation.prepare.choose_detector", lambda model, notify, kind: chosen[-1])
+    for choice, expected in ((DiscChoice(), None), (OwnModelChoice(), "ab" * 32)):
+        chosen.append(choice)
+        prepare("folder", tmp_path / "own", tmp_path / "out", "--face-size", "16", "--workers", "0")
+        assert record_of(tmp_path / "out")["faces"].get("detector_sha256") == expected
+
+
+def test_uncropped_frames_of_dfew_are_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_dfew(tmp_path / "DFEW", variant="Clip/jpg_256")
+    prepare("dfew", root, tmp_path / "out")
+    assert "the frames of jpg_256 show whole scenes; --faces crop crops them" in capsys.readouterr().out
+    prepare("dfew", root, tmp_path / "out", "--faces", "keep")
+    assert "whole scenes" not in capsys.readouterr().out
+
+
 def test_a_manifest_must_be_a_file_of_unpacked_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "is a folder; give the manifest in it" in fails(capsys, "manifest", tmp_path, tmp_path / "out")
     write_clip(tmp_path / "own/happy/a", 18)

@@ -1,7 +1,7 @@
 """Preparing again, or beside other files: nothing of the user's is replaced, and no record describes other clips."""
 
 import json
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,49 @@ def test_the_own_table_is_not_replaced(tmp_path: Path, capsys: pytest.CaptureFix
     assert "mine" in table.read_text()
 
 
+def test_a_manifest_is_not_prepared_in_its_own_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_clip(tmp_path / "own/happy/a", 3)
+    prepare("folder", tmp_path / "own", tmp_path / "out", "--faces", "keep")
+    before = contents(tmp_path)
+    for form in ("csv", "parquet"):
+        message = fails(capsys, "manifest", tmp_path / "out/manifest.csv", tmp_path / "out", "--manifest-format", form)
+        assert message.endswith("manifest.csv would be replaced by the new manifest; choose another OUT")
+    assert contents(tmp_path) == before
+
+
+def test_an_edited_manifest_is_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, words = tmp_path / "out", ("folder", tmp_path / "own", tmp_path / "out", "--face-size", "48")
+    write_clip(tmp_path / "own/happy/a", 3)
+    prepare(*words)
+    prepare(*words)
+    written = (out / "manifest.csv").read_text()
+    edited = written.replace("happy,test", "sad,test")
+    (out / "manifest.csv").write_text(edited)
+    for more in ((), ("--manifest-format", "parquet", "--face-size", "64")):
+        message = fails(capsys, *words, *more)
+        assert message.endswith("was changed since 'ifdd prepare' wrote it; rename it or choose another OUT")
+    assert (out / "manifest.csv").read_text() == edited != written
+    record = record_of(out)
+    del record["manifest_sha256"]  # as in files of earlier versions
+    (out / "prepare.json").write_text(json.dumps(record))
+    prepare(*words)
+    assert (out / "manifest.csv").read_text() == written
+    (out / "manifest.csv").write_text(edited)
+    (out / "manifest.csv").rename(out / "mine.csv")
+    prepare(*words)
+
+
+def test_a_failed_run_is_no_permission_to_replace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_clip(tmp_path / "own/happy/a", 3)
+    (tmp_path / "own/happy/b").mkdir()
+    words = ("folder", tmp_path / "own", tmp_path / "out", "--faces", "keep")
+    fails(capsys, *words)
+    (tmp_path / "out/manifest.csv").write_text("mine")
+    message = fails(capsys, *words, "--allow-incomplete")
+    assert "manifest.csv is not from 'ifdd prepare', and would be replaced; rename it" in message
+    assert (tmp_path / "out/manifest.csv").read_text() == "mine"
+
+
 def test_a_failed_run_leaves_the_record_of_the_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     write_clip(tmp_path / "own/happy/a", 3)
@@ -73,9 +116,15 @@ def test_a_failed_run_leaves_the_record_of_the_manifest(tmp_path: Path, capsys: 
     message = fails(capsys, "folder", tmp_path / "own", out)
     assert f"{out / 'prepare.failed.json'} has all findings" in message
     assert record_of(out) == before
+    for number in range(8):
+        (tmp_path / f"own/happy/c{number}").mkdir()
+    with pytest.raises(SystemExit):
+        prepare("folder", tmp_path / "own", out)
+    assert "... and 3 more in prepare.failed.json" in capsys.readouterr().out
     failed: dict[str, Any] = json.loads((out / "prepare.failed.json").read_text())
     assert (failed["verdict"], failed["manifest"]) == ("incomplete", None)
-    shutil.rmtree(tmp_path / "own/happy/b")
+    for folder in (tmp_path / "own/happy").glob("[bc]*"):
+        folder.rmdir()
     prepare("folder", tmp_path / "own", out)
     assert not (out / "prepare.failed.json").exists()
 
@@ -107,6 +156,43 @@ def test_a_manifest_is_withdrawn_while_its_crops_are_made_again(
     assert not list(out.glob("*.*"))
     prepare("folder", tmp_path / "own", out, "--face-size", "64")
     assert record_of(out)["faces"]["size"] == 64
+
+
+@pytest.fixture
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that prepares and is interrupted before the first clip is cropped."""
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    def run(*words: str | Path) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(crop_module, "on_cluster", stop)
+            with pytest.raises(SystemExit):
+                prepare(*words)
+
+    return run
+
+
+def test_crops_of_other_clips_withdraw_the_manifest(tmp_path: Path, interrupted: Callable[..., None]) -> None:
+    for name in ("one", "other"):
+        write_clip(tmp_path / name / "happy/a", 3)
+    prepare("folder", tmp_path / "one", tmp_path / "out", "--face-size", "48")
+    interrupted("folder", tmp_path / "other", tmp_path / "out", "--face-size", "48")
+    assert not (tmp_path / "out/manifest.csv").exists()
+
+
+def test_a_manifest_stays_while_no_crops_are_replaced(tmp_path: Path, interrupted: Callable[..., None]) -> None:
+    out = tmp_path / "out"
+    write_clip(tmp_path / "own/happy/a", 3)
+    prepare("folder", tmp_path / "own", out, "--faces", "keep")
+    interrupted("folder", tmp_path / "own", out)
+    assert record_of(out)["faces"] is None
+    prepare("folder", tmp_path / "own", out)
+    (out / "faces/happy/a/00001.jpg").unlink()
+    write_clip(tmp_path / "own/happy/b", 3)
+    interrupted("folder", tmp_path / "own", out)
+    assert [sample.clip_id for sample in read_manifest(out / "manifest.csv")] == ["happy/a"]
 
 
 def test_kept_crops_stay_what_they_are(tmp_path: Path) -> None:
@@ -184,9 +270,28 @@ def test_missing_numbers_of_images_do_not_change_the_rate(tmp_path: Path) -> Non
     frames = write_frame_folder(tmp_path / "own/happy/a", disc_frames(12))
     for number in range(4, 10):
         (frames / f"{number}.png").unlink()
-    prepare("folder", tmp_path / "own", tmp_path / "out", "--fps", "10")
+    for faces in ("crop", "keep"):
+        out = tmp_path / faces
+        prepare("folder", tmp_path / "own", out, "--fps", "10", "--faces", faces)
+        (sample,) = read_manifest(out / "manifest.csv")
+        assert (sample.frames, sample.fps, sample.durations) == (6, 5.0, "100*2 700 100*3")
+        findings = json.dumps(record_of(out)["checks"])
+        assert "clip happy/a: 6 images are missing in the numbering (after 3.png); they leave gaps in time" in findings
+
+
+def test_the_last_frame_keeps_its_time(tmp_path: Path) -> None:
+    frames = write_frame_folder(tmp_path / "frames", disc_frames(6))
+    write_manifest(tmp_path / "m.csv", [Sample("a", frames, 6, "happy", "test", fps=5.0, durations="40*5 1000")])
+    prepare("manifest", tmp_path / "m.csv", tmp_path / "out")
     (sample,) = read_manifest(tmp_path / "out/manifest.csv")
-    assert (sample.frames, sample.durations) == (6, "100*2 700 100*3")
+    assert (sample.fps, sample.durations) == (5.0, "40*5 1000")
+
+
+def test_a_stated_rate_counts_in_every_fold(tmp_path: Path) -> None:
+    write_clip(tmp_path / "a", 3)
+    (tmp_path / "list.csv").write_text("path,label,subset,fold,fps\na,happy,train,1,25\na,happy,test,2,25\n")
+    prepare("folder", tmp_path / "list.csv", tmp_path / "out", "--faces", "keep", "--fps", "30")
+    assert [sample.fps for sample in read_manifest(tmp_path / "out/manifest.csv")] == [30.0, 30.0]
 
 
 def test_a_folder_that_lost_frames_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -196,7 +301,7 @@ def test_a_folder_that_lost_frames_is_reported(tmp_path: Path, capsys: pytest.Ca
     (frames / "3.png").unlink()
     fails(capsys, "manifest", tmp_path / "manifest.csv", tmp_path / "out", "--faces", "keep")
     findings = json.dumps(record_of(tmp_path / "out")["checks"])
-    assert "it has 5 frames, but manifest.csv has the durations of 6" in findings
+    assert "it has 5 frames, but manifest.csv, line 2 has the durations of 6" in findings
 
 
 def test_long_clips_with_uneven_times_can_be_read_again(tmp_path: Path) -> None:

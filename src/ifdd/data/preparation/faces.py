@@ -13,7 +13,7 @@ from ifdd.data.datasets.inventory import ClipState
 from ifdd.data.datasets.listing import Listing
 from ifdd.data.manifest import Sample
 from ifdd.errors import InputError
-from ifdd.faces.detection import DetectorChoice, finds_landmarks
+from ifdd.faces.detection import DetectorChoice, finds_landmarks, own_model
 from ifdd.faces.main_face import DETECTION_SECONDS
 from ifdd.faces.similarity import Alignment
 from ifdd.names import Disk, same_file
@@ -21,6 +21,9 @@ from ifdd.records import FacesRecord, PrepareRecord
 
 WHOLE_SCENES = ("mafw", "cremad", "ravdess", "folder", "annotations", "manifest")
 """Datasets of whole scenes, whose faces are cropped by default; the others ship crops."""
+
+UNCROPPED = (("dfew", "jpg_256"), ("dfew", "original"))
+"""Datasets and kinds of frames that show whole scenes, although the dataset ships crops."""
 
 RARELY_FOUND_SHARE = 0.5
 """Clips whose face was found in a smaller share of the searched frames are noted."""
@@ -31,9 +34,21 @@ def crops_faces(dataset: str, faces: str) -> bool:
     return faces == "crop" or (faces == "auto" and dataset in WHOLE_SCENES)
 
 
-def check_landmarks(alignment: Alignment, detector: DetectorChoice) -> None:
-    """Refuse alignment by landmarks with a detector that finds none: the crops would not be what they claim to be."""
-    if alignment == "landmarks" and not finds_landmarks(detector()):
+def note_uncropped(listing: Listing) -> None:
+    """Note frames of whole scenes that are not cropped by default."""
+    if (listing.dataset, listing.variant) in UNCROPPED:
+        message = f"the frames of {listing.variant} show whole scenes; --faces crop crops them to the faces"
+        listing.report("faces", "note", message)
+
+
+def check_detector(alignment: Alignment, detector: DetectorChoice) -> None:
+    """Check up front that a detector can be built and fits the alignment.
+
+    Raises:
+        InputError: its file does not exist or is not a YuNet model; or it finds no landmarks, and they are needed.
+    """
+    finds = finds_landmarks(detector())
+    if alignment == "landmarks" and not finds:
         raise InputError(
             "--alignment landmarks needs YuNet, because OpenCV's Haar cascade finds no landmarks; give its file with "
             "--detector-model FILE, or use --alignment box"
@@ -133,13 +148,19 @@ def crop(
                 f"{record.frames} of {record.source_frames} frames are kept"
             )
             listing.report("faces", "note", message, clip_id)
-    return replace(
-        faces_record(folder, size, detector, alignment, search_seconds),
+    built = detector()
+    return FacesRecord(
+        folder=folder.name,
+        size=size,
+        detector=built.name,
         clips=len(cropped.records),
         without_face=len(cropped.without_face),
         several_people=sum(record.people > 1 for record in cropped.records.values()),
         frames_left_out=sum(record.source_frames - record.frames for record in followed.values()),
+        alignment=None if alignment == "box" else alignment,
+        interval_seconds=None if search_seconds == DETECTION_SECONDS else search_seconds,
         without_landmarks=None if alignment == "box" else len(cropped.without_landmarks),
+        detector_sha256=own_model(built),
     )
 
 
@@ -148,20 +169,3 @@ def kept_crops(earlier: PrepareRecord | None, folder: Path, out: Path) -> FacesR
     if earlier is None or earlier.faces is None:
         return None
     return replace(earlier.faces, folder=os.path.relpath(folder / earlier.faces.folder, out))
-
-
-def faces_record(
-    folder: Path, size: int, detector: DetectorChoice, alignment: Alignment, search_seconds: float
-) -> FacesRecord:
-    """Return the record of crops with these settings, before any is made."""
-    return FacesRecord(
-        folder=folder.name,
-        size=size,
-        detector=detector().name,
-        clips=0,
-        without_face=0,
-        several_people=0,
-        frames_left_out=0,
-        alignment=None if alignment == "box" else alignment,
-        interval_seconds=None if search_seconds == DETECTION_SECONDS else search_seconds,
-    )

@@ -50,8 +50,7 @@ def skipped_checks(listing: Listing, decode: str, synthetic: bool) -> dict[str, 
     if decode == "none":
         skipped["readable"] = "not requested"
     if listing.dataset not in ("dfew", "cremad"):
-        given = listing.dataset in ("folder", "annotations", "manifest")
-        skipped["votes"] = "as given" if given else "DFEW and CREMA-D only"
+        skipped["votes"] = "as given" if listing.is_own else "DFEW and CREMA-D only"
     if not any(fold for fold, _ in listing.expected):
         skipped["partition"] = "no folds"
     return skipped

@@ -5,7 +5,8 @@ from pathlib import Path
 from ifdd.console import error_console
 from ifdd.data.datasets.folder import is_read
 from ifdd.errors import InputError
-from ifdd.records import FacesRecord, PrepareRecord
+from ifdd.files import file_sha256
+from ifdd.records import PrepareRecord
 
 FAILED = "prepare.failed.json"
 """File of the findings of a run that wrote no manifest, beside that of an earlier one."""
@@ -34,13 +35,6 @@ def withdraw(out: Path, what: str) -> None:
     (out / before.FILE).unlink(missing_ok=True)
 
 
-def withdraw_crops(out: Path, wanted: FacesRecord) -> None:
-    """Remove a manifest before its crops are made again, unless that is because some are missing."""
-    before = _earlier(out)
-    if before is not None and not (before.faces and before.faces.same_crops(wanted)):
-        withdraw(out, "crops")
-
-
 def findings_file(out: Path) -> Path:
     """Return where the findings of a run without a manifest go: that of an earlier run keeps its record."""
     return out / (PrepareRecord.FILE if _earlier(out) is None else FAILED)
@@ -54,10 +48,27 @@ def refuse_to_replace(dataset: str, root: Path, out: Path, manifest: Path) -> No
     """
     if dataset == "folder" and root.is_dir() and is_read(root, out):
         raise InputError(f"{out} is in {root}, whose folders are classes; choose another OUT")
-    if root.resolve() == manifest.resolve():
+    if root.resolve() in {(out / f"manifest.{suffix}").resolve() for suffix in ("csv", "parquet")}:
         raise InputError(f"{root} would be replaced by the new manifest; choose another OUT")
-    if manifest.exists() and not ((out / PrepareRecord.FILE).exists() or (out / FAILED).exists()):
-        raise InputError(f"{manifest} is not from 'ifdd prepare', and would be replaced; choose another OUT")
+    if manifest.exists() and not _is_prepared(manifest):
+        raise InputError(
+            f"{manifest} is not from 'ifdd prepare', and would be replaced; rename it or choose another OUT"
+        )
+    before = _earlier(out)
+    if before is None or before.manifest_sha256 is None:
+        return
+    written = out / str(before.manifest)
+    if file_sha256(written) != before.manifest_sha256:
+        raise InputError(f"{written} was changed since 'ifdd prepare' wrote it; rename it or choose another OUT")
+
+
+def _is_prepared(manifest: Path) -> bool:
+    """Return whether an earlier run wrote a manifest, as far as its record tells."""
+    file = manifest.parent / PrepareRecord.FILE
+    try:
+        return file.exists() and PrepareRecord.load(file, "prepare the dataset again").manifest == manifest.name
+    except InputError:  # damaged, or of another version
+        return True
 
 
 def refusal(failed: list[str], refused: list[str], findings: Path, any_left: bool) -> str:

@@ -16,18 +16,18 @@ from ifdd.data.datasets.rates import check_rates, synthetic_rate
 from ifdd.data.manifest import Sample, write_manifest
 from ifdd.data.packs.reader import verify_pack
 from ifdd.data.packs.writer import write_pack
-from ifdd.data.preparation.faces import check_landmarks, crop, crops_faces, faces_record, kept_crops, samples_of
+from ifdd.data.preparation.faces import check_detector, crop, crops_faces, kept_crops, note_uncropped, samples_of
 from ifdd.data.preparation.inspection import inspect, skipped_checks, stops
-from ifdd.data.preparation.output import FAILED, findings_file, refusal, refuse_to_replace, withdraw, withdraw_crops
+from ifdd.data.preparation.output import FAILED, findings_file, refusal, refuse_to_replace, withdraw
 from ifdd.data.preparation.record import describe
 from ifdd.data.preparation.tables import show
 from ifdd.errors import InputError, check_range
 from ifdd.faces.detection import DetectorKind, choose_detector
 from ifdd.faces.main_face import DETECTION_SECONDS
 from ifdd.faces.similarity import Alignment
-from ifdd.files import expand, make_folder
+from ifdd.files import expand, file_sha256, make_folder
 from ifdd.processes import available_cores
-from ifdd.records import PackRecord
+from ifdd.records import PackRecord, PrepareRecord
 
 FACE_SIZE = 224
 """Side of the crops in pixels."""
@@ -172,6 +172,10 @@ def prepare(
         raise InputError(f"{root} does not exist; give the folder that the dataset was unpacked to")
     refuse_to_replace(dataset, root, out, out / f"manifest.{manifest_format}")
     make_folder(out)
+    choice = None
+    if crops_faces(dataset, faces):
+        choice = choose_detector(detector_model, _notify, kind=detector)
+        check_detector(alignment, choice)
     processes = available_cores() if workers is None else max(workers, 1)
     croppers = processes if place.kind == "local" else workers
     threads = 4 * processes if workers is None else processes
@@ -193,33 +197,32 @@ def prepare(
     states = inspect(listing, check_frames, threads, synthetic, fps, synthetic_rate(root))
     skipped = skipped_checks(listing, check_frames, synthetic)
     crops = None
-    if crops_faces(dataset, faces):
-        if stops(listing, allow_incomplete):
-            skipped["faces"] = "after the other checks"
-        else:
-            choice = choose_detector(detector_model, _notify, kind=detector)
-            check_landmarks(alignment, choice)
-            wanted = faces_record(out / "faces", face_size, choice, alignment, search_seconds)
-            crops = crop(
-                listing,
-                states,
-                out / "faces",
-                face_size,
-                choice,
-                croppers,
-                alignment,
-                search_seconds,
-                place,
-                partial(withdraw_crops, out, wanted),
-            )
-    else:
+    if choice is None:
         skipped["faces"] = "frames as they are"
         crops = kept_crops(listing.earlier, root.parent, out)
+        if faces == "auto":
+            note_uncropped(listing)
+    elif stops(listing, allow_incomplete):
+        skipped["faces"] = "after the other checks"
+    else:
+        crops = crop(
+            listing,
+            states,
+            out / "faces",
+            face_size,
+            choice,
+            croppers,
+            alignment,
+            search_seconds,
+            place,
+            partial(withdraw, out, "crops"),
+        )
     check_lengths(listing, states)
     check_rates(listing, states)
     checked = verdicts(listing, skipped)
     samples = samples_of(listing, states)
-    show(listing, samples, checked)
+    findings = findings_file(out) if stops(listing, allow_incomplete) else out / PrepareRecord.FILE
+    show(listing, samples, checked, findings.name)
     failed = [check.name for check in checked if check.verdict in ("wrong", "refused")]
     refused = [check.name for check in checked if check.verdict == "refused"]
     chosen = {name: getattr(options, name) for name in CHOICES[dataset]} | {"check_frames": check_frames}
@@ -228,7 +231,6 @@ def prepare(
         listing, states, samples, checked, synthetic=synthetic, root=given, out=out, options=chosen, faces=crops
     )
     if stops(listing, allow_incomplete):
-        findings = findings_file(out)
         record.write(findings)
         raise InputError(refusal(failed, refused, findings, bool(samples)))
     if pack:
@@ -238,7 +240,7 @@ def prepare(
         record = replace(record, pack=packed)
     manifest = f"manifest.{manifest_format}"
     write_manifest(out / manifest, samples)
-    replace(record, manifest=manifest).write(out / record.FILE)
+    replace(record, manifest=manifest, manifest_sha256=file_sha256(out / manifest)).write(out / record.FILE)
     (out / FAILED).unlink(missing_ok=True)
     console.print(f"Written to {out}: {manifest} ({len(samples)} lines), {record.FILE}", highlight=False, markup=False)
     if record.rates is not None:

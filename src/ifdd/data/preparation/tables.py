@@ -15,7 +15,7 @@ from ifdd.data.manifest import SUBSETS, Sample, dataset_hash
 from ifdd.names import printable
 
 FINDINGS_SHOWN = 6
-"""Findings per check, and clips per reason, that the terminal shows; prepare.json has all."""
+"""Findings per check, and clips per reason, that the terminal shows; the record has all."""
 
 UNREAD = ("lists", "encoding")
 """Checks whose failure hides how many clips are missing."""
@@ -24,19 +24,19 @@ COLOURS = {"ok": "green", "noted": "cyan", "wrong": "red", "refused": "bold red"
 """Verdict -> its colour."""
 
 
-def show(listing: Listing, samples: Sequence[Sample], checked: Sequence[Checked]) -> None:
-    """Print counts, checks, findings and excluded clips."""
+def show(listing: Listing, samples: Sequence[Sample], checked: Sequence[Checked], file: str) -> None:
+    """Print counts, checks, the first findings and the first excluded clips; a file of this name has all of them."""
     for table in counts_tables(listing):
         console.print(table)
     console.print(checks_table(checked))
     for check in checked:
         worst_first = sorted(check.findings, key=lambda finding: finding.severity == "note")
-        _print_some(f"{check.name}: {check.verdict}", [finding.message for finding in worst_first])
+        _print_some(f"{check.name}: {check.verdict}", [finding.message for finding in worst_first], file)
     reasons = defaultdict(list)
     for excluded in listing.excluded:
         reasons[excluded.reason.partition(":")[0]].append(excluded)
     for reason, group in reasons.items():
-        _print_some(f"Excluded, {reason}: {len(group)} lines of {_clips(group)} clips", map(_place, group))
+        _print_some(f"Excluded, {reason}: {len(group)} lines of {_clips(group)} clips", map(_place, group), file)
     unread = [check for check in checked if check.name in UNREAD and check.verdict in ("wrong", "refused")]
     if unread:
         console.print("Lists that are missing or unreadable exclude an unknown number of clips.")
@@ -110,8 +110,8 @@ def _place(excluded: Excluded) -> str:
     return f"{excluded.clip_id or 'a line'} ({excluded.where}): {excluded.reason}"
 
 
-def _print_some(title: str, lines: Iterable[str]) -> None:
-    """Print a title and the first lines; nothing if there are none."""
+def _print_some(title: str, lines: Iterable[str], file: str) -> None:
+    """Print a title and the first lines, of which a file has all; nothing if there are none."""
     all_lines = list(lines)
     if not all_lines:
         return
@@ -119,4 +119,4 @@ def _print_some(title: str, lines: Iterable[str]) -> None:
     for line in all_lines[:FINDINGS_SHOWN]:
         console.print(f"  {printable(line)}", highlight=False, markup=False)
     if len(all_lines) > FINDINGS_SHOWN:
-        console.print(f"  ... and {len(all_lines) - FINDINGS_SHOWN} more in prepare.json", highlight=False)
+        console.print(f"  ... and {len(all_lines) - FINDINGS_SHOWN} more in {file}", highlight=False)
