@@ -84,7 +84,8 @@ class GroupRecord(Record):
     overconfidence: Estimate
     """Mean confidence minus accuracy."""
     ece: Estimate
-    """Expected calibration error; its expectation rises as groups get smaller, also for a calibrated model."""
+    """Expected calibration error, without an interval (those in files of earlier versions are wrong); its expectation
+    rises as groups get smaller, also for a calibrated model."""
 
 
 @dataclass(frozen=True)

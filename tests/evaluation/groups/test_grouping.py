@@ -97,3 +97,6 @@ def test_columns_that_cannot_be_grouped_by_are_refused() -> None:
 def test_columns_are_separated_by_commas() -> None:
     assert columns_of(" age, skin tone,,age") == ["age", "skin tone"]
     assert columns_of("") == []
+    for text in (",", " ", " , ,"):
+        with pytest.raises(InputError, match="--by names nothing"):
+            columns_of(text)

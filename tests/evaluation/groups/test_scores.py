@@ -66,6 +66,7 @@ def test_scores_by_hand() -> None:
     assert old.overconfidence.value == pytest.approx(0.05)
     assert young.overconfidence.value == pytest.approx(0.3)
     assert young.ece.value == pytest.approx(0.3), "all confidences are in one bin"
+    assert young.ece.interval is None
     assert (found.overall.group, found.overall.clips) == ("all", 8)
     assert found.overall.war.value == 5 / 8
     gaps = {gap.score: gap for gap in found.gaps}
@@ -159,6 +160,24 @@ def test_intervals_agree_with_drawing_subject_by_subject() -> None:
     gap = found.gaps[0].gap
     assert gap.value == pytest.approx(abs(actual))
     assert (gap.low, gap.high) == pytest.approx((abs(actual) - margin, abs(actual) + margin), abs=0.035)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("with_subjects", [False, True])
+def test_an_interval_holds_its_estimate_and_the_calibration_error_has_none(seed: int, with_subjects: bool) -> None:
+    rng = np.random.default_rng(seed)
+    targets = rng.integers(3, size=90)
+    probabilities = rng.dirichlet(np.ones(3), 90)
+    groups = [("a", "b", "")[place % 3] for place in range(90)]
+    subjects = [str(place // 6) for place in range(90)] if with_subjects else None
+    found = scored(targets.tolist(), [], groups, subjects, probabilities=probabilities)
+    for group in (*found.groups, found.overall):
+        for score in (group.war, group.uar, group.overconfidence):
+            assert score.low is not None
+            assert score.high is not None
+            assert score.low < score.value < score.high
+        assert group.ece.interval is None
+        assert 0 < group.ece.value < 1
 
 
 def test_without_subjects_the_intervals_are_those_of_the_bootstrap_of_clips() -> None:

@@ -33,8 +33,15 @@ class Grouping(NamedTuple):
 
 
 def columns_of(text: str) -> list[str]:
-    """Return the names in a list separated by commas, each once."""
-    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    """Return the names in a list separated by commas, each once.
+
+    Raises:
+        InputError: the list is not empty, but names nothing.
+    """
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if text and not names:
+        raise InputError("--by names nothing; give columns of the manifest, separated by commas, such as age,sex")
+    return names
 
 
 def group_clips(manifest: Manifest, samples: Sequence[Sample], column: str) -> Grouping:

@@ -1,6 +1,7 @@
 """Reports of results by group, from their records, for the terminal and in Markdown."""
 
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from ifdd.evaluation.tables import markdown_table, percent, with_interval
@@ -15,18 +16,18 @@ _SCORES = {"war": "WAR", "uar": "UAR", "overconfidence": "confidence minus accur
 def group_table(result: GroupsRecord) -> Table:
     """Return the table of the groups of one column for the terminal."""
     table = Table(
-        title=f"By {result.column}",
-        caption=" ".join([*map(_gap_words, result.gaps), method_words(result)]),
+        title=escape(f"By {result.column}"),
+        caption=escape(" ".join([*map(_gap_words, result.gaps), method_words(result)])),
         caption_justify="left",
         box=SIMPLE_HEAD,
         padding=(0, 1),
     )
-    table.add_column(result.column, overflow="fold", min_width=8)
+    table.add_column(escape(result.column), overflow="fold", min_width=8)
     for name in ("clips", "WAR %", "UAR %", "conf.-acc. %"):
         table.add_column(name, justify="right", no_wrap=True)
     for group in (*result.groups, result.overall):
         scores = (group.war, group.uar, group.overconfidence)
-        table.add_row(_name(group, result), str(group.clips), *(_short_words(score) for score in scores))
+        table.add_row(escape(_name(group, result)), str(group.clips), *(_short_words(score) for score in scores))
     return table
 
 
@@ -63,7 +64,7 @@ def group_rows(result: GroupsRecord) -> tuple[list[str], list[list[str]]]:
             _words(group.uar),
             percent(group.confidence),
             _words(group.overconfidence),
-            _words(group.ece),
+            percent(group.ece.value),
         ]
         for group in (*result.groups, result.overall)
     ]

@@ -6,6 +6,9 @@ All groups are resampled together.
 Of several gaps the largest one exceeds its true size by selection, so its interval is wide enough for all pairs of
 groups at once: the gap plus and minus the 95 % quantile of the largest difference between the errors of two groups,
 where a group's error is its resampled minus its actual score (Tukey's range method, with the bootstrap's distribution).
+
+The expected calibration error has no interval: it sums absolute values, which resampling raises, so that a percentile
+interval need not contain it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,7 +39,6 @@ class _Scores(NamedTuple):
     war: Float64[np.ndarray, " resamples"]
     uar: Float64[np.ndarray, " resamples"]
     overconfidence: Float64[np.ndarray, " resamples"]
-    ece: Float64[np.ndarray, " resamples"]
     recalls: Float64[np.ndarray, "resamples classes"]
 
 
@@ -119,7 +121,7 @@ def _group(
     by_unit = Units(units.kind, unit, len(present)).sums(sums[chosen])
     actual = _scores(by_unit.sum(axis=0, keepdims=True), len(classes))
     resampled = _scores(resample([part[:, present] for part in weights], by_unit), len(classes))
-    support = by_unit[:, len(classes) : 2 * len(classes)]
+    support, excess = by_unit[:, len(classes) : 2 * len(classes)], by_unit[:, 2 * len(classes) :]
     clips = int(chosen.sum())
     enough = units.kind == "clips" or len(present) >= MINIMUM_SUBJECTS
     record = GroupRecord(
@@ -138,7 +140,7 @@ def _group(
         support={each: int(count) for each, count in zip(classes, support.sum(axis=0), strict=True)},
         confidence=float(probabilities[chosen].max(axis=1).mean(dtype=np.float64)),
         overconfidence=estimate_of(actual.overconfidence, resampled.overconfidence, len(present)),
-        ece=estimate_of(actual.ece, resampled.ece, len(present)),
+        ece=Estimate(float(np.abs(excess.sum(axis=0)).sum() / clips), None, None),
     )
     return _Group(record, actual, resampled)
 
@@ -146,9 +148,8 @@ def _group(
 def _scores(sums: Float64[np.ndarray, "resamples columns"], classes: int) -> _Scores:
     """Return the scores of each resample from its sums."""
     right, total, excess = sums[:, :classes], sums[:, classes : 2 * classes], sums[:, 2 * classes :]
-    clips = total.sum(axis=1)
-    overconfidence, ece = ratio(excess.sum(axis=1), clips), ratio(np.abs(excess).sum(axis=1), clips)
-    return _Scores(*war_and_uar(right, total), overconfidence, ece, ratio(right, total))
+    overconfidence = ratio(excess.sum(axis=1), total.sum(axis=1))
+    return _Scores(*war_and_uar(right, total), overconfidence, ratio(right, total))
 
 
 def _gaps(groups: Sequence[_Group], occurring: set[str]) -> Iterator[GapRecord]:
