@@ -12,9 +12,14 @@ Dorfman, Berbaum and Metz (Investigative Radiology 1992) with the degrees of fre
 2007). With one seed nothing is known of the training, and what remains is the paired t-test over people; the result
 then holds for the two trained models, not for their recipes.
 
-The effect size is Cohen's d_z over people: the mean of the people's differences divided by their standard deviation.
-Several comparisons are corrected by Holm's method (Scandinavian Journal of Statistics 1979), which needs no assumption
-about how they depend on each other.
+People have different numbers of clips, so a difference of accuracies is a ratio: of clips gained to clips. Its interval
+rests on how far each person's gain is from the difference times the person's clips (the ratio estimator: Cochran,
+Sampling Techniques, 1977, chapter 6). Its p-value rests on the gains themselves: between equal models, whose difference
+is 0, they are these deviations.
+
+The effect size is Cohen's d_z over people: the difference divided by the standard deviation of these deviations, which
+for equal numbers of clips is that of the people's differences. Several comparisons are corrected by Holm's method
+(Scandinavian Journal of Statistics 1979), which needs no assumption about how they depend on each other.
 """
 
 import math
@@ -25,6 +30,9 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from ifdd.evaluation.bootstrap import CONFIDENCE, Interval
+
+_ROUNDING = 1e-9
+"""Differences of sums of clips below it come from rounding."""
 
 
 class SeedMean(NamedTuple):
@@ -49,7 +57,7 @@ class PairedComparison(NamedTuple):
     """Cohen's d_z over people; None if all people differ equally."""
     p: float
     """Two-sided probability of such a difference between equal models, not corrected for other comparisons; without an
-    interval, that of the sign test over people."""
+    interval, or if all people gain equally many clips, that of the sign test over people."""
     seeds: int
     people: int
     clips: int
@@ -100,10 +108,11 @@ def compare(
     table = differences_by_person(right, reference, people)
     seeds, count = table.shape
     difference = float(table.mean())
-    interval, p = _interval_and_p(table, difference)
-    of_people = table.mean(axis=0)
-    spread = float(of_people.std(ddof=1))
-    effect = difference / spread if spread > 0 else None
+    clips = np.unique(np.asarray(people), return_counts=True)[1]
+    deviations = table - difference * clips / clips.mean()
+    spread = float(deviations.mean(axis=0).std(ddof=1))
+    effect = difference / spread if spread > _ROUNDING else None
+    interval, p = _interval(deviations, difference), _p_value(table, deviations, difference)
     return PairedComparison(difference, interval, effect, p, seeds, count, right.shape[1])
 
 
@@ -156,12 +165,30 @@ def _standard_error(table: Float64[np.ndarray, "seeds people"]) -> tuple[float, 
     return math.sqrt(total / (seeds * people)), freedom
 
 
-def _interval_and_p(table: Float64[np.ndarray, "seeds people"], difference: float) -> tuple[Interval | None, float]:
-    """Return the interval of the mean of a table, and its two-sided p-value."""
+def _interval(deviations: Float64[np.ndarray, "seeds people"], difference: float) -> Interval | None:
+    """Return the interval of a difference of accuracies, from the people's deviations from it."""
     from scipy import stats
 
-    if np.ptp(table) == 0:
-        return (Interval(0.0, 0.0), 1.0) if difference == 0 else (None, 2.0 ** (1 - table.shape[1]))
-    error, freedom = _standard_error(table)
+    if _is_constant(deviations):
+        return Interval(0.0, 0.0) if difference == 0 else None
+    error, freedom = _standard_error(deviations)
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
-    return Interval(difference - reach, difference + reach), float(2 * stats.t.sf(abs(difference) / error, freedom))
+    return Interval(max(difference - reach, -1.0), min(difference + reach, 1.0))
+
+
+def _p_value(
+    table: Float64[np.ndarray, "seeds people"], deviations: Float64[np.ndarray, "seeds people"], difference: float
+) -> float:
+    """Return the two-sided p-value of a difference of accuracies, the mean of a table."""
+    from scipy import stats
+
+    if difference == 0:
+        return 1.0
+    if _is_constant(table) or _is_constant(deviations):
+        return float(2.0 ** (1 - table.shape[1]))
+    error, freedom = _standard_error(table)
+    return float(2 * stats.t.sf(abs(difference) / error, freedom))
+
+
+def _is_constant(table: Float64[np.ndarray, "seeds people"]) -> bool:
+    return bool(np.ptp(table) < _ROUNDING)

@@ -25,10 +25,9 @@ METHODS = {
     "interval": "95 % interval of the mean over the seeds, Student's t",
     "difference": "accuracy of the variant less that of the reference, the same seeds and test clips",
     "difference_interval": "95 % interval over training runs and people (two-way random effects: Dorfman, Berbaum and "
-    "Metz 1992, Hillis 2007)",
+    "Metz 1992, Hillis 2007; ratio estimator, because people have different numbers of clips)",
     "effect_size": "Cohen's d_z over people",
-    "p": "two-sided, of the same model as the interval of the difference; without an interval, that of the sign test "
-    "over people",
+    "p": "two-sided, of the same two-way random effects; without an interval, that of the sign test over people",
     "p_holm": "corrected by Holm's method for the number of comparisons in this file",
 }
 """Key in the comparisons and cells of study.json -> what it is."""
