@@ -64,7 +64,7 @@ def test_clips_that_fix_no_temperature_are_refused() -> None:
         fit_temperature(certain, np.array([1, 2, 0, 1]))
 
 
-def test_the_surest_clips_come_first_and_ties_are_shared() -> None:
+def test_the_most_confident_clips_come_first_and_ties_are_shared() -> None:
     curve = risk_coverage(np.array([0.5, 0.9, 0.7, 0.7]), np.array([False, True, True, False]))
     assert curve.accuracy.tolist() == [1.0, 0.75, 2 / 3, 0.5]
     assert (curve.at(0.25), curve.at(0.5), curve.at(0.51), curve.at(1.0)) == (1.0, 0.75, 2 / 3, 0.5)
@@ -95,6 +95,14 @@ def test_the_largest_threshold_that_keeps_a_share() -> None:
     assert threshold_for_coverage(CONFIDENCE, RIGHT, 1.0)[:2] == (0.0, 6)
     assert list(threshold_for_coverage(CONFIDENCE, RIGHT, 0.5)[:2]) == pytest.approx([0.65, 4])  # ties stay together
     assert list(threshold_for_coverage(CONFIDENCE, RIGHT, 2 / 6)[:2]) == pytest.approx([0.75, 2])
+
+
+def test_rounding_does_not_keep_one_clip_more() -> None:
+    confidence = np.linspace(0.3, 0.9, 100)
+    right = confidence > confidence[-8]  # the seven surest
+    assert 0.07 * 100 > 7
+    assert threshold_for_accuracy(confidence, right, 1.0, 0.07).kept == 7
+    assert threshold_for_coverage(confidence, right, 0.07).kept == 7
 
 
 def test_the_interval_of_a_share_solves_wilsons_equation() -> None:

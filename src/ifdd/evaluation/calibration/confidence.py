@@ -109,7 +109,7 @@ def fit_temperature(
 
 
 def risk_coverage(confidence: Float[np.ndarray, " clips"], right: Bool[np.ndarray, " clips"]) -> RiskCoverage:
-    """Return the accuracy of the surest clips, for every number of clips.
+    """Return the accuracy of the most confident clips, for every number of clips.
 
     Clips of equal confidence have no order, so each counts as recognised by the share of them that is.
 
@@ -144,7 +144,7 @@ def threshold_for_accuracy(
         target: accuracy, 0 to 1.
         minimum_coverage: smallest share of clips to keep, above 0 to 1.
     """
-    found = [each for each in _thresholds(confidence, right, target) if each.kept >= minimum_coverage * len(right)]
+    found = [each for each in _thresholds(confidence, right, target) if _keeps(each, minimum_coverage, len(right))]
     reaching = [each for each in found if each.reached]
     return reaching[0] if reaching else max(found, key=lambda each: (each.accuracy, each.kept))
 
@@ -153,8 +153,11 @@ def threshold_for_coverage(
     confidence: Float[np.ndarray, " clips"], right: Bool[np.ndarray, " clips"], coverage: float
 ) -> Threshold:
     """Return the largest threshold that keeps at least a share of the clips, above 0 to 1."""
-    found = [each for each in _thresholds(confidence, right, 0.0) if each.kept >= coverage * len(right) - 1e-9]
-    return found[-1]
+    return [each for each in _thresholds(confidence, right, 0.0) if _keeps(each, coverage, len(right))][-1]
+
+
+def _keeps(threshold: Threshold, share: float, clips: int) -> bool:
+    return threshold.kept >= share * clips - 1e-9  # 0.07 of 100 clips is slightly more than 7
 
 
 def _thresholds(
