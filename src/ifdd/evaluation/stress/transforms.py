@@ -1,7 +1,9 @@
 """Changes of a clip: its order, its frames and its pictures, each at several strengths.
 
 A change acts on the frames that the model is given, after sampling, resizing and cropping, so that a strength means the
-same for every dataset. Its random draws do not depend on the strength: a stronger change adds to a weaker one.
+same for every dataset. Its random draws do not depend on the strength, so a stronger change adds to a weaker one: it
+drops the same frames and more, scales the same noise, or covers a larger square over the smaller one. In ``shuffle``
+and ``noisy_frames`` it does not: a wider window is another permutation, and more frames get other noise.
 """
 
 import zlib
