@@ -5,6 +5,8 @@
 - mlp: one hidden layer of 64 units, stopped at the epoch that is best on a part of the training folds' people; if no
   epoch of a regression beats the mean of the targets, it predicts the mean.
 
+For identity, whose classes are the people, that part is one of the training folds' clips instead.
+
 Classes are predicted by the largest ratio of probability to frequency in the training folds, because the score is
 balanced accuracy. R2 compares with the mean of the training folds, so that it is about 0 for features without
 information, and below 0 for probes that overfit.
@@ -52,7 +54,7 @@ class Fold(NamedTuple):
 
     train: Rows
     held_out: Rows
-    """Part of the training clips that chooses the regularisation."""
+    """Part of the training clips that chooses the regularisation, or the epoch."""
     test: Rows
 
     @property
@@ -67,8 +69,9 @@ def make_folds(people: Rows, count: int, disjoint: bool, seed: int) -> list[Fold
     Args:
         people: number of the person of each clip.
         count: number of folds.
-        disjoint: no person has clips in two of the three parts of a fold; otherwise everybody has clips in all, as the
-            recognition of known people needs.
+        disjoint: no person has clips in two of the three parts of a fold. Otherwise everybody's clips are divided among
+            the folds, as the recognition of known people needs, and those held out are a random part of the training
+            clips, in which somebody may be missing.
         seed: of the random division.
     """
     rng = np.random.default_rng([seed, 2])
