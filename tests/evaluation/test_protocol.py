@@ -153,6 +153,7 @@ def test_the_use_of_clips_is_not_known_after_a_training_on_other_labels_of_their
     assert clips_used_for(first, single, clips["test"]) == "nothing"
     assert clips_used_for(second, compound, clips["test"]) == "not known"
     assert clips_used_for(second, compound, clips["train"]) == "training"
+    assert clips_used_for(first, single, clips["test"] + clips["train"]) == "training", "the worst use counts"
     unprepared = DatasetRecord("cd", False, None)  # nothing tells where its clips come from
     assert clips_used_for(second, unprepared, clips["test"]) == "nothing"
     for chosen_on, used_for in (("validation", "nothing"), ("test", "choosing the checkpoint")):

@@ -19,6 +19,7 @@ from ifdd.evaluation.report import (
     predictions_csv,
     write_evaluation,
 )
+from ifdd.records import Estimate, StressRecord
 from tests.helpers.records import PROTOCOL, chosen_on
 
 ON_TEST = chosen_on(PROTOCOL, "test")
@@ -122,13 +123,22 @@ def test_predictions_by_hand() -> None:
 
 
 def test_an_evaluation_is_there_when_everything_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_evaluation(tmp_path, evaluation_of("dfew"), PROTOCOL)
+    score, unchanged = Estimate(0.5, 0.4, 0.6), evaluation_of("dfew")
+    stress = StressRecord(
+        war=score, uar=score, curves=(), clips=3, seed=0, level=0.95, resampled="clips", resamples=2000
+    )
+    stressed = replace(unchanged, stress=stress)
+    written: list[Path] = []
+    monkeypatch.setattr(report, "write_curves", lambda path, _: written.append(path))
+    write_evaluation(tmp_path, stressed, PROTOCOL)
+    assert written == [tmp_path / "stress.png"]
     assert (tmp_path / "evaluation.json").exists()
 
     def full(*_: object) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(report, "predictions_csv", full)
-    with pytest.raises(OSError, match="No space"):
-        write_evaluation(tmp_path, evaluation_of("dfew"), PROTOCOL)
-    assert not (tmp_path / "evaluation.json").exists()
+    for name, evaluation in (("write_curves", stressed), ("predictions_csv", unchanged)):
+        monkeypatch.setattr(report, name, full)
+        with pytest.raises(OSError, match="No space"):
+            write_evaluation(tmp_path, evaluation, PROTOCOL)
+        assert not (tmp_path / "evaluation.json").exists()

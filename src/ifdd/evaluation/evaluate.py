@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 
 from ifdd.allocator import keep_freed_memory
-from ifdd.console import console, error_console, progress_bar
+from ifdd.console import console, progress_bar
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.labels import class_indices, natural_order
 from ifdd.data.manifest import Manifest, Sample
@@ -18,11 +18,18 @@ from ifdd.evaluation.groups.grouping import columns_of, group_clips
 from ifdd.evaluation.groups.scores import score_groups
 from ifdd.evaluation.metrics import confusion_matrix, scores_from_confusion
 from ifdd.evaluation.prediction import Predictions, classifier_of, predict
-from ifdd.evaluation.protocol import clips_used_for, describe_dataset, describe_protocol
+from ifdd.evaluation.protocol import (
+    check_one_fold,
+    clips_used_for,
+    describe_dataset,
+    describe_protocol,
+    note_alignment,
+    print_note,
+)
 from ifdd.evaluation.report import Evaluation, evaluation_tables, write_evaluation
 from ifdd.evaluation.sampling import Sampling, SamplingChoice, SamplingConfig, dataset_for
 from ifdd.evaluation.stress.pairs import evaluate_pairs, pair_members
-from ifdd.evaluation.stress.picture import PICTURE, check_picture, write_curves
+from ifdd.evaluation.stress.picture import PICTURE, check_picture
 from ifdd.evaluation.stress.stress import check_stresses, predict_stressed, score_stressed
 from ifdd.evaluation.stress.transforms import chosen_stresses, conditions_of
 from ifdd.files import check_writable, expand
@@ -117,9 +124,7 @@ def evaluate(
     files = "evaluation.json, evaluation.md, predictions.csv"
     if out is not None:  # first, because printing ends the command if nobody reads it any more
         write_evaluation(out, evaluation, protocol)
-        if evaluation.stress is not None:
-            write_curves(out / PICTURE, {protocol.checkpoint.path: evaluation.stress})
-            files += f", {PICTURE}"
+        files += f", {PICTURE}" if stresses else ""
     console.print(evaluation_tables(evaluation, protocol))
     if protocol.checkpoint.description.synthetic:
         console.print("This checkpoint was trained on computer-generated faces.")
@@ -174,23 +179,15 @@ def evaluate_checkpoint(
     if pairs:
         pair_members(samples, manifest.path)
     check_stresses(stress, samples)
-    _check_folds(manifest.path, samples)
+    check_one_fold(manifest.path, samples)
     _check_classes(checkpoint, loaded.classes, manifest.path, samples, synonyms)
     described = describe_dataset(manifest)
-    _check_not_trained_on(checkpoint, loaded.record, described, samples)
-    config = loaded.config
-    if described.alignment != config.alignment:
-        error_console.print(
-            f"note: the faces of {manifest.path} are aligned by {described.alignment}, but {checkpoint} "
-            f"expects {config.alignment}; its scores suffer",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+    check_not_trained_on(checkpoint, loaded.record, described, samples)
+    note_alignment(checkpoint, loaded.config.alignment, manifest.path, described)
     sampling = how if isinstance(how, SamplingConfig) else how(loaded.record)
     dataset = dataset_for(loaded, samples, sampling, synonyms=synonyms)
     if line := _time_note(dataset, manifest.path):
-        error_console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_note(line)
     engine = loaded.engine(chosen, precision)
     versions = 1 + len(list(conditions_of(stress)))
     with progress_bar("clips") as bar:
@@ -251,18 +248,14 @@ def evaluate_model(
     )
 
 
-def _check_folds(manifest: Path, samples: Sequence[Sample]) -> None:
-    folds = sorted({sample.fold for sample in samples})
-    if len(folds) > 1:
-        raise InputError(
-            f"{manifest} has the folds {', '.join(map(str, folds))}; choose the fold of the checkpoint with --fold, "
-            "because test clips of one fold are training clips of the others"
-        )
-
-
-def _check_not_trained_on(
+def check_not_trained_on(
     checkpoint: Path, record: CheckpointRecord, dataset: DatasetRecord, samples: Sequence[Sample]
 ) -> None:
+    """Refuse test clips that a checkpoint was trained on in another fold.
+
+    Raises:
+        InputError: it was; the message names the fold to choose.
+    """
     subset, fold = samples[0].subset, samples[0].fold
     if subset == "test" and clips_used_for(record, dataset, samples) == "training":
         folds = (training.fold for training in record.trainings_on(dataset.hash))
@@ -307,4 +300,4 @@ def _time_note(dataset: ClipDataset, manifest: Path) -> str:
         notes.append(f"the frame rate of {unknown} clips is not known; {clock:g}, the checkpoint's, is assumed")
     if others:
         notes.append(f"{others} clips have other frame rates than the checkpoint's {clock:g}; they are sampled in time")
-    return f"note: {manifest}: {'; '.join(notes)}" if notes else ""
+    return f"{manifest}: {'; '.join(notes)}" if notes else ""

@@ -20,7 +20,8 @@ from ifdd.data.manifest import Manifest, Sample
 from ifdd.data.prepared import prepare_record
 from ifdd.data.sampling import describe_sampling
 from ifdd.data.timing import ASSUMED_FPS
-from ifdd.evaluation.report import Evaluation
+from ifdd.errors import InputError
+from ifdd.evaluation.report import USED_FOR, Evaluation
 from ifdd.files import file_sha256
 from ifdd.model import Checkpoint, Model, find_checkpoint
 from ifdd.records import (
@@ -104,7 +105,7 @@ def clips_used_for(record: CheckpointRecord, dataset: DatasetRecord, samples: Se
     Args:
         record: description of the checkpoint.
         dataset: description of the dataset of the clips.
-        samples: clips of one subset and one fold.
+        samples: clips of one fold; the worst use of any subset counts.
 
     Returns:
         "training" (some of these clips may have been held out for validation), "choosing the checkpoint", "nothing", or
@@ -112,14 +113,55 @@ def clips_used_for(record: CheckpointRecord, dataset: DatasetRecord, samples: Se
         one was trained on the same benchmark with other folds, labels or clips. Test clips of another fold count as
         "training", because they are training clips of the checkpoint's fold.
     """
-    subset, fold = samples[0].subset, samples[0].fold
+    subsets, fold = {sample.subset for sample in samples}, samples[0].fold
     trainings = record.trainings_on(dataset.hash)
-    if trainings and (subset == "train" or any(training.fold not in (None, fold) for training in trainings)):
+    if trainings and ("train" in subsets or any(training.fold not in (None, fold) for training in trainings)):
         return "training"
     if not trainings or any(training.may_know(dataset, fold or None) for training in record.trainings):
         return "not known"
-    chosen_on = [training.chosen_on for training in record.trainings if training.shares_source(dataset)]
-    return "choosing the checkpoint" if subset in chosen_on else "nothing"
+    chosen_on = {training.chosen_on for training in record.trainings if training.shares_source(dataset)}
+    return "choosing the checkpoint" if subsets & chosen_on else "nothing"
+
+
+def check_one_fold(manifest: Path, samples: Sequence[Sample]) -> None:
+    """Refuse clips of several folds.
+
+    Raises:
+        InputError: the clips belong to several folds.
+    """
+    folds = sorted({sample.fold for sample in samples})
+    if len(folds) > 1:
+        raise InputError(
+            f"{manifest} has the folds {', '.join(map(str, folds))}; choose the fold of the checkpoint with --fold, "
+            "because test clips of one fold are training clips of the others"
+        )
+
+
+def note_alignment(checkpoint: Path, expected: str, manifest: Path, dataset: DatasetRecord) -> None:
+    """Print a note if the faces of a manifest are not aligned as a checkpoint expects.
+
+    Args:
+        checkpoint: its path or name.
+        expected: the alignment in its configuration.
+        manifest: path of the manifest.
+        dataset: result of ``describe_dataset`` for it.
+    """
+    if dataset.alignment != expected:
+        print_note(
+            f"the faces of {manifest} are aligned by {dataset.alignment}, but {checkpoint} expects {expected}; its "
+            "results suffer"
+        )
+
+
+def note_use(used_for: str) -> None:
+    """Print a note if the training used the clips, given the result of ``clips_used_for``."""
+    if used_for in USED_FOR:
+        print_note(USED_FOR[used_for])
+
+
+def print_note(line: str) -> None:
+    """Print a note on standard error: no markup in file names, no wrapping."""
+    error_console.print(f"note: {line}", markup=False, highlight=False, soft_wrap=True)
 
 
 def sampling_options(name: str, stride: int, views: int, crops: int) -> SamplingOptions:
@@ -167,11 +209,10 @@ def describe_dataset(manifest: Manifest, *, notes: bool = True) -> DatasetRecord
 
 @cache
 def _note_other_record(manifest: Path) -> None:
-    line = (
-        f"note: {manifest} has clips that the {PrepareRecord.FILE} beside it does not describe; their licence and "
-        "alignment are not known: prepare it with 'ifdd prepare manifest'"
+    print_note(
+        f"{manifest} has clips that the {PrepareRecord.FILE} beside it does not describe; their licence and alignment "
+        "are not known: prepare it with 'ifdd prepare manifest'"
     )
-    error_console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _rates_of(manifest: Manifest, earlier: RatesRecord | None) -> RatesRecord | None:

@@ -18,6 +18,7 @@ from ifdd.evaluation.calibration.reliability import reliability, reliability_mar
 from ifdd.evaluation.groups.report import group_table, groups_markdown
 from ifdd.evaluation.metrics import Scores
 from ifdd.evaluation.predictions_file import PREDICTIONS, column_names
+from ifdd.evaluation.stress.picture import PICTURE, write_curves
 from ifdd.evaluation.stress.report import pairs_markdown, pairs_table, stress_markdown, stress_table
 from ifdd.evaluation.tables import markdown_table, percent
 from ifdd.files import write_text
@@ -71,20 +72,24 @@ class Evaluation:
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation, protocol: Protocol) -> None:
-    """Write ``predictions.csv``, ``evaluation.md`` and ``evaluation.json``, each whole or not at all.
+    """Write ``predictions.csv``, ``evaluation.md``, ``stress.png`` and ``evaluation.json``, each whole or not at all.
 
-    The last one says that the others are there: an earlier one is removed first.
+    The last one says that the others are there: an earlier one is removed first. So is an earlier ``stress.png``, which
+    is written only for scores on changed clips.
 
     ``predictions.csv`` has the columns clip_id, target, prediction, one column of probabilities per class, subject,
     checkpoint_chosen_on and clips_used_for.
 
     Raises:
-        InputError: the folder cannot be written to.
+        InputError: the folder cannot be written to, or a picture needs matplotlib, which is not installed.
     """
-    with suppress(OSError):  # none yet, or what is written next says why not
-        (folder / EvaluationRecord.FILE).unlink()
+    for name in (EvaluationRecord.FILE, PICTURE):
+        with suppress(OSError):  # none yet, or what is written next says why not
+            (folder / name).unlink()
     write_text(folder / PREDICTIONS, predictions_csv(evaluation, protocol))
     write_text(folder / "evaluation.md", evaluation_markdown(evaluation, protocol))
+    if evaluation.stress is not None:
+        write_curves(folder / PICTURE, {protocol.checkpoint.path: evaluation.stress})
     evaluation_record(evaluation, protocol).write(folder / EvaluationRecord.FILE)
 
 

@@ -1,6 +1,7 @@
 """``ifdd calibrate``, and that its temperature and threshold act wherever probabilities are made."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from ifdd import load_checkpoint
 from ifdd.__main__ import main
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.labels import LABEL_SETS
-from ifdd.data.manifest import Manifest, read_manifest
+from ifdd.data.manifest import Manifest, read_manifest, write_manifest
+from ifdd.evaluation.calibration import calibrate
 from ifdd.evaluation.calibration.confidence import calibrated, negative_log_likelihood
 from ifdd.evaluation.evaluate import evaluate_model
 from ifdd.inference.reader import ClipReader
@@ -30,7 +32,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sure(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained model that tells these clips apart and is surer than it should be, stored in 16 bits."""
+    """An untrained model that tells these clips apart and is more confident than it should be, stored in 16 bits."""
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
     torch.manual_seed(3)
     model = create_model("ifdd_tiny", 7, frames=8, size=32)
@@ -116,7 +118,13 @@ def test_an_accuracy_out_of_reach_is_reported(
     assert 0 < found.abstain_below < 1
 
 
-def test_clips_of_the_training_are_refused(manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_clips_of_the_training_are_refused_before_the_model_reads_them(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: object, **__: object) -> None:
+        pytest.fail("the model ran")
+
+    monkeypatch.setattr(calibrate, "evaluate_checkpoint", read)
     path = tmp_path / "trained.safetensors"
     model = create_model("ifdd_tiny", 7, frames=8, size=32)
     text = manifest.read_text().replace(",test,", ",train,")
@@ -130,6 +138,12 @@ def test_clips_of_the_training_are_refused(manifest: Path, tmp_path: Path, capsy
     error = capsys.readouterr().err
     assert "was trained on the train clips" in error
     assert "choose --subset validation or test" in error
+    folds = manifest.with_name("folds.csv")
+    samples = [replace(each, fold=place % 2 + 1) for place, each in enumerate(read_manifest(trained_on))]
+    write_manifest(folds, samples)
+    with pytest.raises(SystemExit, match="2"):
+        main(["calibrate", str(path), str(folds), "--subset", "train", "--out", out, "--workers", "0"])
+    assert "has the folds 1, 2; choose" in capsys.readouterr().err
 
 
 def test_a_checkpoint_with_weights_of_classes_is_refused(

@@ -123,6 +123,8 @@ def test_the_command_writes_curves_and_a_picture(
     picture = cv2.imread(str(tmp_path / "stressed" / "stress.png"))
     assert picture is not None
     assert picture.std() > 5
+    main([*words, "--out", str(tmp_path / "stressed")])
+    assert not (tmp_path / "stressed" / "stress.png").exists(), "that of the earlier evaluation"
 
 
 def test_stress_without_a_value_means_all(checkpoint: Path, manifest: Path, tmp_path: Path) -> None:
