@@ -1,14 +1,17 @@
 """``ifdd embed``: groups that are there are seen, others are not, and what is written is complete."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ifdd.__main__ import main
-from ifdd.data.manifest import Sample, write_manifest
+from ifdd.data.manifest import Manifest, Sample, write_manifest
 from ifdd.explanation.embedding import embedding, plot_embedding, silhouette
+from ifdd.model import IFDD, load_checkpoint, save_checkpoint
+from ifdd.records import CheckpointRecord, DatasetRecord
 from ifdd.video import write_video
 
 EMOTIONS, PEOPLE = ("happy", "sad"), ("anna", "ben", "cleo")
@@ -42,6 +45,32 @@ def test_people_may_be_unknown() -> None:
     found = embedding(features, clips, ["happy"] * 12)
     assert found.by_person is None
     assert any("unknown" in text.get_text() for text in plot_embedding(found, "").axes[1].texts)
+
+
+def test_the_legend_names_every_group() -> None:
+    clips = [replace(clip, label="_own" if clip.label == "sad" else "happy") for clip in samples(12)]
+    clips = [replace(clip, subject="" if clip.subject == "ben" else clip.subject) for clip in clips]
+    features = np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32)
+    figure = plot_embedding(embedding(features, clips, ["happy"] * 12), "")
+    shown = [{text.get_text() for text in legend.get_texts()} for area in figure.axes if (legend := area.get_legend())]
+    assert shown == [{"happy", "_own"}, {"anna", "cleo", "unknown"}]
+
+
+def test_clips_of_the_training_and_of_another_alignment_are_noted(
+    tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = write_clips(tmp_path, 10)
+    manifest.write_text(manifest.read_text().replace(",test,", ",train,"))
+    loaded = load_checkpoint(checkpoint)
+    record = CheckpointRecord(dataset=DatasetRecord(Manifest.read(manifest).dataset_hash, None, None))
+    aligned = IFDD(replace(loaded.config, alignment="landmarks"))
+    save_checkpoint(tmp_path / "own.safetensors", aligned, loaded.classes, 1.0, record)
+    words = ["--subset", "train", "--out", str(tmp_path / "out"), "--workers", "0", "--device", "cpu"]
+    for name, noted in ((checkpoint, False), (tmp_path / "own.safetensors", True)):
+        main(["embed", str(name), str(manifest), *words])
+        errors = capsys.readouterr().err
+        assert ("are aligned by box, but" in errors) == noted
+        assert ("note: the model was trained on these clips" in errors) == noted
 
 
 def test_one_group_has_no_silhouette() -> None:

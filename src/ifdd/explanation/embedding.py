@@ -18,6 +18,7 @@ from ifdd.data.dataset import ClipDataset, plain_input_error
 from ifdd.data.labels import natural_order
 from ifdd.data.manifest import Manifest, Sample
 from ifdd.errors import InputError, check_range
+from ifdd.evaluation.protocol import check_one_fold, clips_used_for, describe_dataset, note_alignment, note_use
 from ifdd.evaluation.sampling import dataset_for, training_sampling
 from ifdd.files import atomic_path, check_writable, expand, write_text
 from ifdd.model import IFDD, check_readings, choose_device, load_checkpoint
@@ -95,13 +96,16 @@ def embed(
     _tsne(), _figure()  # report a missing library before computing the features
     device = choose_device(device)
     loaded = load_checkpoint(checkpoint)
-    samples = Manifest.read(manifest).select(subset, fold)
-    if len({sample.fold for sample in samples}) > 1:
-        raise InputError(f"{manifest} has several folds; choose one with --fold")
+    clips = Manifest.read(manifest)
+    samples = clips.select(subset, fold)
+    check_one_fold(manifest, samples)
     if len(samples) < LEAST_CLIPS:
         raise InputError(f"{manifest} has {len(samples)} clips of the subset {subset}; t-SNE needs {LEAST_CLIPS}")
     labels = natural_order(sample.label for sample in samples)  # those of the data: nothing is scored
     dataset = dataset_for(loaded, samples, training_sampling(loaded.record), classes=labels)
+    described = describe_dataset(clips)
+    note_alignment(checkpoint, loaded.config.alignment, manifest, described)
+    note_use(clips_used_for(loaded.record, described, samples))
     with progress_bar("clips") as bar:
         task = bar.add_task("features", total=len(dataset))
         features, predicted = emotion_features(
@@ -242,14 +246,21 @@ def _scatter(area: "Axes", found: Embedding, groups: Sequence[str], kind: str, s
         area.text(0.5, 0.5, f"each clip's {kind} is unknown", transform=area.transAxes, ha="center")
         return
     palette = colormaps["tab10" if len(names) <= 10 else "turbo"]
+    handles = []
     for index, name in enumerate(names):
         chosen = found.points[[group == name for group in groups]]
         colour = palette(index if len(names) <= 10 else index / (len(names) - 1))
-        area.scatter(
-            chosen[:, 0], chosen[:, 1], s=22, color=colour, label=printable(name), linewidths=0.4, edgecolors="white"
-        )
+        handles.append(area.scatter(chosen[:, 0], chosen[:, 1], s=22, color=colour, linewidths=0.4, edgecolors="white"))
     if len(names) <= NAMED:
-        legend = area.legend(loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=4, frameon=False, fontsize=9)
+        legend = area.legend(  # with handles, because matplotlib hides names that begin with _
+            handles,
+            [printable(name) or "unknown" for name in names],
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.02),
+            ncols=4,
+            frameon=False,
+            fontsize=9,
+        )
         for text in legend.get_texts():
             text.set_parse_math(False)
 
