@@ -1,5 +1,6 @@
 """Long videos in parts: the results of one pass, nothing read twice, nothing lost."""
 
+import errno
 import json
 import re
 from collections.abc import Sequence
@@ -218,6 +219,21 @@ def test_a_failing_part_fails_its_video_and_keeps_the_others(checkpoint: Path, t
     assert len(list((tmp_path / PARTS).rglob("*.safetensors"))) == 2
 
 
+def test_a_full_disk_stops_everything(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    video = write_video(tmp_path / "long.mp4", long_frames(16), FPS)
+    made = cutting_for(checkpoint, tmp_path, 8.0)
+    pieces = made.cut(Job(str(video), "long"))
+
+    def full(self: Path, _: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    (outcome,) = made.take(made.worker(pieces[0]))
+    assert outcome.error is None
+    assert outcome.fatal is not None
+    assert "No space left on device; free space" in outcome.fatal
+
+
 def test_a_folder_of_images_and_a_picture_that_changes_its_size(checkpoint: Path, tmp_path: Path) -> None:
     folder = write_frame_folder(tmp_path / "images", long_frames(8))
     for path in folder.iterdir():
@@ -346,6 +362,25 @@ def test_a_person_with_two_tracks_in_one_part_appears_once_at_a_time() -> None:
     assert [(each.start_seconds, each.end_seconds) for each in found] == [(0.0, 40.0)]
     found = joined_tracks([track(1, 0, 240, 0), track(2, 243, 270, 0)], [track(1, 200, 400, 0)])
     assert [(each.start_seconds, each.end_seconds) for each in found] == [(0.0, 24.0), (24.3, 40.0)]
+
+
+@pytest.mark.parametrize(("end", "start"), [(290, 280), (200, 300)], ids=["little in common", "nothing in common"])
+def test_parts_around_a_pause_lose_nobody(end: int, start: int) -> None:
+    # the next part is planned to begin at 20 s; the picture pauses from there until its first frame
+    shared = [track(2, start, end, 0)] if start < end else []
+    earlier = part(0.0, end, min(start, end), track(1, 0, 200, 0), *shared)
+    found = [track(1, start, 400, 0), track(2, 305, 320, 40)]
+    own = [replace(each, boxes=replace(each.boxes, frames=each.boxes.frames - start)) for each in found]
+    later = replace(part(start / FPS, 400 - start, 400 - start, *own), shot_boundaries_seconds=(30.5,))
+    joined = join_parts([earlier, later], 9.0)
+    assert [(each.start_seconds, each.end_seconds) for each in joined.tracks] == [
+        (0.0, 20.0),
+        (start / FPS, 40.0),
+        (30.5, 32.0),
+    ]
+    assert joined.shot_boundaries_seconds == (30.5,)
+    assert joined.statistics is not None
+    assert set(joined.statistics.seconds.round(1)) >= {number / FPS for number in range(start, 400)}
 
 
 def test_a_file_holds_a_part_exactly(checkpoint: Path, tmp_path: Path) -> None:

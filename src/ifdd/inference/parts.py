@@ -80,7 +80,7 @@ def join_parts(parts: Sequence[Part], overlap_seconds: float) -> Part:
 
     Args:
         parts: in order of time, at least one; those without frames do not count.
-        overlap_seconds: the length of an overlap.
+        overlap_seconds: the planned length of an overlap.
     """
     parts = [part for part in parts if part.video.frames] or parts[:1]
     if len(parts) == 1:
@@ -124,7 +124,7 @@ def _counted_from(part: Part, frames: int, origin_seconds: float) -> Part:
 
 
 def _join(earlier: Part, later: Part, origin_seconds: float, overlap_seconds: float) -> Part:
-    border = _border(earlier, later, later.video.start_seconds - origin_seconds, overlap_seconds)
+    border = _border(earlier, later, origin_seconds, overlap_seconds)
     begun = [track for track in earlier.tracks if border.begins_before(track)]
     same = _same_people(begun, later.tracks, border)
     known = {track.id: track for track in later.tracks}
@@ -167,9 +167,11 @@ def _join(earlier: Part, later: Part, origin_seconds: float, overlap_seconds: fl
     )
 
 
-def _border(earlier: Part, later: Part, start_seconds: float, overlap_seconds: float) -> _Border:
-    """Return where two parts meet, of which the later one begins at a given time."""
-    first, last = start_seconds + overlap_seconds / 3, start_seconds + 2 * overlap_seconds / 3
+def _border(earlier: Part, later: Part, origin_seconds: float, overlap_seconds: float) -> _Border:
+    """Return where two parts meet; where frames are missing, they may have less in common than planned, or nothing."""
+    start, end = later.video.start_seconds - origin_seconds, earlier.video.end_seconds - origin_seconds
+    common = max(0.0, min(overlap_seconds, end - start))
+    first, last = start + common / 3, start + 2 * common / 3
     for seconds in later.shot_boundaries_seconds:
         agreed = any(abs(seconds - other) <= TIME_TOLERANCE for other in earlier.shot_boundaries_seconds)
         if agreed and first <= seconds <= last:

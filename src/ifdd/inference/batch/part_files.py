@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from ifdd.files import atomic_path, parse_json
 from ifdd.inference.parts import Part
@@ -40,7 +40,8 @@ def write_part(part: Part, path: Path) -> None:
     if part.statistics is not None:
         arrays |= _arrays("statistics", part.statistics)
     with atomic_path(path, private=True) as temporary:
-        save_file(arrays, temporary, {RECORD: json.dumps(record)})
+        # save_file would report a full disk by an error of its own, without the reason
+        temporary.write_bytes(save(arrays, {RECORD: json.dumps(record)}))
 
 
 def read_part(path: Path) -> Part | None:
