@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from ifdd.__main__ import main
-from ifdd.inference.batch import worker
+from ifdd.app.corrections import ENDING
+from ifdd.inference.batch import jobs, worker
 from ifdd.inference.batch.jobs import Job, find_videos, name_results
 from ifdd.inference.batch.ledger import Ledger
 from ifdd.inference.batch.search import LEDGER, attempts_in
@@ -509,6 +510,20 @@ def test_a_result_that_cannot_be_written_is_the_failure_of_its_video(
     assert f"b.mp4: failed: cannot write {tmp_path / 'out' / 'b.json'}: File name too long" in shown.err
 
 
+def test_many_videos_of_one_name_are_named_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def counting(name: str) -> str:
+        asked.append(name)
+        return same_file(name)
+
+    monkeypatch.setattr(jobs, "same_file", counting)
+    found = {f"{number}/take.mp4": "take" for number in range(200)}
+    names = [job.name for job in name_results(found, kept=[f"take-{number}" for number in range(2, 101)])]
+    assert names == ["take", *(f"take-{number}" for number in range(101, 300))]
+    assert len(asked) < 1000, "no name is tried again for each video"
+
+
 def test_names_that_some_disk_takes_for_one_file_are_kept_apart() -> None:
     found = {"a.mp4": "a", "A.mp4": "A", "x.mp4": "x", "x.statistics.mp4": "x.statistics", "x.STATISTICS-2.mp4": "b"}
     assert [job.name for job in name_results(found)] == ["a", "A-2", "x", "x.statistics-2", "b"]
@@ -552,12 +567,53 @@ def test_links_system_folders_and_results_are_not_read(
     (tmp_path / "in" / "else").symlink_to(tmp_path / "else")
     told: list[str] = []
     found = find_videos([str(tmp_path / "in")], tmp_path / "out", told.append)
-    assert list(found.values()) == ["0", "deep/b", "else/c"]
+    assert list(found.values()) == ["a", "deep/b", "else/c"]
     assert told == [
         "skipped, hidden or a system's: 4 ($RECYCLE.BIN, ._a.mp4, .x, @eaDir)",
-        f"skipped, links to what is read already: 1 ({tmp_path / 'in' / 'deep' / 'back'})",
+        f"skipped, links to what is read already: 2 ({tmp_path / 'in' / '0.mp4'}, {tmp_path / 'in' / 'deep' / 'back'})",
     ]
-    assert list(find_videos([str(tmp_path / "in/**/*.mp4")], tmp_path / "out").values()) == ["0", "b", "c"]
+    assert list(find_videos([str(tmp_path / "in/**/*.mp4")], tmp_path / "out").values()) == ["a", "b", "c"]
+
+
+def test_a_video_that_a_link_named_first_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_videos(Path(), "a.mp4")
+    Path("link.mp4").symlink_to("a.mp4")
+    told: list[str] = []
+    words = ["link.mp4", "a.mp4", "./link.mp4", str(tmp_path / "link.mp4")]
+    assert find_videos(words, Path("out"), told.append) == {"link.mp4": "link"}
+    assert told == ["skipped, read already under another name: 1 (a.mp4)"]
+
+
+@pytest.mark.parametrize("quoted", [True, False])
+def test_a_pattern_leaves_out_the_results_of_earlier_runs(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], quoted: bool
+) -> None:
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("PIL")
+    folder = tmp_path / "talks"
+    write_videos(folder, "a.mp4", "b.mp4")
+
+    def again(out: Path) -> set[str]:
+        """Run the command on all that is in the folder, and return the files there."""
+        words = [folder / "*"] if quoted else [path for path in sorted(folder.iterdir()) if path.name[0] != "."]
+        assert run(checkpoint, out, *words, "--formats", "json,csv,png") == 0, capfd.readouterr().err
+        (folder / f"a{ENDING}").write_text("{}")
+        return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+    written = again(folder)
+    assert {"a.mp4", "a.png", "b.csv", LEDGER} <= written
+    assert again(folder) == written
+    assert "2 videos: 0 read, 2 done before" in capfd.readouterr().out
+    elsewhere = again(folder / "deep" / "out")
+    assert again(folder / "deep" / "out") == elsewhere
+    shown = capfd.readouterr()
+    assert "2 videos: 0 read, 2 done before" in shown.out
+    assert "skipped, results of an earlier run: 9 (" in shown.err
+    assert again(tmp_path / "out") == elsewhere
+    assert run(checkpoint, tmp_path / "out", folder / "a.png") == 0  # alone, it is asked for
+    assert run(checkpoint, tmp_path / "out", folder / "deep" / "out") == 2
+    assert "name one video alone to read it nevertheless" in capfd.readouterr().err
 
 
 def test_annotated_videos_are_not_read_as_videos(

@@ -164,7 +164,7 @@ def _refuse_missing(videos: Collection[str]) -> None:
     """Refuse up front what does not exist at all, before anything is downloaded; of several, some may be missing."""
     there = [video for video in videos if is_live_or_piped(video) or is_stored(video) or exists(Path(video))]
     if not there and not videos:
-        raise InputError("no videos: all that was found is skipped; name a video itself to read it nevertheless")
+        raise InputError("no videos: all that was found is skipped; name one video alone to read it nevertheless")
     if not there:
         open_video(next(iter(videos))).close()  # raises what is wrong with the first
 

@@ -1,7 +1,7 @@
 """Which videos to recognise, and the names of their results."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -89,7 +89,7 @@ def find_videos(words: Sequence[str], out: Path, notify: Callable[[str], object]
         elif is_stored(word):
             found |= {video: name for video, name in search.find_stored(word) if video not in found}
         else:
-            found.update(search.find(word))
+            found.update(search.find(word, alone=len(words) == 1))
     search.report(notify)
     return found
 
@@ -134,21 +134,25 @@ def name_results(
         key: name for key, name in (earlier or {}).items() if not is_live_or_piped(key) and disk.fit(name) == name
     }
     taken = {same_file(name) for name in (*earlier.values(), *kept)}
+    tried: dict[str, int] = {}  # base of names -> the last number that was tried
     jobs = []
     for video, base in found.items():
         name = earlier.get(video_key(video))
         if name is None or blocked(name):
-            names = (disk.fit(base if number == 1 else f"{base}-{number}") for number in count(1))
-            name = next(name for name in names if not (_is_taken(same_file(name), taken) or blocked(name)))
+            numbers = count(tried.get(base, 0) + 1)
+            names = ((number, disk.fit(base if number == 1 else f"{base}-{number}")) for number in numbers)
+            tried[base], name = next(
+                (number, name) for number, name in names if not (_is_taken(same_file(name), taken) or blocked(name))
+            )
         taken.add(same_file(name))
         jobs.append(Job(video, name))
     return jobs
 
 
-def _is_taken(name: str, taken: Collection[str]) -> bool:
+def _is_taken(name: str, taken: Set[str]) -> bool:
     """Whether results of this name could be those of another: ``a.statistics`` + ``.csv`` are those of ``a`` too."""
     alike = {name, *(name + more for more in FURTHER), *(name.removesuffix(more) for more in FURTHER)}
-    return bool(alike & set(taken))
+    return not alike.isdisjoint(taken)
 
 
 def video_key(video: str) -> str:

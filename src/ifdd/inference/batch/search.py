@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from glob import glob, has_magic
 from pathlib import Path, PurePosixPath
 
 from ifdd.errors import InputError
-from ifdd.files import exists, expand, is_file, is_folder, parse_json
+from ifdd.files import absolute, exists, expand, is_file, is_folder, parse_json
 from ifdd.folders import Walk, is_system, some
 from ifdd.remote.addresses import hide_password
 from ifdd.remote.storage import stored_files
@@ -17,6 +18,9 @@ from ifdd.video.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 LEDGER = "recognize.jsonl"
 """Name of the ledger in a folder of results."""
+
+CORRECTIONS = ".corrections.json"
+"""Ending of the corrections that ``ifdd app`` writes next to results."""
 
 
 @dataclass
@@ -29,28 +33,40 @@ class VideoSearch:
 
     out: Path
     _walk: Walk = field(default_factory=Walk)
-    _seen: set[str] = field(default_factory=set)
-    _twice: list[str] = field(default_factory=list)
+    _seen: dict[str, Path] = field(default_factory=dict)
+    """Real path of a video -> the path under which it was found first."""
+    _links: list[str] = field(default_factory=list)
+    _repeated: list[str] = field(default_factory=list)
     _results: list[str] = field(default_factory=list)
     _pictures: list[str] = field(default_factory=list)
+    _known: set[str] = field(default_factory=set)
+    """Real paths of the results that the ledgers in ``_learned`` list."""
+    _learned: set[Path] = field(default_factory=set)
+    """Folders whose ledgers were read."""
 
-    def find(self, word: str) -> Iterator[tuple[str, str]]:
+    def __post_init__(self) -> None:
+        """Read the ledger of the results."""
+        self._learn(self.out)
+
+    def find(self, word: str, alone: bool = True) -> Iterator[tuple[str, str]]:
         """Yield videos that were not found before and names for their results.
 
         Args:
             word: a video, a folder of images, a directory to search for both, or a pattern with ``*``.
+            alone: whether it is the only word. A result is then read; among several words, which a shell makes of
+                ``*``, it is skipped.
 
         Raises:
             InputError: nothing matches a pattern.
         """
-        for path in self._matches(str(expand(word))):
+        for path in self._matches(str(expand(word)), alone):
             for video, name in self._videos_in(path):
-                real = os.path.realpath(video)
+                real, place = os.path.realpath(video), absolute(video)
                 if real not in self._seen:
-                    self._seen.add(real)
+                    self._seen[real] = place
                     yield str(video), name
-                elif video.is_symlink():
-                    self._twice.append(str(video))
+                elif place != self._seen[real]:
+                    (self._links if _is_link(video) else self._repeated).append(str(video))
 
     def find_stored(self, address: str) -> Iterator[tuple[str, str]]:
         """Yield videos in object storage and names for their results.
@@ -78,27 +94,29 @@ class VideoSearch:
         hidden = [name for name in self._walk.system_files if name.lower().endswith(VIDEO_SUFFIXES)]
         for names, what in (
             ([*self._walk.system_folders, *hidden], "hidden or a system's"),
-            ([*self._walk.repeated, *self._twice], "links to what is read already"),
+            ([*self._walk.repeated, *self._links], "links to what is read already"),
+            (self._repeated, "read already under another name"),
             (self._results, "results of an earlier run"),
             (self._pictures, "pictures in folders with videos below"),
         ):
             if names:
                 notify(f"skipped, {what}: {len(names)} ({some(names)})")
 
-    def _matches(self, word: str) -> Iterator[Path]:
+    def _matches(self, word: str, alone: bool) -> Iterator[Path]:
         """Yield the path itself, or what matches a pattern and is not hidden, a system's or a result."""
         if not has_magic(word) or exists(Path(word)):
-            yield Path(word)
+            if alone or not self._skips(Path(word)):
+                yield Path(word)
             return
         paths = list(map(Path, sorted(glob(word, recursive=True))))  # noqa: PTH207 (a pattern may be absolute)
         if not paths:
             raise InputError(f"no video matches {word}; check the pattern")
         asked = Path(word).parts
-        for path in paths:
+        for path in sorted(paths, key=_is_link):  # what has a name of its own keeps it
             systems = [part for part in path.parts if is_system(part) and part not in (*asked, "..")]
             if systems:
                 self._walk.system_folders.append(systems[0])
-            elif not self._is_result(path, set()):
+            elif not self._skips(path):
                 yield path
 
     def _videos_in(self, path: Path) -> Iterator[tuple[Path, str]]:
@@ -107,59 +125,91 @@ class VideoSearch:
             yield path, path.stem
             return
         own_name = Path(os.path.realpath(path)).name
-        if _is_folder_of_images(path) and not self._has_videos_below(path):
+        if self._is_folder_of_images(path) and not self._has_videos_below(path):
             yield path, own_name
             return
-        for video in list(self._search(path)) or [path]:  # an empty folder is refused later
+        found = list(self._search(path))
+        if not found and self._holds_results(path):
+            self._results.append(str(path))
+            return
+        for video in found or [path]:  # an empty folder is refused later
             place = Path(own_name) if video == path else video.relative_to(path)
             yield video, (place if is_folder(video) else place.with_suffix("")).as_posix()
 
     def _search(self, directory: Path) -> Iterator[Path]:
-        """Yield the videos and the folders of images in a directory, in order."""
+        """Yield the videos and the folders of images in a directory, in order; files that are links come last."""
         out = os.path.realpath(self.out)
-        results: set[str] = set()
+        links: list[Path] = []
         for found in self._walk.through(directory):
-            results |= _results_in(found.path, found.files)
             found.folders[:] = [name for name in found.folders if os.path.realpath(found.path / name) != out]
-            videos = [path for name in found.files if is_video_file(path := found.path / name)]
-            yield from (video for video in videos if not self._is_result(video, results))
-            if _is_folder_of_images(found.path, results):
+            paths = [path for name in found.files if is_video_file(path := found.path / name)]
+            videos = [path for path in paths if not self._skips(path)]
+            yield from (video for video in videos if not _is_link(video))
+            links += filter(_is_link, videos)
+            if self._is_folder_of_images(found.path):
                 if self._has_videos_below(found.path):
                     self._pictures.append(str(found.path))
                 elif found.path != directory:
                     found.folders.clear()
                     yield found.path
+        yield from links
         yield from sorted(self._walk.unreadable)  # each is refused later
         self._walk.unreadable.clear()
 
     def _has_videos_below(self, folder: Path) -> bool:
-        """Whether there are videos in the folders below a folder, and not only annotated ones."""
+        """Whether there are videos in the folders below a folder, and not only results."""
         out = os.path.realpath(self.out)
         for found in Walk().through(folder):
             found.folders[:] = [name for name in found.folders if os.path.realpath(found.path / name) != out]
             videos = [path for name in found.files if is_video_file(path := found.path / name)]
-            if any(not is_annotated(video) for video in videos):
+            if not all(map(self._is_result, videos)):
                 return True
         return False
 
-    def _is_result(self, video: Path, results: set[str]) -> bool:
-        """Whether a file is an annotated video; it is then noted."""
-        if os.path.realpath(video) in results or (is_file(video) and is_annotated(video)):
-            self._results.append(str(video))
+    def _skips(self, path: Path) -> bool:
+        """Whether a file is a result; it is then noted."""
+        if self._is_result(path):
+            self._results.append(str(path))
             return True
         return False
 
+    def _is_result(self, path: Path) -> bool:
+        """Whether a file was written by an earlier run, or is an annotated video."""
+        self._learn(path.parent)
+        if path.name == LEDGER or os.path.realpath(path) in self._known:
+            return True
+        return is_file(path) and is_annotated(path)
 
-def _results_in(folder: Path, files: list[str]) -> set[str]:
-    """Return the real paths of the results that earlier runs wrote to a folder."""
+    def _holds_results(self, folder: Path) -> bool:
+        """Whether a folder holds the folder of the results, or results of an earlier run, at any depth."""
+        results = [*self._known, *([os.path.realpath(self.out)] if exists(self.out) else [])]
+        return any(Path(path).is_relative_to(os.path.realpath(folder)) for path in results)
+
+    def _is_folder_of_images(self, folder: Path) -> bool:
+        self._learn(folder)
+        return _is_folder_of_images(folder, self._known)
+
+    def _learn(self, folder: Path) -> None:
+        """Read the ledger in a folder, once."""
+        if folder not in self._learned:
+            self._learned.add(folder)
+            self._known |= _results_in(folder)
+
+
+def _results_in(folder: Path) -> set[str]:
+    """Return the real paths of the results that earlier runs wrote to a folder, and of their corrections."""
     results: set[str] = set()
-    if LEDGER not in files:
-        return results
     for attempt in attempts_in(folder):
         endings = attempt.get("endings")
-        for ending in endings if isinstance(endings, list) else ():
-            results.add(os.path.realpath(folder / f"{attempt.get('name')}{ending}"))
+        for ending in (*(endings if isinstance(endings, list) else ()), CORRECTIONS):
+            with suppress(ValueError):  # no disk takes the name
+                results.add(os.path.realpath(folder / f"{attempt.get('name')}{ending}"))
     return results
+
+
+def _is_link(path: Path) -> bool:
+    """Whether a path is a link; False in a folder that may not be entered."""
+    return os.path.islink(path)  # noqa: PTH114 (Path.is_symlink fails there)
 
 
 def attempts_in(folder: Path) -> Iterator[dict[str, object]]:
@@ -183,7 +233,7 @@ def parse_attempts(text: bytes) -> Iterator[dict[str, object]]:
 
 def is_folder_of_images(folder: Path) -> bool:
     """Whether a folder contains images that are not results of earlier runs, and no videos."""
-    return _is_folder_of_images(folder, _results_in(folder, [LEDGER]))
+    return _is_folder_of_images(folder, _results_in(folder))
 
 
 def _is_folder_of_images(folder: Path, results: Collection[str] = ()) -> bool:
