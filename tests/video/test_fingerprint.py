@@ -29,3 +29,14 @@ def test_the_stamp_of_a_folder_changes_with_its_images(tmp_path: Path) -> None:
     assert changed != first
     (folder / "3.png").unlink()
     assert source_stamp(folder) not in (first, changed)
+
+
+def test_a_link_to_nothing_does_not_hide_the_changes_of_other_images(tmp_path: Path) -> None:
+    folder = write_frame_folder(tmp_path / "clip", moving_frames(3))
+    (folder / "9.png").symlink_to("gone.txt")
+    first = source_stamp(folder)
+    os.utime(folder / "2.png", ns=(1, 1))
+    changed = source_stamp(folder)
+    assert changed != first
+    (folder / "gone.txt").write_bytes(b"a picture")
+    assert source_stamp(folder) != changed

@@ -22,13 +22,18 @@ def source_stamp(path: Path) -> str:
 def _states(path: Path) -> list[tuple[str, int, int]]:
     try:
         if not path.is_dir():
-            return [_state(path.name, path.stat())]
+            return [_state(path)]
         with os.scandir(path) as entries:
             images = [entry for entry in entries if entry.name.lower().endswith(IMAGE_SUFFIXES)]
-            return sorted(_state(entry.name, entry.stat()) for entry in images)
+            return sorted(map(_state, images))
     except OSError:
         return []
 
 
-def _state(name: str, stat: os.stat_result) -> tuple[str, int, int]:
-    return name, stat.st_size, stat.st_mtime_ns
+def _state(entry: Path | os.DirEntry[str]) -> tuple[str, int, int]:
+    """Return name, size and modification time of a file; -1 where it cannot be read, such as a link to nothing."""
+    try:
+        stat = entry.stat()
+    except OSError:
+        return entry.name, -1, -1
+    return entry.name, stat.st_size, stat.st_mtime_ns
