@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from ifdd.errors import InputError
 from ifdd.faces.boxes import FaceBox
 from ifdd.faces.tracking import TrackPoint
 from ifdd.inference import UNCERTAIN, Recognition, Segment, TimelineEntry
+from ifdd.inference.fiftyone import _face
+from ifdd.inference.outputs.frames import frame_rows
 from tests.helpers.results import make_model, make_track, make_video
 
 FRAMES, FPS = 20, 10
@@ -23,6 +26,21 @@ def recognition(path: Path) -> Recognition:
     segments = [Segment(1, 0.5, 1.0, "happy", 0.75), Segment(1, 1.0, 1.5, UNCERTAIN, 0.5, quality=0.5, flaw="turned")]
     track = make_track(1, 0.5, 2.0, points, entries, segments)
     return Recognition(make_video(str(path), FRAMES / FPS, FRAMES), make_model(("happy", "sad")), (track,))
+
+
+def test_the_confidence_of_a_face_is_that_of_its_label(tmp_path: Path) -> None:
+    results = recognition(tmp_path / "a.mp4")
+    happy, *_, uncertain, _, _, _, _, unread = frame_rows(results, results.tracks[0])
+    merged = happy._replace(label="sad")  # a short segment whose neighbour took it
+    library: Any = ModuleType("fiftyone")
+    library.Detection = SimpleNamespace
+    faces = [_face(library, results, row) for row in (happy, merged, uncertain, unread)]
+    assert [(face.label, face.confidence) for face in faces] == [
+        ("happy", 0.75),
+        ("sad", 0.25),
+        (UNCERTAIN, 0.5),
+        ("face", None),
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -87,12 +87,13 @@ def _face(fo: ModuleType, results: Results, row: FrameRow) -> Any:
     """Return a face in one frame; its box is cut at the border of the frame."""
     size = np.array([results.video.width, results.video.height] * 2)
     left, top, right, bottom = np.clip(np.array(row.box) / size, 0, 1).tolist()
+    probabilities = dict(zip(results.classes, row.probabilities, strict=False))
     return fo.Detection(
         label=row.label or NO_READING,
         bounding_box=[left, top, right - left, bottom - top],
         index=row.track,
-        confidence=max(row.probabilities, default=None),
-        probabilities=dict(zip(results.classes, row.probabilities, strict=False)),
+        confidence=probabilities.get(row.label, max(row.probabilities, default=None)),
+        probabilities=probabilities,
         score=row.score,
         quality=row.quality,
     )
