@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
@@ -166,6 +167,15 @@ def test_workers_share_the_cores_in_numpy_too() -> None:
     workers = 2
     most = blas_threads(0)  # OpenBLAS has a limit of its own, on machines with many cores
     assert set(in_processes(blas_threads, range(6), workers)) == {min(most, max(1, available_cores() // workers))}
+
+
+def opencv_threads(_: int) -> int:
+    return cv2.getNumThreads()
+
+
+def test_two_jobs_share_the_cores_between_two_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ifdd.processes.available_cores", lambda: 8)
+    assert list(in_processes(opencv_threads, range(2), 64)) == [4, 4]
 
 
 def is_ending(number: signal.Signals) -> bool:

@@ -89,10 +89,11 @@ def in_processes(
     Raises:
         InputError: a worker dies on such a job, and ``killed`` is None.
     """
-    if workers == 1 or len(jobs) < 2:
+    workers = min(workers, len(jobs))
+    if workers < 2:
         yield from map(work, jobs)
         return
-    with closing(_Crew(work, min(workers, len(jobs)), max(1, available_cores() // workers), killed)) as crew:
+    with closing(_Crew(work, workers, max(1, available_cores() // workers), killed)) as crew:
         for job in jobs:
             if len(crew.waiting) == ahead * workers:
                 yield crew.take(ordered)

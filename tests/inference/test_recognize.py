@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from ifdd.faces.boxes import FaceBox
 from ifdd.faces.detection import DetectorChoice
 from ifdd.faces.tracking import TrackingOptions
 from ifdd.inference import Recognizer, WindowOptions
+from ifdd.inference.batch import crew
 from ifdd.inference.batch.crew import Crew
 from ifdd.inference.batch.jobs import Job, refuse_unwritable
 from ifdd.inference.batch.worker import Outcome, Settings, Worker, build_worker, progress_of, share_cores
@@ -230,6 +232,21 @@ def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     for processes, threads in ((1, 13), (2, 5), (8, 1)):
         share_cores(processes)
         assert torch.get_num_threads() == threads
+
+
+def test_two_videos_share_the_cores_between_two_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[tuple[int, int]] = []
+
+    def on_cluster(work: Any, files: list[Job], workers: int, *_: object, **__: object) -> list[Outcome]:
+        called.append((work.args[1], workers))
+        return list(map(Outcome, files))
+
+    monkeypatch.setattr(crew, "on_cluster", on_cluster)
+    options = WindowOptions(), TrackingOptions(), SourceOptions()
+    settings = Settings(tmp_path, DetectorChoice(), "cpu", *options, tmp_path, ("json",), True)
+    jobs = [Job("a.mp4", "a"), Job("b.mp4", "b")]
+    assert [outcome.job for outcome in Crew(8).outcomes(settings, jobs, print)] == jobs
+    assert called == [(2, 2)]
 
 
 class RecordingDetector(DiscDetector):

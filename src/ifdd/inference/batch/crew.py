@@ -38,7 +38,7 @@ class Crew:
             InputError: the cluster fails, or its workers cannot recognise any video.
         """
         if self.cluster.kind == "local":
-            count = self.workers or 1
+            count = min(self.workers or 1, len(files))
             work = partial(recognize_in_process, settings, count)
             yield from on_cluster(work, files, count, self.cluster, killed=Outcome.killed)
             return
