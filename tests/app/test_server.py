@@ -21,6 +21,8 @@ from ifdd.app.session import Session
 from ifdd.faces.boxes import FaceBox
 from ifdd.faces.tracking import TrackPoint
 from ifdd.inference import Recognition, Segment, TimelineEntry
+from ifdd.inference.batch.cutting import PARTS, _folder
+from ifdd.inference.batch.jobs import Job
 from ifdd.inference.batch.search import LEDGER
 from ifdd.inference.pipeline import Progress
 from tests.app.conftest import session_of
@@ -294,6 +296,15 @@ def test_dropped_results_get_no_name_that_a_video_has_or_will_get(tmp_path: Path
         assert opened("copy.json", 3.0) == "party-3"
     assert result == kept / "party.json"
     assert {path.name for path in kept.iterdir()} == {"party.json", "PARTY-2.json", "party-3.json", LEDGER}
+
+
+def test_parts_of_an_interrupted_command_are_removed(tmp_path: Path, drawn: Path) -> None:
+    with session_of(None, tmp_path) as session:
+        left = _folder(tmp_path, Job(str(drawn), "party")) / "digest" / "0001.safetensors"
+        left.parent.mkdir(parents=True)
+        left.touch()
+        session.engine.recognize(drawn, "party", None, lambda _: None)
+    assert not (tmp_path / PARTS).exists()
 
 
 def test_the_page_says_which_corrections_are_not_kept(page: TestClient, session: Session, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ifdd.errors import InputError
+from ifdd.inference.batch.cutting import remove_parts
 from ifdd.inference.batch.ledger import Ledger
 from ifdd.inference.batch.worker import Settings
 from ifdd.inference.outputs.document import write_document
@@ -57,6 +58,7 @@ class Engine:
         ledger.begin(job)
         write_document(recognition, path)
         ledger.add(job, None, [path])
+        remove_parts(self.settings.out, job)  # ``ifdd recognize`` may have been interrupted
         return path
 
     def stream(self) -> Stream:
