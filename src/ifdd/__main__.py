@@ -50,7 +50,7 @@ COMMANDS = {
         "measure whether a model separates emotion from context",
     ),
     "push": ("ifdd.sharing.push:push", "publish a checkpoint on the Hugging Face Hub, with a model card"),
-    "convert": ("ifdd.evaluation.convert:convert", "convert a checkpoint of the official release"),
+    "convert": ("ifdd.evaluation.convert:convert", "convert a checkpoint trained with the official code"),
     "export": ("ifdd.export.command:export", "write a checkpoint for ONNX Runtime, OpenVINO or torch.export"),
     "info": (
         "ifdd.model.inspection.info:info",

@@ -47,7 +47,7 @@ class YuNetSession:
         self._input = self._session.get_inputs()[0].name
 
     def detect(self, image: UInt8[np.ndarray, "height width 3"]) -> Rows:
-        """Return the faces in a BGR image, the surest first."""
+        """Return the faces in a BGR image, the highest score first."""
         height, width = image.shape[:2]
         bottom, right = -height % STRIDES[-1], -width % STRIDES[-1]
         padded = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_CONSTANT, value=0)
@@ -78,7 +78,7 @@ def _rows(
 
 
 def _without_doubles(rows: Rows, score_threshold: float) -> Rows:
-    """Return the faces that no surer one overlaps, the surest first."""
+    """Return the faces that none of a higher score overlaps, the highest score first."""
     if not len(rows):
         return rows
     boxes = np.trunc(rows[:, :4])  # in whole pixels, as in OpenCV
