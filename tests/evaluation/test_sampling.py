@@ -14,7 +14,7 @@ import torch
 from ifdd.__main__ import main
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.labels import LABEL_SETS
-from ifdd.data.manifest import read_manifest, write_manifest
+from ifdd.data.manifest import Manifest, read_manifest, write_manifest
 from ifdd.errors import InputError
 from ifdd.evaluation.calibration.confidence import fit_temperature
 from ifdd.evaluation.evaluate import evaluate_model
@@ -131,7 +131,7 @@ def test_an_explained_clip_has_the_speed_of_the_training(checkpoint: Path, manif
     expected = ClipDataset(samples, "dfew", 8, 32, sampling="random_clip", stride=2)[3][0].permute(1, 2, 3, 0).numpy()
     spread = ClipDataset(samples, "dfew", 8, 32)[3][0].permute(1, 2, 3, 0).numpy()
     assert not np.array_equal(expected, spread)
-    assert np.array_equal(clip_of_manifest(manifest, samples[3].clip_id, loaded).frames, expected)
+    assert np.array_equal(clip_of_manifest(Manifest.read(manifest), samples[3].clip_id, loaded).frames, expected)
     assert np.array_equal(clip_of_faces(samples[3].path, loaded).frames, expected)
 
 

@@ -1,19 +1,20 @@
 """``ifdd explain``: which clip is explained, what is written, and what is refused."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ifdd.__main__ import main
-from ifdd.data.manifest import Sample, write_manifest
+from ifdd.data.manifest import Manifest, Sample, write_manifest
 from ifdd.errors import InputError
 from ifdd.explanation.clips import VideoReading, clip_of_faces, clip_of_manifest, clip_of_video
 from ifdd.faces.detection import DetectorChoice
 from ifdd.faces.tracking import TrackingOptions
 from ifdd.inference import HaarDetector, Recognizer
-from ifdd.model import load_checkpoint
+from ifdd.model import IFDD, load_checkpoint, save_checkpoint
 from ifdd.synth import PRESETS, SynthConfig, render_clip
 from ifdd.synth.videos.story import StoryConfig, render_story
 from ifdd.video import SourceOptions, write_video
@@ -51,7 +52,7 @@ def reading() -> VideoReading:
     return VideoReading(DetectorChoice(), SourceOptions(), TrackingOptions(), "cpu")
 
 
-def test_the_surest_window_of_recognize_is_chosen(video: Path) -> None:
+def test_the_most_confident_window_of_recognize_is_chosen(video: Path) -> None:
     recognizer = Recognizer.from_checkpoint("ifdd_tiny_synth", HaarDetector(), device="cpu")
     entries = recognizer.recognize(video).timeline
     surest = max(entries, key=lambda entry: max(entry.probabilities) * entry.quality)
@@ -85,7 +86,7 @@ def test_a_video_without_faces_is_an_error(tmp_path: Path) -> None:
 
 def test_clips_are_read_as_by_evaluate(faces: Path) -> None:
     loaded = load_checkpoint("ifdd_tiny_synth")
-    one = clip_of_manifest(faces / "manifest.csv", "clip", loaded)
+    one = clip_of_manifest(Manifest.read(faces / "manifest.csv"), "clip", loaded)
     other = clip_of_faces(faces / "clip", loaded)
     assert (one.frames == other.frames).all()
     assert one.frames.shape == (16, 64, 64, 3)
@@ -100,17 +101,48 @@ def test_the_command_writes_a_picture_and_a_page(
     video: Path, tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run([video, "--checkpoint", "ifdd_tiny_synth", "--against", checkpoint, "--at", 3], tmp_path / "out")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["story.html", "story.png"]
-    page = check_page((tmp_path / "out" / "story.html").read_text(encoding="utf-8"))
+    names = ["story_explanation.html", "story_explanation.png"]  # 'ifdd recognize' may write story.png
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
+    page = check_page((tmp_path / "out" / names[0]).read_text(encoding="utf-8"))
     assert len(page.texts_of("h2")) == 3
     assert "ifdd_tiny_synth: " in capsys.readouterr().out
 
 
 def test_a_clip_of_a_manifest_is_named_after_it(faces: Path, tmp_path: Path) -> None:
     run([faces / "manifest.csv", "--clip", "clip", "--checkpoint", "ifdd_tiny_synth", "--target", "fear"], tmp_path)
-    page = check_page((tmp_path / "clip.html").read_text(encoding="utf-8"))
+    page = check_page((tmp_path / "clip_explanation.html").read_text(encoding="utf-8"))
     assert page.texts_of("h2")[0].startswith("ifdd_tiny_synth: fear ")
     assert "Labelled happy" in page.texts_of("p")
+
+
+def test_the_whole_id_of_a_clip_names_its_files(faces: Path, tmp_path: Path) -> None:
+    names = ("train/happy/001", "train/sad/001", "anna.01", "anna.02", "../up", "/")
+    clips = [Sample(name, faces / "clip", 16, "happy", "test") for name in names]
+    write_manifest(faces / "ids.csv", clips)
+    for name in names:
+        run([faces / "ids.csv", "--clip", name, "--checkpoint", "ifdd_tiny_synth"], tmp_path / "out")
+    written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")}
+    expected = (*names[:4], "up", "clip")
+    assert written == {f"out/{name}_explanation.png" for name in expected}
+
+
+def test_a_folder_of_faces_has_no_suffix(faces: Path, tmp_path: Path) -> None:
+    (tmp_path / "anna.01").symlink_to(faces / "clip")
+    run([tmp_path / "anna.01", "--faces", "--checkpoint", "ifdd_tiny_synth"], tmp_path / "out")
+    assert (tmp_path / "out" / "anna.01_explanation.html").exists()
+
+
+def test_a_clip_of_another_alignment_is_noted(
+    faces: Path, tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loaded = load_checkpoint(checkpoint)
+    aligned = IFDD(replace(loaded.config, alignment="landmarks"))
+    save_checkpoint(tmp_path / "aligned.safetensors", aligned, loaded.classes, 1.0, loaded.record)
+    words = [faces / "manifest.csv", "--clip", "clip", "--checkpoint", "ifdd_tiny_synth"]
+    run(words, tmp_path / "out")
+    assert "aligned by" not in capsys.readouterr().err
+    run([*words, "--against", tmp_path / "aligned.safetensors"], tmp_path / "out")
+    assert "are aligned by box, but" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

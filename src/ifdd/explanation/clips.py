@@ -69,7 +69,7 @@ def clip_of_video(
         reading: how faces are found and followed.
         person: number of the person; None chooses among all.
         at: a time of the video, in seconds from the first frame that is read; chosen is the window whose middle is
-            nearest, then the surest. None chooses the surest window: probability of its class, times face quality.
+            nearest, then the most confident. None chooses the most confident window: probability times face quality.
         bar: shows the progress.
 
     Raises:
@@ -95,16 +95,16 @@ def clip_of_video(
     return ChosenClip(np.ascontiguousarray(window.clip), source, "", window.track, _middle(window))
 
 
-def clip_of_manifest(manifest: Path, clip_id: str, checkpoint: Checkpoint) -> ChosenClip:
+def clip_of_manifest(manifest: Manifest, clip_id: str, checkpoint: Checkpoint) -> ChosenClip:
     """Read a clip of a manifest, its frames sampled as in training.
 
     Raises:
-        InputError: the manifest or the clip is unreadable, the clip is not listed, or it is too short.
+        InputError: the clip is unreadable, is not listed, or is too short.
     """
-    sample = next((one for one in Manifest.read(manifest).samples if one.clip_id == clip_id), None)
+    sample = next((one for one in manifest.samples if one.clip_id == clip_id), None)
     if sample is None:
-        raise InputError(f"{manifest} has no clip {clip_id!r}; take a clip_id from its first column")
-    return ChosenClip(_read(sample, checkpoint), f"{Path(manifest).name}, clip {clip_id}", sample.label)
+        raise InputError(f"{manifest.path} has no clip {clip_id!r}; take a clip_id from its first column")
+    return ChosenClip(_read(sample, checkpoint), f"{manifest.path.name}, clip {clip_id}", sample.label)
 
 
 def clip_of_faces(path: Path, checkpoint: Checkpoint) -> ChosenClip:

@@ -5,7 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ifdd.console import console, error_console, video_bar
+from ifdd.data.manifest import Manifest
 from ifdd.errors import InputError, check_range
+from ifdd.evaluation.protocol import describe_dataset, note_alignment
 from ifdd.explanation.clips import ChosenClip, VideoReading, clip_of_faces, clip_of_manifest, clip_of_video
 from ifdd.explanation.explanation import Explanation
 from ifdd.explanation.explanation import explain as explain_clip
@@ -13,11 +15,14 @@ from ifdd.explanation.figure import write_picture
 from ifdd.explanation.page import explanation_page
 from ifdd.faces.detection import DetectorKind, choose_detector
 from ifdd.faces.tracking import TrackingOptions
-from ifdd.files import expand, make_folder, try_writing, write_text
+from ifdd.files import expand, is_folder, make_folder, try_writing, write_text
 from ifdd.model import DEFAULT, Checkpoint, choose_device, load_checkpoint
 from ifdd.names import Disk, printable
 from ifdd.remote.addresses import hide_password, is_address
 from ifdd.video.sources import CAMERA, STDIN, SourceOptions
+
+ENDING = "_explanation"
+"""Before the suffixes of the files: 'ifdd recognize' may write others of the same name."""
 
 
 def explain(
@@ -39,9 +44,10 @@ def explain(
 ) -> None:
     """Show what a checkpoint makes of one clip: frames, sampled positions, heat maps, probabilities.
 
-    Writes OUT/NAME.png and OUT/NAME.html, a page in one file. In a video, faces are found and cropped as by 'ifdd
-    recognize', and one window is explained: the surest one, or that of --at and --person. With --clip, VIDEO is a
-    manifest; with --faces, it shows a cropped face, as the clips of datasets do.
+    Writes OUT/NAME_explanation.png and OUT/NAME_explanation.html, a page in one file; NAME is that of the video or the
+    clip. In a video, faces are found and cropped as by 'ifdd recognize', and one window is explained: the most
+    confident one, or that of --at and --person. With --clip, VIDEO is a manifest; with --faces, it shows a cropped
+    face, as the clips of datasets do.
 
     Args:
         video: Video file, folder of images or URL; or a manifest, with --clip.
@@ -75,6 +81,7 @@ def explain(
     checkpoints = [load_checkpoint(path) for path in paths]  # their errors come before a video is read
     _check_target(target, paths, checkpoints)
     _check_folder(out)
+    manifest = Manifest.read(expand(video)) if clip else None
     if not clip and not faces:
         _check_exists(video)
         choice = choose_detector(detector_model, _notify, kind=detector)
@@ -82,8 +89,9 @@ def explain(
     explanations: list[Explanation] = []
     chosen: ChosenClip | None = None
     for path, loaded in zip(paths, checkpoints, strict=True):
-        if clip:
-            chosen = clip_of_manifest(expand(video), clip, loaded)
+        if manifest is not None:
+            chosen = clip_of_manifest(manifest, clip, loaded)
+            note_alignment(path, loaded.config.alignment, manifest.path, describe_dataset(manifest))
         elif faces:
             chosen = clip_of_faces(expand(video), loaded)
         else:  # a further checkpoint explains the same person and time
@@ -92,7 +100,7 @@ def explain(
         loaded.model.to(device)
         explained = explain_clip(loaded, chosen.frames, target or None, source=chosen.source, label=chosen.label)
         explanations.append(replace(explained, checkpoint=path.name))
-    _write(explanations, out, Disk.of(out).fit(_name(clip or video)))
+    _write(explanations, out, Disk.of(out).fit(_clip_name(clip) if clip else _video_name(video)))
 
 
 def _clip_of_video(
@@ -145,16 +153,22 @@ def _check_exists(video: str) -> None:
         raise InputError(f"no such video: {video}; check the path")
 
 
-def _name(video: str) -> str:
-    """Return a name for the results of a video."""
+def _clip_name(clip: str) -> str:
+    """Return a name for the results of a clip: its id, with folders, within the folder of results."""
+    return "/".join(part for part in clip.split("/") if part not in ("", ".", "..")) or "clip"
+
+
+def _video_name(video: str) -> str:
+    """Return a name for the results of a video; that of a folder has no suffix."""
     words = re.sub(r"[^\w.-]+", "-", hide_password(video).partition("?")[0].rstrip("/").rpartition("/")[2])
-    return Path(words).stem if Path(words).stem not in ("", "-") else "stdin"
+    name = words if not is_address(video) and is_folder(expand(video)) else Path(words).stem
+    return name if name.strip("-.") else "stdin"
 
 
 def _write(explanations: list[Explanation], out: Path, name: str) -> None:
     text = explanation_page(explanations)  # reports what is not installed before anything is written
     make_folder(out)
-    picture, page = out / f"{name}.png", out / f"{name}.html"
+    picture, page = out / f"{name}{ENDING}.png", out / f"{name}{ENDING}.html"
     write_picture(explanations, picture)
     write_text(page, text, private=True)
     for each in explanations:
