@@ -35,11 +35,12 @@ def measured(name: str = RESULT) -> str:
 def about(found: DisentanglementRecord) -> str:
     """Say what was measured on what."""
     model = found.checkpoint
+    right = "" if model.accuracy is None else f"; it recognises {100 * model.accuracy:.1f} % of these clips"
     return (
         f"{code(found.command)} measured the model {code(model.path)} (backbone {model.backbone}, split {model.split}, "
-        f"lifting {model.lifting}; it recognises {100 * model.accuracy:.1f} % of these clips) on {found.clips:,} clips "
-        f"of {found.people} people, {found.frames} frames of {found.size} x {found.size} pixels; {found.width} numbers "
-        f"for each clip and each kind of features ({found.pooling} over the tokens). "
+        f"lifting {model.lifting}{right}) on {found.clips:,} clips of {found.people} people, {found.frames} frames of "
+        f"{found.size} x {found.size} pixels; {found.width} numbers for each clip and each kind of features "
+        f"({found.pooling} over the tokens). "
         f"It took {found.seconds / 60:.1f} min on {found.processor}"
         + (f", the model on {found.device}." if found.device != found.processor else ".")
     )
@@ -97,7 +98,7 @@ def of_study() -> str:
         rows.append(
             (
                 f"{share.lstrip('0')} %",
-                f"{100 * found.checkpoint.accuracy:.1f} %",
+                "-" if found.checkpoint.accuracy is None else f"{100 * found.checkpoint.accuracy:.1f} %",
                 *(tables.with_interval(each.total) for each in found.separation),
                 *(tables.with_interval(selections[split].intensity, 3) for split in ("model", "even/odd")),
                 f"{index.dynamic_spread:.2g}" if index else "-",

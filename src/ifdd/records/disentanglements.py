@@ -153,8 +153,8 @@ class ProbedCheckpoint(Record):
     lifting: str
     data: str
     """Training data, as the checkpoint records it."""
-    accuracy: float
-    """Share of the clips that it recognises."""
+    accuracy: float | None
+    """Share of the clips that it recognises; None if the labels of the clips are not its classes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,3 +201,6 @@ class DisentanglementRecord(FileRecord):
     processor: str
     seconds: float
     software: SoftwareRecord
+    clips_used_for: str | None = None
+    """Use of these clips in training, see ``ifdd.evaluation.protocol.clips_used_for``; None in files of earlier
+    versions."""

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,14 @@ from docs.blocks import disentanglement as block
 from ifdd.__main__ import main
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.labels import LABEL_SETS
-from ifdd.data.manifest import read_manifest
+from ifdd.data.manifest import Manifest, read_manifest, write_manifest
 from ifdd.explanation.disentanglement import command, probes
 from ifdd.explanation.disentanglement.features import BACKBONE, CONTEXT, EMOTION, extract_features, pool
 from ifdd.explanation.disentanglement.measure import ProbeOptions
 from ifdd.explanation.disentanglement.tables import number, with_interval
 from ifdd.model import DEMONSTRATION, create_model, load_checkpoint, save_checkpoint
 from ifdd.model.layers import maps_to_tokens
-from ifdd.records import CheckpointRecord, DisentanglementRecord, Estimate
+from ifdd.records import CheckpointRecord, DatasetRecord, DisentanglementRecord, Estimate
 
 pytestmark = pytest.mark.slow
 
@@ -161,6 +162,33 @@ def test_a_model_without_halves_and_a_manifest_without_truth(
     errors = " ".join(capsys.readouterr().err.split())
     assert "not measured: pose, light, background and speech: the clips have no truth of SynthDFER" in errors
     assert "the model has no ISSM and LADM (backbone only)" in errors
+
+
+def test_labels_that_are_no_classes_are_probed_without_accuracy(
+    backbone_only: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples = read_manifest(data)
+    loaded = load_checkpoint(backbone_only)
+    own = tmp_path / "own.safetensors"
+    dataset = DatasetRecord(Manifest.read(data).dataset_hash, None, None)
+    classes = tuple("joy" if name == "happy" else f"{name}_1" for name in loaded.classes)
+    save_checkpoint(own, loaded.model, classes, 1.0, CheckpointRecord(dataset=dataset))
+    words = ["disentangle", str(own), str(data), *WORDS, "--out", str(tmp_path / "d.json")]
+    main(words)
+    found = DisentanglementRecord.load(tmp_path / "d.json", "again")
+    assert found.checkpoint.accuracy is None
+    assert found.clips_used_for == "training"
+    assert any(note.startswith("accuracy: no class for the labels ") for note in found.notes)
+    assert "it recognises" not in block.about(found)
+    assert "note: the model was trained on these clips" in " ".join(capsys.readouterr().err.split())
+    happy = tmp_path / "happy.csv"
+    names = dict.fromkeys(("happy", "sad"), "joy") | {"fear": "happiness"}
+    write_manifest(happy, [replace(each, label=names.get(each.label, "happy")) for each in samples])
+    main(["disentangle", str(own), str(happy), *WORDS, "--synonyms", "--out", str(tmp_path / "d.json")])
+    found = DisentanglementRecord.load(tmp_path / "d.json", "again")
+    assert found.checkpoint.accuracy is not None
+    assert "--synonyms" in found.command
+    assert "emotion" not in {factor.name for factor in found.factors}, "all are one class"
 
 
 def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:

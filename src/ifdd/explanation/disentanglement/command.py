@@ -2,14 +2,24 @@
 
 import shlex
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from ifdd.console import console, error_console, progress_bar
+from ifdd.console import console, progress_bar
 from ifdd.data.dataset import ClipDataset
+from ifdd.data.labels import class_indices, natural_order
 from ifdd.data.manifest import Manifest, Sample
 from ifdd.errors import InputError, check_range
-from ifdd.evaluation.protocol import describe_dataset, running_software
+from ifdd.evaluation.protocol import (
+    check_one_fold,
+    clips_used_for,
+    describe_dataset,
+    note_alignment,
+    note_use,
+    print_note,
+    running_software,
+)
 from ifdd.evaluation.sampling import dataset_for, training_sampling
 from ifdd.explanation.attribution import attribute
 from ifdd.explanation.disentanglement.factors import find_factors, number_people
@@ -52,6 +62,7 @@ def disentangle(
     batch_size: int = 16,
     workers: int = 2,
     device: str = "auto",
+    synonyms: bool = False,
     out: Path | None = None,
     plot: Path | None = None,
 ) -> None:
@@ -80,6 +91,8 @@ def disentangle(
         workers: Worker processes that load clips and fit probes; 0 uses the main process.
         device: Device to run the model on: auto (a CUDA GPU if there is one, otherwise the CPU), cpu, cuda, cuda:1 (the
             second GPU) or mps (the GPU of a Mac).
+        synonyms: Read other spellings of an emotion as the checkpoint's class, joy and happiness as happy. Labels that
+            are no class of the checkpoint are probed all the same, but its accuracy is then not measured.
         out: JSON file to write the result to. Default: nothing is written.
         plot: Picture of the matrix to write, for example matrix.png.
 
@@ -105,7 +118,8 @@ def disentangle(
         options=options,
         batch_size=batch_size,
         device=chosen,
-        command=_spelt(given, subset, fold, options, out),
+        synonyms=synonyms,
+        command=_spelt(given, subset, fold, options, out, synonyms),
     )
     if out is not None:
         record.write(out)
@@ -125,6 +139,7 @@ def measure_disentanglement(
     options: ProbeOptions = ProbeOptions(),  # noqa: B008 -- frozen
     batch_size: int = 16,
     device: str = "cpu",
+    synonyms: bool = False,
     command: str = "",
 ) -> DisentanglementRecord:
     """Measure what the two halves of a checkpoint know of the clips of a manifest, with progress bars.
@@ -137,21 +152,27 @@ def measure_disentanglement(
         options: how features are probed.
         batch_size: clips per batch.
         device: device to run the model on.
+        synonyms: read other spellings of an emotion as the checkpoint's class.
         command: the command, for the record.
 
     Raises:
-        InputError: a file cannot be read, the clips have several folds or other classes, or there are too few people.
+        InputError: a file cannot be read, the clips have several folds, or there are too few people.
     """
     began = time.monotonic()
     loaded = load_checkpoint(checkpoint)
     model, config = loaded.model.to(device), loaded.model.config
     samples = manifest.select(None if subset == "all" else subset, fold)
-    _check_folds(manifest.path, samples)
+    check_one_fold(manifest.path, samples)
     people, count = number_people(samples)
     check_enough(count, options.folds, len(samples))
-    dataset = _dataset(samples, loaded, manifest.path)
+    dataset, unknown = _dataset(samples, loaded, synonyms)
+    described = describe_dataset(manifest)
+    used_for = clips_used_for(loaded.record, described, samples)
+    note_alignment(checkpoint, config.alignment, manifest.path, described)
+    note_use(used_for)
     truths = _read_truths(dataset)
-    factors, notes = find_factors(samples, truths, manifest.path, options.folds)
+    factors, notes = find_factors(dataset.samples, truths, manifest.path, options.folds)
+    notes += [f"accuracy: {unknown}"] if unknown else []
     if not factors:
         raise InputError(f"{manifest.path} has nothing to probe for ({'; '.join(notes)})")
     if not has_halves(model):
@@ -171,9 +192,8 @@ def measure_disentanglement(
         dynamic_index = describe_dynamic_index(model, found, truths, people, draws, options.seed)
         if options.maps:
             heat_maps = describe_heat_maps(model, dataset, truths, people, draws, options, attribute)
-    described = describe_dataset(manifest)
     for note in notes:
-        error_console.print(f"note: not measured: {note}", markup=False, highlight=False, soft_wrap=True)
+        print_note(f"not measured: {note}")
     return DisentanglementRecord(
         command=command,
         checkpoint=ProbedCheckpoint(
@@ -183,7 +203,7 @@ def measure_disentanglement(
             split=config.split,
             lifting=config.lifting,
             data=loaded.record.data or NOT_RECORDED,
-            accuracy=found.correct,
+            accuracy=None if unknown else found.correct,
         ),
         manifest=ManifestRecord(str(manifest.path), manifest.sha256),
         dataset=described.hash,
@@ -211,10 +231,18 @@ def measure_disentanglement(
         processor=device_name("cpu"),
         seconds=round(time.monotonic() - began, 1),
         software=running_software("ifdd", "torch", "scikit-learn", "python"),
+        clips_used_for=used_for,
     )
 
 
-def _spelt(given: tuple[Path, Path], subset: str, fold: int | None, options: ProbeOptions, out: Path | None) -> str:
+def _spelt(
+    given: tuple[Path, Path],
+    subset: str,
+    fold: int | None,
+    options: ProbeOptions,
+    out: Path | None,
+    synonyms: bool = False,
+) -> str:
     """Return the command as a user would write it, without what equals the default or changes no number."""
     usual = ProbeOptions()
     words = ["ifdd", "disentangle", *map(str, given)]
@@ -223,15 +251,25 @@ def _spelt(given: tuple[Path, Path], subset: str, fold: int | None, options: Pro
     for name in ("pooling", "folds", "maps", "resamples", "seed"):
         if getattr(options, name) != getattr(usual, name):
             words += [f"--{name}", str(getattr(options, name))]
+    words += ["--synonyms"] if synonyms else []
     return shlex.join([*words, *(() if out is None else ("--out", str(out)))])
 
 
-def _dataset(samples: list[Sample], loaded: Checkpoint, manifest: Path) -> ClipDataset:
-    """Return the clips, one view each, sampled as in training."""
+def _dataset(samples: list[Sample], loaded: Checkpoint, synonyms: bool) -> tuple[ClipDataset, str]:
+    """Return the clips, one view each, sampled as in training, and why their labels are not the model's classes.
+
+    Synonyms become the class that they mean. The reason is empty if the labels are classes; otherwise the classes are
+    those of the data.
+    """
+    how, labels = training_sampling(loaded.record), natural_order(sample.label for sample in samples)
     try:
-        return dataset_for(loaded, samples, training_sampling(loaded.record))
+        places = class_indices(labels, loaded.classes, synonyms)
     except InputError as error:
-        raise InputError(f"{manifest}: {error}") from error
+        return dataset_for(loaded, samples, how, classes=labels), str(error)
+    if synonyms:
+        names = {label: loaded.classes[place] for label, place in zip(labels, places, strict=True)}
+        samples = [replace(sample, label=names[sample.label]) for sample in samples]
+    return dataset_for(loaded, samples, how), ""
 
 
 def _read_truths(dataset: ClipDataset) -> list[ClipTruth] | None:
@@ -247,9 +285,3 @@ def _read_truths(dataset: ClipDataset) -> list[ClipTruth] | None:
             truths.append(read_truth(path, dataset.frame_indices(place)))
             bar.advance(task)
     return truths
-
-
-def _check_folds(manifest: Path, samples: list[Sample]) -> None:
-    folds = sorted({sample.fold for sample in samples})
-    if len(folds) > 1:
-        raise InputError(f"{manifest} has the folds {', '.join(map(str, folds))}; choose one with --fold")
