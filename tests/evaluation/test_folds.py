@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from ifdd.errors import InputError
+from ifdd.evaluation import crossval_report
 from ifdd.evaluation.crossval_report import (
     crossval_csv,
     crossval_latex,
@@ -209,6 +210,12 @@ def test_latex_rows_have_the_columns_of_their_header(result: CrossValidation) ->
     assert any(r"\begin{tabular}{llrrrrr}" in line for line in lines)
 
 
+def test_what_latex_would_obey_is_escaped(result: CrossValidation) -> None:
+    name = replace(result.protocol.name, model=r"a^2~b_c\{d}")
+    last = crossval_latex(replace(result, protocol=replace(result.protocol, name=name))).splitlines()[-1]
+    assert last.startswith(r"a\textasciicircum{}2\textasciitilde{}b\_c\textbackslash{}\{d\} & validation & ")
+
+
 def test_markdown_and_terminal_show_the_same(result: CrossValidation) -> None:
     markdown, shown = crossval_markdown(result), " ".join(terminal(result).split())
     assert markdown.startswith("# ifdd_tiny on DFEW & more_1: 3 folds\n")
@@ -217,6 +224,20 @@ def test_markdown_and_terminal_show_the_same(result: CrossValidation) -> None:
     for text in ("3.61", "8.55", "76.67", "seed 5", "best WAR on validation clips", "n - 1", "bootstrap"):
         assert text in markdown
         assert text in shown
+
+
+def test_a_result_is_there_when_everything_is(
+    result: CrossValidation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_crossval(tmp_path, result)
+
+    def full(*_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(crossval_report, "crossval_latex", full)
+    with pytest.raises(OSError, match="No space"):
+        write_crossval(tmp_path, result)
+    assert not (tmp_path / "crossval.json").exists()
 
 
 def test_the_files_are_written_and_a_damaged_evaluation_is_refused(result: CrossValidation, tmp_path: Path) -> None:

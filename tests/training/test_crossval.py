@@ -162,6 +162,20 @@ def test_another_sampling_repeats_the_test_but_not_the_training(recipe: Path, co
     assert changed == {f"evaluation/{name}" for name in ("evaluation.json", "evaluation.md", "predictions.csv")}
 
 
+@pytest.mark.parametrize("words", [["--subset", "train"], ["--precision", "bf16-mixed"]])
+def test_an_evaluation_of_other_clips_or_precision_is_not_the_test_of_a_fold(
+    recipe: Path, prepared: Path, copy: Path, words: list[str]
+) -> None:
+    results = json.loads((copy / "crossval.json").read_text())
+    fold = copy / "fold_1"
+    own = ["evaluate", str(fold / "best.safetensors"), str(prepared), "--fold", "1", "--workers", "0"]
+    main([*own, *words, "--out", str(fold / "evaluation")])
+    again = crossval(recipe, copy, "--folds", "1,2")
+    assert [each["confusion"] for each in again["folds"]] == [each["confusion"] for each in results["folds"]]
+    protocol = json.loads((fold / "evaluation" / "evaluation.json").read_text())["protocol"]
+    assert (protocol["subset"], protocol["fold"], protocol["precision"]) == ("test", 1, "32-true")
+
+
 def test_interrupted_parallel_folds_resume_to_the_same_result(
     recipe: Path, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -27,15 +28,19 @@ from ifdd.records.licences import licence_words
 
 
 def write_crossval(folder: Path, result: CrossValidation) -> None:
-    """Write ``crossval.json``, ``.csv``, ``.md`` and ``.tex``, each whole or not at all.
+    """Write ``crossval.csv``, ``.md``, ``.tex`` and ``.json``, each whole or not at all.
+
+    The last one says that the others are there: an earlier one is removed first.
 
     Raises:
         InputError: the folder cannot be written to.
     """
-    crossval_record(result).write(folder / CrossvalRecord.FILE)
+    with suppress(OSError):  # none yet, or what is written next says why not
+        (folder / CrossvalRecord.FILE).unlink()
     write_text(folder / "crossval.csv", crossval_csv(result))
     write_text(folder / "crossval.md", crossval_markdown(result))
     write_text(folder / "crossval.tex", crossval_latex(result))
+    crossval_record(result).write(folder / CrossvalRecord.FILE)
 
 
 def crossval_tables(result: CrossValidation) -> Group:
@@ -200,7 +205,10 @@ def _share(value: float | None) -> str:
     return "-" if value is None else percent(value)
 
 
-_LATEX = str.maketrans({character: f"\\{character}" for character in "&%$#_{}"} | {"\\": r"\textbackslash{}"})
+_LATEX = str.maketrans(
+    {character: f"\\{character}" for character in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+)
 
 
 def _latex_row(cells: Iterable[str]) -> str:

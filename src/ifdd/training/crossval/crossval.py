@@ -194,7 +194,7 @@ def _run_here(folds: Iterable[Fold], manifest: Manifest, classes: Sequence[str] 
 def _say(line: str) -> None:
     """Print a line, in the first of several processes."""
     if is_first_process():
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, markup=False)
 
 
 def _scores(result: FoldResult) -> str:

@@ -86,8 +86,10 @@ def finished(fold: Fold, dataset: DatasetRecord) -> FoldResult | None:
     result = read_fold(fold.number, fold.evaluation)
     how, protocol = fold.recipe.evaluation, result.protocol
     same = protocol.sampling.options == sampling_options(how.sampling, how.stride, how.views, how.crops)
-    of_this = protocol.checkpoint.sha256 == file_sha256(checkpoint)
-    return result if same and of_this and protocol.dataset.hash == dataset.hash else None
+    same &= protocol.precision in (None, "32-true")
+    of_this = protocol.checkpoint.sha256 == file_sha256(checkpoint) and protocol.dataset.hash == dataset.hash
+    of_this &= (protocol.subset, protocol.fold) == ("test", fold.recipe.data.fold)
+    return result if same and of_this else None
 
 
 def begun_classes(folds: Sequence[Fold]) -> tuple[str, ...] | None:

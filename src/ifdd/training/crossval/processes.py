@@ -67,7 +67,8 @@ def _start(fold: Fold, slot: str | None) -> subprocess.Popen[bytes]:
     fold.folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "ifdd", "crossval", str(out / RECIPE_FILE), "--out", str(out)]
     place = "" if slot is None else f" on GPU {slot}"
-    console.print(f"fold {fold.number or 'all'}{place}: output in {fold.folder / LOG_FILE}", highlight=False)
+    line = f"fold {fold.number or 'all'}{place}: output in {fold.folder / LOG_FILE}"
+    console.print(line, highlight=False, markup=False)
     with (fold.folder / LOG_FILE).open("ab") as log, _interruptible():
         # a separate session, so that Ctrl-C reaches only this process, which then interrupts each fold once
         return subprocess.Popen(
