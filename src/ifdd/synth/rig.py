@@ -67,6 +67,21 @@ class FaceTruth(NamedTuple):
     """In the order of iBUG 300-W."""
     box: tuple[float, float, float, float]
     """x, y, width, height of the part within the picture: upper forehead to chin, cheek to cheek."""
+    outside: float = 0.0
+    """Share of the face box that lies outside the picture."""
+
+
+def face_truth(
+    landmarks: Float[np.ndarray, "points=68 2"], extent: Float[np.ndarray, "points 2"], size: tuple[int, ...]
+) -> FaceTruth:
+    """Return the position of a face in a picture of height and width ``size``; its box spans the points ``extent``."""
+    (left, top), (right, bottom) = extent.min(axis=0), extent.max(axis=0)
+    whole = float(right - left) * float(bottom - top)
+    height, width = size
+    left, right = np.clip((left, right), 0, width)
+    top, bottom = np.clip((top, bottom), 0, height)
+    box = (float(left), float(top), float(right - left), float(bottom - top))
+    return FaceTruth(landmarks, box, 1 - box[2] * box[3] / whole)
 
 
 @runtime_checkable

@@ -24,7 +24,7 @@ class FrameTruth(NamedTuple):
     gaze: tuple[float, float]
     speech: float
     occlusion: float
-    """Share of the face box that the hand occludes."""
+    """Share of the face box within the picture that the hand occludes."""
     face: FaceTruth
     light: tuple[float, float, float]
     """Unit vector towards the light: x right, y down, z towards the viewer."""
@@ -56,6 +56,11 @@ def hidden_share(
     rows, columns = slice(max(y, 0), max(y + height, 0)), slice(max(x, 0), max(x + width, 0))
     changed = np.any(picture_before[rows, columns] != picture_after[rows, columns], axis=-1)
     return float(changed.mean()) if changed.size else 0.0
+
+
+def unseen_share(outside: float, hidden: float) -> float:
+    """Return the share of a face that is not seen: what lies outside the picture, and what is hidden of the rest."""
+    return 1 - (1 - outside) * (1 - hidden)
 
 
 def truth_record(truth: FrameTruth) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from ifdd.synth.drawn.hair import COVERS_EARS, crown_thickness, draw_behind, pai
 from ifdd.synth.drawn.layout import Layout, both, box_points, drawn_activation, landmarks, make_layout
 from ifdd.synth.drawn.skin import Shader, jaw_rows, moved_relief, neutral_relief, paint_skin, warp_field, warped
 from ifdd.synth.identity import Colour, Identity
-from ifdd.synth.rig import FaceState, FaceTruth, Light, Pose
+from ifdd.synth.rig import FaceState, FaceTruth, Light, Pose, face_truth
 
 OVERSAMPLING = 1.5
 """Atlas pixels per picture pixel."""
@@ -219,11 +219,7 @@ class PortraitRig:
         points = landmarks(layout, self.identity, profile)
         seen = surface.project(surface.lift(points))
         extent = surface.project(surface.lift(box_points(points)))
-        (left, top), (right, bottom) = extent.min(axis=0), extent.max(axis=0)
-        height, width = size
-        left, right = np.clip((left, right), 0, width)
-        top, bottom = np.clip((top, bottom), 0, height)
-        return FaceTruth(seen, (float(left), float(top), float(right - left), float(bottom - top)))
+        return face_truth(seen, extent, size)
 
 
 def _mirrored(surface: Surface, half: Float[np.ndarray, "points 2"], depth: float) -> Float[np.ndarray, "outline 2"]:

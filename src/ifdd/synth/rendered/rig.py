@@ -18,7 +18,7 @@ from ifdd.synth.rendered.renderer import DrawnPart, Lamp, Material, Vertices, Vi
 from ifdd.synth.rendered.shaders import NECK
 from ifdd.synth.rendered.skin import paint_skin, sample_look
 from ifdd.synth.rendered.wrinkles import RELIEF_SIDE, Wrinkles
-from ifdd.synth.rig import FACE_CENTRE, FOREHEAD, FaceState, FaceTruth, Light
+from ifdd.synth.rig import FACE_CENTRE, FOREHEAD, FaceState, FaceTruth, Light, face_truth
 
 CENTIMETRES = 10.7
 """Centimetres of ICT-FaceKit's head per head unit."""
@@ -151,11 +151,7 @@ class RenderedRig:
         heights = self.head.rest.points[LANDMARK_VERTICES, 1]
         landmarks = project(surface.points[LANDMARK_VERTICES], heights, view)
         extent = np.concatenate([landmarks[:17], project(UPPER_FOREHEAD, UPPER_FOREHEAD[:, 1], view)])
-        (left, top), (right, bottom) = extent.min(axis=0), extent.max(axis=0)
-        height, width = size
-        left, right = np.clip((left, right), 0, width)
-        top, bottom = np.clip((top, bottom), 0, height)
-        return FaceTruth(landmarks, (float(left), float(top), float(right - left), float(bottom - top)))
+        return face_truth(landmarks, extent, size)
 
 
 @lru_cache(maxsize=1)

@@ -13,6 +13,7 @@ from ifdd.synth.identity import Identity
 from ifdd.synth.rig import FACE_CENTRE, FACE_HEIGHT, FaceState, Light, Pose
 from ifdd.synth.rigs import DEFAULT_RIG
 from ifdd.synth.scene import Degradation, LightCourse, make_background
+from ifdd.synth.truth import unseen_share
 
 Picture = UInt8[np.ndarray, "height width 3"]
 Times = Float[np.ndarray, " times"]
@@ -21,8 +22,9 @@ Box = tuple[float, float, float, float]
 SMALLEST = 0.55
 """Size of the farthest person's face relative to the nearest one's."""
 
-EYE_LEVEL = (0.34, 0.44)
-"""Height of the faces in the picture, as a share of its height: lowest and highest."""
+FACE_LEVEL = (0.34, 0.44)
+"""Distance from the upper edge of the picture to the point ``FACE_CENTRE`` head units below the middle of a face, about
+its nose: least and greatest, as a share of the picture's height."""
 
 STEPS = 1.9
 """Steps per second; the head bobs with them."""
@@ -118,7 +120,7 @@ def _draw(walkers: "list[_Walker]", picture: Picture, index: int, light: Light) 
         outside.append(away)
         hidden.append(np.zeros(picture[rows, columns].shape[:2], bool))
     return [
-        VisibleFace(box, 1 - (1 - away) * (1 - float(mask.mean()) if mask.size else 0.0))
+        VisibleFace(box, unseen_share(away, float(mask.mean()) if mask.size else 1.0))
         for box, away, mask in zip(full, outside, hidden, strict=True)
     ]
 
@@ -143,11 +145,11 @@ class _Walker:
         speed = np.gradient(self.across, times) if len(times) > 1 else np.zeros(1)
         pace = np.clip(speed / (face * height), -1, 1)
         bob = BOB * face * height * np.abs(pace) * np.sin(2 * np.pi * STEPS * times + rng.uniform(0, 2 * np.pi))
-        self.down = height * rng.uniform(*EYE_LEVEL) - FACE_CENTRE * self.scale + bob
+        self.down = height * rng.uniform(*FACE_LEVEL) - FACE_CENTRE * self.scale + bob
         self.yaw = np.clip(self.moments.yaw + TURN * pace, -28, 28)
 
     def draw(self, picture: Picture, index: int, light: Light) -> tuple[Box, float]:
-        """Draw the person; return the face box within the picture and the share of the face outside it."""
+        """Draw the person; return the face box within the picture and the share of it that lies outside."""
         width, x = picture.shape[1], float(self.across[index])
         reach = HALF_BODY * self.scale
         if not -reach < x < width + reach:
@@ -157,9 +159,7 @@ class _Walker:
         pose = Pose(float(self.yaw[index]), pitch, roll, x, float(self.down[index]), self.scale)
         gaze = (float(moments.gaze[index, 0]), float(moments.gaze[index, 1]))
         truth = self.rig.draw(picture, FaceState(moments.activation[index].astype(np.float32), pose, gaze, light))
-        jaw = truth.landmarks[:17, 0]
-        whole = float(jaw.max() - jaw.min())
-        return truth.box, float(np.clip(1 - truth.box[2] / whole, 0, 1))
+        return truth.box, truth.outside
 
 
 def _course(times: Times, width: int, reach: float, rng: np.random.Generator) -> Times:
