@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -15,11 +16,12 @@ from ifdd.data.manifest import read_manifest
 from ifdd.errors import InputError
 from ifdd.synth import PRESETS, SynthConfig, SynthDataset, render_clip
 from ifdd.synth.behaviour.action_units import ACTION_UNITS
-from ifdd.synth.claim import claim
+from ifdd.synth.claim import claim, is_claimed
 from ifdd.synth.command import Rendering, synth
-from ifdd.synth.config import BehaviourConfig, SceneConfig
+from ifdd.synth.config import BehaviourConfig, RigName, SceneConfig
 from ifdd.synth.plan import person_identity
 from ifdd.synth.rigs import DEFAULT_RIG, RIG_VERSIONS, RigMaker
+from ifdd.synth.videos.crowd import CrowdConfig
 from ifdd.synth.videos.story import StoryConfig, render_story
 
 
@@ -165,6 +167,54 @@ def test_a_set_of_another_state_of_the_rendered_rig_is_refused(tmp_path: Path, m
         claim(tmp_path, settings(), ())
 
 
+def test_a_set_of_another_state_of_the_lifelike_repertoire_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = SynthConfig(PRESETS["lifelike"].behaviour, PRESETS["lifelike"].scene)
+    settings = Rendering(config, 0, "mp4", "lifelike", DEFAULT_RIG).settings
+    assert "repertoire_version" not in Rendering(SynthConfig(), 0, "mp4", "standard", DEFAULT_RIG).settings()
+    unversioned = {name: value for name, value in settings().items() if name != "repertoire_version"}
+    for number, recorded in enumerate((settings(), unversioned)):
+        folder = tmp_path / str(number)
+        with monkeypatch.context() as changes:
+            claim(folder, recorded, ())
+            claim(folder, settings(), ())
+            changes.setattr("ifdd.synth.command.REPERTOIRE_VERSION", 2)
+            with pytest.raises(InputError, match="repertoire_version: 1, not 2"):
+                claim(folder, settings(), ())
+
+
+def test_a_set_of_the_time_of_one_rig_is_known_by_its_name_of_today(tmp_path: Path) -> None:
+    def settings(rig: RigName) -> dict[str, Any]:
+        return Rendering(SynthConfig(rig=rig), 0, "mp4", "standard", DEFAULT_RIG).settings()
+
+    assert not is_claimed(tmp_path, settings("drawn"))
+    older = settings("drawn")
+    older["config"]["rig"] = "portrait"
+    (tmp_path / "synth.json").write_text(json.dumps(older))
+    claim(tmp_path, settings("drawn"), ())
+    assert is_claimed(tmp_path, settings("drawn"))
+    assert not is_claimed(tmp_path, settings("rendered"))
+    with pytest.raises(InputError, match=r"config\.rig: drawn, not rendered"):
+        claim(tmp_path, settings("rendered"), ())
+
+
+@pytest.mark.parametrize(("text", "reason"), [("[]", "it is not a JSON object"), ("{", "Expecting")])
+def test_settings_that_cannot_be_read_are_named(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "synth.json").write_text(text)
+    with pytest.raises(InputError, match=rf"synth\.json cannot be read \({reason}.*; choose another folder"):
+        synth(tmp_path, clips=1, size=40, frames=2, workers=1)
+
+
+def test_a_truth_that_cannot_be_read_is_not_called_damaged(tmp_path: Path) -> None:
+    synth(tmp_path, clips=1, size=40, frames=2, workers=1)
+    truth = tmp_path / "clips" / "000000.json"
+    truth.unlink()
+    truth.mkdir()
+    with pytest.raises(InputError, match=r"cannot read .*000000\.json: Is a directory; check its permissions"):
+        synth(tmp_path, clips=1, size=40, frames=2, workers=1)
+
+
 def test_a_preset_can_be_changed(tmp_path: Path) -> None:
     words = ["--clips", "1", "--size", "48", "--frames", "2", "--workers", "1", "--preset", "easy"]
     main(["synth", str(tmp_path), *words, "--scene.occlusion", "1", "--behaviour.visible", "[0.5, 0.6]"])
@@ -189,6 +239,82 @@ def test_a_story_is_told(tmp_path: Path) -> None:
     shown = record["context"]
     assert (shown["behaviour"]["strength"], shown["behaviour"]["yaw"]) == ([1, 1], 12)
     assert (shown["scene"]["occlusion"], shown["scene"]["jitter"]) == (0, 0.05)
+
+
+SHORT = StoryConfig(seconds=1.5, fps=2.0, width=64, height=64)
+
+
+def test_a_video_of_other_settings_or_of_others_is_kept(tmp_path: Path) -> None:
+    def story(folder: Path, emotion: str = "happy", seed: int = 0) -> None:
+        synth(folder, story=emotion, story_video=SHORT, seed=seed)
+
+    story(tmp_path)
+    whole = read_all(tmp_path)
+    story(tmp_path)  # the same again
+    assert read_all(tmp_path) == whole
+    with pytest.raises(InputError, match=r"story\.mp4 has different settings \(seed: 0, not 1\); delete it or choose"):
+        story(tmp_path, seed=1)
+    record = json.loads((tmp_path / "story.json").read_text())
+    for name in ("rig", "story"):  # as in an earlier version, which recorded the preset as context
+        del record[name]
+    record["context"]["behaviour"]["yaw"] = 15.0
+    (tmp_path / "story.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=r"different settings \(segments: "):
+        story(tmp_path, "sad")
+    assert (tmp_path / "story.mp4").read_bytes() == whole["story.mp4"]
+    story(tmp_path)
+    assert read_all(tmp_path) == whole
+    (tmp_path / "story.mp4").unlink()
+    story(tmp_path, "sad")  # a truth alone is of no use
+    assert json.loads((tmp_path / "story.json").read_text())["segments"][0]["label"] == "sad"
+
+
+@pytest.mark.parametrize("kind", ["story", "crowd"])
+@pytest.mark.parametrize(
+    ("suffix", "message"),
+    [
+        (".mp4", r"{}\.mp4 exists without its truth, {}\.json; delete it"),
+        (".json", r"{}\.json was not written by ifdd"),
+    ],
+)
+def test_a_file_of_the_user_is_not_replaced_by_a_video(tmp_path: Path, kind: str, suffix: str, message: str) -> None:
+    mine = tmp_path / f"{kind}{suffix}"
+    mine.write_text("{}")
+    crowd = CrowdConfig(1, 1, 1, SHORT)
+    with pytest.raises(InputError, match=message.format(kind, kind)):
+        synth(
+            tmp_path,
+            story="happy" if kind == "story" else "",
+            story_video=SHORT,
+            crowd=kind == "crowd",
+            crowd_video=crowd,
+        )
+    assert mine.read_text() == "{}"
+
+
+@pytest.mark.parametrize("kind", ["story", "crowd"])
+def test_an_interruption_leaves_no_video_with_the_truth_of_another(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run() -> None:
+        synth(
+            tmp_path,
+            story="happy" if kind == "story" else "",
+            story_video=SHORT,
+            crowd=kind == "crowd",
+            crowd_video=crowd,
+        )
+
+    def interrupted(path: Path, text: str) -> None:
+        raise KeyboardInterrupt
+
+    crowd = CrowdConfig(1, 1, 1, SHORT)
+    run()
+    assert {path.name for path in tmp_path.iterdir()} == {f"{kind}.mp4", f"{kind}.json"}
+    monkeypatch.setattr(f"ifdd.synth.videos.{kind}.write_text", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert [path.name for path in tmp_path.iterdir()] == [f"{kind}.mp4"]
 
 
 def test_the_person_of_a_story_is_that_of_the_set(tmp_path: Path) -> None:
@@ -232,6 +358,14 @@ def test_a_set_in_memory_has_the_rig_of_its_settings(monkeypatch: pytest.MonkeyP
         (
             ["--clips", "1", "--rig", "rendered", "--rig-data", "gone"],
             "gone does not exist; give ict_facekit_light.npz",
+        ),
+        (
+            ["--clips", "1", "--layout", "ferv39k", "--format", "mp4"],
+            "--layout ferv39k always writes frames; leave it out",
+        ),
+        (
+            ["--clips", "1", "--layout", "ravdess", "--format", "frames"],
+            "--format is frames, but --layout ravdess always",
         ),
         (["--clips", "-1"], "--clips is -1; it must be at least 0"),
         (["--clips", "1", "--workers", "-1"], "--workers is -1; it must be at least 0"),

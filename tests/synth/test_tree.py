@@ -19,6 +19,7 @@ from ifdd.synth.config import SynthConfig
 from ifdd.synth.tree import (
     FERV39K_FRAMES,
     MAFW_FRAMES,
+    TOP_NAMES,
     TreeClip,
     plan_tree,
     render_tree_clip,
@@ -277,3 +278,22 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     (mine / "Clip").mkdir(parents=True)
     with pytest.raises(InputError, match="another dataset"):
         synth(mine, clips=1, layout="dfew", workers=1)
+
+
+@pytest.mark.parametrize(
+    ("layout", "people"), [("dfew", 400), ("ferv39k", 400), ("mafw", 400), ("cremad", 91), ("ravdess", 24)]
+)
+def test_nothing_of_a_real_dataset_is_replaced(tmp_path: Path, layout: str, people: int) -> None:
+    """Also not what only a larger set would write, or lists that were unpacked before the clips."""
+    written = tmp_path / "written"
+    written.mkdir()
+    clips = plans(layout, 1000, people)
+    write_lists(written, layout, clips, people, 0)
+    names = {path.name for path in written.iterdir()} | {Path(clip.path).parts[0] for clip in clips}
+    assert names == set(TOP_NAMES[layout]) - {"frames"}  # MAFW's with --format frames
+    for name in TOP_NAMES[layout]:
+        mine = tmp_path / f"mine {name}"
+        (mine / name).mkdir(parents=True)
+        with pytest.raises(InputError, match="another dataset"):
+            synth(mine, clips=5, layout=layout, size=32, workers=1)  # type: ignore[arg-type]
+        assert [path.name for path in mine.rglob("*")] == [name]

@@ -14,7 +14,7 @@ from ifdd.errors import InputError, check_range
 from ifdd.files import parse_json, write_text
 from ifdd.processes import available_cores, in_processes
 from ifdd.synth.behaviour.action_units import expressible
-from ifdd.synth.behaviour.behaviour import HABITS_VERSION, has_habits
+from ifdd.synth.behaviour.behaviour import HABITS_VERSION, REPERTOIRE_VERSION, has_habits
 from ifdd.synth.claim import claim
 from ifdd.synth.config import PRESETS, Preset, SynthConfig, changed
 from ifdd.synth.identity import identity_attributes
@@ -22,13 +22,24 @@ from ifdd.synth.pairs import CONDITIONS, PairClip, plan_pairs, render_pair_clip
 from ifdd.synth.plan import ClipPlan, person_identity, plan_clip
 from ifdd.synth.render import Clip, clip_habits, render_clip
 from ifdd.synth.rigs import RIG_VERSIONS, RigMaker, make_rig_maker
-from ifdd.synth.tree import TreeClip, plan_tree, render_tree_clip, resample, tree_config, write_lists
+from ifdd.synth.tree import TOP_NAMES, TreeClip, plan_tree, render_tree_clip, resample, tree_config, write_lists
 from ifdd.synth.truth import action_unit_attributes, scene_record, truth_record
 from ifdd.synth.videos.crowd import CrowdConfig, write_crowd
 from ifdd.synth.videos.story import StoryConfig, write_story
 from ifdd.video.encode import write_images, write_video
 
 SCHEMA_VERSION = 1
+
+ClipFormat = Literal["mp4", "frames"]
+
+ONLY_FORMATS: dict[str, ClipFormat] = {
+    "pairs": "frames",
+    "dfew": "frames",
+    "ferv39k": "frames",
+    "cremad": "mp4",
+    "ravdess": "mp4",
+}
+"""Minimal pairs, or layout -> the only format that its clips may have."""
 
 AT_ONCE = 8
 """Most clips of a person that a worker takes at once."""
@@ -48,7 +59,7 @@ def synth(
     rig_data: Path | None = None,
     seed: int = 0,
     classes: Literal["dfew", "ferv39k", "mafw"] = "dfew",
-    format: Literal["mp4", "frames"] = "mp4",
+    format: ClipFormat | None = None,
     size: int = 112,
     frames: int = 16,
     fps: float = 10.0,
@@ -83,11 +94,12 @@ def synth(
             expressions as people make them.
         rig: How people are drawn: drawn paints a face, rendered renders a head in three dimensions (needs the extra
             [render] and OpenGL on EGL), both mixes them.
-        rig_data: ICT-FaceKit, the geometry of the rendered heads: the converted file, or the folder of its OBJ files.
-            By default it is downloaded once (387 MB).
+        rig_data: ICT-FaceKit, the geometry of the rendered heads: the converted file, or the folder of its OBJ files,
+            which are converted to torch's cache. By default it is downloaded once (387 MB).
         seed: Random seed of everything.
         classes: Label set, which gives names and order of the classes.
-        format: MP4 videos, or folders of numbered PNG images (JPEG with --layout dfew or ferv39k).
+        format: MP4 videos, or folders of numbered PNG images. Default: mp4. Not with --pairs and --layout dfew or
+            ferv39k, which write folders of JPEG images, nor with --layout cremad or ravdess, which write videos.
         size: Height and width of the frames in pixels.
         frames: Frames per clip.
         fps: Frame rate in frames per second.
@@ -136,10 +148,7 @@ def synth(
         test=0.0 if layout else test,
         rig=rig,
     )
-    if pairs or layout in ("dfew", "ferv39k"):
-        format = "frames"
-    elif layout in ("cremad", "ravdess"):
-        format = "mp4"
+    format = _format(format, "pairs" if pairs else layout)
     if layout and not clips:
         raise InputError(f"--layout {layout} needs clips; say how many with --clips N")
     if format == "mp4" and size % 2 and not layout and clips:
@@ -157,12 +166,25 @@ def synth(
         write_pairs(out, job, pairs, processes)
     if labels:
         context = Preset(config.behaviour, config.scene)
-        write_story(out, labels, context, seed, story_video, make_rig, config.even_skin_tones)
+        write_story(out, labels, context, seed, story_video, make_rig, config.even_skin_tones, rig)
         console.print(f"{out / 'story.mp4'}: {len(labels) * story_video.seconds:g} s, truth in story.json")
     if crowd:
         write_crowd(out, Preset(config.behaviour, config.scene), seed, crowd_video)
         seconds = crowd_video.frames / crowd_video.person.fps
         console.print(f"{out / 'crowd.mp4'}: {seconds:g} s, truth in crowd.json")
+
+
+def _format(given: ClipFormat | None, kind: str) -> ClipFormat:
+    """Return the format of the clips of a set, or of the pairs or layout ``kind``.
+
+    Raises:
+        InputError: these have another one than was given.
+    """
+    only = ONLY_FORMATS.get(kind, given)
+    if given not in (None, only):
+        option = "--pairs" if kind == "pairs" else f"--layout {kind}"
+        raise InputError(f"--format is {given}, but {option} always writes {only}; leave it out")
+    return only or "mp4"
 
 
 class Rendering(NamedTuple):
@@ -176,16 +198,16 @@ class Rendering(NamedTuple):
 
     def settings(self) -> dict[str, Any]:
         """Return the settings as recorded in the set's folder."""
-        # The drawn rig was called portrait when it was the only one.
-        rig = "portrait" if self.config.rig == "drawn" else self.config.rig
+        config, rig = self.config, self.config.rig
         return {
             "schema_version": SCHEMA_VERSION,
             "seed": self.seed,
             "preset": self.preset,
             "format": self.format,
-            "config": {**asdict(self.config), "rig": rig},
+            "config": asdict(config),
             **({"rig_version": RIG_VERSIONS[rig]} if rig in RIG_VERSIONS else {}),
-            **({"habits_version": HABITS_VERSION} if has_habits(self.config.behaviour) else {}),
+            **({"habits_version": HABITS_VERSION} if has_habits(config.behaviour) else {}),
+            **({"repertoire_version": REPERTOIRE_VERSION} if config.behaviour.repertoire == "lifelike" else {}),
         }
 
 
@@ -251,7 +273,7 @@ def write_tree(out: Path, layout: str, job: Rendering, clips: int, workers: int)
     """
     plans = plan_tree(layout, job.config, job.seed, clips, job.format)
     settings = {"layout": layout, **job.settings()}
-    claim(out, settings, ("manifest.csv", "truth", *sorted({plan.path.partition("/")[0] for plan in plans})))
+    claim(out, settings, ("manifest.csv", "truth", *TOP_NAMES[layout]))
     missing = [plan for plan in plans if not _tree_clip_is_done(out, plan)]
     people = [plan.plan.person for plan in missing]
     _write_missing(partial(_write_tree_clip, out, layout, job), missing, people, clips, workers)
@@ -274,12 +296,14 @@ def _shown_units(out: Path, clip_id: str) -> dict[str, str]:
     """Return a clip's columns of action units, from its truth.
 
     Raises:
-        InputError: the truth is damaged.
+        InputError: the truth cannot be read, or is damaged.
     """
     path = out / "clips" / f"{clip_id}.json"
     try:
         return action_unit_attributes(parse_json(path.read_text(encoding="utf-8"))["frames"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; check its permissions") from error
+    except (ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
         raise InputError(f"{path} is damaged ({error}); delete it and run the command again") from error
 
 

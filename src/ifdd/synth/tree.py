@@ -23,7 +23,13 @@ from ifdd.synth.plan import ClipPlan, plan_clip
 from ifdd.synth.render import Clip, render_plan
 from ifdd.synth.rigs import DEFAULT_RIG, RigMaker
 
-LAYOUTS = ("dfew", "ferv39k", "mafw", *ACTED)
+TOP_NAMES: dict[str, tuple[str, ...]] = {
+    "dfew": ("Clip", "EmoLabel_DataSplit", "Annotation"),
+    "ferv39k": ("2_ClipsforFaceCrop", "4_setups"),
+    "mafw": ("clips", "frames", "Train & Test Set"),
+    **{name: layout.top_names for name, layout in ACTED.items()},
+}
+"""Layout -> all files and folders at the root of the tree that the official dataset has, too."""
 
 FOLDS = 5
 """Number of folds, disjoint in people: FERV39k tests on the first, the other datasets on each in turn."""

@@ -12,7 +12,7 @@ from ifdd.data.labels import LABEL_SETS
 from ifdd.errors import InputError
 from ifdd.synth import PRESETS, SynthConfig, render_clip
 from ifdd.synth.behaviour.action_units import ACTION_UNITS, FIRST_UNITS, PROTOTYPES, UNIT_COLUMN, sample_expression
-from ifdd.synth.behaviour.behaviour import Behaviour
+from ifdd.synth.behaviour.behaviour import REPERTOIRE_VERSION, Behaviour
 from ifdd.synth.behaviour.course import clip_event
 from ifdd.synth.behaviour.repertoire import (
     CONTRADICTIONS,
@@ -48,6 +48,10 @@ BEFORE = {
 repertoire."""
 
 
+LIFELIKE_SUMS = [3.825394, 93.657977, -169.816359, -285.623592, -103.835486, 112.655609, 31.194984]
+"""Weighted sums over lifelike faces, one for each field of ``Moments``."""
+
+
 def mean_of(activation: np.ndarray, number: int) -> np.ndarray:
     return np.asarray(activation[..., UNIT_COLUMN[number]].mean(axis=-1))
 
@@ -72,6 +76,18 @@ def test_the_other_presets_are_as_they_were(name: str) -> None:
     # A renderer on another machine may round a few pixels differently.
     assert frames.mean() == pytest.approx(mean, abs=0.01)
     assert np.sum(frames.ravel() * np.cos(np.arange(frames.size))) == pytest.approx(pixels, abs=150)
+
+
+def test_lifelike_faces_are_those_of_the_version_of_the_repertoire() -> None:
+    """Where this fails because faces are meant to act otherwise, increase the version and take the new sums."""
+    assert REPERTOIRE_VERSION == 1
+    sums = []
+    for seed in range(20):
+        for label in LIFELIKE:
+            rng = np.random.default_rng(seed)
+            moments = Behaviour(clip_event(label, PRESET, 2.0, rng), PRESET, 2.0, rng).at(np.arange(0, 2, 0.1))
+            sums.append([float(np.sum(value.ravel() * np.cos(np.arange(value.size)))) for value in moments])
+    assert np.sum(sums, axis=0) == pytest.approx(LIFELIKE_SUMS, abs=1e-4)
 
 
 def test_people_are_as_they_were() -> None:

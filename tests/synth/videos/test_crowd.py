@@ -9,6 +9,7 @@ import pytest
 from ifdd.__main__ import main
 from ifdd.errors import InputError
 from ifdd.synth.config import PRESETS
+from ifdd.synth.truth import unseen_share
 from ifdd.synth.videos.crowd import CrowdConfig, render_crowd
 from ifdd.synth.videos.story import StoryConfig
 from ifdd.video.frames import iter_frames
@@ -58,6 +59,10 @@ def test_empty_crowd_is_refused() -> None:
         CrowdConfig(person=StoryConfig(person=3))
     with pytest.raises(InputError, match=r"crowd_video\.transition_seconds is 9\.0; it must be above 0 and at most"):
         CrowdConfig(transition="fade", transition_seconds=9.0)
+    with pytest.raises(InputError, match=r"transition_seconds is 0\.01, less than one frame; give at least 0\.04, or"):
+        CrowdConfig(transition="dissolve", transition_seconds=0.01)
+    assert CrowdConfig(transition="dissolve", transition_seconds=0.04).overlap == 1
+    assert CrowdConfig(transition_seconds=0.01).overlap == 0
 
 
 def test_emotions_have_their_canonical_names_however_often_they_are_named() -> None:
@@ -90,14 +95,42 @@ def test_hidden_share_follows_from_where_the_faces_are() -> None:
     person = StoryConfig(seconds=2.0, width=160, height=120, fps=3.0)
     config = CrowdConfig(1, 2, 1, person, walking=True)
     frames = list(render_crowd(PRESETS["easy"], 1, config))
+    alone, covered = 0, 0
     for frame in frames:
         far, near = frame.people
         apart = far.box[0] + far.box[2] < near.box[0] - 60 or near.box[0] + near.box[2] < far.box[0] - 60
         if apart and 1 < far.box[0] < 270:
+            alone += 1
             assert far.occlusion < 0.05
         inside = near.box[0] < far.box[0] and far.box[0] + far.box[2] < near.box[0] + near.box[2]
         if inside and near.box[1] < far.box[1] and near.box[1] + near.box[3] > far.box[1] + far.box[3]:
+            covered += 1
             assert far.occlusion > 0.9
+    assert alone
+    assert covered
+
+
+def test_what_lies_outside_the_picture_counts_as_hidden() -> None:
+    """Faces too wide for their part of the picture; the same faces in a wider one tell how much is missing."""
+    narrow, wide = (
+        [
+            frame.people
+            for frame in render_crowd(
+                PRESETS["easy"], 3, CrowdConfig(1, 2, 1, StoryConfig(1.5, width=width, height=160, fps=2.0, face=0.7))
+            )
+        ]
+        for width in (64, 240)
+    )
+    for cut, whole in zip(sum(narrow, ()), sum(wide, ()), strict=True):
+        assert whole.occlusion == 0
+        assert cut.box[2] == 64
+        assert cut.occlusion == pytest.approx(1 - 64 / whole.box[2], abs=0.02)
+
+
+def test_an_outside_and_a_hidden_part_add_up() -> None:
+    assert unseen_share(0.5, 0.5) == 0.75
+    assert unseen_share(0.0, 0.3) == pytest.approx(0.3)
+    assert unseen_share(1.0, 0.0) == 1
 
 
 @pytest.mark.parametrize("transition", ["dissolve", "fade"])

@@ -16,6 +16,10 @@ from ifdd.synth.config import BehaviourConfig
 HABITS_VERSION = 2
 """Version of how habits are drawn, recorded in the settings of sets whose people have some."""
 
+REPERTOIRE_VERSION = 1
+"""Version of what the lifelike repertoire draws, recorded in the settings of its sets: increase it when the same seed
+gives other expressions, courses, speech, gaze or faces at rest. Sets from before this record count as version 1."""
+
 GAZE_LIMITS = np.array([28.0, 15.0])
 """Largest yaw and pitch of the eyes in the head that a person holds, in degrees."""
 

@@ -24,6 +24,8 @@ class ActedLayout:
     """Number of people, person, canonical label -> names of the takes."""
     path: Callable[[str], str]
     """Name of a clip -> path in the tree."""
+    top_names: tuple[str, ...]
+    """All files and folders at the root of the tree that the official dataset has, too."""
     seconds: tuple[float, float]
     """Duration of the shortest and the longest clip."""
     width: float

@@ -72,6 +72,7 @@ CREMAD = ActedLayout(
     all_actors=False,
     names=_names,
     path=lambda name: f"VideoFlash/{name}.flv",
+    top_names=("VideoFlash", "VideoDemographics.csv", "processedResults"),
     seconds=(1.0, 5.0),
     width=4 / 3,
     write_tables=_write_tables,

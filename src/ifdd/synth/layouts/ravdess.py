@@ -36,6 +36,7 @@ RAVDESS = ActedLayout(
     all_actors=True,
     names=_names,
     path=lambda name: f"Actor_{name[-2:]}/{name}.mp4",
+    top_names=tuple(f"Actor_{number:02d}" for number in range(1, 25)),
     seconds=(3.0, 5.0),
     width=16 / 9,
     write_tables=_write_tables,

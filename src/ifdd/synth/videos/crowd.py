@@ -19,10 +19,12 @@ from ifdd.errors import InputError, check_range
 from ifdd.files import write_text
 from ifdd.synth.behaviour.action_units import expressible
 from ifdd.synth.behaviour.behaviour import Behaviour
+from ifdd.synth.claim import claim_video
 from ifdd.synth.config import Preset
 from ifdd.synth.plan import person_identity
 from ifdd.synth.render import Scene
 from ifdd.synth.rig import FACE_HEIGHT
+from ifdd.synth.truth import unseen_share
 from ifdd.synth.videos.story import STRANGER, StoryConfig, story_events
 from ifdd.synth.videos.walkers import Actor, film_walkers, walking_scene
 from ifdd.video.encode import write_video
@@ -35,8 +37,8 @@ class CrowdConfig:
     """The video of --crowd.
 
     Raises:
-        InputError: a number is below 1, transitions are longer than half a shot, an emotion is unknown, there are none,
-            or a person is chosen.
+        InputError: a number is below 1, transitions are longer than half a shot or shorter than a frame, an emotion is
+            unknown, there are none, or a person is chosen.
     """
 
     shots: int = 3
@@ -67,6 +69,11 @@ class CrowdConfig:
         if self.person.person is not None:
             raise InputError("crowd_video.person.person is set, but a crowd consists of strangers; leave it out")
         check_range("crowd_video.transition_seconds", self.transition_seconds, above=0, at_most=self.shot_seconds / 2)
+        if self.transition != "cut" and self.overlap < 1:
+            raise InputError(
+                f"crowd_video.transition_seconds is {self.transition_seconds:g}, less than one frame; "
+                f"give at least {1 / self.person.fps:g}, or crowd_video.transition cut"
+            )
 
     @property
     def shot_seconds(self) -> float:
@@ -94,7 +101,7 @@ class PersonTruth(NamedTuple):
     box: tuple[float, float, float, float]
     """Left, top, width, height of the part within the picture, in pixels; width 0 if the face is outside."""
     occlusion: float
-    """Share of the face that a hand or others occlude, or that lies outside the picture."""
+    """Share of the face that a hand or others occlude, or that lies outside the (part of the) picture."""
 
 
 class CrowdFrame(NamedTuple):
@@ -137,9 +144,20 @@ def render_crowd(context: Preset, seed: int, config: CrowdConfig) -> Iterator[Cr
 def write_crowd(out: Path, context: Preset, seed: int, config: CrowdConfig) -> None:
     """Write ``crowd.mp4`` and ``crowd.json`` (cuts, and the people of every frame) to the folder ``out``.
 
+    A crowd of the same settings is replaced.
+
     Raises:
-        InputError: the folder cannot be written.
+        InputError: the folder holds another crowd, or cannot be written.
     """
+    settings = {
+        "schema_version": 1,
+        "seed": seed,
+        "context": asdict(crowd_context(context, config)),
+        "crowd": asdict(config),
+        "fps": config.person.fps,
+    }
+    video, truth_file = out / "crowd.mp4", out / "crowd.json"
+    claim_video(video, settings)
     truths: list[dict[str, Any]] = []
     cuts: list[float] = []
     with progress_bar("frames") as progress:
@@ -151,18 +169,10 @@ def write_crowd(out: Path, context: Preset, seed: int, config: CrowdConfig) -> N
                 truths.append({"seconds": frame.seconds, "people": [_person_record(one) for one in frame.people]})
                 progress.advance(task)
                 yield frame.image
+            truth_file.unlink(missing_ok=True)  # an interruption must not leave a video next to the truth of another
 
-        write_video(out / "crowd.mp4", pictures(), config.person.fps)
-    record = {
-        "schema_version": 1,
-        "seed": seed,
-        "context": asdict(crowd_context(context, config)),
-        "crowd": asdict(config),
-        "fps": config.person.fps,
-        "cuts_seconds": cuts,
-        "frames": truths,
-    }
-    write_text(out / "crowd.json", json.dumps(record))
+        write_video(video, pictures(), config.person.fps)
+    write_text(truth_file, json.dumps({**settings, "cuts_seconds": cuts, "frames": truths}))
 
 
 def _person_record(truth: PersonTruth) -> dict[str, Any]:
@@ -213,7 +223,8 @@ def _standing(context: Preset, seed: int, config: CrowdConfig, shot: int) -> Sho
         for place, (_, truth) in enumerate(row):
             x, y, width, height = truth.face.box
             box = (float(x) + place * video.width, float(y), float(width), float(height))
-            people.append(PersonTruth(numbers[place], _label(cast[place], time, config), box, truth.occlusion))
+            occlusion = unseen_share(truth.face.outside, truth.occlusion)
+            people.append(PersonTruth(numbers[place], _label(cast[place], time, config), box, occlusion))
         yield np.concatenate([picture for picture, _ in row], axis=1), tuple(people)
 
 

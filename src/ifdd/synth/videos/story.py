@@ -16,7 +16,8 @@ from ifdd.files import write_text
 from ifdd.synth.behaviour.behaviour import Behaviour
 from ifdd.synth.behaviour.course import Event
 from ifdd.synth.behaviour.repertoire import draw_expression
-from ifdd.synth.config import Preset, Repertoire
+from ifdd.synth.claim import claim_video
+from ifdd.synth.config import Preset, Repertoire, RigName
 from ifdd.synth.identity import Identity
 from ifdd.synth.plan import person_identity
 from ifdd.synth.render import Scene
@@ -123,12 +124,34 @@ def write_story(
     config: StoryConfig,
     make_rig: RigMaker = DEFAULT_RIG,
     even_skin_tones: bool = False,
+    rig: RigName = "drawn",
 ) -> None:
     """Write ``story.mp4`` and ``story.json`` (segments and per-frame truth) to ``out``; see ``render_story``.
 
+    A story of the same settings is replaced; ``rig`` is the name that is recorded among them.
+
     Raises:
-        InputError: a label is unknown, or the folder cannot be written.
+        InputError: a label is unknown, the folder holds another story, or cannot be written.
     """
+    segments = [
+        {
+            "start_seconds": index * config.seconds,
+            "end_seconds": (index + 1) * config.seconds,
+            "label": canonical_label(label),
+        }
+        for index, label in enumerate(labels)
+    ]
+    settings = {
+        "schema_version": 1,
+        "seed": seed,
+        "rig": rig,
+        "context": asdict(story_context(context)),
+        "story": asdict(config),
+        "fps": config.fps,
+        "segments": segments,
+    }
+    video, truth_file = out / "story.mp4", out / "story.json"
+    claim_video(video, settings)
     identity, shots = render_story(labels, context, seed, config, make_rig, even_skin_tones)
     truths: list[dict[str, Any]] = []
     with progress_bar("frames") as progress:
@@ -139,23 +162,7 @@ def write_story(
                 truths.append(truth)
                 progress.advance(task)
                 yield picture
+            truth_file.unlink(missing_ok=True)  # an interruption must not leave a video next to the truth of another
 
-        write_video(out / "story.mp4", pictures(), config.fps)
-    segments = [
-        {
-            "start_seconds": index * config.seconds,
-            "end_seconds": (index + 1) * config.seconds,
-            "label": canonical_label(label),
-        }
-        for index, label in enumerate(labels)
-    ]
-    record = {
-        "schema_version": 1,
-        "seed": seed,
-        "context": asdict(story_context(context)),
-        "fps": config.fps,
-        "segments": segments,
-        "identity": asdict(identity),
-        "frames": truths,
-    }
-    write_text(out / "story.json", json.dumps(record))
+        write_video(video, pictures(), config.fps)
+    write_text(truth_file, json.dumps({**settings, "identity": asdict(identity), "frames": truths}))

@@ -1,10 +1,10 @@
 """The clips of a study: one SynthDFER set for every share of the clip in which the emotion shows."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 from ifdd.data.manifest import Manifest
+from ifdd.synth.claim import is_claimed
 from ifdd.synth.command import Rendering, write_set
 from ifdd.synth.config import PRESETS, SynthConfig, changed
 from ifdd.synth.rigs import make_rig_maker
@@ -56,8 +56,5 @@ def write_clips(sets: SetsConfig, work: Path, workers: int) -> None:
 
 def _is_whole(manifest: Path, rendering: Rendering, clips: int) -> bool:
     """Whether a set is finished, which is quicker to see than for all its clips."""
-    note = manifest.with_name("synth.json")
-    if not (manifest.exists() and note.exists()):
-        return False
-    same = note.read_text(encoding="utf-8") == json.dumps(rendering.settings(), indent=1)
+    same = manifest.exists() and is_claimed(manifest.parent, rendering.settings())
     return same and len(Manifest.read(manifest).samples) == clips
