@@ -66,7 +66,7 @@ def make_rig_maker(name: str, data: Path | None) -> RigMaker:
             raise InputError(
                 f"rendered faces need {' and '.join(missing)}; install it with: pip install 'ifdd[render]'"
             )
-        _rendered("assets").load_head_model(data)
+        data = _rendered("assets").prepare_head_model(data)
     return RIGS[name](data)
 
 

@@ -1,6 +1,8 @@
 """ICT-FaceKit is downloaded once, converted, checked and cached; anything else is a one-line error."""
 
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,15 @@ import pytest
 
 from ifdd.errors import InputError
 from ifdd.synth.rendered import assets
-from ifdd.synth.rendered.assets import FILE, NEUTRAL, convert, fetch_head_model, load_head_model, save_head_model
+from ifdd.synth.rendered.assets import (
+    FILE,
+    NEUTRAL,
+    convert,
+    fetch_head_model,
+    load_head_model,
+    prepare_head_model,
+    save_head_model,
+)
 from tests.helpers.servers import FileHandler, serving_files
 
 FEW = {"IDENTITIES": ("identity000",), "EXPRESSIONS": ("browDown_L", "jawOpen")}
@@ -63,6 +73,61 @@ def test_the_files_are_downloaded_once_and_an_interrupted_download_resumes(few: 
     assert [path.name for path in target.parent.iterdir()] == [FILE]  # the originals are removed
     load_head_model.cache_clear()
     assert load_head_model(target).expression_names == FEW["EXPRESSIONS"]
+
+
+def test_what_an_interruption_left_is_removed(few: Path, tmp_path: Path) -> None:
+    left = tmp_path / "ict_facekit_light_originals" / "jawOpen.obj.0123.partial"
+    left.parent.mkdir()
+    left.write_text("v 1.0")
+    with serving_files(few) as address:
+        fetch_head_model(tmp_path / FILE, f"{address}/")
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+
+
+def test_of_two_processes_one_downloads_and_the_other_waits(few: Path, tmp_path: Path) -> None:
+    asked: list[str] = []
+    begun = threading.Event()
+
+    class Handler(FileHandler):
+        def do_GET(self) -> None:  # noqa: N802
+            asked.append(self.path)
+            begun.set()
+            super().do_GET()
+
+    with serving_files(few, Handler) as address, ThreadPoolExecutor(2) as both:
+        first = both.submit(fetch_head_model, tmp_path / FILE, f"{address}/")
+        assert begun.wait(60)
+        second = both.submit(fetch_head_model, tmp_path / FILE, f"{address}/")
+        first.result()
+        second.result()
+    assert len(asked) == 4
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+
+
+def test_original_files_are_converted_once_for_all_workers(
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+    load_head_model.cache_clear()
+    path = prepare_head_model(few)
+    assert path == tmp_path / "cache" / "hub" / "checkpoints" / FILE
+    assert np.array_equal(load_head_model(path).expression, load_head_model(few).expression)
+    assert prepare_head_model(path) == path
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "file"))  # no cache can be made
+    assert prepare_head_model(few) == few
+    load_head_model.cache_clear()
+
+
+def test_a_converted_file_that_cannot_be_read_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached = tmp_path / "hub" / "checkpoints" / FILE
+    cached.mkdir(parents=True)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    load_head_model.cache_clear()
+    with pytest.raises(InputError, match=rf"cannot read .*{FILE}: Is a directory; check the path and its permissions"):
+        load_head_model()
 
 
 def test_a_changed_original_is_refused(few: Path, tmp_path: Path) -> None:

@@ -4,9 +4,14 @@ Source: github.com/ICT-VGL/ICT-FaceKit, MIT licence, USC Institute for Creative 
 (387 MB) become one file of 17 MB, which holds the shapes as differences from the neutral head in 16-bit floats.
 """
 
+import fcntl
 import hashlib
+import io
 import json
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,15 +61,44 @@ def load_head_model(path: Path | None = None) -> HeadModel:
         InputError: there is no such file, it is damaged or of another version, or it cannot be downloaded.
     """
     if path is None:
-        cached = Path(torch.hub.get_dir()) / "checkpoints" / FILE
+        cached = _cached()
         if not cached.exists():
             fetch_head_model(cached, BASE_URL)
         return _read(cached, f"delete {cached} to download it again")
     if not path.exists():
         raise InputError(f"{path} does not exist; give {FILE}, or the folder of ICT-FaceKit's OBJ files")
-    if path.is_dir() and not (path / FILE).exists():
+    if _holds_originals(path):
         return convert(lambda name: path / f"{name}.obj")
     return _read(path / FILE if path.is_dir() else path, f"give a {FILE} that ifdd made, or the folder of OBJ files")
+
+
+def prepare_head_model(path: Path | None) -> Path | None:
+    """Check the head, and return the path from which workers load it fast.
+
+    Original files are converted once, and the result is kept in torch's cache.
+
+    Args:
+        path: as for ``load_head_model``.
+
+    Raises:
+        InputError: as for ``load_head_model``.
+    """
+    model = load_head_model(path)
+    if path is None or not _holds_originals(path):
+        return path
+    with suppress(InputError):  # without a cache, every process converts the files
+        save_head_model(_cached(), model)
+        return _cached()
+    return path
+
+
+def _cached() -> Path:
+    """Return the path of the converted file in torch's cache."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / FILE
+
+
+def _holds_originals(path: Path) -> bool:
+    return path.is_dir() and not (path / FILE).exists()
 
 
 def convert(find: Callable[[str], Path]) -> HeadModel:
@@ -112,7 +146,7 @@ def save_head_model(path: Path, model: HeadModel) -> None:
 def fetch_head_model(target: Path, base_url: str) -> None:
     """Download the original files, convert them, and write the converted file.
 
-    An interrupted download resumes with the file that was interrupted.
+    An interrupted download resumes with the file that was interrupted; another process that downloads is waited for.
 
     Args:
         target: the converted file.
@@ -125,7 +159,7 @@ def fetch_head_model(target: Path, base_url: str) -> None:
         f"downloading ICT-FaceKit (387 MB, MIT licence) from {base_url}; the result, 17 MB, is kept in {target}"
     )
     originals = target.parent / f"{target.stem}_originals"
-    with progress_bar("files") as progress:
+    with _locked(originals), progress_bar("files") as progress:
         task = progress.add_task("ICT-FaceKit", total=len(HASHES))
 
         def find(name: str) -> Path:
@@ -136,16 +170,42 @@ def fetch_head_model(target: Path, base_url: str) -> None:
             progress.advance(task)
             return path
 
-        save_head_model(target, convert(find))
-    for path in originals.glob("*.obj"):
-        path.unlink()
-    originals.rmdir()
+        if not target.exists():  # no other process was faster
+            save_head_model(target, convert(find))
+        shutil.rmtree(originals, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a folder, which is made; wait for the one that is in it.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        place = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise InputError(
+            f"cannot store ICT-FaceKit in {folder}: {error.strerror}; free space, or set the environment variable "
+            "TORCH_HOME to another folder"
+        ) from error
+    try:
+        with suppress(OSError):  # some network disks lock nothing
+            fcntl.flock(place, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(place)
 
 
 def _read(path: Path, remedy: str) -> HeadModel:
     """Read a converted file and check every shape."""
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; check the path and its permissions") from error
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays: dict[str, Any] = {name: file[name] for name in file.files}
         arrays |= {
             name: tuple(str(each) for each in arrays.pop(name)) for name in ("material_names", "expression_names")

@@ -236,11 +236,6 @@ class DrawnPart(NamedTuple):
     follows_head: float
     """1 turns with the head, 0 with the shoulders."""
 
-    def release(self) -> None:
-        """Free the memory on the graphics device."""
-        self.array.release()
-        self.shadow_array.release()
-
 
 @lru_cache(maxsize=1)
 def shared_renderer() -> Renderer:

@@ -25,7 +25,6 @@ EAR_COLUMNS = 0.425
 class Look:
     """Traits of a person's skin that the drawn rig does not know, drawn from the person's own random source."""
 
-    feminine: bool
     blotches: float
     sockets: float
     """Darkness of the eye sockets."""
@@ -58,7 +57,6 @@ def sample_look(identity: Identity, rng: np.random.Generator) -> Look:
     fair = float(np.dot(identity.skin, (0.3, 0.59, 0.11))) / 255
     made_up = feminine and rng.random() < 0.45
     return Look(
-        feminine=feminine,
         blotches=rng.uniform(0.4, 1.3),
         sockets=rng.uniform(0.0, 0.45),
         lip_opacity=rng.uniform(0.95, 1.0) if made_up else rng.uniform(0.4, 0.9),
