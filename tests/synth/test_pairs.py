@@ -11,10 +11,10 @@ from ifdd.data.labels import canonical_label
 from ifdd.data.manifest import read_manifest
 from ifdd.errors import InputError
 from ifdd.synth import PRESETS, Clip, SynthConfig, render_clip
-from ifdd.synth.behaviour.action_units import UNIT_COLUMN
+from ifdd.synth.behaviour.action_units import UNIT_COLUMN, Expression
 from ifdd.synth.behaviour.behaviour import Behaviour
 from ifdd.synth.behaviour.course import clip_event
-from ifdd.synth.pairs import CONDITIONS, Condition, frame_order, plan_pairs, render_pair_clip
+from ifdd.synth.pairs import CONDITIONS, Condition, PairClip, frame_order, plan_pairs, render_pair_clip
 from ifdd.synth.plan import person_identity, plan_clip
 from ifdd.synth.render import Scene
 from ifdd.synth.rig import CROP_SIDE
@@ -110,6 +110,32 @@ def test_the_offset_mirrors_the_onset_and_all_else_runs_forward(pair: dict[Condi
     assert not np.array_equal(offset.frames, pair["reversed"].frames)
 
 
+def test_head_and_gaze_differ_by_what_belongs_to_the_expression_and_nothing_else() -> None:
+    def expression_of(clips: tuple[PairClip, ...]) -> Expression:
+        plan, duration = clips[0].plan, CONFIG.frames / CONFIG.fps
+        rng = np.random.default_rng([SEED, 15, plan.number])
+        return clip_event(canonical_label(plan.label), CONFIG.behaviour, duration, rng)[0].expression
+
+    pairs = list(plan_pairs(CONFIG, SEED, 30))
+    for clips in [max(pairs, key=lambda each: getattr(expression_of(each), name)) for name in ("gaze_down", "roll")]:
+        expression = expression_of(clips)
+        onset, *others = (render_pair_clip(CONFIG, SEED, clip).truth for clip in clips[:3])
+        for truth in others:
+            assert max(abs(t.pitch - other.pitch) for t, other in zip(truth, onset, strict=True)) > 0.5
+            rest, expected = (
+                [
+                    (
+                        t.pitch - t.intensity * expression.pitch,
+                        t.roll - t.intensity * expression.roll,
+                        t.gaze[1] - t.intensity * expression.gaze_down,
+                    )
+                    for t in frames
+                ]
+                for frames in (truth, onset)
+            )
+            np.testing.assert_allclose(rest, expected, atol=1e-9)
+
+
 def test_all_clips_keep_person_label_and_units(pair: dict[Condition, Clip]) -> None:
     assert len({(clip.plan.person, clip.plan.label) for clip in pair.values()}) == 1
     apex = pair["onset"].truth[-1].activation
@@ -146,6 +172,7 @@ def test_the_command_writes_pairs_whose_equal_frames_have_equal_pixels(tmp_path:
         (["--pairs", "2", "--test", "0"], "--test is 0, use more than 0"),
         (["--pairs", "2", "--frames", "2"], "--frames is 2; minimal pairs need at least 3"),
         (["--pairs", "-1"], "--pairs"),
+        (["--pairs", "2", "--format", "mp4"], "--format is mp4, but --pairs always writes frames; leave it out"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(

@@ -3,9 +3,10 @@
 Each pair belongs to a test clip of the set with the same seed and settings, so its people are in no training clip of
 that set. Its expression is that of the test clip, and only its course over time is set: the reference, ``onset``, rises
 from nothing to the apex and stays there. In ``onset``, ``constant`` and ``offset`` all but the emotion is the same
-function of time: pose, gaze, blinks, speech, light, camera, noise, and with them the last frame of ``onset`` and
-``constant`` (not of the preset lifelike, whose camera exposes for the first frame). The other conditions are frames of
-``onset`` in another order.
+function of time: pose and gaze, apart from the head pose and lowered gaze that belong to the expression and follow its
+course, blinks, speech, light, camera, noise. The last frames of ``onset`` and ``constant`` are the same (not of the
+preset lifelike, whose camera exposes for the first frame). The other conditions are frames of ``onset`` in another
+order.
 
 All clips keep the emotion as their label. The classes of SynthDFER are defined by action units, not by their order.
 """

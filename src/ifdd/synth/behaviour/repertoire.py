@@ -18,8 +18,9 @@ Sources of the seven emotions' combinations:
 Intensities, probabilities of optional units and the following rules are assumptions of this module, so that a person
 can tell the classes apart: anger always lowers the brows, fear always raises their inner ends and draws them together,
 sadness raises the inner brows, lowers the corners of the mouth, or cries, and disgust always wrinkles the nose or
-raises the upper lip, but lowers the brows less than anger. No class shows units by chance that are the mark of another
-one (``CONTRADICTIONS``), and a neutral face shows chance units only faintly.
+raises the upper lip, but lowers the brows less than anger. No class shows by chance the units that suggest another one
+most (``CONTRADICTIONS``). Some that belong to another one remain, such as a faint 4 in disgust and a faint 10 in
+happiness, anger, surprise and fear. A neutral face may show any unit, but more faintly.
 """
 
 import numpy as np
