@@ -3,6 +3,7 @@
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from ifdd.synth.rendered.assets import (
     prepare_head_model,
     save_head_model,
 )
+from ifdd.synth.rigs import make_rig_maker
 from tests.helpers.servers import FileHandler, serving_files
 
 FEW = {"IDENTITIES": ("identity000",), "EXPRESSIONS": ("browDown_L", "jawOpen")}
@@ -111,6 +113,9 @@ def test_original_files_are_converted_once_for_all_workers(
     load_head_model.cache_clear()
     path = prepare_head_model(few)
     assert path == tmp_path / "cache" / "hub" / "checkpoints" / FILE
+    maker = make_rig_maker("rendered", few)
+    assert isinstance(maker, partial)
+    assert maker.keywords == {"data": path}  # what workers get
     assert np.array_equal(load_head_model(path).expression, load_head_model(few).expression)
     assert prepare_head_model(path) == path
     (tmp_path / "file").write_text("")
