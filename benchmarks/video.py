@@ -127,7 +127,7 @@ def main() -> None:
         }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(f"wrote {options.out}; 'python docs/build.py' fills in docs/recognize.md")
+    print(f"wrote {options.out}; 'python docs/build.py' fills in docs/recognition-accuracy.md")
 
 
 def in_process(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """What the study found: results/study.json and results/study_gpu.json."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from docs.blocks.markdown import ROOT, Makers, percent, result, table
+from docs.blocks.markdown import ROOT, Makers, result, table
 
 SIGNIFICANT = 0.05
 """Largest corrected p-value that counts as a difference."""
@@ -87,38 +87,6 @@ def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def verdict(name: str = "study") -> str:
-    """Say for each share of the clip which models are better than the reference, worse, or neither."""
-    study = _result(name)
-    return _without(name) if study is None else "\n".join(_verdicts(study))
-
-
-def _verdicts(study: dict[str, Any]) -> Iterator[str]:
-    reference = study["settings"]["reference"]
-    for share in study["settings"]["sets"]["visible"]:
-        cells = [cell for cell in study["cells"] if cell["visible"] == share]
-        own = next((cell for cell in cells if cell["variant"] == reference), None)
-        compared = [each for each in study["comparisons"] if each["visible"] == share]
-        if own is None or not compared:
-            continue
-        best = max(cells, key=lambda cell: cell["mean"])
-        higher = [each for each in compared if each["difference"] > 0]
-        found = [each for each in compared if each["p_holm"] < SIGNIFICANT]
-        better = [each for each in found if each["difference"] > 0]
-        worse = [each for each in found if each["difference"] < 0]
-        place = "the highest mean" if best is own else f"rank {len(higher) + 1} of {len(compared) + 1} by its mean"
-        yield (
-            f"- **{100 * share:g} %**: the {reference} model has {percent(own['mean'])}, {place} "
-            f"(highest: {_title(study, best['variant'])}, {percent(best['mean'])}). "
-            f"Worse after correction: {_names(study, worse)}. Better: {_names(study, better)}. "
-            f"No difference shown: {_names(study, [each for each in compared if each not in found])}."
-        )
-
-
-def _names(study: dict[str, Any], compared: list[dict[str, Any]]) -> str:
-    return ", ".join(_title(study, each["variant"]) for each in compared) or "none"
-
-
 def setup(name: str = "study") -> str:
     """Say what was run."""
     study = _result(name)
@@ -137,6 +105,5 @@ def setup(name: str = "study") -> str:
 BLOCKS: Makers = {
     "study accuracies": accuracies,
     "study differences": differences,
-    "study verdict": verdict,
     "study setup": setup,
 }

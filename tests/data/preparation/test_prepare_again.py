@@ -16,7 +16,7 @@ from ifdd.records.licences import LICENCES
 from ifdd.training.crossval.folds import expected_folds
 from tests.data.preparation.test_prepare import fails, prepare, record_of
 from tests.helpers.faces import disc_frames
-from tests.helpers.layouts import CREMAD_CLIPS, write_clip, write_cremad
+from tests.helpers.layouts import CREMAD_CLIPS, DFEW_MEMBERS, write_clip, write_cremad, write_dfew
 from tests.helpers.videos import write_frame_folder
 
 
@@ -277,6 +277,17 @@ def test_missing_numbers_of_images_do_not_change_the_rate(tmp_path: Path) -> Non
         assert (sample.frames, sample.fps, sample.durations) == (6, 5.0, "100*2 700 100*3")
         findings = json.dumps(record_of(out)["checks"])
         assert "clip happy/a: 6 images are missing in the numbering (after 3.png); they leave gaps in time" in findings
+
+
+def test_frames_of_a_published_dataset_count_by_their_order(tmp_path: Path) -> None:
+    clip = DFEW_MEMBERS[0][0].zfill(5)
+    (write_dfew(tmp_path / "DFEW") / f"Clip/clip_224x224_16f/{clip}/5.jpg").unlink()
+    prepare("dfew", tmp_path / "DFEW", tmp_path / "out", "--fps", "10")
+    found = [sample for sample in read_manifest(tmp_path / "out/manifest.csv") if sample.clip_id == clip]
+    assert {(sample.frames, sample.fps, sample.durations) for sample in found} == {(15, 10.0, "")}
+    assert "1 image is missing in the numbering (after 4.jpg); the others count by their order" in json.dumps(
+        record_of(tmp_path / "out")["checks"]
+    )
 
 
 def test_the_last_frame_keeps_its_time(tmp_path: Path) -> None:

@@ -28,7 +28,16 @@ def time_clips(
     for entry in listing.entries:
         first.setdefault(entry.clip_id, entry)
     for clip_id, entry in first.items():
-        states[clip_id] = _timed(entry, states[clip_id], stated_fps, usual_fps, earlier)
+        state = states[clip_id] if listing.is_own else _in_order(states[clip_id])
+        states[clip_id] = _timed(entry, state, stated_fps, usual_fps, earlier)
+
+
+def _in_order(state: ClipState) -> ClipState:
+    """Return the state of a published clip, whose frames count by their order, as in the authors' code."""
+    if not state.positions:
+        return state
+    notices = tuple(f"{notice.partition(';')[0]}; the others count by their order" for notice in state.notices)
+    return state._replace(positions=(), notices=notices)
 
 
 def _timed(

@@ -78,7 +78,7 @@ def probes_of(record: DisentanglementRecord) -> list[str]:
 
 def knowledge_rows(record: DisentanglementRecord) -> tuple[list[str], Rows]:
     """Return header and rows of what each kind of features knows of emotion and of context."""
-    header = ["features", "probe", "emotion", "context", "emotion less context"]
+    header = ["features", "probe", "emotion", "context", "emotion - context"]
     return header, [
         [NAMES[each.features], each.probe, *map(with_interval, (each.emotion, each.context, each.contrast))]
         for each in record.knowledge
@@ -87,7 +87,7 @@ def knowledge_rows(record: DisentanglementRecord) -> tuple[list[str], Rows]:
 
 def separation_rows(record: DisentanglementRecord) -> tuple[list[str], Rows]:
     """Return header and rows of the separation."""
-    header = ["probe", "Y_D: emotion less context", "Y_S: context less emotion", "sum"]
+    header = ["probe", "Y_D: emotion - context", "Y_S: context - emotion", "sum"]
     return header, [
         [each.probe, *map(with_interval, (each.emotion, each.context, each.total))] for each in record.separation
     ]
@@ -114,7 +114,7 @@ def selection_rows(record: DisentanglementRecord) -> tuple[list[str], Rows]:
 
 def heat_rows(record: DisentanglementRecord) -> tuple[list[str], Rows]:
     """Return header and rows of the heat maps."""
-    header = ["share in", "of area or time", "of Y_D's heat", "of Y_S's heat", "Y_D less area", "Y_D less Y_S"]
+    header = ["share in", "of area or time", "of Y_D's heat", "of Y_S's heat", "Y_D - area", "Y_D - Y_S"]
     found = record.heat_maps
     return header, [
         [

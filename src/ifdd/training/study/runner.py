@@ -49,8 +49,9 @@ def run_jobs(jobs: Sequence[Job], workers: int) -> None:
 
 
 def make_jobs(chains: Sequence[Sequence[Run]], baselines: dict[str, str], workers: int) -> list[Job]:
-    """Return one job for each chain; the cores are divided among the processes."""
-    threads = None if workers == 1 else max(1, available_cores() // workers)
+    """Return one job for each chain; the cores are divided among the processes that start."""
+    processes = min(workers, len(chains))
+    threads = None if processes < 2 else max(1, available_cores() // processes)
     return [Job(tuple(runs), baselines, threads) for runs in chains]
 
 
