@@ -616,6 +616,70 @@ def test_a_pattern_leaves_out_the_results_of_earlier_runs(
     assert "name one video alone to read it nevertheless" in capfd.readouterr().err
 
 
+def write_results(folder: Path, ledger: Path, **line: object) -> list[Path]:
+    """Write files of results, and a line for them to the ledger of an earlier run; return the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (ledger / LEDGER).open("a") as file:
+        file.write(json.dumps({"video": "/elsewhere/a.mp4", **line}) + "\n")
+    files = [folder / f"a{ending}" for ending in (".csv", ".json", "_events.tsv", "_events.json")]
+    for path in files:
+        path.touch()
+    return files
+
+
+def test_results_of_a_run_that_was_killed_are_not_read(tmp_path: Path) -> None:
+    (video,) = write_videos(tmp_path, "a.mp4")
+    write_results(tmp_path, tmp_path, name="a", reserved=[".csv", ".json", "_events.tsv"])  # of an earlier version
+    assert find_videos([str(tmp_path / "*")], tmp_path) == {str(video): "a"}
+
+
+def test_results_below_the_folder_of_their_run_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (video,) = write_videos(tmp_path / "res" / "deep", "b.mp4")
+    endings = [".csv", ".json", "_events.tsv", "_events.json"]
+    table, *_ = write_results(tmp_path / "res" / "deep", tmp_path / "res", name="deep/a", endings=endings)
+    for pattern in ("*/*/*", "res/deep/*"):
+        assert list(find_videos([str(tmp_path / pattern)], tmp_path / "out")) == [str(video)]
+    (tmp_path / "link").symlink_to(tmp_path / "res" / "deep")
+    assert list(find_videos([str(tmp_path / "link" / "*")], tmp_path / "out")) == [str(tmp_path / "link" / "b.mp4")]
+    table.rename(tmp_path / "annexed.csv")
+    table.symlink_to(tmp_path / "annexed.csv")
+    monkeypatch.chdir(video.parent)
+    assert list(find_videos(["*"], tmp_path / "out")) == ["b.mp4"]
+
+
+def test_a_folder_without_videos_is_not_taken_for_results(tmp_path: Path) -> None:
+    talks, out = tmp_path / "talks", tmp_path / "talks" / "results"
+    out.mkdir(parents=True)
+    (video,) = write_videos(tmp_path, "b.mp4")
+    told: list[str] = []
+    assert find_videos([str(talks)], out, told.append) == {str(talks): "talks"}  # its lack of frames is reported later
+    assert find_videos([str(out)], out, told.append) == {str(out): "results"}
+    assert find_videos([str(talks), str(video)], out, told.append) == {str(talks): "talks", str(video): "b"}
+    assert told == []
+    assert find_videos([str(out), str(video)], out, told.append) == {str(video): "b"}
+    write_results(out, out, name="a", endings=[".csv"])
+    assert find_videos([str(talks)], out, told.append) == {}
+    assert [line.rpartition(" (")[0] for line in told] == ["skipped, results of an earlier run: 1"] * 2
+
+
+def test_a_long_ledger_takes_few_resolved_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(300):
+        for form in ("reserved", "endings"):
+            line = {"video": f"/{number}.mp4", "name": f"{number % 2}/{number}", form: [".csv", ".json"]}
+            with (tmp_path / LEDGER).open("a") as file:
+                file.write(json.dumps(line) + "\n")
+    resolved: list[Any] = []
+    usual = os.path.realpath
+
+    def counting(path: Any, **options: Any) -> Any:
+        resolved.append(path)
+        return usual(path, **options)
+
+    monkeypatch.setattr(os.path, "realpath", counting)
+    assert list(find_videos([str(tmp_path / "a.mp4")], tmp_path)) == [str(tmp_path / "a.mp4")]
+    assert len(resolved) < 60
+
+
 def test_annotated_videos_are_not_read_as_videos(
     checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,12 +4,14 @@ import os
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from glob import glob, has_magic
 from pathlib import Path, PurePosixPath
 
 from ifdd.errors import InputError
 from ifdd.files import absolute, exists, expand, is_file, is_folder, parse_json
 from ifdd.folders import Walk, is_system, some
+from ifdd.inference.outputs.bids import ENDING, SIDECAR
 from ifdd.remote.addresses import hide_password
 from ifdd.remote.storage import stored_files
 from ifdd.video.mark import is_annotated
@@ -59,8 +61,9 @@ class VideoSearch:
         Raises:
             InputError: nothing matches a pattern.
         """
-        for path in self._matches(str(expand(word)), alone):
-            for video, name in self._videos_in(path):
+        word = str(expand(word))
+        for path in self._matches(word, alone):
+            for video, name in self._videos_in(path, alone and path == Path(word)):
                 real, place = os.path.realpath(video), absolute(video)
                 if real not in self._seen:
                     self._seen[real] = place
@@ -119,8 +122,13 @@ class VideoSearch:
             elif not self._skips(path):
                 yield path
 
-    def _videos_in(self, path: Path) -> Iterator[tuple[Path, str]]:
-        """Yield videos and names: the path itself, or the videos in the directory."""
+    def _videos_in(self, path: Path, alone: bool) -> Iterator[tuple[Path, str]]:
+        """Yield videos and names: the path itself, or the videos in the directory.
+
+        Args:
+            path: a video, a folder of images, or a directory.
+            alone: whether nothing else is named: the folder of the results is then refused if it is empty.
+        """
         if not is_folder(path):
             yield path, path.stem
             return
@@ -129,7 +137,7 @@ class VideoSearch:
             yield path, own_name
             return
         found = list(self._search(path))
-        if not found and self._holds_results(path):
+        if not found and (self._holds_results(path) or not (alone or self._is_walked(path))):
             self._results.append(str(path))
             return
         for video in found or [path]:  # an empty folder is refused later
@@ -176,35 +184,59 @@ class VideoSearch:
     def _is_result(self, path: Path) -> bool:
         """Whether a file was written by an earlier run, or is an annotated video."""
         self._learn(path.parent)
-        if path.name == LEDGER or os.path.realpath(path) in self._known:
+        if path.name == LEDGER or _is_listed(path, self._known):
             return True
         return is_file(path) and is_annotated(path)
 
     def _holds_results(self, folder: Path) -> bool:
-        """Whether a folder holds the folder of the results, or results of an earlier run, at any depth."""
-        results = [*self._known, *([os.path.realpath(self.out)] if exists(self.out) else [])]
-        return any(Path(path).is_relative_to(os.path.realpath(folder)) for path in results)
+        """Whether a folder holds results of an earlier run, at any depth."""
+        start = os.path.join(os.path.realpath(folder), "")  # noqa: PTH118 (a Path drops the last slash)
+        return any(path.startswith(start) and exists(Path(path)) for path in self._known)
+
+    def _is_walked(self, folder: Path) -> bool:
+        """Whether a folder is searched: neither the folder of the results nor in it."""
+        return not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(self.out))
 
     def _is_folder_of_images(self, folder: Path) -> bool:
         self._learn(folder)
         return _is_folder_of_images(folder, self._known)
 
     def _learn(self, folder: Path) -> None:
-        """Read the ledger in a folder, once."""
+        """Read the ledgers in a folder and in those above it, whose results may lie deeper; each once."""
         if folder not in self._learned:
             self._learned.add(folder)
-            self._known |= _results_in(folder)
+            real = Path(os.path.realpath(folder))
+            if folder == real:
+                self._known |= _results_in(folder)
+            self._learn(real)
+            self._learn(folder.parent)
 
 
 def _results_in(folder: Path) -> set[str]:
-    """Return the real paths of the results that earlier runs wrote to a folder, and of their corrections."""
-    results: set[str] = set()
+    """Return the places of the results that earlier runs wrote to a folder, or reserved, and of their corrections.
+
+    Their folders are real paths; the results themselves may be links.
+    """
+    files: set[str] = set()
     for attempt in attempts_in(folder):
-        endings = attempt.get("endings")
-        for ending in (*(endings if isinstance(endings, list) else ()), CORRECTIONS):
-            with suppress(ValueError):  # no disk takes the name
-                results.add(os.path.realpath(folder / f"{attempt.get('name')}{ending}"))
+        lists = (attempt.get("endings"), attempt.get("reserved"))  # reserved: written by a run that was killed
+        endings = {CORRECTIONS, *(str(ending) for each in lists if isinstance(each, list) for ending in each)}
+        endings |= {SIDECAR} if ENDING in endings else set()  # earlier versions named only one of the two
+        files |= {f"{attempt.get('name')}{ending}" for ending in endings}
+    real = cache(lambda parent: os.path.realpath(folder / parent))
+    results: set[str] = set()
+    for parent, name in map(os.path.split, files):
+        with suppress(ValueError):  # no disk takes the name
+            results.add(f"{real(parent).rstrip('/')}/{name}")
     return results
+
+
+def _is_listed(path: Path, results: Collection[str]) -> bool:
+    """Whether a file, or what it links to, is among results."""
+    return bool(results) and (
+        os.path.realpath(path) in results
+        or (_is_link(path) and str(Path(os.path.realpath(path.parent)) / path.name) in results)
+    )
 
 
 def _is_link(path: Path) -> bool:
@@ -243,5 +275,5 @@ def _is_folder_of_images(folder: Path, results: Collection[str] = ()) -> bool:
             names = [entry.name for entry in entries if not is_system(entry.name)]
     except OSError:
         return False
-    paths = [folder / name for name in names if not results or os.path.realpath(folder / name) not in results]
+    paths = [path for name in names if not _is_listed(path := folder / name, results)]
     return any(path.name.lower().endswith(IMAGE_SUFFIXES) for path in paths) and not any(map(is_video_file, paths))
