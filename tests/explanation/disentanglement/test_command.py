@@ -191,6 +191,16 @@ def test_labels_that_are_no_classes_are_probed_without_accuracy(
     assert "emotion" not in {factor.name for factor in found.factors}, "all are one class"
 
 
+def test_synonyms_are_read_although_another_label_is_no_class(data: Path) -> None:
+    labels, loaded = ("happy", "joy", "contempt"), load_checkpoint(DEMONSTRATION)
+    samples = [replace(each, label=label) for each, label in zip(read_manifest(data), labels, strict=False)]
+    for synonyms, read in ((True, ("happy", "happy", "contempt")), (False, labels)):
+        dataset, unknown = command._dataset(samples, loaded, synonyms)
+        assert tuple(sample.label for sample in dataset.samples) == read
+        assert set(dataset.classes) == set(read)
+        assert unknown.startswith("no class for the labels contempt;")
+
+
 def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     with pytest.raises(SystemExit) as stop:
         main(["disentangle", *words])

@@ -2,6 +2,7 @@
 
 import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -258,18 +259,27 @@ def _spelt(
 def _dataset(samples: list[Sample], loaded: Checkpoint, synonyms: bool) -> tuple[ClipDataset, str]:
     """Return the clips, one view each, sampled as in training, and why their labels are not the model's classes.
 
-    Synonyms become the class that they mean. The reason is empty if the labels are classes; otherwise the classes are
-    those of the data.
+    Synonyms become the class that they mean, also if other labels are no class. The reason is empty if the labels are
+    classes; otherwise the classes are those of the data.
     """
     how, labels = training_sampling(loaded.record), natural_order(sample.label for sample in samples)
+    if synonyms:
+        names = {label: _meaning(label, loaded.classes) for label in labels}
+        samples = [replace(sample, label=names[sample.label]) for sample in samples]
+        labels = natural_order(names.values())
     try:
-        places = class_indices(labels, loaded.classes, synonyms)
+        class_indices(labels, loaded.classes, synonyms)
     except InputError as error:
         return dataset_for(loaded, samples, how, classes=labels), str(error)
-    if synonyms:
-        names = {label: loaded.classes[place] for label, place in zip(labels, places, strict=True)}
-        samples = [replace(sample, label=names[sample.label]) for sample in samples]
     return dataset_for(loaded, samples, how), ""
+
+
+def _meaning(label: str, classes: Sequence[str]) -> str:
+    """Return the class that a label means, by its spelling or as a synonym; the label itself if there is none."""
+    try:
+        return classes[class_indices([label], classes, synonyms=True)[0]]
+    except InputError:
+        return label
 
 
 def _read_truths(dataset: ClipDataset) -> list[ClipTruth] | None:
