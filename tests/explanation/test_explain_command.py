@@ -1,5 +1,6 @@
 """``ifdd explain``: which clip is explained, what is written, and what is refused."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -143,6 +144,20 @@ def test_a_clip_of_another_alignment_is_noted(
     assert "aligned by" not in capsys.readouterr().err
     run([*words, "--against", tmp_path / "aligned.safetensors"], tmp_path / "out")
     assert "are aligned by box, but" in capsys.readouterr().err
+
+
+def test_a_damaged_record_of_the_preparation_is_noted(
+    faces: Path, tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(faces / "manifest.csv", tmp_path / "manifest.csv")
+    (tmp_path / "clip").symlink_to(faces / "clip")
+    (tmp_path / "short").symlink_to(faces / "short")
+    (tmp_path / "prepare.json").write_text("{")
+    run([tmp_path / "manifest.csv", "--clip", "clip", "--checkpoint", checkpoint, "--against", checkpoint], tmp_path)
+    errors = capsys.readouterr().err
+    assert errors.count("note: not checked whether the clips suit the checkpoint: ") == 1
+    assert f"{tmp_path / 'prepare.json'} is damaged" in errors
+    assert (tmp_path / "clip_explanation.png").exists()
 
 
 @pytest.mark.parametrize(

@@ -207,6 +207,15 @@ def describe_dataset(manifest: Manifest, *, notes: bool = True) -> DatasetRecord
     return DatasetRecord(found, record.synthetic, prepared, record.known_licence, rates)
 
 
+def try_describing(manifest: Manifest) -> DatasetRecord | None:
+    """Return the result of ``describe_dataset``; None, after a note, if ``prepare.json`` is damaged."""
+    try:
+        return describe_dataset(manifest)
+    except InputError as error:
+        print_note(f"not checked whether the clips suit the checkpoint: {error}")
+        return None
+
+
 @cache
 def _note_other_record(manifest: Path) -> None:
     print_note(

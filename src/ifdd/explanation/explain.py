@@ -7,7 +7,7 @@ from pathlib import Path
 from ifdd.console import console, error_console, video_bar
 from ifdd.data.manifest import Manifest
 from ifdd.errors import InputError, check_range
-from ifdd.evaluation.protocol import describe_dataset, note_alignment
+from ifdd.evaluation.protocol import note_alignment, try_describing
 from ifdd.explanation.clips import ChosenClip, VideoReading, clip_of_faces, clip_of_manifest, clip_of_video
 from ifdd.explanation.explanation import Explanation
 from ifdd.explanation.explanation import explain as explain_clip
@@ -82,6 +82,7 @@ def explain(
     _check_target(target, paths, checkpoints)
     _check_folder(out)
     manifest = Manifest.read(expand(video)) if clip else None
+    described = None if manifest is None else try_describing(manifest)
     if not clip and not faces:
         _check_exists(video)
         choice = choose_detector(detector_model, _notify, kind=detector)
@@ -91,7 +92,8 @@ def explain(
     for path, loaded in zip(paths, checkpoints, strict=True):
         if manifest is not None:
             chosen = clip_of_manifest(manifest, clip, loaded)
-            note_alignment(path, loaded.config.alignment, manifest.path, describe_dataset(manifest))
+            if described is not None:
+                note_alignment(path, loaded.config.alignment, manifest.path, described)
         elif faces:
             chosen = clip_of_faces(expand(video), loaded)
         else:  # a further checkpoint explains the same person and time
