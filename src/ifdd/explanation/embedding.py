@@ -18,7 +18,7 @@ from ifdd.data.dataset import ClipDataset, plain_input_error
 from ifdd.data.labels import natural_order
 from ifdd.data.manifest import Manifest, Sample
 from ifdd.errors import InputError, check_range
-from ifdd.evaluation.protocol import check_one_fold, clips_used_for, describe_dataset, note_alignment, note_use
+from ifdd.evaluation.protocol import check_one_fold, clips_used_for, note_alignment, note_use, try_describing
 from ifdd.evaluation.sampling import dataset_for, training_sampling
 from ifdd.files import atomic_path, check_writable, expand, write_text
 from ifdd.model import IFDD, check_readings, choose_device, load_checkpoint
@@ -103,9 +103,10 @@ def embed(
         raise InputError(f"{manifest} has {len(samples)} clips of the subset {subset}; t-SNE needs {LEAST_CLIPS}")
     labels = natural_order(sample.label for sample in samples)  # those of the data: nothing is scored
     dataset = dataset_for(loaded, samples, training_sampling(loaded.record), classes=labels)
-    described = describe_dataset(clips)
-    note_alignment(checkpoint, loaded.config.alignment, manifest, described)
-    note_use(clips_used_for(loaded.record, described, samples))
+    described = try_describing(clips)
+    if described is not None:
+        note_alignment(checkpoint, loaded.config.alignment, manifest, described)
+        note_use(clips_used_for(loaded.record, described, samples))
     with progress_bar("clips") as bar:
         task = bar.add_task("features", total=len(dataset))
         features, predicted = emotion_features(
@@ -252,16 +253,17 @@ def _scatter(area: "Axes", found: Embedding, groups: Sequence[str], kind: str, s
         colour = palette(index if len(names) <= 10 else index / (len(names) - 1))
         handles.append(area.scatter(chosen[:, 0], chosen[:, 1], s=22, color=colour, linewidths=0.4, edgecolors="white"))
     if len(names) <= NAMED:
-        legend = area.legend(  # with handles, because matplotlib hides names that begin with _
+        legend = area.legend(
             handles,
-            [printable(name) or "unknown" for name in names],
+            ["name"] * len(names),  # replaced below: matplotlib 3.9 drops names that begin with _
             loc="upper center",
             bbox_to_anchor=(0.5, -0.02),
             ncols=4,
             frameon=False,
             fontsize=9,
         )
-        for text in legend.get_texts():
+        for text, name in zip(legend.get_texts(), names, strict=True):
+            text.set_text(printable(name) or "unknown")
             text.set_parse_math(False)
 
 

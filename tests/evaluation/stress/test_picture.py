@@ -10,6 +10,7 @@ from matplotlib.rcsetup import cycler
 
 from ifdd.evaluation.stress.picture import plot_curves
 from ifdd.records import ChangeRecord, Estimate, StressCurve, StressPoint, StressRecord
+from tests.helpers.legends import drop_hidden_labels
 
 NOTHING = Estimate(0.0, None, None)
 
@@ -50,7 +51,8 @@ def test_the_unchanged_clip_has_its_place_on_the_axis(
     assert np.allclose(np.asarray(line.get_ydata(), float), scores)
 
 
-def test_each_model_has_a_line_in_each_panel_and_a_name() -> None:
+def test_each_model_has_a_line_in_each_panel_and_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    drop_hidden_labels(monkeypatch)
     two = replace(record(0.8), curves=(*record(0.8).curves, *record(0.8, "noise", (10.0,)).curves))
     figure = plot_curves({"_full $1$": two, "frames": replace(two, war=Estimate(0.5, 0.4, 0.6))})
     shown = [area for area in figure.axes if area.get_visible()]

@@ -108,15 +108,16 @@ def plot_curves(
     for area in panels[len(names) :]:
         area.set_visible(False)
     shown = [run for run in results if run in lines]
-    legend = figure.legend(  # with handles, because matplotlib hides names that begin with _
+    legend = figure.legend(
         [lines[run][0] for run in shown],
-        [short_name(run) for run in shown],
+        ["name"] * len(shown),  # replaced below: matplotlib 3.9 drops names that begin with _
         loc="outside upper left",
         ncols=columns,
         frameon=False,
         fontsize=9,
     )
-    for text in legend.get_texts():
+    for text, run in zip(legend.get_texts(), shown, strict=True):
+        text.set_text(short_name(run))
         text.set_parse_math(False)
     return figure
 
