@@ -185,7 +185,7 @@ class _Settings:
         """Return the hash of everything that determines the crops and is known without decoding the clip."""
         detector = _build(self.detector)
         how = [self.size, self.alignment, self.interval_seconds, detector.name, clip.folder_fps]
-        times = [clip.durations] if clip.durations and clip.path.is_dir() else []
+        times = ["end", clip.durations] if clip.durations else []  # earlier crops lack the end of the last frame
         model = own_model(detector)
         return recipe_hash([VERSION, source_stamp(clip.path), *how, *times, *([model] if model else [])])
 

@@ -279,13 +279,30 @@ def test_missing_numbers_of_images_do_not_change_the_rate(tmp_path: Path) -> Non
         assert "clip happy/a: 6 images are missing in the numbering (after 3.png); they leave gaps in time" in findings
 
 
+def test_the_format_of_the_manifest_may_change_again_and_again(tmp_path: Path) -> None:
+    write_clip(tmp_path / "own/happy/a", 3)
+    for kind in ("csv", "parquet", "csv"):
+        prepare("folder", tmp_path / "own", tmp_path / "out", "--faces", "keep", "--manifest-format", kind)
+        assert [path.name for path in (tmp_path / "out").glob("manifest.*")] == [f"manifest.{kind}"]
+
+
+def test_an_assumed_rate_stays_assumed_where_images_are_missing(tmp_path: Path) -> None:
+    write_clip(tmp_path / "own/happy/a", 12)
+    for number in range(4, 10):
+        (tmp_path / f"own/happy/a/{number}.jpg").unlink()
+    prepare("folder", tmp_path / "own", tmp_path / "out", "--faces", "keep")
+    prepare("manifest", tmp_path / "out/manifest.csv", tmp_path / "again", "--faces", "keep")
+    rates = record_of(tmp_path / "again")["rates"]
+    assert (rates["assumed"], rates["stated"]) == (1, 0)
+
+
 def test_frames_of_a_published_dataset_count_by_their_order(tmp_path: Path) -> None:
     clip = DFEW_MEMBERS[0][0].zfill(5)
     (write_dfew(tmp_path / "DFEW") / f"Clip/clip_224x224_16f/{clip}/5.jpg").unlink()
     prepare("dfew", tmp_path / "DFEW", tmp_path / "out", "--fps", "10")
     found = [sample for sample in read_manifest(tmp_path / "out/manifest.csv") if sample.clip_id == clip]
     assert {(sample.frames, sample.fps, sample.durations) for sample in found} == {(15, 10.0, "")}
-    assert "1 image is missing in the numbering (after 4.jpg); the others count by their order" in json.dumps(
+    assert "1 image is missing in the numbering (after 4.jpg); kept frames count by their order" in json.dumps(
         record_of(tmp_path / "out")["checks"]
     )
 

@@ -36,7 +36,7 @@ def _in_order(state: ClipState) -> ClipState:
     """Return the state of a published clip, whose frames count by their order, as in the authors' code."""
     if not state.positions:
         return state
-    notices = tuple(f"{notice.partition(';')[0]}; the others count by their order" for notice in state.notices)
+    notices = tuple(f"{notice.partition(';')[0]}; kept frames count by their order" for notice in state.notices)
     return state._replace(positions=(), notices=notices)
 
 
@@ -77,7 +77,8 @@ def rate_origin(fps: float, earlier: RatesRecord | None) -> Origin:
     """
     if earlier is None:
         return "stated"
-    if earlier.assumed and same_rate(fps, ASSUMED_FPS):
+    all_assumed = not (earlier.stated or earlier.from_files)  # where images are missing, the mean rate is another
+    if earlier.assumed and (all_assumed or same_rate(fps, ASSUMED_FPS)):
         return "assumed"
     return "file" if earlier.from_files > earlier.stated else "stated"
 

@@ -35,6 +35,13 @@ def withdraw(out: Path, what: str) -> None:
     (out / before.FILE).unlink(missing_ok=True)
 
 
+def drop_replaced(out: Path, manifest: str) -> None:
+    """Remove the manifest of the run before, which nobody has changed, if the new one is in another format."""
+    before = _earlier(out)
+    if before is not None and before.manifest_sha256 is not None and before.manifest != manifest:
+        (out / str(before.manifest)).unlink(missing_ok=True)
+
+
 def findings_file(out: Path) -> Path:
     """Return where the findings of a run without a manifest go: that of an earlier run keeps its record."""
     return out / (PrepareRecord.FILE if _earlier(out) is None else FAILED)

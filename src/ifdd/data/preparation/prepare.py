@@ -18,7 +18,7 @@ from ifdd.data.packs.reader import verify_pack
 from ifdd.data.packs.writer import write_pack
 from ifdd.data.preparation.faces import check_detector, crop, crops_faces, kept_crops, note_uncropped, samples_of
 from ifdd.data.preparation.inspection import inspect, skipped_checks, stops
-from ifdd.data.preparation.output import FAILED, findings_file, refusal, refuse_to_replace, withdraw
+from ifdd.data.preparation.output import FAILED, drop_replaced, findings_file, refusal, refuse_to_replace, withdraw
 from ifdd.data.preparation.record import describe
 from ifdd.data.preparation.tables import show
 from ifdd.errors import InputError, check_range
@@ -240,6 +240,7 @@ def prepare(
         record = replace(record, pack=packed)
     manifest = f"manifest.{manifest_format}"
     write_manifest(out / manifest, samples)
+    drop_replaced(out, manifest)
     replace(record, manifest=manifest, manifest_sha256=file_sha256(out / manifest)).write(out / record.FILE)
     (out / FAILED).unlink(missing_ok=True)
     console.print(f"Written to {out}: {manifest} ({len(samples)} lines), {record.FILE}", highlight=False, markup=False)
