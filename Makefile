@@ -63,7 +63,8 @@ demo: files $(VENV)/.ready  ## generate, train, evaluate and recognise, end to e
 # The checkpoint in the box, from openly licensed assets alone. Every step resumes where it was interrupted.
 # With AMX: make weights TRAINING='--optimization.precision bf16-mixed --optimization.channels_last true'; with a GPU, add
 # --data.workers 12 --data.cache false. The last epoch counts: which of them reads rendered people best, says little about
-# real ones. LARGE=1 trains ifdd_s3d on the same clips, for which take a GPU.
+# real ones. With fewer CLIPS, add --optimization.ema_decay 0.99: the averaged weights would still be the random ones.
+# LARGE=1 trains ifdd_s3d on the same clips, for which take a GPU.
 CLIPS ?= 10800
 TRAINING ?=
 LARGE ?=

@@ -237,7 +237,7 @@ def _rates_of(manifest: Manifest, earlier: RatesRecord | None) -> RatesRecord | 
         return None
     least, median, most = (known[0], median_low(known), known[-1]) if known else (ASSUMED_FPS,) * 3
     uneven, unknown = sum(bool(sample.durations) for sample in clips), len(clips) - len(known)
-    origins = Counter(rate_origin(fps, earlier) for fps in known)
+    origins = Counter(rate_origin(sample.fps, sample.durations, earlier) for sample in clips if sample.fps is not None)
     return RatesRecord(
         least,
         median,

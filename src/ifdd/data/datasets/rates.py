@@ -56,7 +56,7 @@ def _timed(
         return ClipState(0, f"it has {state.frames} frames, but {entry.where} has the durations of {stated}")
     if entry.fps is not None:
         timing = Timing(entry.fps, entry.durations) if entry.durations else _images_at(entry.fps, state)
-        return state._replace(timing=timing, origin=rate_origin(entry.fps, earlier))
+        return state._replace(timing=timing, origin=rate_origin(entry.fps, entry.durations, earlier))
     if state.timing is None:  # a folder of images
         origin: Origin = "assumed" if usual_fps is None else "stated"
         return state._replace(timing=_images_at(usual_fps or ASSUMED_FPS, state), origin=origin)
@@ -70,15 +70,16 @@ def _images_at(fps: float, state: ClipState) -> Timing:
     return timing_of([place / fps for place in state.positions], end=(state.positions[-1] + 1) / fps)
 
 
-def rate_origin(fps: float, earlier: RatesRecord | None) -> Origin:
+def rate_origin(fps: float, durations: str, earlier: RatesRecord | None) -> Origin:
     """Return where a rate in a manifest comes from, as far as the rates of its preparation tell; stated without them.
 
     Where several origins are mixed, a rate that may be assumed counts as assumed, the others as the most frequent one.
     """
     if earlier is None:
         return "stated"
-    all_assumed = not (earlier.stated or earlier.from_files)  # where images are missing, the mean rate is another
-    if earlier.assumed and (all_assumed or same_rate(fps, ASSUMED_FPS)):
+    # where images are missing, the mean rate is another
+    rate = 1 / max(min(parse_durations(durations)), 1e-6) if durations else fps
+    if earlier.assumed and same_rate(rate, ASSUMED_FPS):
         return "assumed"
     return "file" if earlier.from_files > earlier.stated else "stated"
 
