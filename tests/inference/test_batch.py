@@ -13,11 +13,10 @@ import numpy as np
 import pytest
 
 from ifdd.__main__ import main
-from ifdd.app.corrections import ENDING
 from ifdd.inference.batch import jobs, worker
 from ifdd.inference.batch.jobs import Job, find_videos, name_results
 from ifdd.inference.batch.ledger import Ledger
-from ifdd.inference.batch.search import LEDGER, attempts_in
+from ifdd.inference.batch.search import CORRECTIONS, LEDGER, attempts_in
 from ifdd.names import same_file
 from ifdd.synth import PRESETS, SynthConfig, render_clip
 from ifdd.video import sources
@@ -598,7 +597,7 @@ def test_a_pattern_leaves_out_the_results_of_earlier_runs(
         """Run the command on all that is in the folder, and return the files there."""
         words = [folder / "*"] if quoted else [path for path in sorted(folder.iterdir()) if path.name[0] != "."]
         assert run(checkpoint, out, *words, "--formats", "json,csv,png") == 0, capfd.readouterr().err
-        (folder / f"a{ENDING}").write_text("{}")
+        (folder / f"a{CORRECTIONS}").write_text("{}")
         return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
 
     written = again(folder)

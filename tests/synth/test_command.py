@@ -244,6 +244,12 @@ def test_a_story_is_told(tmp_path: Path) -> None:
 SHORT = StoryConfig(seconds=1.5, fps=2.0, width=64, height=64)
 
 
+def film(folder: Path, kind: str) -> None:
+    """Write a short story or crowd."""
+    story, crowd = "happy" if kind == "story" else "", CrowdConfig(1, 1, 1, SHORT)
+    synth(folder, story=story, story_video=SHORT, crowd=kind == "crowd", crowd_video=crowd)
+
+
 def test_a_video_of_other_settings_or_of_others_is_kept(tmp_path: Path) -> None:
     def story(folder: Path, emotion: str = "happy", seed: int = 0) -> None:
         synth(folder, story=emotion, story_video=SHORT, seed=seed)
@@ -280,15 +286,8 @@ def test_a_video_of_other_settings_or_of_others_is_kept(tmp_path: Path) -> None:
 def test_a_file_of_the_user_is_not_replaced_by_a_video(tmp_path: Path, kind: str, suffix: str, message: str) -> None:
     mine = tmp_path / f"{kind}{suffix}"
     mine.write_text("{}")
-    crowd = CrowdConfig(1, 1, 1, SHORT)
     with pytest.raises(InputError, match=message.format(kind, kind)):
-        synth(
-            tmp_path,
-            story="happy" if kind == "story" else "",
-            story_video=SHORT,
-            crowd=kind == "crowd",
-            crowd_video=crowd,
-        )
+        film(tmp_path, kind)
     assert mine.read_text() == "{}"
 
 
@@ -296,24 +295,14 @@ def test_a_file_of_the_user_is_not_replaced_by_a_video(tmp_path: Path, kind: str
 def test_an_interruption_leaves_no_video_with_the_truth_of_another(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run() -> None:
-        synth(
-            tmp_path,
-            story="happy" if kind == "story" else "",
-            story_video=SHORT,
-            crowd=kind == "crowd",
-            crowd_video=crowd,
-        )
-
     def interrupted(path: Path, text: str) -> None:
         raise KeyboardInterrupt
 
-    crowd = CrowdConfig(1, 1, 1, SHORT)
-    run()
+    film(tmp_path, kind)
     assert {path.name for path in tmp_path.iterdir()} == {f"{kind}.mp4", f"{kind}.json"}
     monkeypatch.setattr(f"ifdd.synth.videos.{kind}.write_text", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run()
+        film(tmp_path, kind)
     assert [path.name for path in tmp_path.iterdir()] == [f"{kind}.mp4"]
 
 

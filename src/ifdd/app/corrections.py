@@ -8,11 +8,9 @@ from typing import ClassVar
 
 from ifdd.errors import InputError
 from ifdd.files import file_sha256
+from ifdd.inference.batch.search import CORRECTIONS
 from ifdd.inference.results import UNCERTAIN, Results, Segment
 from ifdd.records.record import FileRecord, Record
-
-ENDING = ".corrections.json"
-"""End of the names of files with corrections, after the name of the results."""
 
 LONGEST_COMMENT = 10_000
 """Characters of a comment."""
@@ -45,7 +43,7 @@ class Correction(Record):
 class Corrections(FileRecord):
     """The corrections of the results for one video."""
 
-    FILE: ClassVar[str] = "NAME" + ENDING
+    FILE: ClassVar[str] = "NAME" + CORRECTIONS
     SCHEMA_VERSION: ClassVar[int] = 1
 
     result: str
@@ -102,7 +100,7 @@ def corrections_path(result: Path) -> Path:
         >>> corrections_path(Path("sea.json")).name
         'sea.corrections.json'
     """
-    return result.with_name(result.stem + ENDING)
+    return result.with_name(result.stem + CORRECTIONS)
 
 
 _saving = threading.Lock()

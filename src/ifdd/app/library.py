@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ifdd.analysis.reading import find_results
-from ifdd.app.corrections import ENDING
 from ifdd.app.places import Places
 from ifdd.errors import InputError
 from ifdd.files import atomic_path, exists, file_sha256, is_file, is_folder
 from ifdd.inference.batch.ledger import Ledger
-from ifdd.inference.batch.search import VideoSearch, is_folder_of_images
+from ifdd.inference.batch.search import CORRECTIONS, VideoSearch, is_folder_of_images
 from ifdd.inference.recognition import Recognition
 from ifdd.names import Disk
 from ifdd.video.paths import is_video_file
@@ -93,8 +92,8 @@ class Library:
     def _store(self, result: Path, name: str) -> Entry:
         """Copy dropped results to a name that no video has, nor will get; so their corrections are theirs alone."""
         folder = self._places.opened
-        found = {str(result): name.replace(ENDING.removesuffix(".json"), "")}  # which names corrections
-        (job,) = Ledger(folder, "").reserve(found, {".json", ENDING}, Disk.of(folder))
+        found = {str(result): name.replace(CORRECTIONS.removesuffix(".json"), "")}  # which names corrections
+        (job,) = Ledger(folder, "").reserve(found, {".json", CORRECTIONS}, Disk.of(folder))
         target = folder / f"{job.name}.json"
         with atomic_path(target, private=True) as temporary:
             shutil.copyfile(result, temporary)
@@ -175,7 +174,7 @@ class Library:
         except InputError:  # none yet
             return
         for path in paths:
-            if not path.name.endswith(ENDING) and self._places.confine(path) is not None:
+            if not path.name.endswith(CORRECTIONS) and self._places.confine(path) is not None:
                 yield self._keep(path, path.relative_to(folder).with_suffix("").as_posix())
 
 

@@ -147,6 +147,7 @@ def evaluate_checkpoint(
     synonyms: bool = False,
     stress: Sequence[str] = (),
     pairs: bool = False,
+    unseen: bool = False,
 ) -> tuple[Evaluation, Protocol]:
     """Evaluate a checkpoint on clips of a manifest, with a progress bar.
 
@@ -164,13 +165,15 @@ def evaluate_checkpoint(
         synonyms: read other spellings of an emotion as the checkpoint's class.
         stress: changes of the clips to evaluate too, names in ``STRESSES``.
         pairs: compare the clips of minimal pairs.
+        unseen: refuse clips of every subset that the checkpoint was trained on, not only test clips.
 
     Returns:
         The result and its protocol.
 
     Raises:
         InputError: a file cannot be read, the checkpoint lacks classes, there are no such clips or columns, or the
-            clips are test clips of another fold, which the checkpoint was trained on; or the device is not there.
+            checkpoint was trained on the clips, which are test clips of another fold or should be unseen; or the device
+            is not there.
     """
     loaded = load_model(checkpoint)
     chosen = device_for(loaded, device)
@@ -182,7 +185,7 @@ def evaluate_checkpoint(
     check_one_fold(manifest.path, samples)
     _check_classes(checkpoint, loaded.classes, manifest.path, samples, synonyms)
     described = describe_dataset(manifest)
-    check_not_trained_on(checkpoint, loaded.record, described, samples)
+    _check_not_trained_on(checkpoint, loaded.record, manifest.path, described, samples, unseen)
     note_alignment(checkpoint, loaded.config.alignment, manifest.path, described)
     sampling = how if isinstance(how, SamplingConfig) else how(loaded.record)
     dataset = dataset_for(loaded, samples, sampling, synonyms=synonyms)
@@ -248,22 +251,29 @@ def evaluate_model(
     )
 
 
-def check_not_trained_on(
-    checkpoint: Path, record: CheckpointRecord, dataset: DatasetRecord, samples: Sequence[Sample]
+def _check_not_trained_on(
+    checkpoint: Path,
+    record: CheckpointRecord,
+    manifest: Path,
+    dataset: DatasetRecord,
+    samples: Sequence[Sample],
+    unseen: bool,
 ) -> None:
-    """Refuse test clips that a checkpoint was trained on in another fold.
-
-    Raises:
-        InputError: it was; the message names the fold to choose.
-    """
+    """Refuse test clips that a checkpoint was trained on in another fold, or all that it was trained on."""
     subset, fold = samples[0].subset, samples[0].fold
-    if subset == "test" and clips_used_for(record, dataset, samples) == "training":
+    if not (unseen or subset == "test") or clips_used_for(record, dataset, samples) != "training":
+        return
+    if subset == "test":
         folds = (training.fold for training in record.trainings_on(dataset.hash))
         theirs = next(other for other in folds if other not in (None, fold))
         raise InputError(
             f"{checkpoint} was trained on fold {theirs}, where the test clips of fold {fold} are training clips; "
             f"give --fold {theirs} or the checkpoint of fold {fold}"
         )
+    raise InputError(
+        f"{checkpoint} was trained on the {subset} clips of {manifest}, where it is more confident than elsewhere; "
+        "choose --subset validation or test, or other people"
+    )
 
 
 def _check_classes(

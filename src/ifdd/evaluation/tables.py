@@ -1,8 +1,12 @@
 """Texts, cells and tables that all reports share."""
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from ifdd.names import printable
+
+if TYPE_CHECKING:
+    from matplotlib.legend import Legend
 
 LONGEST = 28
 """Most characters of a name in a chart; the tables below have the whole name."""
@@ -28,6 +32,13 @@ def percent_range(interval: Sequence[float]) -> str:
 def with_interval(score: str, interval: Sequence[float] | None) -> str:
     """Return the text of a score, followed by its interval in percent if it has one."""
     return score if interval is None else f"{score} ({percent_range(interval)})"
+
+
+def name_entries(legend: "Legend", names: Iterable[str]) -> None:
+    """Name the entries of a legend, which has other names until then: matplotlib 3.9 drops those that begin with _."""
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_text(name)
+        text.set_parse_math(False)
 
 
 def short_name(name: str) -> str:

@@ -20,6 +20,7 @@ from ifdd.data.manifest import Manifest, Sample
 from ifdd.errors import InputError, check_range
 from ifdd.evaluation.protocol import check_one_fold, clips_used_for, note_alignment, note_use, try_describing
 from ifdd.evaluation.sampling import dataset_for, training_sampling
+from ifdd.evaluation.tables import name_entries
 from ifdd.files import atomic_path, check_writable, expand, write_text
 from ifdd.model import IFDD, check_readings, choose_device, load_checkpoint
 from ifdd.names import printable
@@ -255,16 +256,14 @@ def _scatter(area: "Axes", found: Embedding, groups: Sequence[str], kind: str, s
     if len(names) <= NAMED:
         legend = area.legend(
             handles,
-            ["name"] * len(names),  # replaced below: matplotlib 3.9 drops names that begin with _
+            ["name"] * len(names),
             loc="upper center",
             bbox_to_anchor=(0.5, -0.02),
             ncols=4,
             frameon=False,
             fontsize=9,
         )
-        for text, name in zip(legend.get_texts(), names, strict=True):
-            text.set_text(printable(name) or "unknown")
-            text.set_parse_math(False)
+        name_entries(legend, (printable(name) or "unknown" for name in names))
 
 
 def _csv(found: Embedding) -> str:

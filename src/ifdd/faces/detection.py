@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Literal, Protocol, get_args, runtime_checkable
@@ -72,7 +73,6 @@ class YuNetDetector:
 
     Attributes:
         engine: what runs it.
-        sha256: SHA-256 of the model file.
     """
 
     name = "yunet"
@@ -98,7 +98,12 @@ class YuNetDetector:
         if runtime and has_onnx_runtime():
             self._session = YuNetSession(model_path, score_threshold, max(1, cv2.getNumThreads()))
         self.engine = self._session.engine
-        self.sha256 = file_sha256(model_path)
+        self._model_path = model_path
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the model file."""
+        return file_sha256(self._model_path)
 
     def detect(self, image: UInt8[np.ndarray, "height width 3"]) -> list[FaceBox]:
         """Return the faces in an RGB image, with landmarks."""

@@ -14,7 +14,6 @@ from ifdd.__main__ import main
 from ifdd.data.dataset import ClipDataset
 from ifdd.data.labels import LABEL_SETS
 from ifdd.data.manifest import Manifest, read_manifest, write_manifest
-from ifdd.evaluation.calibration import calibrate
 from ifdd.evaluation.calibration.confidence import calibrated, negative_log_likelihood
 from ifdd.evaluation.evaluate import evaluate_model
 from ifdd.inference.reader import ClipReader
@@ -124,7 +123,7 @@ def test_clips_of_the_training_are_refused_before_the_model_reads_them(
     def read(*_: object, **__: object) -> None:
         pytest.fail("the model ran")
 
-    monkeypatch.setattr(calibrate, "evaluate_checkpoint", read)
+    monkeypatch.setattr("ifdd.evaluation.evaluate.evaluate_model", read)
     path = tmp_path / "trained.safetensors"
     model = create_model("ifdd_tiny", 7, frames=8, size=32)
     text = manifest.read_text().replace(",test,", ",train,")

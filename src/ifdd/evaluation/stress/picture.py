@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ifdd.errors import InputError
-from ifdd.evaluation.tables import short_name
+from ifdd.evaluation.tables import name_entries, short_name
 from ifdd.files import atomic_path
 from ifdd.records import Estimate, StressCurve, StressRecord
 
@@ -110,15 +110,13 @@ def plot_curves(
     shown = [run for run in results if run in lines]
     legend = figure.legend(
         [lines[run][0] for run in shown],
-        ["name"] * len(shown),  # replaced below: matplotlib 3.9 drops names that begin with _
+        ["name"] * len(shown),
         loc="outside upper left",
         ncols=columns,
         frameon=False,
         fontsize=9,
     )
-    for text, run in zip(legend.get_texts(), shown, strict=True):
-        text.set_text(short_name(run))
-        text.set_parse_math(False)
+    name_entries(legend, map(short_name, shown))
     return figure
 
 
