@@ -80,6 +80,8 @@ def test_the_head_for_action_units_is_kept_for_the_same_units_only(tmp_path: Pat
         config = ModelConfig(weights=str(path), overrides={"size": 32, "action_units": units})
         start = build_network(config, LABEL_SETS["ravdess"])
         assert (set(start.left_out), start.network.config.action_units) == (left_out, tuple(units))
+        assert ("random at first: action_units" in start_line(start)) == (units in ([12, 4], [1]))
+        assert ("; not used: action_units" in start_line(start)) == (units == [])
 
 
 def test_another_architecture_is_refused(ravdess: Path) -> None:

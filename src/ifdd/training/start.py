@@ -1,6 +1,6 @@
 """The network at the start of a training run: random, with public weights, or with those of a checkpoint."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -181,12 +181,22 @@ def start_line(start: Start) -> str:
     """Return what was taken from the checkpoint, for the terminal; empty without one."""
     if start.started_from is None:
         return ""
+    own = start.network.state_dict()
+    random = _list_parts(name for name in start.left_out if name in own)
+    unused = _list_parts(name for name in start.left_out if name not in own)
+    notes = [f"not taken, so random at first: {random}"] if random else []
+    notes += [f"not used: {unused}"] if unused else []
+    return f"starting from {start.started_from}" + ("".join(f"; {note}" for note in notes) or ", all weights")
+
+
+def _list_parts(names: Iterable[str]) -> str:
+    """Return names of parameters in words, those of a part with more than two as their number."""
     parts: dict[str, list[str]] = {}
-    for name in start.left_out:
+    for name in names:
         parts.setdefault(name.partition(".")[0], []).append(name)
-    named = [f"{part} ({len(names)} tensors)" if len(names) > 2 else ", ".join(names) for part, names in parts.items()]
-    without = f"; not taken, so random at first: {', '.join(named)}" if named else ", all weights"
-    return f"starting from {start.started_from}{without}"
+    return ", ".join(
+        f"{part} ({len(names)} tensors)" if len(names) > 2 else ", ".join(names) for part, names in parts.items()
+    )
 
 
 def _check_architecture(checkpoint: Checkpoint, config: IFDDConfig, model: ModelConfig) -> None:

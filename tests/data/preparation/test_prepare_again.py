@@ -349,6 +349,8 @@ def test_long_clips_with_uneven_times_can_be_read_again(tmp_path: Path) -> None:
             "--face-size needs cropped faces; add --faces crop, or leave it out",
         ),
         (("--search-seconds", "0.3", "--faces", "keep"), "--search-seconds needs cropped faces"),
+        (("--detector", "haar", "--faces", "keep"), "--detector needs cropped faces"),
+        (("--detector-model", "x.onnx", "--faces", "keep"), "--detector-model needs cropped faces"),
         (("--pack-size", "64"), "--pack-size needs --pack, or leave it out"),
         (("--pack-quality", "90"), "--pack-quality needs --pack, or leave it out"),
     ],

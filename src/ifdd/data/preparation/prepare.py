@@ -163,6 +163,8 @@ def prepare(
         "alignment": alignment != "box",
         "face-size": face_size != FACE_SIZE,
         "search-seconds": search_seconds != DETECTION_SECONDS,
+        "detector": detector != "auto",
+        "detector-model": detector_model is not None,
     }
     _refuse_idle(cropping, crops_faces(dataset, faces), "cropped faces; add --faces crop")
     _refuse_idle({"pack-size": pack_size is not None, "pack-quality": pack_quality != PACK_QUALITY}, pack, "--pack")

@@ -259,7 +259,7 @@ def copy_weights(model: IFDD, classes: Iterable[str], checkpoint: Checkpoint, or
         origin: name of the checkpoint, for the message.
 
     Returns:
-        Names of the parameters that are not copied.
+        Names of the parameters that are not copied, of the model as of the checkpoint.
 
     Raises:
         InputError: names or shapes differ within the parts that both have.
