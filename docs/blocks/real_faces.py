@@ -66,6 +66,8 @@ FACTORS = {
     "again": "another seed",
     "fewer_people": "a quarter of the people, as many clips",
     "small": "crops of 64 pixels, not 96",
+    "eighth": "set 8, not 7",
+    "twice_the_clips": "set 8, twice as many clips, as many steps",
     "tiny": "the backbone of `ifdd_tiny`",
     "stills": "only stills, half as many steps",
     "stills_first": "only stills in the first half of the steps",
@@ -74,7 +76,7 @@ FACTORS = {
     "even": "all classes sampled equally often, not sadness twice",
     "mixed": "half of the people drawn (`--rig both`)",
     "frames": "16 frames in 1.6 s, not 8 (`--frames 16 --fps 10`)",
-    "large": "crops of 128 pixels, not 96",
+    "large": "set 8, crops of 128 pixels, not 96",
 }
 """Run of the study of factors -> what it changes, where the words of the result file need the row above."""
 
