@@ -6,30 +6,43 @@ from pathlib import Path
 from typing import Any
 
 from ifdd.errors import InputError
-from ifdd.files import exists, parse_json, write_text
+from ifdd.files import exists, file_sha256, parse_json, write_text
 from ifdd.synth.config import SynthConfig
 
 NOTE = "synth.json"
 """Name of the file with the settings of a set."""
+
+MANIFEST = "manifest.csv"
+
+_MANIFEST_HASH = "manifest_sha256"
+"""Key of the file with the settings: hash of the manifest as it was written."""
 
 
 def claim(out: Path, settings: dict[str, Any], results: tuple[str, ...]) -> None:
     """Check that ``out`` holds none of the results, or a set with the same settings; record the settings there.
 
     Raises:
-        InputError: it holds something else, or cannot be written.
+        InputError: it holds something else or a manifest that somebody has changed, or cannot be written.
     """
-    note, wanted = out / NOTE, _as_read(settings)
+    note, manifest, wanted = out / NOTE, out / MANIFEST, _as_read(settings)
     if exists(note):
         found = _read(note)
+        written = found.pop(_MANIFEST_HASH, None)
         if found != wanted:
             raise InputError(
                 f"{out} holds a set with different settings ({_difference(found, wanted)}); choose another folder"
             )
+        if written is not None and exists(manifest) and file_sha256(manifest) != written:
+            raise InputError(f"{manifest} was changed since 'ifdd synth' wrote it; rename it, or choose another folder")
         return
     if any(exists(out / name) for name in results):
         raise InputError(f"{out} holds another dataset; choose another folder")
     write_text(note, json.dumps(wanted, indent=1))
+
+
+def record_manifest(out: Path) -> None:
+    """Record the hash of a set's new manifest, so that ``claim`` refuses to have it replaced once it is edited."""
+    write_text(out / NOTE, json.dumps(_read(out / NOTE) | {_MANIFEST_HASH: file_sha256(out / MANIFEST)}, indent=1))
 
 
 def is_claimed(out: Path, settings: dict[str, Any]) -> bool:
@@ -38,7 +51,11 @@ def is_claimed(out: Path, settings: dict[str, Any]) -> bool:
     Raises:
         InputError: the recorded settings cannot be read.
     """
-    return exists(out / NOTE) and _read(out / NOTE) == _as_read(settings)
+    if not exists(out / NOTE):
+        return False
+    found = _read(out / NOTE)
+    found.pop(_MANIFEST_HASH, None)
+    return found == _as_read(settings)
 
 
 def claim_video(video: Path, settings: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from ifdd.files import parse_json, write_text
 from ifdd.processes import available_cores, in_processes
 from ifdd.synth.behaviour.action_units import expressible
 from ifdd.synth.behaviour.behaviour import HABITS_VERSION, REPERTOIRE_VERSION, has_habits
-from ifdd.synth.claim import claim
+from ifdd.synth.claim import MANIFEST, claim, record_manifest
 from ifdd.synth.config import PRESETS, Preset, SynthConfig, changed
 from ifdd.synth.identity import identity_attributes
 from ifdd.synth.pairs import CONDITIONS, PairClip, plan_pairs, render_pair_clip
@@ -218,13 +218,14 @@ def write_set(out: Path, job: Rendering, clips: int, workers: int) -> None:
         InputError: the folder holds a set with different settings, or cannot be written.
     """
     config, seed = job.config, job.seed
-    claim(out, job.settings(), ("manifest.csv", "clips"))
+    claim(out, job.settings(), (MANIFEST, "clips"))
     plans = [plan_clip(config, seed, index) for index in range(clips)]
     missing = [plan for plan in plans if not _is_done(out, plan.clip_id, job.format)]
     numbers, people = [plan.number for plan in missing], [plan.person for plan in missing]
     _write_missing(partial(_write_clip, out, job), numbers, people, clips, workers)
     samples = [_sample(out, job, plan) for plan in plans]
-    write_manifest(out / "manifest.csv", samples)
+    write_manifest(out / MANIFEST, samples)
+    record_manifest(out)
     counts = ", ".join(
         f"{sum(sample.subset == subset for sample in samples)} {subset}" for subset in config.subset_people()
     )
@@ -240,7 +241,7 @@ def write_pairs(out: Path, job: Rendering, pairs: int, workers: int) -> None:
         InputError: the folder holds a set with different settings, or cannot be written, or there are no test clips.
     """
     clips = [clip for each in plan_pairs(job.config, job.seed, pairs) for clip in each]
-    claim(out, {"pairs": list(CONDITIONS), **job.settings()}, ("manifest.csv", "clips"))
+    claim(out, {"pairs": list(CONDITIONS), **job.settings()}, (MANIFEST, "clips"))
     missing = [clip for clip in clips if not _is_done(out, clip.plan.clip_id, job.format)]
     people = [clip.plan.person for clip in missing]
     _write_missing(partial(_write_pair_clip, out, job), missing, people, len(clips), workers)
@@ -249,7 +250,8 @@ def write_pairs(out: Path, job: Rendering, pairs: int, workers: int) -> None:
         sample = _sample(out, job, clip.plan)
         about = {"pair": clip.pair, "condition": clip.condition}
         samples.append(replace(sample, attributes=about | sample.attributes))
-    write_manifest(out / "manifest.csv", samples)
+    write_manifest(out / MANIFEST, samples)
+    record_manifest(out)
     console.print(f"{out / 'manifest.csv'}: {pairs} pairs of {len(CONDITIONS)} clips")
 
 
@@ -273,7 +275,7 @@ def write_tree(out: Path, layout: str, job: Rendering, clips: int, workers: int)
     """
     plans = plan_tree(layout, job.config, job.seed, clips, job.format)
     settings = {"layout": layout, **job.settings()}
-    claim(out, settings, ("manifest.csv", "truth", *TOP_NAMES[layout]))
+    claim(out, settings, (MANIFEST, "truth", *TOP_NAMES[layout]))
     missing = [plan for plan in plans if not _tree_clip_is_done(out, plan)]
     people = [plan.plan.person for plan in missing]
     _write_missing(partial(_write_tree_clip, out, layout, job), missing, people, clips, workers)
