@@ -61,6 +61,21 @@ def test_a_run_does_not_go_on_with_other_clips_or_frames(tmp_path: Path, before:
         resumed(tmp_path, before)
 
 
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("name", ["best.safetensors", "last.safetensors"])
+def test_weights_without_a_state_are_kept(tmp_path: Path, name: str, resume: bool) -> None:
+    (tmp_path / name).touch()
+    for epoch in (None, 2, 1):
+        if epoch is not None:
+            trained = TrainingRecord("running", epoch, 3, BEST, NOW, CLIPS)
+            trained.write(tmp_path / TrainingRecord.FILE)
+        if epoch == 1:
+            assert known_training(RECIPE, tmp_path, NOW, resume) is None
+        else:
+            with pytest.raises(InputError, match=f"{name} would be replaced: .* has no resume.ckpt"):
+                known_training(RECIPE, tmp_path, NOW, resume)
+
+
 def test_a_recipe_of_ifdd_is_replaced_and_one_of_a_person_is_not(tmp_path: Path) -> None:
     file = tmp_path / RECIPE_FILE
     RECIPE.write(tmp_path)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from ifdd.errors import InputError
-from ifdd.files import make_folder
+from ifdd.files import exists, make_folder
 from ifdd.names import counted
 from ifdd.records import CrossvalRecord, DatasetRecord, PreparedRecord, TrainingRecord
 from ifdd.training.engine.batches import Share
@@ -53,6 +53,13 @@ def known_training(recipe: Recipe, out: Path, dataset: DatasetRecord, resume: bo
     known = read_training(out)
     if not (has_state(out) or (known is not None and known.state == "done")):
         refuse_foreign_recipe(out)
+        for name in ("best.safetensors", "last.safetensors"):
+            # a kill after the first epoch may leave its weights without a state: little is lost
+            if exists(out / name) and (known is None or known.epoch > 1):
+                raise InputError(
+                    f"{out / name} would be replaced: {out} has no {RESUME_FILE}, so its training cannot be resumed; "
+                    f"choose another --out (--model.weights {out / name} starts from it), or delete the file"
+                )
         return None
     if not resume:
         raise InputError(f"{out} already holds a training run; add --resume to resume it, or choose another --out")
