@@ -155,7 +155,28 @@ def test_runs_of_another_recipe_are_refused(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_clips_of_other_settings_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    failing("holds a set with different settings (seed: 1, not 2)", ["--sets.seed", "2"], capsys)
+    failing("holds a set with different settings (seed: 1, not 2)", ["--sets.seed", "2", "--out", "other.json"], capsys)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--sets.seed", "2"], "study.json is of a study with other sets; choose another --out"),
+        (["--options", "{optimization.epochs: 2}"], "study.json is of a study with other options"),
+        (["--variants.full", "{model.ablation: even_odd}"], "is of a study with other variants.full"),
+    ],
+)
+def test_the_results_of_another_study_are_kept(words: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    written = document()
+    failing(text, [*words, "--work", "elsewhere"], capsys)
+    assert document() == written
+    assert not Path("elsewhere").exists()
+
+
+def test_a_file_of_somebody_else_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine.json").write_text('{"a": 1}')
+    failing("mine.json would be replaced, but is no result of 'ifdd study'", ["--out", "mine.json"], capsys)
+    assert Path("mine.json").read_text() == '{"a": 1}'
 
 
 @pytest.mark.parametrize(

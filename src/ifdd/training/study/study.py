@@ -16,7 +16,7 @@ from ifdd.console import SafeConsole, console, progress_bar
 from ifdd.data.manifest import Manifest
 from ifdd.errors import InputError, check_range
 from ifdd.evaluation.tables import percent
-from ifdd.files import check_writable, refuse_replacing
+from ifdd.files import check_writable, exists, parse_json, refuse_replacing
 from ifdd.model import choose_device
 from ifdd.model.inspection.counting import count_parts
 from ifdd.processes import available_cores
@@ -34,6 +34,9 @@ from ifdd.training.study.sets import manifest_path, write_clips
 
 SET_BY_STUDY = {"run.seed": "seeds", "run.device": "device", "data.manifest": "sets"}
 """Option of a recipe -> that of the study which decides it."""
+
+SAME = ("recipe", "sets", "options", "continued", "curriculum", "baselines")
+"""Options that all runs of a study share."""
 
 
 class Settings(NamedTuple):
@@ -124,12 +127,36 @@ def study(
     grid, wanted = plan(""), plan(only)
     for run in chain.from_iterable(grid):
         check_own(run)  # before hours of rendering
+    _check_results(out, settings)
     write_clips(sets, work, available_cores())
     report = Report(settings, chosen, out, grid, wanted, Manifest.read(manifests[sets.visible[0]]))
     with report.live(), watching(report.update):
         run_jobs(make_jobs(wanted, baselines, jobs), jobs)
     console.print(report.table())
     console.print(f"Written to {out}", highlight=False, markup=False)
+
+
+def _check_results(out: Path, settings: Settings) -> None:
+    """Refuse to replace a file that is not of this study; variants, shares and seeds may have been added since.
+
+    Raises:
+        InputError: it is of another study, or no result of one.
+    """
+    if not exists(out):
+        return
+    try:
+        before = parse_json(out.read_text(encoding="utf-8"))["settings"]
+        variants, sets = before["variants"], before["sets"]
+        theirs = before | {"recipe": Path(before["recipe"]).name, "sets": sets | {"visible": None}}
+        ours = settings.plain()
+        ours |= {"recipe": settings.recipe.name, "sets": ours["sets"] | {"visible": None}}
+        others = [name for name in SAME if theirs[name] != ours[name]]
+        now = variants | ours["variants"]
+        others += [f"variants.{name}" for name, options in variants.items() if now[name] != options]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{out} would be replaced, but is no result of 'ifdd study'; choose another --out") from error
+    if others:
+        raise InputError(f"{out} is of a study with other {', '.join(others)}; choose another --out")
 
 
 def _recipes(settings: Settings, work: Path) -> dict[str, tuple[Recipe, Recipe]]:
