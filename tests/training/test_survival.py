@@ -93,7 +93,8 @@ def test_a_signal_ends_a_training_after_its_step_and_nothing_is_lost(
     words = ["train", str(recipe), "--out", str(tmp_path / "run")]
     assert end_by(number, monkeypatch, words, epoch=1, batch=2) == code  # the first of the two batches of a step
     errors = capfd.readouterr().err
-    assert f"{number.name}: the training stops in epoch 2 after 4 of 6 batches; add --resume to go on" in errors
+    stopped = "the training stops in epoch 2 after 4 of 6 batches; to go on, repeat the command"
+    assert f"{number.name}: {stopped} (ifdd train: with --resume)" in errors
     main([*words, "--resume"])
     assert "resuming after 1 epoch, from batch 5 of epoch 2" in capfd.readouterr().out
     is_the_same(tmp_path / "run", whole)
@@ -239,7 +240,10 @@ def test_a_job_of_slurm_goes_back_into_the_queue(
     words = ["train", str(recipe), "--out", str(tmp_path / "run")]
     assert end_by(signal.SIGUSR1, monkeypatch, words, epoch=0, batch=0) == 128 + signal.SIGUSR1
     assert (tmp_path / "asked").read_text() == "requeue 42\n"
-    assert "add --resume to go on; job 42 is in the queue again" in capfd.readouterr().err
+    assert (
+        "to go on, repeat the command (ifdd train: with --resume); job 42 is in the queue again"
+        in capfd.readouterr().err
+    )
     (programs / "scontrol").write_text("#!/bin/sh\necho no such job >&2; exit 1\n")
     assert end_by(signal.SIGUSR1, monkeypatch, [*words, "--resume"], epoch=1, batch=0) == 128 + signal.SIGUSR1
     assert "scontrol requeue 42 failed (no such job)" in capfd.readouterr().err

@@ -33,7 +33,8 @@ def test_one_clip_in_a_hundred_may_be_unreadable(capfd: pytest.CaptureFixture[st
         clips.report("train", 9, "truncated")
     assert str(refused.value) == (
         "3 of 250 training clips cannot be read, more than 1 %: clip7 (no frames); clip3 (no frames); clip9 "
-        "(truncated); repair them and add --resume, or remove them from the manifest and start again"
+        "(truncated); repair them and repeat the command (ifdd train: with --resume), or remove them from the manifest "
+        "and start again"
     )
     resumed = UnreadableClips({"train": samples(250), "validation": samples(99)})
     resumed.changed = lambda: written.append(resumed.plain)

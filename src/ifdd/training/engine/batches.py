@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from ifdd.console import error_console
 from ifdd.errors import InputError
+from ifdd.training.engine.state import RESUME
 
 LOST_WORKER = "DataLoader worker"
 """What torch's error begins with when a worker process has ended."""
@@ -195,7 +196,7 @@ class ClipLoader(DataLoader[Any]):
                 if lost > MAX_LOST_WORKERS:
                     raise InputError(
                         f"{lost} processes that load clips were killed in one epoch, possibly out of memory; lower "
-                        "data.workers or data.batch_size, then add --resume"
+                        f"data.workers or data.batch_size, then {RESUME}"
                     ) from None
             error_console.print(
                 "a process that loads clips was killed, possibly out of memory; others take its place", highlight=False

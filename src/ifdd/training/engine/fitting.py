@@ -22,7 +22,7 @@ from ifdd.training.clips import ClipDataModule
 from ifdd.training.config import OptimizationConfig, RunConfig
 from ifdd.training.engine.averaging import AveragedWeights
 from ifdd.training.engine.processes import LONGEST_WAIT, cluster, is_first_process, placement
-from ifdd.training.engine.state import WholeCheckpointIO
+from ifdd.training.engine.state import RESUME, WholeCheckpointIO
 from ifdd.training.engine.stopping import SaveState, Stopped, requeue
 from ifdd.training.module import ClipClassifier
 
@@ -126,13 +126,13 @@ def fit(trainer: Trainer, module: ClipClassifier, clips: ClipDataModule, resume_
                 raise
             raise InputError(
                 f"another of the {trainer.world_size} training processes has stopped; fix the error that it reports, "
-                "if it was not killed, then add --resume"
+                f"if it was not killed, then {RESUME}"
             ) from None
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
             raise InputError(
-                f"no space left on the disk for {trainer.default_root_dir}; free space, then add --resume"
+                f"no space left on the disk for {trainer.default_root_dir}; free space, then {RESUME}"
             ) from error
 
 
@@ -141,7 +141,7 @@ def _stop(stop: Stopped) -> NoReturn:
     if not is_first_process():
         sys.exit(0)
     queued = f"; {requeue()}" if stop.number == signal.SIGUSR1 else ""
-    error_console.print(f"{stop}; add --resume to go on{queued}", highlight=False, soft_wrap=True)
+    error_console.print(f"{stop}; to go on, {RESUME}{queued}", highlight=False, soft_wrap=True)
     if stop.number == signal.SIGINT:
         raise KeyboardInterrupt from None
     sys.exit(128 + stop.number)

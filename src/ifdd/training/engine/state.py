@@ -19,6 +19,9 @@ from ifdd.training.engine.processes import is_first_process
 RESUME_FILE = "resume.ckpt"
 """The state of the training when it was last saved."""
 
+RESUME = "repeat the command (ifdd train: with --resume)"
+"""Remedy of what has interrupted a training, in the middle of a sentence."""
+
 PREVIOUS_FILE = "resume.previous.ckpt"
 """The state before that, in case the last one is damaged."""
 

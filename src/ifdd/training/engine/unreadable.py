@@ -9,6 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from ifdd.console import error_console
 from ifdd.data.manifest import Sample
 from ifdd.errors import InputError
+from ifdd.training.engine.state import RESUME
 
 MOST_PERCENT = 1
 """Share of the clips of a subset that may be unreadable, in percent."""
@@ -90,7 +91,7 @@ class UnreadableClips:
         more = f"; and {len(found) - NAMED} more, listed in training.json" if len(found) > NAMED else ""
         raise InputError(
             f"{len(found)} of {clips} {'training' if subset == 'train' else subset} clips cannot be read, more than "
-            f"{MOST_PERCENT} %: {listed}{more}; repair them and add --resume, or remove them from the manifest and "
+            f"{MOST_PERCENT} %: {listed}{more}; repair them and {RESUME}, or remove them from the manifest and "
             "start again"
         )
 
