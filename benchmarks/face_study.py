@@ -34,6 +34,7 @@ from ifdd.command_line.options import describe
 from ifdd.command_line.parser import parse
 from ifdd.data.manifest import Manifest, write_manifest
 from ifdd.errors import InputError
+from ifdd.files import check_writable
 from ifdd.model import load_checkpoint, lookup
 from ifdd.records import PrepareRecord
 from ifdd.training.recipe import RECIPE_FILE, Recipe, listed
@@ -87,6 +88,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/face_study.json"))
     options = parser.parse_args()
     try:
+        check_writable(options.out)
         recipe, runs = read_study(options.study)
         for name in options.only.split(",") if options.only else runs:
             run = lookup(runs, name, "run")
@@ -198,10 +200,14 @@ def crop(run: Run, options: argparse.Namespace) -> None:
     crops = crops_of(run, options)
     if (crops / PrepareRecord.FILE).exists():
         check_source(crops, options.manifest)
-    else:
+    if not (crops / "manifest.csv").exists():  # a preparation that failed leaves its record alone
         words = ["--alignment", run.alignment, "--face-size", str(run.size), "--search-seconds", "0.4"]
         words += ["--detector-model", str(options.detector_model)] if options.detector_model else []
         ifdd("prepare", "manifest", str(options.manifest), str(crops), *words)
+    elif clips_of(crops / "manifest.csv") != clips_of(options.manifest):
+        raise InputError(
+            f"{crops} lacks clips of {options.manifest}, or has others; delete the folder to crop them again"
+        )
     if not run.is_whole:
         reduce(crops, run.clips, run.people)
 
@@ -215,6 +221,11 @@ def check_source(crops: Path, manifest: Path) -> None:
     source = PrepareRecord.load(crops / PrepareRecord.FILE, "delete the folder to crop the clips again").root
     if Path(source).resolve() != manifest.resolve():
         raise InputError(f"{crops} holds crops of {source}, not of {manifest}; choose another --work")
+
+
+def clips_of(manifest: Path) -> set[tuple[str, str, str]]:
+    """Return id, label and subset of the clips of a manifest."""
+    return {(sample.clip_id, sample.label, sample.subset) for sample in Manifest.read(manifest.resolve()).samples}
 
 
 def is_finished(folder: Path) -> bool:

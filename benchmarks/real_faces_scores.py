@@ -92,16 +92,16 @@ def markdown(report: dict[str, Any], picture: str) -> str:
         "",
     ]
     for scope, meaning in SCOPES.items():
-        head = ("checkpoint", "accuracy", "UAR", "surest half", "AURC", "confidence", "ECE")
+        head = ("checkpoint", "accuracy", "UAR", "accuracy at 50 % coverage", "AURC", "confidence", "ECE")
         lines += [f"## {meaning[0].upper()}{meaning[1:]}", "", *markdown_table(head, _rows(report, scope)), ""]
         for scored in report["checkpoints"]:
             lines += [*_confusion(scored["checkpoint"], scored[scope]), ""]
-    coverages = markdown_table(("surest", *(f"{coverage:.0%}" for coverage in COVERAGES)), _coverage_rows(report))
+    coverages = markdown_table(("coverage", *(f"{coverage:.0%}" for coverage in COVERAGES)), _coverage_rows(report))
     return "\n".join([*lines, "## Risk and coverage", "", *coverages, "", f"![Risk-coverage curves]({picture})", ""])
 
 
 def draw_curves(report: dict[str, Any], path: Path) -> None:
-    """Draw the accuracy of the surest items over their share, a panel for each scope."""
+    """Draw the accuracy of the most confident predictions over their share, a panel for each scope."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
@@ -112,7 +112,7 @@ def draw_curves(report: dict[str, Any], path: Path) -> None:
             axes.plot(np.arange(1, len(curve) + 1) / len(curve), curve, label=f"{scored['checkpoint']}, {accuracy}")
         chance = 1 / len(scored[scope]["classes"])
         axes.axhline(chance, color="grey", linestyle=":", label=f"chance, {_percent(chance)}")
-        axes.set(title=meaning, xlabel="share of the items, the surest first", xlim=(0, 1), ylim=(0, 1))
+        axes.set(title=meaning, xlabel="coverage: share of the items, most confident first", xlim=(0, 1), ylim=(0, 1))
         axes.legend(fontsize="small", loc="upper right")
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("accuracy")

@@ -49,7 +49,7 @@ def test_overrides_are_added_to_those_of_the_recipe() -> None:
 def test_every_factor_keeps_the_steps_unless_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     _, runs = read_study(FACTORS)
-    assert {run.clips for run in runs.values()} == {0.125, 0.25, 0.5, 1.0}
+    assert {run.clips for run in runs.values()} == {0.125, 0.25, 1.0}
     for name, run in runs.items():
         epochs = run.options["optimization.epochs"]
         halves = {"longer": 4, "stills": 1, "stills_first": 1}.get(name, 2)
@@ -134,6 +134,24 @@ def test_crops_of_other_clips_are_refused(tmp_path: Path) -> None:
         InputError, match=r"faces_landmarks_96 holds crops of .*test.csv, not of .*b.csv; choose another"
     ):
         crop(Run("base", "nothing"), given(tmp_path, manifest=tmp_path / "b.csv"))
+    rendered.write_text(rendered.read_text().replace("happy", "angry"))
+    with pytest.raises(InputError, match=r"faces_landmarks_96 lacks clips of .*test.csv, or has others; delete"):
+        crop(Run("base", "nothing"), given(tmp_path, manifest=rendered))
+
+
+def test_a_preparation_that_failed_is_repeated(tmp_path: Path) -> None:
+    run = Run("base", "nothing", alignment="box")
+    rendered = write_clip_manifest(tmp_path, ["happy", "sad"], count=8)
+    options, faces = given(tmp_path, manifest=rendered), tmp_path / "faces_box_96"
+    frame = min(Manifest.read(rendered).samples[0].path.iterdir())
+    whole = frame.read_bytes()
+    frame.write_bytes(b"")
+    with pytest.raises(InputError, match="ifdd prepare manifest"):
+        crop(run, options)
+    assert [path.name for path in faces.iterdir()] == ["prepare.json"]
+    frame.write_bytes(whole)
+    crop(run, options)
+    assert len(Manifest.read(faces / "manifest.csv").samples) == 2
 
 
 def test_a_row_names_what_was_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
