@@ -197,6 +197,32 @@ def bundled(kind: str) -> str:
     return percent(found[{"accuracy": "accuracy", "half": "surest_half"}[kind]]["value"])
 
 
+def made() -> str:
+    """List the stages of a run of ``make weights`` with the present rig, and the bundled checkpoint."""
+    scored = {each["checkpoint"].removesuffix(".safetensors"): each for each in result("made_weights")["checkpoints"]}
+    scored["bundled"] = result("real_faces")["checkpoints"][0]
+    stages = {
+        "stage_1": "stage 1",
+        "stage_2": "stages 1 and 2",
+        "stage_3": "stages 1 to 3",
+        "made": "the same, calibrated and weighted by class",
+        "bundled": "the bundled `ifdd_face`",
+    }
+    rows = [
+        (text, *(_with_interval(scored[name][scope][kind]) for scope in SCOPES for kind in ("accuracy", "surest_half")))
+        for name, text in stages.items()
+    ]
+    return table(("checkpoint", *SCORES[:2], "of all classes: accuracy", "at 50 % coverage"), rows)
+
+
+def remade(kind: str) -> str:
+    """Return a score of the checkpoint of a run of ``make weights``: accuracy, half, or rendered."""
+    if kind == "rendered":
+        return percent(result("made_weights_rendered")["scores"]["war"])
+    (found,) = (each for each in result("made_weights")["checkpoints"] if each["checkpoint"] == "made.safetensors")
+    return percent(found["restricted"][{"accuracy": "accuracy", "half": "surest_half"}[kind]]["value"])
+
+
 BLOCKS: Makers = {
     "real faces": real_faces,
     "real recalls": recalls,
@@ -205,9 +231,11 @@ BLOCKS: Makers = {
     "face study": study,
     "face factors": factors,
     "face limits": limits,
+    "made weights": made,
 }
 FIGURES: Makers = {
     "face study": partial(score, "face_study"),
     "face factors": partial(score, "face_factors"),
     "real faces": bundled,
+    "made weights": remade,
 }
