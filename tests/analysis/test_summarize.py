@@ -167,6 +167,8 @@ def test_other_json_files_are_skipped_and_counted(tmp_path: Path, capsys: pytest
     (tmp_path / "list.json").write_text("[1, 2]")
     pairs = [{"video": "a.mp4", "coding": "a.eaf"}] * 200  # as of 'ifdd agree' for many videos
     (tmp_path / "agreement.json").write_text(json.dumps({"schema_version": 1, "pairs": pairs}))
+    for ending in (".corrections.json", "_events.json"):  # those of 'ifdd app' and --formats bids
+        (tmp_path / f"party{ending}").write_text("{}")
     summarize(tmp_path, tmp_path / "out.csv")
     assert "3 other JSON files were skipped" in capsys.readouterr().err
 

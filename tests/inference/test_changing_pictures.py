@@ -188,7 +188,7 @@ def test_results_name_the_file_of_each_frame_and_a_hole_keeps_its_time(checkpoin
     assert video.files == names
     assert video.duration_seconds == pytest.approx(62 / 25)
     assert video.notices == (
-        "1 damaged packets, frames or images were skipped or repaired",
+        "1 damaged packet, frame or image was skipped or repaired",
         "2 images are missing in the numbering (after img_19.png); they leave gaps in time",
     )
     boxes = result.tracks[0].boxes

@@ -211,7 +211,7 @@ def bad_sources(folder: Path) -> dict[str, str]:
     write_sound(folder / "sound with a cover.mp3", cover=True)
     return {
         "missing.mp4": "no such video",
-        "empty.mp4": "cannot read the video",
+        "empty.mp4": "the file is empty: copy the video again",
         "zeros.mp4": "cannot read the video",
         "text.txt": "holds no video",
         "late index.mp4": "cannot read the video",

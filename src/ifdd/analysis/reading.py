@@ -8,6 +8,8 @@ from pathlib import Path
 from ifdd.console import progress_bar
 from ifdd.errors import InputError
 from ifdd.folders import Walk
+from ifdd.inference.batch.search import CORRECTIONS
+from ifdd.inference.outputs.bids import SIDECAR
 from ifdd.inference.recognition import Recognition
 from ifdd.inference.results import Results
 
@@ -24,7 +26,7 @@ class Found:
 
     paths: tuple[Path, ...]
     others: int
-    """JSON files that hold something else."""
+    """JSON files that hold something else, and nothing that belongs to results."""
 
 
 def find_results(place: Path) -> Found:
@@ -46,7 +48,8 @@ def find_results(place: Path) -> Found:
     paths = sorted(path for path in files if _holds_results(path))
     if not paths:
         raise InputError(f"{place} holds no results; give a folder in which 'ifdd recognize' wrote .json files")
-    return Found(tuple(paths), len(files) - len(paths))
+    others = {path for path in files if not path.name.endswith((SIDECAR, CORRECTIONS))} - set(paths)
+    return Found(tuple(paths), len(others))
 
 
 def read_all(paths: tuple[Path, ...]) -> Iterator[Results]:

@@ -62,7 +62,8 @@ def summarize(
         given = read_events(events)
     found = find_results(place)
     if found.others:
-        error_console.print(f"{found.others} other JSON files were skipped", highlight=False, markup=False)
+        what = "1 other JSON file was" if found.others == 1 else f"{found.others} other JSON files were"
+        error_console.print(f"{what} skipped", highlight=False, markup=False)
     summaries = _summarize(place, found.paths, period_seconds, given)
     _warn_of_mixture(summaries)
     table = make_table(summaries, per)

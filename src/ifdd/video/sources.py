@@ -302,7 +302,8 @@ def describe(
         gaps: start and end of each stretch in which frames are missing.
         sizes: the sizes of the picture, if it changes.
     """
-    count = [f"{damaged} damaged packets, frames or images were skipped or repaired"] if damaged else []
+    what = "packet, frame or image was" if damaged == 1 else "packets, frames or images were"
+    count = [f"{damaged} damaged {what} skipped or repaired"] if damaged else []
     return (*count, *notices, *gap_notices(gaps), *([size_notice(sizes)] if sizes else []))
 
 

@@ -308,6 +308,8 @@ class ContainerReader(Reader):
             remedy = "check its permissions"
         elif isinstance(error, av.error.ProtocolNotFoundError):
             remedy = "the FFmpeg that PyAV brings along does not support this protocol; use another one"
+        elif self._is_file and _is_empty(str(self._place)):
+            remedy = "the file is empty: copy the video again"
         elif self._is_file:
             remedy = "it is damaged, truncated or not a video: replace it or convert it to mp4 again"
         elif not isinstance(self._place, str):
@@ -320,6 +322,14 @@ class ContainerReader(Reader):
 
     def _place_of_newest(self) -> str:
         return "" if self._newest is None else f" after frame {self._count - 1} ({self._newest.seconds:.2f} s)"
+
+
+def _is_empty(path: str) -> bool:
+    """Return whether a file has no content; not if it cannot be asked."""
+    try:
+        return Path(path).stat().st_size == 0
+    except OSError:
+        return False
 
 
 def open_file(path: Path, *, start_seconds: float = 0.0, strict: bool = False) -> ContainerReader:
