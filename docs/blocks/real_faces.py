@@ -215,14 +215,6 @@ def made() -> str:
     return table(("checkpoint", *SCORES[:2], "of all classes: accuracy", "at 50 % coverage"), rows)
 
 
-def remade(kind: str) -> str:
-    """Return a score of the checkpoint of a run of ``make weights``: accuracy, half, or rendered."""
-    if kind == "rendered":
-        return percent(result("made_weights_rendered")["scores"]["war"])
-    (found,) = (each for each in result("made_weights")["checkpoints"] if each["checkpoint"] == "made.safetensors")
-    return percent(found["restricted"][{"accuracy": "accuracy", "half": "surest_half"}[kind]]["value"])
-
-
 BLOCKS: Makers = {
     "real faces": real_faces,
     "real recalls": recalls,
@@ -237,5 +229,5 @@ FIGURES: Makers = {
     "face study": partial(score, "face_study"),
     "face factors": partial(score, "face_factors"),
     "real faces": bundled,
-    "made weights": remade,
+    "made weights rendered": lambda: percent(result("made_weights_rendered")["scores"]["war"]),
 }

@@ -407,15 +407,15 @@ def test_emotions_without_a_face_are_refused(
 
 
 def test_a_manifest_that_was_edited_is_kept(tmp_path: Path) -> None:
-    words = {"size": 40, "frames": 2, "workers": 1}
-    synth(tmp_path, clips=1, **words)  # type: ignore[arg-type]
-    synth(tmp_path, clips=2, **words)  # type: ignore[arg-type]
+    words: dict[str, Any] = {"size": 40, "frames": 2, "workers": 1}
+    synth(tmp_path, clips=1, **words)
+    synth(tmp_path, clips=2, **words)
     manifest = tmp_path / "manifest.csv"
     edited = manifest.read_text().replace(",test,", ",train,").replace(",train,", ",test,", 1)
     manifest.write_text(edited)
     with pytest.raises(InputError, match=r"manifest\.csv was changed since 'ifdd synth' wrote it; rename it"):
-        synth(tmp_path, clips=3, **words)  # type: ignore[arg-type]
+        synth(tmp_path, clips=3, **words)
     assert manifest.read_text() == edited
     manifest.rename(tmp_path / "mine.csv")
-    synth(tmp_path, clips=3, **words)  # type: ignore[arg-type]
+    synth(tmp_path, clips=3, **words)
     assert len(read_manifest(manifest)) == 3

@@ -175,7 +175,11 @@ def test_the_results_of_another_study_are_kept(words: list[str], text: str, caps
 
 def test_a_file_of_somebody_else_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine.json").write_text('{"a": 1}')
-    failing("mine.json would be replaced, but is no result of 'ifdd study'", ["--out", "mine.json"], capsys)
+    failing(
+        "mine.json is not from 'ifdd study', and would be replaced; choose another --out",
+        ["--out", "mine.json"],
+        capsys,
+    )
     assert Path("mine.json").read_text() == '{"a": 1}'
 
 

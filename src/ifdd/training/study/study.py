@@ -154,7 +154,7 @@ def _check_results(out: Path, settings: Settings) -> None:
         now = variants | ours["variants"]
         others += [f"variants.{name}" for name, options in variants.items() if now[name] != options]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{out} would be replaced, but is no result of 'ifdd study'; choose another --out") from error
+        raise InputError(f"{out} is not from 'ifdd study', and would be replaced; choose another --out") from error
     if others:
         raise InputError(f"{out} is of a study with other {', '.join(others)}; choose another --out")
 
